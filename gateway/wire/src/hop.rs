@@ -1,0 +1,175 @@
+//! Headers that belong to one connection and must not be forwarded.
+//!
+//! RFC 9110 §7.6.1: a fixed set, and whatever the `Connection` header lists.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Whether a header belongs to a single connection by its name alone.
+///
+/// `Trailer` is not in the set: RFC 9110 §6.6.2 leaves it to the recipient of
+/// the whole message, and it announces fields which we do forward.
+#[must_use]
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    is_hop_by_hop_name(name.as_str())
+}
+
+/// As [`is_hop_by_hop`], for a name in any case.
+pub(crate) fn is_hop_by_hop_name(name: &str) -> bool {
+    HOP_BY_HOP
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The names of the headers that belong to a single connection.
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a trailer field must not be forwarded, because it would decide
+/// after the fact how the message was framed, routed or authenticated
+/// (RFC 9110 §6.5.1), or belongs to one connection only.
+pub(crate) fn is_forbidden_in_trailers(name: &HeaderName) -> bool {
+    is_hop_by_hop(name)
+        || matches!(
+            name.as_str(),
+            "authorization"
+                | "content-encoding"
+                | "content-length"
+                | "content-range"
+                | "content-type"
+                | "cookie"
+                | "expect"
+                | "host"
+                | "set-cookie"
+                | "trailer"
+        )
+}
+
+/// What the `Connection` header of a message asks for.
+///
+/// Gathered value by value with [`ConnectionOptions::add`]. Only when a message
+/// lists names that are not hop-by-hop anyway (`lists_names`) is there a
+/// reason to look at its headers again, which practically never happens.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionOptions {
+    /// The sender closes the connection after this message.
+    pub close: bool,
+    /// An HTTP/1.0 sender offers to keep the connection.
+    pub keep_alive: bool,
+    /// Further headers are declared hop-by-hop.
+    pub lists_names: bool,
+}
+
+impl ConnectionOptions {
+    /// The options of all `Connection` headers in a map.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let mut options = Self::default();
+        for value in headers.get_all(header::CONNECTION) {
+            options.add(value.as_bytes());
+        }
+        options
+    }
+
+    /// Adds the options in one value of a `Connection` header.
+    pub fn add(&mut self, value: &[u8]) {
+        for option in listed(value) {
+            if option.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if option.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if !option.eq_ignore_ascii_case(b"upgrade")
+                && !option.eq_ignore_ascii_case(b"te")
+            {
+                self.lists_names = true;
+            }
+        }
+    }
+}
+
+/// Whether the `Connection` headers of a map list this name.
+#[must_use]
+pub fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .into_iter()
+        .flat_map(|value| listed(value.as_bytes()))
+        .any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+}
+
+/// The members of a comma-separated list, trimmed, without the empty ones
+/// (RFC 9110 §5.6.1).
+pub(crate) fn listed(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|&byte| byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, header};
+    use proptest::prelude::*;
+
+    use super::{ConnectionOptions, is_forbidden_in_trailers, is_hop_by_hop, is_listed};
+
+    #[test]
+    fn the_connections_own_headers_are_hop_by_hop() {
+        for name in [
+            "Connection",
+            "Proxy-Connection",
+            "Keep-Alive",
+            "TE",
+            "Transfer-Encoding",
+            "Upgrade",
+            "Proxy-Authenticate",
+            "Proxy-Authorization",
+            "HTTP2-Settings",
+        ] {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            assert!(is_hop_by_hop(&name), "{name}");
+            assert!(is_forbidden_in_trailers(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn end_to_end_headers_are_not_hop_by_hop() {
+        for name in [
+            header::TRAILER,
+            header::CONTENT_LENGTH,
+            header::HOST,
+            header::COOKIE,
+        ] {
+            assert!(!is_hop_by_hop(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn options_are_gathered_over_values_in_any_case() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::CONNECTION, HeaderValue::from_static("Close, TE"));
+        assert!(!ConnectionOptions::of(&headers).lists_names);
+        headers.append(header::CONNECTION, HeaderValue::from_static(" ,X-Secret"));
+
+        let options = ConnectionOptions::of(&headers);
+        assert!(options.close && options.lists_names && !options.keep_alive);
+        assert!(is_listed(&headers, &HeaderName::from_static("x-secret")));
+        assert!(!is_listed(&headers, &HeaderName::from_static("x-secre")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_survived(value: Vec<u8>) {
+            ConnectionOptions::default().add(&value);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The bytes of strangers, as pure functions: what servers and clients send is
+//! parsed, checked and written anew here, without a socket, a runtime or a
+//! clock, so that all of it is fuzzed and measured alone.
+//!
+//! In the order in which an exchange meets them:
+//!
+//! - [`path`]: the one form of a path that routers judge and servers get
+//! - [`cookie`]: one cookie out of a `Cookie` header
+//! - [`forwarded`]: the client's address behind trusted proxies
+//! - [`hop`]: headers that belong to one connection only
+//! - [`request`]: the head of an upstream HTTP/1.1 request
+//! - [`chunk`]: the body of such a request, when its length is not known
+//! - [`response`]: the head of an upstream response and how its body is framed
+//! - [`body`]: that body, slice by slice
+
+pub mod body;
+pub mod chunk;
+pub mod cookie;
+mod fields;
+pub mod forwarded;
+pub mod hop;
+pub mod path;
+pub mod request;
+pub mod response;
+
+pub use body::{BodyDecoder, BodyError, Decoded};
+pub use request::{Forwarding, RequestFraming, UpstreamHead, encode_head};
+pub use response::{HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

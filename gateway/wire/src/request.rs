@@ -1,0 +1,185 @@
+//! The head of an upstream HTTP/1.1 request, written in one pass over the
+//! client's headers and without allocation.
+//!
+//! Nothing of the client's framing survives: the head is framed anew in one
+//! unambiguous form, so that a server cannot read another request out of the
+//! bytes than the gateway did.
+
+use bytes::BytesMut;
+use http::{HeaderMap, Method, Version};
+
+use crate::hop;
+
+mod forwarding;
+mod text;
+mod treatment;
+
+#[cfg(test)]
+mod tests;
+
+use forwarding::put_forwarding;
+use text::{put_decimal, put_joined, put_line, put_target};
+use treatment::{Treatment, treatment};
+
+/// Room for the request line and the gateway's own headers; longer heads grow
+/// the scratch buffer, which keeps its size for the next one.
+const USUAL_HEAD_BYTES: usize = 1024;
+
+/// All that an upstream request head is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path in normal form (see [`crate::path::normalise`]), or `*`.
+    pub path: &'a str,
+    /// What follows the question mark, if there is one.
+    pub query: Option<&'a str>,
+    /// What the server gets as `Host`.
+    pub authority: &'a str,
+    /// The client's headers, as they came.
+    pub headers: &'a HeaderMap,
+    /// How the body is delimited.
+    pub framing: RequestFraming,
+    /// What the server is told about the client.
+    pub forwarding: Forwarding<'a>,
+}
+
+/// How the body of a request is delimited towards the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestFraming {
+    /// There is no body. Methods that usually have one get `Content-Length: 0`.
+    None,
+    /// So many bytes.
+    Length(u64),
+    /// Chunks (see [`crate::chunk`]), for a body whose length is not known.
+    Chunked,
+}
+
+/// What the server is told about the client and the way the request took.
+///
+/// The claims of a peer that is not trusted are all replaced: `Forwarded` and
+/// every `X-Forwarded-…` header of its own is dropped. Those of a trusted one
+/// are continued (`X-Forwarded-For`, `Forwarded`) or kept (the others).
+#[derive(Debug, Clone, Copy)]
+pub struct Forwarding<'a> {
+    /// The address of the peer, for `X-Forwarded-For`.
+    pub client: &'a str,
+    /// The address of the client behind trusted proxies (see
+    /// [`crate::forwarded::client_address`]), for `X-Real-IP`.
+    pub real_ip: &'a str,
+    /// `http` or `https`, as the peer connected.
+    pub proto: &'a str,
+    /// The authority that the client asked for.
+    pub host: &'a str,
+    /// The id of this request, used unless a trusted peer sent one.
+    pub request_id: &'a str,
+    /// The version in which the request was received, for `Via`.
+    pub received: Version,
+    /// Whether the peer's own forwarding headers are believed.
+    pub peer_trusted: bool,
+}
+
+/// Which of the headers that need more than copying the client sent.
+#[derive(Debug, Default)]
+struct Seen {
+    cookie: bool,
+    via: bool,
+    te_trailers: bool,
+    forwarded: bool,
+    forwarded_for: bool,
+    forwarded_proto: bool,
+    forwarded_host: bool,
+    request_id: bool,
+}
+
+/// Appends an upstream request head to `out`.
+///
+/// Dropped are hop-by-hop headers, those that `Connection` lists, `Expect`
+/// (the gateway has answered it), and `Trailer` unless the body is chunked.
+/// The values of several `Cookie` headers, as HTTP/2 clients send them, become
+/// one. `TE: trailers` is said again, with `Connection: te`, if the client did.
+///
+/// The texts in `head` cannot break out of their line: control characters are
+/// percent-encoded in the target and left out elsewhere.
+pub fn encode_head(out: &mut BytesMut, head: &UpstreamHead<'_>) {
+    out.reserve(USUAL_HEAD_BYTES);
+    out.extend_from_slice(head.method.as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    put_target(out, head.path, head.query);
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    put_line(out, "host", head.authority);
+
+    let seen = copy_headers(out, head);
+    if seen.cookie {
+        put_joined(out, "cookie", head.headers, "; ");
+        out.extend_from_slice(b"\r\n");
+    }
+    if seen.te_trailers {
+        out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
+    }
+    put_framing(out, head.method, head.framing);
+    put_forwarding(out, head, &seen);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Copies what may be copied, and notes what is to be written afterwards.
+fn copy_headers(out: &mut BytesMut, head: &UpstreamHead<'_>) -> Seen {
+    let mut seen = Seen::default();
+    let lists_names = hop::ConnectionOptions::of(head.headers).lists_names;
+    for (name, value) in head.headers {
+        if lists_names && hop::is_listed(head.headers, name) {
+            continue;
+        }
+        if is_copied(treatment(name.as_str()), value.as_bytes(), head, &mut seen) {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    seen
+}
+
+/// Whether a header is copied as it came; if not, `seen` may hold a note of it.
+fn is_copied(treatment: Treatment, value: &[u8], head: &UpstreamHead<'_>, seen: &mut Seen) -> bool {
+    let trusted = head.forwarding.peer_trusted;
+    let (noted, copied) = match treatment {
+        Treatment::Copy => return true,
+        Treatment::Drop => return false,
+        Treatment::Trailer => return head.framing == RequestFraming::Chunked,
+        Treatment::Claim => return trusted,
+        Treatment::Te => {
+            seen.te_trailers |= says_trailers(value);
+            return false;
+        }
+        Treatment::Cookie => (&mut seen.cookie, false),
+        Treatment::Via => (&mut seen.via, false),
+        Treatment::Forwarded => (&mut seen.forwarded, false),
+        Treatment::ForwardedFor => (&mut seen.forwarded_for, false),
+        Treatment::ForwardedProto => (&mut seen.forwarded_proto, trusted),
+        Treatment::ForwardedHost => (&mut seen.forwarded_host, trusted),
+        Treatment::RequestId => (&mut seen.request_id, trusted),
+    };
+    *noted = true;
+    copied
+}
+
+fn says_trailers(te: &[u8]) -> bool {
+    hop::listed(te).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+fn put_framing(out: &mut BytesMut, method: &Method, framing: RequestFraming) {
+    match framing {
+        RequestFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        RequestFraming::Length(length) => {
+            out.extend_from_slice(b"content-length: ");
+            put_decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        // RFC 9110 §8.6: a method that anticipates content says that there is none.
+        RequestFraming::None if matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {
+            out.extend_from_slice(b"content-length: 0\r\n");
+        }
+        RequestFraming::None => {}
+    }
+}

@@ -1,0 +1,242 @@
+//! The head of an upstream response: its status, the headers that are for the
+//! client, how the body is delimited, and whether the connection can be used
+//! again.
+//!
+//! Header values are slices of the read buffer. What two readers could
+//! understand differently is refused rather than repaired (RFC 9112 §6.3, §11).
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
+use thiserror::Error;
+
+use crate::fields::{EndScanner, MAX_FIELDS, has_strict_line_ends};
+use crate::hop;
+
+mod framing;
+mod survey;
+
+#[cfg(test)]
+mod tests;
+
+pub use framing::ResponseFraming;
+use survey::Survey;
+
+/// The limits of a response head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// The most bytes, from the status line to the empty line.
+    pub max_bytes: usize,
+    /// The most header fields; above 128 it is 128.
+    pub max_headers: usize,
+}
+
+impl HeadLimits {
+    /// Above what common servers can send (8 to 60 KiB), and small enough that
+    /// a thousand connections held at the limit stay within 64 MiB.
+    pub const DEFAULT: Self = Self {
+        max_bytes: 64 * 1024,
+        max_headers: MAX_FIELDS,
+    };
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The head of a response, final or interim (`status.is_informational()`).
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// The status; never 101.
+    pub status: StatusCode,
+    /// The headers without those that are for this connection only. There is
+    /// at most one `Content-Length`, and none on a response that cannot have one.
+    pub headers: HeaderMap,
+    /// How the body is delimited.
+    pub framing: ResponseFraming,
+    /// Whether the connection may carry another request after the body.
+    pub reusable: bool,
+}
+
+/// Why a response head is not forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HeadError {
+    /// The head has more bytes than allowed, or no end within them.
+    #[error("the response head is larger than {limit} bytes")]
+    TooLarge {
+        /// [`HeadLimits::max_bytes`].
+        limit: usize,
+    },
+    /// The head has more fields than allowed.
+    #[error("the response has more than {limit} headers")]
+    TooManyHeaders {
+        /// [`HeadLimits::max_headers`].
+        limit: usize,
+    },
+    /// The bytes are not an HTTP/1.0 or HTTP/1.1 response head.
+    #[error("the response head is malformed: {0}")]
+    Malformed(httparse::Error),
+    /// A line ends in LF without CR, or an empty line comes first.
+    #[error("the response head has a line that does not end in CRLF")]
+    LineEnd,
+    /// The status is below 100.
+    #[error("the response has no valid status")]
+    Status,
+    /// The server switched protocols, for which it was not asked.
+    #[error("the response switches protocols unasked")]
+    UnexpectedUpgrade,
+    /// `Content-Length` is not a number, or not one that can be counted to.
+    #[error("the response has a malformed Content-Length")]
+    MalformedLength,
+    /// Several lengths are given, and they differ.
+    #[error("the response has conflicting Content-Length values")]
+    ConflictingLengths,
+    /// Both ways to delimit a body are used at once.
+    #[error("the response has both Content-Length and Transfer-Encoding")]
+    LengthAndTransferEncoding,
+    /// `Transfer-Encoding` is other than a single `chunked`, or used in HTTP/1.0.
+    #[error("the response has a Transfer-Encoding other than chunked")]
+    UnsupportedTransferEncoding,
+}
+
+/// Reads response heads from a connection's buffer, one after the other.
+///
+/// Kept with the connection: it remembers how far an unfinished head has been
+/// looked at, so that a server which sends byte by byte costs linear time.
+#[derive(Debug, Default)]
+pub struct HeadParser {
+    limits: HeadLimits,
+    scanner: EndScanner,
+}
+
+impl HeadParser {
+    /// A parser with these limits, before the first byte of a head.
+    #[must_use]
+    pub fn new(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            scanner: EndScanner::default(),
+        }
+    }
+
+    /// The next head, the answer to a request with method `to`, once it is
+    /// complete; it is then taken off the buffer.
+    ///
+    /// `None` asks for more bytes to be appended to the same buffer.
+    ///
+    /// # Errors
+    ///
+    /// See [`HeadError`]; the connection is then of no further use.
+    pub fn parse(
+        &mut self,
+        buffer: &mut BytesMut,
+        to: &Method,
+    ) -> Result<Option<ResponseHead>, HeadError> {
+        if !self.scanner.may_be_complete(buffer) {
+            return self.wait(buffer);
+        }
+        let mut survey = Survey::default();
+        let Some(start) = self.survey(buffer, &mut survey)? else {
+            return self.wait(buffer);
+        };
+        self.scanner = EndScanner::default();
+        let section = buffer.split_to(start.bytes).freeze();
+        build(&section, start, &survey, to).map(Some)
+    }
+
+    /// Parses the head in place, if it is complete, and notes what matters in it.
+    fn survey(&self, buffer: &[u8], survey: &mut Survey) -> Result<Option<Start>, HeadError> {
+        let limit = self.limits.max_headers.min(MAX_FIELDS);
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = httparse::ParserConfig::default()
+            .parse_response_with_uninit_headers(&mut response, buffer, &mut fields[..limit])
+            .map_err(|error| match error {
+                httparse::Error::TooManyHeaders => HeadError::TooManyHeaders { limit },
+                error => HeadError::Malformed(error),
+            })?;
+        let httparse::Status::Complete(bytes) = parsed else {
+            return Ok(None);
+        };
+        let section = &buffer[..bytes];
+        if bytes > self.limits.max_bytes {
+            return Err(self.too_large());
+        }
+        // An empty line before the status line is not ours to skip.
+        if section[0] != b'H' || !has_strict_line_ends(section, response.headers) {
+            return Err(HeadError::LineEnd);
+        }
+        let start = Start {
+            bytes,
+            status: StatusCode::from_u16(response.code.unwrap_or_default())
+                .map_err(|_| HeadError::Status)?,
+            is_http_11: response.version == Some(1),
+        };
+        survey.read(section, response.headers)?;
+        Ok(Some(start))
+    }
+
+    fn wait(&self, buffer: &[u8]) -> Result<Option<ResponseHead>, HeadError> {
+        if buffer.len() >= self.limits.max_bytes {
+            return Err(self.too_large());
+        }
+        Ok(None)
+    }
+
+    fn too_large(&self) -> HeadError {
+        HeadError::TooLarge {
+            limit: self.limits.max_bytes,
+        }
+    }
+}
+
+/// What the status line says, and the length of the whole head in bytes.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    bytes: usize,
+    status: StatusCode,
+    is_http_11: bool,
+}
+
+fn build(
+    section: &Bytes,
+    start: Start,
+    survey: &Survey,
+    to: &Method,
+) -> Result<ResponseHead, HeadError> {
+    let framing = framing::framing(start, survey, to)?;
+    Ok(ResponseHead {
+        status: start.status,
+        headers: headers(section, start.status, survey)?,
+        framing,
+        reusable: framing::is_reusable(start, survey, framing),
+    })
+}
+
+fn headers(section: &Bytes, status: StatusCode, survey: &Survey) -> Result<HeaderMap, HeadError> {
+    let length = survey
+        .length
+        .as_ref()
+        .filter(|_| !framing::is_bodiless(status))
+        .map(|length| &length.span);
+    let mut headers = HeaderMap::with_capacity(survey.fields.len() + usize::from(length.is_some()));
+    for span in survey.fields.iter().chain(length) {
+        let (name, value) = span
+            .to_field(section)
+            .ok_or(HeadError::Malformed(httparse::Error::HeaderName))?;
+        headers
+            .try_append(name, value)
+            .map_err(|_| HeadError::TooManyHeaders { limit: MAX_FIELDS })?;
+    }
+    for span in &survey.connections {
+        for name in hop::listed(span.value(section)) {
+            if let Ok(name) = std::str::from_utf8(name) {
+                headers.remove(name);
+            }
+        }
+    }
+    Ok(headers)
+}

@@ -1,0 +1,141 @@
+//! One look over the fields of a response head: those for the gateway are
+//! understood, those for the client are noted by their place.
+
+use smallvec::SmallVec;
+
+use super::HeadError;
+use crate::fields::{Span, Spans};
+use crate::hop::{ConnectionOptions, is_hop_by_hop_name};
+
+/// What the fields of a head say.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The fields for the client, without `Content-Length`.
+    pub(super) fields: Spans,
+    /// The length of the body, if one is given.
+    pub(super) length: Option<Length>,
+    /// The codings of the body for its transfer.
+    pub(super) coding: Coding,
+    /// What `Connection` says.
+    pub(super) options: ConnectionOptions,
+    /// The `Connection` fields that may list names of other fields.
+    pub(super) connections: SmallVec<[Span; 1]>,
+}
+
+/// A `Content-Length`: its value in bytes, and one mention of it.
+#[derive(Debug)]
+pub(super) struct Length {
+    pub(super) bytes: u64,
+    pub(super) span: Span,
+}
+
+/// What `Transfer-Encoding` says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// There is none.
+    #[default]
+    Absent,
+    /// `chunked`, once and alone.
+    Chunked,
+    /// Something that we do not understand.
+    Unsupported,
+}
+
+impl Survey {
+    /// Fills an empty survey. It is large, so it is filled in place, not returned.
+    pub(super) fn read(
+        &mut self,
+        section: &[u8],
+        fields: &[httparse::Header<'_>],
+    ) -> Result<(), HeadError> {
+        fields.iter().try_for_each(|field| self.add(section, field))
+    }
+
+    fn add(&mut self, section: &[u8], field: &httparse::Header<'_>) -> Result<(), HeadError> {
+        match Role::of(field.name) {
+            Role::ForClient => {
+                let span = Span::new(section, field.name, field.value);
+                self.fields.push(span);
+            }
+            Role::Length => self.add_length(section, field)?,
+            Role::TransferEncoding => self.add_coding(field.value),
+            Role::Connection => {
+                self.options.add(field.value);
+                if self.options.lists_names {
+                    let span = Span::new(section, field.name, field.value);
+                    self.connections.push(span);
+                }
+            }
+            Role::HopByHop => {}
+        }
+        Ok(())
+    }
+
+    /// A length may be repeated, in one field or several, as long as it stays the same.
+    fn add_length(
+        &mut self,
+        section: &[u8],
+        field: &httparse::Header<'_>,
+    ) -> Result<(), HeadError> {
+        for member in field.value.split(|&byte| byte == b',') {
+            let member = member.trim_ascii();
+            let bytes = parse_length(member).ok_or(HeadError::MalformedLength)?;
+            match &self.length {
+                Some(known) if known.bytes != bytes => return Err(HeadError::ConflictingLengths),
+                Some(_) => {}
+                None => {
+                    let span = Span::new(section, field.name, member);
+                    self.length = Some(Length { bytes, span });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_coding(&mut self, value: &[u8]) {
+        let is_first = self.coding == Coding::Absent;
+        let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        self.coding = if is_first && is_chunked {
+            Coding::Chunked
+        } else {
+            Coding::Unsupported
+        };
+    }
+}
+
+/// Digits only: no sign, no space, nothing that overflows.
+fn parse_length(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |length, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        length.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// For whom a field of a response is.
+enum Role {
+    ForClient,
+    Length,
+    TransferEncoding,
+    Connection,
+    HopByHop,
+}
+
+impl Role {
+    fn of(name: &str) -> Self {
+        // Comparing looks at lengths first, which tells most names apart.
+        if name.eq_ignore_ascii_case("content-length") {
+            Self::Length
+        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            Self::TransferEncoding
+        } else if name.eq_ignore_ascii_case("connection") {
+            Self::Connection
+        } else if is_hop_by_hop_name(name) {
+            Self::HopByHop
+        } else {
+            Self::ForClient
+        }
+    }
+}
