@@ -1,0 +1,186 @@
+//! Every default and every range of the configuration, in one place.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::quantity::{Period, Size};
+use super::written::{
+    Admin, Config, Health, Limits, Listener, Plugin, Pool, Retries, SwitchOr, Timeouts,
+    WorkerCount, Workers,
+};
+
+/// The names of the plugins that are compiled into the gateway.
+pub const DEFAULT_PLUGINS: [&str; 7] = [
+    "path-router",
+    "round-robin",
+    "weighted",
+    "least-connections",
+    "power-of-two",
+    "ip-hash",
+    "sticky-cookie",
+];
+
+/// Who routes when nobody is named.
+pub(super) const ROUTER: &str = "path-router";
+
+/// The file's name where none is given.
+pub const FILE_NAME: &str = "gatewright.toml";
+
+/// Where the file is looked for after the working folder.
+pub(super) const SYSTEM_FOLDER: &str = "/etc/gatewright";
+
+/// Workers when `auto` finds out nothing.
+pub(super) const WORKERS: usize = 1;
+
+pub(super) const WORKER_COUNT: RangeInclusive<u64> = 1..=1024;
+pub(super) const DEADLINE: RangeInclusive<Period> = Period(micros(100))..=Period::s(1);
+/// One page of Wasm memory at least; the host's own bound at most.
+pub(super) const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);
+
+pub(super) const HEALTH_INTERVAL: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const HEALTH_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
+pub(super) const HEALTH_COUNT: RangeInclusive<u32> = 1..=100;
+pub(super) const ATTEMPTS: RangeInclusive<u32> = 1..=10;
+pub(super) const BUDGET: RangeInclusive<f64> = 0.0..=1.0;
+pub(super) const PER_TRY_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const CONNECT_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
+pub(super) const REQUEST_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
+pub(super) const IDLE_CONNECTIONS: RangeInclusive<u32> = 0..=10_000;
+
+/// The HTTP server works with no smaller buffer than 8 KiB.
+pub(super) const REQUEST_HEAD: RangeInclusive<Size> = Size::kib(8)..=Size::mib(1);
+pub(super) const REQUEST_HEADERS: RangeInclusive<u32> = 1..=1000;
+pub(super) const REQUEST_BODY: RangeInclusive<Size> = Size(0)..=Size::mib(1 << 20);
+pub(super) const RESPONSE_HEAD: RangeInclusive<Size> = Size::kib(1)..=Size::mib(1);
+pub(super) const REPLAY_BODY: RangeInclusive<Size> = Size(0)..=Size::mib(16);
+pub(super) const CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
+
+pub(super) const REQUEST_HEAD_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
+pub(super) const IDLE_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
+pub(super) const DRAIN_TIMEOUT: RangeInclusive<Period> = Period::s(0)..=Period::s(3600);
+
+const DAY: Period = Period::s(24 * 3600);
+
+const fn micros(count: u64) -> std::time::Duration {
+    std::time::Duration::from_micros(count)
+}
+
+pub(crate) fn deadline() -> Period {
+    Period::ms(2)
+}
+
+pub(crate) fn weight() -> u16 {
+    1
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            include: Vec::new(),
+            admin: Admin::default(),
+            workers: Workers::default(),
+            listeners: vec![Listener {
+                name: Some("web".to_owned()),
+                listen: "[::]:8080".to_owned(),
+                tls: None,
+            }],
+            policies: Vec::new(),
+            router: None,
+            default_pool: None,
+            pools: BTreeMap::new(),
+            plugins: BTreeMap::new(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:9000".to_owned(),
+            data: "data".to_owned(),
+        }
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            count: WorkerCount::Auto,
+        }
+    }
+}
+
+impl Default for Plugin {
+    fn default() -> Self {
+        Self {
+            file: None,
+            grants: None,
+            memory: Size::mib(16),
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            balancer: "least-connections".into(),
+            affinity: None,
+            hash_key: "client-address".to_owned(),
+            health: SwitchOr::Table(Health::default()),
+            retries: Retries::default(),
+            connect_timeout: Period::s(2),
+            request_timeout: Period::s(60),
+            idle_connections: 64,
+            servers: Vec::new(),
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            path: "/health".to_owned(),
+            interval: Period::s(5),
+            timeout: Period::s(2),
+            rise: 2,
+            fall: 3,
+        }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            budget: 0.2,
+            per_try_timeout: Period::s(10),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_head: Size::kib(64),
+            request_headers: 100,
+            request_body: None,
+            response_head: Size::kib(64),
+            replay_body: Size::kib(64),
+            connections: 10_000,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request_head: Period::s(10),
+            idle: Period::s(60),
+            body_idle: Period::s(30),
+            drain: Period::s(30),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Listeners and their certificates.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::address::listen_address;
+use super::report::Report;
+use crate::config::key_path::KeyPath;
+use crate::config::meant::{Admin, CertificateFiles, Listener, Tls};
+use crate::config::written;
+
+/// All listeners; at least one, with names of their own.
+pub(super) fn listeners(written: &[written::Listener], report: &mut Report<'_>) -> Vec<Listener> {
+    let path = KeyPath::default().key("listener");
+    if written.is_empty() {
+        report.fail(
+            &path,
+            "there is no listener; write one, or leave the key out for port 8080",
+        );
+    }
+    let mut named = HashMap::new();
+    let mut listeners = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
+        let path = path.index(index);
+        let name = written.name.as_ref().unwrap_or(&written.listen);
+        if written.name.is_some() {
+            report.name(&path.key("name"), name);
+        }
+        if let Some(other) = named.insert(name.clone(), index) {
+            let message = format!("listener[{other}] is named {name:?} too; choose another name");
+            report.fail(&path.key("name"), message);
+        }
+        listeners.extend(listener(written, name, &path, report));
+    }
+    listeners
+}
+
+fn listener(
+    written: &written::Listener,
+    name: &str,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<Listener> {
+    let listen = report.value(&path.key("listen"), listen_address(&written.listen));
+    let tls = written
+        .tls
+        .as_ref()
+        .map(|written| tls(written, &path.key("tls"), report));
+    Some(Listener {
+        name: Arc::from(name),
+        listen: listen?,
+        tls,
+    })
+}
+
+fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
+    if written.self_signed != written.certificates.is_empty() {
+        let message = "this takes either self_signed = true, or certificates = [{ cert = \"…\", \
+                       key = \"…\" }]; write one of the two";
+        report.fail(path, message);
+    }
+    if written.self_signed {
+        return Tls::SelfSigned;
+    }
+    let path = path.key("certificates");
+    let mut certificates = Vec::with_capacity(written.certificates.len());
+    for (index, written) in written.certificates.iter().enumerate() {
+        let path = path.index(index);
+        certificates.push(CertificateFiles {
+            certificate: report.file(&path.key("cert"), &written.cert),
+            key: report.file(&path.key("key"), &written.key),
+        });
+    }
+    Tls::Certificates(certificates)
+}
+
+/// Notes an error for each address that two would listen on.
+pub(super) fn refuse_sharing(
+    listeners: &[Listener],
+    admin: Option<&Admin>,
+    report: &mut Report<'_>,
+) {
+    let mut taken = HashMap::new();
+    if let Some(admin) = admin {
+        taken.insert(admin.listen, "admin".to_owned());
+    }
+    for (index, listener) in listeners.iter().enumerate() {
+        // Port 0 is a free one each time.
+        if listener.listen.port() == 0 {
+            continue;
+        }
+        let name = format!("listener[{index}]");
+        if let Some(other) = taken.insert(listener.listen, name) {
+            let path = KeyPath::default()
+                .key("listener")
+                .index(index)
+                .key("listen");
+            let address = listener.listen;
+            report.fail(
+                &path,
+                format!("{other} listens on {address} too; choose another port"),
+            );
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Plugins: which are there, and which seat each is bound to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::report::Report;
+use crate::config::defaults::{self, DEFAULT_PLUGINS};
+use crate::config::key_path::KeyPath;
+use crate::config::meant::{Binding, OnFault, PluginSource, Policy, PoolConfig};
+use crate::config::quantity::Period;
+use crate::config::written::{self, TextOr};
+use crate::id::PluginName;
+use crate::role::{Grant, Role};
+
+/// The names that a binding may use.
+pub(super) struct PluginNames<'a>(BTreeSet<&'a str>);
+
+impl<'a> PluginNames<'a> {
+    /// The default set, and what the configuration declares.
+    pub(super) fn of(written: &'a written::Config) -> Self {
+        let declared = written.plugins.keys().map(String::as_str);
+        Self(DEFAULT_PLUGINS.into_iter().chain(declared).collect())
+    }
+}
+
+/// A seat: where it stands in the document, and its role.
+pub(super) struct Seat {
+    pub(super) path: KeyPath,
+    pub(super) role: Role,
+}
+
+/// The plugin in a seat.
+pub(super) fn binding(
+    seat: &Seat,
+    written: &TextOr<written::Binding>,
+    names: &PluginNames<'_>,
+    report: &mut Report<'_>,
+) -> Binding {
+    match written {
+        TextOr::Text(name) => {
+            check_name(&seat.path, name, names, report);
+            bind(seat.role, name, &Map::new(), defaults::deadline())
+        }
+        TextOr::Table(table) => {
+            check_name(&seat.path.key("plugin"), &table.plugin, names, report);
+            let path = seat.path.key("deadline");
+            let deadline = report.within(&path, table.deadline, &defaults::DEADLINE);
+            bind(seat.role, &table.plugin, &table.config, deadline)
+        }
+    }
+}
+
+fn check_name(path: &KeyPath, name: &str, names: &PluginNames<'_>, report: &mut Report<'_>) {
+    if !names.0.contains(name) {
+        report.unknown(path, "plugin", name, names.0.iter().copied());
+    }
+}
+
+/// A binding of checked parts.
+pub(super) fn bind(
+    role: Role,
+    plugin: &str,
+    config: &Map<String, Value>,
+    deadline: Period,
+) -> Binding {
+    Binding {
+        role,
+        plugin: PluginName::from(plugin),
+        config: Arc::from(json!(config).to_string()),
+        deadline: deadline.0,
+    }
+}
+
+/// The policies: request policies in their order, then response policies.
+pub(super) fn policies(
+    written: &[written::Policy],
+    names: &PluginNames<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Policy> {
+    let path = KeyPath::default().key("policy");
+    let mut policies = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
+        let path = path.index(index);
+        check_name(&path.key("plugin"), &written.plugin, names, report);
+        let key = path.key("deadline");
+        let deadline = report.within(&key, written.deadline, &defaults::DEADLINE);
+        let role = match written.role {
+            written::PolicyRole::RequestPolicy => Role::RequestPolicy,
+            written::PolicyRole::ResponsePolicy => Role::ResponsePolicy,
+        };
+        policies.push(Policy {
+            binding: bind(role, &written.plugin, &written.config, deadline),
+            on_fault: match written.on_fault {
+                written::OnFault::Deny => OnFault::Deny,
+                written::OnFault::Allow => OnFault::Allow,
+            },
+        });
+    }
+    policies.sort_by_key(|policy| policy.binding.role);
+    policies
+}
+
+/// The plugins that the configuration declares.
+pub(super) fn declared(
+    written: &BTreeMap<String, written::Plugin>,
+    report: &mut Report<'_>,
+) -> BTreeMap<PluginName, PluginSource> {
+    let path = KeyPath::default().key("plugins");
+    let mut plugins = BTreeMap::new();
+    for (name, written) in written {
+        let path = path.key(name);
+        report.name(&path, name);
+        plugins.insert(
+            PluginName::from(name.as_str()),
+            source(name, written, &path, report),
+        );
+    }
+    plugins
+}
+
+fn source(
+    name: &str,
+    written: &written::Plugin,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> PluginSource {
+    let is_default = DEFAULT_PLUGINS.contains(&name);
+    let file = written
+        .file
+        .as_ref()
+        .map(|file| report.file(&path.key("file"), file));
+    if file.is_none() && !is_default {
+        report.fail(
+            path,
+            "the key \"file\" is missing; add the component's file",
+        );
+    }
+    let grants = match &written.grants {
+        Some(grants) => grants
+            .iter()
+            .copied()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        None if is_default => Grant::ALL.to_vec(),
+        None => Vec::new(),
+    };
+    let memory = report.within(&path.key("memory"), written.memory, &defaults::MEMORY);
+    PluginSource {
+        file,
+        grants,
+        memory: memory.0,
+    }
+}
+
+/// What is declared, and what is bound of the default set beside it.
+pub(super) fn bound(
+    mut plugins: BTreeMap<PluginName, PluginSource>,
+    router: &Binding,
+    policies: &[Policy],
+    pools: &[PoolConfig],
+) -> BTreeMap<PluginName, PluginSource> {
+    let in_policies = policies.iter().map(|policy| &policy.binding);
+    let in_pools = pools
+        .iter()
+        .flat_map(|pool| pool.affinity.iter().chain([&pool.balancer]));
+    for binding in in_policies.chain(in_pools).chain([router]) {
+        plugins
+            .entry(binding.plugin.clone())
+            .or_insert_with(|| PluginSource {
+                file: None,
+                grants: Grant::ALL.to_vec(),
+                memory: written::Plugin::default().memory.0,
+            });
+    }
+    plugins
+}

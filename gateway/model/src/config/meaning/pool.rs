@@ -1,0 +1,217 @@
+//! Pools and their servers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::address::{server_address, server_host, server_id};
+use super::plugin::{PluginNames, Seat, binding};
+use super::report::Report;
+use crate::config::defaults;
+use crate::config::key_path::KeyPath;
+use crate::config::meant::{HashKey, HealthCheck, PoolConfig, Retries, ServerConfig};
+use crate::config::quantity::Period;
+use crate::config::written::{self, TextOr};
+use crate::id::{EndpointId, PoolName};
+use crate::pool::MAX_SLOTS;
+use crate::role::Role;
+
+/// All pools in the order of their names.
+pub(super) fn pools(
+    written: &written::Config,
+    names: &PluginNames<'_>,
+    report: &mut Report<'_>,
+) -> Vec<PoolConfig> {
+    let path = KeyPath::default().key("pools");
+    if written.pools.is_empty() {
+        let message = "there is no pool; write one, such as [pools.web] with servers = \
+                       [\"127.0.0.1:3000\"]";
+        report.fail(&path, message);
+    }
+    let mut pools = Vec::with_capacity(written.pools.len());
+    for (name, pool) in &written.pools {
+        let path = path.key(name);
+        report.name(&path, name);
+        pools.extend(self::pool(name, pool, &path, names, report));
+    }
+    pools
+}
+
+fn pool(
+    name: &str,
+    written: &written::Pool,
+    path: &KeyPath,
+    names: &PluginNames<'_>,
+    report: &mut Report<'_>,
+) -> Option<PoolConfig> {
+    let seat = |key: &str, role| Seat {
+        path: path.key(key),
+        role,
+    };
+    let balancer = seat("balancer", Role::Balancer);
+    let balancer = binding(&balancer, &written.balancer, names, report);
+    let affinity = written
+        .affinity
+        .as_ref()
+        .map(|affinity| binding(&seat("affinity", Role::Affinity), affinity, names, report));
+    let hash_key = report.value(&path.key("hash_key"), hash_key(&written.hash_key));
+    let health = written.health.clone().into_table();
+    let connect_timeout = report.within(
+        &path.key("connect_timeout"),
+        written.connect_timeout,
+        &defaults::CONNECT_TIMEOUT,
+    );
+    let idle_connections = report.within(
+        &path.key("idle_connections"),
+        written.idle_connections,
+        &defaults::IDLE_CONNECTIONS,
+    );
+    let request_timeout = request_timeout(
+        written.request_timeout,
+        &path.key("request_timeout"),
+        report,
+    );
+    Some(PoolConfig {
+        name: PoolName::from(name),
+        affinity,
+        health: health.map(|health| self::health(&health, &path.key("health"), report)),
+        retries: retries(&written.retries, &path.key("retries"), report),
+        connect_timeout: connect_timeout.0,
+        request_timeout,
+        idle_connections: idle_connections as usize,
+        servers: servers(&written.servers, &path.key("servers"), report),
+        balancer,
+        hash_key: hash_key?,
+    })
+}
+
+fn request_timeout(written: Period, path: &KeyPath, report: &mut Report<'_>) -> Duration {
+    // Zero is the absence of a limit, not a short one.
+    if !written.0.is_zero() {
+        report.within(path, written, &defaults::REQUEST_TIMEOUT);
+    }
+    written.0
+}
+
+fn hash_key(text: &str) -> Result<HashKey, String> {
+    match (text, text.split_once(':')) {
+        ("client-address", _) => Ok(HashKey::ClientAddress),
+        ("path", _) => Ok(HashKey::Path),
+        (_, Some(("header", name))) if is_token(name) => {
+            Ok(HashKey::Header(name.to_ascii_lowercase()))
+        }
+        (_, Some(("cookie", name))) if is_token(name) => Ok(HashKey::Cookie(name.to_owned())),
+        _ => Err(format!(
+            "{text:?} is nothing to hash by; write client-address, path, header:NAME or cookie:NAME"
+        )),
+    }
+}
+
+/// Whether a text may be the name of a header or a cookie (RFC 9110, 5.6.2).
+fn is_token(text: &str) -> bool {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !text.is_empty() && text.bytes().all(is_token)
+}
+
+fn health(written: &written::Health, path: &KeyPath, report: &mut Report<'_>) -> HealthCheck {
+    let is_path =
+        written.path.starts_with('/') && written.path.bytes().all(|b| b.is_ascii_graphic());
+    if !is_path {
+        let message = format!(
+            "{:?} is no path; write one that begins with \"/\" and has no spaces, such as \"/health\"",
+            written.path
+        );
+        report.fail(&path.key("path"), message);
+    }
+    let interval = report.within(
+        &path.key("interval"),
+        written.interval,
+        &defaults::HEALTH_INTERVAL,
+    );
+    let timeout = report.within(
+        &path.key("timeout"),
+        written.timeout,
+        &defaults::HEALTH_TIMEOUT,
+    );
+    HealthCheck {
+        path: Arc::from(written.path.as_str()),
+        interval: interval.0,
+        timeout: timeout.0,
+        rise: report.within(&path.key("rise"), written.rise, &defaults::HEALTH_COUNT),
+        fall: report.within(&path.key("fall"), written.fall, &defaults::HEALTH_COUNT),
+    }
+}
+
+fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) -> Retries {
+    let per_try_timeout = report.within(
+        &path.key("per_try_timeout"),
+        written.per_try_timeout,
+        &defaults::PER_TRY_TIMEOUT,
+    );
+    Retries {
+        attempts: report.within(&path.key("attempts"), written.attempts, &defaults::ATTEMPTS),
+        budget: report.within(&path.key("budget"), written.budget, &defaults::BUDGET),
+        per_try_timeout: per_try_timeout.0,
+    }
+}
+
+fn servers(
+    written: &[TextOr<written::Server>],
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Vec<ServerConfig> {
+    if written.is_empty() {
+        report.fail(
+            path,
+            "the pool has no server; write some, such as [\"127.0.0.1:3000\"]",
+        );
+    }
+    if written.len() > MAX_SLOTS {
+        report.fail(
+            path,
+            format!("more than {MAX_SLOTS} servers; split the pool"),
+        );
+    }
+    let mut known = HashMap::new();
+    let mut servers = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
+        let path = path.index(index);
+        let Some(server) = server(written, &path, report) else {
+            continue;
+        };
+        if let Some(first) = known.insert(server.id.clone(), index) {
+            let id = &server.id;
+            report.fail(
+                &path,
+                format!("{id} is servers[{first}] already; keep one of the two"),
+            );
+        }
+        servers.push(server);
+    }
+    servers
+}
+
+fn server(
+    written: &TextOr<written::Server>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<ServerConfig> {
+    let (host, port, more) = match written {
+        TextOr::Text(text) => {
+            let (host, port) = report.value(path, server_address(text))?;
+            (host, port, None)
+        }
+        TextOr::Table(table) => {
+            let host = report.value(&path.key("host"), server_host(&table.host));
+            report.within(&path.key("port"), table.port, &(1..=u16::MAX));
+            (host?, table.port, Some(table))
+        }
+    };
+    Some(ServerConfig {
+        id: EndpointId::from(server_id(&host, port)),
+        host: Arc::from(host),
+        port,
+        weight: more.map_or_else(defaults::weight, |table| table.weight),
+        labels: more.map(|table| table.labels.clone()).unwrap_or_default(),
+    })
+}

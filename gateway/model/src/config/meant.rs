@@ -1,0 +1,240 @@
+//! The configuration as meant: nothing optional that has a default, every
+//! duration and address parsed, every reference known to exist.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::id::{EndpointId, PluginName, PoolIndex, PoolName};
+use crate::role::{Grant, Role};
+
+/// A whole configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The admin listener and the data folder.
+    pub admin: Admin,
+    /// How many worker threads: at least 1.
+    pub workers: usize,
+    /// Where clients connect; at least one.
+    pub listeners: Vec<Listener>,
+    /// Request policies in their order, then response policies in theirs.
+    pub policies: Vec<Policy>,
+    /// Which plugin routes.
+    pub router: Binding,
+    /// Where requests go that the router has no opinion on, or faults on: the
+    /// pool named by `default_pool`, or the only pool there is.
+    pub default_pool: Option<PoolIndex>,
+    /// The pools, by [`PoolIndex`].
+    pub pools: Vec<Arc<PoolConfig>>,
+    /// Where the plugins that are bound come from.
+    pub plugins: BTreeMap<PluginName, PluginSource>,
+    /// Sizes that nobody may exceed.
+    pub limits: Limits,
+    /// Waiting times that are not a pool's.
+    pub timeouts: Timeouts,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The files that it was read from: what a watcher watches.
+    pub files: Vec<PathBuf>,
+}
+
+/// The admin listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Its address; loopback by default.
+    pub listen: SocketAddr,
+    /// The data folder: compile cache, plugin files, store.
+    pub data: PathBuf,
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name in logs and metrics.
+    pub name: Arc<str>,
+    /// Its address.
+    pub listen: SocketAddr,
+    /// How it speaks TLS; none for plain HTTP.
+    pub tls: Option<Tls>,
+}
+
+/// Where a listener's certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// One made on the spot for `localhost` and the loopback addresses.
+    SelfSigned,
+    /// Files; chosen by the name that the client asks for, the first one when
+    /// none matches.
+    Certificates(Vec<CertificateFiles>),
+}
+
+/// A certificate chain and its private key, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+}
+
+/// A plugin in a seat of the chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// Which seat.
+    pub role: Role,
+    /// Which plugin: a key of [`Config::plugins`].
+    pub plugin: PluginName,
+    /// Its configuration as JSON text, always an object.
+    pub config: Arc<str>,
+    /// How long a decision may take.
+    pub deadline: Duration,
+}
+
+/// A policy's binding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The plugin; its role is a request or a response policy, as the
+    /// component exports. [`Role::RequestPolicy`] unless written otherwise.
+    pub binding: Binding,
+    /// What becomes of a request when it faults.
+    pub on_fault: OnFault,
+}
+
+/// What a faulting policy means for the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFault {
+    /// It is answered with 503: authentication must not fail open.
+    #[default]
+    Deny,
+    /// It goes on.
+    Allow,
+}
+
+/// Where a plugin's component comes from and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginSource {
+    /// The component's file, watched; none for one of the default set.
+    pub file: Option<PathBuf>,
+    /// The imports that it may use beside those that need no grant.
+    pub grants: Vec<Grant>,
+    /// The most memory that an instance may have, in bytes.
+    pub memory: u64,
+}
+
+/// A pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolConfig {
+    /// Its name.
+    pub name: PoolName,
+    /// Who chooses the endpoint.
+    pub balancer: Binding,
+    /// Who remembers sessions, if anyone.
+    pub affinity: Option<Binding>,
+    /// What the key of `pick` is a hash of.
+    pub hash_key: HashKey,
+    /// Active checks; none switches them off.
+    pub health: Option<HealthCheck>,
+    /// Trying again elsewhere.
+    pub retries: Retries,
+    /// How long a connection to a server may take to be made.
+    pub connect_timeout: Duration,
+    /// From the request's head to the response's head, all attempts together.
+    /// A body may then take as long as it moves.
+    pub request_timeout: Duration,
+    /// Idle connections kept to each server by each worker.
+    pub idle_connections: usize,
+    /// Its members as declared.
+    pub servers: Vec<ServerConfig>,
+}
+
+/// What the key of `pick` is a hash of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HashKey {
+    /// The client's address.
+    #[default]
+    ClientAddress,
+    /// The first value of a header, named in lower case.
+    Header(String),
+    /// A cookie's value.
+    Cookie(String),
+    /// The normalised path.
+    Path,
+}
+
+/// How a pool's servers are checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// What is asked for by GET; any 2xx is healthy.
+    pub path: Arc<str>,
+    /// From one check of a server to the next.
+    pub interval: Duration,
+    /// For connection and response head together.
+    pub timeout: Duration,
+    /// Passed checks in a row that make an unhealthy server healthy: 1 or more.
+    pub rise: u32,
+    /// Failed checks in a row that make a healthy server unhealthy: 1 or more.
+    pub fall: u32,
+}
+
+/// Trying again on another server, before the first response byte.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retries {
+    /// Attempts in all, the first included: 1 or more.
+    pub attempts: u32,
+    /// Retries that a worker allows, as a share of its requests to the pool
+    /// (0 to 1), beside a small constant reserve.
+    pub budget: f64,
+    /// From sending the head of an attempt to the response's head.
+    pub per_try_timeout: Duration,
+}
+
+/// A server as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Its stable name, made of host and port.
+    pub id: EndpointId,
+    /// Host name or address, without brackets.
+    pub host: Arc<str>,
+    /// TCP port.
+    pub port: u16,
+    /// Relative share of the work; 0 takes none.
+    pub weight: u16,
+    /// Free-form labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Sizes that nobody may exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The head of a request, in bytes: at least 8 KiB, which is the smallest
+    /// buffer that the HTTP server works with.
+    pub request_head: usize,
+    /// Header lines in a request.
+    pub request_headers: usize,
+    /// The body of a request, in bytes; none: no limit.
+    pub request_body: Option<u64>,
+    /// The head of a server's response, in bytes.
+    pub response_head: usize,
+    /// How much of a request's body is kept to be sent again, in bytes.
+    pub replay_body: usize,
+    /// Client connections open at a time on each worker.
+    pub connections: usize,
+}
+
+/// Waiting times that are not a pool's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request's head to its last; the TLS handshake
+    /// has as long.
+    pub request_head: Duration,
+    /// How long a client's connection may be open with no request on it.
+    pub idle: Duration,
+    /// How long a body may stand still, in either direction.
+    pub body_idle: Duration,
+    /// How long requests in flight may go on after a stop was asked for.
+    pub drain: Duration,
+}

@@ -1,0 +1,103 @@
+//! `${NAME}` and `${file:PATH}` in texts.
+
+use std::path::{Path, PathBuf};
+
+use super::environment::Environment;
+use super::error::ConfigError;
+use super::key_path::KeyPath;
+use super::read::read_limited;
+use super::tree::{Node, Value};
+
+/// Replaces what stands for something else in every text of a document; never
+/// in keys. What was put in is not looked at again.
+pub(super) struct Substitution<'a> {
+    pub(super) environment: &'a Environment,
+    /// What `${file:PATH}` is relative to.
+    pub(super) folder: &'a Path,
+    /// The files that were read.
+    pub(super) files: Vec<PathBuf>,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Substitution<'_> {
+    /// Replaces in the whole tree.
+    pub(super) fn apply(&mut self, node: &mut Node, path: &KeyPath) {
+        match &mut node.value {
+            Value::Text(text) if text.contains("${") => match self.replaced(text) {
+                Ok(replaced) => *text = replaced,
+                Err(message) => self.errors.push(ConfigError {
+                    place: Some(node.place.clone()),
+                    key: path.to_string(),
+                    message,
+                }),
+            },
+            Value::Array(array) => {
+                for (index, element) in array.iter_mut().enumerate() {
+                    self.apply(element, &path.index(index));
+                }
+            }
+            Value::Table(table) => {
+                for (key, value) in table {
+                    self.apply(value, &path.key(key));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn replaced(&mut self, text: &str) -> Result<String, String> {
+        let mut replaced = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let (before, at) = rest.split_at(start);
+            // `$${` is how a text says `${`.
+            if let Some(before) = before.strip_suffix('$') {
+                replaced.push_str(before);
+                replaced.push_str("${");
+                rest = &at[2..];
+                continue;
+            }
+            replaced.push_str(before);
+            let Some(end) = at.find('}') else {
+                return Err(
+                    "\"${\" has no \"}\"; add it, or write \"$${\" for the characters themselves"
+                        .into(),
+                );
+            };
+            replaced.push_str(&self.value(&at[2..end])?);
+            rest = &at[end + 1..];
+        }
+        replaced.push_str(rest);
+        Ok(replaced)
+    }
+
+    fn value(&mut self, name: &str) -> Result<String, String> {
+        if let Some(path) = name.strip_prefix("file:") {
+            return self.file(path);
+        }
+        if !is_variable(name) {
+            return Err(format!(
+                "\"${{{name}}}\" names no variable; write ${{NAME}} or ${{file:PATH}}, \
+                 or \"$${{\" for the characters themselves"
+            ));
+        }
+        let value = self.environment.get(name);
+        value.ok_or_else(|| {
+            format!("the environment variable {name} is not set; set it, or write the value here")
+        })
+    }
+
+    fn file(&mut self, path: &str) -> Result<String, String> {
+        let path = self.folder.join(path);
+        let text = read_limited(&path)?;
+        self.files.push(path);
+        // Editors and `echo` end a file with a line end that nobody means.
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        Ok(text.strip_suffix('\r').unwrap_or(text).to_owned())
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    name.bytes().all(is_word) && name.starts_with(|c: char| !c.is_ascii_digit())
+}

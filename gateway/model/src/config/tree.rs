@@ -1,0 +1,90 @@
+//! A document as a tree of values that know where they stand: what files are
+//! merged in, and what serde reads.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::error::{ConfigError, Place};
+use super::key_path::{KeyPath, Step};
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+/// What TOML can say, without dates: nothing in a configuration is one.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    Array(Vec<Node>),
+    Table(BTreeMap<String, Node>),
+}
+
+impl Node {
+    /// The value at a path, or the nearest one above it that is there.
+    pub(super) fn nearest(&self, path: &KeyPath) -> &Self {
+        let mut node = self;
+        for step in path.steps() {
+            let next = match (&node.value, step) {
+                (Value::Table(table), Step::Key(key)) => table.get(key),
+                (Value::Array(array), Step::Index(index)) => array.get(*index),
+                _ => None,
+            };
+            match next {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        node
+    }
+
+    /// The same as JSON, for serde.
+    pub(super) fn to_json(&self) -> Json {
+        match &self.value {
+            Value::Bool(bool) => Json::from(*bool),
+            Value::Integer(integer) => Json::from(*integer),
+            Value::Float(float) => Json::from(*float),
+            Value::Text(text) => Json::from(text.as_str()),
+            Value::Array(array) => array.iter().map(Self::to_json).collect(),
+            Value::Table(table) => table
+                .iter()
+                .map(|(key, node)| (key.clone(), node.to_json()))
+                .collect(),
+        }
+    }
+
+    /// Takes in another document: tables are merged, arrays of tables appended,
+    /// and what both say is an error.
+    pub(super) fn merge(&mut self, other: Self, path: &KeyPath, errors: &mut Vec<ConfigError>) {
+        match (&mut self.value, other.value) {
+            (Value::Table(mine), Value::Table(theirs)) => {
+                for (key, node) in theirs {
+                    match mine.get_mut(&key) {
+                        Some(present) => present.merge(node, &path.key(&key), errors),
+                        None => _ = mine.insert(key, node),
+                    }
+                }
+            }
+            (Value::Array(mine), Value::Array(theirs))
+                if mine.iter().chain(&theirs).all(Self::is_table) =>
+            {
+                mine.extend(theirs);
+            }
+            _ => errors.push(ConfigError {
+                place: Some(other.place),
+                key: path.to_string(),
+                message: format!("{} says it already; keep one of the two", self.place),
+            }),
+        }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.value, Value::Table(_))
+    }
+}

@@ -1,0 +1,59 @@
+//! The configuration as written: the keys of the file, their texts and numbers
+//! as they stand. Every key may be left out that has a default (all of them are
+//! in `config/defaults.rs`); a key that is not here is refused. The
+//! comments become the descriptions of the published JSON Schema.
+
+mod choice;
+mod plugin;
+mod pool;
+mod server;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use plugin::{Binding, OnFault, Plugin, Policy, PolicyRole};
+pub use pool::{Health, Pool, Retries, Server};
+pub use server::{Admin, Certificate, Limits, Listener, Timeouts, Tls, Workers};
+
+/// A Gatewright configuration file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// More files, as glob patterns relative to this one. Tables are merged,
+    /// arrays of tables appended in the order of the files' names; the same key
+    /// in two files is an error.
+    pub include: Vec<String>,
+    /// The admin listener and the data folder.
+    pub admin: Admin,
+    /// The threads that carry traffic.
+    pub workers: Workers,
+    /// Where clients connect, one `[[listener]]` each. Default: plain HTTP on
+    /// port 8080 of every address, named `web`.
+    #[serde(rename = "listener")]
+    pub listeners: Vec<Listener>,
+    /// Policies in their order, one `[[policy]]` each: plugins that may answer
+    /// a request before it is routed, or edit response heads.
+    #[serde(rename = "policy")]
+    pub policies: Vec<Policy>,
+    /// The plugin that chooses the pool: a name, or a table with its
+    /// configuration. Default: `path-router` sending everything to the only
+    /// pool, or to `default_pool`.
+    pub router: Option<TextOr<Binding>>,
+    /// Where requests go that the router has no opinion on. Default: the only
+    /// pool, if there is one only.
+    pub default_pool: Option<String>,
+    /// The pools by name; at least one.
+    pub pools: BTreeMap<String, Pool>,
+    /// Plugins that are not in the default set, or replace one of it, by name.
+    pub plugins: BTreeMap<String, Plugin>,
+    /// Sizes that nobody may exceed.
+    pub limits: Limits,
+    /// Waiting times that are not a pool's.
+    pub timeouts: Timeouts,
+    /// Addresses and networks (CIDR) whose `X-Forwarded-For` is believed.
+    /// Default: nobody's.
+    pub trusted_proxies: Vec<String>,
+}

@@ -1,0 +1,81 @@
+//! The keys of plugins: where a component comes from, and where it is bound.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::config::defaults;
+use crate::config::quantity::{Period, Size};
+use crate::role::Grant;
+
+/// A plugin in a seat of the chain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// Its name: of the default set, or a key of `[plugins]`.
+    pub plugin: String,
+    /// The plugin's own configuration; it checks it itself.
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    /// How long a decision may take before the fallback decides: 100 µs to 1 s.
+    #[serde(default = "defaults::deadline")]
+    pub deadline: Period,
+}
+
+/// A policy: a plugin that may answer a request before it is routed, or edit
+/// response heads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Its name: of the default set, or a key of `[plugins]`.
+    pub plugin: String,
+    /// The plugin's own configuration; it checks it itself.
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    /// How long a decision may take: 100 µs to 1 s. A longer one is a fault.
+    #[serde(default = "defaults::deadline")]
+    pub deadline: Period,
+    /// What becomes of the request when the plugin faults.
+    #[serde(default)]
+    pub on_fault: OnFault,
+    /// When it is asked.
+    #[serde(default)]
+    pub role: PolicyRole,
+}
+
+/// What becomes of the request when a policy faults.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFault {
+    /// It is answered with status 503.
+    #[default]
+    Deny,
+    /// It goes on as if the policy were not there.
+    Allow,
+}
+
+/// When a policy is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyRole {
+    /// Before the request is routed.
+    #[default]
+    RequestPolicy,
+    /// On the response's head.
+    ResponsePolicy,
+}
+
+/// Where a plugin's component comes from and what it may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Plugin {
+    /// The component's file, relative to the file that names it; it is watched.
+    /// Only a plugin of the default set may go without.
+    pub file: Option<String>,
+    /// The imports that it may use beside those that need no grant. Default:
+    /// none; all for the default set.
+    pub grants: Option<Vec<Grant>>,
+    /// The most memory that one instance may have: 64 KiB to 256 MiB. There is
+    /// an instance for each worker and binding.
+    pub memory: Size,
+}

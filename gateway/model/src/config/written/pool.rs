@@ -1,0 +1,92 @@
+//! The keys of a pool and its servers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Binding, SwitchOr, TextOr};
+use crate::config::defaults;
+use crate::config::quantity::Period;
+
+/// Servers that serve the same thing, and how one of them is chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pool {
+    /// The plugin that chooses the server: a name, or a table with its
+    /// configuration.
+    pub balancer: TextOr<Binding>,
+    /// The plugin that keeps a session on its server: a name, or a table with
+    /// its configuration. Default: none.
+    pub affinity: Option<TextOr<Binding>>,
+    /// What the balancer's key is a hash of: `client-address`, `path`,
+    /// `header:NAME` or `cookie:NAME`.
+    #[schemars(regex(pattern = r"^(client-address|path|(header|cookie):.+)$|\$\{.+\}"))]
+    pub hash_key: String,
+    /// Active health checks; `false` switches them off.
+    pub health: SwitchOr<Health>,
+    /// Trying again on another server, before the first byte of a response.
+    pub retries: Retries,
+    /// How long a connection to a server may take to be made: 10 ms to 10 min.
+    pub connect_timeout: Period,
+    /// From a request's head to the end of its response, all attempts together:
+    /// 10 ms to 1 day; `"0s"` is no limit.
+    pub request_timeout: Period,
+    /// Idle connections that each worker keeps to each server: 0 to 10,000.
+    #[schemars(range(max = 10_000))]
+    pub idle_connections: u32,
+    /// The servers, as `"host:port"` or as tables: 1 to 4096.
+    #[schemars(length(min = 1, max = 4096))]
+    pub servers: Vec<TextOr<Server>>,
+}
+
+/// How a pool's servers are checked: by GET, where any 2xx is healthy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Health {
+    /// The path to ask for.
+    pub path: String,
+    /// From one check of a server to the next: 10 ms to 1 h. The environment
+    /// variable `HEALTH_CHECK_INTERVAL` replaces it in every pool that checks.
+    pub interval: Period,
+    /// For connection and response head together: 10 ms to 10 min.
+    pub timeout: Period,
+    /// Passed checks in a row that bring a server back: 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub rise: u32,
+    /// Failed checks in a row that take a server out: 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub fall: u32,
+}
+
+/// Trying again on another server, before the first byte of a response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retries {
+    /// Attempts in all, the first included: 1 to 10; 1 is no retry.
+    #[schemars(range(min = 1, max = 10))]
+    pub attempts: u32,
+    /// Retries as a share of the requests to the pool: 0 to 1. It keeps retries
+    /// from burying servers that are merely slow.
+    #[schemars(range(min = 0, max = 1))]
+    pub budget: f64,
+    /// From sending an attempt's head to the response's head: 10 ms to 1 h.
+    pub per_try_timeout: Period,
+}
+
+/// A server of a pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port: 1 to 65535.
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// Relative share of the work: 0 to 65535; 0 takes none.
+    #[serde(default = "defaults::weight")]
+    pub weight: u16,
+    /// Labels for plugins to read, such as `zone`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}

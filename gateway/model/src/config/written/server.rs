@@ -1,0 +1,104 @@
+//! The keys of the gateway itself: admin, workers, listeners, limits, timeouts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::WorkerCount;
+use crate::config::quantity::{Period, Size};
+
+/// The admin listener and the data folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admin {
+    /// Its address, which must be a loopback address: whoever reaches it
+    /// operates the gateway.
+    pub listen: String,
+    /// The folder for compiled plugins and what else outlives a restart,
+    /// relative to the file. It is made when it is missing.
+    pub data: String,
+}
+
+/// The threads that carry traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Workers {
+    /// `"auto"`, one for each processor, or 1 to 1024. The environment variable
+    /// `WORKER_COUNT` replaces it.
+    pub count: WorkerCount,
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name in logs and metrics. Default: its address as written.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its address: `"[::]:8080"`, `"127.0.0.1:8080"`, or `":8080"` for every
+    /// address. The environment variable `PORT` replaces the port of the first
+    /// listener.
+    pub listen: String,
+    /// How it speaks TLS. Default: it speaks plain HTTP.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// How a listener speaks TLS: exactly one of the keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Make a certificate for `localhost` at every start; for development.
+    pub self_signed: bool,
+    /// Certificates in files, chosen by the name that the client asks for; the
+    /// first one when none matches.
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The chain in PEM, leaf first, relative to the file.
+    pub cert: String,
+    /// The private key in PEM (PKCS#8, PKCS#1 or SEC1), relative to the file.
+    pub key: String,
+}
+
+/// Sizes that nobody may exceed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The head of a request: 8 KiB to 1 MiB. Beyond it: status 431.
+    pub request_head: Size,
+    /// Header lines in a request: 1 to 1000. Beyond it: status 431.
+    #[schemars(range(min = 1, max = 1000))]
+    pub request_headers: u32,
+    /// The body of a request: up to 1 TiB. Beyond it: status 413. Default: no
+    /// limit.
+    pub request_body: Option<Size>,
+    /// The head of a server's response: 1 KiB to 1 MiB. Beyond it: status 502.
+    pub response_head: Size,
+    /// How much of a request's body is kept to be sent again on a retry: up to
+    /// 16 MiB. A request with a longer body is not retried once it was sent.
+    pub replay_body: Size,
+    /// Client connections open at a time on each worker: 1 to 1,000,000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections: u32,
+}
+
+/// Waiting times that are not a pool's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// From the first byte of a request's head to its last, and for a TLS
+    /// handshake: 10 ms to 10 min.
+    pub request_head: Period,
+    /// How long a client's connection may be open with no request on it: 10 ms
+    /// to 1 day.
+    pub idle: Period,
+    /// How long a body may stand still, in either direction: 10 ms to 1 day.
+    pub body_idle: Period,
+    /// How long requests in flight may go on after a stop was asked for: up to
+    /// 1 h.
+    pub drain: Period,
+}

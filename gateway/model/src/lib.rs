@@ -1,0 +1,19 @@
+//! The words of Gatewright's domain, without any machinery: what a
+//! configuration means, what a pool and an endpoint are, what one published
+//! snapshot holds, and what is counted.
+//!
+//! Reading order: [`id`] and [`role`] name things; [`config`] says what was
+//! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
+//! request reads; [`counters`] and [`histogram`] are what it leaves behind.
+//!
+//! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
+//! reading of configuration files.
+
+pub mod config;
+pub mod counters;
+pub mod endpoint;
+pub mod histogram;
+pub mod id;
+pub mod pool;
+pub mod role;
+pub mod snapshot;

@@ -1,0 +1,106 @@
+//! Variables: put into texts, and overriding keys.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gatewright_model::config::{Config, ConfigErrors, Environment, parse};
+
+const FILE: &str = r#"
+[[listener]]
+listen = "127.0.0.1:8080"
+[[listener]]
+listen = "127.0.0.1:8081"
+[pools.checked]
+servers = ["a:1"]
+[pools.unchecked]
+health = false
+servers = ["b:1"]
+[router]
+plugin = "path-router"
+"#;
+
+fn with(variables: [(&str, &str); 1]) -> Result<Config, ConfigErrors> {
+    parse(FILE, Path::new(""), &Environment::of(variables))
+}
+
+#[test]
+fn port_replaces_the_port_of_the_first_listener_alone() {
+    let config = with([("PORT", "7070")]).unwrap();
+    assert_eq!(config.listeners[0].listen.to_string(), "127.0.0.1:7070");
+    assert_eq!(config.listeners[1].listen.to_string(), "127.0.0.1:8081");
+}
+
+#[test]
+fn worker_count_replaces_the_number_of_workers() {
+    assert_eq!(with([("WORKER_COUNT", "3")]).unwrap().workers, 3);
+    assert!(with([("WORKER_COUNT", "auto")]).unwrap().workers >= 1);
+}
+
+#[test]
+fn health_check_interval_is_milliseconds_or_has_a_unit_and_wakes_no_pool_that_does_not_check() {
+    for (text, millis) in [("1500", 1500), ("3s", 3000)] {
+        let config = with([("HEALTH_CHECK_INTERVAL", text)]).unwrap();
+        let health = config.pools[0].health.as_ref().unwrap();
+        assert_eq!(health.interval, Duration::from_millis(millis));
+        assert_eq!(config.pools[1].health, None);
+    }
+}
+
+#[test]
+fn an_empty_variable_overrides_nothing() {
+    assert_eq!(with([("PORT", "")]), with([("OTHER", "1")]));
+}
+
+#[test]
+fn a_bad_override_names_its_variable() {
+    let bad = [
+        ("PORT", "99999"),
+        ("PORT", "http"),
+        ("WORKER_COUNT", "0"),
+        ("WORKER_COUNT", "two"),
+        ("HEALTH_CHECK_INTERVAL", "1"),
+        ("HEALTH_CHECK_INTERVAL", "often"),
+    ];
+    let told = bad.map(|variable| with([variable]).unwrap_err().to_string());
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    environment variable PORT: "99999" is no port; write a number from 0 to 65535
+    environment variable PORT: "http" is no port; write a number from 0 to 65535
+    environment variable WORKER_COUNT: "0" is no number of workers; write auto or a number from 1 to 1024
+    environment variable WORKER_COUNT: "two" is no number of workers; write auto or a number from 1 to 1024
+    environment variable HEALTH_CHECK_INTERVAL: "1" is out of range; write milliseconds, or a duration from 10ms to 1h
+    environment variable HEALTH_CHECK_INTERVAL: "often" is no duration; write a number and a unit, such as "250ms", "5s" or "1m"
+    "#);
+}
+
+#[test]
+fn variables_and_files_are_put_into_values() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("zone.txt"), "north\r\n").unwrap();
+    let text = r#"
+        [pools.web]
+        hash_key = "header:x-${NAME}${NAME}-$${NAME}$"
+        servers = [{ host = "${NAME}", port = 1, labels = { zone = "z-${file:zone.txt}" } }]
+    "#;
+    // A header cannot be named so; what matters is the text that was refused.
+    let environment = Environment::of([("NAME", "app")]);
+    let errors = parse(text, folder.path(), &environment).unwrap_err();
+    assert!(
+        errors.to_string().contains(r#""header:x-appapp-${NAME}$""#),
+        "{errors}"
+    );
+    let text = text.replace("-$${NAME}$", "");
+    let config = parse(&text, folder.path(), &environment).unwrap();
+    let server = &config.pools[0].servers[0];
+    assert_eq!(&*server.host, "app");
+    assert_eq!(server.labels["zone"], "z-north");
+    assert_eq!(config.files, [folder.path().join("zone.txt")]);
+}
+
+#[test]
+fn what_was_put_in_is_not_looked_at_again() {
+    let text = "[pools.web]\nservers = [\"a:1\"]\n[router]\nplugin = \"path-router\"\n\
+                config = { text = \"${A}\" }";
+    let environment = Environment::of([("A", "${B}")]);
+    let config = parse(text, Path::new(""), &environment).unwrap();
+    assert_eq!(&*config.router.config, r#"{"text":"${B}"}"#);
+}

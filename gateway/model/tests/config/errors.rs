@@ -1,0 +1,263 @@
+//! Bad configurations and the exact text that each is refused with.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use gatewright_model::config::{Environment, parse};
+
+const SERVERS: &str = r#"servers = ["127.0.0.1:3001"]"#;
+
+/// What is wrong, and a file that has it wrong; `@` stands for servers.
+const BAD: &[(&str, &str)] = &[
+    ("an empty file", ""),
+    ("no TOML", "[pools.web\n@"),
+    (
+        "a string without an end",
+        "[pools.web]\n@\nhash_key = \"path",
+    ),
+    (
+        "a key twice",
+        "[pools.web]\n@\nretries = { attempts = 1 }\nretries = { attempts = 2 }",
+    ),
+    ("an unknown table", "[pool.web]\n@"),
+    (
+        "an unknown key near a known one",
+        "[pools.web]\n@\n\nhelth = { path = \"/\" }",
+    ),
+    ("an unknown key near none", "[pools.web]\n@\nzzz = 1"),
+    (
+        "a key that is planned",
+        "[pools.web]\n@\nbreaker = { fail_threshold = 3 }",
+    ),
+    (
+        "an unknown key inside a server",
+        "[pools.web]\nservers = [\n  { host = \"a\", port = 1 },\n  { host = \"b\", port = 2, wieght = 3 },\n]",
+    ),
+    (
+        "an unknown key inside a binding",
+        "[pools.web]\n@\nbalancer = { plugin = \"weighted\", dedline = \"1ms\" }",
+    ),
+    (
+        "a text for a number",
+        "[pools.web]\n@\nidle_connections = \"many\"",
+    ),
+    ("a number for a text", "[pools.web]\n@\nhash_key = 5"),
+    (
+        "a number for a binding",
+        "[router]\nplugin = \"path-router\"\n[pools.web]\n@\nbalancer = 5",
+    ),
+    ("a table for an array", "[pools.web.servers]\nhost = \"a\""),
+    ("a text for a table", "limits = \"none\"\n[pools.web]\n@"),
+    ("a date", "[pools.web]\n@\nhash_key = 2026-01-01"),
+    (
+        "a number beyond all numbers",
+        "[pools.web]\n@\nidle_connections = 99999999999999999999",
+    ),
+    (
+        "no finite number",
+        "[pools.web]\n@\nretries = { budget = nan }",
+    ),
+    (
+        "a duration without unit",
+        "[pools.web]\n@\n[pools.web.health]\ninterval = \"5\"",
+    ),
+    (
+        "a duration as a number",
+        "[pools.web]\n@\n[pools.web.health]\ninterval = 5",
+    ),
+    (
+        "a duration that is none",
+        "[timeouts]\nidle = \"soon\"\n[pools.web]\n@",
+    ),
+    (
+        "a size that is none",
+        "[limits]\nrequest_head = \"64 apples\"\n[pools.web]\n@",
+    ),
+    (
+        "a negative size",
+        "[limits]\nrequest_head = -1\n[pools.web]\n@",
+    ),
+    (
+        "several out of range",
+        "[limits]\nrequest_head = \"1KiB\"\nconnections = 0\n\n[timeouts]\ndrain = \"2h\"\n\n[pools.web]\n@\nconnect_timeout = \"1ms\"\nretries = { attempts = 0, budget = 1.5 }\nhealth = { rise = 0, fall = 101 }",
+    ),
+    ("workers out of range", "workers.count = 0\n[pools.web]\n@"),
+    (
+        "workers that are no number",
+        "workers.count = \"many\"\n[pools.web]\n@",
+    ),
+    (
+        "an unknown plugin near a known one",
+        "[pools.web]\n@\nbalancer = \"least-conections\"",
+    ),
+    (
+        "an unknown plugin near none",
+        "[pools.web]\n@\naffinity = { plugin = \"zzz\" }",
+    ),
+    (
+        "an unknown policy",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"rate-limit\"\n",
+    ),
+    (
+        "a wrong word for on_fault",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"mine\"\non_fault = \"alow\"\n",
+    ),
+    (
+        "a plugin without a file",
+        "[plugins.mine]\nmemory = \"1MiB\"\n[pools.web]\n@",
+    ),
+    (
+        "a plugin file that is missing",
+        "[plugins.mine]\nfile = \"plugins/mine.wasm\"\n[pools.web]\n@",
+    ),
+    (
+        "an unknown grant",
+        "[plugins.mine]\ngrants = [\"stor\"]\n[pools.web]\n@",
+    ),
+    (
+        "a plugin with too much memory",
+        "[plugins.ip-hash]\nmemory = \"1GiB\"\n[pools.web]\n@",
+    ),
+    (
+        "a deadline out of range",
+        "[router]\nplugin = \"path-router\"\ndeadline = \"5s\"\n[pools.web]\n@",
+    ),
+    (
+        "an unknown default pool",
+        "default_pool = \"wbe\"\n[pools.web]\n@\n[pools.api]\n@",
+    ),
+    (
+        "routes to unknown pools",
+        "[router]\nplugin = \"path-router\"\n[router.config]\ndefault = \"ap\"\nroutes = [\n  { pool = \"web\" },\n  { pool = \"wep\" },\n  { split = [{ pool = \"web\" }, { pool = \"zzz\" }] },\n]\n[pools.web]\n@",
+    ),
+    (
+        "several pools and no router",
+        "[pools.web]\n@\n[pools.api]\n@",
+    ),
+    (
+        "a pool without servers",
+        "[pools.web]\nbalancer = \"weighted\"",
+    ),
+    (
+        "a pool with a name that will not do",
+        "[pools.\"my pool\"]\n@",
+    ),
+    (
+        "servers that are none",
+        "[pools.web]\nservers = [\"http://a:80\", \"a\", \"::1:80\", { host = \"a b\", port = 80 }, { host = \"a\", port = 0 }]",
+    ),
+    (
+        "a port beyond all ports",
+        "[pools.web]\nservers = [{ host = \"a\", port = 70000 }]",
+    ),
+    (
+        "a server without a port",
+        "[pools.web]\nservers = [{ host = \"a\" }]",
+    ),
+    (
+        "the same server twice",
+        "[pools.web]\nservers = [\n  \"[::1]:80\",\n  { host = \"0:0::1\", port = 80 },\n]",
+    ),
+    (
+        "a hash key that is none",
+        "[pools.web]\n@\nhash_key = \"header:\"",
+    ),
+    (
+        "a health path that is none",
+        "[pools.web]\n@\nhealth = { path = \"health\" }",
+    ),
+    (
+        "a listener that is no address",
+        "[[listener]]\nlisten = \"localhost:8080\"\n[pools.web]\n@",
+    ),
+    (
+        "listeners that share name and address",
+        "[[listener]]\nname = \"a\"\nlisten = \":80\"\n[[listener]]\nname = \"a\"\nlisten = \"[::]:80\"\n[pools.web]\n@",
+    ),
+    (
+        "a listener on the admin's address",
+        "[[listener]]\nlisten = \"127.0.0.1:9000\"\n[pools.web]\n@",
+    ),
+    ("no listener", "listener = []\n[pools.web]\n@"),
+    (
+        "TLS with nothing",
+        "[[listener]]\nlisten = \":443\"\ntls = {}\n[pools.web]\n@",
+    ),
+    (
+        "TLS with both",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, certificates = [{ cert = \"a\", key = \"b\" }] }\n[pools.web]\n@",
+    ),
+    (
+        "certificate files that are missing",
+        "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
+    ),
+    (
+        "an admin listener for everyone",
+        "[admin]\nlisten = \"0.0.0.0:9000\"\n[pools.web]\n@",
+    ),
+    (
+        "a network that is none",
+        "trusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n[pools.web]\n@",
+    ),
+    (
+        "a variable that is not set",
+        "[pools.web]\nservers = [\n  \"${BACKEND}:80\",\n]",
+    ),
+    (
+        "a variable without a name",
+        "[pools.web]\n@\n[router]\nplugin = \"path-router\"\nconfig = { rewrite = \"/${1}\" }",
+    ),
+    (
+        "a variable without an end",
+        "[pools.web]\nservers = [\"${BACKEND:80\"]",
+    ),
+    (
+        "a file to put in that is missing",
+        "[pools.web]\nservers = [\"${file:backend.txt}\"]",
+    ),
+    (
+        "an included file that is missing",
+        "include = [\"pools.toml\"]\n[pools.web]\n@",
+    ),
+    (
+        "an include that is no pattern",
+        "include = [\"conf.d/[.toml\"]\n[pools.web]\n@",
+    ),
+    (
+        "an include that is no array",
+        "include = \"conf.d/*.toml\"\n[pools.web]\n@",
+    ),
+];
+
+#[test]
+fn each_mistake_is_told_with_line_key_reason_and_remedy() {
+    let mut told = String::new();
+    for (mistake, text) in BAD {
+        let text = text.replace('@', SERVERS);
+        let errors = parse(&text, Path::new(""), &Environment::empty());
+        let errors = errors.expect_err(mistake);
+        writeln!(told, "# {mistake}\n{errors}\n").unwrap();
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("missing.toml");
+    let errors = gatewright_model::config::load(&file, &Environment::empty()).unwrap_err();
+    let text = errors.to_string();
+    assert!(
+        text.contains("missing.toml cannot be read: No such file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_file_of_other_bytes_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("binary.toml");
+    std::fs::write(&file, [0xff, 0xfe, 0]).unwrap();
+    let errors = gatewright_model::config::load(&file, &Environment::empty()).unwrap_err();
+    assert!(errors.to_string().contains("save it as UTF-8"), "{errors}");
+}
