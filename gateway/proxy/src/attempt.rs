@@ -1,0 +1,206 @@
+//! One attempt on one server: a connection, the request out, the response's
+//! head in.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use gatewright_host::{Ending, ExchangeView};
+use gatewright_model::config::PoolConfig;
+use gatewright_wire::{Forwarding, ResponseHead, UpstreamHead, encode_head};
+
+use crate::connection::Client;
+use crate::deadlines::{Deadline, Passed};
+use crate::facts::Facts;
+use crate::request_body::{RequestBody, SendError, Sending};
+use crate::upstream::{Begun, Connection, ConnectionError, InFlight, UpstreamBody};
+use crate::worker::Worker;
+
+/// Why an attempt brought no response.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("cannot connect to the server: {0}")]
+    Connect(io::Error),
+    #[error("connecting to the server took too long")]
+    ConnectTimeout,
+    #[error("{0}")]
+    Broken(ConnectionError),
+    #[error("the server did not answer in time")]
+    Timeout,
+    #[error("the client left before its request was whole")]
+    ClientLeft,
+    #[error("the request's body is larger than allowed")]
+    BodyTooLarge,
+}
+
+impl Failure {
+    fn ending(&self) -> Ending {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout => Ending::ConnectFailed,
+            Self::Broken(_) => Ending::Broken,
+            Self::Timeout => Ending::TimedOut,
+            Self::ClientLeft | Self::BodyTooLarge => Ending::Abandoned,
+        }
+    }
+}
+
+/// A failure and the body, for the next attempt.
+pub(crate) type Failed = (Failure, RequestBody);
+
+/// A response whose head has arrived.
+pub(crate) struct Answered {
+    pub(crate) head: ResponseHead,
+    pub(crate) body: Begun,
+    /// When the head arrived.
+    pub(crate) at: Instant,
+}
+
+/// What all attempts of a request have in common.
+pub(crate) struct Attempt<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) client: &'a Client,
+    pub(crate) facts: &'a Facts,
+    pub(crate) pool: &'a PoolConfig,
+    pub(crate) deadline: &'a Deadline,
+    /// The tick at which the whole request's time is over.
+    pub(crate) request_due: u64,
+}
+
+impl Attempt<'_> {
+    /// Try the server that `in_flight` counts.
+    pub(crate) async fn run(
+        &self,
+        mut in_flight: InFlight,
+        body: RequestBody,
+    ) -> Result<Answered, Failed> {
+        let (head, connection, sending) = match self.reach(&in_flight, body).await {
+            Ok(reached) => reached,
+            Err((failure, body)) => {
+                in_flight.failed(failure.ending());
+                return Err((failure, body));
+            }
+        };
+        let at = Instant::now();
+        in_flight.responded(head.status.as_u16(), at);
+        let sending = (!sending.is_done()).then_some(sending);
+        match UpstreamBody::begin(self.worker, in_flight, connection, &head, sending) {
+            Ok(body) => Ok(Answered { head, body, at }),
+            Err(error) => {
+                let error = ConnectionError::Io(io::Error::other(error));
+                Err((Failure::Broken(error), RequestBody::spent()))
+            }
+        }
+    }
+
+    /// A response's head, over an idle connection or a new one.
+    async fn reach(
+        &self,
+        in_flight: &InFlight,
+        mut body: RequestBody,
+    ) -> Result<(ResponseHead, Connection, Sending), Failed> {
+        let upstream = in_flight.upstream();
+        self.arm(self.pool.retries.per_try_timeout);
+        if let Some(idle) = upstream.checkout(self.worker.deadlines.now()) {
+            match self.converse(idle, body).await {
+                Err((Failure::Broken(error), unsent)) if self.was_stale(&error, &unsent) => {
+                    body = unsent;
+                }
+                result => return result,
+            }
+        }
+        self.arm(self.pool.connect_timeout);
+        let connection = match self.deadline.limit(upstream.connect()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err((Failure::Connect(error), body)),
+            Err(Passed) => return Err((Failure::ConnectTimeout, body)),
+        };
+        self.arm(self.pool.retries.per_try_timeout);
+        self.converse(connection, body).await
+    }
+
+    /// Whether an idle connection was closed under us, as servers may at any
+    /// time: then the same server is asked again over a new one.
+    fn was_stale(&self, error: &ConnectionError, body: &RequestBody) -> bool {
+        let unanswered = matches!(error, ConnectionError::Closed | ConnectionError::Io(_));
+        unanswered && self.facts.is_idempotent() && body.is_replayable()
+    }
+
+    fn arm(&self, after: Duration) {
+        let due = self.worker.deadlines.tick_after(after);
+        self.deadline.arm_at(due.min(self.request_due));
+    }
+
+    /// Send the request and read the response's head; both at once, because a
+    /// server may answer before it has heard everything.
+    async fn converse(
+        &self,
+        mut connection: Connection,
+        body: RequestBody,
+    ) -> Result<(ResponseHead, Connection, Sending), Failed> {
+        let rest = match self.send_head(&connection, &body) {
+            Ok(rest) => rest,
+            Err(error) => return Err((Failure::Broken(ConnectionError::Io(error)), body)),
+        };
+        let mut sending = Sending::new(body, rest);
+        let mut sends = !sending.is_done();
+        let head = poll_fn(|cx| {
+            if sends {
+                match sending.poll_send(cx, &mut connection) {
+                    Poll::Pending => {}
+                    Poll::Ready(Err(SendError::Client)) => {
+                        return Poll::Ready(Err(Failure::ClientLeft));
+                    }
+                    Poll::Ready(Err(SendError::TooLarge)) => {
+                        return Poll::Ready(Err(Failure::BodyTooLarge));
+                    }
+                    // It may have answered and closed: read what it said.
+                    Poll::Ready(Ok(()) | Err(SendError::Server)) => sends = false,
+                }
+            }
+            match connection.poll_head(cx, &self.facts.method) {
+                Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Broken)),
+                Poll::Pending => self
+                    .deadline
+                    .poll_passed(cx)
+                    .map(|()| Err(Failure::Timeout)),
+            }
+        })
+        .await;
+        match head {
+            Ok(head) => Ok((head, connection, sending)),
+            Err(failure) => Err((failure, sending.into_body())),
+        }
+    }
+
+    /// Write the head in one piece; returns what did not fit.
+    fn send_head(&self, connection: &Connection, body: &RequestBody) -> io::Result<BytesMut> {
+        let facts = self.facts;
+        let mut scratch = self.worker.scratch.borrow_mut();
+        scratch.clear();
+        encode_head(
+            &mut scratch,
+            &UpstreamHead {
+                method: &facts.method,
+                path: facts.path(),
+                query: facts.query(),
+                authority: facts.authority(),
+                headers: &facts.headers,
+                framing: body.framing(),
+                forwarding: Forwarding {
+                    client: self.client.peer_text(),
+                    real_ip: facts.client_text(self.client),
+                    proto: facts.scheme(),
+                    host: facts.authority(),
+                    request_id: facts.id.as_str(),
+                    received: facts.version,
+                    peer_trusted: self.client.is_trusted(),
+                },
+            },
+        );
+        let written = connection.try_write(&scratch)?;
+        Ok(BytesMut::from(&scratch[written..]))
+    }
+}

@@ -1,0 +1,66 @@
+//! The body of a response as the HTTP server sends it to the client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::connection::Serving;
+use crate::upstream::{CutShort, UpstreamBody};
+
+/// A response's body with the guard of its exchange: the exchange is over when
+/// the HTTP server drops the body, at its end or before.
+pub(crate) struct ClientBody {
+    content: Content,
+    /// Held for its drop.
+    _serving: Option<Serving>,
+}
+
+/// What a response says.
+pub(crate) enum Content {
+    /// All of it is here; empty when there is nothing (left) to say.
+    Whole(Bytes),
+    /// It comes from a server as we speak.
+    Streaming(Box<UpstreamBody>),
+}
+
+impl Content {
+    /// End the exchange with this.
+    pub(crate) fn with(self, serving: Serving) -> ClientBody {
+        ClientBody {
+            content: self,
+            _serving: Some(serving),
+        }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Streaming(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Streaming(body) => body.size_hint(),
+        }
+    }
+}

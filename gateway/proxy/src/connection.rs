@@ -1,0 +1,335 @@
+//! One client connection: TLS, HTTP framing by hyper, and the deadlines that
+//! hyper is not asked to keep.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use gatewright_wire::forwarded;
+use http::{HeaderMap, StatusCode};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::deadlines::Deadline;
+use crate::exchange::exchange;
+use crate::watched::Watched;
+use crate::worker::Worker;
+
+/// How many requests an HTTP/2 client may have open on one connection: what
+/// browsers and gRPC clients expect of a server.
+const MAX_STREAMS: u32 = 256;
+
+/// A client's connection, as its exchanges see it.
+pub(crate) struct Client {
+    pub(crate) worker: Rc<Worker>,
+    peer: IpAddr,
+    peer_text: String,
+    trusted: bool,
+    secure: bool,
+    stage: Cell<Stage>,
+    exchanges: Cell<u32>,
+    deadline: Deadline,
+}
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The TLS handshake.
+    Handshake,
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// An exchange: its own deadlines apply.
+    Exchange,
+}
+
+impl Client {
+    fn new(worker: &Rc<Worker>, peer: SocketAddr, secure: bool) -> Rc<Self> {
+        let address = peer.ip().to_canonical();
+        let config = Arc::clone(&worker.current().snapshot.config);
+        let trusted = &config.trusted_proxies;
+        worker.opened();
+        Rc::new(Self {
+            worker: Rc::clone(worker),
+            peer: address,
+            peer_text: address.to_string(),
+            trusted: trusted.iter().any(|network| network.contains(&address)),
+            secure,
+            stage: Cell::new(Stage::Handshake),
+            exchanges: Cell::new(0),
+            deadline: worker.deadlines.register(),
+        })
+    }
+
+    /// The address that connected.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// The same as text.
+    pub(crate) fn peer_text(&self) -> &str {
+        &self.peer_text
+    }
+
+    /// Whether what it says about clients behind it is believed.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// `https` over TLS, `http` otherwise.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    /// The address of the client that a request is from.
+    pub(crate) fn address_of_client(&self, headers: &HeaderMap) -> IpAddr {
+        if !self.trusted {
+            return self.peer;
+        }
+        let current = self.worker.current();
+        let trusted = &current.snapshot.config.trusted_proxies;
+        let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+        forwarded::client_address(self.peer, values, |address| {
+            trusted.iter().any(|network| network.contains(&address))
+        })
+    }
+
+    /// The first bytes of a request have come.
+    pub(crate) fn reads(&self) {
+        if self.stage.get() == Stage::Idle {
+            self.stage.set(Stage::Head);
+            self.deadline.arm(self.worker.timeouts().request_head);
+        }
+    }
+
+    /// Writing to the client is held up, or goes on again. Between exchanges
+    /// other deadlines apply.
+    pub(crate) fn write_blocked(&self, blocked: bool) {
+        if self.stage.get() != Stage::Exchange {
+            return;
+        }
+        if blocked {
+            self.deadline.arm(self.worker.timeouts().body_idle);
+        } else {
+            self.deadline.disarm();
+        }
+    }
+
+    fn waits(&self) {
+        self.stage.set(Stage::Idle);
+        self.deadline.arm(self.worker.timeouts().idle);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.worker.closed();
+    }
+}
+
+/// The guard of one exchange, from the request's head to the response's end.
+pub(crate) struct Serving {
+    client: Rc<Client>,
+    started: Instant,
+    responded: bool,
+}
+
+impl Serving {
+    pub(crate) fn begin(client: &Rc<Client>) -> Self {
+        client.stage.set(Stage::Exchange);
+        client.deadline.disarm();
+        client.exchanges.set(client.exchanges.get() + 1);
+        let counters = client.worker.counters();
+        counters.requests.add(1);
+        counters.in_flight.add(1);
+        Self {
+            client: Rc::clone(client),
+            started: Instant::now(),
+            responded: false,
+        }
+    }
+
+    /// When the request's head had been read.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The response's head was ready `at` that time.
+    pub(crate) fn responded(&mut self, status: StatusCode, at: Instant) {
+        self.responded = true;
+        let counters = self.client.worker.counters();
+        counters.responded(status.as_u16());
+        let micros = (at - self.started).as_micros();
+        counters
+            .latency
+            .record(u32::try_from(micros).unwrap_or(u32::MAX));
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let counters = self.client.worker.counters();
+        counters.in_flight.sub(1);
+        if !self.responded {
+            counters.abandoned.add(1);
+        }
+        let exchanges = self.client.exchanges.get() - 1;
+        self.client.exchanges.set(exchanges);
+        if exchanges == 0 {
+            self.client.waits();
+        }
+    }
+}
+
+/// Serve a connection until it closes.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+) {
+    let client = Client::new(&worker, peer, tls.is_some());
+    let Some(acceptor) = tls else {
+        client.waits();
+        return serve_http1(&client, stream).await;
+    };
+    client.deadline.arm(worker.timeouts().request_head);
+    let Ok(Ok(stream)) = client.deadline.limit(acceptor.accept(stream)).await else {
+        worker.counters().tls_failures.add(1);
+        return;
+    };
+    client.waits();
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_http2(&client, stream).await;
+    } else {
+        serve_http1(&client, stream).await;
+    }
+}
+
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
+    let limits = client.worker.current().snapshot.config.limits;
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), true));
+    let owner = Rc::clone(client);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .writev(false)
+        .max_headers(limits.request_headers)
+        .max_buf_size(limits.request_head)
+        .serve_connection(
+            io,
+            service_fn(|request| exchange(Rc::clone(&owner), request)),
+        );
+    let mut connection = connection;
+    if drive(client, Pin::new(&mut connection)).await == End::HeadTimeout {
+        let mut stream = connection.into_parts().io.into_inner();
+        // What fits into the socket's buffer is all that is owed to a client
+        // that dawdles.
+        let told = tokio::io::AsyncWriteExt::write(&mut stream, TOO_SLOW).await;
+        tracing::debug!(peer = %client.peer, ?told, "a request's head came too slowly");
+    }
+}
+
+/// What a client reads whose request's head took too long.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
+    Content-Type: application/json\r\nContent-Length: 48\r\nConnection: close\r\n\r\n\
+    {\"error\": \"the request's head came too slowly\"}\n";
+
+async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
+    let limits = client.worker.current().snapshot.config.limits;
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), false));
+    let owner = Rc::clone(client);
+    let connection = hyper::server::conn::http2::Builder::new(LocalExecutor)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
+        .serve_connection(
+            io,
+            service_fn(move |request| exchange(Rc::clone(&owner), request)),
+        );
+    drive(client, pin!(connection)).await;
+}
+
+/// How serving a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Closed,
+    HeadTimeout,
+    TimedOut,
+}
+
+/// Run a connection until it closes, its deadline passes, or, when the worker
+/// drains, its last exchange is over.
+async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if client.worker.is_draining() && !told {
+            told = true;
+            connection.as_mut().drain();
+        }
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(End::Closed);
+        }
+        client.deadline.poll_passed(cx).map(|()| {
+            if client.stage.get() == Stage::Head {
+                End::HeadTimeout
+            } else {
+                End::TimedOut
+            }
+        })
+    })
+    .await
+}
+
+/// hyper's connections, of either protocol.
+trait Drainable: Future {
+    /// Finish what runs and take no new requests.
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Drainable for hyper::server::conn::http1::Connection<I, S>
+where
+    Self: Future,
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B, E> Drainable for hyper::server::conn::http2::Connection<I, S, E>
+where
+    Self: Future,
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs HTTP/2 streams on the worker's own thread.
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F> hyper::rt::Executor<F> for LocalExecutor
+where
+    F: Future<Output = ()> + 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}

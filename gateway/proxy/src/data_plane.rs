@@ -1,0 +1,290 @@
+//! The data plane as the control plane sees it: bind, start, publish, drain.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gatewright_host::ChainUpdate;
+use gatewright_model::config::{Config, Listener};
+use gatewright_model::counters::WorkerCounters;
+use gatewright_model::snapshot::Snapshot;
+use rustls::ServerConfig;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::listener;
+use crate::prober::Suspects;
+use crate::tls::{TlsError, server_config};
+use crate::worker::{Message, Publication, Worker};
+
+/// How long a publication waits for the workers to say that they have it.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Why the data plane cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// An address cannot be listened on.
+    #[error("listener {name:?}: cannot listen on {address}: {}", in_words(source))]
+    Listen {
+        /// The listener's name.
+        name: Arc<str>,
+        /// Its address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A certificate cannot be used.
+    #[error("listener {name:?}: {source}")]
+    Tls {
+        /// The listener's name.
+        name: Arc<str>,
+        /// What is wrong.
+        source: TlsError,
+    },
+}
+
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken, perhaps by another gateway; stop it or choose another port".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "not permitted; ports below 1024 need CAP_NET_BIND_SERVICE".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Sockets that listen already, though nobody accepts yet: clients that come
+/// early wait instead of being refused.
+pub struct Bound {
+    listeners: Vec<BoundListener>,
+    workers: usize,
+}
+
+struct BoundListener {
+    listener: Listener,
+    /// One for each worker.
+    sockets: Vec<TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Bound {
+    /// Bind every listener of a configuration, and load its certificates.
+    pub fn new(config: &Config) -> Result<Self, BindError> {
+        let bind = |listener: &Listener| {
+            let tls = listener.tls.as_ref().map(server_config).transpose();
+            let tls = tls.map_err(|source| BindError::Tls {
+                name: Arc::clone(&listener.name),
+                source,
+            })?;
+            let sockets = listener::bind_group(listener.listen, config.workers);
+            let sockets = sockets.map_err(|source| BindError::Listen {
+                name: Arc::clone(&listener.name),
+                address: listener.listen,
+                source,
+            })?;
+            Ok(BoundListener {
+                listener: listener.clone(),
+                sockets,
+                tls,
+            })
+        };
+        let listeners = config.listeners.iter().map(bind);
+        Ok(Self {
+            listeners: listeners.collect::<Result<_, _>>()?,
+            workers: config.workers,
+        })
+    }
+
+    /// The addresses in the order of the configuration, with the ports that the
+    /// system chose where it was asked to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let first = |bound: &BoundListener| {
+            let socket = bound.sockets.first();
+            let chosen = socket.and_then(|socket| socket.local_addr().ok());
+            chosen.unwrap_or(bound.listener.listen)
+        };
+        self.listeners.iter().map(first).collect()
+    }
+
+    /// Start the workers, each with its share of what was prepared for the
+    /// snapshot: as many `chains` as workers.
+    pub fn start(
+        mut self,
+        snapshot: &Arc<Snapshot>,
+        chains: Vec<ChainUpdate>,
+        suspects: &Suspects,
+    ) -> io::Result<DataPlane> {
+        let addresses = self.addresses();
+        let counters: Arc<[WorkerCounters]> = (0..self.workers)
+            .map(|_| WorkerCounters::default())
+            .collect();
+        let mut workers = Vec::with_capacity(self.workers);
+        for (index, chain) in chains.into_iter().enumerate() {
+            let (messages, inbox) = mpsc::unbounded_channel();
+            let start = Start {
+                index,
+                counters: Arc::clone(&counters),
+                snapshot: Arc::clone(snapshot),
+                chain,
+                suspects: suspects.clone(),
+                sockets: self.sockets_for_one_worker(),
+                inbox,
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            workers.push(WorkerHandle {
+                messages,
+                thread: Some(thread.spawn(move || start.run())?),
+            });
+        }
+        Ok(DataPlane {
+            addresses,
+            counters,
+            workers,
+        })
+    }
+
+    fn sockets_for_one_worker(&mut self) -> Vec<(TcpListener, Option<Arc<ServerConfig>>)> {
+        let take = |bound: &mut BoundListener| Some((bound.sockets.pop()?, bound.tls.clone()));
+        self.listeners.iter_mut().filter_map(take).collect()
+    }
+}
+
+/// What a worker's thread begins with.
+struct Start {
+    index: usize,
+    counters: Arc<[WorkerCounters]>,
+    snapshot: Arc<Snapshot>,
+    chain: ChainUpdate,
+    suspects: Suspects,
+    sockets: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
+    inbox: mpsc::UnboundedReceiver<Message>,
+}
+
+impl Start {
+    fn run(self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build();
+        match runtime {
+            Ok(runtime) => LocalSet::new().block_on(&runtime, self.work()),
+            Err(error) => tracing::error!(%error, "a worker cannot start"),
+        }
+    }
+
+    /// Serve until told to drain, then until the last connection closed or the
+    /// time for that is over.
+    async fn work(self) {
+        let worker = Worker::new(
+            self.index,
+            self.counters,
+            self.snapshot,
+            self.chain,
+            self.suspects,
+        );
+        for (socket, tls) in self.sockets {
+            let tls = tls.map(TlsAcceptor::from);
+            let accepting = listener::accept(std::rc::Rc::clone(&worker), socket, tls);
+            tokio::task::spawn_local(accepting);
+        }
+        let sweeping = std::rc::Rc::clone(&worker);
+        tokio::task::spawn_local(async move { sweeping.sweep().await });
+        worker.obey(self.inbox).await;
+        let patience = worker.timeouts().drain;
+        if tokio::time::timeout(patience, worker.room_within(1))
+            .await
+            .is_err()
+        {
+            let open = worker.open();
+            tracing::warn!(
+                worker = self.index,
+                open,
+                "connections are cut: draining took too long"
+            );
+        }
+    }
+}
+
+/// The running workers.
+pub struct DataPlane {
+    addresses: Vec<SocketAddr>,
+    counters: Arc<[WorkerCounters]>,
+    workers: Vec<WorkerHandle>,
+}
+
+struct WorkerHandle {
+    messages: mpsc::UnboundedSender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// On how many workers a publication is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// Those that said so in time.
+    pub workers: usize,
+    /// All there are.
+    pub of: usize,
+}
+
+impl DataPlane {
+    /// Where clients connect, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What the workers count.
+    pub fn counters(&self) -> &Arc<[WorkerCounters]> {
+        &self.counters
+    }
+
+    /// Hand every worker the snapshot and its chain, wake it, and wait until
+    /// all have taken it over, or one second.
+    pub async fn publish(&self, snapshot: &Arc<Snapshot>, chains: Vec<ChainUpdate>) -> Applied {
+        let mut pending = Vec::with_capacity(self.workers.len());
+        for (worker, chain) in self.workers.iter().zip(chains) {
+            let (taken_over, done) = oneshot::channel();
+            let publication = Box::new(Publication {
+                snapshot: Arc::clone(snapshot),
+                chain,
+                taken_over,
+            });
+            // A worker that is gone drops the message, and with it the sender.
+            let _ = worker.messages.send(Message::Publish(publication));
+            pending.push(done);
+        }
+        let until = tokio::time::Instant::now() + ACKNOWLEDGE_WITHIN;
+        let mut applied = 0;
+        for done in pending {
+            if let Ok(Ok(())) = tokio::time::timeout_at(until, done).await {
+                applied += 1;
+            }
+        }
+        Applied {
+            workers: applied,
+            of: self.workers.len(),
+        }
+    }
+
+    /// Accept no more and let what runs finish, within the drain timeout.
+    pub fn drain(&self) {
+        for worker in &self.workers {
+            // A worker that is gone has nothing left to drain.
+            let _ = worker.messages.send(Message::Drain);
+        }
+    }
+
+    /// Wait for the workers to end. Blocks; call [`Self::drain`] before.
+    pub fn join(mut self) {
+        for worker in &mut self.workers {
+            let ended = worker.thread.take().map(JoinHandle::join);
+            if matches!(ended, Some(Err(_))) {
+                tracing::error!("a worker ended in a panic");
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The decisions of an exchange, each asked of the plugin in its seat, and what
+//! is done in its place when it faults or its answer cannot be used.
+
+use std::rc::Rc;
+
+use gatewright_host::{ExchangeView, Route, Verdict};
+use gatewright_model::config::OnFault;
+use gatewright_model::endpoint::Endpoint;
+use gatewright_model::id::Slot;
+use gatewright_model::pool::Pool;
+use http::StatusCode;
+
+use crate::edits;
+use crate::facts::Held;
+use crate::hash;
+use crate::respond::Denial;
+use crate::upstream::Upstream;
+use crate::worker::{Current, PoolView, Worker};
+
+/// Ask the request policies in their order: an answer ends the request.
+pub(crate) fn screen(worker: &Worker, held: &mut Held) -> Result<Option<StatusCode>, Denial> {
+    let mut chain = worker.chain.borrow_mut();
+    for policy in &mut chain.policies {
+        match policy.seat.check(held.lend()) {
+            Ok(Verdict::Proceed) => edits::settle(held),
+            Ok(Verdict::Answer(status)) => {
+                edits::settle(held);
+                return Ok(Some(status_of(status)));
+            }
+            Err(_) if policy.on_fault == OnFault::Allow => {}
+            Err(_) => return Err(Denial::PolicyFault),
+        }
+    }
+    Ok(None)
+}
+
+/// Where the router sends a request.
+pub(crate) enum Routed<'a> {
+    Pool(&'a PoolView),
+    Answer(StatusCode),
+}
+
+/// Ask the router. Where it faults or has no opinion, the default pool serves.
+pub(crate) fn route<'a>(
+    worker: &Worker,
+    current: &'a Current,
+    held: &mut Held,
+) -> Result<Routed<'a>, Denial> {
+    let routed = worker.chain.borrow_mut().router.route(held.lend());
+    edits::settle(held);
+    let fallback = || current.snapshot.config.default_pool;
+    let (pool, otherwise) = match routed {
+        Ok(Route::Forward(pool)) => (Some(pool), Denial::NoServer),
+        Ok(Route::Answer(status)) => return Ok(Routed::Answer(status_of(status))),
+        Ok(Route::Unmatched) => (fallback(), Denial::NoRoute),
+        Err(_) => {
+            worker.counters().fallbacks.add(1);
+            (fallback(), Denial::NoServer)
+        }
+    };
+    let pool = pool.and_then(|pool| current.pool(pool));
+    pool.map(Routed::Pool).ok_or(otherwise)
+}
+
+/// Ask the affinity for the endpoint of the client's session.
+pub(crate) fn session(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
+    let mut chain = worker.chain.borrow_mut();
+    let seats = chain.pools.get_mut(pool.pool.index.index())?;
+    let affinity = seats.affinity.as_mut()?;
+    match affinity.lookup(held.lend()) {
+        Ok(slot) => slot,
+        Err(_) => {
+            worker.counters().fallbacks.add(1);
+            None
+        }
+    }
+}
+
+/// The endpoint for the next attempt: the session's, else the balancer's
+/// choice, else its second choice, else the next in rotation.
+pub(crate) fn endpoint(
+    worker: &Worker,
+    pool: &PoolView,
+    held: &mut Held,
+    session: Option<Slot>,
+) -> Option<Rc<Upstream>> {
+    let can_continue = |slot: &Slot| is_free(pool, held, *slot, Endpoint::is_usable);
+    if let Some(slot) = session.filter(can_continue) {
+        return pool.upstream(slot).map(Rc::clone);
+    }
+    // On a retry the plugin may have said already where to turn.
+    let second = held.effects.second_choice.take();
+    let slot = second
+        .filter(|slot| can_take(pool, held, *slot))
+        .or_else(|| pick(worker, pool, held))
+        .or_else(|| rotate(pool, held))?;
+    pool.upstream(slot).map(Rc::clone)
+}
+
+/// Ask the balancer; none if it faults, has no opinion, or names only what
+/// cannot take the attempt.
+fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
+    let key = hash::key(&pool.pool.config.hash_key, held);
+    let mut chain = worker.chain.borrow_mut();
+    let balancer = &mut chain.pools.get_mut(pool.pool.index.index())?.balancer;
+    let Ok(Some(slot)) = balancer.pick(key, held.lend()) else {
+        worker.counters().fallbacks.add(1);
+        return None;
+    };
+    if can_take(pool, held, slot) {
+        return Some(slot);
+    }
+    worker.counters().overruled.add(1);
+    balancer.overruled();
+    let second = held.effects.second_choice.take();
+    second.filter(|slot| can_take(pool, held, *slot))
+}
+
+/// The next eligible endpoint in the order of slots.
+fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
+    let width = pool.pool.width();
+    let start = pool.rotation.get();
+    let slots = (0..width).map(|step| Slot(((start + step) % width) as u32));
+    let found = slots.into_iter().find(|slot| can_take(pool, held, *slot))?;
+    pool.rotation.set(found.index() + 1);
+    Some(found)
+}
+
+/// Whether a slot may be given a new attempt.
+fn can_take(pool: &PoolView, held: &Held, slot: Slot) -> bool {
+    is_free(pool, held, slot, Endpoint::is_eligible)
+}
+
+fn is_free(pool: &PoolView, held: &Held, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
+    let endpoint = pool.endpoint(slot);
+    endpoint.is_some_and(|endpoint| fits(endpoint)) && !held.tried().contains(&slot)
+}
+
+/// Tell the affinity which endpoint answered a client that had no session.
+pub(crate) fn bind(worker: &Worker, pool: &Pool, answered: Slot, held: &mut Held) {
+    let current = worker.current();
+    let Some(view) = current.still(pool) else {
+        return;
+    };
+    let mut chain = worker.chain.borrow_mut();
+    let seats = chain.pools.get_mut(view.pool.index.index());
+    if let Some(affinity) = seats.and_then(|seats| seats.affinity.as_mut()) {
+        // A fault costs the client its session and nothing else; the host
+        // counts it.
+        let _ = affinity.bind(answered, held.lend());
+    }
+}
+
+/// Let the response policies edit the head that `held` carries.
+pub(crate) fn finish(worker: &Worker, status: StatusCode, held: &mut Held) {
+    let mut chain = worker.chain.borrow_mut();
+    for seat in &mut chain.finishers {
+        // As with `bind`: the response goes out as it stands.
+        let _ = seat.finish(status.as_u16(), held.lend());
+    }
+}
+
+/// The host lets only 200 to 599 through.
+fn status_of(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}

@@ -1,0 +1,81 @@
+//! What plugins want changed, applied: to the request before it is sent on, to
+//! the response before the client sees it.
+
+use std::mem;
+
+use bytes::Bytes;
+use gatewright_host::Edit;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::facts::Facts;
+
+/// Apply the edits that a decision has made: those of the request at once,
+/// those of the response when there is one.
+pub(crate) fn settle(facts: &mut Facts) {
+    if facts.effects.edits.is_empty() {
+        return;
+    }
+    for edit in mem::take(&mut facts.effects.edits) {
+        match edit {
+            Edit::Path(path) => {
+                if let Err(error) = facts.set_path(&path) {
+                    tracing::warn!(%path, %error, "a plugin's path is not used");
+                }
+            }
+            Edit::Query(query) => facts.set_query(query),
+            Edit::Authority(authority) => facts.set_authority(authority),
+            Edit::SetRequestHeader { name, value } => set(&mut facts.headers, &name, value),
+            Edit::RemoveRequestHeader(name) => {
+                facts.headers.remove(name);
+            }
+            later => facts.response_edits.push(later),
+        }
+    }
+}
+
+/// Apply the edits of the response's head; returns the body that a plugin gave
+/// to an answer of its own.
+pub(crate) fn finish(edits: Vec<Edit>, headers: &mut HeaderMap) -> Option<Bytes> {
+    let mut answer = None;
+    for edit in edits {
+        match edit {
+            Edit::SetResponseHeader { name, value } => set(headers, &name, value),
+            Edit::AppendResponseHeader { name, value } => {
+                if let Some((name, value)) = parse(&name, value) {
+                    headers.append(name, value);
+                }
+            }
+            Edit::RemoveResponseHeader(name) => {
+                headers.remove(name);
+            }
+            Edit::Body { content_type, body } => {
+                if let Ok(value) = HeaderValue::try_from(content_type) {
+                    headers.insert(header::CONTENT_TYPE, value);
+                }
+                answer = Some(Bytes::from(body));
+            }
+            Edit::Path(_)
+            | Edit::Query(_)
+            | Edit::Authority(_)
+            | Edit::SetRequestHeader { .. }
+            | Edit::RemoveRequestHeader(_) => {}
+        }
+    }
+    answer
+}
+
+fn set(headers: &mut HeaderMap, name: &str, value: String) {
+    if let Some((name, value)) = parse(name, value) {
+        headers.insert(name, value);
+    }
+}
+
+/// A header as a plugin gave it, unless it cannot be one.
+fn parse(name: &str, value: String) -> Option<(HeaderName, HeaderValue)> {
+    let parsed = HeaderName::try_from(name).ok();
+    let value = HeaderValue::try_from(value).ok();
+    if parsed.is_none() || value.is_none() {
+        tracing::warn!(header = name, "a plugin's header is malformed and left out");
+    }
+    parsed.zip(value)
+}

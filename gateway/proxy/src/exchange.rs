@@ -1,0 +1,211 @@
+//! The life of a request: policies, router, affinity, balancer, server, and
+//! back. The parent functions hold the branches; the leaves are elsewhere.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use gatewright_model::id::Slot;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+
+use crate::attempt::{Answered, Attempt, Failure};
+use crate::body::{ClientBody, Content};
+use crate::connection::{Client, Serving};
+use crate::decide::{self, Routed};
+use crate::edits;
+use crate::facts::{Facts, Held};
+use crate::request_body::RequestBody;
+use crate::respond::Denial;
+use crate::retry;
+use crate::upstream::{Begun, InFlight};
+use crate::worker::{PoolView, Worker};
+
+/// Answer one request, whatever happens.
+pub(crate) async fn exchange(
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<ClientBody>, Infallible> {
+    let mut serving = Serving::begin(&client);
+    let (parts, body) = request.into_parts();
+    let (response, at) = match Facts::read(&client, parts, serving.started()) {
+        Ok(facts) => {
+            let mut held = Held::new(facts);
+            let answered = answer(&client, &mut held, body).await;
+            let response = answered.unwrap_or_else(Denial::into_response);
+            (finish(&client.worker, &mut held, response), held.responded)
+        }
+        Err(refusal) => (Denial::from(refusal).into_response(), None),
+    };
+    serving.responded(response.status(), at.unwrap_or_else(Instant::now));
+    Ok(response.map(|content| content.with(serving)))
+}
+
+/// From the request's head to the response's head.
+async fn answer(
+    client: &Client,
+    held: &mut Held,
+    body: Incoming,
+) -> Result<Response<Content>, Denial> {
+    let worker = &client.worker;
+    let current = worker.current();
+    let limits = &current.snapshot.config.limits;
+    let body = RequestBody::new(body, limits.replay_body, limits.request_body);
+    if body.is_too_large() {
+        return Err(Failure::BodyTooLarge.into());
+    }
+    if let Some(status) = decide::screen(worker, held)? {
+        return Ok(answer_of_plugin(status));
+    }
+    match decide::route(worker, &current, held)? {
+        Routed::Answer(status) => Ok(answer_of_plugin(status)),
+        Routed::Pool(pool) => {
+            let session = decide::session(worker, pool, held);
+            let (slot, answered) = forward(client, held, pool, session, body).await?;
+            let response = answer_of_server(answered);
+            if session == Some(slot) {
+                return Ok(response);
+            }
+            Ok(bind(worker, held, pool, slot, response))
+        }
+    }
+}
+
+/// Try servers of the pool until one answers or no attempt is left.
+async fn forward(
+    client: &Client,
+    held: &mut Held,
+    pool: &PoolView,
+    session: Option<Slot>,
+    mut body: RequestBody,
+) -> Result<(Slot, Answered), Denial> {
+    let worker = &client.worker;
+    let config = &pool.pool.config;
+    let deadline = worker.deadlines.register();
+    let mut request_due = worker.deadlines.tick_after(config.request_timeout);
+    pool.budget.deposit(config.retries.budget);
+    let mut last = Denial::NoServer;
+    loop {
+        // A publication may have come between two attempts.
+        let now = worker.current();
+        let Some(view) = now.still(&pool.pool) else {
+            return Err(last);
+        };
+        let Some(upstream) = decide::endpoint(worker, view, held, session) else {
+            return Err(last);
+        };
+        let slot = upstream.state().slot();
+        if let Some(advice) = held.effects.timeout.take() {
+            request_due = request_due.min(worker.deadlines.tick_after(advice));
+        }
+        let observed_by = view.observed.then(|| Arc::clone(&view.pool));
+        // The first attempt begins with the request: deciding takes about a
+        // microsecond, and a clock call is not free.
+        let started = match held.tried.is_empty() {
+            true => held.started,
+            false => Instant::now(),
+        };
+        let in_flight = InFlight::enter(worker, &upstream, observed_by, started);
+        drop(now);
+        let attempt = Attempt {
+            worker,
+            client,
+            facts: held,
+            pool: config,
+            deadline: &deadline,
+            request_due,
+        };
+        let failure = match attempt.run(in_flight, body).await {
+            Ok(answered) => {
+                held.responded = Some(answered.at);
+                return Ok((slot, answered));
+            }
+            Err((failure, unsent)) => {
+                body = unsent;
+                failure
+            }
+        };
+        held.tried.push(slot);
+        let now = worker.deadlines.now();
+        let again = now < request_due
+            && retry::is_allowed(&failure, &config.retries, &pool.budget, held, &body, now);
+        last = failure.into();
+        if !again {
+            return Err(last);
+        }
+        worker.counters().retries.add(1);
+    }
+}
+
+fn answer_of_server(answered: Answered) -> Response<Content> {
+    let content = match answered.body {
+        Begun::Whole(bytes) => Content::Whole(bytes),
+        Begun::Streaming(body) => Content::Streaming(body),
+    };
+    let mut response = Response::new(content);
+    *response.status_mut() = answered.head.status;
+    *response.headers_mut() = answered.head.headers;
+    response
+}
+
+/// An answer that a plugin gave; its headers and body are among its edits.
+fn answer_of_plugin(status: StatusCode) -> Response<Content> {
+    let mut response = Response::new(Content::Whole(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+/// Let the affinity see the response's head and remember who answered.
+fn bind(
+    worker: &Worker,
+    held: &mut Held,
+    pool: &PoolView,
+    answered: Slot,
+    response: Response<Content>,
+) -> Response<Content> {
+    if pool.pool.config.affinity.is_none() {
+        return response;
+    }
+    with_head(held, response, |held| {
+        decide::bind(worker, &pool.pool, answered, held);
+    })
+}
+
+/// The last word on the response: response policies, then all edits that the
+/// plugins asked for.
+fn finish(worker: &Worker, held: &mut Held, response: Response<Content>) -> Response<Content> {
+    let mut response = response;
+    if worker.has_finishers() {
+        let status = response.status();
+        response = with_head(held, response, |held| decide::finish(worker, status, held));
+    }
+    edits::settle(held);
+    let later = std::mem::take(&mut held.response_edits);
+    if later.is_empty() {
+        return response;
+    }
+    let answer = edits::finish(later, response.headers_mut());
+    match (answer, response.body()) {
+        // Only an answer of a plugin's own may be given a body.
+        (Some(body), Content::Whole(empty)) if empty.is_empty() => {
+            response.map(|_| Content::Whole(body))
+        }
+        _ => response,
+    }
+}
+
+/// Let a plugin look at the response's head, which it sees through `held`.
+fn with_head(
+    held: &mut Held,
+    mut response: Response<Content>,
+    look: impl FnOnce(&mut Held),
+) -> Response<Content> {
+    let headers = std::mem::take(response.headers_mut());
+    held.response = Some((response.status(), headers));
+    look(held);
+    let (_, headers) = held.response.take().unwrap_or_default();
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,277 @@
+//! One exchange as the decisions see it: the request, what was tried, and what
+//! the plugins want changed.
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use gatewright_host::{Edit, Effects, ExchangeView, Lent};
+use gatewright_model::id::Slot;
+use gatewright_wire::{cookie, path};
+use http::header::{self, HeaderMap, HeaderName};
+use http::request::Parts;
+use http::{Method, StatusCode, Uri, Version};
+use smallvec::SmallVec;
+
+use crate::connection::Client;
+
+/// The facts of an exchange.
+pub(crate) struct Facts {
+    /// When the request's head had been read.
+    pub(crate) started: Instant,
+    /// When a server's response head had been read.
+    pub(crate) responded: Option<Instant>,
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    uri: Uri,
+    /// The normalised path, where it differs from the URI's.
+    path: Option<String>,
+    /// The query, where a plugin replaced it.
+    query: Option<Option<String>>,
+    /// The authority, where it is not the `Host` header as it stands.
+    authority: Option<String>,
+    scheme: &'static str,
+    client: IpAddr,
+    /// The client's address as text, where it is not the peer's.
+    client_text: Option<String>,
+    pub(crate) id: RequestId,
+    pub(crate) tried: SmallVec<[Slot; 4]>,
+    pub(crate) effects: Effects,
+    /// Edits of the response's head, kept until there is one.
+    pub(crate) response_edits: Vec<Edit>,
+    /// The response's head while a plugin looks at it.
+    pub(crate) response: Option<(StatusCode, HeaderMap)>,
+}
+
+/// A request's id: 128 random bits as 32 hexadecimal digits.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId([u8; 32]);
+
+impl RequestId {
+    fn draw(random: &mut fastrand::Rng) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let bits = random.u128(..);
+        Self(std::array::from_fn(|digit| {
+            DIGITS[(bits >> (4 * digit)) as usize & 0xf]
+        }))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Why a request is refused before anyone decides on it.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    #[error("the request needs exactly one Host header with a valid host")]
+    Host,
+    #[error("the path is malformed: {0}")]
+    Path(#[from] path::PathError),
+    #[error("this gateway opens no tunnels")]
+    Connect,
+}
+
+impl Facts {
+    /// Take in a request's head.
+    pub(crate) fn read(client: &Client, parts: Parts, started: Instant) -> Result<Self, Refusal> {
+        if parts.method == Method::CONNECT {
+            return Err(Refusal::Connect);
+        }
+        let authority = authority(&parts)?;
+        let path = match path::normalise(parts.uri.path())? {
+            std::borrow::Cow::Borrowed(_) => None,
+            std::borrow::Cow::Owned(normal) => Some(normal),
+        };
+        let address = client.address_of_client(&parts.headers);
+        let client_text = (address != client.peer()).then(|| address.to_string());
+        Ok(Self {
+            client: address,
+            client_text,
+            id: RequestId::draw(&mut client.worker.random.borrow_mut()),
+            scheme: client.scheme(),
+            started,
+            responded: None,
+            method: parts.method,
+            version: parts.version,
+            headers: parts.headers,
+            uri: parts.uri,
+            path,
+            query: None,
+            authority,
+            tried: SmallVec::new(),
+            effects: Effects::default(),
+            response_edits: Vec::new(),
+            response: None,
+        })
+    }
+
+    /// Replace the path; a malformed one is refused and changes nothing.
+    pub(crate) fn set_path(&mut self, path: &str) -> Result<(), path::PathError> {
+        self.path = Some(path::normalise(path)?.into_owned());
+        Ok(())
+    }
+
+    /// Replace or remove the query.
+    pub(crate) fn set_query(&mut self, query: Option<String>) {
+        self.query = Some(query);
+    }
+
+    /// Replace the authority that the server will see.
+    pub(crate) fn set_authority(&mut self, authority: String) {
+        self.authority = Some(authority);
+    }
+
+    /// The client's address as text.
+    pub(crate) fn client_text<'a>(&'a self, client: &'a Client) -> &'a str {
+        self.client_text.as_deref().unwrap_or(client.peer_text())
+    }
+
+    /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.method.is_idempotent()
+    }
+}
+
+/// The host that the client asked for, where it is not to be taken from the
+/// `Host` header as it stands.
+fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::Host);
+    }
+    // HTTP/2 and absolute-form requests name it in the target, which wins
+    // (RFC 9112 §3.2.2).
+    if let Some(authority) = parts.uri.authority() {
+        if authority.as_str().contains('@') {
+            return Err(Refusal::Host);
+        }
+        return Ok(Some(authority.as_str().to_ascii_lowercase()));
+    }
+    let Some(host) = host else {
+        // Only HTTP/1.0 may leave it out.
+        return match parts.version {
+            Version::HTTP_10 => Ok(Some(String::new())),
+            _ => Err(Refusal::Host),
+        };
+    };
+    let host = host.to_str().map_err(|_| Refusal::Host)?;
+    if !host.bytes().all(is_host_byte) {
+        return Err(Refusal::Host);
+    }
+    let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
+    Ok((!is_lower).then(|| host.to_ascii_lowercase()))
+}
+
+/// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
+fn is_host_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte)
+}
+
+impl ExchangeView for Facts {
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn scheme(&self) -> &str {
+        self.scheme
+    }
+
+    fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap_or_else(|| {
+            let host = self.headers.get(header::HOST);
+            host.and_then(|host| host.to_str().ok()).unwrap_or_default()
+        })
+    }
+
+    fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_else(|| self.uri.path())
+    }
+
+    fn query(&self) -> Option<&str> {
+        match &self.query {
+            Some(replaced) => replaced.as_deref(),
+            None => self.uri.query(),
+        }
+    }
+
+    fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
+        let values = self.headers.get_all(name);
+        values.iter().nth(index).map(http::HeaderValue::as_bytes)
+    }
+
+    fn cookie(&self, name: &str) -> Option<&str> {
+        let values = self.headers.get_all(header::COOKIE).iter();
+        values
+            .into_iter()
+            .find_map(|value| cookie::find(value.as_bytes(), name))
+    }
+
+    fn client_address(&self) -> IpAddr {
+        self.client
+    }
+
+    fn attempt(&self) -> u32 {
+        self.tried.len() as u32 + 1
+    }
+
+    fn tried(&self) -> &[Slot] {
+        &self.tried
+    }
+
+    fn response_status(&self) -> u16 {
+        self.response
+            .as_ref()
+            .map_or(0, |(status, _)| status.as_u16())
+    }
+
+    fn response_header(&self, name: &str) -> Option<&[u8]> {
+        let (_, headers) = self.response.as_ref()?;
+        let name = HeaderName::try_from(name).ok()?;
+        headers.get(name).map(http::HeaderValue::as_bytes)
+    }
+
+    fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+}
+
+/// The facts in the form in which they are lent to plugins, and back again.
+pub(crate) struct Held(Lent);
+
+impl Held {
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self(Some(Box::new(facts)))
+    }
+
+    /// For a call into the host.
+    pub(crate) fn lend(&mut self) -> &mut Lent {
+        &mut self.0
+    }
+}
+
+impl std::ops::Deref for Held {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        let facts = self.0.as_deref().map(|view| view as &dyn Any);
+        facts
+            .and_then(|facts| facts.downcast_ref())
+            .unwrap_or_else(|| not_given_back())
+    }
+}
+
+impl std::ops::DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Facts {
+        let facts = self.0.as_deref_mut().map(|view| view as &mut dyn Any);
+        facts
+            .and_then(|facts| facts.downcast_mut())
+            .unwrap_or_else(|| not_given_back())
+    }
+}
+
+fn not_given_back() -> ! {
+    unreachable!("the plugin host gives back the exchange that it was lent, also after a fault")
+}

@@ -1,0 +1,38 @@
+//! The data plane: everything between a client's socket and a server's.
+//!
+//! A worker is one thread with its own runtime, its own listener of each
+//! address, its own upstream connections and its own plugin instances; nothing
+//! is shared on the way of a request but the active counts. Control happens
+//! through [`DataPlane`], by messages that a worker reads between requests.
+//!
+//! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
+//! one owns; [`listener`] → [`connection`] → [`exchange`] is the way of a
+//! request; [`decide`] asks the plugins, [`attempt`] talks to one server over
+//! [`upstream`], [`retry`] says whether to try another; [`respond`] turns
+//! failures into answers. [`prober`] checks servers from a thread of its own.
+
+mod attempt;
+mod body;
+mod connection;
+mod data_plane;
+mod deadlines;
+mod decide;
+mod edits;
+mod exchange;
+mod facts;
+mod hash;
+mod listener;
+mod prober;
+mod request_body;
+mod resolve;
+mod respond;
+mod retry;
+mod tls;
+mod upstream;
+mod watched;
+mod worker;
+
+pub use data_plane::{Applied, BindError, Bound, DataPlane};
+pub use prober::{HealthChange, Prober, Suspects};
+pub use resolve::resolve;
+pub use tls::TlsError;

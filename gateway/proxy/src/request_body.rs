@@ -1,0 +1,228 @@
+//! A request's body on its way to a server: streamed as it comes, and kept up
+//! to a limit so that another server can be given it again.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use gatewright_wire::{RequestFraming, chunk};
+use http::HeaderMap;
+use http_body::Body;
+use hyper::body::Incoming;
+
+use crate::upstream::Connection;
+
+/// The body of one request, over all its attempts.
+pub(crate) struct RequestBody {
+    /// What has not been read yet; none once its end was seen.
+    source: Option<Incoming>,
+    framing: RequestFraming,
+    /// What was read, in order, as long as it is within the limit.
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    keep_limit: usize,
+    /// More was read than may be kept: it cannot be sent again.
+    outgrown: bool,
+    trailers: Option<HeaderMap>,
+    received: u64,
+    size_limit: u64,
+}
+
+/// Why a request's body could not be sent on.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// The client left or broke its framing.
+    Client,
+    /// The client sent more than it may.
+    TooLarge,
+    /// The server does not take it: it may have answered already.
+    Server,
+}
+
+impl RequestBody {
+    pub(crate) fn new(source: Incoming, keep_limit: usize, size_limit: Option<u64>) -> Self {
+        let length = source.size_hint().exact();
+        let framing = match length {
+            _ if source.is_end_stream() => RequestFraming::None,
+            Some(length) => RequestFraming::Length(length),
+            None => RequestFraming::Chunked,
+        };
+        let has_body = framing != RequestFraming::None;
+        Self {
+            source: has_body.then_some(source),
+            framing,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            keep_limit,
+            outgrown: false,
+            trailers: None,
+            received: 0,
+            size_limit: size_limit.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// What stands for a body that is gone: it cannot be sent again.
+    pub(crate) fn spent() -> Self {
+        Self {
+            source: None,
+            framing: RequestFraming::None,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            keep_limit: 0,
+            outgrown: true,
+            trailers: None,
+            received: 0,
+            size_limit: 0,
+        }
+    }
+
+    /// How the server is told its length.
+    pub(crate) fn framing(&self) -> RequestFraming {
+        self.framing
+    }
+
+    /// Whether it is known to be larger than the client may send.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self.framing, RequestFraming::Length(length) if length > self.size_limit)
+    }
+
+    /// Whether it can be sent from its beginning, once more or for the first time.
+    pub(crate) fn is_replayable(&self) -> bool {
+        !self.outgrown
+    }
+
+    /// The next piece as the server is to see it.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, SendError>> {
+        let Some(source) = &mut self.source else {
+            return Poll::Ready(Ok(None));
+        };
+        let frame = match ready!(Pin::new(source).poll_frame(cx)) {
+            None => {
+                self.source = None;
+                return Poll::Ready(Ok(None));
+            }
+            Some(Err(_)) => return Poll::Ready(Err(SendError::Client)),
+            Some(Ok(frame)) => frame,
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                self.received += data.len() as u64;
+                if self.received > self.size_limit {
+                    return Poll::Ready(Err(SendError::TooLarge));
+                }
+                self.keep(&data);
+                Poll::Ready(Ok(Some(data)))
+            }
+            Err(frame) => {
+                self.trailers = frame.into_trailers().ok();
+                self.source = None;
+                Poll::Ready(Ok(None))
+            }
+        }
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        self.kept_bytes += data.len();
+        if self.kept_bytes > self.keep_limit {
+            self.outgrown = true;
+            self.kept = Vec::new();
+        }
+        if !self.outgrown {
+            self.kept.push(data.clone());
+        }
+    }
+}
+
+/// One sending of a request: what is left of its head, then its body.
+pub(crate) struct Sending {
+    body: RequestBody,
+    /// How many kept pieces have been sent this time.
+    replayed: usize,
+    /// Bytes in front of `data`: the head's rest, a chunk's size or its end.
+    prefix: BytesMut,
+    data: Bytes,
+    /// Everything has been handed to `prefix` and `data`.
+    drained: bool,
+}
+
+impl Sending {
+    /// Send `body` from its beginning, after `head`: what of the head could not
+    /// be written at once.
+    pub(crate) fn new(body: RequestBody, head: BytesMut) -> Self {
+        let drained = body.framing == RequestFraming::None;
+        Self {
+            body,
+            replayed: 0,
+            prefix: head,
+            data: Bytes::new(),
+            drained,
+        }
+    }
+
+    /// The body, to be sent again.
+    pub(crate) fn into_body(self) -> RequestBody {
+        self.body
+    }
+
+    /// Whether there is nothing left to send.
+    pub(crate) fn is_done(&self) -> bool {
+        self.drained && self.prefix.is_empty() && self.data.is_empty()
+    }
+
+    /// Send on; ready when everything has been written.
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+    ) -> Poll<Result<(), SendError>> {
+        loop {
+            ready!(self.poll_flush(cx, connection))?;
+            if self.drained {
+                return Poll::Ready(Ok(()));
+            }
+            let piece = ready!(self.poll_next(cx))?;
+            self.frame(piece);
+        }
+    }
+
+    fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+    ) -> Poll<Result<(), SendError>> {
+        while !self.prefix.is_empty() {
+            let written = ready!(connection.poll_write(cx, &self.prefix));
+            self.prefix.advance(written.map_err(|_| SendError::Server)?);
+        }
+        while !self.data.is_empty() {
+            let written = ready!(connection.poll_write(cx, &self.data));
+            self.data.advance(written.map_err(|_| SendError::Server)?);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, SendError>> {
+        if let Some(kept) = self.body.kept.get(self.replayed) {
+            self.replayed += 1;
+            return Poll::Ready(Ok(Some(kept.clone())));
+        }
+        let piece = ready!(self.body.poll_piece(cx));
+        self.replayed = self.body.kept.len();
+        Poll::Ready(piece)
+    }
+
+    fn frame(&mut self, piece: Option<Bytes>) {
+        let chunked = self.body.framing == RequestFraming::Chunked;
+        match piece {
+            // Small pieces go out in one write with their frame.
+            Some(data) if chunked => chunk::encode_chunk(&mut self.prefix, &data),
+            Some(data) => self.data = data,
+            None => {
+                if chunked {
+                    chunk::encode_last(&mut self.prefix, self.body.trailers.as_ref());
+                }
+                self.drained = true;
+            }
+        }
+    }
+}

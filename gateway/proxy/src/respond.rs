@@ -1,0 +1,130 @@
+//! The one place that turns a failure into a response: a status, a JSON body
+//! that says why, and what the client should do about it.
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode};
+
+use crate::attempt::Failure;
+use crate::body::Content;
+use crate::facts::Refusal;
+use crate::upstream::ConnectionError;
+
+/// What a client should wait for when no server can take its request: about
+/// the time in which a health check brings one back.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// Why the gateway answers in a server's place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Denial {
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    #[error("no route matches this request")]
+    NoRoute,
+    #[error("no server of the pool can take this request")]
+    NoServer,
+    #[error("a policy could not decide, and so denies")]
+    PolicyFault,
+    #[error("{0}")]
+    Failed(#[from] Failure),
+}
+
+impl Denial {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(Refusal::Connect) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Failed(failure) => match failure {
+                Failure::Connect(_) | Failure::Broken(_) => StatusCode::BAD_GATEWAY,
+                Failure::ConnectTimeout | Failure::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                Failure::ClientLeft => StatusCode::BAD_REQUEST,
+                Failure::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            },
+        }
+    }
+
+    /// What the client reads: the kind of trouble, without a server's address
+    /// or the system's words, which are for the log.
+    fn outer(&self) -> String {
+        match self {
+            Self::Failed(Failure::Connect(_)) => "the server cannot be reached".into(),
+            Self::Failed(Failure::Broken(ConnectionError::Io(_))) => {
+                "the connection to the server broke".into()
+            }
+            Self::Failed(Failure::Broken(ConnectionError::Head(_))) => {
+                "the server's response is malformed".into()
+            }
+            shown => shown.to_string(),
+        }
+    }
+
+    /// The response. `{"error": …}` in JSON.
+    pub(crate) fn into_response(self) -> Response<Content> {
+        let status = self.status();
+        if status.is_server_error() {
+            tracing::debug!(%status, reason = %self, "the gateway answers itself");
+        }
+        let body = json_error(&self.outer());
+        let mut response = Response::new(Content::Whole(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        if matches!(
+            self,
+            Self::Failed(Failure::BodyTooLarge | Failure::ClientLeft)
+        ) {
+            // The rest of the body is not wanted.
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+fn json_error(reason: &str) -> Bytes {
+    let text: String = reason
+        .chars()
+        .flat_map(|char| match char {
+            '"' | '\\' => vec!['\\', char],
+            control if control.is_control() => vec![' '],
+            other => vec![other],
+        })
+        .collect();
+    Bytes::from(format!("{{\"error\": \"{text}\"}}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_address_stays_in_the_log() {
+        let inner = std::io::Error::other("connect to 10.0.0.7:80 refused");
+        let denial = Denial::Failed(Failure::Connect(inner));
+        assert!(!denial.outer().contains("10.0.0.7"));
+        let response = denial.into_response();
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+    }
+
+    #[test]
+    fn unavailable_says_when_to_come_back() {
+        let response = Denial::NoServer.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(response.headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[test]
+    fn reasons_are_valid_json() {
+        assert_eq!(
+            json_error("a \"b\" \\ c\n"),
+            Bytes::from("{\"error\": \"a \\\"b\\\" \\\\ c \"}\n")
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! The guard of one attempt: counts it in, and out again when it is dropped,
+//! however the attempt ends.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use gatewright_host::{Ending, Outcome};
+use gatewright_model::pool::Pool;
+
+use super::Upstream;
+use crate::worker::Worker;
+
+/// One attempt in flight on an endpoint.
+pub(crate) struct InFlight {
+    worker: Rc<Worker>,
+    upstream: Rc<Upstream>,
+    /// The pool to tell of the outcome; none where nobody listens.
+    observed_by: Option<Arc<Pool>>,
+    started: Instant,
+    ending: Ending,
+    status: u16,
+    micros: Option<u32>,
+}
+
+impl InFlight {
+    /// Count an attempt in that began at `started`.
+    pub(crate) fn enter(
+        worker: &Rc<Worker>,
+        upstream: &Rc<Upstream>,
+        observed_by: Option<Arc<Pool>>,
+        started: Instant,
+    ) -> Self {
+        let state = upstream.state();
+        state.pool().enter(state.slot());
+        upstream.counters().requests.add(1);
+        Self {
+            worker: Rc::clone(worker),
+            upstream: Rc::clone(upstream),
+            observed_by,
+            started,
+            ending: Ending::Abandoned,
+            status: 0,
+            micros: None,
+        }
+    }
+
+    /// The endpoint's side of it.
+    pub(crate) fn upstream(&self) -> &Rc<Upstream> {
+        &self.upstream
+    }
+
+    /// A response head arrived.
+    pub(crate) fn responded(&mut self, status: u16, now: Instant) {
+        let micros = micros(now - self.started);
+        self.status = status;
+        self.micros = Some(micros);
+        let counters = self.upstream.counters();
+        counters.responded(micros);
+        if status >= 500 {
+            counters.failures.add(1);
+        }
+    }
+
+    /// How it ended, if not by being dropped half-way.
+    pub(crate) fn ended(&mut self, ending: Ending) {
+        self.ending = ending;
+    }
+
+    /// It ended without a response.
+    pub(crate) fn failed(mut self, ending: Ending) {
+        self.ending = ending;
+        let counters = self.upstream.counters();
+        counters.failures.add(1);
+        if ending == Ending::ConnectFailed {
+            counters.connect_failures.add(1);
+            // The prober need not wait for its interval to find out.
+            self.worker.suspects.report(self.upstream.state());
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let state = self.upstream.state();
+        state.pool().leave(state.slot());
+        let Some(pool) = &self.observed_by else {
+            return;
+        };
+        self.worker.observe(
+            pool,
+            Outcome {
+                slot: state.slot(),
+                ending: self.ending,
+                status: self.status,
+                duration_us: self
+                    .micros
+                    .unwrap_or_else(|| micros(self.started.elapsed())),
+            },
+        );
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,12 @@
+//! What a worker keeps of the servers: for each endpoint its idle connections
+//! and the guard that counts what is in flight.
+
+pub(crate) mod connection;
+mod endpoint;
+mod in_flight;
+mod response_body;
+
+pub(crate) use connection::{Connection, ConnectionError};
+pub(crate) use endpoint::Upstream;
+pub(crate) use in_flight::InFlight;
+pub(crate) use response_body::{Begun, CutShort, UpstreamBody};

@@ -1,0 +1,76 @@
+//! A client's stream that tells its connection when bytes come and when they
+//! cannot go.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connection::Client;
+
+/// The stream of a client's connection.
+pub(crate) struct Watched<S> {
+    stream: S,
+    client: Rc<Client>,
+    /// Whether bytes between two exchanges begin a request's head. On HTTP/2
+    /// they may as well be a ping.
+    bytes_begin_a_head: bool,
+    write_blocked: bool,
+}
+
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, client: Rc<Client>, bytes_begin_a_head: bool) -> Self {
+        Self {
+            stream,
+            client,
+            bytes_begin_a_head,
+            write_blocked: false,
+        }
+    }
+
+    fn note_write(&mut self, is_pending: bool) {
+        if is_pending != self.write_blocked {
+            self.write_blocked = is_pending;
+            self.client.write_blocked(is_pending);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
+        if this.bytes_begin_a_head && buffer.filled().len() > before {
+            this.client.reads();
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.note_write(written.is_pending());
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
