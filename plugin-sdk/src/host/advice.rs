@@ -1,0 +1,22 @@
+//! What may go along with a decision. Needs no grant, and counts for the
+//! decision that is being made.
+
+use super::backend::advice as host;
+use crate::Slot;
+
+/// The endpoint to use if the pick cannot be, or for the next attempt.
+pub fn second_choice(slot: Slot) {
+    host::second_choice(slot);
+}
+
+/// Why it was decided so, for whoever reads the explanation of a request. Cut
+/// after 256 bytes.
+pub fn reason(text: &str) {
+    host::reason(text);
+}
+
+/// How long this request may take in all, in milliseconds: shortens the
+/// operator's limit and never extends it.
+pub fn timeout(milliseconds: u32) {
+    host::timeout(milliseconds);
+}

@@ -1,0 +1,153 @@
+//! The routes in an order in which the first match is the right one, without
+//! looking at those that cannot match.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use crate::host::{Host, without_port};
+use crate::pattern::Pattern;
+
+/// A route's number in the order in which the routes rank.
+pub(crate) type Number = usize;
+
+/// All routes, by host. A host of its own is asked first, then `*.…` with the
+/// longest suffix first, then the routes without a host.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    named: Map<Paths>,
+    below: Vec<(String, Paths)>,
+    any: Paths,
+}
+
+impl Table {
+    /// Add a route. Routes come in the order of their rank.
+    pub(crate) fn insert(&mut self, host: &Host, pattern: &Pattern, number: Number) {
+        let paths = match host {
+            Host::Named(name) => self.named.entry(name.clone()).or_default(),
+            Host::Below(suffix) => below(&mut self.below, suffix),
+            Host::Any => &mut self.any,
+        };
+        paths.insert(pattern, number);
+    }
+
+    /// The first route for a host and a path that `accepts` the request.
+    pub(crate) fn find(
+        &self,
+        authority: &str,
+        path: &str,
+        mut accepts: impl FnMut(Number) -> bool,
+    ) -> Option<Number> {
+        if !self.named.is_empty() || !self.below.is_empty() {
+            let host = without_port(authority);
+            let named = self.named.get(host).into_iter();
+            let below = self
+                .below
+                .iter()
+                .filter(|(suffix, _)| host.ends_with(suffix.as_str()));
+            for paths in named.chain(below.map(|(_, paths)| paths)) {
+                if let Some(number) = paths.find(path, &mut accepts) {
+                    return Some(number);
+                }
+            }
+        }
+        self.any.find(path, &mut accepts)
+    }
+}
+
+/// The paths of a suffix, in a list that stays sorted by length.
+fn below<'t>(list: &'t mut Vec<(String, Paths)>, suffix: &str) -> &'t mut Paths {
+    let at = match list.iter().position(|(known, _)| known == suffix) {
+        Some(at) => at,
+        None => {
+            let at = list.partition_point(|(known, _)| known.len() >= suffix.len());
+            list.insert(at, (suffix.into(), Paths::default()));
+            at
+        }
+    };
+    &mut list[at].1
+}
+
+/// The routes of one host, by path.
+#[derive(Debug, Default)]
+struct Paths {
+    exact: Map<Vec<Number>>,
+    /// Prefixes and wildcards, by the folder that they look into. Of two
+    /// folders of a path the deeper has the more specific patterns.
+    folders: Map<Vec<Number>>,
+    regexes: Vec<Number>,
+    everything: Vec<Number>,
+}
+
+impl Paths {
+    fn insert(&mut self, pattern: &Pattern, number: Number) {
+        let numbers = match pattern {
+            Pattern::Exact(text) => self.exact.entry(text.clone()).or_default(),
+            Pattern::Prefix(folder) if folder.is_empty() => &mut self.everything,
+            Pattern::Prefix(_) | Pattern::Wildcard { .. } => {
+                self.folders.entry(pattern.folder().into()).or_default()
+            }
+            Pattern::Regex(_) => &mut self.regexes,
+        };
+        numbers.push(number);
+    }
+
+    fn find(&self, path: &str, mut accepts: impl FnMut(Number) -> bool) -> Option<Number> {
+        let mut first =
+            |numbers: &[Number]| numbers.iter().copied().find(|number| accepts(*number));
+        if let Some(found) = self.exact.get(path).and_then(|numbers| first(numbers)) {
+            return Some(found);
+        }
+        if !self.folders.is_empty() {
+            for folder in folders(path) {
+                let numbers = self.folders.get(folder);
+                if let Some(found) = numbers.and_then(|numbers| first(numbers)) {
+                    return Some(found);
+                }
+            }
+        }
+        first(&self.regexes).or_else(|| first(&self.everything))
+    }
+}
+
+/// A path and all folders above it, the deepest first and the empty one last.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| {
+        path.rsplit_once('/').map(|(above, _)| above)
+    })
+}
+
+type Map<V> = HashMap<String, V, BuildHasherDefault<Fnv>>;
+
+/// FNV-1a: quick on short texts. Strangers cannot add to the maps, so they
+/// gain nothing by texts whose hashes are alike.
+#[derive(Debug)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xCBF2_9CE4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folders;
+
+    #[test]
+    fn folders_go_from_the_path_up() {
+        assert_eq!(folders("/a/b").collect::<Vec<_>>(), ["/a/b", "/a", ""]);
+        assert_eq!(folders("/").collect::<Vec<_>>(), ["/", ""]);
+    }
+}

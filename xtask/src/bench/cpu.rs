@@ -1,0 +1,111 @@
+//! CPU time, as the kernel accounts it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// CPU time that a process and all its descendants have used so far, in user
+/// and kernel mode, over all their threads.
+///
+/// # Errors
+///
+/// When the process is no more.
+pub(super) fn of_tree(root: u32) -> Result<Duration> {
+    let mut processes = BTreeMap::new();
+    for entry in fs::read_dir("/proc").context("this needs Linux's /proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        // A process may end while we look.
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat"))
+            && let Some(stat) = Stat::parse(&stat)
+        {
+            processes.insert(pid, stat);
+        }
+    }
+    let is_below = |pid: u32| {
+        let mut at = pid;
+        while at != root {
+            match processes.get(&at) {
+                Some(stat) if stat.parent != 0 => at = stat.parent,
+                _ => return false,
+            }
+        }
+        true
+    };
+    processes
+        .get(&root)
+        .context("a process that is measured has ended")?;
+    let ticks = processes
+        .iter()
+        .filter(|(pid, _)| is_below(**pid))
+        .map(|(_, stat)| stat.ticks)
+        .sum();
+    Ok(duration(ticks))
+}
+
+/// CPU time that the whole machine has spent on anything so far, over all cores.
+///
+/// # Errors
+///
+/// When the kernel does not tell.
+pub(super) fn of_machine() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("this needs Linux's /proc")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let fields: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .map_while(|field| field.parse().ok())
+        .collect();
+    // user nice system idle iowait irq softirq steal
+    let [user, nice, system, _, _, irq, softirq, ..] = fields.as_slice() else {
+        anyhow::bail!("cannot understand /proc/stat");
+    };
+    Ok(duration(user + nice + system + irq + softirq))
+}
+
+fn duration(ticks: u64) -> Duration {
+    let per_second = rustix::param::clock_ticks_per_second();
+    Duration::from_secs_f64(ticks as f64 / per_second as f64)
+}
+
+/// What is read of a process's `stat`.
+struct Stat {
+    parent: u32,
+    ticks: u64,
+}
+
+impl Stat {
+    fn parse(text: &str) -> Option<Self> {
+        // The name, in parentheses, may itself hold spaces and parentheses.
+        let (_, fields) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let user: u64 = fields.get(11)?.parse().ok()?;
+        let system: u64 = fields.get(12)?.parse().ok()?;
+        Some(Self {
+            parent: fields.get(1)?.parse().ok()?,
+            ticks: user + system,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stat, of_tree};
+
+    #[test]
+    fn a_process_with_a_strange_name_is_read() {
+        let text = "42 (a) b) S 7 42 42 0 -1 4194560 1 2 3 4 50 25 0 0 20 0 1 0 9";
+        let stat = Stat::parse(text).unwrap();
+        assert_eq!((stat.parent, stat.ticks), (7, 75));
+    }
+
+    #[test]
+    fn the_time_of_a_tree_is_there_while_it_lives() {
+        assert!(of_tree(std::process::id()).is_ok());
+        assert!(of_tree(u32::MAX).is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! Figures of single runs, their medians, and how they are printed.
+
+use serde::Serialize;
+
+/// What one run of one proxy showed.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Run {
+    /// Requests answered.
+    pub(super) requests: u64,
+    /// Requests that failed, in whichever way.
+    pub(super) failed: u64,
+    pub(super) requests_per_second: f64,
+    /// Median response time in microseconds.
+    pub(super) p50_us: f64,
+    /// 99th percentile of response times in microseconds.
+    pub(super) p99_us: f64,
+    /// The proxy's CPU time in microseconds, for each request.
+    pub(super) cpu_us_per_request: f64,
+    /// The share of its core that the proxy used: 1 is saturated.
+    pub(super) core_busy: f64,
+    /// The share of one core that others than proxy, load generator and
+    /// backends used meanwhile.
+    pub(super) strangers: f64,
+}
+
+/// The figures that are compared.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Ratios {
+    pub(super) cpu_per_request: f64,
+    pub(super) requests_per_second: f64,
+    pub(super) p50: f64,
+    pub(super) p99: f64,
+}
+
+impl Ratios {
+    /// Ours divided by a peer's, round by round, then the median: what disturbed
+    /// a round disturbed both.
+    pub(super) fn between(ours: &[Run], peer: &[Run]) -> Self {
+        let of = |figure: fn(&Run) -> f64| {
+            median(ours.iter().zip(peer).map(|(ours, peer)| figure(ours) / figure(peer)))
+        };
+        Self {
+            cpu_per_request: of(|run| run.cpu_us_per_request),
+            requests_per_second: of(|run| run.requests_per_second),
+            p50: of(|run| run.p50_us),
+            p99: of(|run| run.p99_us),
+        }
+    }
+}
+
+/// The middle value; the mean of the middle two of an even number. Not a number
+/// for none.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        length if length % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}
+
+/// A number with its thousands set apart.
+pub(super) fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ratios, Run, grouped, median};
+
+    #[test]
+    fn the_median_ignores_an_outlier() {
+        assert_eq!(median([3.0, 1.0, 900.0].into_iter()), 3.0);
+        assert_eq!(median([4.0, 2.0].into_iter()), 3.0);
+    }
+
+    #[test]
+    fn ratios_are_taken_round_by_round() {
+        let run = |cpu| Run {
+            requests: 1,
+            failed: 0,
+            requests_per_second: 1.0,
+            p50_us: 1.0,
+            p99_us: 1.0,
+            cpu_us_per_request: cpu,
+            core_busy: 1.0,
+            strangers: 0.0,
+        };
+        // The second round was disturbed for both.
+        let ours = [run(10.0), run(30.0), run(10.0)];
+        let peer = [run(20.0), run(60.0), run(25.0)];
+        assert_eq!(Ratios::between(&ours, &peer).cpu_per_request, 0.5);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(grouped(1_234_567.4), "1,234,567");
+        assert_eq!(grouped(999.0), "999");
+    }
+}

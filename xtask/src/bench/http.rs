@@ -1,0 +1,57 @@
+//! The little HTTP that a bench needs beside the load generator: one GET on a
+//! connection of its own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// How long connecting, and each read, may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A response, read to its end.
+pub(super) struct Response {
+    pub(super) status: u16,
+    head: String,
+    pub(super) body: String,
+}
+
+impl Response {
+    /// The first value of a header, whose name is not case sensitive.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// Ask a port of the loopback address for a path.
+///
+/// # Errors
+///
+/// When nobody answers in time, or not in HTTP.
+pub(super) fn get(port: u16, path: &str) -> Result<Response> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .context("the answer has no head")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("the answer has no status")?;
+    Ok(Response {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
+}

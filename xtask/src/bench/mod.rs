@@ -1,0 +1,96 @@
+//! `cargo xtask bench`: the gateway measured. What is measured and how is
+//! explained in `benches/README.md`.
+
+mod backends;
+mod certificate;
+mod cores;
+mod cpu;
+mod decisions;
+mod figures;
+mod http;
+mod peer;
+mod peers;
+mod process;
+mod scenario;
+mod swap;
+mod template;
+mod wrk;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::cargo::{cargo, run as run_command, target_folder};
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+/// Every benchmark there is.
+#[derive(clap::Subcommand)]
+enum Bench {
+    /// Gatewright, HAProxy and nginx side by side: speed and CPU per request
+    Peers(peers::Arguments),
+    /// Nanoseconds per decision of each default plugin and of the whole chain
+    Decisions(decisions::Arguments),
+    /// Replace a component at full load: how soon it decides, and at what cost
+    Swap(swap::Arguments),
+}
+
+/// Run a benchmark.
+///
+/// # Errors
+///
+/// When a program it needs is missing, or a measurement failed.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.bench {
+        Bench::Peers(arguments) => peers::run(arguments),
+        Bench::Decisions(arguments) => decisions::run(arguments),
+        Bench::Swap(arguments) => swap::run(arguments),
+    }
+}
+
+/// The comparison with other proxies, as it is by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn peers() -> Result<()> {
+    peers::run(&peers::Arguments::parse_from(["peers"]))
+}
+
+/// The cost of decisions, as it is by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn decisions() -> Result<()> {
+    decisions::run(&decisions::Arguments::parse_from(["decisions"]))
+}
+
+/// The swap under load, as it is by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn swap() -> Result<()> {
+    swap::run(&swap::Arguments::parse_from(["swap"]))
+}
+
+/// The gateway's program: the one that was named, or a release build of the
+/// sources.
+fn gatewright(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = named {
+        if !path.is_file() {
+            bail!("there is no program {}", path.display());
+        }
+        return Ok(path.to_owned());
+    }
+    println!("building gatewright's release (the first time takes about ten minutes)");
+    run_command(cargo().args(["build", "--release", "--locked", "--package", "gatewright"]))?;
+    Ok(target_folder()?.join("release/gatewright"))
+}

@@ -1,0 +1,129 @@
+//! A program that a bench started, and ends: by its own process id, asking
+//! first.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::cargo::cannot_run;
+
+/// How long a program may take to end after it was asked to.
+const END: Duration = Duration::from_secs(5);
+
+/// How long a program may take to be ready.
+const START: Duration = Duration::from_secs(30);
+
+/// How often readiness and end are looked for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A running program; dropping it ends it.
+pub(super) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Start a program, its output going to a file in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub(super) fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let output = File::create(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| cannot_run(command))?;
+        Ok(Self { name, child, log })
+    }
+
+    /// Its process id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Wait until `ready` says so.
+    ///
+    /// # Errors
+    ///
+    /// When the program ended or was not ready in time; what it printed is in
+    /// the error.
+    pub(super) fn until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
+        let start = Instant::now();
+        while !ready() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}:\n{}", self.name, self.said());
+            }
+            if start.elapsed() > START {
+                bail!("{} was not ready in time:\n{}", self.name, self.said());
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let start = Instant::now();
+        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
+        while self.child.try_wait()?.is_none() {
+            if start.elapsed() > END {
+                self.child.kill()?;
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Reading the status first keeps the signal from a process that has
+        // ended, whose id may be another's by now.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        if let Err(error) = self.end() {
+            println!("cannot end {}: {error}", self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::Process;
+
+    #[test]
+    fn a_program_that_ends_early_tells_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no such port >&2; exit 2"]);
+        let mut process = Process::start("broken", &mut command, folder.path()).unwrap();
+        let error = process.until(|| false).unwrap_err().to_string();
+        assert!(error.contains("no such port"), "{error}");
+    }
+
+    #[test]
+    fn a_program_ends_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sleep");
+        let process = Process::start("sleeper", command.arg("600"), folder.path()).unwrap();
+        let entry = format!("/proc/{}", process.id());
+        assert!(std::path::Path::new(&entry).exists());
+        drop(process);
+        assert!(!std::path::Path::new(&entry).exists());
+    }
+}

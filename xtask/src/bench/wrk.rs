@@ -1,0 +1,127 @@
+//! The load generator, wrk: how it is called and what it says.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::cores;
+use crate::cargo::output;
+
+/// What a run of the load generator found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Load {
+    pub(super) requests: u64,
+    pub(super) requests_per_second: f64,
+    /// Responses that were neither 2xx nor 3xx, and errors of connections.
+    pub(super) failed: u64,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+}
+
+/// How to call the load generator.
+pub(super) struct Wrk<'a> {
+    /// The core that it stays on.
+    pub(super) core: usize,
+    /// Connections that it holds open at a time.
+    pub(super) connections: u32,
+    /// Header lines that it adds to every request.
+    pub(super) headers: &'a [String],
+}
+
+impl Wrk<'_> {
+    /// Ask for a URL as fast as the answers come.
+    ///
+    /// # Errors
+    ///
+    /// When wrk cannot be run or understood.
+    pub(super) fn run(&self, url: &str, duration: Duration) -> Result<Load> {
+        let mut command = cores::on(self.core, "wrk");
+        command
+            .args(["--threads", "1", "--latency"])
+            .args(["--connections", &self.connections.to_string()])
+            .args(["--duration", &format!("{}s", duration.as_secs().max(1))]);
+        for header in self.headers {
+            command.args(["--header", header]);
+        }
+        let text = output(command.arg(url))?;
+        read(&text).with_context(|| format!("cannot understand wrk:\n{text}"))
+    }
+}
+
+fn read(text: &str) -> Option<Load> {
+    let mut load = Load {
+        requests: 0,
+        requests_per_second: 0.0,
+        failed: 0,
+        p50_us: 0.0,
+        p99_us: 0.0,
+    };
+    for line in text.lines().map(str::trim) {
+        if let Some((requests, _)) = line.split_once(" requests in ") {
+            load.requests = requests.parse().ok()?;
+        } else if let Some(rate) = line.strip_prefix("Requests/sec:") {
+            load.requests_per_second = rate.trim().parse().ok()?;
+        } else if let Some(time) = line.strip_prefix("50% ") {
+            load.p50_us = microseconds(time.trim())?;
+        } else if let Some(time) = line.strip_prefix("99% ") {
+            load.p99_us = microseconds(time.trim())?;
+        } else if let Some(responses) = line.strip_prefix("Non-2xx or 3xx responses:") {
+            load.failed += responses.trim().parse::<u64>().ok()?;
+        } else if let Some(errors) = line.strip_prefix("Socket errors:") {
+            load.failed += errors
+                .split(|letter: char| !letter.is_ascii_digit())
+                .filter_map(|number| number.parse::<u64>().ok())
+                .sum::<u64>();
+        }
+    }
+    (load.requests_per_second > 0.0).then_some(load)
+}
+
+/// `635.91us`, `1.20ms` or `2.00s`.
+fn microseconds(text: &str) -> Option<f64> {
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic())?;
+    let (number, unit) = text.split_at(unit);
+    let factor = match unit {
+        "us" => 1.0,
+        "ms" => 1_000.0,
+        "s" => 1_000_000.0,
+        "m" => 60_000_000.0,
+        _ => return None,
+    };
+    Some(number.parse::<f64>().ok()? * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Load, read};
+
+    #[test]
+    fn what_wrk_says_is_understood() {
+        let text = "\
+Running 2s test @ http://127.0.0.1:1/
+  1 threads and 32 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   611.04us  250.11us   9.24ms   93.11%
+    Req/Sec    52.33k     4.12k   60.01k    75.00%
+  Latency Distribution
+     50%  580.00us
+     75%  650.00us
+     90%  780.00us
+     99%    1.61ms
+  104412 requests in 2.00s, 26.19MB read
+  Socket errors: connect 0, read 3, write 1, timeout 0
+  Non-2xx or 3xx responses: 7
+Requests/sec:  52201.33
+Transfer/sec:     13.09MB
+";
+        let load = Load {
+            requests: 104_412,
+            requests_per_second: 52_201.33,
+            failed: 11,
+            p50_us: 580.0,
+            p99_us: 1_610.0,
+        };
+        assert_eq!(read(text), Some(load));
+        assert_eq!(read("unable to connect"), None);
+    }
+}

@@ -1,0 +1,55 @@
+//! `cargo xtask`: what cargo alone does not do, one file a task.
+
+mod bench;
+mod bindings;
+mod cargo;
+mod follow;
+mod fuzz;
+mod plugins;
+mod steps;
+mod test;
+mod tidy;
+mod tools;
+mod verify;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// The command line.
+#[derive(Parser)]
+#[command(name = "cargo xtask", about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// Every task there is.
+#[derive(Subcommand)]
+enum Task {
+    /// Generate the SDK's bindings from wit/
+    Bindings(bindings::Arguments),
+    /// Build the default plugins' components into plugins/dist/
+    Plugins(plugins::Arguments),
+    /// Run everything that must hold before a change lands
+    Test(test::Arguments),
+    /// Run the tests, long fuzzing, the benchmarks and the licence check
+    Verify(verify::Arguments),
+    /// Check the files and the walls between the crates
+    Tidy,
+    /// Fuzz every target for some seconds
+    Fuzz(fuzz::Arguments),
+    /// Measure: against nginx and HAProxy, decisions, a swap under load
+    Bench(bench::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Bindings(arguments) => bindings::run(&arguments),
+        Task::Plugins(arguments) => plugins::run(&arguments),
+        Task::Test(arguments) => test::run_all(&arguments),
+        Task::Verify(arguments) => verify::run_all(&arguments),
+        Task::Tidy => tidy::run(),
+        Task::Fuzz(arguments) => fuzz::run_all(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
+    }
+}
