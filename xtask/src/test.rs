@@ -73,7 +73,14 @@ pub(crate) fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
 ///
 /// When cargo-deny objects.
 pub(crate) fn dependencies() -> Result<()> {
-    run(cargo().args(["deny", "--all-features", "check", "bans", "licenses", "sources"]))
+    run(cargo().args([
+        "deny",
+        "--all-features",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ]))
 }
 
 fn lints() -> Result<()> {
@@ -86,10 +93,22 @@ fn lints() -> Result<()> {
 fn tests() -> Result<Counts> {
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
-        command.args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]);
+        command.args([
+            "nextest",
+            "run",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ]);
     } else {
         println!("cargo-nextest is not installed: running `cargo test`, which is slower");
-        command.args(["test", "--workspace", "--locked", "--all-targets", "--no-fail-fast"]);
+        command.args([
+            "test",
+            "--workspace",
+            "--locked",
+            "--all-targets",
+            "--no-fail-fast",
+        ]);
     }
     let counts = follow::tests(&mut command)?;
     if counts.passed == 0 {
@@ -126,7 +145,8 @@ fn differing_components(committed: &Path, rebuilt: &Path) -> Result<Vec<String>>
         if !name.ends_with(".wasm") {
             continue;
         }
-        let new = fs::read(rebuilt.join(&name)).with_context(|| format!("{name} is not rebuilt"))?;
+        let new =
+            fs::read(rebuilt.join(&name)).with_context(|| format!("{name} is not rebuilt"))?;
         if fs::read(committed.join(&name))? != new {
             differing.push(name);
         }

@@ -7,11 +7,6 @@ use anyhow::{Result, bail};
 
 use crate::cargo::{cargo, run};
 
-/// Whether a program is there and answers to `arguments`.
-pub(crate) fn answers(program: &str, arguments: &[&str]) -> bool {
-    quietly(Command::new(program).args(arguments))
-}
-
 /// Whether cargo has a subcommand, such as `nextest`.
 pub(crate) fn has_subcommand(name: &str) -> bool {
     quietly(cargo().args([name, "--version"]))

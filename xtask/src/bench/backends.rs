@@ -146,7 +146,10 @@ impl Server {
         Ok(())
     }
 
-    fn welcome(&mut self, accepted: io::Result<(TcpStream, std::net::SocketAddr)>) -> io::Result<()> {
+    fn welcome(
+        &mut self,
+        accepted: io::Result<(TcpStream, std::net::SocketAddr)>,
+    ) -> io::Result<()> {
         // A client that left before it was accepted is nobody's trouble.
         let Ok((stream, _)) = accepted else {
             return Ok(());
@@ -225,7 +228,10 @@ mod tests {
         for port in backends.ports {
             let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
             stream.set_nodelay(true).unwrap();
-            for parts in [&["GET / HTTP/1.1\r\n\r\n"][..], &["GET / HT", "TP/1.1\r\n\r", "\n"]] {
+            for parts in [
+                &["GET / HTTP/1.1\r\n\r\n"][..],
+                &["GET / HT", "TP/1.1\r\n\r", "\n"],
+            ] {
                 for part in parts {
                     stream.write_all(part.as_bytes()).unwrap();
                 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// CPU time that a process and all its descendants have used so far, in user
-/// and kernel mode, over all their threads.
+/// CPU time that a process and all its descendants, the ended ones too, have
+/// used so far, in user and kernel mode, over all their threads.
 ///
 /// # Errors
 ///
@@ -83,11 +83,11 @@ impl Stat {
         // The name, in parentheses, may itself hold spaces and parentheses.
         let (_, fields) = text.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split(' ').collect();
-        let user: u64 = fields.get(11)?.parse().ok()?;
-        let system: u64 = fields.get(12)?.parse().ok()?;
+        // User and system mode, its own and that of children that have ended.
+        let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<u64>());
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
-            ticks: user + system,
+            ticks: ticks.sum::<Result<u64, _>>().ok()?,
         })
     }
 }
@@ -98,9 +98,9 @@ mod tests {
 
     #[test]
     fn a_process_with_a_strange_name_is_read() {
-        let text = "42 (a) b) S 7 42 42 0 -1 4194560 1 2 3 4 50 25 0 0 20 0 1 0 9";
+        let text = "42 (a) b) S 7 42 42 0 -1 4194560 1 2 3 4 50 25 4 1 20 0 1 0 9";
         let stat = Stat::parse(text).unwrap();
-        assert_eq!((stat.parent, stat.ticks), (7, 75));
+        assert_eq!((stat.parent, stat.ticks), (7, 80));
     }
 
     #[test]

@@ -37,7 +37,11 @@ impl Ratios {
     /// a round disturbed both.
     pub(super) fn between(ours: &[Run], peer: &[Run]) -> Self {
         let of = |figure: fn(&Run) -> f64| {
-            median(ours.iter().zip(peer).map(|(ours, peer)| figure(ours) / figure(peer)))
+            median(
+                ours.iter()
+                    .zip(peer)
+                    .map(|(ours, peer)| figure(ours) / figure(peer)),
+            )
         };
         Self {
             cpu_per_request: of(|run| run.cpu_us_per_request),

@@ -17,6 +17,9 @@ use super::process::Process;
 use super::template::Values;
 use crate::workspace;
 
+/// The component that a gateway watches, in the comparison's folder.
+pub(super) const WATCHED: &str = "watched.wasm";
+
 /// A proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Peer {
@@ -81,6 +84,9 @@ pub(super) struct Setting<'a> {
     pub(super) backends: [u16; COUNT],
     /// Whether proxies that can keep sessions do.
     pub(super) sessions: bool,
+    /// Whether Gatewright's balancer is the component in the file [`WATCHED`]
+    /// instead of the one that is compiled in.
+    pub(super) watched: bool,
 }
 
 /// A proxy that takes requests.
@@ -103,14 +109,15 @@ impl Started {
         let [plain_port, tls_port, admin_port] = free_ports()?;
         let [backend_1, backend_2, backend_3] = setting.backends;
         let values = Values::default()
-            .text("plain_port", plain_port)
-            .text("tls_port", tls_port)
-            .text("admin_port", admin_port)
-            .text("folder", setting.folder.display())
-            .text("backend_1", backend_1)
-            .text("backend_2", backend_2)
-            .text("backend_3", backend_3)
+            .text("plain_port", &plain_port)
+            .text("tls_port", &tls_port)
+            .text("admin_port", &admin_port)
+            .text("folder", &setting.folder.display())
+            .text("backend_1", &backend_1)
+            .text("backend_2", &backend_2)
+            .text("backend_3", &backend_3)
             .lines("sessions", setting.sessions)
+            .lines("watched", setting.watched)
             .lines("root", is_root());
         let template = workspace::root().join("benches").join(peer.template());
         let template = fs::read_to_string(&template)
@@ -172,11 +179,7 @@ fn command(peer: Peer, setting: &Setting<'_>, file: &Path) -> Command {
 /// Debian puts servers where only root's path leads.
 fn server(name: &str) -> PathBuf {
     let place = Path::new("/usr/sbin").join(name);
-    if place.is_file() {
-        place
-    } else {
-        name.into()
-    }
+    if place.is_file() { place } else { name.into() }
 }
 
 fn is_root() -> bool {

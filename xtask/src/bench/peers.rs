@@ -1,18 +1,17 @@
 //! `cargo xtask bench peers`: Gatewright, HAProxy and nginx on the same
 //! backends, one after the other in each round, each on the same core.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
-use serde::Serialize;
 
 use super::backends::Backends;
 use super::cores::Cores;
-use super::figures::{Ratios, Run, grouped, median};
+use super::figures::{Run, grouped};
 use super::peer::{Peer, Setting, Started};
+use super::report::Report;
 use super::scenario::{Clients, Scenario};
 use super::wrk::{Load, Wrk};
 use super::{certificate, cpu};
@@ -27,21 +26,15 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("wrk", "wrk"),
 ];
 
-/// Below this share of its core a proxy was not what limited the run.
-const SATURATED: f64 = 0.9;
-
-/// Above this share of a core, others disturbed the run.
-const DISTURBED: f64 = 0.1;
-
 /// What `cargo xtask bench peers` takes.
 #[derive(Parser)]
 pub(super) struct Arguments {
     /// What the clients do
     #[arg(long, value_enum, default_value = "plain")]
-    scenario: Scenario,
+    pub(super) scenario: Scenario,
     /// Who the clients are, as far as sessions go
     #[arg(long, value_enum, default_value = "new")]
-    clients: Clients,
+    pub(super) clients: Clients,
     /// Three rounds of two seconds instead of seven of five
     #[arg(long)]
     quick: bool,
@@ -50,21 +43,26 @@ pub(super) struct Arguments {
     json: bool,
     /// Connections that the clients hold open
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    connections: u32,
+    pub(super) connections: u32,
     /// The gateway's program (default: a release build of these sources)
     #[arg(long)]
     gatewright: Option<PathBuf>,
     /// Only these proxies
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "gatewright,haproxy,nginx")]
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "gatewright,haproxy,nginx"
+    )]
     peers: Vec<Peer>,
 }
 
 impl Arguments {
-    fn rounds(&self) -> usize {
+    pub(super) fn rounds(&self) -> usize {
         if self.quick { 3 } else { 7 }
     }
 
-    fn duration(&self) -> Duration {
+    pub(super) fn duration(&self) -> Duration {
         Duration::from_secs(if self.quick { 2 } else { 5 })
     }
 }
@@ -86,7 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     }
-    let failed: u64 = report.peers.values().map(|peer| peer.failed).sum();
+    let failed = report.failed();
     if failed > 0 {
         bail!("{failed} requests failed: the figures above are not to be used");
     }
@@ -105,6 +103,7 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Ru
         cores,
         backends: backends.ports,
         sessions: arguments.clients.have_sessions(),
+        watched: false,
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {
@@ -223,132 +222,6 @@ impl Times {
             wall: (self.wall - before.wall).as_secs_f64(),
             proxy: seconds(self.proxy, before.proxy),
             strangers: (seconds(self.machine, before.machine) - ours).max(0.0),
-        }
-    }
-}
-
-/// Everything that a comparison found.
-#[derive(Serialize)]
-struct Report {
-    scenario: Scenario,
-    clients: Clients,
-    connections: u32,
-    body_bytes: usize,
-    rounds: usize,
-    seconds_per_run: u64,
-    versions: BTreeMap<&'static str, String>,
-    /// Medians and runs by proxy.
-    peers: BTreeMap<&'static str, Summary>,
-    /// Ours divided by each peer's.
-    ratios: BTreeMap<&'static str, Ratios>,
-}
-
-/// A proxy's medians.
-#[derive(Serialize)]
-struct Summary {
-    requests_per_second: f64,
-    p50_us: f64,
-    p99_us: f64,
-    cpu_us_per_request: f64,
-    core_busy: f64,
-    strangers: f64,
-    failed: u64,
-    runs: Vec<Run>,
-}
-
-impl Summary {
-    fn of(runs: Vec<Run>) -> Self {
-        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
-        Self {
-            requests_per_second: of(|run| run.requests_per_second),
-            p50_us: of(|run| run.p50_us),
-            p99_us: of(|run| run.p99_us),
-            cpu_us_per_request: of(|run| run.cpu_us_per_request),
-            core_busy: of(|run| run.core_busy),
-            strangers: of(|run| run.strangers),
-            failed: runs.iter().map(|run| run.failed).sum(),
-            runs,
-        }
-    }
-}
-
-impl Report {
-    fn of(arguments: &Arguments, gatewright: &Path, all: Vec<(Peer, Vec<Run>)>) -> Result<Self> {
-        let ours = all
-            .iter()
-            .find(|(peer, _)| *peer == Peer::Gatewright)
-            .map(|(_, runs)| runs.clone());
-        let mut ratios = BTreeMap::new();
-        let mut versions = BTreeMap::new();
-        let mut peers = BTreeMap::new();
-        for (peer, runs) in all {
-            versions.insert(peer.name(), peer.version(gatewright)?);
-            if let Some(ours) = &ours
-                && peer != Peer::Gatewright
-            {
-                ratios.insert(peer.name(), Ratios::between(ours, &runs));
-            }
-            peers.insert(peer.name(), Summary::of(runs));
-        }
-        Ok(Self {
-            scenario: arguments.scenario,
-            clients: arguments.clients,
-            connections: arguments.connections,
-            body_bytes: arguments.scenario.body_bytes(),
-            rounds: arguments.rounds(),
-            seconds_per_run: arguments.duration().as_secs(),
-            versions,
-            peers,
-            ratios,
-        })
-    }
-
-    fn print(&self) {
-        println!(
-            "\n{:?}, {:?} clients, {} connections, {}-byte bodies; medians of {} runs of {} s",
-            self.scenario,
-            self.clients,
-            self.connections,
-            self.body_bytes,
-            self.rounds,
-            self.seconds_per_run
-        );
-        println!(
-            "{:20} {:>11} {:>8} {:>8} {:>16} {:>10}",
-            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "core busy"
-        );
-        for (name, peer) in &self.peers {
-            let title = format!("{name} {}", self.versions[name]);
-            println!(
-                "{title:20} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>8.0} %",
-                grouped(peer.requests_per_second),
-                peer.p50_us,
-                peer.p99_us,
-                peer.cpu_us_per_request,
-                peer.core_busy * 100.0,
-            );
-        }
-        for (name, ratios) in &self.ratios {
-            println!(
-                "gatewright / {name}: CPU per request {:.2}, requests/s {:.2}, p50 {:.2}, p99 {:.2}",
-                ratios.cpu_per_request, ratios.requests_per_second, ratios.p50, ratios.p99,
-            );
-        }
-        self.warn();
-    }
-
-    /// Say what makes the figures worth less.
-    fn warn(&self) {
-        for (name, peer) in &self.peers {
-            if peer.core_busy < SATURATED {
-                println!("note: {name} had its core to {:.0} % only", peer.core_busy * 100.0);
-            }
-            if peer.strangers > DISTURBED {
-                println!(
-                    "note: other programs took {:.0} % of a core while {name} was measured",
-                    peer.strangers * 100.0
-                );
-            }
         }
     }
 }

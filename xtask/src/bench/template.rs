@@ -14,7 +14,7 @@ pub(super) struct Values {
 
 impl Values {
     /// Fill `{{name}}` with a value.
-    pub(super) fn text(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn text(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.texts.insert(name, value.to_string());
         self
     }
@@ -65,8 +65,11 @@ mod tests {
 
     #[test]
     fn holes_are_filled_and_marked_lines_kept_or_left_out() {
-        let values = Values::default().text("port", 80).lines("tls", false);
-        assert_eq!(values.fill("a {{port}}\n{{#tls}}b\nc").unwrap(), "a 80\nc\n");
+        let values = Values::default().text("port", &80).lines("tls", false);
+        assert_eq!(
+            values.fill("a {{port}}\n{{#tls}}b\nc").unwrap(),
+            "a 80\nc\n"
+        );
         assert_eq!(values.lines("tls", true).fill("{{#tls}}b").unwrap(), "b\n");
         assert!(Values::default().fill("{{port}}").is_err());
     }

@@ -20,7 +20,10 @@ pub(crate) fn run() -> Result<()> {
         println!("{breach}");
     }
     if !breaches.is_empty() {
-        bail!("{} things are not as the repository promises", breaches.len());
+        bail!(
+            "{} things are not as the repository promises",
+            breaches.len()
+        );
     }
     println!("files and crate walls are as promised");
     Ok(())

@@ -113,10 +113,11 @@ impl<'a> Tree<'a> {
         let mut open = vec![*start];
         let mut below = BTreeSet::new();
         while let Some(node) = open.pop() {
-            let edges = node
-                .deps
-                .iter()
-                .filter(|edge| edge.dep_kinds.iter().any(|why| why.kind.as_deref() != Some("dev")));
+            let edges = node.deps.iter().filter(|edge| {
+                edge.dep_kinds
+                    .iter()
+                    .any(|why| why.kind.as_deref() != Some("dev"))
+            });
             for edge in edges {
                 if below.insert(self.name(&edge.pkg)) {
                     open.extend(self.nodes.get(edge.pkg.as_str()));

@@ -1,0 +1,162 @@
+//! What a comparison of proxies found, as a table and as JSON.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::figures::{Ratios, Run, grouped, median};
+use super::peer::Peer;
+use super::peers::Arguments;
+use super::scenario::{Clients, Scenario};
+
+/// Below this share of its core a proxy was not what limited the run.
+const SATURATED: f64 = 0.9;
+
+/// Above this share of a core, others disturbed the run.
+const DISTURBED: f64 = 0.1;
+
+/// Everything that a comparison found.
+#[derive(Serialize)]
+pub(super) struct Report {
+    scenario: Scenario,
+    clients: Clients,
+    connections: u32,
+    body_bytes: usize,
+    rounds: usize,
+    seconds_per_run: u64,
+    versions: BTreeMap<&'static str, String>,
+    /// Medians and runs by proxy.
+    peers: BTreeMap<&'static str, Summary>,
+    /// Ours divided by each peer's.
+    ratios: BTreeMap<&'static str, Ratios>,
+}
+
+/// A proxy's medians.
+#[derive(Serialize)]
+struct Summary {
+    requests_per_second: f64,
+    p50_us: f64,
+    p99_us: f64,
+    cpu_us_per_request: f64,
+    core_busy: f64,
+    strangers: f64,
+    failed: u64,
+    runs: Vec<Run>,
+}
+
+impl Summary {
+    fn of(runs: Vec<Run>) -> Self {
+        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+        Self {
+            requests_per_second: of(|run| run.requests_per_second),
+            p50_us: of(|run| run.p50_us),
+            p99_us: of(|run| run.p99_us),
+            cpu_us_per_request: of(|run| run.cpu_us_per_request),
+            core_busy: of(|run| run.core_busy),
+            strangers: of(|run| run.strangers),
+            failed: runs.iter().map(|run| run.failed).sum(),
+            runs,
+        }
+    }
+}
+
+impl Report {
+    /// Put together what every proxy's runs showed.
+    ///
+    /// # Errors
+    ///
+    /// When a proxy does not tell its version.
+    pub(super) fn of(
+        arguments: &Arguments,
+        gatewright: &Path,
+        all: Vec<(Peer, Vec<Run>)>,
+    ) -> Result<Self> {
+        let ours = all
+            .iter()
+            .find(|(peer, _)| *peer == Peer::Gatewright)
+            .map(|(_, runs)| runs.clone());
+        let mut ratios = BTreeMap::new();
+        let mut versions = BTreeMap::new();
+        let mut peers = BTreeMap::new();
+        for (peer, runs) in all {
+            versions.insert(peer.name(), peer.version(gatewright)?);
+            if let Some(ours) = &ours
+                && peer != Peer::Gatewright
+            {
+                ratios.insert(peer.name(), Ratios::between(ours, &runs));
+            }
+            peers.insert(peer.name(), Summary::of(runs));
+        }
+        Ok(Self {
+            scenario: arguments.scenario,
+            clients: arguments.clients,
+            connections: arguments.connections,
+            body_bytes: arguments.scenario.body_bytes(),
+            rounds: arguments.rounds(),
+            seconds_per_run: arguments.duration().as_secs(),
+            versions,
+            peers,
+            ratios,
+        })
+    }
+
+    /// Requests that failed at whichever proxy.
+    pub(super) fn failed(&self) -> u64 {
+        self.peers.values().map(|peer| peer.failed).sum()
+    }
+
+    /// Print the table, the ratios, and what makes them worth less.
+    pub(super) fn print(&self) {
+        println!(
+            "\n{:?}, {:?} clients, {} connections, {}-byte bodies; medians of {} runs of {} s",
+            self.scenario,
+            self.clients,
+            self.connections,
+            self.body_bytes,
+            self.rounds,
+            self.seconds_per_run
+        );
+        println!(
+            "{:20} {:>11} {:>8} {:>8} {:>16} {:>10}",
+            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "core busy"
+        );
+        for (name, peer) in &self.peers {
+            let title = format!("{name} {}", self.versions[name]);
+            println!(
+                "{title:20} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>8.0} %",
+                grouped(peer.requests_per_second),
+                peer.p50_us,
+                peer.p99_us,
+                peer.cpu_us_per_request,
+                peer.core_busy * 100.0,
+            );
+        }
+        for (name, ratios) in &self.ratios {
+            println!(
+                "gatewright / {name}: CPU per request {:.2}, requests/s {:.2}, p50 {:.2}, p99 {:.2}",
+                ratios.cpu_per_request, ratios.requests_per_second, ratios.p50, ratios.p99,
+            );
+        }
+        self.warn();
+    }
+
+    /// Say what makes the figures worth less.
+    fn warn(&self) {
+        for (name, peer) in &self.peers {
+            if peer.core_busy < SATURATED {
+                println!(
+                    "note: {name} had its core to {:.0} % only",
+                    peer.core_busy * 100.0
+                );
+            }
+            if peer.strangers > DISTURBED {
+                println!(
+                    "note: other programs took {:.0} % of a core while {name} was measured",
+                    peer.strangers * 100.0
+                );
+            }
+        }
+    }
+}
