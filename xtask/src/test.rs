@@ -93,22 +93,21 @@ fn lints() -> Result<()> {
 fn tests() -> Result<Counts> {
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
-        command.args([
-            "nextest",
-            "run",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-        ]);
+        command
+            .args([
+                "nextest",
+                "run",
+                "--workspace",
+                "--locked",
+                "--no-fail-fast",
+            ])
+            // A test that hangs is ended, so that the whole run has an end.
+            .args(["--config-file", "xtask/nextest.toml"]);
     } else {
         println!("cargo-nextest is not installed: running `cargo test`, which is slower");
-        command.args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--all-targets",
-            "--no-fail-fast",
-        ]);
+        command
+            .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+            .args(["--lib", "--bins", "--tests"]);
     }
     let counts = follow::tests(&mut command)?;
     if counts.passed == 0 {

@@ -1,6 +1,7 @@
 //! One attempt on one server: a connection, the request out, the response's
 //! head in.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -65,8 +66,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) pool: &'a PoolConfig,
     pub(crate) deadline: &'a Deadline,
-    /// The tick at which the whole request's time is over.
-    pub(crate) request_due: u64,
+    /// The tick at which the whole request's time is over. Sending a body does
+    /// not count, as long as it moves.
+    pub(crate) request_due: &'a Cell<u64>,
 }
 
 impl Attempt<'_> {
@@ -130,7 +132,21 @@ impl Attempt<'_> {
 
     fn arm(&self, after: Duration) {
         let due = self.worker.deadlines.tick_after(after);
-        self.deadline.arm_at(due.min(self.request_due));
+        self.deadline.arm_at(due.min(self.request_due.get()));
+    }
+
+    /// While a body moves, only its standing still is timed; when it has been
+    /// sent, the server's time begins. `began` is the tick of the first byte.
+    fn arm_for_sending(&self, began: u64, is_done: bool) {
+        let deadlines = &self.worker.deadlines;
+        if is_done {
+            let took = deadlines.now() - began;
+            self.request_due.set(self.request_due.get() + took);
+            self.arm(self.pool.retries.per_try_timeout);
+        } else {
+            let patience = self.worker.timeouts().body_idle;
+            self.deadline.arm_at(deadlines.tick_after(patience));
+        }
     }
 
     /// Send the request and read the response's head; both at once, because a
@@ -146,10 +162,13 @@ impl Attempt<'_> {
         };
         let mut sending = Sending::new(body, rest);
         let mut sends = !sending.is_done();
+        let began = self.worker.deadlines.now();
         let head = poll_fn(|cx| {
             if sends {
+                let before = sending.sent();
                 match sending.poll_send(cx, &mut connection) {
-                    Poll::Pending => {}
+                    Poll::Pending if sending.sent() == before => {}
+                    Poll::Pending => self.arm_for_sending(began, false),
                     Poll::Ready(Err(SendError::Client)) => {
                         return Poll::Ready(Err(Failure::ClientLeft));
                     }
@@ -157,7 +176,10 @@ impl Attempt<'_> {
                         return Poll::Ready(Err(Failure::BodyTooLarge));
                     }
                     // It may have answered and closed: read what it said.
-                    Poll::Ready(Ok(()) | Err(SendError::Server)) => sends = false,
+                    Poll::Ready(Ok(()) | Err(SendError::Server)) => {
+                        sends = false;
+                        self.arm_for_sending(began, true);
+                    }
                 }
             }
             match connection.poll_head(cx, &self.facts.method) {

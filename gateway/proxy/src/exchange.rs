@@ -1,6 +1,7 @@
 //! The life of a request: policies, router, affinity, balancer, server, and
 //! back. The parent functions hold the branches; the leaves are elsewhere.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -84,7 +85,7 @@ async fn forward(
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
-    let mut request_due = worker.deadlines.tick_after(config.request_timeout);
+    let request_due = Cell::new(worker.deadlines.tick_after(config.request_timeout));
     pool.budget.deposit(config.retries.budget);
     let mut last = Denial::NoServer;
     loop {
@@ -98,7 +99,8 @@ async fn forward(
         };
         let slot = upstream.state().slot();
         if let Some(advice) = held.effects.timeout.take() {
-            request_due = request_due.min(worker.deadlines.tick_after(advice));
+            let advised = worker.deadlines.tick_after(advice);
+            request_due.set(request_due.get().min(advised));
         }
         let observed_by = view.observed.then(|| Arc::clone(&view.pool));
         // The first attempt begins with the request: deciding takes about a
@@ -115,7 +117,7 @@ async fn forward(
             facts: held,
             pool: config,
             deadline: &deadline,
-            request_due,
+            request_due: &request_due,
         };
         let failure = match attempt.run(in_flight, body).await {
             Ok(answered) => {
@@ -129,7 +131,7 @@ async fn forward(
         };
         held.tried.push(slot);
         let now = worker.deadlines.now();
-        let again = now < request_due
+        let again = now < request_due.get()
             && retry::is_allowed(&failure, &config.retries, &pool.budget, held, &body, now);
         last = failure.into();
         if !again {

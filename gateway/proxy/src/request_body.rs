@@ -143,6 +143,8 @@ pub(crate) struct Sending {
     data: Bytes,
     /// Everything has been handed to `prefix` and `data`.
     drained: bool,
+    /// Bytes that the server's socket has taken.
+    sent: u64,
 }
 
 impl Sending {
@@ -156,12 +158,18 @@ impl Sending {
             prefix: head,
             data: Bytes::new(),
             drained,
+            sent: 0,
         }
     }
 
     /// The body, to be sent again.
     pub(crate) fn into_body(self) -> RequestBody {
         self.body
+    }
+
+    /// Bytes that the server's socket has taken so far: it moves, or it stalls.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Whether there is nothing left to send.
@@ -192,11 +200,15 @@ impl Sending {
     ) -> Poll<Result<(), SendError>> {
         while !self.prefix.is_empty() {
             let written = ready!(connection.poll_write(cx, &self.prefix));
-            self.prefix.advance(written.map_err(|_| SendError::Server)?);
+            let written = written.map_err(|_| SendError::Server)?;
+            self.prefix.advance(written);
+            self.sent += written as u64;
         }
         while !self.data.is_empty() {
             let written = ready!(connection.poll_write(cx, &self.data));
-            self.data.advance(written.map_err(|_| SendError::Server)?);
+            let written = written.map_err(|_| SendError::Server)?;
+            self.data.advance(written);
+            self.sent += written as u64;
         }
         Poll::Ready(Ok(()))
     }

@@ -5,7 +5,6 @@
 //! They know what a proxy sends that was asked by our load generator: GET
 //! requests without a body, one at a time on a connection.
 
-use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -27,6 +26,9 @@ const EVENTS: usize = 128;
 
 /// The longest request head that a proxy sends here, in bytes.
 const LONGEST_HEAD: usize = 8192;
+
+/// Requests have no body, so this is where one ends.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
 /// How long a stop may go unnoticed, in nanoseconds.
 const NOTICE_NS: i64 = 100_000_000;
@@ -96,9 +98,11 @@ fn response(body_bytes: usize) -> Vec<u8> {
 struct Server {
     epoll: OwnedFd,
     listeners: Vec<TcpListener>,
-    connections: HashMap<u64, Connection>,
-    next: u64,
+    /// By token, less the listeners' tokens. A place is not used again: the
+    /// proxies keep their connections, so there are few.
+    connections: Vec<Option<Connection>>,
     response: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 struct Connection {
@@ -115,10 +119,10 @@ impl Server {
         }
         Ok(Self {
             epoll,
-            next: listeners.len() as u64,
             listeners,
-            connections: HashMap::new(),
+            connections: Vec::new(),
             response,
+            buffer: vec![0; LONGEST_HEAD],
         })
     }
 
@@ -134,12 +138,12 @@ impl Server {
                 Err(error) => return Err(error.into()),
             }
             for event in events.drain(..) {
-                let token = event.data.u64();
-                if let Some(listener) = self.listeners.get(token as usize) {
+                let token = event.data.u64() as usize;
+                if let Some(listener) = self.listeners.get(token) {
                     let accepted = listener.accept();
                     self.welcome(accepted)?;
-                } else if !self.answer(token) {
-                    self.connections.remove(&token);
+                } else {
+                    self.answer(token - self.listeners.len());
                 }
             }
         }
@@ -156,44 +160,45 @@ impl Server {
         };
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
-        let token = epoll::EventData::new_u64(self.next);
+        let token = self.listeners.len() + self.connections.len();
+        let token = epoll::EventData::new_u64(token as u64);
         epoll::add(&self.epoll, &stream, token, epoll::EventFlags::IN)?;
-        let connection = Connection {
+        self.connections.push(Some(Connection {
             stream,
             head: Vec::new(),
-        };
-        self.connections.insert(self.next, connection);
-        self.next += 1;
+        }));
         Ok(())
     }
 
+    /// Answer on a connection, and close it when it has ended.
+    fn answer(&mut self, place: usize) {
+        if let Some(connection) = &mut self.connections[place]
+            && !connection.answer(&mut self.buffer, &self.response)
+        {
+            self.connections[place] = None;
+        }
+    }
+}
+
+impl Connection {
     /// Read what is there and answer a request that is complete; returns
     /// whether the connection lives on.
-    fn answer(&mut self, token: u64) -> bool {
-        let Some(connection) = self.connections.get_mut(&token) else {
-            return false;
-        };
-        let mut buffer = [0; LONGEST_HEAD];
-        let read = match connection.stream.read(&mut buffer) {
+    fn answer(&mut self, buffer: &mut [u8], response: &[u8]) -> bool {
+        let read = match self.stream.read(buffer) {
             Ok(0) => return false,
             Ok(read) => &buffer[..read],
             Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
         };
         // Nearly always a whole head comes at once, and nothing is kept.
-        let whole = if connection.head.is_empty() {
-            read.ends_with(b"\r\n\r\n")
-        } else {
-            connection.head.extend_from_slice(read);
-            connection.head.ends_with(b"\r\n\r\n")
-        };
-        if !whole {
-            if connection.head.is_empty() {
-                connection.head.extend_from_slice(read);
-            }
-            return connection.head.len() < LONGEST_HEAD;
+        if self.head.is_empty() && read.ends_with(END_OF_HEAD) {
+            return write(&mut self.stream, response);
         }
-        connection.head.clear();
-        write(&mut connection.stream, &self.response)
+        self.head.extend_from_slice(read);
+        if self.head.ends_with(END_OF_HEAD) {
+            self.head.clear();
+            return write(&mut self.stream, response);
+        }
+        self.head.len() < LONGEST_HEAD
     }
 }
 

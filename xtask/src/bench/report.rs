@@ -119,13 +119,13 @@ impl Report {
             self.seconds_per_run
         );
         println!(
-            "{:20} {:>11} {:>8} {:>8} {:>16} {:>10}",
+            "{:28} {:>11} {:>8} {:>8} {:>16} {:>10}",
             "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "core busy"
         );
         for (name, peer) in &self.peers {
             let title = format!("{name} {}", self.versions[name]);
             println!(
-                "{title:20} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>8.0} %",
+                "{title:28} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>8.0} %",
                 grouped(peer.requests_per_second),
                 peer.p50_us,
                 peer.p99_us,

@@ -10,9 +10,13 @@ use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// What one read has room for: a response of an API usually fits, and a body
-/// of many megabytes moves in reads of this size.
+/// What is allocated to read into. Heads and bodies are slices of it, so a new
+/// one is needed only when it is used up: after some forty small responses.
 const READ_CHUNK: usize = 16 * 1024;
+
+/// The least room that a read is given: a head fits, and a large body does not
+/// move in crumbs.
+const LEAST_ROOM: usize = 4 * 1024;
 
 /// A connection that is open, as far as we know.
 pub(crate) struct Connection {
@@ -73,7 +77,9 @@ impl Connection {
 
     /// Read more into the buffer; ready with 0 at the end of the stream.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.buffer.reserve(READ_CHUNK);
+        if self.buffer.capacity() - self.buffer.len() < LEAST_ROOM {
+            self.buffer.reserve(READ_CHUNK);
+        }
         pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
     }
 

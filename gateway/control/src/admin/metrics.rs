@@ -1,0 +1,56 @@
+//! `GET /api/metrics`: the traffic in a few numbers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use gatewright_model::config::Config;
+use gatewright_model::endpoint::Health;
+use serde::Serialize;
+
+use super::envelope::{Success, success};
+use super::uptime;
+use crate::control::Control;
+use crate::overview::{gather, mean};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Answer {
+    total_requests: u64,
+    requests_per_second: f64,
+    /// In milliseconds; none before the first response.
+    average_response_time: Option<f64>,
+    /// Clients connected.
+    active_connections: u64,
+    /// Servers that may take a request.
+    active_servers: usize,
+    unhealthy_servers: usize,
+    /// The default pool's balancer, or the first pool's; none without pools.
+    algorithm: Option<String>,
+    /// Such as `7d 12h 30m`.
+    uptime: String,
+}
+
+/// All traffic since the start.
+pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success<Answer>> {
+    let overview = gather(&control);
+    let servers = &overview.servers;
+    let unhealthy = servers.iter().filter(|server| server.health == Health::Unhealthy);
+    success(Answer {
+        total_requests: overview.totals.requests,
+        requests_per_second: overview.totals.requests_per_second,
+        average_response_time: mean(&overview.totals.latency).map(|micros| micros / 1000.0),
+        active_connections: overview.totals.connections,
+        active_servers: servers.iter().filter(|server| server.eligible).count(),
+        unhealthy_servers: unhealthy.count(),
+        algorithm: algorithm(&control.publisher.snapshot().config),
+        uptime: uptime::in_words(overview.uptime),
+    })
+}
+
+/// The API writes its algorithms' names with underscores.
+fn algorithm(config: &Config) -> Option<String> {
+    let index = config.default_pool.map_or(0, |pool| pool.index());
+    let pool = config.pools.get(index)?;
+    Some(pool.balancer.plugin.as_str().replace('-', "_"))
+}

@@ -1,0 +1,156 @@
+//! `GET /metrics`: every figure, for Prometheus, in the OpenMetrics text form.
+
+mod families;
+mod plugins;
+mod servers;
+mod traffic;
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
+
+use self::families::Families;
+use super::envelope::failure;
+use crate::control::Control;
+use crate::overview::{Overview, gather};
+
+const PREFIX: &str = "gatewright";
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All figures as they are now.
+pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
+    match render(gather(&control)) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(error) => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            failure(status, "unwritable", format!("the metrics cannot be written: {error}"))
+        }
+    }
+}
+
+fn render(overview: Overview) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Figures(overview)));
+    let mut text = String::new();
+    text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// The figures, which are counted elsewhere, as the library wants them.
+#[derive(Debug)]
+struct Figures(Overview);
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut families = Families::new(encoder);
+        traffic::write(&mut families, &self.0)?;
+        servers::write(&mut families, &self.0.servers)?;
+        plugins::write(&mut families, &self.0.plugins)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overview::{Faults, PluginFigures, PluginState, ServerFigures, Totals};
+    use gatewright_host::Figure;
+    use gatewright_model::endpoint::Health;
+    use gatewright_model::histogram::{Histogram, Reading};
+    use gatewright_model::id::Digest;
+    use gatewright_model::role::Role;
+    use std::time::Duration;
+
+    /// Every name and type, and the labels of one sample of each.
+    const GOLDEN: &str = include_str!("../../tests/golden/metrics.txt");
+
+    fn reading(recorded: u32) -> Reading {
+        let histogram = Histogram::default();
+        histogram.record(recorded);
+        let mut reading = Reading::default();
+        histogram.add_to(&mut reading);
+        reading
+    }
+
+    fn overview() -> Overview {
+        let server = ServerFigures {
+            id: "127.0.0.1:3001".into(),
+            pool: "web".into(),
+            host: "127.0.0.1".into(),
+            port: 3001,
+            weight: 3,
+            health: Health::Healthy,
+            draining: false,
+            eligible: true,
+            active: 2,
+            requests: 40,
+            failures: 1,
+            connect_failures: 1,
+            connections: 4,
+            latency: reading(700),
+            mean_ms: Some(0.7),
+        };
+        let plugin = PluginFigures {
+            name: "mine".into(),
+            role: Role::Balancer,
+            pool: Some("web".into()),
+            ordinal: 0,
+            version: Digest([7; 32]),
+            decisions: 41,
+            faults: Faults { trapped: 1, ..Faults::default() },
+            fallbacks: 1,
+            overruled: 2,
+            restarts: 1,
+            time_ns: reading(400),
+            ns_per_decision: Some(400.0),
+            own: vec![("hits".into(), Figure::Counter(5)), ("depth".into(), Figure::Gauge(0.5))],
+            state: PluginState::Active,
+        };
+        Overview {
+            uptime: Duration::from_secs(90),
+            totals: Totals { latency: reading(900), ..Totals::default() },
+            servers: vec![server],
+            plugins: vec![plugin],
+        }
+    }
+
+    /// The lines of a text without help and without what a run would change.
+    fn shape(text: &str) -> String {
+        let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
+        let one = |line: &str| match line.rsplit_once(' ') {
+            Some((name, _)) if !line.starts_with('#') => name.to_owned(),
+            _ => line.to_owned(),
+        };
+        // One rung of a ladder stands for all.
+        let rung = |line: &String| !line.contains("le=\"") || line.contains("le=\"+Inf\"");
+        lines.map(one).filter(rung).map(|line| line + "\n").collect()
+    }
+
+    #[test]
+    fn names_types_and_labels_are_as_promised() {
+        let text = render(overview()).unwrap();
+        assert_eq!(shape(&text), GOLDEN, "metrics were:\n{}", shape(&text));
+    }
+
+    #[test]
+    fn values_are_in_base_units() {
+        let text = render(overview()).unwrap();
+        for line in [
+            "gatewright_uptime_seconds 90.0",
+            "gatewright_server_requests_total{pool=\"web\",server=\"127.0.0.1:3001\"} 40",
+            "gatewright_request_duration_seconds_bucket{le=\"0.000512\"} 0",
+            "gatewright_request_duration_seconds_bucket{le=\"0.001024\"} 1",
+            "gatewright_request_duration_seconds_bucket{le=\"+Inf\"} 1",
+            "gatewright_request_duration_seconds_count 1",
+        ] {
+            assert!(text.lines().any(|given| given == line), "no {line} in\n{text}");
+        }
+        assert!(text.contains("le=\"5.12e-7\"} 1\n"), "{text}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The metrics of each plugin in its seat.
+
+use std::fmt;
+
+use gatewright_host::Figure;
+
+use super::families::{Families, Labelled, Labels, Scale};
+use crate::overview::{PluginFigures, PluginState};
+
+pub(super) fn write(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
+    let labelled: Vec<_> = plugins.iter().map(|plugin| (labels(plugin), plugin)).collect();
+    decisions(families, &labelled)?;
+    faults(families, plugins)?;
+    own(families, plugins)
+}
+
+fn labels(plugin: &PluginFigures) -> Labels {
+    let mut labels = vec![
+        ("plugin", plugin.name.to_string()),
+        ("role", plugin.role.to_string()),
+        ("version", plugin.version.short()),
+    ];
+    if let Some(pool) = &plugin.pool {
+        labels.push(("pool", pool.to_string()));
+    }
+    if plugin.ordinal > 0 {
+        // The same plugin may be several policies.
+        labels.push(("ordinal", plugin.ordinal.to_string()));
+    }
+    labels
+}
+
+fn decisions(families: &mut Families<'_>, plugins: &[Labelled<&PluginFigures>]) -> fmt::Result {
+    let mut counter = |name, help, value: fn(&PluginFigures) -> u64| {
+        families.counters((name, help), plugins, |plugin| value(plugin))
+    };
+    counter("plugin_decisions", "Decisions that were asked for.", |plugin| {
+        plugin.decisions
+    })?;
+    counter(
+        "plugin_fallbacks",
+        "Decisions that somebody else had to make, whatever the reason.",
+        |plugin| plugin.fallbacks,
+    )?;
+    counter("plugin_overruled", "Answers that could not be used.", |plugin| {
+        plugin.overruled
+    })?;
+    counter("plugin_restarts", "Instances made after a fault.", |plugin| {
+        plugin.restarts
+    })?;
+    families.gauges(
+        ("plugin_quarantined", "1 when the plugin is asked no more."),
+        plugins,
+        |plugin| f64::from(u8::from(plugin.state == PluginState::Quarantined)),
+    )?;
+    families.histograms(
+        ("plugin_decision_seconds", "Durations of one decision in 64."),
+        Scale::NANOSECONDS,
+        plugins,
+        |plugin| &plugin.time_ns,
+    )
+}
+
+fn faults(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
+    let kinds = |plugin: &PluginFigures| {
+        let faults = plugin.faults;
+        [
+            ("trapped", faults.trapped),
+            ("overran", faults.overran),
+            ("out-of-memory", faults.out_of_memory),
+            ("impossible", faults.impossible),
+        ]
+    };
+    let mut samples = Vec::with_capacity(plugins.len() * 4);
+    for plugin in plugins {
+        for (kind, count) in kinds(plugin) {
+            samples.push((and(plugin, "kind", kind), count));
+        }
+    }
+    families.counters(("plugin_faults", "Decisions without an answer, by cause."), &samples, |n| *n)
+}
+
+/// What plugins count themselves.
+fn own(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
+    let mut counters = Vec::new();
+    let mut gauges = Vec::new();
+    for plugin in plugins {
+        for (name, figure) in &plugin.own {
+            let labels = and(plugin, "name", name);
+            match figure {
+                Figure::Counter(count) => counters.push((labels, *count)),
+                Figure::Gauge(value) => gauges.push((labels, *value)),
+            }
+        }
+    }
+    families.counters(("plugin_own", "Counters of the plugin's own."), &counters, |n| *n)?;
+    families.gauges(("plugin_own_gauge", "Gauges of the plugin's own."), &gauges, |n| *n)
+}
+
+fn and(plugin: &PluginFigures, key: &'static str, value: &str) -> Labels {
+    let mut labels = labels(plugin);
+    labels.push((key, value.to_owned()));
+    labels
+}

@@ -1,0 +1,100 @@
+//! What happened lately, for operators to look back on: a bounded list.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use gatewright_host::{Happening, HostEvent};
+use gatewright_proxy::HealthChange;
+
+use crate::publisher::Reloaded;
+use crate::timestamp::Timestamp;
+
+/// Events that are kept; the oldest go first.
+const KEPT: usize = 256;
+
+/// Something that happened, and when. It displays without its time.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// What it was.
+    pub happened: Happened,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Happened {
+    /// A server's health changed.
+    Health(HealthChange),
+    /// A plugin faulted or was quarantined.
+    Plugin(HostEvent),
+    /// A change was put in force, or there was nothing to change.
+    Reloaded(Reloaded),
+    /// A change was refused, for this reason.
+    Refused(String),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.happened {
+            Happened::Health(change) => {
+                let HealthChange { pool, endpoint, health, reason } = change;
+                write!(f, "{endpoint} of pool {pool} is {}: {reason}", health.name())
+            }
+            Happened::Plugin(event) => plugin(event, f),
+            Happened::Reloaded(reloaded) => write!(f, "{reloaded}"),
+            Happened::Refused(reason) => write!(f, "a change was refused: {reason}"),
+        }
+    }
+}
+
+fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let HostEvent { role, pool, plugin, version, happening } = event;
+    write!(f, "plugin {plugin} {} ({role}", version.short())?;
+    if let Some(pool) = pool {
+        write!(f, " of pool {pool}")?;
+    }
+    match happening {
+        Happening::Faulted { fault, .. } => write!(f, "): {fault}"),
+        Happening::Quarantined => f.write_str(") is quarantined: it faulted too often"),
+    }
+}
+
+/// The events that are kept.
+#[derive(Debug, Default)]
+pub(crate) struct Events(Mutex<VecDeque<Event>>);
+
+impl Events {
+    /// Keep what happened just now. Never waits for a reader.
+    pub(crate) fn push(&self, happened: Happened) {
+        let at = Timestamp::now();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(Event { at, happened });
+    }
+
+    /// All that are kept, oldest first.
+    pub(crate) fn list(&self) -> Vec<Event> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_event_goes_first() {
+        let events = Events::default();
+        for number in 0..=KEPT {
+            events.push(Happened::Refused(number.to_string()));
+        }
+        let kept = events.list();
+        assert_eq!(kept.len(), KEPT);
+        assert_eq!(kept[0].to_string(), "a change was refused: 1");
+    }
+}

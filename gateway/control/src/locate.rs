@@ -1,0 +1,82 @@
+//! Errors of the other crates as errors of the configuration, with the file,
+//! the line and the key that are to blame.
+
+use std::io;
+
+use gatewright_host::{PrepareError, Refusal};
+use gatewright_model::config::{ConfigError, ConfigErrors, Listener};
+use gatewright_model::role::Role;
+use gatewright_model::snapshot::SnapshotError;
+use gatewright_proxy::BindError;
+
+use crate::desired::Wanted;
+
+impl Wanted {
+    /// The error about a key, such as `router.config`, and a key within what it
+    /// holds, such as `routes[2].path`, or none.
+    pub(crate) fn error(&self, key: &str, inner: &str, message: String) -> ConfigErrors {
+        let error = match &self.places {
+            Some(places) => places.error(key, inner, message),
+            None => ConfigError {
+                place: None,
+                key: match inner {
+                    "" => key.to_owned(),
+                    inner => format!("{key}.{inner}"),
+                },
+                message,
+            },
+        };
+        ConfigErrors::from(error)
+    }
+
+    /// A listener that cannot be had.
+    pub(crate) fn bind_error(&self, error: &BindError) -> ConfigErrors {
+        let (name, part) = match error {
+            BindError::Listen { name, .. } => (name, "listen"),
+            BindError::Tls { name, .. } => (name, "tls"),
+        };
+        let named = |listener: &Listener| listener.name == *name;
+        let index = self.config.listeners.iter().position(named).unwrap_or(0);
+        self.error(&format!("listener[{index}]"), part, error.to_string())
+    }
+
+    /// An admin address that cannot be had.
+    pub(crate) fn admin_error(&self, error: &io::Error) -> ConfigErrors {
+        let address = self.config.admin.listen;
+        let message = match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "cannot listen on {address}: the port is taken, perhaps by another gateway; \
+                 stop it or choose another port"
+            ),
+            _ => format!("cannot listen on {address}: {error}"),
+        };
+        self.error("admin.listen", "", message)
+    }
+
+    /// A plugin that cannot be seated.
+    pub(crate) fn prepare_error(&self, error: &PrepareError) -> ConfigErrors {
+        let PrepareError { place, refusal } = error;
+        let plugin = &place.plugin;
+        // A policy's place in the file is not what it is called.
+        let (key, whose) = match place.role {
+            Role::RequestPolicy | Role::ResponsePolicy => ("policy".to_owned(), place.to_string()),
+            _ => (place.to_string(), format!("plugin \"{plugin}\"")),
+        };
+        match refusal {
+            Refusal::Config { key: inner, reason } => {
+                self.error(&format!("{key}.config"), inner, format!("{whose}: {reason}"))
+            }
+            refusal => self.error(&key, "", format!("{whose}: {refusal}")),
+        }
+    }
+
+    /// A configuration that no snapshot can hold.
+    pub(crate) fn snapshot_error(&self, error: &SnapshotError) -> ConfigErrors {
+        match error {
+            SnapshotError::PoolFull { pool } => {
+                let key = format!("pools.{pool}.servers");
+                self.error(&key, "", error.to_string())
+            }
+        }
+    }
+}

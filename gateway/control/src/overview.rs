@@ -1,0 +1,178 @@
+//! The figures of the whole gateway at a moment: what the API, the metrics and
+//! the demo show.
+
+mod durations;
+mod gather;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_host::Figure;
+use gatewright_model::endpoint::Health;
+use gatewright_model::histogram::Reading;
+use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PoolName};
+use gatewright_model::role::Role;
+
+pub(crate) use durations::{ladder, mean, sum};
+pub(crate) use gather::{gather, server, workers_at};
+
+/// Everything that is counted, at a moment.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// Since the start.
+    pub uptime: Duration,
+    /// All traffic together.
+    pub totals: Totals,
+    /// Every server, pool by pool.
+    pub servers: Vec<ServerFigures>,
+    /// Every plugin in its seat: policies, router, then pool by pool.
+    pub plugins: Vec<PluginFigures>,
+}
+
+/// The figures of all traffic, over all workers. Counts are since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Requests whose head was read.
+    pub requests: u64,
+    /// Responses by the hundreds of their status: `[1xx, 2xx, 3xx, 4xx, 5xx]`.
+    pub responses: [u64; 5],
+    /// Requests now in flight.
+    pub in_flight: u64,
+    /// Client connections accepted.
+    pub accepted: u64,
+    /// Client connections now open.
+    pub connections: u64,
+    /// TLS handshakes that failed.
+    pub tls_failures: u64,
+    /// Attempts beyond a request's first.
+    pub retries: u64,
+    /// Decisions that the fallback made.
+    pub fallbacks: u64,
+    /// Plugin answers that could not be used.
+    pub overruled: u64,
+    /// Requests whose client left before the response's end.
+    pub abandoned: u64,
+    /// From a request's head to its response's head, in microseconds.
+    pub latency: Reading,
+    /// Requests in the last second.
+    pub requests_per_second: f64,
+    /// The longest that taking over a publication held a worker.
+    pub longest_switch_us: u64,
+    /// What is published.
+    pub generation: Generation,
+    /// How many workers there are.
+    pub workers: usize,
+    /// How many of them have taken over what is published.
+    pub workers_current: usize,
+}
+
+/// A server's figures, over all workers. Counts are since it was added.
+#[derive(Clone, Debug)]
+pub struct ServerFigures {
+    /// Its stable name: `host:port`.
+    pub id: EndpointId,
+    /// Its pool's name.
+    pub pool: PoolName,
+    /// Host name or address.
+    pub host: Arc<str>,
+    /// TCP port.
+    pub port: u16,
+    /// Relative share of the work.
+    pub weight: u16,
+    /// What the checks last found.
+    pub health: Health,
+    /// Whether it takes no new work.
+    pub draining: bool,
+    /// Whether it may take new work now.
+    pub eligible: bool,
+    /// Requests in flight.
+    pub active: u32,
+    /// Attempts that were given to it.
+    pub requests: u64,
+    /// Attempts that got no response, or one with a status of 500 or above.
+    pub failures: u64,
+    /// Attempts that could not connect.
+    pub connect_failures: u64,
+    /// Connections opened to it.
+    pub connections: u64,
+    /// From sending a request's head to the response's head, in microseconds.
+    pub latency: Reading,
+    /// A moving mean of the same in milliseconds; none before the first.
+    pub mean_ms: Option<f64>,
+}
+
+/// The figures of a plugin in its seat, over all workers. Counts are since this
+/// version took the seat.
+#[derive(Clone, Debug)]
+pub struct PluginFigures {
+    /// The plugin's name.
+    pub name: PluginName,
+    /// Its role.
+    pub role: Role,
+    /// The pool that it decides for; none for policies and the router.
+    pub pool: Option<PoolName>,
+    /// Which of several policies that are the same plugin, counted from 0.
+    pub ordinal: usize,
+    /// The version that decides.
+    pub version: Digest,
+    /// Decisions that were asked for.
+    pub decisions: u64,
+    /// Faults of its own, by kind.
+    pub faults: Faults,
+    /// Decisions that somebody else had to make, whatever the reason.
+    pub fallbacks: u64,
+    /// Answers that could not be used.
+    pub overruled: u64,
+    /// Instances made on a worker after a fault.
+    pub restarts: u64,
+    /// Durations of the sampled decisions (one in 64), in nanoseconds.
+    pub time_ns: Reading,
+    /// What a decision takes on average; none before the first sample.
+    pub ns_per_decision: Option<f64>,
+    /// Figures of the plugin's own, by name; over all its versions here.
+    pub own: Vec<(Box<str>, Figure)>,
+    /// Whether it decides.
+    pub state: PluginState,
+}
+
+/// A plugin's faults by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Decisions that trapped.
+    pub trapped: u64,
+    /// Decisions that outlived their deadline.
+    pub overran: u64,
+    /// Decisions that trapped for want of memory.
+    pub out_of_memory: u64,
+    /// Answers that could not be.
+    pub impossible: u64,
+}
+
+impl Faults {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.trapped + self.overran + self.out_of_memory + self.impossible
+    }
+}
+
+/// Whether a plugin decides in its seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginState {
+    /// The configured version does.
+    Active,
+    /// An earlier version does, since the configured one was quarantined.
+    StandingIn,
+    /// It is asked no more; the fallback decides.
+    Quarantined,
+}
+
+impl PluginState {
+    /// The word that is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::StandingIn => "standing in",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}

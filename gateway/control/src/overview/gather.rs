@@ -1,0 +1,154 @@
+//! Adding up what the workers count.
+
+use std::sync::atomic::Ordering;
+
+use gatewright_host::{Binding, SeatCounters};
+use gatewright_model::counters::{Counter, EndpointCounters, WorkerCounters};
+use gatewright_model::endpoint::Endpoint;
+use gatewright_model::histogram::{Histogram, Reading};
+use gatewright_model::id::Generation;
+use gatewright_model::pool::Pool;
+
+use super::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
+use crate::control::Control;
+
+/// All figures as they are now.
+pub(crate) fn gather(control: &Control) -> Overview {
+    let snapshot = control.publisher.snapshot();
+    let plan = control.publisher.plan();
+    let workers = control.publisher.counters();
+    let mut totals = totals(workers, snapshot.generation);
+    totals.requests_per_second = f64::from_bits(control.rate.load(Ordering::Relaxed));
+    Overview {
+        uptime: control.started.elapsed(),
+        totals,
+        servers: snapshot.pools.iter().flat_map(|pool| servers(pool)).collect(),
+        plugins: plan.bindings().iter().map(|binding| plugin(binding)).collect(),
+    }
+}
+
+/// How many workers have taken over a generation.
+pub(crate) fn workers_at(workers: &[WorkerCounters], generation: Generation) -> usize {
+    let taken = |worker: &&WorkerCounters| worker.generation.get() >= generation.0;
+    workers.iter().filter(taken).count()
+}
+
+fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
+    let sum = |counter: fn(&WorkerCounters) -> &Counter| add(workers, counter);
+    let longest = workers.iter().map(|worker| worker.longest_switch_us.get());
+    Totals {
+        requests: sum(|worker| &worker.requests),
+        responses: responses(workers),
+        in_flight: sum(|worker| &worker.in_flight),
+        accepted: sum(|worker| &worker.accepted),
+        connections: sum(|worker| &worker.connections),
+        tls_failures: sum(|worker| &worker.tls_failures),
+        retries: sum(|worker| &worker.retries),
+        fallbacks: sum(|worker| &worker.fallbacks),
+        overruled: sum(|worker| &worker.overruled),
+        abandoned: sum(|worker| &worker.abandoned),
+        latency: read(workers, |worker| &worker.latency),
+        requests_per_second: 0.0,
+        longest_switch_us: longest.max().unwrap_or(0),
+        generation,
+        workers: workers.len(),
+        workers_current: workers_at(workers, generation),
+    }
+}
+
+fn responses(workers: &[WorkerCounters]) -> [u64; 5] {
+    std::array::from_fn(|class| {
+        let counts = workers.iter().map(|worker| worker.responses[class].get());
+        counts.sum()
+    })
+}
+
+fn servers(pool: &Pool) -> impl Iterator<Item = ServerFigures> {
+    pool.endpoints().map(|endpoint| server(pool, endpoint))
+}
+
+/// A server's figures as they are now.
+pub(crate) fn server(pool: &Pool, endpoint: &Endpoint) -> ServerFigures {
+    let state = &endpoint.state;
+    let workers = state.counters();
+    let sum = |counter: fn(&EndpointCounters) -> &Counter| add(workers, counter);
+    ServerFigures {
+        id: endpoint.id.clone(),
+        pool: pool.name.clone(),
+        host: endpoint.host.clone(),
+        port: endpoint.port,
+        weight: endpoint.weight,
+        health: state.health(),
+        draining: state.is_draining(),
+        eligible: endpoint.is_eligible(),
+        active: state.active(),
+        requests: sum(|worker| &worker.requests),
+        failures: sum(|worker| &worker.failures),
+        connect_failures: sum(|worker| &worker.connect_failures),
+        connections: sum(|worker| &worker.connections),
+        latency: read(workers, |worker| &worker.latency),
+        mean_ms: mean_ms(workers),
+    }
+}
+
+/// The mean of the workers' means, each as trustworthy as the next.
+fn mean_ms(workers: &[EndpointCounters]) -> Option<f64> {
+    let means = workers.iter().map(|worker| f64::from(worker.mean_us()));
+    let known: Vec<f64> = means.filter(|mean| *mean > 0.0).collect();
+    match known.len() {
+        0 => None,
+        count => Some(known.iter().sum::<f64>() / count as f64 / 1000.0),
+    }
+}
+
+fn plugin(binding: &Binding) -> PluginFigures {
+    let place = binding.place();
+    let workers = binding.counters();
+    let sum = |counter: fn(&SeatCounters) -> &Counter| add(workers, counter);
+    let fallbacks = workers.iter().map(SeatCounters::fallbacks);
+    let samples = sum(|worker| &worker.samples);
+    let sampled_ns = sum(|worker| &worker.sampled_ns);
+    PluginFigures {
+        name: place.plugin.clone(),
+        role: place.role,
+        pool: place.pool.clone(),
+        ordinal: place.ordinal,
+        version: binding.version(),
+        decisions: sum(|worker| &worker.decisions),
+        faults: Faults {
+            trapped: sum(|worker| &worker.trapped),
+            overran: sum(|worker| &worker.overran),
+            out_of_memory: sum(|worker| &worker.out_of_memory),
+            impossible: sum(|worker| &worker.impossible),
+        },
+        fallbacks: fallbacks.sum(),
+        overruled: sum(|worker| &worker.overruled),
+        restarts: sum(|worker| &worker.restarts),
+        time_ns: read(workers, |worker| &worker.time_ns),
+        ns_per_decision: (samples > 0).then(|| sampled_ns as f64 / samples as f64),
+        own: binding.figures().all(),
+        state: state(binding),
+    }
+}
+
+fn state(binding: &Binding) -> PluginState {
+    if binding.is_quarantined() {
+        PluginState::Quarantined
+    } else if binding.stands_in_for().is_some() {
+        PluginState::StandingIn
+    } else {
+        PluginState::Active
+    }
+}
+
+fn add<W>(workers: &[W], counter: fn(&W) -> &Counter) -> u64 {
+    workers.iter().map(|worker| counter(worker).get()).sum()
+}
+
+fn read<W>(workers: &[W], histogram: fn(&W) -> &Histogram) -> Reading {
+    let mut reading = Reading::default();
+    for worker in workers {
+        histogram(worker).add_to(&mut reading);
+    }
+    reading
+}

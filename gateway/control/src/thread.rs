@@ -1,0 +1,104 @@
+//! The control plane's own thread: the admin listener, the watcher and the
+//! sampler live there, apart from the workers and from whoever started the
+//! gateway.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gatewright_host::{Happening, Host, HostEvent};
+use tokio::sync::{Notify, oneshot};
+
+use crate::control::Control;
+use crate::events::Happened;
+use crate::watcher::Sight;
+use crate::{admin, sampler, watcher};
+
+/// How long the thread waits at its end for what it left on other threads.
+const LAST_WAIT: Duration = Duration::from_millis(100);
+
+/// The running thread. It ends when this is dropped.
+pub(crate) struct ControlThread {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl ControlThread {
+    /// Start it: serve `admin`, follow the host's events, and watch the files if
+    /// they have been looked at.
+    pub(crate) fn start(
+        control: &Arc<Control>,
+        admin: TcpListener,
+        host: &Host,
+        sight: Option<Sight>,
+    ) -> io::Result<Self> {
+        let quarantined = Arc::new(Notify::new());
+        follow(host.events(), Arc::clone(control), &quarantined)?;
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let control = Arc::clone(control);
+        let thread = std::thread::Builder::new().name("control".into());
+        let thread = thread.spawn(move || {
+            runtime.block_on(async move {
+                tokio::spawn(sampler::sample(Arc::clone(&control)));
+                tokio::spawn(replace(Arc::clone(&control), quarantined));
+                if let Some(sight) = sight {
+                    tokio::spawn(watcher::watch(Arc::clone(&control), sight));
+                }
+                tokio::spawn(admin::serve(control, admin));
+                // An error is the sender's drop, which means the same.
+                let _ = stopped.await;
+            });
+            runtime.shutdown_timeout(LAST_WAIT);
+        })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// End the thread and wait for it.
+    pub(crate) async fn stop(self) {
+        // It may have ended already.
+        let _ = self.stop.send(());
+        let ended = tokio::task::spawn_blocking(move || self.thread.join());
+        if !matches!(ended.await, Ok(Ok(()))) {
+            tracing::error!("the control thread ended in a panic");
+        }
+    }
+}
+
+/// Keep what the host tells among the events, on a thread of its own, since it
+/// waits; it ends with the host's last user.
+fn follow(
+    told: mpsc::Receiver<HostEvent>,
+    control: Arc<Control>,
+    quarantined: &Arc<Notify>,
+) -> io::Result<()> {
+    let events = Arc::clone(&control.events);
+    // The host must not be kept alive by whoever waits for its end.
+    drop(control);
+    let quarantined = Arc::clone(quarantined);
+    let thread = std::thread::Builder::new().name("plugin-events".into());
+    thread.spawn(move || {
+        for event in told {
+            let is_quarantine = event.happening == Happening::Quarantined;
+            events.push(Happened::Plugin(event));
+            if is_quarantine {
+                quarantined.notify_one();
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Have every quarantined version replaced, for ever. Several at once are
+/// replaced by one change.
+async fn replace(control: Arc<Control>, quarantined: Arc<Notify>) {
+    loop {
+        quarantined.notified().await;
+        control.replace_quarantined().await;
+    }
+}

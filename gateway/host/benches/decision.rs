@@ -1,0 +1,165 @@
+//! What a decision costs: each default plugin alone at three sizes of a pool,
+//! and the whole default chain.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use gatewright_host::{Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lent};
+use gatewright_model::config::{self, Environment};
+use gatewright_model::id::Slot;
+use gatewright_model::snapshot::Snapshot;
+
+const SIZES: [u16; 3] = [3, 100, 1000];
+
+/// A browser's request, with the cookie of a session.
+struct Request {
+    headers: HashMap<&'static str, &'static str>,
+    cookie: Option<String>,
+    effects: Effects,
+}
+
+impl ExchangeView for Request {
+    fn method(&self) -> &str {
+        "GET"
+    }
+    fn scheme(&self) -> &str {
+        "https"
+    }
+    fn authority(&self) -> &str {
+        "shop.example"
+    }
+    fn path(&self) -> &str {
+        "/api/items/42"
+    }
+    fn query(&self) -> Option<&str> {
+        Some("page=2")
+    }
+    fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
+        let value = self.headers.get(name).filter(|_| index == 0)?;
+        Some(value.as_bytes())
+    }
+    fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookie.as_deref().filter(|_| name == "gw_session")
+    }
+    fn client_address(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))
+    }
+    fn attempt(&self) -> u32 {
+        1
+    }
+    fn tried(&self) -> &[Slot] {
+        &[]
+    }
+    fn response_status(&self) -> u16 {
+        0
+    }
+    fn response_header(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+    fn effects(&mut self) -> &mut Effects {
+        &mut self.effects
+    }
+}
+
+fn request() -> Lent {
+    Some(Box::new(Request {
+        headers: HashMap::from([("host", "shop.example"), ("accept", "*/*")]),
+        cookie: None,
+        effects: Effects::default(),
+    }))
+}
+
+/// One worker with the default router, the default affinity and a balancer.
+struct Bench {
+    chain: Chain,
+    _host: Arc<Host>,
+}
+
+fn bench(balancer: &str, servers: u16) -> Bench {
+    let server = |number| format!("{{ host = \"192.0.2.1\", port = {} }}", 3000 + number);
+    let servers: Vec<_> = (0..servers).map(server).collect();
+    let text = format!(
+        "[router.config]\nroutes = [{{ path = \"/api/*\", pool = \"web\" }}]\n\
+         [pools.web]\nhealth = false\nbalancer = \"{balancer}\"\naffinity = \"sticky-cookie\"\n\
+         servers = [{}]\n",
+        servers.join(", ")
+    );
+    let config = config::parse(&text, Path::new("."), &Environment::empty()).unwrap();
+    let snapshot = Arc::new(Snapshot::next(None, Arc::new(config), 1).unwrap());
+    let host = Host::start(HostOptions {
+        workers: 1,
+        cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+        compiler: Compiler::InProcess,
+    });
+    let host = host.unwrap();
+    let mut prepared = host.prepare(&snapshot, None).unwrap();
+    let chain = Chain::new(prepared.chains.remove(0), &snapshot);
+    Bench { chain, _host: host }
+}
+
+/// A different key each time, as hashes of clients are.
+fn next(key: &mut u64) -> u64 {
+    *key = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    *key
+}
+
+fn balancers(criterion: &mut Criterion) {
+    let names = [
+        "round-robin",
+        "weighted",
+        "least-connections",
+        "power-of-two",
+        "ip-hash",
+    ];
+    for name in names {
+        let mut group = criterion.benchmark_group(name);
+        for size in SIZES {
+            let mut bench = bench(name, size);
+            let (mut lent, mut key) = (request(), 0);
+            let seat = &mut bench.chain.pools[0].balancer;
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| black_box(seat.pick(next(&mut key), &mut lent)).unwrap());
+            });
+        }
+        group.finish();
+    }
+}
+
+fn router_and_affinity(criterion: &mut Criterion) {
+    let mut bench = bench("round-robin", 10);
+    let mut lent = request();
+    let router = &mut bench.chain.router;
+    criterion.bench_function("path-router", |bencher| {
+        bencher.iter(|| black_box(router.route(&mut lent)).unwrap());
+    });
+    let affinity = bench.chain.pools[0].affinity.as_mut().unwrap();
+    criterion.bench_function("sticky-cookie, no session", |bencher| {
+        bencher.iter(|| black_box(affinity.lookup(&mut lent)).unwrap());
+    });
+}
+
+fn whole_chain(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("default chain");
+    for size in SIZES {
+        let mut bench = bench("least-connections", size);
+        let (mut lent, mut key) = (request(), 0);
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                let chain = &mut bench.chain;
+                black_box(chain.router.route(&mut lent)).unwrap();
+                let pool = &mut chain.pools[0];
+                let affinity = pool.affinity.as_mut().unwrap();
+                black_box(affinity.lookup(&mut lent)).unwrap();
+                black_box(pool.balancer.pick(next(&mut key), &mut lent)).unwrap();
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, balancers, router_and_affinity, whole_chain);
+criterion_main!(benches);

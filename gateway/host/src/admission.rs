@@ -1,0 +1,211 @@
+//! What a component must be to be let in, and errors that say what to do about
+//! one that is not.
+
+use std::path::PathBuf;
+
+use gatewright_model::id::PluginName;
+use gatewright_model::role::{Grant, Role};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::compile::CompileError;
+use crate::contract::{PACKAGE, VERSION, interface};
+use crate::fault::Fault;
+
+/// Bytes of a component. A whole language runtime has 20 MiB.
+pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+
+/// The imports that need no grant.
+const BASE: [&str; 7] = [
+    "types",
+    "request",
+    "endpoints",
+    "load",
+    "pools",
+    "log",
+    "advice",
+];
+
+/// Why a plugin cannot be seated.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's message says what it is")]
+pub enum Refusal {
+    #[error(
+        "no such plugin; the default set has {known}; others need a [plugins.NAME] with a file"
+    )]
+    Unknown { known: String },
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("the component is larger than {} MiB", COMPONENT_BYTES >> 20)]
+    TooLarge,
+    #[error("this is not WebAssembly: it does not begin with the bytes \\0asm")]
+    NotWasm,
+    #[error(
+        "this is WebAssembly's text format; turn it into a binary component first, such as by `wasm-tools parse`"
+    )]
+    Text,
+    #[error(
+        "this is a core module, not a component; build it with `cargo build --target wasm32-wasip2`, or turn it into a component by `wasm-tools component new`"
+    )]
+    CoreModule,
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    #[error(
+        "it imports {interface} of WASI, which this gateway does not offer; build it for wasm32-unknown-unknown with wasm-component-ld as the linker, or with your toolchain's `--stub-wasi`"
+    )]
+    Wasi { interface: String },
+    #[error(
+        "it imports {name}, which the contract does not have; it offers {PACKAGE}… at {VERSION}: {}",
+        known_imports()
+    )]
+    UnknownImport { name: String },
+    #[error(
+        "it is built for version {theirs} of the contract; this gateway speaks {VERSION}: rebuild it against the gateway's wit folder"
+    )]
+    OtherContract { theirs: String },
+    #[error("it imports \"{}\" without the grant for it; if it may have that, write grants = [\"{}\"] under [plugins.{plugin}]", grant.name(), grant.name())]
+    NotGranted { grant: Grant, plugin: PluginName },
+    #[error("it does not fit the contract: {0}")]
+    Link(String),
+    #[error("it cannot be a {role}: that needs the export {needed}, and it exports {exported}")]
+    WrongRole {
+        role: Role,
+        needed: String,
+        exported: String,
+    },
+    #[error("a function has another type than the contract says: {0}")]
+    Mistyped(String),
+    #[error("config{}: {reason}", at(key))]
+    Config { key: String, reason: String },
+    #[error("{fault} in `{stage}`: {detail}")]
+    Unprepared {
+        stage: &'static str,
+        fault: Fault,
+        detail: String,
+    },
+    #[error("{fault} in a trial on made-up servers: {detail}")]
+    Trial { fault: Fault, detail: String },
+}
+
+impl Refusal {
+    pub(crate) fn incomplete(error: wasmtime::Error) -> Self {
+        let error = error.to_string();
+        Self::Link(error)
+    }
+
+    pub(crate) fn wrong_role(role: Role, exports: &[String]) -> Self {
+        let needed: Vec<_> = needed(role).iter().map(|name| interface(name)).collect();
+        Self::WrongRole {
+            role,
+            needed: needed.join(" or "),
+            exported: match exports {
+                [] => "nothing".to_owned(),
+                exports => exports.join(", "),
+            },
+        }
+    }
+}
+
+fn at(key: &str) -> String {
+    match key {
+        "" => String::new(),
+        key => format!(".{key}"),
+    }
+}
+
+fn known_imports() -> String {
+    let base = BASE.iter().copied();
+    let granted = Grant::ALL.iter().map(|grant| grant.name());
+    base.chain(granted).collect::<Vec<_>>().join(", ")
+}
+
+/// The interfaces of a role; one of them is enough.
+fn needed(role: Role) -> &'static [&'static str] {
+    match role {
+        Role::RequestPolicy => &["screening"],
+        Role::Router => &["routing"],
+        Role::Affinity => &["sticking"],
+        Role::Balancer => &["balancing", "scanning"],
+        Role::ResponsePolicy => &["finishing"],
+    }
+}
+
+/// What a component's bytes are, before anything is spent on them.
+pub(crate) fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
+    if bytes.len() as u64 > COMPONENT_BYTES {
+        return Err(Refusal::TooLarge);
+    }
+    match bytes {
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Refusal::CoreModule),
+        // Whatever its version, a layer of 1 says that it is a component.
+        [0, b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        _ if bytes.trim_ascii_start().first() == Some(&b'(') => Err(Refusal::Text),
+        _ => Err(Refusal::NotWasm),
+    }
+}
+
+/// What a component imports of the contract.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Imports {
+    /// The imports that need a grant.
+    pub(crate) grants: Vec<Grant>,
+    /// Whether it may ask for pools, and so must be told when they change.
+    pub(crate) pools: bool,
+}
+
+/// Check that all imports are the contract's.
+pub(crate) fn imports(engine: &Engine, component: &Component) -> Result<Imports, Refusal> {
+    let mut imports = Imports::default();
+    for (name, _) in component.component_type().imports(engine) {
+        if name.starts_with("wasi:") {
+            let interface = name.to_owned();
+            return Err(Refusal::Wasi { interface });
+        }
+        let unknown = || Refusal::UnknownImport {
+            name: name.to_owned(),
+        };
+        let (interface, version) = name
+            .strip_prefix(PACKAGE)
+            .and_then(|rest| rest.split_once('@'))
+            .ok_or_else(unknown)?;
+        if !version.starts_with("0.1.") {
+            let theirs = version.to_owned();
+            return Err(Refusal::OtherContract { theirs });
+        }
+        match Grant::ALL
+            .into_iter()
+            .find(|grant| grant.name() == interface)
+        {
+            Some(grant) => imports.grants.push(grant),
+            None if BASE.contains(&interface) => imports.pools |= interface == "pools",
+            None => return Err(unknown()),
+        }
+    }
+    Ok(imports)
+}
+
+/// Whether a component exports one of the contract's interfaces.
+pub(crate) fn exports(engine: &Engine, component: &Component, name: &str) -> bool {
+    let component = component.component_type();
+    component.get_export(engine, &interface(name)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_told_apart_before_they_are_compiled() {
+        let core = wat::parse_str("(module)").unwrap();
+        let component = wat::parse_str("(component)").unwrap();
+        assert!(is_component(&component).is_ok());
+        assert!(matches!(is_component(&core), Err(Refusal::CoreModule)));
+        assert!(matches!(is_component(b" (component)"), Err(Refusal::Text)));
+        assert!(matches!(is_component(b"\x7fELF"), Err(Refusal::NotWasm)));
+        assert!(matches!(is_component(b""), Err(Refusal::NotWasm)));
+    }
+}

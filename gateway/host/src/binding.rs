@@ -1,0 +1,274 @@
+//! A binding: one version of a plugin in one seat of the chain, with one
+//! configuration. All workers share it; each has an instance of its own.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use gatewright_model::id::{Digest, PluginName, PoolName};
+use gatewright_model::role::{Grant, Role};
+
+use crate::event::{Happening, HostEvent};
+use crate::fault::Fault;
+use crate::figures::Figures;
+use crate::instance::Failure;
+use crate::journal::{Journal, Level};
+use crate::sessions::Sessions;
+use crate::shared::Shared;
+use crate::space::Space;
+use crate::statistics::SeatCounters;
+use crate::version::Version;
+use crate::window::FaultWindow;
+
+/// A seat of the chain and the plugin in it, whatever the version: what keeps
+/// its log, its values and its past.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The seat's role.
+    pub role: Role,
+    /// The seat's pool; none for policies and the router.
+    pub pool: Option<PoolName>,
+    /// The plugin.
+    pub plugin: PluginName,
+    /// Which of several policies that are the same plugin, counted from 0.
+    pub ordinal: usize,
+}
+
+impl fmt::Display for Place {
+    /// As the configuration's key path, such as `pools.web.balancer`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.role, &self.pool) {
+            (Role::Router, _) => f.write_str("router"),
+            (Role::RequestPolicy | Role::ResponsePolicy, _) => {
+                write!(f, "policy \"{}\"", self.plugin)?;
+                match self.ordinal {
+                    0 => Ok(()),
+                    ordinal => write!(f, " (number {})", ordinal + 1),
+                }
+            }
+            (role, Some(pool)) => write!(f, "pools.{pool}.{role}"),
+            (role, None) => write!(f, "{role}"),
+        }
+    }
+}
+
+/// All that makes a binding what it is: when any of it changes, there is a new
+/// binding with new instances.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Terms {
+    /// The seat and the plugin.
+    pub(crate) place: Place,
+    /// The version.
+    pub(crate) version: Digest,
+    /// What `configure` is given.
+    pub(crate) config: Arc<str>,
+    /// How long a decision may take.
+    pub(crate) deadline: Duration,
+    /// What the plugin may import.
+    pub(crate) grants: Vec<Grant>,
+    /// Bytes of memory that an instance may have.
+    pub(crate) memory: u64,
+    /// The pools in their order, for a plugin that may have resolved names;
+    /// empty for one that does not ask.
+    pub(crate) pools: Vec<PoolName>,
+}
+
+/// What a place keeps while versions come and go.
+#[derive(Debug, Default)]
+pub(crate) struct Estate {
+    /// The plugin's log.
+    pub(crate) journal: Journal,
+    /// The plugin's figures.
+    pub(crate) figures: Figures,
+    /// The plugin's values.
+    pub(crate) space: Space,
+}
+
+/// One version of a plugin in one seat of the chain.
+pub struct Binding {
+    pub(crate) terms: Terms,
+    pub(crate) version: Arc<Version>,
+    pub(crate) estate: Arc<Estate>,
+    pub(crate) sessions: Option<Arc<Sessions>>,
+    pub(crate) shared: Arc<Shared>,
+    /// The version that is configured, where an earlier one sits in for it.
+    pub(crate) stands_in_for: Option<Digest>,
+    /// Whether it is only tried: its faults are nobody else's business.
+    pub(crate) on_trial: bool,
+    counters: Box<[SeatCounters]>,
+    quarantined: AtomicBool,
+    window: Mutex<FaultWindow>,
+    preparation_ns: AtomicU64,
+}
+
+impl Binding {
+    /// A binding that nothing has been asked of yet.
+    pub(crate) fn new(
+        terms: Terms,
+        version: Arc<Version>,
+        (estate, sessions): (Arc<Estate>, Option<Arc<Sessions>>),
+        shared: Arc<Shared>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            terms,
+            version,
+            estate,
+            sessions,
+            shared,
+            stands_in_for: None,
+            on_trial: false,
+            counters: (0..workers).map(|_| SeatCounters::default()).collect(),
+            quarantined: AtomicBool::new(false),
+            window: Mutex::default(),
+            preparation_ns: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The seat and the plugin.
+    pub fn place(&self) -> &Place {
+        &self.terms.place
+    }
+
+    /// The seat's role.
+    pub fn role(&self) -> Role {
+        self.terms.place.role
+    }
+
+    /// The seat's pool; none for policies and the router.
+    pub fn pool(&self) -> Option<&PoolName> {
+        self.terms.place.pool.as_ref()
+    }
+
+    /// The plugin.
+    pub fn plugin(&self) -> &PluginName {
+        &self.terms.place.plugin
+    }
+
+    /// The version that decides.
+    pub fn version(&self) -> Digest {
+        self.terms.version
+    }
+
+    /// The version that is configured, where an earlier one sits in for it
+    /// because it was quarantined.
+    pub fn stands_in_for(&self) -> Option<Digest> {
+        self.stands_in_for
+    }
+
+    /// Whether the version faulted too often here and is asked no more.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantined.load(Ordering::Relaxed)
+    }
+
+    /// What each worker counted, by worker.
+    pub fn counters(&self) -> &[SeatCounters] {
+        &self.counters
+    }
+
+    /// The plugin's log at this place, over all versions.
+    pub fn journal(&self) -> &Journal {
+        &self.estate.journal
+    }
+
+    /// The plugin's own figures at this place, over all versions.
+    pub fn figures(&self) -> &Figures {
+        &self.estate.figures
+    }
+
+    /// The sessions of the binding's pool.
+    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
+    }
+
+    /// How long the last instance took to be prepared; none before the first.
+    pub fn preparation(&self) -> Option<Duration> {
+        match self.preparation_ns.load(Ordering::Relaxed) {
+            u64::MAX => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        }
+    }
+
+    pub(crate) fn prepared_in(&self, duration: Duration) {
+        let nanos = duration.as_nanos() as u64;
+        self.preparation_ns.store(nanos, Ordering::Relaxed);
+    }
+
+    pub(crate) fn space(&self) -> &Space {
+        &self.estate.space
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.shared.now()
+    }
+
+    /// Write to the plugin's log, and to the gateway's.
+    pub(crate) fn write_log(&self, level: Level, message: String) {
+        let Some(message) = self.estate.journal.write(level, message) else {
+            return;
+        };
+        if self.on_trial {
+            return;
+        }
+        let place = &self.terms.place;
+        match level {
+            Level::Error => tracing::error!(target: "gatewright::plugin", %place, "{message}"),
+            Level::Warn => tracing::warn!(target: "gatewright::plugin", %place, "{message}"),
+            Level::Info => tracing::info!(target: "gatewright::plugin", %place, "{message}"),
+            Level::Debug => tracing::debug!(target: "gatewright::plugin", %place, "{message}"),
+        }
+    }
+
+    /// A call had no answer: note it, and quarantine the version when there
+    /// were too many.
+    #[cold]
+    pub(crate) fn faulted(&self, failure: Failure) {
+        self.write_log(
+            Level::Error,
+            format!("{}: {}", failure.fault, failure.detail),
+        );
+        if self.on_trial {
+            return;
+        }
+        let fault = failure.fault;
+        let detail = failure.detail;
+        self.shared
+            .tell(self.event(Happening::Faulted { fault, detail }));
+        if self.is_one_too_many(fault) && !self.quarantined.swap(true, Ordering::Relaxed) {
+            self.shared.remember_quarantined(&self.terms);
+            let place = &self.terms.place;
+            let version = self.terms.version.short();
+            tracing::error!(target: "gatewright::plugin", %place, version, "quarantined");
+            self.shared.tell(self.event(Happening::Quarantined));
+        }
+    }
+
+    /// A handover failed: the successor starts without a past.
+    #[cold]
+    pub(crate) fn note_handover(&self, step: &str, failure: &Failure) {
+        let Failure { fault, detail } = failure;
+        self.write_log(Level::Warn, format!("handover.{step}: {fault}: {detail}"));
+    }
+
+    /// Seat a version that is known to fault: it is never asked.
+    pub(crate) fn quarantine(&self) {
+        self.quarantined.store(true, Ordering::Relaxed);
+    }
+
+    fn is_one_too_many(&self, fault: Fault) -> bool {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.add(fault, self.now())
+    }
+
+    fn event(&self, happening: Happening) -> HostEvent {
+        let place = &self.terms.place;
+        HostEvent {
+            role: place.role,
+            pool: place.pool.clone(),
+            plugin: place.plugin.clone(),
+            version: self.terms.version,
+            happening,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Compiling components: in a child process of limited means, one at a time,
+//! because a stranger's component can make a compiler work for minutes.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use wasmtime::Engine;
+
+use crate::engine;
+use crate::journal::cut;
+
+/// Processor time that a compilation may take.
+const CPU_SECONDS: u64 = 180;
+
+/// Address space that a compilation may take.
+const ADDRESS_SPACE: u64 = 2 << 30;
+
+/// How much a compilation stands back behind traffic.
+const NICENESS: i32 = 10;
+
+/// How long a compilation may take by the wall clock, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often the child is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Bytes of what a child says about its failure.
+const REASON_BYTES: u64 = 4096;
+
+/// Where components are compiled.
+#[derive(Clone, Debug)]
+pub enum Compiler {
+    /// In a child: `PROGRAM compile`, which reads a component from its standard
+    /// input and writes compiled code to its standard output. It is to call
+    /// [`lower_limits`] and [`compile`].
+    Child {
+        /// The program, such as `/proc/self/exe`.
+        program: PathBuf,
+    },
+    /// In this process: for tests, benches and the offline tools.
+    InProcess,
+}
+
+/// Why a component was not compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler does not take it.
+    #[error("it cannot be compiled: {0}")]
+    Refused(String),
+    /// It took too much time or memory.
+    #[error("it was not compiled: the compiler {0}; a smaller component would do")]
+    TooLaborious(String),
+    /// The child could not be run.
+    #[error("the compiler cannot be run: {0}")]
+    Child(#[source] io::Error),
+}
+
+/// Compile a component for the engine that decisions run on.
+///
+/// # Errors
+///
+/// When it is not a valid component, or the engine cannot be set up.
+pub fn compile(component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let refused = |error: wasmtime::Error| CompileError::Refused(format!("{error:#}"));
+    let engine = engine::engine().map_err(refused)?;
+    engine.precompile_component(component).map_err(refused)
+}
+
+/// Limit this process to what a compilation may take: its niceness, processor
+/// time and address space. For the compile child, before [`compile`].
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn lower_limits() -> io::Result<()> {
+    let limit = |most: u64| Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    nice(NICENESS)?;
+    setrlimit(Resource::Cpu, limit(CPU_SECONDS))?;
+    setrlimit(Resource::As, limit(ADDRESS_SPACE))?;
+    Ok(())
+}
+
+/// A compiler that takes one component at a time.
+#[derive(Debug)]
+pub(crate) struct Compiling {
+    compiler: Compiler,
+    turn: Mutex<()>,
+}
+
+impl Compiling {
+    pub(crate) fn new(compiler: Compiler) -> Self {
+        Self {
+            compiler,
+            turn: Mutex::default(),
+        }
+    }
+
+    /// Compile a component, when those before it are done.
+    pub(crate) fn compile(
+        &self,
+        engine: &Engine,
+        component: &[u8],
+    ) -> Result<Vec<u8>, CompileError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        match &self.compiler {
+            Compiler::Child { program } => in_child(program, component),
+            Compiler::InProcess => {
+                let compiled = engine.precompile_component(component);
+                compiled.map_err(|error| CompileError::Refused(format!("{error:#}")))
+            }
+        }
+    }
+}
+
+fn in_child(program: &Path, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let mut child = Command::new(program)
+        .arg("compile")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(CompileError::Child)?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // Three pipes at once, or the child and we would wait for each other.
+    let (status, code, reason) = thread::scope(|scope| {
+        scope.spawn(move || {
+            // A child that gave up does not read to the end; its status tells.
+            let _ = stdin.map(|mut stdin| stdin.write_all(component));
+        });
+        let code = scope.spawn(move || read(stdout, u64::MAX));
+        let reason = scope.spawn(move || read(stderr, REASON_BYTES));
+        let status = wait(&mut child);
+        (status, code.join(), reason.join())
+    });
+    let status = status.map_err(CompileError::Child)?;
+    match (status, code) {
+        (Some(status), Ok(Ok(code))) if status.success() => Ok(code),
+        (Some(status), _) => {
+            let reason = reason.ok().and_then(Result::ok).unwrap_or_default();
+            Err(failed(status, &reason))
+        }
+        (None, _) => {
+            let reason = format!("was stopped after {} s", PATIENCE.as_secs());
+            Err(CompileError::TooLaborious(reason))
+        }
+    }
+}
+
+fn read(pipe: Option<impl Read>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.by_ref().take(limit).read_to_end(&mut bytes)?;
+        // What is too much is taken off the pipe all the same.
+        io::copy(&mut pipe, &mut io::sink())?;
+    }
+    Ok(bytes)
+}
+
+/// Wait for the child; none when it took too long and was stopped.
+fn wait(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn failed(status: ExitStatus, reason: &[u8]) -> CompileError {
+    let mut reason = String::from_utf8_lossy(reason).trim().to_owned();
+    cut(&mut reason, REASON_BYTES as usize);
+    match status.code() {
+        Some(_) => CompileError::Refused(reason),
+        // Killed by a signal: out of processor time, or of address space.
+        None => CompileError::TooLaborious(format!("ended by {status}: {reason}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A script in the child's place.
+    fn child(script: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("compiler");
+        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        (folder, program)
+    }
+
+    #[test]
+    fn a_child_gets_the_component_and_gives_the_code() {
+        let (_folder, program) = child("test \"$1\" = compile && cat");
+        // More than a pipe holds, both ways.
+        let component = vec![42; 1 << 20];
+        assert_eq!(in_child(&program, &component).unwrap(), component);
+    }
+
+    #[test]
+    fn a_childs_refusal_is_passed_on() {
+        let (_folder, program) = child("echo 'bad magic number' >&2; exit 1");
+        let error = in_child(&program, b"").unwrap_err();
+        assert!(matches!(&error, CompileError::Refused(reason) if reason == "bad magic number"));
+    }
+
+    #[test]
+    fn a_child_that_is_killed_has_worked_too_hard() {
+        let (_folder, program) = child("kill -XCPU $$; kill -KILL $$");
+        let error = in_child(&program, b"").unwrap_err();
+        assert!(matches!(error, CompileError::TooLaborious(_)), "{error}");
+    }
+
+    #[test]
+    fn a_child_that_is_not_there_is_said_so() {
+        let error = in_child(Path::new("/nowhere/at/all"), b"").unwrap_err();
+        assert!(matches!(error, CompileError::Child(_)));
+    }
+}

@@ -1,0 +1,48 @@
+//! The default plugin set: components that are built into the program, so that
+//! it decides with WebAssembly out of the box.
+
+/// A plugin of the default set.
+#[derive(Clone, Copy, Debug)]
+pub struct DefaultPlugin {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// Its component.
+    pub component: &'static [u8],
+}
+
+macro_rules! plugin {
+    ($name:literal) => {
+        DefaultPlugin {
+            name: $name,
+            component: include_bytes!(concat!("../../../plugins/dist/", $name, ".wasm")),
+        }
+    };
+}
+
+const DEFAULTS: [DefaultPlugin; 7] = [
+    plugin!("path-router"),
+    plugin!("sticky-cookie"),
+    plugin!("round-robin"),
+    plugin!("weighted"),
+    plugin!("least-connections"),
+    plugin!("power-of-two"),
+    plugin!("ip-hash"),
+];
+
+/// The default plugins: a router, an affinity, then balancers.
+pub fn defaults() -> &'static [DefaultPlugin] {
+    &DEFAULTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_set_is_the_one_that_configurations_know() {
+        let ours: BTreeSet<_> = DEFAULTS.iter().map(|plugin| plugin.name).collect();
+        let known = BTreeSet::from(gatewright_model::config::DEFAULT_PLUGINS);
+        assert_eq!(ours, known);
+    }
+}

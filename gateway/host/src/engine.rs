@@ -1,0 +1,49 @@
+//! The one Wasm engine that decisions run on, and the compile child's twin of
+//! it: both must be configured alike, or compiled code is refused.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
+
+use wasmtime::{Config, Engine};
+
+/// Address space that a linear memory reserves beyond which it may have to
+/// move: small, so that a thousand instances fit where address space is
+/// limited.
+const MEMORY_RESERVATION: u64 = 16 << 20;
+
+/// Frames of a trap's backtrace that are worth keeping.
+const BACKTRACE_FRAMES: usize = 8;
+
+/// An engine for decisions.
+pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        // Async support in the component model triples the price of a call.
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_reservation_for_growth(MEMORY_RESERVATION)
+        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
+    Engine::new(&config)
+}
+
+/// What compiled code must have been compiled for to run on this engine:
+/// runtime version, processor and settings as one number.
+pub(crate) fn fingerprint(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_engines_of_one_build_run_each_others_code() {
+        let one = engine().unwrap();
+        let other = engine().unwrap();
+        assert_eq!(fingerprint(&one), fingerprint(&other));
+    }
+}

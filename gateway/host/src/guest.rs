@@ -1,0 +1,60 @@
+//! What the host keeps beside a running instance: the data of its store, which
+//! every import works on.
+
+use std::sync::Arc;
+
+use gatewright_model::pool::Pool;
+use gatewright_model::snapshot::Snapshot;
+
+use crate::binding::Binding;
+use crate::journal::Level;
+use crate::limits::Limits;
+use crate::view::{Edit, ExchangeView, Lent};
+
+/// Edits that one exchange may gather; more are dropped with a log entry.
+const MAX_EDITS: usize = 64;
+
+/// The data of an instance's store.
+pub(crate) struct Guest {
+    /// The exchange, while a decision about it is being made.
+    pub(crate) exchange: Lent,
+    /// The binding that the instance serves.
+    pub(crate) binding: Arc<Binding>,
+    /// Which worker it serves.
+    pub(crate) worker: usize,
+    /// The pools as the worker sees them now.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The binding's pool as the worker sees it now.
+    pub(crate) pool: Option<Arc<Pool>>,
+    /// What it may have of the machine.
+    pub(crate) limits: Limits,
+    /// Its randomness.
+    pub(crate) random: fastrand::Rng,
+}
+
+impl Guest {
+    /// The exchange that is being decided about, if one is.
+    pub(crate) fn view(&self) -> Option<&dyn ExchangeView> {
+        self.exchange.as_deref()
+    }
+
+    /// Write to the plugin's log what the host has to say to its author.
+    pub(crate) fn warn(&self, message: String) {
+        self.binding.write_log(Level::Warn, message);
+    }
+
+    /// Ask for a change to the exchange; ignored outside of a decision.
+    pub(crate) fn edit(&mut self, edit: Edit) {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        let edits = &mut exchange.effects().edits;
+        if edits.len() < MAX_EDITS {
+            edits.push(edit);
+        } else {
+            self.warn(format!(
+                "more than {MAX_EDITS} edits in an exchange: one is ignored"
+            ));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The host: one engine, its ticker and preparer, and the versions at hand.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use gatewright_model::snapshot::Snapshot;
+
+use crate::cache::Cache;
+use crate::compile::{Compiler, Compiling};
+use crate::engine;
+use crate::event::HostEvent;
+use crate::imports;
+use crate::library::Library;
+use crate::plan::{Plan, PrepareError, Prepared};
+use crate::preparation::Preparation;
+use crate::preparer;
+use crate::shared::Shared;
+use crate::ticker::TickerThread;
+
+/// What a host is to be.
+#[derive(Clone, Debug)]
+pub struct HostOptions {
+    /// How many workers there are.
+    pub workers: usize,
+    /// The folder for compiled components; made if it is not there.
+    pub cache: PathBuf,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+}
+
+/// Why a host cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The engine does not run on this machine.
+    #[error("the WebAssembly engine cannot be set up: {0:#}")]
+    Engine(wasmtime::Error),
+    /// The folder for compiled components cannot be had.
+    #[error("the folder {} for compiled components cannot be made: {error}", path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("a thread of the plugin host cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+/// The plugin host.
+pub struct Host {
+    pub(crate) workers: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) library: Library,
+    /// One preparation at a time: each builds on the one before it.
+    preparing: Mutex<()>,
+}
+
+impl Host {
+    /// Set up the engine and start the host's threads, which end with the last
+    /// user of the host.
+    ///
+    /// # Errors
+    ///
+    /// When the engine, the cache folder or a thread cannot be had.
+    pub fn start(options: HostOptions) -> Result<Arc<Self>, HostError> {
+        let engine = engine::engine().map_err(HostError::Engine)?;
+        let linker = imports::linker(&engine).map_err(HostError::Engine)?;
+        let path = options.cache;
+        let cache = Cache::open(&path, engine::fingerprint(&engine));
+        let cache = cache.map_err(|error| HostError::Cache { path, error })?;
+        let ticker = TickerThread::start(engine.clone()).map_err(HostError::Thread)?;
+        let (orders, received) = mpsc::channel();
+        preparer::start(received).map_err(HostError::Thread)?;
+        let compiling = Compiling::new(options.compiler);
+        Ok(Arc::new(Self {
+            workers: options.workers,
+            shared: Arc::new(Shared::new(engine.clone(), ticker, orders)),
+            library: Library::new(engine, linker, cache, compiling),
+            preparing: Mutex::default(),
+        }))
+    }
+
+    /// Make everything that a snapshot needs of plugins, for every worker:
+    /// read, compile, check and instantiate what changed since `previous`.
+    /// Takes as long as it takes; never call it on a worker.
+    ///
+    /// A version that is quarantined gives way to the one that was seated
+    /// before it; where there is none, it stays and its seats answer
+    /// [`crate::Fault::Quarantined`].
+    ///
+    /// # Errors
+    ///
+    /// When a plugin cannot be seated. Nothing is changed then.
+    pub fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        previous: Option<&Plan>,
+    ) -> Result<Prepared, PrepareError> {
+        let _turn = self
+            .preparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Preparation::new(self, snapshot, previous).run()
+    }
+
+    /// A receiver of what happens from now on. It must be read: what is beyond
+    /// 256 unread events is dropped.
+    pub fn events(&self) -> mpsc::Receiver<HostEvent> {
+        self.shared.listen()
+    }
+
+    /// How long the host has been running: the clock of sessions and `store`.
+    pub fn now(&self) -> Duration {
+        self.shared.now()
+    }
+}

@@ -1,0 +1,36 @@
+//! `advice`: what may go along with a decision.
+
+use std::time::Duration;
+
+use gatewright_model::id::Slot;
+
+use crate::contract::imports::advice::Host;
+use crate::guest::Guest;
+use crate::journal::cut;
+
+/// Bytes of a reason; the rest is cut.
+const REASON_BYTES: usize = 256;
+
+impl Host for Guest {
+    fn second_choice(&mut self, slot: u32) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.effects().second_choice = Some(Slot(slot));
+        }
+    }
+
+    fn reason(&mut self, mut text: String) {
+        if let Some(exchange) = &mut self.exchange {
+            cut(&mut text, REASON_BYTES);
+            exchange.effects().reason = Some(text);
+        }
+    }
+
+    fn timeout(&mut self, milliseconds: u32) {
+        if let Some(exchange) = &mut self.exchange {
+            let asked = Duration::from_millis(milliseconds.into());
+            let effects = exchange.effects();
+            // Several plugins may ask; none can give back what another took.
+            effects.timeout = Some(effects.timeout.map_or(asked, |before| before.min(asked)));
+        }
+    }
+}

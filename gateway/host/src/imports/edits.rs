@@ -1,0 +1,70 @@
+//! Which headers a plugin may touch.
+
+/// Headers that say how a message is framed or that live for one hop: they are
+/// the gateway's to write, or request smuggling would be a plugin's bug away.
+const RESERVED: [&str; 9] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+];
+
+/// Bytes of a header's value.
+const VALUE_BYTES: usize = 8192;
+
+/// A header's name in lower case, or why it may not be touched.
+pub(super) fn header_name(mut name: String) -> Result<String, String> {
+    name.make_ascii_lowercase();
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Err(format!("{name:?} is not a header name"));
+    }
+    if RESERVED.contains(&name.as_str()) {
+        return Err(format!("the header {name:?} is the gateway's to write"));
+    }
+    Ok(name)
+}
+
+/// A header with its name in lower case, or why it may not be written.
+pub(super) fn header(name: String, value: String) -> Result<(String, String), String> {
+    let name = header_name(name)?;
+    if value.len() > VALUE_BYTES {
+        return Err(format!(
+            "the value of {name:?} is longer than {VALUE_BYTES} bytes"
+        ));
+    }
+    let printable = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
+    if !value.bytes().all(printable) {
+        return Err(format!("the value of {name:?} holds a control character"));
+    }
+    Ok((name, value))
+}
+
+/// A character of a token, RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn framing_headers_are_refused_in_any_case() {
+        for name in RESERVED {
+            assert!(header_name(name.to_ascii_uppercase()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_begin_another_header() {
+        assert!(header("x-a".into(), "1\r\nx-b: 2".into()).is_err());
+        assert!(header("x-a\r\nx-b".into(), "1".into()).is_err());
+        let ordinary = header("X-A".into(), "grün\t1".into());
+        assert_eq!(ordinary, Ok(("x-a".into(), "grün\t1".into())));
+    }
+}

@@ -1,0 +1,53 @@
+//! `response`: the response's head, and the body of an answer.
+
+use super::edits;
+use crate::contract::imports::response::Host;
+use crate::guest::Guest;
+use crate::view::{Edit, ExchangeView};
+
+/// Bytes of an answer's body; the rest is cut.
+const BODY_BYTES: usize = 64 << 10;
+
+impl Host for Guest {
+    fn status(&mut self) -> u16 {
+        self.view().map_or(0, ExchangeView::response_status)
+    }
+
+    fn header(&mut self, name: String) -> Option<String> {
+        let value = self.view()?.response_header(&name)?;
+        std::str::from_utf8(value).ok().map(str::to_owned)
+    }
+
+    fn set_header(&mut self, name: String, value: String) {
+        match edits::header(name, value) {
+            Ok((name, value)) => self.edit(Edit::SetResponseHeader { name, value }),
+            Err(reason) => self.warn(format!("response.set-header: {reason}")),
+        }
+    }
+
+    fn append_header(&mut self, name: String, value: String) {
+        match edits::header(name, value) {
+            Ok((name, value)) => self.edit(Edit::AppendResponseHeader { name, value }),
+            Err(reason) => self.warn(format!("response.append-header: {reason}")),
+        }
+    }
+
+    fn remove_header(&mut self, name: String) {
+        match edits::header_name(name) {
+            Ok(name) => self.edit(Edit::RemoveResponseHeader(name)),
+            Err(reason) => self.warn(format!("response.remove-header: {reason}")),
+        }
+    }
+
+    fn set_cookie(&mut self, cookie: String) {
+        self.append_header("set-cookie".to_owned(), cookie);
+    }
+
+    fn body(&mut self, content_type: String, mut body: Vec<u8>) {
+        body.truncate(BODY_BYTES);
+        match edits::header("content-type".to_owned(), content_type) {
+            Ok((_, content_type)) => self.edit(Edit::Body { content_type, body }),
+            Err(reason) => self.warn(format!("response.body: {reason}")),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `store`: values that all workers share.
+
+use crate::contract::imports::store::Host;
+use crate::guest::Guest;
+
+impl Guest {
+    fn note_kept(&self, key: &str, kept: bool) {
+        if !kept {
+            self.warn(format!(
+                "store: the value of {key:?} is too large to be kept"
+            ));
+        }
+    }
+}
+
+impl Host for Guest {
+    fn get(&mut self, key: String) -> Option<Vec<u8>> {
+        self.binding.space().get(&key, self.binding.now())
+    }
+
+    fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u32) {
+        let now = self.binding.now();
+        let kept = self.binding.space().set(&key, value, ttl_ms, now);
+        self.note_kept(&key, kept);
+    }
+
+    fn remove(&mut self, key: String) {
+        self.binding.space().remove(&key);
+    }
+
+    fn add(&mut self, key: String, delta: i64, ttl_ms: u32) -> i64 {
+        let now = self.binding.now();
+        self.binding.space().add(&key, delta, ttl_ms, now)
+    }
+
+    fn compare_and_swap(
+        &mut self,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+        ttl_ms: u32,
+    ) -> bool {
+        let now = self.binding.now();
+        let space = self.binding.space();
+        space.compare_and_swap(&key, expected.as_deref(), (value, ttl_ms), now)
+    }
+
+    fn take(&mut self, key: String, count: u32, per_second: f64, burst: u32) -> u32 {
+        let now = self.binding.now();
+        self.binding
+            .space()
+            .take(&key, count, (per_second, burst), now)
+    }
+}

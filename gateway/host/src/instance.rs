@@ -1,0 +1,322 @@
+//! One instance of a plugin in a store of its own: how it is prepared, and how
+//! it is called within a budget.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_model::pool::Pool;
+use gatewright_model::snapshot::Snapshot;
+use wasmtime::{Store, Trap};
+
+use crate::admission::Refusal;
+use crate::binding::Binding;
+use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
+use crate::fault::Fault;
+use crate::guest::Guest;
+use crate::journal::{Level, cut};
+use crate::limits::Limits;
+use crate::version::{Calls, Functions};
+use crate::view::Lent;
+
+/// Bytes of what the runtime says about a trap.
+const DETAIL_BYTES: usize = 2048;
+
+/// Bytes of a saved state.
+const STATE_BYTES: usize = 1 << 20;
+
+/// How long a call may take, in the ticker's milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    /// For each call of a preparation, away from the workers.
+    pub(crate) const PREPARATION: Self = Self(250);
+
+    /// For each call of a preparation, an update or a handover on a worker.
+    pub(crate) const ON_WORKER: Self = Self(10);
+
+    /// A decision's: rounded up, and one more because the first tick may come
+    /// at once.
+    pub(crate) fn of_decision(deadline: Duration) -> Self {
+        let micros = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
+        Self(micros.div_ceil(1000).saturating_add(1))
+    }
+
+    pub(crate) fn ticks(self) -> u64 {
+        self.0
+    }
+}
+
+/// A call that had no answer. The instance is of no more use.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    pub(crate) detail: String,
+}
+
+/// Whose instance it is to be, and what it is to know.
+#[derive(Clone)]
+pub(crate) struct Assignment {
+    pub(crate) binding: Arc<Binding>,
+    pub(crate) worker: usize,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) pool: Option<Arc<Pool>>,
+}
+
+/// A plugin that is configured and knows its pool.
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    functions: Functions,
+    /// The pool's table that it was told last.
+    pub(crate) table_version: u64,
+    /// The pool's eligibility that it was told last.
+    pub(crate) eligibility_version: u64,
+    /// When it was told, on the coarse clock.
+    pub(crate) told_ms: u64,
+    /// One more than the highest slot that it ever heard of.
+    pub(crate) widest: u32,
+}
+
+impl Instance {
+    /// Instantiate, configure, update, eligible: each within the budget.
+    pub(crate) fn prepare(to: &Assignment, budget: Budget) -> Result<Self, Refusal> {
+        let began = Instant::now();
+        let binding = &to.binding;
+        let guest = Guest {
+            exchange: None,
+            binding: Arc::clone(binding),
+            worker: to.worker,
+            snapshot: Arc::clone(&to.snapshot),
+            pool: to.pool.clone(),
+            limits: Limits::new(binding.terms.memory),
+            random: fastrand::Rng::new(),
+        };
+        let mut store = Store::new(&binding.shared.engine, guest);
+        store.limiter(|guest| &mut guest.limits);
+        let functions = instantiate(&mut store, binding, budget)?;
+        let mut instance = Self {
+            store,
+            functions,
+            table_version: 0,
+            eligibility_version: 0,
+            told_ms: 0,
+            widest: 0,
+        };
+        instance.configure(binding, budget)?;
+        if let Some(pool) = &to.pool {
+            let told = instance.update(pool, budget);
+            told.map_err(|failure| failure.during("update"))?;
+            let told = instance.eligible(pool, budget);
+            told.map_err(|failure| failure.during("eligible"))?;
+        }
+        binding.prepared_in(began.elapsed());
+        Ok(instance)
+    }
+
+    /// Whether it is asked with the load column.
+    pub(crate) fn scans(&self) -> bool {
+        matches!(self.functions.calls, Calls::Scanning(_))
+    }
+
+    /// Show it the pools as they are now.
+    pub(crate) fn show(&mut self, snapshot: &Arc<Snapshot>, pool: Option<&Arc<Pool>>) {
+        let guest = self.store.data_mut();
+        guest.snapshot = Arc::clone(snapshot);
+        guest.pool = pool.cloned();
+    }
+
+    /// Make a decision about an exchange, which is back when this returns. A
+    /// decision that fails leaves no edits behind.
+    pub(crate) fn decide<T>(
+        &mut self,
+        budget: Budget,
+        lent: &mut Lent,
+        call: impl FnOnce(&Calls, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        let edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
+        self.store.set_epoch_deadline(budget.ticks());
+        self.store.data_mut().exchange = lent.take();
+        let answer = call(&self.functions.calls, &mut self.store);
+        *lent = self.store.data_mut().exchange.take();
+        answer.map_err(|error| {
+            // Half of what was meant may be worse than nothing.
+            if let Some(view) = lent {
+                view.effects().edits.truncate(edits);
+            }
+            Failure::of(&error, &self.store)
+        })
+    }
+
+    /// Tell it the pool's members.
+    pub(crate) fn update(&mut self, pool: &Pool, budget: Budget) -> Result<(), Failure> {
+        let endpoints: Vec<_> = pool
+            .endpoints()
+            .filter(|e| e.weight > 0)
+            .map(described)
+            .collect();
+        self.run(budget, |functions, store| match &functions.calls {
+            Calls::Sticking(role) => role.call_update(store, &endpoints),
+            Calls::Balancing(role) => role.call_update(store, &endpoints),
+            Calls::Scanning(role) => role.call_update(store, &endpoints),
+            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
+        })?;
+        self.table_version = pool.table_version;
+        self.widest = self.widest.max(pool.width() as u32);
+        Ok(())
+    }
+
+    /// Tell it which members may take new work.
+    pub(crate) fn eligible(&mut self, pool: &Pool, budget: Budget) -> Result<(), Failure> {
+        // The version is read first: a change in between is told next time.
+        let version = pool.state.eligibility_version();
+        let eligible = pool.endpoints().filter(|e| e.is_eligible());
+        let slots: Vec<_> = eligible.map(|endpoint| endpoint.slot().0).collect();
+        self.run(budget, |functions, store| match &functions.calls {
+            Calls::Sticking(role) => role.call_eligible(store, &slots),
+            Calls::Balancing(role) => role.call_eligible(store, &slots),
+            Calls::Scanning(role) => role.call_eligible(store, &slots),
+            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
+        })?;
+        self.eligibility_version = version;
+        self.told_ms = self.store.data().binding.shared.ticker.ticker().coarse_ms();
+        Ok(())
+    }
+
+    /// Tell it how attempts ended.
+    pub(crate) fn observe(&mut self, outcomes: &[Outcome], budget: Budget) -> Result<(), Failure> {
+        self.run(budget, |functions, store| match &functions.observing {
+            Some(observing) => observing.call_observe(store, outcomes),
+            None => Ok(()),
+        })
+    }
+
+    /// What it has learned, if it hands that over: schema and state.
+    pub(crate) fn save(&mut self, budget: Budget) -> Result<Option<(u32, Vec<u8>)>, Failure> {
+        let saved = self.run(budget, |functions, store| match &functions.handover {
+            Some(handover) => handover.call_save(store).map(Some),
+            None => Ok(None),
+        })?;
+        let too_large = saved
+            .as_ref()
+            .is_some_and(|(_, state)| state.len() > STATE_BYTES);
+        if too_large {
+            self.store
+                .data()
+                .warn("handover.save: more than 1 MiB is dropped".to_owned());
+            return Ok(None);
+        }
+        Ok(saved)
+    }
+
+    /// Give it what a predecessor has learned.
+    pub(crate) fn restore(
+        &mut self,
+        (schema, state): (u32, &[u8]),
+        budget: Budget,
+    ) -> Result<(), Failure> {
+        let restored = self.run(budget, |functions, store| match &functions.handover {
+            Some(handover) => handover.call_restore(store, schema, state),
+            None => Ok(Ok(())),
+        })?;
+        if let Err(reason) = restored {
+            let binding = &self.store.data().binding;
+            binding.write_log(Level::Warn, format!("handover.restore: {reason}"));
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self, binding: &Binding, budget: Budget) -> Result<(), Refusal> {
+        let config = &*binding.terms.config;
+        let configured = self.run(budget, |functions, store| match &functions.calls {
+            Calls::Screening(role) => role.call_configure(store, config),
+            Calls::Routing(role) => role.call_configure(store, config),
+            Calls::Sticking(role) => role.call_configure(store, config),
+            Calls::Balancing(role) => role.call_configure(store, config),
+            Calls::Scanning(role) => role.call_configure(store, config),
+            Calls::Finishing(role) => role.call_configure(store, config),
+        });
+        let configured = configured.map_err(|failure| failure.during("configure"))?;
+        configured.map_err(|ConfigError { key, reason }| Refusal::Config { key, reason })
+    }
+
+    fn run<T>(
+        &mut self,
+        budget: Budget,
+        call: impl FnOnce(&Functions, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        begin(&mut self.store, budget);
+        let answer = call(&self.functions, &mut self.store);
+        answer.map_err(|error| Failure::of(&error, &self.store))
+    }
+}
+
+fn begin(store: &mut Store<Guest>, budget: Budget) {
+    store.data().binding.shared.ticker.begin(budget.ticks());
+    store.set_epoch_deadline(budget.ticks());
+}
+
+fn instantiate(
+    store: &mut Store<Guest>,
+    binding: &Binding,
+    budget: Budget,
+) -> Result<Functions, Refusal> {
+    let version = &binding.version;
+    // A start function can loop as well as any other.
+    begin(store, budget);
+    let instance = version.instantiate(&mut *store);
+    let instance = instance.map_err(|error| Failure::of(&error, store).during("start"))?;
+    let functions = version.functions(binding.role(), &mut *store, &instance);
+    let functions = functions.map_err(|error| Refusal::Mistyped(format!("{error:#}")))?;
+    functions.ok_or_else(|| Refusal::wrong_role(binding.role(), &version.exports()))
+}
+
+fn described(endpoint: &Arc<gatewright_model::endpoint::Endpoint>) -> Endpoint {
+    Endpoint {
+        slot: endpoint.slot().0,
+        id: endpoint.id.to_string(),
+        host: endpoint.host.to_string(),
+        port: endpoint.port,
+        weight: endpoint.weight.into(),
+    }
+}
+
+impl Failure {
+    #[cold]
+    fn of(error: &wasmtime::Error, store: &Store<Guest>) -> Self {
+        let limits = &store.data().limits;
+        let fault = match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Fault::Overran,
+            _ if limits.has_refused() => Fault::OutOfMemory,
+            _ => Fault::Trapped,
+        };
+        let mut detail = format!("{error:?}");
+        if fault == Fault::OutOfMemory {
+            let used = limits.memory_used();
+            detail = format!("{used} bytes of memory were in use; {detail}");
+        }
+        cut(&mut detail, DETAIL_BYTES);
+        Self { fault, detail }
+    }
+
+    fn during(self, stage: &'static str) -> Refusal {
+        Refusal::Unprepared {
+            stage,
+            fault: self.fault,
+            detail: self.detail,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    /// A preparation that worked before and does not now.
+    fn from(refusal: Refusal) -> Self {
+        let fault = match &refusal {
+            Refusal::Unprepared { fault, .. } => *fault,
+            _ => Fault::Trapped,
+        };
+        Self {
+            fault,
+            detail: refusal.to_string(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The plugin host: it runs the WebAssembly components that make every decision
+//! of the gateway, within budgets, and says at once when one has no answer.
+//!
+//! Reading order: [`view`] is how a decision sees an exchange; `seat` makes one
+//! decision and `chain` holds a worker's seats; `instance` is a running plugin
+//! and `guest` the data that its imports (`imports/`) work on. `host` and
+//! `preparation` turn a snapshot into a plan and what each worker needs;
+//! `admission`, `trial`, `compile` and `cache` stand between a file and a
+//! `version`; `binding`, `window`, `ticker` and `preparer` hold faults in check.
+//!
+//! What is absent on purpose: no HTTP types, no async, no network. A decision
+//! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
+//! never.
+
+mod admission;
+mod binding;
+mod cache;
+mod chain;
+mod column;
+mod compile;
+mod contract;
+mod defaults;
+mod drafts;
+mod engine;
+mod event;
+mod fault;
+mod figures;
+mod guest;
+mod host;
+mod imports;
+mod instance;
+mod journal;
+mod library;
+mod limits;
+mod plan;
+mod preparation;
+mod preparer;
+mod seat;
+mod sessions;
+mod shared;
+mod space;
+mod statistics;
+mod sticking;
+mod ticker;
+mod trial;
+mod version;
+pub mod view;
+mod window;
+
+pub use admission::Refusal;
+pub use binding::{Binding, Place};
+pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
+pub use compile::{CompileError, Compiler, compile, lower_limits};
+pub use defaults::{DefaultPlugin, defaults};
+pub use event::{Happening, HostEvent};
+pub use fault::Fault;
+pub use figures::{Figure, Figures};
+pub use host::{Host, HostError, HostOptions};
+pub use journal::{Journal, Level, LogEntry};
+pub use plan::{Plan, PrepareError, Prepared};
+pub use seat::Seat;
+pub use sessions::{Session, Sessions};
+pub use statistics::SeatCounters;
+pub use view::{Edit, Effects, Ending, ExchangeView, Lent, Outcome, Route, Verdict};

@@ -1,0 +1,108 @@
+//! What an instance may have of the machine: memory, tables, core instances.
+
+use wasmtime::ResourceLimiter;
+
+/// Core instances in a component. Language runtimes that link their libraries
+/// dynamically have a few dozen.
+const CORE_INSTANCES: usize = 256;
+
+/// Table entries of an instance together: a large language runtime has some
+/// ten thousand functions in its tables.
+const TABLE_ENTRIES: usize = 100_000;
+
+/// Memories and tables of an instance, each.
+const MEMORIES_AND_TABLES: usize = 256;
+
+/// The limits of one instance and what it has used of them.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    memory: usize,
+    memory_used: usize,
+    table_entries: usize,
+    refused: bool,
+}
+
+impl Limits {
+    /// At most so many bytes in all linear memories together.
+    pub(crate) fn new(memory: u64) -> Self {
+        Self {
+            memory: usize::try_from(memory).unwrap_or(usize::MAX),
+            memory_used: 0,
+            table_entries: 0,
+            refused: false,
+        }
+    }
+
+    /// Whether memory or table entries were refused: a trap that follows is
+    /// most likely for want of it.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Bytes in all linear memories together.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.memory_used
+    }
+}
+
+/// Account for a growth within a limit; returns whether it is allowed.
+fn grow(used: &mut usize, current: usize, desired: usize, limit: usize) -> bool {
+    let grown = used.saturating_add(desired.saturating_sub(current));
+    let allowed = grown <= limit;
+    if allowed {
+        *used = grown;
+    }
+    allowed
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = grow(&mut self.memory_used, current, desired, self.memory);
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = grow(&mut self.table_entries, current, desired, TABLE_ENTRIES);
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MEMORIES_AND_TABLES
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_AND_TABLES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_count_together_against_the_limit() {
+        let mut limits = Limits::new(100);
+        assert!(limits.memory_growing(0, 60, None).unwrap());
+        assert!(!limits.has_refused());
+        assert!(!limits.memory_growing(0, 60, None).unwrap());
+        assert!(limits.has_refused());
+        assert!(limits.memory_growing(60, 100, None).unwrap());
+        assert_eq!(limits.memory_used(), 100);
+    }
+}

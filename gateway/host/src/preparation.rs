@@ -1,0 +1,292 @@
+//! The making of a plan: who sits where, who stays, who is new.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_model::config;
+use gatewright_model::id::{Digest, PluginName, PoolName};
+use gatewright_model::pool::Pool;
+use gatewright_model::role::{Grant, Role};
+use gatewright_model::snapshot::Snapshot;
+
+use crate::admission::Refusal;
+use crate::binding::{Binding, Estate, Place, Terms};
+use crate::drafts::{Draft, Drafts};
+use crate::host::Host;
+use crate::instance::{Assignment, Budget, Instance};
+use crate::plan::{Plan, PrepareError, Prepared};
+use crate::sessions::Sessions;
+use crate::trial;
+use crate::version::Version;
+
+/// A kept instance that took longer than this to be prepared is replaced,
+/// rather than updated between two requests, when its pool's table changed.
+const LONG: Duration = Duration::from_millis(1);
+
+/// One preparation.
+pub(crate) struct Preparation<'a> {
+    host: &'a Host,
+    snapshot: &'a Arc<Snapshot>,
+    previous: Option<&'a Plan>,
+    versions: HashMap<PluginName, Arc<Version>>,
+    plan: Plan,
+}
+
+impl<'a> Preparation<'a> {
+    pub(crate) fn new(
+        host: &'a Host,
+        snapshot: &'a Arc<Snapshot>,
+        previous: Option<&'a Plan>,
+    ) -> Self {
+        Self {
+            host,
+            snapshot,
+            previous,
+            versions: HashMap::new(),
+            plan: Plan::default(),
+        }
+    }
+
+    pub(crate) fn run(mut self) -> Result<Prepared, PrepareError> {
+        let config = Arc::clone(&self.snapshot.config);
+        let (mut policies, mut finishers) = (Vec::new(), Vec::new());
+        for (index, policy) in config.policies.iter().enumerate() {
+            let same = |other: &&config::Policy| other.binding.plugin == policy.binding.plugin;
+            let ordinal = config.policies[..index].iter().filter(same).count();
+            let draft = self.draft(&policy.binding, None, ordinal)?;
+            match draft.binding.role() {
+                Role::ResponsePolicy => finishers.push(draft),
+                _ => policies.push((draft, policy.on_fault)),
+            }
+        }
+        let router = self.draft(&config.router, None, 0)?;
+        let mut pools = Vec::new();
+        for pool in &Arc::clone(self.snapshot).pools {
+            self.enter_pool(pool);
+            let affinity = pool.config.affinity.as_ref();
+            let affinity = affinity
+                .map(|binding| self.draft(binding, Some(pool), 0))
+                .transpose()?;
+            let balancer = self.draft(&pool.config.balancer, Some(pool), 0)?;
+            pools.push((affinity, balancer));
+        }
+        let drafts = Drafts {
+            policies,
+            finishers,
+            router,
+            pools,
+        };
+        for binding in &self.plan.bindings {
+            self.host.library.seated(binding.plugin(), &binding.version);
+        }
+        Ok(Prepared {
+            plan: self.plan,
+            chains: drafts.chains(self.host.workers),
+        })
+    }
+
+    fn enter_pool(&mut self, pool: &Pool) {
+        let name = &pool.name;
+        let kept = self.previous.and_then(|plan| plan.sessions(name));
+        let sessions = kept.map_or_else(Arc::default, Arc::clone);
+        sessions.sweep(pool, self.host.now());
+        self.plan.sessions.insert(name.clone(), sessions);
+        self.plan.tables.insert(name.clone(), pool.table_version);
+    }
+
+    /// Seat what the configuration says, or what stands in for it.
+    fn draft(
+        &mut self,
+        binding: &config::Binding,
+        pool: Option<&Arc<Pool>>,
+        ordinal: usize,
+    ) -> Result<Draft, PrepareError> {
+        let mut place = Place {
+            role: binding.role,
+            pool: pool.map(|pool| pool.name.clone()),
+            plugin: binding.plugin.clone(),
+            ordinal,
+        };
+        let version = self.version(&binding.plugin);
+        let draft = version.and_then(|version| {
+            place.role = version.role_as(binding.role);
+            let terms = self.terms(place.clone(), binding, &version);
+            match self.host.shared.is_quarantined(&terms) {
+                true => Ok(self.stand_in(terms, version, pool)),
+                false => self.seat(terms, version, pool, None),
+            }
+        });
+        let draft = draft.map_err(|refusal| PrepareError { place, refusal })?;
+        self.plan.bindings.push(Arc::clone(&draft.binding));
+        Ok(draft)
+    }
+
+    /// Each file is read once in a preparation, so that all its seats get the
+    /// same version.
+    fn version(&mut self, plugin: &PluginName) -> Result<Arc<Version>, Refusal> {
+        if let Some(version) = self.versions.get(plugin) {
+            return Ok(Arc::clone(version));
+        }
+        let source = self.snapshot.config.plugins.get(plugin);
+        let version = self.host.library.version(plugin, source)?;
+        self.versions.insert(plugin.clone(), Arc::clone(&version));
+        Ok(version)
+    }
+
+    fn terms(&self, place: Place, binding: &config::Binding, version: &Version) -> Terms {
+        let source = self.snapshot.config.plugins.get(&binding.plugin);
+        let grants = match source {
+            // The default set is ours, and may do what there is to do.
+            None => Grant::ALL.to_vec(),
+            Some(source) if source.file.is_none() => Grant::ALL.to_vec(),
+            Some(source) => source.grants.clone(),
+        };
+        Terms {
+            version: version.digest,
+            config: Arc::clone(&binding.config),
+            deadline: binding.deadline,
+            grants,
+            memory: source.map_or(DEFAULT_MEMORY, |source| source.memory),
+            pools: self.pools_for(version),
+            place,
+        }
+    }
+
+    fn pools_for(&self, version: &Version) -> Vec<PoolName> {
+        match version.imports.pools {
+            true => self
+                .snapshot
+                .pools
+                .iter()
+                .map(|pool| pool.name.clone())
+                .collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// The latest other version that works here; if there is none, the
+    /// quarantined one keeps the seat and is never asked.
+    fn stand_in(&self, terms: Terms, version: Arc<Version>, pool: Option<&Arc<Pool>>) -> Draft {
+        let others = self
+            .host
+            .library
+            .others(&terms.place.plugin, version.digest);
+        for other in others {
+            let other_terms = Terms {
+                version: other.digest,
+                pools: self.pools_for(&other),
+                ..terms.clone()
+            };
+            if self.host.shared.is_quarantined(&other_terms) {
+                continue;
+            }
+            match self.seat(other_terms, other, pool, Some(version.digest)) {
+                Ok(draft) => return draft,
+                Err(refusal) => {
+                    tracing::warn!(place = %terms.place, %refusal, "an earlier version does not fit");
+                }
+            }
+        }
+        let binding = self.kept(&terms, None).unwrap_or_else(|| {
+            let binding = self.binding(terms, version, None);
+            binding.quarantine();
+            Arc::new(binding)
+        });
+        Draft {
+            binding,
+            pool: pool.cloned(),
+            instances: Vec::new(),
+        }
+    }
+
+    fn seat(
+        &self,
+        terms: Terms,
+        version: Arc<Version>,
+        pool: Option<&Arc<Pool>>,
+        stands_in_for: Option<Digest>,
+    ) -> Result<Draft, Refusal> {
+        let kept = self.kept(&terms, stands_in_for);
+        let goes_on = kept
+            .as_ref()
+            .is_some_and(|kept| !self.needs_fresh(kept, pool));
+        let binding = match kept {
+            Some(kept) => kept,
+            None => {
+                admit(&terms, &version)?;
+                let tried = self.binding(terms.clone(), Arc::clone(&version), None);
+                trial::hold(tried, self.snapshot, pool)?;
+                Arc::new(self.binding(terms, version, stands_in_for))
+            }
+        };
+        let workers = if goes_on { 0 } else { self.host.workers };
+        let instances = (0..workers).map(|worker| {
+            let assignment = Assignment {
+                binding: Arc::clone(&binding),
+                worker,
+                snapshot: Arc::clone(self.snapshot),
+                pool: pool.cloned(),
+            };
+            Instance::prepare(&assignment, Budget::PREPARATION)
+        });
+        Ok(Draft {
+            instances: instances.collect::<Result<_, _>>()?,
+            pool: pool.cloned(),
+            binding,
+        })
+    }
+
+    /// The binding of the plan before that is the very same.
+    fn kept(&self, terms: &Terms, stands_in_for: Option<Digest>) -> Option<Arc<Binding>> {
+        let binding = self.previous?.at(&terms.place)?;
+        let same = binding.terms == *terms && binding.stands_in_for == stands_in_for;
+        same.then(|| Arc::clone(binding))
+    }
+
+    /// Whether a kept binding's instances would take long to learn what is new.
+    fn needs_fresh(&self, binding: &Binding, pool: Option<&Arc<Pool>>) -> bool {
+        let Some(pool) = pool else {
+            return false;
+        };
+        let told = self.previous.and_then(|plan| plan.tables.get(&pool.name));
+        told != Some(&pool.table_version)
+            && binding.preparation().is_none_or(|duration| duration > LONG)
+    }
+
+    fn binding(
+        &self,
+        terms: Terms,
+        version: Arc<Version>,
+        stands_in_for: Option<Digest>,
+    ) -> Binding {
+        let before = self.previous.and_then(|plan| plan.at(&terms.place));
+        let estate = match before {
+            Some(before) => Arc::clone(&before.estate),
+            None => Arc::<Estate>::default(),
+        };
+        let sessions = terms.place.pool.as_ref();
+        let sessions: Option<Arc<Sessions>> = sessions
+            .and_then(|pool| self.plan.sessions.get(pool))
+            .cloned();
+        let shared = Arc::clone(&self.host.shared);
+        let estate = (estate, sessions);
+        let mut binding = Binding::new(terms, version, estate, shared, self.host.workers);
+        binding.stands_in_for = stands_in_for;
+        binding
+    }
+}
+
+/// Bytes of memory for an instance whose plugin declares none.
+const DEFAULT_MEMORY: u64 = 16 << 20;
+
+fn admit(terms: &Terms, version: &Version) -> Result<(), Refusal> {
+    if let Some(grant) = version.lacks(&terms.grants) {
+        let plugin = terms.place.plugin.clone();
+        return Err(Refusal::NotGranted { grant, plugin });
+    }
+    match version.has_role(terms.place.role) {
+        true => Ok(()),
+        false => Err(Refusal::wrong_role(terms.place.role, &version.exports())),
+    }
+}

@@ -1,0 +1,223 @@
+//! A pool's session table: which endpoint has which session.
+//!
+//! An entry names its endpoint by slot and by id. A slot goes to another
+//! endpoint only under another id, so an entry whose two names disagree is one
+//! of an endpoint that is gone, and is dropped when it is met.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gatewright_model::id::{EndpointId, Slot};
+use gatewright_model::pool::Pool;
+
+const SHARDS: usize = 16;
+
+/// Sessions of a shard: about 262 thousand in the whole table.
+const SHARD_SESSIONS: usize = 16_384;
+
+/// Bytes of a key; a longer one is not remembered.
+const KEY_BYTES: usize = 256;
+
+/// Entries that are looked at to find one that has been idle for long.
+const EVICTION_SAMPLE: usize = 16;
+
+/// The sessions of one pool, shared by all workers.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    hasher: RandomState,
+    shards: [Mutex<HashMap<Box<str>, Entry>>; SHARDS],
+}
+
+#[derive(Debug)]
+struct Entry {
+    slot: Slot,
+    endpoint: EndpointId,
+    idle: Duration,
+    used: Duration,
+}
+
+impl Entry {
+    fn is_live(&self, pool: &Pool, now: Duration) -> bool {
+        let endpoint = pool.endpoint(self.slot);
+        endpoint.is_some_and(|endpoint| endpoint.id == self.endpoint)
+            && now.saturating_sub(self.used) <= self.idle
+    }
+}
+
+/// A session as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// What the plugin keys it by.
+    pub key: Box<str>,
+    /// The endpoint that has it.
+    pub endpoint: EndpointId,
+    /// How long it has not been used.
+    pub idle: Duration,
+}
+
+impl Sessions {
+    /// The endpoint of a session; this counts as use.
+    pub(crate) fn get(&self, key: &str, pool: &Pool, now: Duration) -> Option<Slot> {
+        let mut shard = self.shard(key);
+        let entry = shard.get_mut(key)?;
+        if entry.is_live(pool, now) {
+            entry.used = now;
+            return Some(entry.slot);
+        }
+        shard.remove(key);
+        None
+    }
+
+    /// Remember a session; returns whether its endpoint exists and its key is
+    /// short enough.
+    pub(crate) fn set(
+        &self,
+        key: &str,
+        (slot, idle): (Slot, Duration),
+        pool: &Pool,
+        now: Duration,
+    ) -> bool {
+        let Some(endpoint) = pool.endpoint(slot) else {
+            return false;
+        };
+        if key.len() > KEY_BYTES {
+            return false;
+        }
+        let mut shard = self.shard(key);
+        if shard.len() >= SHARD_SESSIONS && !shard.contains_key(key) {
+            make_room(&mut shard, pool, now);
+        }
+        let endpoint = endpoint.id.clone();
+        let used = now;
+        shard.insert(
+            key.into(),
+            Entry {
+                slot,
+                endpoint,
+                idle,
+                used,
+            },
+        );
+        true
+    }
+
+    /// Forget a session; returns whether there was one.
+    pub fn remove(&self, key: &str) -> bool {
+        self.shard(key).remove(key).is_some()
+    }
+
+    /// Forget what is idle for too long or whose endpoint is gone.
+    pub(crate) fn sweep(&self, pool: &Pool, now: Duration) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.retain(|_, entry| entry.is_live(pool, now));
+        }
+    }
+
+    /// How many sessions are remembered.
+    pub fn count(&self) -> usize {
+        let shards = self.shards.iter();
+        shards
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len())
+            .sum()
+    }
+
+    /// Up to so many sessions, in no particular order. `now` is the host's
+    /// clock, [`crate::Host::now`].
+    pub fn list(&self, limit: usize, now: Duration) -> Vec<Session> {
+        let mut sessions = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = limit - sessions.len();
+            sessions.extend(shard.iter().take(room).map(|(key, entry)| Session {
+                key: key.clone(),
+                endpoint: entry.endpoint.clone(),
+                idle: now.saturating_sub(entry.used),
+            }));
+        }
+        sessions
+    }
+
+    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
+        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+        self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drop what is dead, or else the one longest idle of a small sample: the
+/// table's order is random, so its first entries are one.
+fn make_room(shard: &mut HashMap<Box<str>, Entry>, pool: &Pool, now: Duration) {
+    let sample = shard.iter().take(EVICTION_SAMPLE);
+    let victim = sample.min_by_key(|(_, entry)| (entry.is_live(pool, now), entry.used));
+    if let Some(key) = victim.map(|(key, _)| key.clone()) {
+        shard.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatewright_model::config::{self, Environment};
+    use gatewright_model::snapshot::Snapshot;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn snapshot(previous: Option<&Snapshot>, ports: &[u16]) -> Snapshot {
+        let server = |port: &u16| format!("{{ host = \"192.0.2.1\", port = {port} }}");
+        let servers: Vec<_> = ports.iter().map(server).collect();
+        let text = format!("[pools.web]\nservers = [{}]", servers.join(", "));
+        let config = config::parse(&text, Path::new("."), &Environment::empty());
+        Snapshot::next(previous, Arc::new(config.unwrap()), 1).unwrap()
+    }
+
+    #[test]
+    fn a_session_is_forgotten_when_it_is_idle_for_too_long() {
+        let snapshot = snapshot(None, &[1, 2]);
+        let pool = &snapshot.pools[0];
+        let sessions = Sessions::default();
+        assert!(sessions.set("key", (Slot(1), HOUR), pool, HOUR));
+        assert_eq!(sessions.get("key", pool, HOUR * 2), Some(Slot(1)));
+        assert_eq!(sessions.get("key", pool, HOUR * 3), Some(Slot(1)));
+        let late = HOUR * 4 + Duration::from_secs(1);
+        assert_eq!(sessions.get("key", pool, late), None);
+        assert_eq!(sessions.count(), 0);
+    }
+
+    #[test]
+    fn a_session_goes_with_its_endpoint_even_if_the_slot_is_taken_again() {
+        let before = snapshot(None, &[1, 2]);
+        let sessions = Sessions::default();
+        assert!(sessions.set("key", (Slot(1), HOUR), &before.pools[0], HOUR));
+        let between = snapshot(Some(&before), &[1]);
+        drop(before);
+        let after = snapshot(Some(&between), &[1, 3]);
+        let pool = &after.pools[0];
+        assert!(
+            pool.endpoint(Slot(1)).is_some(),
+            "the slot is not taken again"
+        );
+        assert_eq!(sessions.list(9, HOUR).len(), 1);
+        sessions.sweep(pool, HOUR);
+        assert_eq!(sessions.count(), 0);
+        assert!(!sessions.set("key", (Slot(7), HOUR), pool, HOUR));
+        assert!(!sessions.set(&"k".repeat(KEY_BYTES + 1), (Slot(1), HOUR), pool, HOUR));
+    }
+
+    #[test]
+    fn a_full_table_makes_room_for_the_newcomer() {
+        let snapshot = snapshot(None, &[1]);
+        let pool = &snapshot.pools[0];
+        let sessions = Sessions::default();
+        for key in 0..SHARDS * SHARD_SESSIONS + 5_000 {
+            assert!(sessions.set(&key.to_string(), (Slot(0), HOUR), pool, HOUR));
+        }
+        assert!(sessions.count() <= SHARDS * SHARD_SESSIONS);
+        assert!(sessions.remove(&(SHARDS * SHARD_SESSIONS + 4_999).to_string()));
+    }
+}

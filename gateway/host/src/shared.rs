@@ -1,0 +1,90 @@
+//! What seats, bindings and the preparer share of a host.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+use crate::binding::Terms;
+use crate::event::HostEvent;
+use crate::preparer::Order;
+use crate::ticker::TickerThread;
+
+/// Events that a receiver may leave unread; more are dropped for it.
+const EVENT_BACKLOG: usize = 256;
+
+/// What seats, bindings and the preparer share of a host.
+pub(crate) struct Shared {
+    pub(crate) engine: Engine,
+    pub(crate) ticker: TickerThread,
+    orders: Sender<Order>,
+    listeners: Mutex<Vec<SyncSender<HostEvent>>>,
+    quarantined: Mutex<HashSet<Terms>>,
+}
+
+impl Shared {
+    /// The shared part of a new host.
+    pub(crate) fn new(engine: Engine, ticker: TickerThread, orders: Sender<Order>) -> Self {
+        Self {
+            engine,
+            ticker,
+            orders,
+            listeners: Mutex::default(),
+            quarantined: Mutex::default(),
+        }
+    }
+
+    /// How long the host has been running.
+    pub(crate) fn now(&self) -> Duration {
+        self.ticker.ticker().now()
+    }
+
+    /// Have an instance made aside.
+    pub(crate) fn order(&self, order: Order) {
+        // The preparer lives as long as this sender does; were it gone, the
+        // seat would stay vacant, which is counted.
+        let _ = self.orders.send(order);
+    }
+
+    /// A receiver of events from now on.
+    pub(crate) fn listen(&self) -> Receiver<HostEvent> {
+        let (sender, receiver) = sync_channel(EVENT_BACKLOG);
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(sender);
+        receiver
+    }
+
+    /// Tell whoever listens; never waits for one that does not read.
+    pub(crate) fn tell(&self, event: HostEvent) {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| {
+            let sent = listener.try_send(event.clone());
+            !matches!(sent, Err(TrySendError::Disconnected(_)))
+        });
+    }
+
+    /// Keep in mind that a version is not to be seated so again.
+    pub(crate) fn remember_quarantined(&self, terms: &Terms) {
+        let mut known = self
+            .quarantined
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(terms.clone());
+    }
+
+    /// Whether a version was quarantined in this place on the same terms.
+    pub(crate) fn is_quarantined(&self, terms: &Terms) -> bool {
+        let known = self
+            .quarantined
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.contains(terms)
+    }
+}

@@ -1,0 +1,182 @@
+//! The clock of budgets: a thread that advances the engine's epoch every
+//! millisecond while decisions are being made, and rests when there are none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use wasmtime::Engine;
+
+/// The length of a tick.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks without a decision after which the thread rests. Calls that may take
+/// as long or longer say so.
+const IDLE_TICKS: u32 = 100;
+
+/// Nobody ticks.
+const RESTING: u8 = 0;
+/// Ticking; no decision since the last look.
+const IDLE: u8 = 1;
+/// Ticking; a decision came since the last look.
+const BUSY: u8 = 2;
+
+/// The ticker as workers see it.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    state: AtomicU8,
+    awake_until_ms: AtomicU64,
+    stopped: AtomicBool,
+    started: Instant,
+    coarse_ms: AtomicU64,
+}
+
+impl Ticker {
+    fn new() -> Self {
+        Self {
+            state: AtomicU8::new(RESTING),
+            awake_until_ms: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+            started: Instant::now(),
+            coarse_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// How long the host has been running.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The same in milliseconds, a tick or two late: free to ask for.
+    pub(crate) fn coarse_ms(&self) -> u64 {
+        self.coarse_ms.load(Ordering::Relaxed)
+    }
+
+    fn set_coarse(&self) {
+        let now = self.now().as_millis() as u64;
+        self.coarse_ms.store(now, Ordering::Relaxed);
+    }
+}
+
+/// The ticker's thread; it ends with this handle.
+#[derive(Debug)]
+pub(crate) struct TickerThread {
+    ticker: Arc<Ticker>,
+    thread: JoinHandle<()>,
+}
+
+impl TickerThread {
+    /// Start it for an engine.
+    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
+        let ticker = Arc::new(Ticker::new());
+        let ticking = Arc::clone(&ticker);
+        let thread = thread::Builder::new()
+            .name("gatewright-epoch".to_owned())
+            .spawn(move || tick(&ticking, &engine))?;
+        Ok(Self { ticker, thread })
+    }
+
+    /// What it shows to everyone.
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.ticker
+    }
+
+    /// A call begins that may take so many ticks: one relaxed load while others
+    /// came lately.
+    pub(crate) fn begin(&self, ticks: u64) {
+        if ticks >= u64::from(IDLE_TICKS) {
+            let until = self.ticker.now().as_millis() as u64 + ticks;
+            self.ticker
+                .awake_until_ms
+                .fetch_max(until, Ordering::Relaxed);
+        }
+        if self.ticker.state.load(Ordering::Relaxed) != BUSY {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wake(&self) {
+        if self.ticker.state.swap(BUSY, Ordering::AcqRel) == RESTING {
+            self.ticker.set_coarse();
+            self.thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for TickerThread {
+    fn drop(&mut self) {
+        self.ticker.stopped.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+    }
+}
+
+fn tick(ticker: &Ticker, engine: &Engine) {
+    let mut ticks = 0;
+    while !ticker.stopped.load(Ordering::Acquire) {
+        if ticker.state.load(Ordering::Acquire) == RESTING {
+            thread::park();
+            ticks = 0;
+            continue;
+        }
+        thread::sleep(TICK);
+        engine.increment_epoch();
+        ticker.set_coarse();
+        ticks += 1;
+        if ticks >= IDLE_TICKS {
+            ticks = 0;
+            let until = ticker.awake_until_ms.load(Ordering::Relaxed);
+            look(&ticker.state, until >= ticker.coarse_ms());
+        }
+    }
+}
+
+/// Busy becomes idle, and idle comes to rest, unless a decision came between.
+fn look(state: &AtomicU8, awake: bool) {
+    let order = Ordering::AcqRel;
+    if awake
+        || state
+            .compare_exchange(BUSY, IDLE, order, Ordering::Relaxed)
+            .is_ok()
+    {
+        return;
+    }
+    // Where this fails, a decision has just made it busy again.
+    let _ = state.compare_exchange(IDLE, RESTING, order, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_rests_only_after_a_whole_round_without_a_decision() {
+        let state = AtomicU8::new(BUSY);
+        look(&state, false);
+        assert_eq!(state.load(Ordering::Relaxed), IDLE);
+        look(&state, true);
+        assert_eq!(state.load(Ordering::Relaxed), IDLE);
+        look(&state, false);
+        assert_eq!(state.load(Ordering::Relaxed), RESTING);
+    }
+
+    #[test]
+    fn a_decision_wakes_it() {
+        let engine = crate::engine::engine().unwrap();
+        let thread = TickerThread::start(engine).unwrap();
+        let patience = Instant::now() + Duration::from_secs(30);
+        for _ in 0..2 {
+            let before = thread.ticker().coarse_ms();
+            thread.begin(2);
+            while thread.ticker().coarse_ms() <= before + 1 {
+                assert!(Instant::now() < patience, "no tick came");
+                thread::yield_now();
+            }
+            while thread.ticker().state.load(Ordering::Relaxed) != RESTING {
+                assert!(Instant::now() < patience, "it never rests");
+                thread::sleep(TICK);
+            }
+        }
+    }
+}

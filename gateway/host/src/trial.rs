@@ -1,0 +1,167 @@
+//! The trial of a version before it is seated: a few decisions on made-up
+//! servers, with values and sessions that are thrown away.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_model::endpoint::{Endpoint, EndpointState};
+use gatewright_model::id::{EndpointId, Slot};
+use gatewright_model::pool::{Pool, PoolState};
+use gatewright_model::role::Role;
+use gatewright_model::snapshot::Snapshot;
+
+use crate::admission::Refusal;
+use crate::binding::Binding;
+use crate::fault::Fault;
+use crate::instance::{Assignment, Budget, Instance};
+use crate::journal::Level;
+use crate::seat::Seat;
+use crate::view::{Effects, ExchangeView, Lent};
+
+/// Made-up servers.
+const ENDPOINTS: u16 = 3;
+
+/// Decisions to be made without a fault.
+const DECISIONS: u64 = 16;
+
+/// How long each may take: the first ones of a new instance run on cold caches,
+/// and the machine may be busy.
+const DEADLINE: Duration = Duration::from_millis(250);
+
+/// Try a binding that nobody else has seen.
+pub(crate) fn hold(
+    mut binding: Binding,
+    snapshot: &Arc<Snapshot>,
+    pool: Option<&Arc<Pool>>,
+) -> Result<(), Refusal> {
+    binding.on_trial = true;
+    binding.terms.deadline = DEADLINE;
+    binding.estate = Arc::default();
+    binding.sessions = binding.sessions.is_some().then(Arc::default);
+    let assignment = Assignment {
+        binding: Arc::new(binding),
+        worker: 0,
+        snapshot: Arc::clone(snapshot),
+        pool: pool.map(|pool| Arc::new(made_up(pool))),
+    };
+    let instance = Instance::prepare(&assignment, Budget::PREPARATION)?;
+    let mut seat = Seat::new(assignment, Some(instance));
+    let mut lent: Lent = Some(Box::new(MadeUp::default()));
+    for decision in 0..DECISIONS {
+        decide(&mut seat, decision, &mut lent).map_err(|fault| refusal(&seat, fault))?;
+    }
+    Ok(())
+}
+
+fn decide(seat: &mut Seat, decision: u64, lent: &mut Lent) -> Result<(), Fault> {
+    match seat.binding().role() {
+        Role::RequestPolicy => seat.check(lent).map(drop),
+        Role::Router => seat.route(lent).map(drop),
+        Role::Affinity => {
+            seat.lookup(lent)?;
+            let answered = Slot((decision % u64::from(ENDPOINTS)) as u32);
+            seat.bind(answered, lent)
+        }
+        // Keys as far apart as hashes are.
+        Role::Balancer => {
+            let key = decision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            seat.pick(key, lent).map(drop)
+        }
+        Role::ResponsePolicy => seat.finish(200, lent),
+    }
+}
+
+/// What the plugin's log of the trial says last of it.
+fn refusal(seat: &Seat, fault: Fault) -> Refusal {
+    let mut entries = seat.binding().journal().entries().into_iter().rev();
+    let last = entries.find(|entry| entry.level == Level::Error);
+    let message = last.map(|entry| entry.message).unwrap_or_default();
+    let detail = message
+        .strip_prefix(&format!("{fault}: "))
+        .unwrap_or(&message);
+    Refusal::Trial {
+        fault,
+        detail: detail.to_owned(),
+    }
+}
+
+fn made_up(pool: &Pool) -> Pool {
+    let state = Arc::new(PoolState::default());
+    let endpoints = (0..ENDPOINTS).filter_map(|number| endpoint(&state, number));
+    let endpoints = endpoints.map(Arc::new).collect();
+    let config = Arc::clone(&pool.config);
+    Pool::new(pool.index, config, state, 1, endpoints)
+}
+
+/// A server at an address that is kept for documentation (RFC 5737).
+fn endpoint(pool: &Arc<PoolState>, number: u16) -> Option<Endpoint> {
+    let state = EndpointState::claim(pool, 1)?;
+    let (host, port) = (format!("192.0.2.{}", number + 1), 80);
+    Some(Endpoint {
+        id: EndpointId::from(format!("{host}:{port}")),
+        host: host.into(),
+        port,
+        weight: 1,
+        labels: Default::default(),
+        state,
+    })
+}
+
+/// A plain request without headers, and its plain response.
+#[derive(Default)]
+struct MadeUp(Effects);
+
+impl ExchangeView for MadeUp {
+    fn method(&self) -> &str {
+        "GET"
+    }
+
+    fn scheme(&self) -> &str {
+        "https"
+    }
+
+    fn authority(&self) -> &str {
+        "trial.invalid"
+    }
+
+    fn path(&self) -> &str {
+        "/"
+    }
+
+    fn query(&self) -> Option<&str> {
+        None
+    }
+
+    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
+        None
+    }
+
+    fn cookie(&self, _name: &str) -> Option<&str> {
+        None
+    }
+
+    fn client_address(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200))
+    }
+
+    fn attempt(&self) -> u32 {
+        1
+    }
+
+    fn tried(&self) -> &[Slot] {
+        &[]
+    }
+
+    fn response_status(&self) -> u16 {
+        200
+    }
+
+    fn response_header(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
+
+    fn effects(&mut self) -> &mut Effects {
+        &mut self.0
+    }
+}

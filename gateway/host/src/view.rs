@@ -1,0 +1,153 @@
+//! How a decision sees the exchange that it decides about, and what it may ask
+//! to be done with it. The host knows no HTTP types: whoever owns the exchange
+//! implements [`ExchangeView`].
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use gatewright_model::id::{PoolIndex, Slot};
+
+/// One request and, once there is one, the head of its response.
+pub trait ExchangeView: Any + Send {
+    /// The method as sent.
+    fn method(&self) -> &str;
+    /// `http` or `https`, as the client spoke.
+    fn scheme(&self) -> &str;
+    /// The host that the client asked for, lower case, with its port if named.
+    fn authority(&self) -> &str;
+    /// The normalised path, without the query.
+    fn path(&self) -> &str;
+    /// The query without its question mark.
+    fn query(&self) -> Option<&str>;
+    /// A request header's value number `index`, counted from 0. The name may
+    /// come in any case.
+    fn header(&self, name: &str, index: usize) -> Option<&[u8]>;
+    /// The value of a cookie, without surrounding quotes.
+    fn cookie(&self, name: &str) -> Option<&str>;
+    /// The client's address, as the trusted proxies in front tell it.
+    fn client_address(&self) -> IpAddr;
+    /// 1 for the first attempt on an endpoint, 2 for the first retry.
+    fn attempt(&self) -> u32;
+    /// The slots that earlier attempts used, oldest first.
+    fn tried(&self) -> &[Slot];
+    /// The response's status; 0 while there is none.
+    fn response_status(&self) -> u16;
+    /// The first value of a response header.
+    fn response_header(&self, name: &str) -> Option<&[u8]>;
+    /// Where decisions leave what they ask for.
+    fn effects(&mut self) -> &mut Effects;
+}
+
+/// The exchange while a decision has it: taken into the instance's store for
+/// the call and put back, also after a trap. Moving it costs no allocation.
+pub type Lent = Option<Box<dyn ExchangeView>>;
+
+/// What decisions asked for beside their answer. It gathers over the life of
+/// an exchange; whoever acts on a part of it takes that part out.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// The endpoint to use if the pick cannot be, or for the next attempt.
+    pub second_choice: Option<Slot>,
+    /// Why it was decided so; at most 256 bytes.
+    pub reason: Option<String>,
+    /// How long the request may take in all; the shortest that was asked for.
+    pub timeout: Option<Duration>,
+    /// Changes to the request and the response, in the order asked for.
+    pub edits: Vec<Edit>,
+}
+
+/// A change to the request that the server will see, or to the response that
+/// the client will see. Header names are lower-case tokens that are neither
+/// hop-by-hop nor framing, and values hold no control characters: the host
+/// refuses others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Send this path, to be normalised again; the query is kept.
+    Path(String),
+    /// Send this query; none removes it.
+    Query(Option<String>),
+    /// Send this host.
+    Authority(String),
+    /// Replace a request header.
+    SetRequestHeader {
+        /// Its name.
+        name: String,
+        /// Its only value.
+        value: String,
+    },
+    /// Remove a request header.
+    RemoveRequestHeader(String),
+    /// Replace a response header.
+    SetResponseHeader {
+        /// Its name.
+        name: String,
+        /// Its only value.
+        value: String,
+    },
+    /// Add a response header beside others of its name.
+    AppendResponseHeader {
+        /// Its name.
+        name: String,
+        /// One more value.
+        value: String,
+    },
+    /// Remove a response header.
+    RemoveResponseHeader(String),
+    /// The body of the gateway's own answer.
+    Body {
+        /// Its media type.
+        content_type: String,
+        /// Its bytes, at most 64 KiB.
+        body: Vec<u8>,
+    },
+}
+
+/// What a router decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To a pool of the snapshot.
+    Forward(PoolIndex),
+    /// Nowhere: answer with this status, 200 to 599.
+    Answer(u16),
+    /// No route matches.
+    Unmatched,
+}
+
+/// What a request policy decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request goes on.
+    Proceed,
+    /// Answer with this status, 200 to 599.
+    Answer(u16),
+}
+
+/// How an attempt on an endpoint ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A response head arrived and its body was passed on whole.
+    Completed,
+    /// The connection could not be made.
+    ConnectFailed,
+    /// The connection closed or was reset before a whole response arrived.
+    Broken,
+    /// A deadline of the gateway passed.
+    TimedOut,
+    /// The client left before the end.
+    Abandoned,
+}
+
+/// One finished attempt on an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The endpoint that was tried.
+    pub slot: Slot,
+    /// How it ended.
+    pub ending: Ending,
+    /// The response's status, 0 when no response head arrived.
+    pub status: u16,
+    /// From sending the request's head to the response's head, in
+    /// microseconds; until the failure when there was no response.
+    pub duration_us: u32,
+}

@@ -1,0 +1,69 @@
+//! The default plugins, in the seats that they are for.
+
+use std::collections::BTreeSet;
+
+use gatewright_host::{ExchangeView, Lent, Route, defaults};
+use gatewright_model::id::{PoolIndex, Slot};
+
+use crate::support::{Request, Rig, config, request};
+
+/// The line that makes a plugin the balancer, with a deadline that a busy
+/// machine does not break.
+fn seated(plugin: &str) -> String {
+    format!("balancer = {{ plugin = \"{plugin}\", deadline = \"300ms\" }}")
+}
+
+#[test]
+fn every_default_balancer_picks_servers_of_its_pool() {
+    let others = ["path-router", "sticky-cookie"];
+    for plugin in defaults()
+        .iter()
+        .filter(|plugin| !others.contains(&plugin.name))
+    {
+        let mut rig = Rig::new();
+        rig.take(&config(&seated(plugin.name), 3)).unwrap();
+        let mut picked = BTreeSet::new();
+        for key in 0..200u64 {
+            let key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            picked.extend(rig.pick(key).unwrap());
+        }
+        let all = BTreeSet::from([Slot(0), Slot(1), Slot(2)]);
+        assert_eq!(picked, all, "{}", plugin.name);
+    }
+}
+
+#[test]
+fn the_default_chain_routes_sticks_and_balances() {
+    let mut rig = Rig::new();
+    let affinity = seated("sticky-cookie").replace("balancer", "affinity");
+    let chain = format!("{}\n{affinity}", seated("least-connections"));
+    let router = "[router.config]\nroutes = [{ path = \"/*\", pool = \"web\" }]\n";
+    rig.take(&format!("{}{router}", config(&chain, 3))).unwrap();
+    let mut lent: Lent = Some(Box::new(Request {
+        path: "/shop".to_owned(),
+        ..Default::default()
+    }));
+    let chain = &mut rig.chains[0];
+    assert_eq!(
+        chain.router.route(&mut lent),
+        Ok(Route::Forward(PoolIndex(0)))
+    );
+    let seats = &mut chain.pools[0];
+    let affinity = seats.affinity.as_mut().unwrap();
+    assert_eq!(affinity.lookup(&mut lent), Ok(None));
+    let picked = seats.balancer.pick(1, &mut lent).unwrap().unwrap();
+    affinity.bind(picked, &mut lent).unwrap();
+    let view: &mut Box<dyn ExchangeView> = lent.as_mut().unwrap();
+    assert_eq!(view.effects().edits.len(), 1, "no cookie was set");
+}
+
+#[test]
+fn least_connections_goes_where_there_is_least_to_do() {
+    let mut rig = Rig::new();
+    rig.take(&config(&seated("least-connections"), 3)).unwrap();
+    let pool = rig.snapshot.as_ref().unwrap().pools[0].clone();
+    pool.state.enter(Slot(0));
+    pool.state.enter(Slot(2));
+    let answer = rig.balancer().pick(1, &mut request());
+    assert_eq!(answer, Ok(Some(Slot(1))));
+}

@@ -1,0 +1,109 @@
+//! `gatewright check`: everything that a start would trip over, without
+//! starting. Certificates and plugins are loaded as a gateway loads them.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use gatewright_host::{Compiler, Host, HostOptions, Plan, PrepareError, Refusal};
+use gatewright_model::config::{self, Config, ConfigError, Environment, Places};
+use gatewright_model::snapshot::Snapshot;
+use gatewright_proxy::{BindError, Bound};
+
+use super::meaning::Meaning;
+use super::run::find;
+use crate::ending::usage;
+use crate::logging;
+
+/// What `gatewright check` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Beside the file and all that it includes, certificates are read and plugins are
+compiled, configured and tried, so that what passes here also starts. No port is
+taken and no server is contacted. Each error has file, line, key, reason and
+remedy; the exit code is then 2.
+
+Examples:
+  gatewright check
+  gatewright check -c /etc/gatewright/gatewright.toml
+  gatewright check --schema > gatewright.schema.json")]
+pub(super) struct CheckOptions {
+    /// The configuration; gatewright.toml here or in /etc/gatewright if not given.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print the JSON Schema of configurations instead, for editors.
+    #[arg(long, conflicts_with = "config")]
+    schema: bool,
+}
+
+pub(super) fn run(options: &CheckOptions) -> anyhow::Result<()> {
+    let text = match options.schema {
+        true => format!("{:#}\n", config::schema()),
+        false => check(&find(options.config.as_ref())?)?,
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// What the file means, if it is right.
+fn check(file: &Path) -> anyhow::Result<String> {
+    logging::to_stderr("warn")?;
+    let loaded = config::load_with_places(file, &Environment::process());
+    let (config, places) = loaded.map_err(usage)?;
+    load_certificates(&config, &places).map_err(usage)?;
+    let config = Arc::new(config);
+    let plan = load_plugins(&config, &places)?;
+    let meaning = Meaning {
+        config: &config,
+        plan: &plan,
+    };
+    Ok(format!("{} is right. It means:\n{meaning}", file.display()))
+}
+
+/// Load the certificates as a gateway does: for listeners like the configured
+/// ones, though on ports that nobody uses, because a gateway may be running.
+fn load_certificates(config: &Config, places: &Places) -> Result<(), ConfigError> {
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let mut elsewhere = config.clone();
+        elsewhere.workers = 1;
+        elsewhere.listeners = vec![listener.clone()];
+        elsewhere.listeners[0].listen = (Ipv4Addr::LOCALHOST, 0).into();
+        if let Err(BindError::Tls { source, .. }) = Bound::new(&elsewhere) {
+            let key = format!("listener[{index}].tls");
+            return Err(places.error(&key, "", source.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Compile, configure and try every plugin, in a folder that is removed again.
+fn load_plugins(config: &Arc<Config>, places: &Places) -> anyhow::Result<Plan> {
+    let cache = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let program = env::current_exe().context("cannot find this program's own file")?;
+    let host = Host::start(HostOptions {
+        workers: 1,
+        cache: cache.path().to_owned(),
+        compiler: Compiler::Child { program },
+    })?;
+    let snapshot = Snapshot::next(None, Arc::clone(config), 1).map_err(usage)?;
+    match host.prepare(&Arc::new(snapshot), None) {
+        Ok(prepared) => Ok(prepared.plan),
+        Err(error) => Err(usage(anyhow!(refused(&error, places)))),
+    }
+}
+
+/// Where in the configuration a plugin is at fault.
+fn refused(error: &PrepareError, places: &Places) -> ConfigError {
+    let PrepareError { place, refusal } = error;
+    match refusal {
+        Refusal::Config { key, reason } => places.error(&format!("{place}.config"), key, reason),
+        _ => {
+            let message = format!("plugin \"{}\": {refusal}", place.plugin);
+            places.error(&place.to_string(), "", message)
+        }
+    }
+}

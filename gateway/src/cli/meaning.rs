@@ -1,0 +1,99 @@
+//! What a configuration means, in words: what `gatewright check` shows.
+
+use std::fmt;
+
+use gatewright_host::Plan;
+use gatewright_model::config::{Binding, Config, HealthCheck, Listener, PoolConfig, Tls};
+use gatewright_model::id::PoolName;
+
+/// A configuration with the plugins that were loaded for it.
+pub(super) struct Meaning<'a> {
+    pub(super) config: &'a Config,
+    pub(super) plan: &'a Plan,
+}
+
+impl fmt::Display for Meaning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = self.config;
+        for listener in &config.listeners {
+            let Listener { name, listen, tls } = listener;
+            writeln!(f, "listener {name}: {listen}, {}", protocol(tls.as_ref()))?;
+        }
+        writeln!(
+            f,
+            "admin: http://{}, data in {}",
+            config.admin.listen,
+            config.admin.data.display()
+        )?;
+        writeln!(f, "workers: {}", config.workers)?;
+        for policy in &config.policies {
+            let role = policy.binding.role;
+            writeln!(f, "{role}: {}", self.plugin(&policy.binding, None))?;
+        }
+        writeln!(f, "router: {}", self.plugin(&config.router, None))?;
+        if let Some(pool) = config
+            .default_pool
+            .and_then(|index| config.pools.get(index.index()))
+        {
+            writeln!(f, "default pool: {}", pool.name)?;
+        }
+        config.pools.iter().try_for_each(|pool| self.pool(f, pool))
+    }
+}
+
+impl Meaning<'_> {
+    fn pool(&self, f: &mut fmt::Formatter<'_>, pool: &PoolConfig) -> fmt::Result {
+        writeln!(f, "pool {}:", pool.name)?;
+        writeln!(
+            f,
+            "  balancer: {}",
+            self.plugin(&pool.balancer, Some(&pool.name))
+        )?;
+        if let Some(affinity) = &pool.affinity {
+            writeln!(f, "  affinity: {}", self.plugin(affinity, Some(&pool.name)))?;
+        }
+        match &pool.health {
+            Some(HealthCheck { path, interval, .. }) => {
+                writeln!(
+                    f,
+                    "  health: GET {path} every {}",
+                    humantime::format_duration(*interval)
+                )?;
+            }
+            None => writeln!(f, "  health: not checked")?,
+        }
+        for server in &pool.servers {
+            writeln!(f, "  server {}: weight {}", server.id, server.weight)?;
+        }
+        Ok(())
+    }
+
+    /// A plugin, the version that is in its seat, and how long it may take.
+    fn plugin(&self, binding: &Binding, pool: Option<&PoolName>) -> String {
+        let seated = self.plan.bindings().iter().find(|seated| {
+            seated.role() == binding.role
+                && seated.pool() == pool
+                && *seated.plugin() == binding.plugin
+        });
+        let version = seated.map(|seated| format!(" {}", seated.version().short()));
+        format!(
+            "{}{}, within {}",
+            binding.plugin,
+            version.unwrap_or_default(),
+            humantime::format_duration(binding.deadline)
+        )
+    }
+}
+
+fn protocol(tls: Option<&Tls>) -> String {
+    match tls {
+        None => "http".to_owned(),
+        Some(Tls::SelfSigned) => "https with a self-signed certificate".to_owned(),
+        Some(Tls::Certificates(files)) => {
+            let files = files
+                .iter()
+                .map(|files| files.certificate.display().to_string());
+            format!("https with {}", files.collect::<Vec<_>>().join(", "))
+        }
+    }
+}

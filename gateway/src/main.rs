@@ -1,0 +1,22 @@
+//! `gatewright`: a native L7 load balancer whose every decision is made by
+//! WebAssembly components. This is the program: the command line, the wiring,
+//! and what one tries it out with.
+//!
+//! Reading order: [`cli`] has a file for each command; [`demo`] is the command
+//! that shows it all, with servers from [`backend`] and shoppers from
+//! [`traffic`].
+
+mod backend;
+mod cli;
+mod demo;
+mod ending;
+mod logging;
+mod runtime;
+mod signals;
+mod traffic;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,52 @@
+//! What the system tells a running gateway: to end, or to read its
+//! configuration again.
+
+use std::io;
+
+use tokio::signal::unix::{self, SignalKind};
+
+/// The signals that are listened to, from the moment this is made: none is
+/// missed between two calls.
+pub(crate) struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hangup: unix::Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// SIGINT, which is Ctrl-C, or SIGTERM.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+impl Signals {
+    /// Listen from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hangup: unix::signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Wait for the next one.
+    pub(crate) async fn next(&mut self) -> Request {
+        tokio::select! {
+            _ = self.interrupt.recv() => Request::Stop,
+            _ = self.terminate.recv() => Request::Stop,
+            _ = self.hangup.recv() => Request::Reload,
+        }
+    }
+
+    /// Wait until asked to end.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Request::Stop {}
+    }
+}

@@ -1,0 +1,165 @@
+//! Clients that dawdle, overreach or leave: whatever they do, nothing stays
+//! counted as in flight.
+
+use crate::support::{Gateway, Pool, Upstream, eventually, plain};
+
+/// A gateway whose deadlines pass soon.
+async fn impatient(server: &Upstream) -> Gateway {
+    let timeouts = "[timeouts]\nrequest_head = \"100ms\"\nidle = \"100ms\"\nbody_idle = \"100ms\"";
+    let pool = Pool::of(&[server]);
+    Gateway::builder().with(timeouts).pool(pool).start().await
+}
+
+#[tokio::test]
+async fn a_head_that_comes_too_slowly_is_answered_408() {
+    let server = Upstream::named("a").await;
+    let gateway = impatient(&server).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost:").await;
+    let response = client.response().await;
+    assert_eq!(response.status(), 408);
+    assert!(response.error().contains("too slowly"));
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_second_head_that_comes_too_slowly_is_answered_408_too() {
+    let server = Upstream::named("a").await;
+    let gateway = impatient(&server).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(client.response().await.status(), 200);
+    client.send("G").await;
+    assert_eq!(client.response().await.status(), 408);
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_in_time() {
+    let server = Upstream::named("a").await;
+    let gateway = impatient(&server).await;
+    let mut client = gateway.connect().await;
+    assert!(client.is_closed().await);
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(client.response().await.status(), 200);
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_ends_the_request() {
+    let server = Upstream::scripted(|peer| async move { peer.stall().await }).await;
+    let retries = "{ attempts = 1, per_try_timeout = \"200ms\" }";
+    let gateway = Gateway::before(Pool::of(&[&server]).with("retries", retries)).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf")
+        .await;
+    assert!([408, 504].contains(&client.response().await.status()));
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_its_body_is_not_in_flight_any_more() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client
+        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf")
+        .await;
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    drop(client);
+    gateway.settles().await;
+    assert!(!server.request().is_whole);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_response_is_not_in_flight_any_more() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        let mut client = gateway.connect().await;
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        clients.push(client);
+    }
+    eventually("all are in flight", async || gateway.active().await == 5).await;
+    drop(clients);
+    gateway.settles().await;
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_response_is_not_in_flight_any_more() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        let _ = peer
+            .try_send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await;
+        while peer.try_send("5\r\nhello\r\n").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.bytes(1000).await;
+    assert_eq!(gateway.active().await, 1);
+    drop(client);
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_is_cut_off() {
+    let server = Upstream::answering(|_| plain(&"x".repeat(32 << 20))).await;
+    let gateway = impatient(&server).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    gateway.settles().await;
+    assert!(client.rest().await.len() < 32 << 20);
+}
+
+#[tokio::test]
+async fn a_big_response_waits_with_its_server_for_a_slow_client() {
+    const BIG: usize = 64 << 20;
+    let server = Upstream::answering(|_| plain(&"x".repeat(BIG))).await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let before = gateway.memory();
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    for _ in 0..20 {
+        client.bytes(1000).await;
+        assert!(gateway.memory() < before + (16 << 20));
+        assert_eq!(gateway.active().await, 1);
+    }
+    drop(client);
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_are_turned_away() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::builder()
+        .with("[limits]\nconnections = 2")
+        .pool(Pool::of(&[&server]));
+    let gateway = gateway.start().await;
+    let mut clients = [gateway.connect().await, gateway.connect().await];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(client.response().await.status(), 200);
+    }
+    assert!(gateway.connect().await.is_closed().await);
+    drop(clients);
+    eventually("there is room again", async || {
+        let mut client = gateway.connect().await;
+        let sent = client.try_send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        sent.is_ok() && client.try_response().await.is_some()
+    })
+    .await;
+}

@@ -1,0 +1,76 @@
+//! The end of a gateway: what runs is finished, and nothing new is begun.
+
+use crate::support::{Gateway, Pool, Upstream, eventually};
+
+/// A server that sends half of its response at once and the rest when told.
+async fn in_two_halves() -> Upstream {
+    Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+            .await;
+        peer.resumed().await;
+        peer.send("world").await;
+        peer.stall().await;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_before_the_gateway_ends() {
+    let server = in_two_halves().await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    gateway.terminate();
+    eventually("new clients are refused", async || !gateway.accepts().await).await;
+    server.resume();
+    assert_eq!(client.bytes(10).await, b"helloworld");
+    assert!(client.is_closed().await);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_the_end_up() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut idle = [gateway.connect().await, gateway.connect().await];
+    idle[0].send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert_eq!(idle[0].response().await.status(), 200);
+    gateway.terminate();
+    for client in &mut idle {
+        assert!(client.is_closed().await);
+    }
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
+    let server = in_two_halves().await;
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"100ms\"")
+        .pool(Pool::of(&[&server]));
+    let gateway = gateway.start().await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    gateway.terminate();
+    assert_eq!(client.rest().await, b"hello");
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_is_not_ready() {
+    let server = in_two_halves().await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    gateway.terminate();
+    eventually("it says so", async || {
+        gateway.admin("/readyz").await.status() == 503
+    })
+    .await;
+    server.resume();
+    assert_eq!(gateway.exit_code().await, 0);
+}

@@ -1,0 +1,175 @@
+//! HTTP/2 from clients, HTTP/1.1 to servers.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Version};
+use http_body_util::{BodyExt, Full};
+
+use crate::support::{
+    Body, Builder, Client, Gateway, Pool, Upstream, body_of, empty, endless, eventually, plain,
+    soon, whole,
+};
+
+async fn over_tls(server: &Upstream) -> (Gateway, Client) {
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .pool(Pool::of(&[server]));
+    let gateway = builder.start().await;
+    let client = Client::https(gateway.tls_address(), &["h2", "http/1.1"]).await;
+    assert!(matches!(client, Client::Http2(_)), "HTTP/2 is preferred");
+    (gateway, client)
+}
+
+fn post(body: Body) -> Request<Body> {
+    Request::post("https://localhost/")
+        .body(body)
+        .expect("a request")
+}
+
+#[tokio::test]
+async fn a_request_over_http2_reaches_the_server_as_http1() {
+    let server = Upstream::named("a").await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    let response = client.get("/path?query").await;
+    assert_eq!(
+        (response.version(), &response.body()[..]),
+        (Version::HTTP_2, &b"a"[..])
+    );
+    let request = server.request();
+    assert_eq!(request.start_line(), "GET /path?query HTTP/1.1");
+    assert_eq!(request.headers("host"), ["localhost"]);
+    assert_eq!(request.headers("via"), ["2.0 gatewright"]);
+}
+
+#[tokio::test]
+async fn streams_of_one_connection_do_not_wait_for_each_other() {
+    let server = Upstream::scripted(|mut peer| async move {
+        let request = peer.request().await.expect("a request");
+        match request.target() {
+            "/slow" => peer.stall().await,
+            _ => peer.send(plain("fast")).await,
+        }
+    })
+    .await;
+    let (gateway, mut client) = over_tls(&server).await;
+    let slow = Request::get("https://localhost/slow")
+        .body(empty())
+        .expect("a request");
+    let slow = match &mut client {
+        Client::Http2(sender) => sender.send_request(slow),
+        Client::Http1(_) => unreachable!("it speaks HTTP/2"),
+    };
+    let slow = tokio::spawn(slow);
+    eventually("the slow one is in flight", async || {
+        gateway.active().await == 1
+    })
+    .await;
+    for _ in 0..10 {
+        assert_eq!(client.get("/").await.body(), "fast");
+    }
+    assert!(!slow.is_finished());
+    slow.abort();
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn bodies_pass_both_ways() {
+    let server = Upstream::answering(|request| plain(request.text())).await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    let big = "x".repeat(1 << 20);
+    let response = client
+        .send(post(whole(big.clone())))
+        .await
+        .expect("a response");
+    assert_eq!(
+        body_of(response.into_body()).await.expect("a whole body"),
+        big
+    );
+}
+
+#[tokio::test]
+async fn trailers_pass_both_ways() {
+    let server = Upstream::answering(|_| {
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nx-sum: back\r\n\r\n"
+            .into()
+    })
+    .await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    let trailers = HeaderMap::from_iter([(
+        "x-sum".parse().expect("a name"),
+        HeaderValue::from_static("there"),
+    )]);
+    let body = Full::<Bytes>::from("hi").with_trailers(std::future::ready(Some(Ok(trailers))));
+    let body = body.map_err(|never| match never {}).boxed();
+    let response = client.send(post(body)).await.expect("a response");
+    let received = soon("a body", response.into_body().collect())
+        .await
+        .expect("a whole body");
+    assert_eq!(received.trailers().expect("trailers")["x-sum"], "back");
+    assert_eq!(server.request().trailer("x-sum"), Some("there"));
+}
+
+#[tokio::test]
+async fn cookies_that_come_in_pieces_arrive_as_one() {
+    let server = Upstream::named("a").await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    let request = Request::get("https://localhost/")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2");
+    client
+        .send(request.body(empty()).expect("a request"))
+        .await
+        .expect("a response");
+    assert_eq!(server.request().headers("cookie"), ["a=1; b=2"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_is_not_in_flight_any_more() {
+    let server = Upstream::scripted(|peer| async move { peer.stall().await }).await;
+    let (gateway, mut client) = over_tls(&server).await;
+    let sending = tokio::spawn(async move { client.send(post(endless("begin"))).await.is_ok() });
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    sending.abort();
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_resets_its_stream_alone() {
+    let server = Upstream::scripted(|mut peer| async move {
+        let request = peer.request().await.expect("a request");
+        match request.target() {
+            "/cut" => {
+                peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+                    .await
+            }
+            _ => peer.send(plain("whole")).await,
+        }
+    })
+    .await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    let cut = Request::get("https://localhost/cut")
+        .body(empty())
+        .expect("a request");
+    let response = client.send(cut).await.expect("a response");
+    assert!(body_of(response.into_body()).await.is_err());
+    assert_eq!(client.get("/").await.body(), "whole");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_answered_413_on_its_stream_alone() {
+    let server = Upstream::named("a").await;
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .pool(Pool::of(&[&server]));
+    let gateway = builder
+        .with("[limits]\nrequest_body = \"1KiB\"")
+        .start()
+        .await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let response = client
+        .send(post(whole("x".repeat(2000))))
+        .await
+        .expect("a response");
+    assert_eq!(response.status(), 413);
+    assert_eq!(client.get("/").await.body(), "a");
+    gateway.settles().await;
+}

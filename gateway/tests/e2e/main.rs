@@ -1,0 +1,20 @@
+//! The gateway from outside: the real binary on real sockets, between clients
+//! and servers that behave well, badly, or not at all.
+
+mod support;
+
+mod client_trouble;
+mod drain;
+mod forwarding;
+mod health;
+mod http1;
+mod http2;
+mod plugins;
+mod refusals;
+mod reload;
+mod retries;
+mod smuggling;
+mod start;
+mod swaps;
+mod tls;
+mod upstream_trouble;

@@ -1,0 +1,121 @@
+//! Changes of the configuration while traffic flows: all of one or nothing.
+
+use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually};
+
+async fn before_a(server: &Upstream) -> Gateway {
+    Builder::new()
+        .workers(2)
+        .pool(Pool::of(&[server]))
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn a_saved_change_is_taken_over_without_a_failed_request() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let gateway = before_a(&a).await;
+    let load = Load::on(gateway.address(), "/");
+    load.goes_on(50).await;
+    let [old, new] = [&a, &b].map(|server| server.address().to_string());
+    gateway.edit(|text| text.replace(&old, &new));
+    eventually("the new server is the only one", async || {
+        let servers = gateway.servers().await;
+        servers.len() == 1 && servers[0]["port"] == b.address().port()
+    })
+    .await;
+    load.goes_on(50).await;
+    let before = a.requests().len();
+    load.goes_on(50).await;
+    assert_eq!(a.requests().len(), before);
+    load.stop_without_failure().await;
+}
+
+#[tokio::test]
+async fn a_wrong_change_is_refused_with_its_place_and_the_old_goes_on() {
+    let server = Upstream::named("a").await;
+    let gateway = before_a(&server).await;
+    let load = Load::on(gateway.address(), "/");
+    for (line, reason) in [
+        ("balancre = \"round-robin\"", "balancre"),
+        ("balancer = \"no-such-plugin\"", "no-such-plugin"),
+        ("connect_timeout = 2", "connect_timeout"),
+        ("= = =", "gatewright.toml"),
+    ] {
+        let mut sound = String::new();
+        gateway.edit(|text| {
+            sound.clone_from(&text);
+            text + line
+        });
+        gateway.says(reason).await;
+        assert_eq!(gateway.get("/").await.text(), "a");
+        gateway.edit(|_| sound);
+    }
+    load.stop_without_failure().await;
+    gateway.edit(|text| {
+        text.replace(
+            "health = false",
+            "balancer = \"round-robin\"\nhealth = false",
+        )
+    });
+    gateway.says("round-robin").await;
+}
+
+#[tokio::test]
+async fn saving_what_was_there_already_publishes_nothing() {
+    let server = Upstream::named("a").await;
+    let gateway = before_a(&server).await;
+    let generation = gateway.metric("gatewright_generation").await;
+    gateway.edit(|text| format!("# a comment\n{text}"));
+    gateway.hang_up();
+    gateway.says("nothing to change").await;
+    assert_eq!(gateway.metric("gatewright_generation").await, generation);
+}
+
+#[tokio::test]
+async fn a_hang_up_reads_the_configuration_again() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let gateway = before_a(&a).await;
+    let [old, new] = [&a, &b].map(|server| server.address().to_string());
+    gateway.edit(|text| text.replace(&old, &new));
+    gateway.hang_up();
+    eventually("the new server answers", async || {
+        gateway.get("/").await.text() == "b"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_said_and_changes_nothing() {
+    let server = Upstream::named("a").await;
+    let gateway = before_a(&server).await;
+    gateway.edit(|text| text.replace("count = 2", "count = 3"));
+    gateway.says("restart").await;
+    assert_eq!(gateway.get("/").await.text(), "a");
+}
+
+#[tokio::test]
+async fn a_request_under_way_to_a_removed_server_is_finished() {
+    let slow = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+            .await;
+        // The other half is sent once the gateway has let go of the server.
+        peer.resumed().await;
+        peer.send("world").await;
+    })
+    .await;
+    let other = Upstream::named("other").await;
+    let gateway = before_a(&slow).await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    let [old, new] = [&slow, &other].map(|server| server.address().to_string());
+    gateway.edit(|text| text.replace(&old, &new));
+    eventually("the other serves", async || {
+        gateway.get("/").await.text() == "other"
+    })
+    .await;
+    slow.resume();
+    assert_eq!(client.bytes(10).await, b"helloworld");
+    gateway.settles().await;
+}

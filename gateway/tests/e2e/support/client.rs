@@ -1,0 +1,116 @@
+//! A client that is no part of the gateway: hyper's, over HTTPS.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::eventually::soon;
+use super::tls::connect_tls;
+
+/// A request's body.
+pub(crate) type Body = BoxBody<Bytes, std::io::Error>;
+
+/// One connection to the gateway.
+pub(crate) enum Client {
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
+}
+
+impl Client {
+    /// Over TLS, with the protocol that the gateway prefers of those offered.
+    pub(crate) async fn https(address: SocketAddr, offered: &[&str]) -> Self {
+        let stream = connect_tls(address, "localhost", offered).await;
+        if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Self::http1_on(stream).await;
+        }
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = handshake.await.expect("a handshake");
+        tokio::spawn(connection);
+        Self::Http2(sender)
+    }
+
+    async fn http1_on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+        let handshake = http1::handshake(TokioIo::new(stream));
+        let (sender, connection) = handshake.await.expect("a handshake");
+        tokio::spawn(connection);
+        Self::Http1(sender)
+    }
+
+    /// Send a request and wait for the response's head.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> hyper::Result<Response<Incoming>> {
+        match self {
+            Self::Http1(sender) => {
+                sender.ready().await?;
+                soon("a response", sender.send_request(request)).await
+            }
+            Self::Http2(sender) => {
+                sender.ready().await?;
+                soon("a response", sender.send_request(request)).await
+            }
+        }
+    }
+
+    /// GET a path and read the response whole.
+    pub(crate) async fn get(&mut self, path: &str) -> Response<Bytes> {
+        // HTTP/1.1 wants a Host, HTTP/2 an authority; each ignores the other's.
+        let request = match self {
+            Self::Http1(_) => Request::get(path).header("host", "localhost"),
+            Self::Http2(_) => Request::get(format!("https://localhost{path}")),
+        };
+        let request = request.body(empty()).expect("a request");
+        let (head, body) = self.send(request).await.expect("a response").into_parts();
+        Response::from_parts(head, body_of(body).await.expect("a whole body"))
+    }
+}
+
+/// No body.
+pub(crate) fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed()
+}
+
+/// A body that is there from the start.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed()
+}
+
+/// Read a body to its end.
+pub(crate) async fn body_of(body: Incoming) -> hyper::Result<Bytes> {
+    Ok(soon("a body", body.collect()).await?.to_bytes())
+}
+
+/// A body that begins and never ends.
+pub(crate) fn endless(beginning: &'static str) -> Body {
+    Endless(Some(beginning)).boxed()
+}
+
+struct Endless(Option<&'static str>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match self.0.take() {
+            Some(beginning) => Poll::Ready(Some(Ok(Frame::data(beginning.into())))),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Plugins that misbehave on purpose: small modules by hand, made into
+//! components against the contract in `wit/`.
+//!
+//! A version must pass a trial on made-up servers (port 80) and requests (path
+//! `/`) before it is seated, so those that are to fault with clients behave
+//! there.
+
+use std::path::Path;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// What every guest has: memory that is handed out from `$free` on and taken
+/// back after each call, and zeros to return "fine" or "none" from.
+const COMMON: &str = include_str!("guest.wat");
+
+/// Where results are written: see `guest.wat`.
+const PLUGIN: &str = "gatewright:plugin";
+
+/// A component under construction.
+pub(crate) struct Guest {
+    includes: Vec<String>,
+    imports: String,
+    body: String,
+}
+
+impl Guest {
+    /// A balancer whose `pick` runs this code, with `$key` and the number of
+    /// servers `$width` at hand, and then picks the slot on the stack.
+    pub(crate) fn balancer(pick: &str) -> Self {
+        let body = include_str!("balancer.wat").replace("(; pick ;)", pick);
+        Self::of("balancer", body)
+    }
+
+    /// A balancer that runs this code on every pick with clients' requests,
+    /// though not in its trial, and otherwise picks the first slot.
+    pub(crate) fn balancer_that(misbehaves: &str) -> Self {
+        Self::balancer(&format!(
+            "(if (global.get $live) (then {misbehaves})) (i32.const 0)"
+        ))
+    }
+
+    /// A router that runs this code for every path but `/`, and otherwise says
+    /// that no route matches.
+    pub(crate) fn router_that(misbehaves: &str) -> Self {
+        let body = include_str!("router.wat").replace("(; route ;)", misbehaves);
+        Self::of("router", body)
+    }
+
+    /// A request policy that runs this code for every path but `/`, and
+    /// otherwise lets pass.
+    pub(crate) fn policy_that(misbehaves: &str) -> Self {
+        let body = include_str!("policy.wat").replace("(; check ;)", misbehaves);
+        Self::of("request-policy", body)
+    }
+
+    fn of(world: &str, body: String) -> Self {
+        Self {
+            includes: vec![format!("include {PLUGIN}/{world}@0.1.0;")],
+            imports: String::new(),
+            body,
+        }
+    }
+
+    /// Let it import a function that needs a grant, though it never calls it.
+    pub(crate) fn importing(mut self, interface: &str, function: &str, signature: &str) -> Self {
+        self.includes
+            .push(format!("import {PLUGIN}/{interface}@0.1.0;"));
+        self.imports +=
+            &format!("(import \"{PLUGIN}/{interface}@0.1.0\" \"{function}\" (func {signature}))");
+        self
+    }
+
+    /// The component's bytes.
+    pub(crate) fn build(&self) -> Vec<u8> {
+        let text = format!("(module {} {COMMON} {})", self.imports, self.body);
+        let mut module = wat::parse_str(&text).expect("a module");
+        let mut resolve = Resolve::default();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        resolve.push_dir(folder).expect("the contract");
+        let world = format!(
+            "package test:guest; world guest {{ {} }}",
+            self.includes.join(" ")
+        );
+        let package = resolve.push_str("guest.wit", &world).expect("a world");
+        let world = resolve
+            .select_world(&[package], Some("guest"))
+            .expect("a world");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+            .expect("a module with its world");
+        let mut encoder = ComponentEncoder::default()
+            .module(&module)
+            .expect("a module of the world");
+        encoder.encode().expect("a component")
+    }
+}
+
+/// The component of a default plugin.
+pub(crate) fn default_plugin(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist");
+    std::fs::read(folder.join(format!("{name}.wasm"))).expect("a default plugin")
+}
+
+/// What a guest may do wrong.
+pub(crate) mod misdeeds {
+    /// Trap.
+    pub(crate) const TRAP: &str = "(unreachable)";
+    /// Never answer.
+    pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever))";
+    /// Take memory until there is none, then trap, as allocators do.
+    pub(crate) const EAT: &str = "(loop $more \
+        (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
+}

@@ -1,0 +1,271 @@
+//! A gateway under test: the real binary, in a folder of its own, on ports that
+//! the system chose and its log names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::Mutex;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use super::config::Builder;
+use super::eventually::eventually;
+use super::message::Message;
+use super::run::{self, Log};
+use super::wire::Wire;
+
+/// The name of the configuration in its folder.
+const FILE: &str = "gatewright.toml";
+
+/// What it logs once it serves.
+const READY: &str = " ready workers=";
+
+/// A running gateway. It is killed when it is dropped.
+pub(crate) struct Gateway {
+    child: Mutex<Child>,
+    log: Log,
+    folder: TempDir,
+    /// Where it listens, in the order of the configuration.
+    listeners: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl Gateway {
+    /// A gateway to be.
+    pub(crate) fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A gateway in front of one pool.
+    pub(crate) async fn before(pool: super::Pool) -> Self {
+        Self::builder().pool(pool).start().await
+    }
+
+    pub(super) async fn start(builder: &Builder) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        builder.write(&folder.path().join(FILE));
+        let (child, log) = run::spawn(&["run", "-c", FILE], folder.path());
+        let mut gateway = Self {
+            child: Mutex::new(child),
+            log,
+            folder,
+            listeners: Vec::new(),
+            admin: None,
+        };
+        eventually("the gateway serves, or has given up", async || {
+            gateway.log().contains(READY) || gateway.has_ended().is_some()
+        })
+        .await;
+        assert_eq!(
+            gateway.has_ended(),
+            None,
+            "it does not start:\n{}",
+            gateway.log()
+        );
+        gateway.listeners = addresses(&gateway.log(), " listening address=");
+        gateway.admin = addresses(&gateway.log(), " admin listening address=").pop();
+        gateway
+    }
+
+    /// Where it serves plain HTTP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listeners[0]
+    }
+
+    /// Where it serves HTTPS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.listeners[1]
+    }
+
+    /// Where it is administered.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin.expect("an admin listener")
+    }
+
+    /// A connection for bytes as a test writes them.
+    pub(crate) async fn connect(&self) -> Wire {
+        let stream = TcpStream::connect(self.address())
+            .await
+            .expect("it accepts");
+        stream.set_nodelay(true).expect("a socket's option");
+        Wire::new(stream)
+    }
+
+    /// Send bytes on a connection of their own and read one response.
+    pub(crate) async fn exchange(&self, request: impl AsRef<[u8]>) -> Message {
+        let mut wire = self.connect().await;
+        wire.send(request).await;
+        wire.response().await
+    }
+
+    /// GET a path on a connection of its own.
+    pub(crate) async fn get(&self, path: &str) -> Message {
+        self.exchange(get(path)).await
+    }
+
+    /// GET a path of the admin listener.
+    pub(crate) async fn admin(&self, path: &str) -> Message {
+        let stream = TcpStream::connect(self.admin_address())
+            .await
+            .expect("it accepts");
+        ask(stream, path).await.expect("an answer")
+    }
+
+    /// What its API says at a path.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let mut answer = self.admin(path).await.json();
+        assert_eq!(answer["success"], true, "{answer}");
+        answer["data"].take()
+    }
+
+    /// What it says of its servers.
+    pub(crate) async fn servers(&self) -> Vec<Value> {
+        self.api("/api/servers").await.as_array().expect("servers").clone()
+    }
+
+    /// How many of its servers are in this state.
+    pub(crate) async fn count(&self, status: &str) -> usize {
+        let servers = self.servers().await;
+        servers
+            .iter()
+            .filter(|server| server["status"] == status)
+            .count()
+    }
+
+    /// How many requests it has in flight on its servers.
+    pub(crate) async fn active(&self) -> u64 {
+        let servers = self.servers().await;
+        servers
+            .iter()
+            .map(|server| server["activeConnections"].as_u64().expect("a count"))
+            .sum()
+    }
+
+    /// Wait until nothing is in flight, neither by its servers nor its clients.
+    pub(crate) async fn settles(&self) {
+        eventually("nothing is in flight", async || {
+            self.active().await == 0 && self.metric("gatewright_requests_in_flight").await == 0.0
+        })
+        .await;
+    }
+
+    /// A figure of `/metrics`: the sum of all lines that begin with `name`,
+    /// followed by labels or by the value.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.admin("/metrics").await;
+        let values = text.text().lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let is_whole_name = rest.starts_with([' ', '{', ',']);
+            is_whole_name.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+        });
+        values.sum()
+    }
+
+    /// A file beside the configuration.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Change the configuration as an editor would.
+    pub(crate) fn edit(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(self.path(FILE)).expect("the configuration");
+        self.put(FILE, change(text));
+    }
+
+    /// Put a file in place at once, as a careful copy does.
+    pub(crate) fn put(&self, name: &str, content: impl AsRef<[u8]>) {
+        let draft = self.path("draft");
+        std::fs::write(&draft, content).expect("a file");
+        std::fs::rename(&draft, self.path(name)).expect("a file");
+    }
+
+    /// Wait for a word in its log.
+    pub(crate) async fn says(&self, text: &str) {
+        eventually(&format!("the log says {text:?}"), async || {
+            self.log().contains(text)
+        })
+        .await;
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no panic").clone()
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let path = format!("/proc/{}/statm", self.id());
+        let pages = std::fs::read_to_string(path).expect("it runs");
+        let resident = pages.split(' ').nth(1).expect("a second number");
+        resident.parse::<usize>().expect("a number") * 4096
+    }
+
+    fn id(&self) -> u32 {
+        self.child.lock().expect("no panic").id()
+    }
+
+    /// Ask it to stop, as a service manager does.
+    pub(crate) fn terminate(&self) {
+        run::signal(self.id(), libc::SIGTERM);
+    }
+
+    /// Ask it to read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        run::signal(self.id(), libc::SIGHUP);
+    }
+
+    /// Whether it accepts connections.
+    pub(crate) async fn accepts(&self) -> bool {
+        TcpStream::connect(self.address()).await.is_ok()
+    }
+
+    /// Wait for its end.
+    pub(crate) async fn exit_code(&self) -> i32 {
+        eventually("the gateway ends", async || self.has_ended().is_some()).await;
+        self.has_ended()
+            .and_then(|status| status.code())
+            .expect("it was not killed")
+    }
+
+    fn has_ended(&self) -> Option<ExitStatus> {
+        self.child
+            .lock()
+            .expect("no panic")
+            .try_wait()
+            .expect("it is our child")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Ok(child) = self.child.get_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("the gateway's log:\n{}", self.log());
+        }
+    }
+}
+
+/// A GET request.
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")
+}
+
+async fn ask(stream: TcpStream, path: &str) -> Option<Message> {
+    let mut wire = Wire::new(stream);
+    wire.try_send(get(path)).await.ok()?;
+    wire.try_response().await
+}
+
+/// The addresses that the log names after these words.
+fn addresses(log: &str, words: &str) -> Vec<SocketAddr> {
+    let named = log.lines().filter_map(|line| line.split_once(words));
+    let plain = named.filter(|(before, _)| !before.ends_with(" admin"));
+    plain
+        .map(|(_, address)| address.trim().parse().expect("an address"))
+        .collect()
+}

@@ -1,0 +1,26 @@
+//! What the tests are made of: a gateway, servers, clients, plugins, and
+//! patience.
+
+mod client;
+mod component;
+mod config;
+mod eventually;
+mod gateway;
+mod load;
+mod message;
+mod run;
+mod tls;
+mod upstream;
+mod wire;
+
+pub(crate) use client::{Body, Client, body_of, empty, endless, whole};
+pub(crate) use component::{Guest, default_plugin, misdeeds};
+pub(crate) use config::{Builder, Pool};
+pub(crate) use eventually::{eventually, soon};
+pub(crate) use gateway::{Gateway, get};
+pub(crate) use load::Load;
+pub(crate) use message::Message;
+pub(crate) use run::run_until_exit;
+pub(crate) use tls::{Certified, certificate_of, connect_tls};
+pub(crate) use upstream::{Peer, Upstream, plain};
+pub(crate) use wire::Wire;

@@ -1,0 +1,72 @@
+//! The binary as a process.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use super::eventually::eventually;
+
+/// All that a process has written so far, to either stream.
+pub(crate) type Log = Arc<Mutex<String>>;
+
+/// Run the binary in a folder, apart from the environment's settings.
+pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("PORT")
+        .env_remove("WORKER_COUNT")
+        .env_remove("HEALTH_CHECK_INTERVAL")
+        .env("GATEWRIGHT_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let log = Log::default();
+    collect(child.stdout.take().expect("it is piped"), &log);
+    collect(child.stderr.take().expect("it is piped"), &log);
+    (child, log)
+}
+
+/// Read in a thread, so that a full pipe never holds the process up.
+fn collect(mut stream: impl Read + Send + 'static, log: &Log) {
+    let log = Arc::clone(log);
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut chunk) {
+            let text = String::from_utf8_lossy(&chunk[..read]);
+            log.lock().expect("no panic").push_str(&text);
+        }
+    });
+}
+
+/// Send a signal to a process that we have started.
+pub(crate) fn signal(process: u32, signal: i32) {
+    let process = i32::try_from(process).expect("a process id");
+    // SAFETY: `kill` touches no memory; the process is our child, not yet waited for.
+    let sent = unsafe { libc::kill(process, signal) };
+    assert_eq!(sent, 0, "the gateway has ended already");
+}
+
+/// Run the binary until it ends by itself: its exit code and what it wrote.
+pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
+    let (mut child, log) = spawn(arguments, folder);
+    let mut status = None;
+    eventually("it ends by itself", async || {
+        status = child.try_wait().expect("it is our child");
+        status.is_some()
+    })
+    .await;
+    let code = status
+        .and_then(|status| status.code())
+        .expect("it was not killed");
+    // The pipes may be read a moment later than the process ends.
+    eventually("its last words are read", async || {
+        Arc::strong_count(&log) == 1
+    })
+    .await;
+    let log = log.lock().expect("no panic").clone();
+    (code, log)
+}

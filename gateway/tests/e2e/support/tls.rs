@@ -1,0 +1,106 @@
+//! TLS from outside: a client that takes any certificate, and certificates.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::eventually::soon;
+
+/// Connect by TLS, asking for `name` and offering these protocols.
+pub(crate) async fn connect_tls(
+    address: SocketAddr,
+    name: &str,
+    offered: &[&str],
+) -> TlsStream<TcpStream> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("usual versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = offered
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    let stream = TcpStream::connect(address)
+        .await
+        .expect("the gateway accepts");
+    let name = ServerName::try_from(name.to_owned()).expect("a host's name");
+    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    soon("a handshake", handshake).await.expect("a handshake")
+}
+
+/// The certificate that the gateway showed.
+pub(crate) fn certificate_of(stream: &TlsStream<TcpStream>) -> Vec<u8> {
+    let (_, connection) = stream.get_ref();
+    let chain = connection.peer_certificates().expect("a certificate");
+    chain[0].to_vec()
+}
+
+/// A certificate for a name, and its key, in PEM.
+pub(crate) struct Certified {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) der: Vec<u8>,
+}
+
+impl Certified {
+    /// Signed by itself.
+    pub(crate) fn for_name(name: &str) -> Self {
+        let signed = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+        Self {
+            certificate: signed.cert.pem(),
+            key: signed.signing_key.serialize_pem(),
+            der: signed.cert.der().to_vec(),
+        }
+    }
+}
+
+/// Trusts everyone: who shows the certificate is what is tested.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _certificate: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
