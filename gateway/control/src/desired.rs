@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_model::config::{Config, ConfigError, ConfigErrors, Environment, Places, load_with_places};
+use gatewright_model::config::{
+    Config, ConfigError, ConfigErrors, Environment, Places, load_with_places,
+};
 
 use crate::gateway::Source;
 

@@ -39,8 +39,17 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.happened {
             Happened::Health(change) => {
-                let HealthChange { pool, endpoint, health, reason } = change;
-                write!(f, "{endpoint} of pool {pool} is {}: {reason}", health.name())
+                let HealthChange {
+                    pool,
+                    endpoint,
+                    health,
+                    reason,
+                } = change;
+                write!(
+                    f,
+                    "{endpoint} of pool {pool} is {}: {reason}",
+                    health.name()
+                )
             }
             Happened::Plugin(event) => plugin(event, f),
             Happened::Reloaded(reloaded) => write!(f, "{reloaded}"),
@@ -50,7 +59,13 @@ impl fmt::Display for Event {
 }
 
 fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let HostEvent { role, pool, plugin, version, happening } = event;
+    let HostEvent {
+        role,
+        pool,
+        plugin,
+        version,
+        happening,
+    } = event;
     write!(f, "plugin {plugin} {} ({role}", version.short())?;
     if let Some(pool) = pool {
         write!(f, " of pool {pool}")?;

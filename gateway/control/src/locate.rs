@@ -63,9 +63,11 @@ impl Wanted {
             _ => (place.to_string(), format!("plugin \"{plugin}\"")),
         };
         match refusal {
-            Refusal::Config { key: inner, reason } => {
-                self.error(&format!("{key}.config"), inner, format!("{whose}: {reason}"))
-            }
+            Refusal::Config { key: inner, reason } => self.error(
+                &format!("{key}.config"),
+                inner,
+                format!("{whose}: {reason}"),
+            ),
             refusal => self.error(&key, "", format!("{whose}: {refusal}")),
         }
     }

@@ -45,8 +45,16 @@ impl fmt::Display for Reloaded {
             Self::Unchanged { generation } => {
                 write!(f, "nothing to change; generation {} stays", generation.0)
             }
-            Self::Published { generation, workers, of } => {
-                write!(f, "generation {} is in force on {workers} of {of} workers", generation.0)
+            Self::Published {
+                generation,
+                workers,
+                of,
+            } => {
+                write!(
+                    f,
+                    "generation {} is in force on {workers} of {of} workers",
+                    generation.0
+                )
             }
         }
     }

@@ -81,5 +81,7 @@ fn unchecked(pool: &Pool) -> usize {
         return 0;
     }
     let endpoints = pool.endpoints();
-    endpoints.filter(|endpoint| endpoint.state.last_check().is_none()).count()
+    endpoints
+        .filter(|endpoint| endpoint.state.last_check().is_none())
+        .count()
 }

@@ -13,7 +13,7 @@ use gatewright_host::{Happening, Host, HostEvent};
 use tokio::sync::{Notify, oneshot};
 
 use crate::control::Control;
-use crate::events::Happened;
+use crate::events::{Events, Happened};
 use crate::watcher::Sight;
 use crate::{admin, sampler, watcher};
 
@@ -36,7 +36,8 @@ impl ControlThread {
         sight: Option<Sight>,
     ) -> io::Result<Self> {
         let quarantined = Arc::new(Notify::new());
-        follow(host.events(), Arc::clone(control), &quarantined)?;
+        let events = Arc::clone(&control.events);
+        follow(host.events(), events, Arc::clone(&quarantined))?;
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,13 +75,9 @@ impl ControlThread {
 /// waits; it ends with the host's last user.
 fn follow(
     told: mpsc::Receiver<HostEvent>,
-    control: Arc<Control>,
-    quarantined: &Arc<Notify>,
+    events: Arc<Events>,
+    quarantined: Arc<Notify>,
 ) -> io::Result<()> {
-    let events = Arc::clone(&control.events);
-    // The host must not be kept alive by whoever waits for its end.
-    drop(control);
-    let quarantined = Arc::clone(quarantined);
     let thread = std::thread::Builder::new().name("plugin-events".into());
     thread.spawn(move || {
         for event in told {

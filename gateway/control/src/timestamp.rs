@@ -27,7 +27,10 @@ impl fmt::Display for Timestamp {
         let seconds = self.0 / 1000 % 60;
         let minutes = self.0 / 60_000 % 60;
         let hours = self.0 / 3_600_000 % 24;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z")
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"
+        )
     }
 }
 

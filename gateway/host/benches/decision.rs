@@ -1,6 +1,11 @@
 //! What a decision costs: each default plugin alone at three sizes of a pool,
 //! and the whole default chain.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a bench that measures faults measures nothing"
+)]
+
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -83,7 +88,7 @@ fn bench(balancer: &str, servers: u16) -> Bench {
     let server = |number| format!("{{ host = \"192.0.2.1\", port = {} }}", 3000 + number);
     let servers: Vec<_> = (0..servers).map(server).collect();
     let text = format!(
-        "[router.config]\nroutes = [{{ path = \"/api/*\", pool = \"web\" }}]\n\
+        "[router]\nplugin = \"path-router\"\n[router.config]\nroutes = [{{ path = \"/api/*\", pool = \"web\" }}]\n\
          [pools.web]\nhealth = false\nbalancer = \"{balancer}\"\naffinity = \"sticky-cookie\"\n\
          servers = [{}]\n",
         servers.join(", ")

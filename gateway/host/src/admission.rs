@@ -91,7 +91,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn incomplete(error: wasmtime::Error) -> Self {
+    pub(crate) fn incomplete(error: &wasmtime::Error) -> Self {
         let error = error.to_string();
         Self::Link(error)
     }

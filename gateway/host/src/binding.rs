@@ -234,13 +234,13 @@ impl Binding {
         let fault = failure.fault;
         let detail = failure.detail;
         self.shared
-            .tell(self.event(Happening::Faulted { fault, detail }));
+            .tell(&self.event(Happening::Faulted { fault, detail }));
         if self.is_one_too_many(fault) && !self.quarantined.swap(true, Ordering::Relaxed) {
             self.shared.remember_quarantined(&self.terms);
             let place = &self.terms.place;
             let version = self.terms.version.short();
             tracing::error!(target: "gatewright::plugin", %place, version, "quarantined");
-            self.shared.tell(self.event(Happening::Quarantined));
+            self.shared.tell(&self.event(Happening::Quarantined));
         }
     }
 

@@ -21,7 +21,7 @@ const CPU_SECONDS: u64 = 180;
 const ADDRESS_SPACE: u64 = 2 << 30;
 
 /// How much a compilation stands back behind traffic.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// How long a compilation may take by the wall clock, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);

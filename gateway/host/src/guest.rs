@@ -9,6 +9,7 @@ use gatewright_model::snapshot::Snapshot;
 use crate::binding::Binding;
 use crate::journal::Level;
 use crate::limits::Limits;
+use crate::patience::Patience;
 use crate::view::{Edit, ExchangeView, Lent};
 
 /// Edits that one exchange may gather; more are dropped with a log entry.
@@ -28,6 +29,8 @@ pub(crate) struct Guest {
     pub(crate) pool: Option<Arc<Pool>>,
     /// What it may have of the machine.
     pub(crate) limits: Limits,
+    /// What it may still have of the time, in the call that it is making.
+    pub(crate) patience: Patience,
     /// Its randomness.
     pub(crate) random: fastrand::Rng,
 }

@@ -15,6 +15,7 @@ use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::journal::{Level, cut};
 use crate::limits::Limits;
+use crate::patience::Patience;
 use crate::version::{Calls, Functions};
 use crate::view::Lent;
 
@@ -89,10 +90,12 @@ impl Instance {
             snapshot: Arc::clone(&to.snapshot),
             pool: to.pool.clone(),
             limits: Limits::new(binding.terms.memory),
+            patience: Patience::default(),
             random: fastrand::Rng::new(),
         };
         let mut store = Store::new(&binding.shared.engine, guest);
         store.limiter(|guest| &mut guest.limits);
+        store.epoch_deadline_callback(|mut call| Ok(call.data_mut().patience.passed_now()));
         let functions = instantiate(&mut store, binding, budget)?;
         let mut instance = Self {
             store,
@@ -135,7 +138,9 @@ impl Instance {
     ) -> Result<T, Failure> {
         let edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
         self.store.set_epoch_deadline(budget.ticks());
-        self.store.data_mut().exchange = lent.take();
+        let guest = self.store.data_mut();
+        guest.patience = Patience::of(budget.ticks());
+        guest.exchange = lent.take();
         let answer = call(&self.functions.calls, &mut self.store);
         *lent = self.store.data_mut().exchange.take();
         answer.map_err(|error| {
@@ -252,6 +257,7 @@ impl Instance {
 
 fn begin(store: &mut Store<Guest>, budget: Budget) {
     store.data().binding.shared.ticker.begin(budget.ticks());
+    store.data_mut().patience = Patience::of(budget.ticks());
     store.set_epoch_deadline(budget.ticks());
 }
 

@@ -32,6 +32,7 @@ mod instance;
 mod journal;
 mod library;
 mod limits;
+mod patience;
 mod plan;
 mod preparation;
 mod preparer;

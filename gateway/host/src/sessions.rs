@@ -210,14 +210,24 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_makes_room_for_the_newcomer() {
+    fn a_full_shard_drops_what_is_dead_before_what_is_old() {
         let snapshot = snapshot(None, &[1]);
         let pool = &snapshot.pools[0];
-        let sessions = Sessions::default();
-        for key in 0..SHARDS * SHARD_SESSIONS + 5_000 {
-            assert!(sessions.set(&key.to_string(), (Slot(0), HOUR), pool, HOUR));
-        }
-        assert!(sessions.count() <= SHARDS * SHARD_SESSIONS);
-        assert!(sessions.remove(&(SHARDS * SHARD_SESSIONS + 4_999).to_string()));
+        let entry = |idle, used| Entry {
+            slot: Slot(0),
+            endpoint: EndpointId::from("192.0.2.1:1"),
+            idle,
+            used,
+        };
+        let mut shard = HashMap::from([
+            ("dead".into(), entry(HOUR, HOUR * 8)),
+            ("old".into(), entry(HOUR * 99, HOUR)),
+            ("new".into(), entry(HOUR * 99, HOUR * 9)),
+        ]);
+        let present = |shard: &HashMap<Box<str>, Entry>, key: &str| shard.contains_key(key);
+        make_room(&mut shard, pool, HOUR * 10);
+        assert!(!present(&shard, "dead") && shard.len() == 2);
+        make_room(&mut shard, pool, HOUR * 10);
+        assert!(!present(&shard, "old") && present(&shard, "new"));
     }
 }

@@ -59,7 +59,7 @@ impl Shared {
     }
 
     /// Tell whoever listens; never waits for one that does not read.
-    pub(crate) fn tell(&self, event: HostEvent) {
+    pub(crate) fn tell(&self, event: &HostEvent) {
         let mut listeners = self
             .listeners
             .lock()

@@ -1,5 +1,6 @@
 //! The clock of budgets: a thread that advances the engine's epoch every
-//! millisecond while decisions are being made, and rests when there are none.
+//! millisecond while decisions are being made, and hardly ever when there are
+//! none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -13,9 +14,14 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// Ticks without a decision after which the thread rests. Calls that may take
 /// as long or longer say so.
-const IDLE_TICKS: u32 = 100;
+const IDLE_TICKS: u64 = 100;
 
-/// Nobody ticks.
+/// The length of a tick while resting. It goes on ticking, because a worker may
+/// have been held up between saying that a call begins and making it: such a
+/// call is stopped late, but it is stopped.
+const RESTING_TICK: Duration = Duration::from_millis(100);
+
+/// Ticking slowly.
 const RESTING: u8 = 0;
 /// Ticking; no decision since the last look.
 const IDLE: u8 = 1;
@@ -26,7 +32,8 @@ const BUSY: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Ticker {
     state: AtomicU8,
-    awake_until_ms: AtomicU64,
+    ticks: AtomicU64,
+    awake_until: AtomicU64,
     stopped: AtomicBool,
     started: Instant,
     coarse_ms: AtomicU64,
@@ -36,7 +43,8 @@ impl Ticker {
     fn new() -> Self {
         Self {
             state: AtomicU8::new(RESTING),
-            awake_until_ms: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
+            awake_until: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
             started: Instant::now(),
             coarse_ms: AtomicU64::new(0),
@@ -85,11 +93,11 @@ impl TickerThread {
     /// A call begins that may take so many ticks: one relaxed load while others
     /// came lately.
     pub(crate) fn begin(&self, ticks: u64) {
-        if ticks >= u64::from(IDLE_TICKS) {
-            let until = self.ticker.now().as_millis() as u64 + ticks;
-            self.ticker
-                .awake_until_ms
-                .fetch_max(until, Ordering::Relaxed);
+        if ticks >= IDLE_TICKS {
+            // Counted in ticks, as the deadline is: on a busy machine they are
+            // longer than they should be.
+            let until = self.ticker.ticks.load(Ordering::Relaxed) + ticks;
+            self.ticker.awake_until.fetch_max(until, Ordering::Relaxed);
         }
         if self.ticker.state.load(Ordering::Relaxed) != BUSY {
             self.wake();
@@ -113,21 +121,17 @@ impl Drop for TickerThread {
 }
 
 fn tick(ticker: &Ticker, engine: &Engine) {
-    let mut ticks = 0;
     while !ticker.stopped.load(Ordering::Acquire) {
-        if ticker.state.load(Ordering::Acquire) == RESTING {
-            thread::park();
-            ticks = 0;
-            continue;
+        match ticker.state.load(Ordering::Acquire) {
+            RESTING => thread::park_timeout(RESTING_TICK),
+            _ => thread::sleep(TICK),
         }
-        thread::sleep(TICK);
         engine.increment_epoch();
         ticker.set_coarse();
-        ticks += 1;
-        if ticks >= IDLE_TICKS {
-            ticks = 0;
-            let until = ticker.awake_until_ms.load(Ordering::Relaxed);
-            look(&ticker.state, until >= ticker.coarse_ms());
+        let ticks = ticker.ticks.fetch_add(1, Ordering::Relaxed) + 1;
+        if ticks.is_multiple_of(IDLE_TICKS) {
+            let until = ticker.awake_until.load(Ordering::Relaxed);
+            look(&ticker.state, until >= ticks);
         }
     }
 }
@@ -159,6 +163,20 @@ mod tests {
         assert_eq!(state.load(Ordering::Relaxed), IDLE);
         look(&state, false);
         assert_eq!(state.load(Ordering::Relaxed), RESTING);
+    }
+
+    #[test]
+    fn it_stays_awake_for_a_long_call() {
+        let engine = crate::engine::engine().unwrap();
+        let thread = TickerThread::start(engine).unwrap();
+        thread.begin(5 * IDLE_TICKS);
+        let ticker = thread.ticker();
+        let patience = Instant::now() + Duration::from_secs(60);
+        while ticker.state.load(Ordering::Relaxed) != RESTING {
+            assert!(Instant::now() < patience, "it never rests");
+            thread::sleep(TICK);
+        }
+        assert!(ticker.ticks.load(Ordering::Relaxed) >= 5 * IDLE_TICKS);
     }
 
     #[test]

@@ -162,7 +162,9 @@ impl Version {
 macro_rules! role {
     ($engine:expr, $pre:expr, $interface:ident) => {
         match admission::exports($engine, $pre.component(), stringify!($interface)) {
-            true => Some($interface::GuestIndices::new($pre).map_err(Refusal::incomplete)?),
+            true => Some(
+                $interface::GuestIndices::new($pre).map_err(|error| Refusal::incomplete(&error))?,
+            ),
             false => None,
         }
     };

@@ -94,6 +94,8 @@ pub enum Edit {
     },
     /// Remove a response header.
     RemoveResponseHeader(String),
+    /// Add a `Set-Cookie` header with this value.
+    SetCookie(String),
     /// The body of the gateway's own answer.
     Body {
         /// Its media type.

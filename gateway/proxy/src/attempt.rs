@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Timeout,
     #[error("the client left before its request was whole")]
     ClientLeft,
+    #[error("the request's body came too slowly")]
+    ClientStalled,
     #[error("the request's body is larger than allowed")]
     BodyTooLarge,
 }
@@ -43,7 +45,7 @@ impl Failure {
             Self::Connect(_) | Self::ConnectTimeout => Ending::ConnectFailed,
             Self::Broken(_) => Ending::Broken,
             Self::Timeout => Ending::TimedOut,
-            Self::ClientLeft | Self::BodyTooLarge => Ending::Abandoned,
+            Self::ClientLeft | Self::ClientStalled | Self::BodyTooLarge => Ending::Abandoned,
         }
     }
 }
@@ -184,10 +186,12 @@ impl Attempt<'_> {
             }
             match connection.poll_head(cx, &self.facts.method) {
                 Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Broken)),
-                Poll::Pending => self
-                    .deadline
-                    .poll_passed(cx)
-                    .map(|()| Err(Failure::Timeout)),
+                Poll::Pending => self.deadline.poll_passed(cx).map(|()| {
+                    Err(match sending.waits_for_client() {
+                        true => Failure::ClientStalled,
+                        false => Failure::Timeout,
+                    })
+                }),
             }
         })
         .await;

@@ -189,18 +189,28 @@ impl Drop for Serving {
     }
 }
 
-/// Serve a connection until it closes.
-pub(crate) async fn serve(
+/// Serve a connection until it closes. It is counted in at once, before the
+/// future runs, so that the next one is not accepted beyond the limit.
+pub(crate) fn serve(
     worker: Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-) {
+) -> impl Future<Output = ()> {
     let client = Client::new(&worker, peer, tls.is_some());
-    let Some(acceptor) = tls else {
-        client.waits();
-        return serve_http1(&client, stream).await;
-    };
+    async move {
+        match tls {
+            None => {
+                client.waits();
+                serve_http1(&client, stream).await;
+            }
+            Some(acceptor) => serve_tls(&client, stream, &acceptor).await,
+        }
+    }
+}
+
+async fn serve_tls(client: &Rc<Client>, stream: TcpStream, acceptor: &TlsAcceptor) {
+    let worker = &client.worker;
     client.deadline.arm(worker.timeouts().request_head);
     let Ok(Ok(stream)) = client.deadline.limit(acceptor.accept(stream)).await else {
         worker.counters().tls_failures.add(1);
@@ -208,9 +218,9 @@ pub(crate) async fn serve(
     };
     client.waits();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(&client, stream).await;
+        serve_http2(client, stream).await;
     } else {
-        serve_http1(&client, stream).await;
+        serve_http1(client, stream).await;
     }
 }
 

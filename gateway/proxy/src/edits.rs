@@ -35,7 +35,7 @@ pub(crate) fn settle(facts: &mut Facts) {
 
 /// Apply the edits of the response's head; returns the body that a plugin gave
 /// to an answer of its own.
-pub(crate) fn finish(edits: Vec<Edit>, headers: &mut HeaderMap) -> Option<Bytes> {
+pub(crate) fn finish(edits: impl Iterator<Item = Edit>, headers: &mut HeaderMap) -> Option<Bytes> {
     let mut answer = None;
     for edit in edits {
         match edit {
@@ -47,6 +47,11 @@ pub(crate) fn finish(edits: Vec<Edit>, headers: &mut HeaderMap) -> Option<Bytes>
             }
             Edit::RemoveResponseHeader(name) => {
                 headers.remove(name);
+            }
+            Edit::SetCookie(cookie) => {
+                if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                    headers.append(header::SET_COOKIE, cookie);
+                }
             }
             Edit::Body { content_type, body } => {
                 if let Ok(value) = HeaderValue::try_from(content_type) {

@@ -183,12 +183,12 @@ fn finish(worker: &Worker, held: &mut Held, response: Response<Content>) -> Resp
         let status = response.status();
         response = with_head(held, response, |held| decide::finish(worker, status, held));
     }
-    edits::settle(held);
-    let later = std::mem::take(&mut held.response_edits);
-    if later.is_empty() {
+    let kept = std::mem::take(&mut held.response_edits);
+    let latest = std::mem::take(&mut held.effects.edits);
+    if kept.is_empty() && latest.is_empty() {
         return response;
     }
-    let answer = edits::finish(later, response.headers_mut());
+    let answer = edits::finish(kept.into_iter().chain(latest), response.headers_mut());
     match (answer, response.body()) {
         // Only an answer of a plugin's own may be given a body.
         (Some(body), Content::Whole(empty)) if empty.is_empty() => {

@@ -177,6 +177,12 @@ impl Sending {
         self.drained && self.prefix.is_empty() && self.data.is_empty()
     }
 
+    /// Whether the server has been given all that the client has sent so far,
+    /// and there is more to come.
+    pub(crate) fn waits_for_client(&self) -> bool {
+        !self.drained && self.prefix.is_empty() && self.data.is_empty()
+    }
+
     /// Send on; ready when everything has been written.
     pub(crate) fn poll_send(
         &mut self,

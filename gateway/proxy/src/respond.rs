@@ -40,6 +40,7 @@ impl Denial {
                 Failure::Connect(_) | Failure::Broken(_) => StatusCode::BAD_GATEWAY,
                 Failure::ConnectTimeout | Failure::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 Failure::ClientLeft => StatusCode::BAD_REQUEST,
+                Failure::ClientStalled => StatusCode::REQUEST_TIMEOUT,
                 Failure::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             },
         }
@@ -79,7 +80,7 @@ impl Denial {
         }
         if matches!(
             self,
-            Self::Failed(Failure::BodyTooLarge | Failure::ClientLeft)
+            Self::Failed(Failure::BodyTooLarge | Failure::ClientLeft | Failure::ClientStalled)
         ) {
             // The rest of the body is not wanted.
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -78,7 +78,7 @@ pub(crate) fn is_allowed(
         Failure::Broken(_) | Failure::Timeout => {
             facts.is_idempotent() && body.is_replayable() && budget.withdraw(now)
         }
-        Failure::ClientLeft | Failure::BodyTooLarge => false,
+        Failure::ClientLeft | Failure::ClientStalled | Failure::BodyTooLarge => false,
     }
 }
 

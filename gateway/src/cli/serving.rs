@@ -4,7 +4,7 @@ use std::env;
 
 use anyhow::{Context as _, bail};
 use gatewright_control::{Gateway, Options, Overview, PluginFigures, Source, StartError};
-use gatewright_host::Compiler;
+use gatewright_host::{Compiler, HostError};
 use gatewright_model::config::Environment;
 
 use crate::ending::usage;
@@ -46,10 +46,15 @@ pub(crate) async fn start(source: Source, environment: Environment) -> anyhow::R
     };
     Gateway::start(source, options)
         .await
-        .map_err(|error| match error {
-            StartError::Config(errors) => usage(errors),
-            error => error.into(),
-        })
+        .map_err(wrong_or_failed)
+}
+
+/// What is written wrongly is the user's to mend, the data folder included.
+fn wrong_or_failed(error: StartError) -> anyhow::Error {
+    match error {
+        StartError::Config(_) | StartError::Host(HostError::Cache { .. }) => usage(error),
+        error => error.into(),
+    }
 }
 
 async fn stop(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<()> {

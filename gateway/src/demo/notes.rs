@@ -35,12 +35,12 @@ impl Notes {
     }
 }
 
-/// The log writes an event at a time, each a line.
+/// The log writes an event at a time: each becomes one line, whatever it holds.
 impl io::Write for Notes {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for line in String::from_utf8_lossy(bytes).lines() {
-            self.add(line.trim());
-        }
+        let event = String::from_utf8_lossy(bytes);
+        let words: Vec<_> = event.split_whitespace().collect();
+        self.add(words.join(" "));
         Ok(bytes.len())
     }
 
@@ -63,12 +63,14 @@ mod tests {
     use std::io::Write as _;
 
     #[test]
-    fn what_is_logged_is_noted_line_by_line() {
+    fn what_is_logged_is_one_line_an_event() {
         let notes = Notes::default();
         let mut writer = notes.make_writer();
-        writer.write_all(b" WARN one\n").expect("it cannot fail");
+        writer
+            .write_all(b" WARN one\n  of two\n")
+            .expect("it cannot fail");
         notes.add("two");
-        assert_eq!(notes.all(), ["WARN one", "two"]);
+        assert_eq!(notes.all(), ["WARN one of two", "two"]);
     }
 
     #[test]

@@ -217,15 +217,15 @@ fn about(options: &DemoOptions, gateway: &Gateway, folder: &Folder) -> Vec<Strin
     let (http, https) = (http(gateway).port(), https(gateway).port());
     let shoppers = match (options.no_traffic, options.shoppers) {
         (true, _) => "no shoppers".to_owned(),
-        (false, 1) => "1 shopper".to_owned(),
-        (false, count) => format!("{count} shoppers"),
+        (false, 1) => "1 shopper by HTTPS".to_owned(),
+        (false, count) => format!("{count} shoppers by HTTPS"),
     };
     vec![
         format!(
-            "https://{host}:{https}  http://{host}:{http}  admin http://{}  {shoppers}",
+            "https://{host}:{https}  http://{host}:{http}  admin http://{}",
             gateway.admin()
         ),
-        format!("try: curl -k https://{host}:{https}/"),
+        format!("try: curl -k https://{host}:{https}/   {shoppers}"),
         format!("configuration: {}", folder.file().display()),
     ]
 }

@@ -1,7 +1,7 @@
 //! Clients that dawdle, overreach or leave: whatever they do, nothing stays
 //! counted as in flight.
 
-use crate::support::{Gateway, Pool, Upstream, eventually, plain};
+use crate::support::{Gateway, Pool, Upstream, eventually, get, plain};
 
 /// A gateway whose deadlines pass soon.
 async fn impatient(server: &Upstream) -> Gateway {
@@ -46,16 +46,19 @@ async fn a_connection_without_a_request_is_closed_in_time() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_coming_ends_the_request() {
-    let server = Upstream::scripted(|peer| async move { peer.stall().await }).await;
-    let retries = "{ attempts = 1, per_try_timeout = \"200ms\" }";
-    let gateway = Gateway::before(Pool::of(&[&server]).with("retries", retries)).await;
-    let mut client = gateway.connect().await;
-    client
-        .send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf")
-        .await;
-    assert!([408, 504].contains(&client.response().await.status()));
+async fn a_body_that_stops_coming_ends_the_request_on_the_server_that_has_it() {
+    let stalling = || Upstream::scripted(|peer| async move { peer.stall().await });
+    let [a, b] = [stalling().await, stalling().await];
+    let timeouts = "[timeouts]\nbody_idle = \"100ms\"";
+    let builder = Gateway::builder().with(timeouts).pool(Pool::of(&[&a, &b]));
+    let gateway = builder.start().await;
+    let put = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    let response = gateway.exchange(put).await;
+    assert_eq!(response.status(), 408);
+    assert!(response.error().contains("too slowly"), "{response:?}");
     gateway.settles().await;
+    let attempts = a.connections() + b.connections();
+    assert_eq!(attempts, 1, "another server would wait in vain too");
 }
 
 #[tokio::test]
@@ -143,23 +146,20 @@ async fn a_big_response_waits_with_its_server_for_a_slow_client() {
 }
 
 #[tokio::test]
-async fn more_connections_than_allowed_are_turned_away() {
+async fn more_connections_than_allowed_wait_for_room() {
     let server = Upstream::named("a").await;
-    let gateway = Gateway::builder()
-        .with("[limits]\nconnections = 2")
-        .pool(Pool::of(&[&server]));
-    let gateway = gateway.start().await;
-    let mut clients = [gateway.connect().await, gateway.connect().await];
-    for client in &mut clients {
-        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let builder = Gateway::builder().with("[limits]\nconnections = 2");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let [mut first, mut second] = [gateway.connect().await, gateway.connect().await];
+    for client in [&mut first, &mut second] {
+        client.send(get("/")).await;
         assert_eq!(client.response().await.status(), 200);
     }
-    assert!(gateway.connect().await.is_closed().await);
-    drop(clients);
-    eventually("there is room again", async || {
-        let mut client = gateway.connect().await;
-        let sent = client.try_send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        sent.is_ok() && client.try_response().await.is_some()
-    })
-    .await;
+    let mut third = gateway.connect().await;
+    third.send(get("/")).await;
+    first.send(get("/")).await;
+    assert_eq!(first.response().await.status(), 200);
+    assert_eq!(server.requests().len(), 3, "the third waits");
+    drop(first);
+    assert_eq!(third.response().await.status(), 200);
 }

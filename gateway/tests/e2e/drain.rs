@@ -1,6 +1,8 @@
 //! The end of a gateway: what runs is finished, and nothing new is begun.
 
-use crate::support::{Gateway, Pool, Upstream, eventually};
+use http::Request;
+
+use crate::support::{Builder, Client, Gateway, Pool, Upstream, body_of, empty, eventually};
 
 /// A server that sends half of its response at once and the rest when told.
 async fn in_two_halves() -> Upstream {
@@ -72,5 +74,21 @@ async fn a_gateway_that_ends_is_not_ready() {
     })
     .await;
     server.resume();
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_under_way_over_http2_is_finished_too() {
+    let server = in_two_halves().await;
+    let builder = Builder::new().tls("self_signed = true");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let request = Request::get("https://localhost/").body(empty());
+    let response = client.send(request.expect("a request")).await;
+    gateway.terminate();
+    eventually("new clients are refused", async || !gateway.accepts().await).await;
+    server.resume();
+    let body = response.expect("a response").into_body();
+    assert_eq!(body_of(body).await.expect("a whole body"), "helloworld");
     assert_eq!(gateway.exit_code().await, 0);
 }

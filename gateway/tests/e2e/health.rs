@@ -120,10 +120,7 @@ async fn what_was_served_is_counted_exactly() {
         gateway.get("/").await;
     }
     gateway.settles().await;
-    assert_eq!(
-        gateway.api("/api/metrics").await["totalRequests"],
-        7
-    );
+    assert_eq!(gateway.api("/api/metrics").await["totalRequests"], 7);
     assert_eq!(gateway.servers().await[0]["totalRequests"], 7);
     assert_eq!(gateway.metric("gatewright_requests_total").await, 7.0);
 }

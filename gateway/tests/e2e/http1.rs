@@ -161,7 +161,7 @@ async fn a_big_response_streams_through_in_little_memory() {
         peer.send(format!("HTTP/1.1 200 OK\r\ncontent-length: {BIG}\r\n\r\n"))
             .await;
         for _ in 0..BIG >> 20 {
-            peer.send([b'x'; 1 << 20]).await;
+            peer.send(vec![b'x'; 1 << 20]).await;
         }
     })
     .await;
@@ -199,7 +199,7 @@ async fn a_big_request_streams_through_in_little_memory() {
         ))
         .await;
     for _ in 0..BIG >> 20 {
-        client.send([b'x'; 1 << 20]).await;
+        client.send(vec![b'x'; 1 << 20]).await;
         assert!(gateway.memory() < before + ROOM);
     }
     assert_eq!(client.response().await.text(), "whole");

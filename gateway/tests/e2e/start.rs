@@ -3,9 +3,7 @@
 
 use std::net::SocketAddr;
 
-use crate::support::{
-    Builder, Gateway, Guest, Pool, Upstream, default_plugin, misdeeds, run_until_exit,
-};
+use crate::support::{Builder, Gateway, Guest, Pool, Upstream, misdeeds, run_until_exit};
 
 /// What a gateway says that is not to start.
 async fn refusal(builder: Builder) -> String {
@@ -54,13 +52,23 @@ async fn mistakes_are_told_with_file_key_and_remedy() {
 }
 
 #[tokio::test]
-async fn an_unreadable_certificate_is_named() {
-    let builder = Builder::new().pool(somewhere()).file("a.pem", "nothing");
-    let builder = builder.tls("certificates = [{ cert = \"a.pem\", key = \"b.pem\" }]");
+async fn a_certificate_that_cannot_be_used_is_named() {
+    let tls = "certificates = [{ cert = \"a.pem\", key = \"a.key\" }]";
+    let builder = Builder::new()
+        .pool(somewhere())
+        .tls(tls)
+        .file("a.pem", "nothing");
+    let words = refusal(builder.clone()).await;
     says(
-        &refusal(builder).await,
-        &["gatewright.toml", "certificate", "a.pem"],
+        &words,
+        &[
+            "gatewright.toml:",
+            "listener[1].tls.certificates[0].key",
+            "a.key",
+        ],
     );
+    let words = refusal(builder.file("a.key", "nothing")).await;
+    says(&words, &["gatewright.toml", "listener[1].tls", "a.pem"]);
 }
 
 #[tokio::test]
@@ -100,7 +108,7 @@ async fn components_that_cannot_be_seated_are_refused_with_a_remedy() {
             &["core module", "wasm-tools component new"],
         ),
         (
-            default_plugin("path-router"),
+            Guest::router_that(misdeeds::TRAP).build(),
             &["cannot be a balancer", "balancing@0.1.0"],
         ),
         (greedy.build(), &["store", "grants = [\"store\"]"]),

@@ -1,9 +1,7 @@
 //! Components that are replaced while traffic flows: a new file over a watched
 //! one decides from then on, and what cannot be seated changes nothing.
 
-use crate::support::{
-    Builder, Gateway, Guest, Load, Pool, Upstream, default_plugin, eventually, misdeeds,
-};
+use crate::support::{Builder, Gateway, Guest, Load, Pool, Upstream, eventually, misdeeds};
 
 /// Two workers, so that all of them have to change.
 async fn picking(slot: u32, servers: [&Upstream; 2]) -> Gateway {
@@ -71,7 +69,10 @@ async fn a_component_that_cannot_be_seated_leaves_the_old_one_deciding() {
     let greedy = Guest::balancer("(i32.const 1)").importing("store", "remove", "(param i32 i32)");
     for (component, reason) in [
         (wat::parse_str("(module)").expect("a module"), "core module"),
-        (default_plugin("path-router"), "cannot be a balancer"),
+        (
+            Guest::router_that(misdeeds::TRAP).build(),
+            "cannot be a balancer",
+        ),
         (greedy.build(), "without the grant"),
         (Guest::balancer(misdeeds::TRAP).build(), "in a trial"),
         (b"(component)".to_vec(), "text format"),

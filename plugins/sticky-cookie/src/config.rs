@@ -142,13 +142,12 @@ impl Config {
         text
     }
 
-    /// Whether a cookie set in answer to a request of this scheme is `Secure`.
-    pub fn is_secure(&self, scheme: &str) -> bool {
+    /// Whether a cookie is `Secure`; asks whether its request came over HTTPS
+    /// only where that matters.
+    pub fn is_secure(&self, over_https: impl FnOnce() -> bool) -> bool {
         match self.secure {
             Secure::Set(secure) => secure,
-            Secure::Follow(Automatic::Auto) => {
-                scheme == "https" || self.same_site == SameSite::None
-            }
+            Secure::Follow(Automatic::Auto) => self.same_site == SameSite::None || over_https(),
         }
     }
 }

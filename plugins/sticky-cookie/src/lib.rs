@@ -11,7 +11,7 @@ mod values;
 use gatewright_plugin_sdk::{Affinity, ConfigError, Endpoint, Slot, export, request, response};
 
 pub use config::{Automatic, Config, SameSite, Secure};
-use values::Values;
+use values::{SECURE, Values};
 
 /// The policy for one pool.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Affinity for StickyCookie {
     }
 
     fn update(&mut self, endpoints: Vec<Endpoint>) {
-        self.values = Values::of(&endpoints, self.config.secret.as_deref());
+        self.values = Values::of(&endpoints, &self.config, &self.attributes);
     }
 
     fn lookup(&mut self) -> Option<Slot> {
@@ -42,14 +42,15 @@ impl Affinity for StickyCookie {
     }
 
     fn bind(&mut self, answered: Slot) {
-        let Some(value) = self.values.value(answered) else {
+        let Some(cookie) = self.values.cookie(answered) else {
             return;
         };
-        let mut cookie = format!("{}={value}{}", self.config.name, self.attributes);
-        if self.config.is_secure(&request::scheme()) {
-            cookie += "; Secure";
-        }
-        response::set_cookie(&cookie);
+        let secure = self.config.is_secure(|| request::scheme() == "https");
+        response::set_cookie(if secure {
+            cookie
+        } else {
+            cookie.trim_end_matches(SECURE)
+        });
     }
 }
 

@@ -6,13 +6,27 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+/// CPU time by mode.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CpuTime {
+    pub(super) user: Duration,
+    pub(super) kernel: Duration,
+}
+
+impl CpuTime {
+    /// In both modes.
+    pub(super) fn total(self) -> Duration {
+        self.user + self.kernel
+    }
+}
+
 /// CPU time that a process and all its descendants, the ended ones too, have
-/// used so far, in user and kernel mode, over all their threads.
+/// used so far, over all their threads.
 ///
 /// # Errors
 ///
 /// When the process is no more.
-pub(super) fn of_tree(root: u32) -> Result<Duration> {
+pub(super) fn of_tree(root: u32) -> Result<CpuTime> {
     let mut processes = BTreeMap::new();
     for entry in fs::read_dir("/proc").context("this needs Linux's /proc")? {
         let name = entry?.file_name();
@@ -39,12 +53,14 @@ pub(super) fn of_tree(root: u32) -> Result<Duration> {
     processes
         .get(&root)
         .context("a process that is measured has ended")?;
-    let ticks = processes
-        .iter()
-        .filter(|(pid, _)| is_below(**pid))
-        .map(|(_, stat)| stat.ticks)
-        .sum();
-    Ok(duration(ticks))
+    let sum = |ticks: fn(&Stat) -> u64| {
+        let tree = processes.iter().filter(|(pid, _)| is_below(**pid));
+        duration(tree.map(|(_, stat)| ticks(stat)).sum())
+    };
+    Ok(CpuTime {
+        user: sum(|stat| stat.user_ticks),
+        kernel: sum(|stat| stat.kernel_ticks),
+    })
 }
 
 /// CPU time that the whole machine has spent on anything so far, over all cores.
@@ -72,10 +88,12 @@ fn duration(ticks: u64) -> Duration {
     Duration::from_secs_f64(ticks as f64 / per_second as f64)
 }
 
-/// What is read of a process's `stat`.
+/// What is read of a process's `stat`: its own time and that of children that
+/// have ended.
 struct Stat {
     parent: u32,
-    ticks: u64,
+    user_ticks: u64,
+    kernel_ticks: u64,
 }
 
 impl Stat {
@@ -83,11 +101,11 @@ impl Stat {
         // The name, in parentheses, may itself hold spaces and parentheses.
         let (_, fields) = text.rsplit_once(") ")?;
         let fields: Vec<&str> = fields.split(' ').collect();
-        // User and system mode, its own and that of children that have ended.
-        let ticks = fields.get(11..15)?.iter().map(|field| field.parse::<u64>());
+        let field = |at: usize| fields.get(at)?.parse::<u64>().ok();
         Some(Self {
             parent: fields.get(1)?.parse().ok()?,
-            ticks: ticks.sum::<Result<u64, _>>().ok()?,
+            user_ticks: field(11)? + field(13)?,
+            kernel_ticks: field(12)? + field(14)?,
         })
     }
 }
@@ -100,7 +118,10 @@ mod tests {
     fn a_process_with_a_strange_name_is_read() {
         let text = "42 (a) b) S 7 42 42 0 -1 4194560 1 2 3 4 50 25 4 1 20 0 1 0 9";
         let stat = Stat::parse(text).unwrap();
-        assert_eq!((stat.parent, stat.ticks), (7, 80));
+        assert_eq!(
+            (stat.parent, stat.user_ticks, stat.kernel_ticks),
+            (7, 54, 26)
+        );
     }
 
     #[test]

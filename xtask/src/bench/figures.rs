@@ -16,6 +16,9 @@ pub(super) struct Run {
     pub(super) p99_us: f64,
     /// The proxy's CPU time in microseconds, for each request.
     pub(super) cpu_us_per_request: f64,
+    /// The part of it that was spent in the kernel. The kernel samples the two
+    /// modes, so the parts are less exact than their sum.
+    pub(super) kernel_us_per_request: f64,
     /// The share of its core that the proxy used: 1 is saturated.
     pub(super) core_busy: f64,
     /// The share of one core that others than proxy, load generator and
@@ -97,6 +100,7 @@ mod tests {
             p50_us: 1.0,
             p99_us: 1.0,
             cpu_us_per_request: cpu,
+            kernel_us_per_request: cpu,
             core_busy: 1.0,
             strangers: 0.0,
         };

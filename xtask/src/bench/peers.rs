@@ -8,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use super::backends::Backends;
+use super::certificate;
 use super::cores::Cores;
+use super::cpu::{self, CpuTime};
 use super::figures::{Run, grouped};
 use super::peer::{Peer, Setting, Started};
 use super::report::Report;
 use super::scenario::{Clients, Scenario};
 use super::wrk::{Load, Wrk};
-use super::{certificate, cpu};
 use crate::tools;
 
 /// The programs that are needed, and the Debian packages that bring them.
@@ -183,6 +184,7 @@ impl Proxy {
             p50_us: load.p50_us,
             p99_us: load.p99_us,
             cpu_us_per_request: spent.proxy * 1e6 / load.requests as f64,
+            kernel_us_per_request: spent.proxy_kernel * 1e6 / load.requests as f64,
             core_busy: spent.proxy / spent.wall,
             strangers: spent.strangers / spent.wall,
         })
@@ -192,7 +194,7 @@ impl Proxy {
 /// Clocks at the start of a run.
 struct Times {
     wall: Instant,
-    proxy: Duration,
+    proxy: CpuTime,
     /// This process with the backends in it, and the load generator below it.
     ours: Duration,
     machine: Duration,
@@ -202,6 +204,7 @@ struct Times {
 struct Spent {
     wall: f64,
     proxy: f64,
+    proxy_kernel: f64,
     strangers: f64,
 }
 
@@ -210,7 +213,7 @@ impl Times {
         Ok(Self {
             wall: Instant::now(),
             proxy: cpu::of_tree(proxy)?,
-            ours: cpu::of_tree(std::process::id())?,
+            ours: cpu::of_tree(std::process::id())?.total(),
             machine: cpu::of_machine()?,
         })
     }
@@ -220,7 +223,8 @@ impl Times {
         let ours = seconds(self.ours, before.ours);
         Spent {
             wall: (self.wall - before.wall).as_secs_f64(),
-            proxy: seconds(self.proxy, before.proxy),
+            proxy: seconds(self.proxy.total(), before.proxy.total()),
+            proxy_kernel: seconds(self.proxy.kernel, before.proxy.kernel),
             strangers: (seconds(self.machine, before.machine) - ours).max(0.0),
         }
     }

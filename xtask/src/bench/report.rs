@@ -40,6 +40,7 @@ struct Summary {
     p50_us: f64,
     p99_us: f64,
     cpu_us_per_request: f64,
+    kernel_us_per_request: f64,
     core_busy: f64,
     strangers: f64,
     failed: u64,
@@ -54,6 +55,7 @@ impl Summary {
             p50_us: of(|run| run.p50_us),
             p99_us: of(|run| run.p99_us),
             cpu_us_per_request: of(|run| run.cpu_us_per_request),
+            kernel_us_per_request: of(|run| run.kernel_us_per_request),
             core_busy: of(|run| run.core_busy),
             strangers: of(|run| run.strangers),
             failed: runs.iter().map(|run| run.failed).sum(),
@@ -119,17 +121,18 @@ impl Report {
             self.seconds_per_run
         );
         println!(
-            "{:28} {:>11} {:>8} {:>8} {:>16} {:>10}",
-            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "core busy"
+            "{:28} {:>11} {:>8} {:>8} {:>16} {:>9} {:>10}",
+            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "in kernel", "core busy"
         );
         for (name, peer) in &self.peers {
             let title = format!("{name} {}", self.versions[name]);
             println!(
-                "{title:28} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>8.0} %",
+                "{title:28} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>9.2} {:>8.0} %",
                 grouped(peer.requests_per_second),
                 peer.p50_us,
                 peer.p99_us,
                 peer.cpu_us_per_request,
+                peer.kernel_us_per_request,
                 peer.core_busy * 100.0,
             );
         }

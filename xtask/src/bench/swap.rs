@@ -30,14 +30,15 @@ const PROGRAMS: [(&str, &str); 3] = [
 /// The plugin that is swapped, of the default set.
 const PLUGIN: &str = "least-connections";
 
-/// From one swap to the next.
-const PAUSE: Duration = Duration::from_secs(2);
+/// From the start of one swap to that of the next.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// How often the gateway is asked who decides.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A swap that took longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A swap that took longer than this has failed. The load outlasts it, for
+/// without requests nobody decides.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections that the clients hold open.
 const CONNECTIONS: u32 = 32;
@@ -99,12 +100,14 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Report> {
         connections: CONNECTIONS,
         headers: &[],
     };
-    let duration = PAUSE * u32::from(arguments.swaps) + PAUSE;
+    let duration = PAUSE * u32::from(arguments.swaps) + PATIENCE;
     let (load, until_deciding_ms) = std::thread::scope(|scope| {
         let load = scope.spawn(|| wrk.run(&url, duration));
+        let start = Instant::now();
         let swaps = (1..=arguments.swaps)
             .map(|swap| {
-                std::thread::sleep(PAUSE);
+                let due = start + PAUSE * u32::from(swap);
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 let took = component.swap(swap, gateway.admin_port)?;
                 println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
                 Ok(took)

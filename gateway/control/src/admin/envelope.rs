@@ -53,5 +53,9 @@ pub(super) async fn not_found(uri: Uri) -> Response {
 /// The path is there, but not for this method; the framework adds `Allow`.
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     let message = format!("{} does not take {method}", uri.path());
-    failure(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+    failure(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+    )
 }

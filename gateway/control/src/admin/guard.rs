@@ -59,7 +59,10 @@ fn is_loopback(host: &str) -> bool {
     let colon = host.find(':').unwrap_or(host.len());
     let (name, port) = host.split_at(colon);
     let is_name = name.eq_ignore_ascii_case("localhost");
-    let is_address = || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_address = || {
+        name.parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+    };
     is_port(port) && (is_name || is_address())
 }
 
@@ -77,7 +80,14 @@ mod tests {
 
     #[test]
     fn loopback_names_and_addresses_pass() {
-        let local = ["localhost", "LocalHost:9000", "127.0.0.1:9000", "127.8.0.1", "[::1]", "[::1]:9"];
+        let local = [
+            "localhost",
+            "LocalHost:9000",
+            "127.0.0.1:9000",
+            "127.8.0.1",
+            "[::1]",
+            "[::1]:9",
+        ];
         for host in local {
             assert!(is_loopback(host), "{host}");
         }
@@ -86,8 +96,19 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         let strange = [
-            "", ":9000", "example.org", "localhost.example.org", "10.0.0.1:9000", "127.0.0.1.example.org",
-            "[::2]:9000", "[::1", "[::1]x", "::1", "localhost:", "localhost:99999", "localhost:9000:1",
+            "",
+            ":9000",
+            "example.org",
+            "localhost.example.org",
+            "10.0.0.1:9000",
+            "127.0.0.1.example.org",
+            "[::2]:9000",
+            "[::1",
+            "[::1]x",
+            "::1",
+            "localhost:",
+            "localhost:99999",
+            "localhost:9000:1",
         ];
         for host in strange {
             assert!(!is_loopback(host), "{host}");

@@ -86,7 +86,11 @@ mod tests {
         endpoints[1].state.set_health(Health::Unhealthy);
         assert_eq!(status(), "unhealthy");
         endpoints[0].state.set_health(Health::Healthy);
-        let expected = Servers { total: 2, healthy: 1, unhealthy: 1 };
+        let expected = Servers {
+            total: 2,
+            healthy: 1,
+            unhealthy: 1,
+        };
         assert_eq!(Servers::of(&snapshot), expected);
     }
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use gatewright_model::config::Config;
 use gatewright_model::endpoint::Health;
+use gatewright_model::id::PoolIndex;
 use serde::Serialize;
 
 use super::envelope::{Success, success};
@@ -35,7 +36,9 @@ pub(super) struct Answer {
 pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success<Answer>> {
     let overview = gather(&control);
     let servers = &overview.servers;
-    let unhealthy = servers.iter().filter(|server| server.health == Health::Unhealthy);
+    let unhealthy = servers
+        .iter()
+        .filter(|server| server.health == Health::Unhealthy);
     success(Answer {
         total_requests: overview.totals.requests,
         requests_per_second: overview.totals.requests_per_second,
@@ -50,7 +53,7 @@ pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success
 
 /// The API writes its algorithms' names with underscores.
 fn algorithm(config: &Config) -> Option<String> {
-    let index = config.default_pool.map_or(0, |pool| pool.index());
+    let index = config.default_pool.map_or(0, PoolIndex::index);
     let pool = config.pools.get(index)?;
     Some(pool.balancer.plugin.as_str().replace('-', "_"))
 }

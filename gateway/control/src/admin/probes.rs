@@ -19,6 +19,9 @@ pub(super) async fn readyz(State(control): State<Arc<Control>>) -> (StatusCode, 
     let workers = control.publisher.counters();
     match control.readiness.look(&snapshot, workers) {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+        Err(reason) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {reason}\n"),
+        ),
     }
 }

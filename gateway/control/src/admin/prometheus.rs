@@ -30,7 +30,11 @@ pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            failure(status, "unwritable", format!("the metrics cannot be written: {error}"))
+            failure(
+                status,
+                "unwritable",
+                format!("the metrics cannot be written: {error}"),
+            )
         }
     }
 }
@@ -103,18 +107,27 @@ mod tests {
             ordinal: 0,
             version: Digest([7; 32]),
             decisions: 41,
-            faults: Faults { trapped: 1, ..Faults::default() },
+            faults: Faults {
+                trapped: 1,
+                ..Faults::default()
+            },
             fallbacks: 1,
             overruled: 2,
             restarts: 1,
             time_ns: reading(400),
             ns_per_decision: Some(400.0),
-            own: vec![("hits".into(), Figure::Counter(5)), ("depth".into(), Figure::Gauge(0.5))],
+            own: vec![
+                ("hits".into(), Figure::Counter(5)),
+                ("depth".into(), Figure::Gauge(0.5)),
+            ],
             state: PluginState::Active,
         };
         Overview {
             uptime: Duration::from_secs(90),
-            totals: Totals { latency: reading(900), ..Totals::default() },
+            totals: Totals {
+                latency: reading(900),
+                ..Totals::default()
+            },
             servers: vec![server],
             plugins: vec![plugin],
         }
@@ -128,8 +141,12 @@ mod tests {
             _ => line.to_owned(),
         };
         // One rung of a ladder stands for all.
-        let rung = |line: &String| !line.contains("le=\"") || line.contains("le=\"+Inf\"");
-        lines.map(one).filter(rung).map(|line| line + "\n").collect()
+        let rung = |line: &String| !line.contains("{le=\"") || line.contains("le=\"+Inf\"");
+        lines
+            .map(one)
+            .filter(rung)
+            .map(|line| line + "\n")
+            .collect()
     }
 
     #[test]
@@ -149,8 +166,16 @@ mod tests {
             "gatewright_request_duration_seconds_bucket{le=\"+Inf\"} 1",
             "gatewright_request_duration_seconds_count 1",
         ] {
-            assert!(text.lines().any(|given| given == line), "no {line} in\n{text}");
+            assert!(
+                text.lines().any(|given| given == line),
+                "no {line} in\n{text}"
+            );
         }
-        assert!(text.contains("le=\"5.12e-7\"} 1\n"), "{text}");
+        let decision = "gatewright_plugin_decision_seconds_bucket{le=\"5.12e-7\",plugin=\"mine\"";
+        let mut lines = text.lines();
+        assert!(
+            lines.any(|line| line.starts_with(decision) && line.ends_with(" 1")),
+            "{text}"
+        );
     }
 }

@@ -47,7 +47,9 @@ pub(super) async fn servers(State(control): State<Arc<Control>>) -> Json<Success
     let of_pool = |pool: &Arc<Pool>| {
         let pool = Arc::clone(pool);
         let endpoints: Vec<_> = pool.endpoints().cloned().collect();
-        endpoints.into_iter().map(move |endpoint| (Arc::clone(&pool), endpoint))
+        endpoints
+            .into_iter()
+            .map(move |endpoint| (Arc::clone(&pool), endpoint))
     };
     let endpoints = snapshot.pools.iter().flat_map(of_pool);
     let servers = endpoints.map(|(pool, endpoint)| Server::of(&control, &pool, &endpoint));

@@ -5,7 +5,12 @@ use std::time::Duration;
 /// Days, hours and minutes, such as `7d 12h 30m`.
 pub(super) fn in_words(uptime: Duration) -> String {
     let minutes = uptime.as_secs() / 60;
-    format!("{}d {}h {}m", minutes / 1440, minutes / 60 % 24, minutes % 60)
+    format!(
+        "{}d {}h {}m",
+        minutes / 1440,
+        minutes / 60 % 24,
+        minutes % 60
+    )
 }
 
 #[cfg(test)]

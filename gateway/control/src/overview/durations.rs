@@ -10,8 +10,10 @@ const SUBS: u32 = 8;
 /// bucket: within 6.25 %.
 pub(crate) fn sum(reading: &Reading) -> f64 {
     let buckets = reading.buckets();
-    let parts = buckets.map(|(upper, count)| middle(upper) * f64::from(count));
-    parts.sum()
+    // Not `sum`, whose zero is negative.
+    buckets.fold(0.0, |sum, (upper, count)| {
+        sum + middle(upper) * f64::from(count)
+    })
 }
 
 /// The mean of what was recorded; none when nothing was.

@@ -22,8 +22,16 @@ pub(crate) fn gather(control: &Control) -> Overview {
     Overview {
         uptime: control.started.elapsed(),
         totals,
-        servers: snapshot.pools.iter().flat_map(|pool| servers(pool)).collect(),
-        plugins: plan.bindings().iter().map(|binding| plugin(binding)).collect(),
+        servers: snapshot
+            .pools
+            .iter()
+            .flat_map(|pool| servers(pool))
+            .collect(),
+        plugins: plan
+            .bindings()
+            .iter()
+            .map(|binding| plugin(binding))
+            .collect(),
     }
 }
 

@@ -85,7 +85,9 @@ pub(super) fn folder(file: &Path) -> &Path {
 /// take in.
 fn files(config: &Config) -> BTreeSet<PathBuf> {
     let folders: BTreeSet<_> = config.files.iter().map(|file| folder(file)).collect();
-    let entries = folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok());
+    let entries = folders
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok());
     let paths = entries.flatten().flatten().map(|entry| entry.path());
     let might_join = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
     // The same file must not be known by two names.

@@ -7,13 +7,17 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Answer, Folder, Server, ask, eventually, get_path, pool, visit};
+use crate::support::{Answer, Folder, Server, ask, eventually, get_path, visit};
 
 /// A gateway with a server that is there and one that is not, once both have
 /// been checked.
 async fn checked() -> (Gateway, Folder, Server) {
     let server = Server::start("one").await;
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let folder = Folder::new();
     folder.configure(&format!(
         "[pools.web]\nbalancer = \"round-robin\"\nservers = [\"{}\", \"{gone}\"]\n",
@@ -36,14 +40,22 @@ fn data(answer: &Answer) -> Value {
 }
 
 fn keys(object: &Value) -> BTreeSet<&str> {
-    object.as_object().unwrap().keys().map(String::as_str).collect()
+    object
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 #[tokio::test]
 async fn health_counts_the_servers() {
     let (gateway, _folder, _server) = checked().await;
     let health = data(&get_path(gateway.admin(), "/api/health").await);
-    assert_eq!(keys(&health), BTreeSet::from(["servers", "status", "uptime"]));
+    assert_eq!(
+        keys(&health),
+        BTreeSet::from(["servers", "status", "uptime"])
+    );
     assert_eq!(health["status"], "degraded");
     let expected = serde_json::json!({ "total": 2, "healthy": 1, "unhealthy": 1 });
     assert_eq!(health["servers"], expected);
@@ -59,9 +71,23 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
         panic!("{servers}");
     };
     let expected = [
-        "serverId", "pool", "host", "port", "weight", "status", "draining", "activeConnections",
-        "totalRequests", "failedRequests", "responseTime", "addedAt", "lastHealthCheck", "lastSeen",
-        "healthCheckPath", "healthCheckInterval", "source",
+        "serverId",
+        "pool",
+        "host",
+        "port",
+        "weight",
+        "status",
+        "draining",
+        "activeConnections",
+        "totalRequests",
+        "failedRequests",
+        "responseTime",
+        "addedAt",
+        "lastHealthCheck",
+        "lastSeen",
+        "healthCheckPath",
+        "healthCheckInterval",
+        "source",
     ];
     assert_eq!(keys(first), BTreeSet::from(expected));
     assert_eq!(first["serverId"], server.address.to_string());
@@ -86,8 +112,14 @@ async fn metrics_count_the_traffic() {
     }
     let metrics = data(&get_path(gateway.admin(), "/api/metrics").await);
     let expected = [
-        "totalRequests", "requestsPerSecond", "averageResponseTime", "activeConnections",
-        "activeServers", "unhealthyServers", "algorithm", "uptime",
+        "totalRequests",
+        "requestsPerSecond",
+        "averageResponseTime",
+        "activeConnections",
+        "activeServers",
+        "unhealthyServers",
+        "algorithm",
+        "uptime",
     ];
     assert_eq!(keys(&metrics), BTreeSet::from(expected));
     assert_eq!(metrics["totalRequests"], 20);
@@ -114,7 +146,11 @@ async fn prometheus_finds_what_was_counted() {
     let (gateway, _folder, server) = checked().await;
     visit(&gateway).await;
     let answer = get_path(gateway.admin(), "/metrics").await;
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
     let address = server.address;
     for line in [
         "gatewright_requests_total 1".to_owned(),
@@ -127,8 +163,9 @@ async fn prometheus_finds_what_was_counted() {
         assert!(there, "no {line} in\n{}", answer.body);
     }
     let decided = |line: &str| {
-        line.starts_with("gatewright_plugin_decisions_total{plugin=\"round-robin\",role=\"balancer\",version=\"")
-            && line.ends_with("\",pool=\"web\"} 1")
+        line.starts_with(
+            "gatewright_plugin_decisions_total{plugin=\"round-robin\",role=\"balancer\",version=\"",
+        ) && line.ends_with("\",pool=\"web\"} 1")
     };
     assert!(answer.body.lines().any(decided), "{}", answer.body);
     assert!(answer.body.ends_with("# EOF\n"));
@@ -149,8 +186,14 @@ async fn it_lives_and_is_ready_only_once_every_server_was_checked() {
     assert_eq!(get_path(gateway.admin(), "/livez").await.status, 200);
     let answer = get_path(gateway.admin(), "/readyz").await;
     assert_eq!(answer.status, 503);
-    assert_eq!(answer.body, "not ready: 1 servers have not been checked yet\n");
-    check.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    assert_eq!(
+        answer.body,
+        "not ready: 1 servers have not been checked yet\n"
+    );
+    check
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .await
+        .unwrap();
     eventually("readiness", async || {
         (get_path(gateway.admin(), "/readyz").await.status == 200).then_some(())
     })
@@ -193,7 +236,10 @@ async fn a_page_of_a_stranger_is_refused_by_the_name_it_came_under() {
 async fn a_request_without_a_host_is_refused() {
     let (gateway, _folder, _server) = checked().await;
     let mut stream = TcpStream::connect(gateway.admin()).await.unwrap();
-    stream.write_all(b"GET /api/servers HTTP/1.0\r\n\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /api/servers HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.0 403 "), "{answer}");
@@ -205,14 +251,24 @@ async fn the_dashboard_brings_nothing_inline_and_nothing_from_elsewhere() {
     let page = get_path(gateway.admin(), "/").await;
     assert_eq!(page.status, 200);
     let policy = page.header("content-security-policy");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    assert!(!page.body.contains("style=") && !page.body.contains("http://") && !page.body.contains("https://"));
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert!(
+        !page.body.contains("style=")
+            && !page.body.contains("http://")
+            && !page.body.contains("https://")
+    );
     for (path, kind) in [
         ("dashboard.js", "text/javascript"),
         ("dashboard.css", "text/css"),
         ("icon.svg", "image/svg+xml"),
     ] {
-        assert!(page.body.contains(&format!("=\"{path}\"")), "the page has no {path}");
+        assert!(
+            page.body.contains(&format!("=\"{path}\"")),
+            "the page has no {path}"
+        );
         let asset = get_path(gateway.admin(), &format!("/{path}")).await;
         assert!(asset.header("content-type").starts_with(kind));
         assert_eq!(asset.header("x-content-type-options"), "nosniff");

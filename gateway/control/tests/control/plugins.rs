@@ -36,13 +36,14 @@ fn component(core: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     resolve.push_dir(&contract).unwrap();
-    let world = "package test:plugin;\nworld plugin { export gatewright:plugin/balancing@0.1.0; }\n";
+    let world =
+        "package test:plugin;\nworld plugin { export gatewright:plugin/balancing@0.1.0; }\n";
     let package = resolve.push_str("plugin.wit", world).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     let mut module = wat::parse_str(core).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let encoder = ComponentEncoder::default().module(&module);
-    encoder.unwrap().encode().unwrap()
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module).unwrap().encode().unwrap()
 }
 
 /// A gateway whose balancer is the file `mine.wasm`, which begins as
@@ -89,7 +90,10 @@ async fn half_a_component_changes_nothing_and_the_whole_one_is_taken() {
         refused.next()
     })
     .await;
-    assert!(reason.contains("pools.web.balancer: plugin \"mine\""), "{reason}");
+    assert!(
+        reason.contains("pools.web.balancer: plugin \"mine\""),
+        "{reason}"
+    );
     assert_eq!(balancer(&gateway).version, before);
     folder.write("mine.wasm", &next);
     eventually("the whole version", async || {
@@ -124,7 +128,10 @@ async fn a_quarantined_version_gives_way_to_the_one_before_it_without_a_failed_r
     eventually("faults", async || {
         visit(&gateway).await;
         let events = gateway.events();
-        events.iter().any(|event| matches!(event.happened, Happened::Plugin(_))).then_some(())
+        events
+            .iter()
+            .any(|event| matches!(event.happened, Happened::Plugin(_)))
+            .then_some(())
     })
     .await;
     let now = eventually("the version before it", async || {

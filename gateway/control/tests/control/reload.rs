@@ -15,7 +15,12 @@ async fn a_good_change_is_in_force_when_reload_returns() {
     let gateway = folder.start(false).await;
     assert_eq!(visit(&gateway).await, "one");
     folder.configure(&pool(&[&two], ""));
-    let Reloaded::Published { generation, workers, of } = gateway.reload().await.unwrap() else {
+    let Reloaded::Published {
+        generation,
+        workers,
+        of,
+    } = gateway.reload().await.unwrap()
+    else {
         panic!("nothing was published");
     };
     assert_eq!((generation.0, workers, of), (2, 2, 2));
@@ -59,9 +64,15 @@ async fn a_plugin_that_is_refused_changes_nothing() {
     let gateway = folder.start(false).await;
     folder.write("mine.wasm", b"\0asm\x01\0\0\0");
     let plugin = "[plugins.mine]\nfile = \"mine.wasm\"\n";
-    folder.configure(&format!("{}{plugin}", pool(&[&server], "balancer = \"mine\"")));
+    folder.configure(&format!(
+        "{}{plugin}",
+        pool(&[&server], "balancer = \"mine\"")
+    ));
     let error = gateway.reload().await.unwrap_err().to_string();
-    assert!(error.contains("pools.web.balancer") && error.contains("core module"), "{error}");
+    assert!(
+        error.contains("pools.web.balancer") && error.contains("core module"),
+        "{error}"
+    );
     assert_eq!(generation(&gateway), 1);
     assert_eq!(visit(&gateway).await, "one");
 }
@@ -76,13 +87,20 @@ async fn what_needs_a_restart_is_named() {
     for (before, after, key) in [
         ("count = 2", "count = 3", "workers.count"),
         ("name = \"web\"", "name = \"other\"", "listener"),
-        ("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]\nlisten = \"127.0.0.2:0\"", "admin.listen"),
+        (
+            "[admin]\nlisten = \"127.0.0.1:0\"",
+            "[admin]\nlisten = \"127.0.0.2:0\"",
+            "admin.listen",
+        ),
         ("data = \"", "data = \"/elsewhere", "admin.data"),
     ] {
         assert!(good.contains(before), "{good}");
         folder.write("gatewright.toml", good.replacen(before, after, 1));
         let error = gateway.reload().await.unwrap_err();
-        assert!(matches!(error, ReloadError::NeedsRestart(_)), "{key}: {error}");
+        assert!(
+            matches!(error, ReloadError::NeedsRestart(_)),
+            "{key}: {error}"
+        );
         let error = error.to_string();
         assert!(error.contains(&format!(": {key}: ")), "{error}");
     }
@@ -90,7 +108,7 @@ async fn what_needs_a_restart_is_named() {
     assert_eq!(visit(&gateway).await, "one");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn no_request_fails_while_the_configuration_changes() {
     let (one, two) = (Server::start("one").await, Server::start("two").await);
     let folder = Folder::new();

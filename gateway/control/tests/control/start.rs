@@ -49,10 +49,15 @@ async fn a_configuration_made_in_code_serves_and_reloads_to_itself() {
         compiler: Compiler::InProcess,
         watch: true,
     };
-    let gateway = Gateway::start(Source::Given(config), options).await.unwrap();
+    let gateway = Gateway::start(Source::Given(config), options)
+        .await
+        .unwrap();
     assert_eq!(visit(&gateway).await, "one");
     let reloaded = gateway.reload().await.unwrap();
-    assert_eq!(reloaded.to_string(), "nothing to change; generation 1 stays");
+    assert_eq!(
+        reloaded.to_string(),
+        "nothing to change; generation 1 stays"
+    );
 }
 
 #[tokio::test]
@@ -63,10 +68,19 @@ async fn a_taken_port_is_named_with_its_key_and_its_line() {
     let folder = Folder::new();
     folder.write(
         "gatewright.toml",
-        format!("[[listener]]\nlisten = \"{address}\"\n{}", pool(&[&server], "")),
+        format!(
+            "[[listener]]\nlisten = \"{address}\"\n{}",
+            pool(&[&server], "")
+        ),
     );
     let error = refusal(&folder).await;
-    assert_says(&error, &["gatewright.toml:2: listener[0].listen: ", "the port is taken"]);
+    assert_says(
+        &error,
+        &[
+            "gatewright.toml:2: listener[0].listen: ",
+            "the port is taken",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -83,7 +97,10 @@ async fn a_taken_admin_port_is_named_too() {
         ),
     );
     let error = refusal(&folder).await;
-    assert_says(&error, &["gatewright.toml:2: admin.listen: ", "the port is taken"]);
+    assert_says(
+        &error,
+        &["gatewright.toml:2: admin.listen: ", "the port is taken"],
+    );
 }
 
 #[tokio::test]
@@ -94,7 +111,10 @@ async fn an_admin_address_that_others_can_reach_is_refused() {
         "[admin]\nlisten = \"0.0.0.0:9000\"\n[pools.web]\nservers = [\"127.0.0.1:1\"]\n",
     );
     let error = refusal(&folder).await;
-    assert_says(&error, &["gatewright.toml:2: admin.listen: ", "127.0.0.1:9000"]);
+    assert_says(
+        &error,
+        &["gatewright.toml:2: admin.listen: ", "127.0.0.1:9000"],
+    );
 }
 
 #[tokio::test]
@@ -104,7 +124,11 @@ async fn an_error_of_a_plugin_about_its_configuration_has_file_line_and_key() {
     let routes = "[router]\nplugin = \"path-router\"\n[router.config]\nroutes = [\n  { path = \"/*\", pool = \"shop\" },\n]\n";
     folder.configure(&format!("{}{routes}", pool(&[&server], "")));
     let text = std::fs::read_to_string(folder.path("gatewright.toml")).unwrap();
-    let line = text.lines().position(|line| line.contains("\"shop\"")).unwrap() + 1;
+    let line = text
+        .lines()
+        .position(|line| line.contains("\"shop\""))
+        .unwrap()
+        + 1;
     let error = refusal(&folder).await;
     let place = format!("gatewright.toml:{line}: router.config.routes[0]");
     assert_says(&error, &[&place, "shop"]);
@@ -116,7 +140,10 @@ async fn a_file_that_is_no_component_is_refused_by_name() {
     let folder = Folder::new();
     folder.write("mine.wasm", "(module)");
     let plugin = "[plugins.mine]\nfile = \"mine.wasm\"\n";
-    folder.configure(&format!("{}{plugin}", pool(&[&server], "balancer = \"mine\"")));
+    folder.configure(&format!(
+        "{}{plugin}",
+        pool(&[&server], "balancer = \"mine\"")
+    ));
     let error = refusal(&folder).await;
     assert_says(&error, &["pools.web.balancer: plugin \"mine\": "]);
 }
@@ -132,7 +159,9 @@ async fn stopping_lets_a_request_finish_and_frees_the_ports() {
             "slow"
         })
     };
-    let routes = Router::new().route("/health", get(|| async {})).route("/", slow);
+    let routes = Router::new()
+        .route("/health", get(|| async {}))
+        .route("/", slow);
     let server = Server::serve(routes).await;
     let folder = Folder::new();
     folder.configure(&pool(&[&server], ""));
@@ -149,7 +178,10 @@ async fn stopping_lets_a_request_finish_and_frees_the_ports() {
     assert!(!stopping.is_finished());
     go.notify_one();
     assert_eq!(request.await.unwrap().body, "slow");
-    tokio::time::timeout(Duration::from_secs(60), stopping).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stopping)
+        .await
+        .unwrap()
+        .unwrap();
     TcpListener::bind(web).unwrap();
     TcpListener::bind(admin).unwrap();
 }

@@ -20,18 +20,18 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server that answers with its name; it ends when this is dropped.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    pub async fn start(name: &'static str) -> Self {
+    pub(crate) async fn start(name: &'static str) -> Self {
         let routes = Router::new().route("/health", get(|| async {}));
         Self::serve(routes.fallback(move || async move { name })).await
     }
 
-    pub async fn serve(routes: Router) -> Self {
+    pub(crate) async fn serve(routes: Router) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
@@ -46,35 +46,36 @@ impl Drop for Server {
 }
 
 /// A folder with a configuration file.
-pub struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
-    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, file: &str, content: impl AsRef<[u8]>) {
         let path = self.path(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
     /// Write the configuration: two workers, any ports, and the rest as given.
-    pub fn configure(&self, rest: &str) {
+    pub(crate) fn configure(&self, rest: &str) {
         // Shared by all tests: compiling the default set takes seconds.
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
         let data = data.display();
         let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ndata = \"{data}\"\n");
-        let listener = "[workers]\ncount = 2\n[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n";
+        let listener =
+            "[workers]\ncount = 2\n[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n";
         self.write("gatewright.toml", format!("{admin}{listener}{rest}"));
     }
 
     /// Start a gateway from the configuration.
-    pub async fn try_start(&self, watch: bool) -> Result<Gateway, StartError> {
+    pub(crate) async fn try_start(&self, watch: bool) -> Result<Gateway, StartError> {
         let options = Options {
             environment: Environment::empty(),
             compiler: Compiler::InProcess,
@@ -84,45 +85,55 @@ impl Folder {
     }
 
     /// Start a gateway from the configuration; it must be good.
-    pub async fn start(&self, watch: bool) -> Gateway {
+    pub(crate) async fn start(&self, watch: bool) -> Gateway {
         let started = self.try_start(watch).await;
         started.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The file of a plugin of the default set.
-    pub fn default_plugin(name: &str) -> Vec<u8> {
+    pub(crate) fn default_plugin(name: &str) -> Vec<u8> {
         let plugins = gatewright_host::defaults().iter();
         let named = plugins.filter(|plugin| plugin.name == name);
-        named.map(|plugin| plugin.component.to_vec()).next().unwrap()
+        named
+            .map(|plugin| plugin.component.to_vec())
+            .next()
+            .unwrap()
     }
 }
 
 /// A pool `web` of these servers, with more lines for it.
-pub fn pool(servers: &[&Server], lines: &str) -> String {
-    let quoted = servers.iter().map(|server| format!("\"{}\"", server.address));
+pub(crate) fn pool(servers: &[&Server], lines: &str) -> String {
+    let quoted = servers
+        .iter()
+        .map(|server| format!("\"{}\"", server.address));
     let servers = quoted.collect::<Vec<_>>().join(", ");
     format!("[pools.web]\nservers = [{servers}]\n{lines}\n")
 }
 
 /// An answer, read whole.
-pub struct Answer {
-    pub status: u16,
-    pub headers: axum::http::HeaderMap,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers[name].to_str().unwrap()
     }
 }
 
 /// Ask with a connection of its own.
-pub async fn ask(method: &str, address: SocketAddr, path: &str, host: Option<&str>) -> Answer {
+pub(crate) async fn ask(
+    method: &str,
+    address: SocketAddr,
+    path: &str,
+    host: Option<&str>,
+) -> Answer {
     let mut request = axum::http::Request::builder()
         .method(method)
         .uri(format!("http://{address}{path}"));
@@ -141,19 +152,19 @@ pub async fn ask(method: &str, address: SocketAddr, path: &str, host: Option<&st
 }
 
 /// Get a path.
-pub async fn get_path(address: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn get_path(address: SocketAddr, path: &str) -> Answer {
     ask("GET", address, path, None).await
 }
 
 /// Ask the gateway's first listener, and insist on 200.
-pub async fn visit(gateway: &Gateway) -> String {
+pub(crate) async fn visit(gateway: &Gateway) -> String {
     let answer = get_path(gateway.listeners()[0], "/").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
 
 /// Wait for something that has to come.
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
@@ -165,13 +176,13 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 }
 
 /// The figures of the balancer in force.
-pub fn balancer(gateway: &Gateway) -> PluginFigures {
+pub(crate) fn balancer(gateway: &Gateway) -> PluginFigures {
     let plugins = gateway.overview().plugins.into_iter();
     let mut balancers = plugins.filter(|plugin| plugin.role == Role::Balancer);
     balancers.next().unwrap()
 }
 
 /// The number of the snapshot in force.
-pub fn generation(gateway: &Gateway) -> u64 {
+pub(crate) fn generation(gateway: &Gateway) -> u64 {
     gateway.overview().totals.generation.0
 }

@@ -7,7 +7,10 @@ use gatewright_control::{Gateway, Happened};
 use crate::support::{Folder, Server, eventually, generation, pool, visit};
 
 async fn in_force(gateway: &Gateway, expected: u64) {
-    eventually("a new generation", async || (generation(gateway) == expected).then_some(())).await;
+    eventually("a new generation", async || {
+        (generation(gateway) == expected).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -18,7 +21,10 @@ async fn a_file_that_is_written_over_is_read_again() {
     let gateway = folder.start(true).await;
     folder.configure(&pool(&[&two], ""));
     in_force(&gateway, 2).await;
-    eventually("the new server", async || (visit(&gateway).await == "two").then_some(())).await;
+    eventually("the new server", async || {
+        (visit(&gateway).await == "two").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -31,8 +37,15 @@ async fn a_file_that_is_replaced_is_read_again_every_time() {
     for round in 0..3 {
         let server = if round % 2 == 0 { &two } else { &one };
         next.configure(&pool(&[server], ""));
-        folder.write("gatewright.toml~", fs::read(next.path("gatewright.toml")).unwrap());
-        fs::rename(folder.path("gatewright.toml~"), folder.path("gatewright.toml")).unwrap();
+        folder.write(
+            "gatewright.toml~",
+            fs::read(next.path("gatewright.toml")).unwrap(),
+        );
+        fs::rename(
+            folder.path("gatewright.toml~"),
+            folder.path("gatewright.toml"),
+        )
+        .unwrap();
         in_force(&gateway, round + 2).await;
     }
 }
@@ -67,7 +80,9 @@ async fn a_bad_file_is_refused_and_the_next_good_one_taken() {
     folder.configure("[pools.web]\nservers = [");
     eventually("a refusal", async || {
         let events = gateway.events();
-        let mut refused = events.iter().filter(|event| matches!(event.happened, Happened::Refused(_)));
+        let mut refused = events
+            .iter()
+            .filter(|event| matches!(event.happened, Happened::Refused(_)));
         refused.next().map(|_| ())
     })
     .await;

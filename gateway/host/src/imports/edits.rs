@@ -32,6 +32,12 @@ pub(super) fn header_name(mut name: String) -> Result<String, String> {
 /// A header with its name in lower case, or why it may not be written.
 pub(super) fn header(name: String, value: String) -> Result<(String, String), String> {
     let name = header_name(name)?;
+    header_value(&name, &value)?;
+    Ok((name, value))
+}
+
+/// Why a header may not have this value, if it may not.
+pub(super) fn header_value(name: &str, value: &str) -> Result<(), String> {
     if value.len() > VALUE_BYTES {
         return Err(format!(
             "the value of {name:?} is longer than {VALUE_BYTES} bytes"
@@ -41,7 +47,7 @@ pub(super) fn header(name: String, value: String) -> Result<(String, String), St
     if !value.bytes().all(printable) {
         return Err(format!("the value of {name:?} holds a control character"));
     }
-    Ok((name, value))
+    Ok(())
 }
 
 /// A character of a token, RFC 9110 section 5.6.2.

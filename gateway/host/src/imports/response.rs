@@ -40,7 +40,10 @@ impl Host for Guest {
     }
 
     fn set_cookie(&mut self, cookie: String) {
-        self.append_header("set-cookie".to_owned(), cookie);
+        match edits::header_value("set-cookie", &cookie) {
+            Ok(()) => self.edit(Edit::SetCookie(cookie)),
+            Err(reason) => self.warn(format!("response.set-cookie: {reason}")),
+        }
     }
 
     fn body(&mut self, content_type: String, mut body: Vec<u8>) {

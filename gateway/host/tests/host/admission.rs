@@ -208,7 +208,10 @@ fn a_refused_change_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn a_file_that_is_missing_is_named() {
-    let error = Rig::new().take(&config(MINE, 3)).unwrap_err();
+fn a_file_that_is_gone_is_named() {
+    let mut rig = Rig::balanced_by(&picking("(i32.const 2)"));
+    rig.remove("mine");
+    let error = rig.retake().unwrap_err();
     assert_says(&error.to_string(), &["cannot read", "mine.wasm"]);
+    assert!(rig.pick(1).is_ok());
 }

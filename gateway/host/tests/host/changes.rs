@@ -190,7 +190,9 @@ fn pools_may_come_go_and_change_places() {
         "{}[pools.api]\nhealth = false\nservers = [{{ host = \"192.0.2.9\", port = 80 }}]\n",
         config(MINE, 3)
     );
-    let routed = format!("{more}[router.config]\nroutes = [{{ path = \"/*\", pool = \"api\" }}]\n");
+    let routed = format!(
+        "{more}[router]\nplugin = \"path-router\"\n[router.config]\nroutes = [{{ path = \"/*\", pool = \"api\" }}]\n"
+    );
     rig.take(&routed).unwrap();
     assert_eq!(rig.chains[0].pools.len(), 2);
     for chain in &mut rig.chains {

@@ -37,7 +37,7 @@ fn the_default_chain_routes_sticks_and_balances() {
     let mut rig = Rig::new();
     let affinity = seated("sticky-cookie").replace("balancer", "affinity");
     let chain = format!("{}\n{affinity}", seated("least-connections"));
-    let router = "[router.config]\nroutes = [{ path = \"/*\", pool = \"web\" }]\n";
+    let router = "[router]\nplugin = \"path-router\"\n[router.config]\nroutes = [{ path = \"/*\", pool = \"web\" }]\n";
     rig.take(&format!("{}{router}", config(&chain, 3))).unwrap();
     let mut lent: Lent = Some(Box::new(Request {
         path: "/shop".to_owned(),

@@ -88,7 +88,7 @@ fn five_faults_quarantine_the_version_on_all_workers() {
 fn three_overruns_quarantine_already() {
     let mut rig = Rig::balanced_by(&picking(MISCHIEF));
     for _ in 0..3 {
-        eventually(&mut rig, Result::is_ok);
+        assert!(eventually(&mut rig, Result::is_ok).is_ok());
         assert_eq!(rig.pick(667), Err(Fault::Overran));
     }
     assert_eq!(rig.pick(1), Err(Fault::Quarantined));

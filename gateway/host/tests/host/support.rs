@@ -17,7 +17,7 @@ use wit_parser::Resolve;
 
 /// A component of a core module, for a world with these imports and exports of
 /// the contract.
-pub fn component(imports: &[&str], exports: &[&str], core: &str) -> Vec<u8> {
+pub(crate) fn component(imports: &[&str], exports: &[&str], core: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     resolve.push_dir(&contract).unwrap();
@@ -31,7 +31,7 @@ pub fn component(imports: &[&str], exports: &[&str], core: &str) -> Vec<u8> {
 }
 
 /// A component of a core module, for the world `plugin` of a package.
-pub fn encode(mut resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
+pub(crate) fn encode(mut resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
     let package = resolve.push_str("plugin.wit", package).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     let mut module = wat::parse_str(core).unwrap();
@@ -43,7 +43,7 @@ pub fn encode(mut resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
 
 /// What every core module here has: memory, an allocator that never frees, and
 /// from address 64 on zeros, which mean "ok" as any result.
-pub const FRAME: &str = r#"
+pub(crate) const FRAME: &str = r#"
     (memory (export "memory") 16)
     (global $free (mut i32) (i32.const 4096))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
@@ -56,7 +56,7 @@ pub const FRAME: &str = r#"
 
 /// The functions of a balancer: `$eligible` and `$members` are how many slots
 /// it heard of last, and `pick` is a body that leaves a slot on the stack.
-pub fn balancer(pick: &str) -> String {
+pub(crate) fn balancer(pick: &str) -> String {
     format!(
         r#"
         (global $eligible (mut i32) (i32.const 0))
@@ -79,7 +79,7 @@ pub fn balancer(pick: &str) -> String {
 }
 
 /// A balancer component with nothing but a body for `pick`.
-pub fn picking(pick: &str) -> Vec<u8> {
+pub(crate) fn picking(pick: &str) -> Vec<u8> {
     component(
         &[],
         &["balancing"],
@@ -89,15 +89,15 @@ pub fn picking(pick: &str) -> Vec<u8> {
 
 /// The line that makes `mine` the balancer, with a deadline that a busy machine
 /// does not break for a plugin that behaves.
-pub const MINE: &str = "balancer = { plugin = \"mine\", deadline = \"300ms\" }";
+pub(crate) const MINE: &str = "balancer = { plugin = \"mine\", deadline = \"300ms\" }";
 
 /// A request as decisions see it.
 #[derive(Default)]
-pub struct Request {
-    pub path: String,
-    pub cookies: HashMap<&'static str, &'static str>,
-    pub tried: Vec<Slot>,
-    pub effects: Effects,
+pub(crate) struct Request {
+    pub(crate) path: String,
+    pub(crate) cookies: HashMap<&'static str, &'static str>,
+    pub(crate) tried: Vec<Slot>,
+    pub(crate) effects: Effects,
 }
 
 impl ExchangeView for Request {
@@ -143,23 +143,23 @@ impl ExchangeView for Request {
 }
 
 /// A plain request, ready to be lent.
-pub fn request() -> Lent {
+pub(crate) fn request() -> Lent {
     Some(Box::new(Request::default()))
 }
 
 /// A host with two workers and the folder that it reads plugins from.
-pub struct Rig {
-    pub host: Arc<Host>,
-    pub plan: Option<Plan>,
-    pub snapshot: Option<Arc<Snapshot>>,
-    pub chains: Vec<Chain>,
+pub(crate) struct Rig {
+    pub(crate) host: Arc<Host>,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    pub(crate) chains: Vec<Chain>,
     folder: tempfile::TempDir,
 }
 
-pub const WORKERS: usize = 2;
+pub(crate) const WORKERS: usize = 2;
 
 impl Rig {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let host = Host::start(HostOptions {
             workers: WORKERS,
@@ -167,17 +167,20 @@ impl Rig {
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
             compiler: Compiler::InProcess,
         });
-        Self {
+        let rig = Self {
             host: host.unwrap(),
             plan: None,
             snapshot: None,
             chains: Vec::new(),
             folder,
-        }
+        };
+        // The file must be there even where nobody is bound to it.
+        rig.place("mine", b"");
+        rig
     }
 
     /// A rig whose pool `web` of three servers has a balancer of this component.
-    pub fn balanced_by(component: &[u8]) -> Self {
+    pub(crate) fn balanced_by(component: &[u8]) -> Self {
         let mut rig = Self::new();
         rig.place("mine", component);
         rig.take(&config(MINE, 3)).unwrap();
@@ -185,13 +188,19 @@ impl Rig {
     }
 
     /// Put a component where the configuration's `[plugins.NAME]` says.
-    pub fn place(&self, name: &str, component: &[u8]) {
+    pub(crate) fn place(&self, name: &str, component: &[u8]) {
         let path = self.folder.path().join(format!("{name}.wasm"));
         std::fs::write(path, component).unwrap();
     }
 
+    /// Remove the component that the configuration's `[plugins.NAME]` names.
+    pub(crate) fn remove(&self, name: &str) {
+        let path = self.folder.path().join(format!("{name}.wasm"));
+        std::fs::remove_file(path).unwrap();
+    }
+
     /// Prepare a configuration and give it to all workers.
-    pub fn take(&mut self, config: &str) -> Result<(), PrepareError> {
+    pub(crate) fn take(&mut self, config: &str) -> Result<(), PrepareError> {
         let config = config::parse(config, self.folder.path(), &Environment::empty());
         let config = Arc::new(config.unwrap_or_else(|errors| panic!("{errors}")));
         let snapshot = Snapshot::next(self.snapshot.as_deref(), config, WORKERS).unwrap();
@@ -199,7 +208,7 @@ impl Rig {
     }
 
     /// Prepare the present configuration again.
-    pub fn retake(&mut self) -> Result<(), PrepareError> {
+    pub(crate) fn retake(&mut self) -> Result<(), PrepareError> {
         self.take_snapshot(Arc::clone(self.snapshot.as_ref().unwrap()))
     }
 
@@ -219,19 +228,19 @@ impl Rig {
     }
 
     /// The seat of the first pool's balancer on the first worker.
-    pub fn balancer(&mut self) -> &mut Seat {
+    pub(crate) fn balancer(&mut self) -> &mut Seat {
         &mut self.chains[0].pools[0].balancer
     }
 
     /// What the seat picks for a key, with a request of its own.
-    pub fn pick(&mut self, key: u64) -> Result<Option<Slot>, gatewright_host::Fault> {
+    pub(crate) fn pick(&mut self, key: u64) -> Result<Option<Slot>, gatewright_host::Fault> {
         self.balancer().pick(key, &mut request())
     }
 }
 
 /// A configuration with one pool `web` of so many servers, `mine.wasm` declared
 /// as the plugin `mine`, and more lines for the pool.
-pub fn config(pool: &str, servers: u16) -> String {
+pub(crate) fn config(pool: &str, servers: u16) -> String {
     let server = |number| format!("{{ host = \"192.0.2.1\", port = {} }}", 3000 + number);
     let servers: Vec<_> = (0..servers).map(server).collect();
     let servers = servers.join(", ");

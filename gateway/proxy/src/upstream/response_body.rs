@@ -30,6 +30,8 @@ pub(crate) struct UpstreamBody {
     /// Registered only when the body streams.
     idle: Option<Deadline>,
     idle_limit: Duration,
+    /// What went wrong, until it is said.
+    failure: Option<CutShort>,
 }
 
 /// Why a response's body ends before its end.
@@ -72,6 +74,7 @@ impl UpstreamBody {
             sending,
             idle: None,
             idle_limit: worker.timeouts().body_idle,
+            failure: None,
         };
         if let Some(whole) = body.take_whole()? {
             return Ok(Begun::Whole(whole));
@@ -156,6 +159,9 @@ impl http_body::Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let body = self.get_mut();
+        if let Some(failure) = body.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         match body.poll_part(cx) {
             Poll::Pending => {
                 let stalled = body.idle.as_ref().map(|idle| idle.poll_passed(cx));
@@ -183,7 +189,11 @@ impl http_body::Body for UpstreamBody {
             }
             Poll::Ready(Err(error)) => {
                 body.in_flight.ended(Ending::Broken);
-                Poll::Ready(Some(Err(error)))
+                // The HTTP server drops what it has not flushed when a body
+                // fails, the head included. It flushes once nothing comes.
+                body.failure = Some(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
         }
     }

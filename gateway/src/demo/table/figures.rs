@@ -98,7 +98,7 @@ pub(crate) struct PluginRow {
     pub(crate) decisions: u64,
     /// Decisions a second, lately.
     pub(crate) rate: f64,
-    /// How long a decision takes, in nanoseconds.
+    /// How long a decision takes, in nanoseconds: the median.
     pub(crate) ns_per_decision: f64,
     /// Decisions that somebody else had to make in its stead.
     pub(crate) faults: u64,

@@ -1,5 +1,6 @@
 //! A client that is no part of the gateway: hyper's, over HTTPS.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +13,6 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 use super::eventually::soon;
 use super::tls::connect_tls;
@@ -93,14 +93,30 @@ pub(crate) async fn body_of(body: Incoming) -> hyper::Result<Bytes> {
     Ok(soon("a body", body.collect()).await?.to_bytes())
 }
 
-/// A body that begins and never ends.
-pub(crate) fn endless(beginning: &'static str) -> Body {
-    Endless(Some(beginning)).boxed()
+/// A body of these frames, whose length nobody knows before.
+pub(crate) fn frames(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Body {
+    Frames {
+        frames: frames.into_iter().collect(),
+        ends: true,
+    }
+    .boxed()
 }
 
-struct Endless(Option<&'static str>);
+/// A body that begins and never ends.
+pub(crate) fn endless(beginning: &'static str) -> Body {
+    Frames {
+        frames: VecDeque::from([Frame::data(beginning.into())]),
+        ends: false,
+    }
+    .boxed()
+}
 
-impl hyper::body::Body for Endless {
+struct Frames {
+    frames: VecDeque<Frame<Bytes>>,
+    ends: bool,
+}
+
+impl hyper::body::Body for Frames {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -108,9 +124,9 @@ impl hyper::body::Body for Endless {
         mut self: Pin<&mut Self>,
         _cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match self.0.take() {
-            Some(beginning) => Poll::Ready(Some(Ok(Frame::data(beginning.into())))),
-            None => Poll::Pending,
+        match self.frames.pop_front() {
+            None if !self.ends => Poll::Pending,
+            frame => Poll::Ready(frame.map(Ok)),
         }
     }
 }

@@ -88,17 +88,10 @@ impl Guest {
             .expect("a world");
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("a module with its world");
-        let mut encoder = ComponentEncoder::default()
-            .module(&module)
-            .expect("a module of the world");
+        let mut encoder = ComponentEncoder::default();
+        encoder.module(&module).expect("a module of the world");
         encoder.encode().expect("a component")
     }
-}
-
-/// The component of a default plugin.
-pub(crate) fn default_plugin(name: &str) -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist");
-    std::fs::read(folder.join(format!("{name}.wasm"))).expect("a default plugin")
 }
 
 /// What a guest may do wrong.
@@ -106,7 +99,7 @@ pub(crate) mod misdeeds {
     /// Trap.
     pub(crate) const TRAP: &str = "(unreachable)";
     /// Never answer.
-    pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever))";
+    pub(crate) const LOOP: &str = "(loop $for_ever (br $for_ever)) (unreachable)";
     /// Take memory until there is none, then trap, as allocators do.
     pub(crate) const EAT: &str = "(loop $more \
         (br_if $more (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";

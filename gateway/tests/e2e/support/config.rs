@@ -7,6 +7,10 @@ use std::path::Path;
 use super::gateway::Gateway;
 use super::upstream::Upstream;
 
+/// Where all gateways keep compiled plugins, so that one compiles for all: the
+/// folder may be shared.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/data");
+
 /// A gateway to be.
 #[derive(Clone, Default)]
 pub(crate) struct Builder {
@@ -159,7 +163,7 @@ impl Builder {
     /// The configuration's text. The system chooses the ports.
     fn text(&self) -> String {
         let mut text = format!(
-            "{}[admin]\nlisten = \"127.0.0.1:0\"\n[workers]\ncount = {}\n\
+            "{}[admin]\nlisten = \"127.0.0.1:0\"\ndata = \"{CACHE}\"\n[workers]\ncount = {}\n\
              [[listener]]\nname = \"plain\"\nlisten = \"{}\"\n",
             self.top, self.workers, self.listen,
         );

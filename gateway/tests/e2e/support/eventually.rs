@@ -4,16 +4,21 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it. No test asserts a
 /// duration; this one only bounds how long a failure takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Look again and again until it is so.
-pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    within(PATIENCE, what, is_so).await;
+}
+
+/// [`eventually`], for what may take longer.
+pub(crate) async fn within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
         assert!(
-            began.elapsed() < PATIENCE,
+            began.elapsed() < patience,
             "it never came to be that {what}"
         );
         tokio::time::sleep(LOOK_EVERY).await;

@@ -5,19 +5,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::config::Builder;
-use super::eventually::eventually;
+use super::eventually::{eventually, within};
 use super::message::Message;
 use super::run::{self, Log};
 use super::wire::Wire;
 
 /// The name of the configuration in its folder.
 const FILE: &str = "gatewright.toml";
+
+/// How long a start may take: the first of all compiles plugins, on a machine
+/// that may be busy.
+pub(super) const STARTING: Duration = Duration::from_secs(60);
 
 /// What it logs once it serves.
 const READY: &str = " ready workers=";
@@ -54,9 +59,11 @@ impl Gateway {
             listeners: Vec::new(),
             admin: None,
         };
-        eventually("the gateway serves, or has given up", async || {
-            gateway.log().contains(READY) || gateway.has_ended().is_some()
-        })
+        within(
+            STARTING,
+            "the gateway serves, or has given up",
+            async || gateway.log().contains(READY) || gateway.has_ended().is_some(),
+        )
         .await;
         assert_eq!(
             gateway.has_ended(),
@@ -122,7 +129,11 @@ impl Gateway {
 
     /// What it says of its servers.
     pub(crate) async fn servers(&self) -> Vec<Value> {
-        self.api("/api/servers").await.as_array().expect("servers").clone()
+        self.api("/api/servers")
+            .await
+            .as_array()
+            .expect("servers")
+            .clone()
     }
 
     /// How many of its servers are in this state.

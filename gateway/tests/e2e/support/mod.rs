@@ -13,8 +13,8 @@ mod tls;
 mod upstream;
 mod wire;
 
-pub(crate) use client::{Body, Client, body_of, empty, endless, whole};
-pub(crate) use component::{Guest, default_plugin, misdeeds};
+pub(crate) use client::{Body, Client, body_of, empty, endless, frames, whole};
+pub(crate) use component::{Guest, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use eventually::{eventually, soon};
 pub(crate) use gateway::{Gateway, get};

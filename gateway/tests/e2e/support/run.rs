@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use super::eventually::eventually;
+use super::eventually::{eventually, within};
+use super::gateway::STARTING;
 
 /// All that a process has written so far, to either stream.
 pub(crate) type Log = Arc<Mutex<String>>;
@@ -54,7 +55,7 @@ pub(crate) fn signal(process: u32, signal: i32) {
 pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
     let (mut child, log) = spawn(arguments, folder);
     let mut status = None;
-    eventually("it ends by itself", async || {
+    within(STARTING, "it ends by itself", async || {
         status = child.try_wait().expect("it is our child");
         status.is_some()
     })

@@ -96,6 +96,10 @@ impl<'a> Families<'a> {
         }
         let mut metric = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, thing) in of {
+            if labels.is_empty() {
+                // The library would write empty braces.
+                return write(metric, thing);
+            }
             write(metric.encode_family(labels)?, thing)?;
         }
         Ok(())

@@ -8,7 +8,10 @@ use super::families::{Families, Labelled, Labels, Scale};
 use crate::overview::{PluginFigures, PluginState};
 
 pub(super) fn write(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
-    let labelled: Vec<_> = plugins.iter().map(|plugin| (labels(plugin), plugin)).collect();
+    let labelled: Vec<_> = plugins
+        .iter()
+        .map(|plugin| (labels(plugin), plugin))
+        .collect();
     decisions(families, &labelled)?;
     faults(families, plugins)?;
     own(families, plugins)
@@ -34,27 +37,36 @@ fn decisions(families: &mut Families<'_>, plugins: &[Labelled<&PluginFigures>]) 
     let mut counter = |name, help, value: fn(&PluginFigures) -> u64| {
         families.counters((name, help), plugins, |plugin| value(plugin))
     };
-    counter("plugin_decisions", "Decisions that were asked for.", |plugin| {
-        plugin.decisions
-    })?;
+    counter(
+        "plugin_decisions",
+        "Decisions that were asked for.",
+        |plugin| plugin.decisions,
+    )?;
     counter(
         "plugin_fallbacks",
         "Decisions that somebody else had to make, whatever the reason.",
         |plugin| plugin.fallbacks,
     )?;
-    counter("plugin_overruled", "Answers that could not be used.", |plugin| {
-        plugin.overruled
-    })?;
-    counter("plugin_restarts", "Instances made after a fault.", |plugin| {
-        plugin.restarts
-    })?;
+    counter(
+        "plugin_overruled",
+        "Answers that could not be used.",
+        |plugin| plugin.overruled,
+    )?;
+    counter(
+        "plugin_restarts",
+        "Instances made after a fault.",
+        |plugin| plugin.restarts,
+    )?;
     families.gauges(
         ("plugin_quarantined", "1 when the plugin is asked no more."),
         plugins,
         |plugin| f64::from(u8::from(plugin.state == PluginState::Quarantined)),
     )?;
     families.histograms(
-        ("plugin_decision_seconds", "Durations of one decision in 64."),
+        (
+            "plugin_decision_seconds",
+            "Durations of one decision in 64.",
+        ),
         Scale::NANOSECONDS,
         plugins,
         |plugin| &plugin.time_ns,
@@ -77,7 +89,11 @@ fn faults(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result
             samples.push((and(plugin, "kind", kind), count));
         }
     }
-    families.counters(("plugin_faults", "Decisions without an answer, by cause."), &samples, |n| *n)
+    families.counters(
+        ("plugin_faults", "Decisions without an answer, by cause."),
+        &samples,
+        |n| *n,
+    )
 }
 
 /// What plugins count themselves.
@@ -93,8 +109,16 @@ fn own(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
             }
         }
     }
-    families.counters(("plugin_own", "Counters of the plugin's own."), &counters, |n| *n)?;
-    families.gauges(("plugin_own_gauge", "Gauges of the plugin's own."), &gauges, |n| *n)
+    families.counters(
+        ("plugin_own", "Counters of the plugin's own."),
+        &counters,
+        |n| *n,
+    )?;
+    families.gauges(
+        ("plugin_own_gauge", "Gauges of the plugin's own."),
+        &gauges,
+        |n| *n,
+    )
 }
 
 fn and(plugin: &PluginFigures, key: &'static str, value: &str) -> Labels {

@@ -25,38 +25,52 @@ fn state(families: &mut Families<'_>, servers: &[Labelled<&ServerFigures>]) -> f
     let mut gauge = |name, help, value: fn(&ServerFigures) -> f64| {
         families.gauges((name, help), servers, |server| value(server))
     };
-    gauge("server_up", "0 when the checks find the server unhealthy, else 1.", |server| {
-        f64::from(u8::from(server.health != Health::Unhealthy))
-    })?;
-    gauge("server_draining", "1 when the server takes no new work.", |server| {
-        f64::from(u8::from(server.draining))
-    })?;
-    gauge("server_weight", "The server's share of the work.", |server| {
-        f64::from(server.weight)
-    })?;
-    gauge("server_active_requests", "Requests in flight on the server.", |server| {
-        f64::from(server.active)
-    })
+    gauge(
+        "server_up",
+        "0 when the checks find the server unhealthy, else 1.",
+        |server| f64::from(u8::from(server.health != Health::Unhealthy)),
+    )?;
+    gauge(
+        "server_draining",
+        "1 when the server takes no new work.",
+        |server| f64::from(u8::from(server.draining)),
+    )?;
+    gauge(
+        "server_weight",
+        "The server's share of the work.",
+        |server| f64::from(server.weight),
+    )?;
+    gauge(
+        "server_active_requests",
+        "Requests in flight on the server.",
+        |server| f64::from(server.active),
+    )
 }
 
 fn work(families: &mut Families<'_>, servers: &[Labelled<&ServerFigures>]) -> fmt::Result {
     let mut counter = |name, help, value: fn(&ServerFigures) -> u64| {
         families.counters((name, help), servers, |server| value(server))
     };
-    counter("server_requests", "Attempts that were given to the server.", |server| {
-        server.requests
-    })?;
+    counter(
+        "server_requests",
+        "Attempts that were given to the server.",
+        |server| server.requests,
+    )?;
     counter(
         "server_failures",
         "Attempts without a response, or with one of 500 or above.",
         |server| server.failures,
     )?;
-    counter("server_connect_failures", "Attempts that could not connect.", |server| {
-        server.connect_failures
-    })?;
-    counter("server_connections", "Connections opened to the server.", |server| {
-        server.connections
-    })?;
+    counter(
+        "server_connect_failures",
+        "Attempts that could not connect.",
+        |server| server.connect_failures,
+    )?;
+    counter(
+        "server_connections",
+        "Connections opened to the server.",
+        |server| server.connections,
+    )?;
     families.histograms(
         (
             "server_response_seconds",

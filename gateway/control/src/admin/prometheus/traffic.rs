@@ -16,7 +16,11 @@ pub(super) fn write(families: &mut Families<'_>, overview: &Overview) -> fmt::Re
 
 fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     let build = [(vec![("version", env!("CARGO_PKG_VERSION").to_owned())], 1.0)];
-    families.gauges(("build_info", "The version of the gateway."), &build, |one| *one)?;
+    families.gauges(
+        ("build_info", "The version of the gateway."),
+        &build,
+        |one| *one,
+    )?;
     let whole = [(Labels::new(), overview)];
     let mut gauge = |name, help, value: fn(&Overview) -> f64| {
         families.gauges((name, help), &whole, |overview| value(overview))
@@ -24,9 +28,11 @@ fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     gauge("uptime_seconds", "Seconds since the start.", |overview| {
         overview.uptime.as_secs_f64()
     })?;
-    gauge("generation", "The number of the published snapshot.", |overview| {
-        overview.totals.generation.0 as f64
-    })?;
+    gauge(
+        "generation",
+        "The number of the published snapshot.",
+        |overview| overview.totals.generation.0 as f64,
+    )?;
     gauge("workers", "Worker threads.", |overview| {
         overview.totals.workers as f64
     })?;
@@ -44,37 +50,59 @@ fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
 
 fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     let whole = [(Labels::new(), &overview.totals)];
-    families.counters(("requests", "Requests whose head was read."), &whole, |totals| {
-        totals.requests
-    })?;
+    families.counters(
+        ("requests", "Requests whose head was read."),
+        &whole,
+        |totals| totals.requests,
+    )?;
     let responses = CLASSES.iter().zip(overview.totals.responses);
     let class = |(class, count): (&&str, u64)| (vec![("class", (*class).to_owned())], count);
     let responses: Vec<_> = responses.map(class).collect();
-    families.counters(("responses", "Responses by status class."), &responses, |count| *count)?;
-    families.gauges(("requests_in_flight", "Requests in flight."), &whole, |totals| {
-        totals.in_flight as f64
-    })?;
+    families.counters(
+        ("responses", "Responses by status class."),
+        &responses,
+        |count| *count,
+    )?;
+    families.gauges(
+        ("requests_in_flight", "Requests in flight."),
+        &whole,
+        |totals| totals.in_flight as f64,
+    )?;
     families.histograms(
-        ("request_duration_seconds", "From a request's head to its response's head."),
+        (
+            "request_duration_seconds",
+            "From a request's head to its response's head.",
+        ),
         Scale::MICROSECONDS,
         &whole,
         |totals| &totals.latency,
     )?;
-    families.counters(("retries", "Attempts beyond a request's first."), &whole, |totals| {
-        totals.retries
-    })?;
     families.counters(
-        ("fallbacks", "Decisions made in the place of a plugin that had no answer."),
+        ("retries", "Attempts beyond a request's first."),
+        &whole,
+        |totals| totals.retries,
+    )?;
+    families.counters(
+        (
+            "fallbacks",
+            "Decisions made in the place of a plugin that had no answer.",
+        ),
         &whole,
         |totals| totals.fallbacks,
     )?;
     families.counters(
-        ("overruled", "Plugin answers that could not be used and were replaced."),
+        (
+            "overruled",
+            "Plugin answers that could not be used and were replaced.",
+        ),
         &whole,
         |totals| totals.overruled,
     )?;
     families.counters(
-        ("abandoned", "Requests whose client left before the response's end."),
+        (
+            "abandoned",
+            "Requests whose client left before the response's end.",
+        ),
         &whole,
         |totals| totals.abandoned,
     )
@@ -82,13 +110,19 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
 
 fn connections(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     let whole = [(Labels::new(), &overview.totals)];
-    families.gauges(("connections", "Client connections open."), &whole, |totals| {
-        totals.connections as f64
-    })?;
-    families.counters(("connections_accepted", "Client connections accepted."), &whole, |totals| {
-        totals.accepted
-    })?;
-    families.counters(("tls_failures", "TLS handshakes that failed."), &whole, |totals| {
-        totals.tls_failures
-    })
+    families.gauges(
+        ("connections", "Client connections open."),
+        &whole,
+        |totals| totals.connections as f64,
+    )?;
+    families.counters(
+        ("connections_accepted", "Client connections accepted."),
+        &whole,
+        |totals| totals.accepted,
+    )?;
+    families.counters(
+        ("tls_failures", "TLS handshakes that failed."),
+        &whole,
+        |totals| totals.tls_failures,
+    )
 }

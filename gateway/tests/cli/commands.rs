@@ -1,0 +1,184 @@
+//! Commands that answer and end.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{configuration, fails, folder, gatewright, output, prints, says, write};
+
+#[test]
+fn help_teaches_by_examples() {
+    let folder = folder();
+    says(
+        &prints(&folder, &["--help"]),
+        &["Examples:", "gatewright demo", "Exit codes"],
+    );
+    says(
+        &prints(&folder, &["proxy", "--help"]),
+        &["Examples:", "--to", "least-connections"],
+    );
+}
+
+#[test]
+fn wrong_usage_ends_with_two() {
+    let folder = folder();
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["proxy"],
+        &["proxy", "--to", "nowhere"],
+        &["proxy", "--to", "127.0.0.1:1", "--listen", "8080"],
+        &["proxy", "--to", "127.0.0.1:1", "--policy", "best"],
+        &["demo", "--duration", "15"],
+        &["demo", "--backends", "3001,3001"],
+    ] {
+        assert_eq!(
+            output(&folder, arguments).status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_configuration_it_is_said_how_to_get_one() {
+    let errors = fails(&folder(), &["run"], 2);
+    says(
+        &errors,
+        &["gatewright.toml", "gatewright init", "gatewright proxy"],
+    );
+}
+
+#[test]
+fn the_file_that_init_writes_is_right_and_is_not_overwritten() {
+    let folder = folder();
+    says(
+        &prints(&folder, &["init"]),
+        &["wrote gatewright.toml", "gatewright check"],
+    );
+    says(
+        &prints(&folder, &["check"]),
+        &[
+            "gatewright.toml is right",
+            "pool web",
+            "least-connections",
+            "127.0.0.1:3003",
+        ],
+    );
+    write(&folder, "gatewright.toml", "mine");
+    says(
+        &fails(&folder, &["init"], 2),
+        &["is there already", "--force"],
+    );
+    prints(&folder, &["init", "--force"]);
+    prints(&folder, &["check"]);
+}
+
+#[test]
+fn check_leaves_nothing_behind() {
+    let folder = folder();
+    prints(&folder, &["init"]);
+    prints(&folder, &["check"]);
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(names, ["gatewright.toml"]);
+}
+
+#[test]
+fn check_names_file_line_and_key() {
+    let folder = folder();
+    write(
+        &folder,
+        "gatewright.toml",
+        configuration("[router]\nplugn = \"mine\""),
+    );
+    says(
+        &fails(&folder, &["check"], 2),
+        &["gatewright.toml:8", "plugn", "plugin"],
+    );
+}
+
+#[test]
+fn check_tries_the_plugins() {
+    let folder = folder();
+    let plugin = "[router]\nplugin = \"mine\"\n[plugins.mine]\nfile = \"mine.wasm\"";
+    write(&folder, "gatewright.toml", configuration(plugin));
+    write(&folder, "mine.wasm", wat::parse_str("(module)").unwrap());
+    says(
+        &fails(&folder, &["check"], 2),
+        &["gatewright.toml", "mine", "core module"],
+    );
+
+    let route = "[router]\nplugin = \"path-router\"\nconfig = { routes = [{ path = \"/\", pool = \"wbe\" }] }";
+    write(&folder, "gatewright.toml", configuration(route));
+    says(
+        &fails(&folder, &["check"], 2),
+        &["gatewright.toml:9", "routes", "wbe"],
+    );
+}
+
+#[test]
+fn check_loads_the_certificates() {
+    let folder = folder();
+    let tls = "tls = { certificates = [{ cert = \"cert.pem\", key = \"key.pem\" }] }";
+    write(&folder, "gatewright.toml", configuration(tls));
+    let certificate = || rcgen::generate_simple_self_signed(["shop.test".to_owned()]).unwrap();
+    let (one, other) = (certificate(), certificate());
+    write(&folder, "cert.pem", one.cert.pem());
+    write(&folder, "key.pem", other.signing_key.serialize_pem());
+    says(
+        &fails(&folder, &["check"], 2),
+        &["gatewright.toml:7", "key.pem"],
+    );
+
+    write(&folder, "key.pem", one.signing_key.serialize_pem());
+    says(&prints(&folder, &["check"]), &["https with", "cert.pem"]);
+}
+
+#[test]
+fn the_schema_is_json() {
+    let schema: Value = serde_json::from_str(&prints(&folder(), &["check", "--schema"])).unwrap();
+    assert!(schema["properties"]["pools"].is_object());
+}
+
+#[test]
+fn completions_know_the_commands() {
+    says(
+        &prints(&folder(), &["completions", "bash"]),
+        &["_gatewright", "proxy"],
+    );
+}
+
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    let folder = folder();
+    prints(&folder, &["init"]);
+    let mut command = gatewright(&folder, &["check"]);
+    let output = command.env("GATEWRIGHT_LOG", "a=b=c").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    says(
+        &String::from_utf8_lossy(&output.stderr),
+        &["GATEWRIGHT_LOG"],
+    );
+}
+
+#[test]
+fn the_compiler_says_why_it_refuses() {
+    let folder = folder();
+    let mut command = gatewright(&folder, &["compile"]);
+    let command = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"no component")
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty() && !output.stderr.is_empty());
+}
