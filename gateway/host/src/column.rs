@@ -1,6 +1,8 @@
 //! The load column of a scanning balancer: active requests by slot, for the
 //! slots that an attempt may use.
 
+use std::sync::atomic::Ordering;
+
 use gatewright_model::id::Slot;
 use gatewright_model::pool::Pool;
 
@@ -10,22 +12,25 @@ const UNUSABLE: u32 = u32::MAX;
 /// A worker's column for one pool, refilled for every pick.
 #[derive(Debug, Default)]
 pub(crate) struct LoadColumn {
-    eligible: Vec<Slot>,
+    /// By slot: 0 for an eligible one, [`UNUSABLE`] for any other.
+    masks: Vec<u32>,
     seen: (u64, u64),
     loads: Vec<u32>,
 }
 
 impl LoadColumn {
     /// The column as it is now. Which slots are eligible is only looked up
-    /// again when that changed, so that a fill reads one dense array.
+    /// again when that changed, so that a fill goes once over dense arrays.
     pub(crate) fn fill(&mut self, pool: &Pool, tried: &[Slot]) -> &[u32] {
         let versions = (pool.table_version, pool.state.eligibility_version());
         if self.seen != versions {
             self.look_up(pool);
             self.seen = versions;
         }
-        for slot in &self.eligible {
-            self.loads[slot.index()] = pool.state.active(*slot);
+        let active = pool.state.active_column().iter();
+        let columns = self.loads.iter_mut().zip(&self.masks).zip(active);
+        for ((load, mask), active) in columns {
+            *load = active.load(Ordering::Relaxed) | mask;
         }
         for slot in tried {
             if let Some(load) = self.loads.get_mut(slot.index()) {
@@ -37,10 +42,12 @@ impl LoadColumn {
 
     #[cold]
     fn look_up(&mut self, pool: &Pool) {
+        self.masks.clear();
+        self.masks.resize(pool.width(), UNUSABLE);
         let eligible = pool.endpoints().filter(|endpoint| endpoint.is_eligible());
-        self.eligible.clear();
-        self.eligible
-            .extend(eligible.map(|endpoint| endpoint.slot()));
+        for endpoint in eligible {
+            self.masks[endpoint.slot().index()] = 0;
+        }
         self.loads.clear();
         self.loads.resize(pool.width(), UNUSABLE);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
+use wasmtime::UpdateDeadline;
 
 use crate::binding::Binding;
 use crate::journal::Level;
@@ -44,6 +45,16 @@ impl Guest {
     /// Write to the plugin's log what the host has to say to its author.
     pub(crate) fn warn(&self, message: String) {
         self.binding.write_log(Level::Warn, message);
+    }
+
+    /// The call that is being made has passed its deadline by the clock.
+    pub(crate) fn passed_deadline(&mut self) -> UpdateDeadline {
+        let update = self.patience.passed_now();
+        if let UpdateDeadline::Continue(ticks) = &update {
+            // The ticker was told of a call that would be over by now.
+            self.binding.shared.ticker.begin(*ticks);
+        }
+        update
     }
 
     /// Ask for a change to the exchange; ignored outside of a decision.

@@ -95,7 +95,7 @@ impl Instance {
         };
         let mut store = Store::new(&binding.shared.engine, guest);
         store.limiter(|guest| &mut guest.limits);
-        store.epoch_deadline_callback(|mut call| Ok(call.data_mut().patience.passed_now()));
+        store.epoch_deadline_callback(|mut call| Ok(call.data_mut().passed_deadline()));
         let functions = instantiate(&mut store, binding, budget)?;
         let mut instance = Self {
             store,

@@ -106,6 +106,11 @@ impl PoolState {
         active.map_or(u32::MAX, |active| active.load(Ordering::Relaxed))
     }
 
+    /// The same of every slot there can be, by slot: to be read in one go.
+    pub fn active_column(&self) -> &[AtomicU32] {
+        &self.active
+    }
+
     /// Count a request in flight on a slot. Pair it with [`Self::leave`] by a
     /// guard's drop, so that the count stays exact under cancellation.
     pub fn enter(&self, slot: Slot) {

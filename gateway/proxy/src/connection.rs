@@ -192,12 +192,12 @@ impl Drop for Serving {
 /// Serve a connection until it closes. It is counted in at once, before the
 /// future runs, so that the next one is not accepted beyond the limit.
 pub(crate) fn serve(
-    worker: Rc<Worker>,
+    worker: &Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-) -> impl Future<Output = ()> {
-    let client = Client::new(&worker, peer, tls.is_some());
+) -> impl Future<Output = ()> + use<> {
+    let client = Client::new(worker, peer, tls.is_some());
     async move {
         match tls {
             None => {

@@ -70,7 +70,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: StdListener, tls: Optio
         };
         match accepted {
             Ok((stream, peer)) => {
-                let serving = connection::serve(Rc::clone(&worker), stream, peer, tls.clone());
+                let serving = connection::serve(&worker, stream, peer, tls.clone());
                 tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}

@@ -136,7 +136,7 @@ async fn a_body_that_breaks_off_resets_its_stream_alone() {
         match request.target() {
             "/cut" => {
                 peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
-                    .await
+                    .await;
             }
             _ => peer.send(plain("whole")).await,
         }

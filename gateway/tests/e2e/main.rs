@@ -1,6 +1,12 @@
 //! The gateway from outside: the real binary on real sockets, between clients
 //! and servers that behave well, badly, or not at all.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what the tests are made of fails a test by panicking"
+)]
+
 mod support;
 
 mod client_trouble;
