@@ -10,7 +10,7 @@ const METRICS = [
   ["activeConnections", "Connections", count],
   ["activeServers", "Servers in rotation", count],
   ["unhealthyServers", "Unhealthy servers", count],
-  ["algorithm", "Algorithm", (value) => value ?? "–"],
+  ["algorithm", "Algorithm", (value) => value?.replaceAll("_", " ") ?? "–"],
   ["uptime", "Up for", String],
 ];
 
