@@ -90,13 +90,8 @@ impl Attempt<'_> {
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
         let sending = (!sending.is_done()).then_some(sending);
-        match UpstreamBody::begin(self.worker, in_flight, connection, &head, sending) {
-            Ok(body) => Ok(Answered { head, body, at }),
-            Err(error) => {
-                let error = ConnectionError::Io(io::Error::other(error));
-                Err((Failure::Broken(error), RequestBody::spent()))
-            }
-        }
+        let body = UpstreamBody::begin(self.worker, in_flight, connection, &head, sending);
+        Ok(Answered { head, body, at })
     }
 
     /// A response's head, over an idle connection or a new one.
@@ -143,7 +138,8 @@ impl Attempt<'_> {
         let deadlines = &self.worker.deadlines;
         if is_done {
             let took = deadlines.now() - began;
-            self.request_due.set(self.request_due.get() + took);
+            self.request_due
+                .set(self.request_due.get().saturating_add(took));
             self.arm(self.pool.retries.per_try_timeout);
         } else {
             let patience = self.worker.timeouts().body_idle;
@@ -165,6 +161,9 @@ impl Attempt<'_> {
         let mut sending = Sending::new(body, rest);
         let mut sends = !sending.is_done();
         let began = self.worker.deadlines.now();
+        if sends {
+            self.arm_for_sending(began, false);
+        }
         let head = poll_fn(|cx| {
             if sends {
                 let before = sending.sent();
@@ -219,7 +218,7 @@ impl Attempt<'_> {
                     client: self.client.peer_text(),
                     real_ip: facts.client_text(self.client),
                     proto: facts.scheme(),
-                    host: facts.authority(),
+                    host: facts.asked_authority(),
                     request_id: facts.id.as_str(),
                     received: facts.version,
                     peer_trusted: self.client.is_trusted(),

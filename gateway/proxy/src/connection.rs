@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gatewright_wire::forwarded;
 use http::{HeaderMap, StatusCode};
@@ -32,9 +32,12 @@ pub(crate) struct Client {
     peer: IpAddr,
     peer_text: String,
     trusted: bool,
+    max_headers: usize,
     secure: bool,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
+    /// Whether the client takes nothing more for now.
+    blocked: Cell<bool>,
     deadline: Deadline,
 }
 
@@ -65,6 +68,8 @@ impl Client {
             secure,
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
+            blocked: Cell::new(false),
+            max_headers: config.limits.request_headers,
             deadline: worker.deadlines.register(),
         })
     }
@@ -82,6 +87,11 @@ impl Client {
     /// Whether what it says about clients behind it is believed.
     pub(crate) fn is_trusted(&self) -> bool {
         self.trusted
+    }
+
+    /// Header lines that a request may have.
+    pub(crate) fn max_headers(&self) -> usize {
+        self.max_headers
     }
 
     /// `https` over TLS, `http` otherwise.
@@ -113,6 +123,7 @@ impl Client {
     /// Writing to the client is held up, or goes on again. Between exchanges
     /// other deadlines apply.
     pub(crate) fn write_blocked(&self, blocked: bool) {
+        self.blocked.set(blocked);
         if self.stage.get() != Stage::Exchange {
             return;
         }
@@ -145,7 +156,10 @@ pub(crate) struct Serving {
 impl Serving {
     pub(crate) fn begin(client: &Rc<Client>) -> Self {
         client.stage.set(Stage::Exchange);
-        client.deadline.disarm();
+        // A client that reads nothing does not get more time by asking for more.
+        if !client.blocked.get() {
+            client.deadline.disarm();
+        }
         client.exchanges.set(client.exchanges.get() + 1);
         let counters = client.worker.counters();
         counters.requests.add(1);
@@ -239,12 +253,15 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
     let mut connection = connection;
     if drive(client, Pin::new(&mut connection)).await == End::HeadTimeout {
         let mut stream = connection.into_parts().io.into_inner();
-        // What fits into the socket's buffer is all that is owed to a client
-        // that dawdles.
-        let told = tokio::io::AsyncWriteExt::write(&mut stream, TOO_SLOW).await;
+        client.deadline.arm(FAREWELL);
+        let farewell = tokio::io::AsyncWriteExt::write(&mut stream, TOO_SLOW);
+        let told = client.deadline.limit(farewell).await;
         tracing::debug!(peer = %client.peer, ?told, "a request's head came too slowly");
     }
 }
+
+/// How long a client that dawdles is given to be told so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What a client reads whose request's head took too long.
 const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\

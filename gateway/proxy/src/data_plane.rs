@@ -196,7 +196,7 @@ impl Start {
         tokio::task::spawn_local(async move { sweeping.sweep().await });
         worker.obey(self.inbox).await;
         let patience = worker.timeouts().drain;
-        if tokio::time::timeout(patience, worker.room_within(1))
+        if tokio::time::timeout(patience, worker.room_within(|| 1))
             .await
             .is_err()
         {

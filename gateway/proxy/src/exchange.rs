@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_model::id::Slot;
@@ -53,7 +53,7 @@ async fn answer(
     let worker = &client.worker;
     let current = worker.current();
     let limits = &current.snapshot.config.limits;
-    let body = RequestBody::new(body, limits.replay_body, limits.request_body);
+    let body = RequestBody::new(body, held.version, limits);
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
     }
@@ -85,7 +85,10 @@ async fn forward(
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
-    let request_due = Cell::new(worker.deadlines.tick_after(config.request_timeout));
+    let request_due = Cell::new(match config.request_timeout {
+        Duration::ZERO => u64::MAX,
+        limit => worker.deadlines.tick_after(limit),
+    });
     pool.budget.deposit(config.retries.budget);
     let mut last = Denial::NoServer;
     loop {
@@ -191,7 +194,7 @@ fn finish(worker: &Worker, held: &mut Held, response: Response<Content>) -> Resp
     let answer = edits::finish(kept.into_iter().chain(latest), response.headers_mut());
     match (answer, response.body()) {
         // Only an answer of a plugin's own may be given a body.
-        (Some(body), Content::Whole(empty)) if empty.is_empty() => {
+        (Some(body), Content::Whole(empty)) if empty.is_empty() && held.responded.is_none() => {
             response.map(|_| Content::Whole(body))
         }
         _ => response,

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use gatewright_host::{Edit, Effects, ExchangeView, Lent};
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, path};
+use gatewright_wire::{cookie, hop, path};
 use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     query: Option<Option<String>>,
     /// The authority, where it is not the `Host` header as it stands.
     authority: Option<String>,
+    /// What the client asked for, where a plugin has replaced it.
+    asked: Option<String>,
     scheme: &'static str,
     client: IpAddr,
     /// The client's address as text, where it is not the peer's.
@@ -71,11 +73,17 @@ pub(crate) enum Refusal {
     Path(#[from] path::PathError),
     #[error("this gateway opens no tunnels")]
     Connect,
+    #[error("the request has too many headers")]
+    TooManyHeaders,
 }
 
 impl Facts {
     /// Take in a request's head.
-    pub(crate) fn read(client: &Client, parts: Parts, started: Instant) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        client: &Client,
+        mut parts: Parts,
+        started: Instant,
+    ) -> Result<Self, Refusal> {
         if parts.method == Method::CONNECT {
             return Err(Refusal::Connect);
         }
@@ -84,6 +92,10 @@ impl Facts {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
+        if parts.headers.len() > client.max_headers() {
+            return Err(Refusal::TooManyHeaders);
+        }
+        strip_listed(&mut parts.headers);
         let address = client.address_of_client(&parts.headers);
         let client_text = (address != client.peer()).then(|| address.to_string());
         Ok(Self {
@@ -100,6 +112,7 @@ impl Facts {
             path,
             query: None,
             authority,
+            asked: None,
             tried: SmallVec::new(),
             effects: Effects::default(),
             response_edits: Vec::new(),
@@ -120,7 +133,15 @@ impl Facts {
 
     /// Replace the authority that the server will see.
     pub(crate) fn set_authority(&mut self, authority: String) {
+        if self.asked.is_none() {
+            self.asked = Some(self.authority().to_owned());
+        }
         self.authority = Some(authority);
+    }
+
+    /// The authority that the client asked for.
+    pub(crate) fn asked_authority(&self) -> &str {
+        self.asked.as_deref().unwrap_or_else(|| self.authority())
     }
 
     /// The client's address as text.
@@ -132,6 +153,21 @@ impl Facts {
     pub(crate) fn is_idempotent(&self) -> bool {
         self.method.is_idempotent()
     }
+}
+
+/// Remove the headers that `Connection` lists, before anyone judges the
+/// request: otherwise a client could have a header taken away again that a
+/// policy has set or looked at. `TE` is the encoder's business.
+fn strip_listed(headers: &mut HeaderMap) {
+    if !hop::ConnectionOptions::of(headers).lists_names {
+        return;
+    }
+    let names = headers.keys();
+    let listed = names.filter(|name| **name != header::TE && hop::is_listed(headers, name));
+    for name in listed.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+    headers.remove(header::CONNECTION);
 }
 
 /// The host that the client asked for, where it is not to be taken from the

@@ -85,7 +85,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: StdListener, tls: Optio
 /// The next connection, when there is room for it; until then it waits in the
 /// kernel's backlog.
 async fn next(worker: &Worker, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let limit = worker.current().snapshot.config.limits.connections;
+    let limit = || worker.current().snapshot.config.limits.connections;
     worker.room_within(limit).await;
     listener.accept().await
 }

@@ -226,6 +226,10 @@ impl Task {
     }
 
     async fn resolve_only(self) {
+        // What earlier checks found must not outlive them.
+        if self.endpoint.state.set_health(Health::Unknown) {
+            self.announce(Health::Unknown, "it is not checked".into());
+        }
         loop {
             if let Err(error) = resolve(&self.endpoint).await {
                 tracing::warn!(endpoint = %self.endpoint.id, %error, "a server's name does not resolve");

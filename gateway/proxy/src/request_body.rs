@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use gatewright_model::config::Limits;
 use gatewright_wire::{RequestFraming, chunk};
-use http::HeaderMap;
+use http::{HeaderMap, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -17,9 +18,11 @@ pub(crate) struct RequestBody {
     /// What has not been read yet; none once its end was seen.
     source: Option<Incoming>,
     framing: RequestFraming,
-    /// What was read, in order, as long as it is within the limit.
-    kept: Vec<Bytes>,
-    kept_bytes: usize,
+    /// Whether it came over HTTP/2, where a reset may look like an end.
+    is_http2: bool,
+    /// What was read, as long as it is within the limit. Copied, because a
+    /// piece of a byte may hold on to a whole read buffer.
+    kept: BytesMut,
     keep_limit: usize,
     /// More was read than may be kept: it cannot be sent again.
     outgrown: bool,
@@ -40,7 +43,8 @@ pub(crate) enum SendError {
 }
 
 impl RequestBody {
-    pub(crate) fn new(source: Incoming, keep_limit: usize, size_limit: Option<u64>) -> Self {
+    /// The body that a request of this version came with.
+    pub(crate) fn new(source: Incoming, version: Version, limits: &Limits) -> Self {
         let length = source.size_hint().exact();
         let framing = match length {
             _ if source.is_end_stream() => RequestFraming::None,
@@ -51,28 +55,13 @@ impl RequestBody {
         Self {
             source: has_body.then_some(source),
             framing,
-            kept: Vec::new(),
-            kept_bytes: 0,
-            keep_limit,
+            is_http2: version == Version::HTTP_2,
+            kept: BytesMut::new(),
+            keep_limit: limits.replay_body,
             outgrown: false,
             trailers: None,
             received: 0,
-            size_limit: size_limit.unwrap_or(u64::MAX),
-        }
-    }
-
-    /// What stands for a body that is gone: it cannot be sent again.
-    pub(crate) fn spent() -> Self {
-        Self {
-            source: None,
-            framing: RequestFraming::None,
-            kept: Vec::new(),
-            kept_bytes: 0,
-            keep_limit: 0,
-            outgrown: true,
-            trailers: None,
-            received: 0,
-            size_limit: 0,
+            size_limit: limits.request_body.unwrap_or(u64::MAX),
         }
     }
 
@@ -97,10 +86,7 @@ impl RequestBody {
             return Poll::Ready(Ok(None));
         };
         let frame = match ready!(Pin::new(source).poll_frame(cx)) {
-            None => {
-                self.source = None;
-                return Poll::Ready(Ok(None));
-            }
+            None => return Poll::Ready(self.ended()),
             Some(Err(_)) => return Poll::Ready(Err(SendError::Client)),
             Some(Ok(frame)) => frame,
         };
@@ -116,19 +102,36 @@ impl RequestBody {
             Err(frame) => {
                 self.trailers = frame.into_trailers().ok();
                 self.source = None;
-                Poll::Ready(Ok(None))
+                Poll::Ready(self.whole())
             }
         }
     }
 
-    fn keep(&mut self, data: &Bytes) {
-        self.kept_bytes += data.len();
-        if self.kept_bytes > self.keep_limit {
-            self.outgrown = true;
-            self.kept = Vec::new();
+    /// The source has no more. A client that resets its HTTP/2 stream without
+    /// an error code ends it just so: that is no end of the body.
+    fn ended(&mut self) -> Result<Option<Bytes>, SendError> {
+        let source = self.source.take();
+        let was_reset = self.is_http2 && source.is_some_and(|source| !source.is_end_stream());
+        if was_reset {
+            return Err(SendError::Client);
         }
-        if !self.outgrown {
-            self.kept.push(data.clone());
+        self.whole()
+    }
+
+    /// Nothing more comes: fine, if what was announced has come.
+    fn whole(&self) -> Result<Option<Bytes>, SendError> {
+        match self.framing {
+            RequestFraming::Length(length) if length != self.received => Err(SendError::Client),
+            _ => Ok(None),
+        }
+    }
+
+    fn keep(&mut self, data: &Bytes) {
+        if self.outgrown || self.kept.len() + data.len() > self.keep_limit {
+            self.outgrown = true;
+            self.kept = BytesMut::new();
+        } else {
+            self.kept.extend_from_slice(data);
         }
     }
 }
@@ -136,7 +139,7 @@ impl RequestBody {
 /// One sending of a request: what is left of its head, then its body.
 pub(crate) struct Sending {
     body: RequestBody,
-    /// How many kept pieces have been sent this time.
+    /// How many of the kept bytes have been sent this time.
     replayed: usize,
     /// Bytes in front of `data`: the head's rest, a chunk's size or its end.
     prefix: BytesMut,
@@ -220,9 +223,15 @@ impl Sending {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, SendError>> {
-        if let Some(kept) = self.body.kept.get(self.replayed) {
-            self.replayed += 1;
-            return Poll::Ready(Ok(Some(kept.clone())));
+        if let Some(kept) = self
+            .body
+            .kept
+            .get(self.replayed..)
+            .filter(|kept| !kept.is_empty())
+        {
+            let again = Bytes::copy_from_slice(kept);
+            self.replayed = self.body.kept.len();
+            return Poll::Ready(Ok(Some(again)));
         }
         let piece = ready!(self.body.poll_piece(cx));
         self.replayed = self.body.kept.len();

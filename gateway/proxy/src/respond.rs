@@ -33,6 +33,7 @@ impl Denial {
     fn status(&self) -> StatusCode {
         match self {
             Self::Refused(Refusal::Connect) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(Refusal::TooManyHeaders) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,

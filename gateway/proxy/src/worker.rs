@@ -174,6 +174,7 @@ impl Worker {
         let micros = started.elapsed().as_micros() as u64;
         counters.longest_switch_us.raise_to(micros);
         counters.generation.raise_to(generation);
+        self.one_closed.notify_waiters();
         // Nobody may be waiting any longer; that is theirs to know.
         let _ = taken_over.send(());
     }
@@ -211,9 +212,10 @@ impl Worker {
         self.open.get()
     }
 
-    /// Wait until fewer than `limit` clients are connected.
-    pub(crate) async fn room_within(&self, limit: usize) {
-        while self.open.get() >= limit {
+    /// Wait until fewer than `limit` clients are connected; a publication may
+    /// change the limit meanwhile.
+    pub(crate) async fn room_within(&self, limit: impl Fn() -> usize) {
+        while self.open.get() >= limit() {
             self.one_closed.notified().await;
         }
     }
@@ -281,10 +283,11 @@ impl PoolView {
             let slot = endpoint.slot();
             let known = before.and_then(|before| before.upstream(slot));
             let known = known.filter(|upstream| upstream.continues(endpoint));
-            upstreams[slot.index()] = Some(known.map_or_else(
-                || Upstream::new(endpoint, worker, pool.config.idle_connections, limits),
-                Rc::clone,
-            ));
+            let idle = pool.config.idle_connections;
+            let upstream =
+                known.map_or_else(|| Upstream::new(endpoint, worker, idle, limits), Rc::clone);
+            upstream.limit(idle, limits);
+            upstreams[slot.index()] = Some(upstream);
         }
         Self {
             pool,

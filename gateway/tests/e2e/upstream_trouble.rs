@@ -165,6 +165,20 @@ async fn the_whole_request_has_a_limit_beside_that_of_an_attempt() {
 }
 
 #[tokio::test]
+async fn without_a_limit_a_server_may_think() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        // Longer than the gateway's deadlines are coarse.
+        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        peer.send(plain("late")).await;
+    })
+    .await;
+    let pool = Pool::of(&[&server]).with("request_timeout", "\"0s\"");
+    let gateway = Gateway::before(pool).await;
+    assert_eq!(gateway.get("/").await.text(), "late");
+}
+
+#[tokio::test]
 async fn a_response_may_come_byte_by_byte() {
     let response = answer_by(|mut peer| async move {
         peer.request().await;

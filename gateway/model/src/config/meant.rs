@@ -142,8 +142,8 @@ pub struct PoolConfig {
     pub retries: Retries,
     /// How long a connection to a server may take to be made.
     pub connect_timeout: Duration,
-    /// From the request's head to the response's head, all attempts together.
-    /// A body may then take as long as it moves.
+    /// From the request's head to the response's head, all attempts together,
+    /// but for the time that sending a body takes; zero: no limit.
     pub request_timeout: Duration,
     /// Idle connections kept to each server by each worker.
     pub idle_connections: usize,

@@ -1,6 +1,6 @@
 //! A worker's own view of one endpoint: the idle connections to it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -24,8 +24,8 @@ pub(crate) struct Upstream {
     state: Arc<EndpointState>,
     worker: usize,
     idle: RefCell<Vec<Idle>>,
-    idle_limit: usize,
-    head_limits: HeadLimits,
+    idle_limit: Cell<usize>,
+    head_limits: Cell<HeadLimits>,
 }
 
 struct Idle {
@@ -44,9 +44,15 @@ impl Upstream {
             state: Arc::clone(&endpoint.state),
             worker,
             idle: RefCell::default(),
-            idle_limit,
-            head_limits,
+            idle_limit: Cell::new(idle_limit),
+            head_limits: Cell::new(head_limits),
         })
+    }
+
+    /// Go on under other limits. Connections that are open keep theirs.
+    pub(crate) fn limit(&self, idle_limit: usize, head_limits: HeadLimits) {
+        self.idle_limit.set(idle_limit);
+        self.head_limits.set(head_limits);
     }
 
     /// Whether it is a worker's side of this very endpoint.
@@ -83,10 +89,15 @@ impl Upstream {
 
     /// Take a connection back whose exchange is complete.
     pub(crate) fn give_back(&self, connection: Connection, now: u64) {
+        let limit = self.idle_limit.get();
+        if limit == 0 {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
-        if idle.len() >= self.idle_limit {
-            // The oldest makes room.
-            idle.remove(0);
+        if idle.len() >= limit {
+            // The oldest make room.
+            let surplus = idle.len() + 1 - limit;
+            idle.drain(..surplus);
         }
         idle.push(Idle {
             connection,
@@ -111,7 +122,7 @@ impl Upstream {
             match connect_to(*address).await {
                 Ok(stream) => {
                     self.counters().connections.add(1);
-                    return Ok(Connection::new(stream, self.head_limits));
+                    return Ok(Connection::new(stream, self.head_limits.get()));
                 }
                 Err(error) => failure = error,
             }

@@ -71,7 +71,10 @@ impl InFlight {
     pub(crate) fn failed(mut self, ending: Ending) {
         self.ending = ending;
         let counters = self.upstream.counters();
-        counters.failures.add(1);
+        // What a client does wrong says nothing of the server.
+        if ending != Ending::Abandoned {
+            counters.failures.add(1);
+        }
         if ending == Ending::ConnectFailed {
             counters.connect_failures.add(1);
             // The prober need not wait for its interval to find out.

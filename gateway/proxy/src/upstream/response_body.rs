@@ -64,7 +64,7 @@ impl UpstreamBody {
         connection: Connection,
         head: &ResponseHead,
         sending: Option<Sending>,
-    ) -> Result<Begun, CutShort> {
+    ) -> Begun {
         let mut body = Self {
             worker: Rc::clone(worker),
             in_flight,
@@ -76,30 +76,29 @@ impl UpstreamBody {
             idle_limit: worker.timeouts().body_idle,
             failure: None,
         };
-        if let Some(whole) = body.take_whole()? {
-            return Ok(Begun::Whole(whole));
+        if let Some(whole) = body.take_whole() {
+            return Begun::Whole(whole);
         }
         let idle = worker.deadlines.register();
         idle.arm(body.idle_limit);
         body.idle = Some(idle);
-        Ok(Begun::Streaming(Box::new(body)))
+        Begun::Streaming(Box::new(body))
     }
 
     /// The whole body, where its length is known and all of it has arrived.
-    fn take_whole(&mut self) -> Result<Option<Bytes>, CutShort> {
-        let Some(connection) = &mut self.connection else {
-            return Ok(None);
-        };
+    fn take_whole(&mut self) -> Option<Bytes> {
+        let connection = self.connection.as_mut()?;
         let arrived = connection.buffer.len() as u64;
         if !self.decoder.is_ended() && self.decoder.remaining().is_none_or(|rest| rest > arrived) {
-            return Ok(None);
+            return None;
         }
-        let whole = match self.decoder.decode(&mut connection.buffer)? {
-            Decoded::Data(data) => data,
+        // A body of known length cannot be malformed.
+        let whole = match self.decoder.decode(&mut connection.buffer) {
+            Ok(Decoded::Data(data)) => data,
             _ => Bytes::new(),
         };
         self.finish();
-        Ok(Some(whole))
+        Some(whole)
     }
 
     /// The response is whole: the connection may serve again, unless the
@@ -120,7 +119,13 @@ impl UpstreamBody {
             return Poll::Ready(Ok(None));
         };
         if let Some(sending) = &mut self.sending {
-            match sending.poll_send(cx, connection) {
+            let before = sending.sent();
+            let progress = sending.poll_send(cx, connection);
+            if let Some(idle) = self.idle.as_ref().filter(|_| sending.sent() != before) {
+                // A body that moves towards the server is no standstill.
+                idle.arm(self.idle_limit);
+            }
+            match progress {
                 Poll::Ready(Ok(())) => self.sending = None,
                 // The response may still be whole; the connection is spent.
                 Poll::Ready(Err(_)) => {

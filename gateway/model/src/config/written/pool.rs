@@ -29,8 +29,8 @@ pub struct Pool {
     pub retries: Retries,
     /// How long a connection to a server may take to be made: 10 ms to 10 min.
     pub connect_timeout: Period,
-    /// From a request's head to the end of its response, all attempts together:
-    /// 10 ms to 1 day; `"0s"` is no limit.
+    /// From a request's head to its response's head, all attempts together: 10 ms
+    /// to 1 day; `"0s"` is no limit. Bodies may take as long as they move.
     pub request_timeout: Period,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
