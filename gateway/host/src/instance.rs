@@ -16,6 +16,7 @@ use crate::guest::Guest;
 use crate::journal::{Level, cut};
 use crate::limits::Limits;
 use crate::patience::Patience;
+use crate::ticker::TICK_MS;
 use crate::version::{Calls, Functions};
 use crate::view::Lent;
 
@@ -25,7 +26,7 @@ const DETAIL_BYTES: usize = 2048;
 /// Bytes of a saved state.
 const STATE_BYTES: usize = 1 << 20;
 
-/// How long a call may take, in the ticker's milliseconds.
+/// How long a call may take, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget(u64);
 
@@ -36,15 +37,19 @@ impl Budget {
     /// For each call of a preparation, an update or a handover on a worker.
     pub(crate) const ON_WORKER: Self = Self(10);
 
-    /// A decision's: rounded up, and one more because the first tick may come
-    /// at once.
+    /// A decision's, rounded up.
     pub(crate) fn of_decision(deadline: Duration) -> Self {
         let micros = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
-        Self(micros.div_ceil(1000).saturating_add(1))
+        Self(micros.div_ceil(1000))
     }
 
-    pub(crate) fn ticks(self) -> u64 {
+    pub(crate) fn millis(self) -> u64 {
         self.0
+    }
+
+    /// The same in ticks, and one more because the first may come at once.
+    pub(crate) fn ticks(self) -> u64 {
+        self.0.div_ceil(TICK_MS).saturating_add(1)
     }
 }
 
@@ -139,7 +144,7 @@ impl Instance {
         let edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
         self.store.set_epoch_deadline(budget.ticks());
         let guest = self.store.data_mut();
-        guest.patience = Patience::of(budget.ticks());
+        guest.patience = Patience::of(budget.millis());
         guest.exchange = lent.take();
         let answer = call(&self.functions.calls, &mut self.store);
         *lent = self.store.data_mut().exchange.take();
@@ -257,7 +262,7 @@ impl Instance {
 
 fn begin(store: &mut Store<Guest>, budget: Budget) {
     store.data().binding.shared.ticker.begin(budget.ticks());
-    store.data_mut().patience = Patience::of(budget.ticks());
+    store.data_mut().patience = Patience::of(budget.millis());
     store.set_epoch_deadline(budget.ticks());
 }
 

@@ -4,28 +4,30 @@
 //! decision may take; a plugin is not to blame for that. So the first tick past
 //! the deadline only begins to measure the processor time that the thread
 //! itself uses, and the call has overrun when that reaches the deadline too: an
-//! endless loop is stopped after about twice its deadline, and a call that
-//! returns in time never asks for the time.
+//! endless loop is stopped at most three ticks after twice its deadline, and a
+//! call that returns in time never asks for the time.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
+use crate::ticker::TICK_MS;
+
 /// The patience with one call.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
-    /// Milliseconds, and ticks, that the call may take.
+    /// Milliseconds that the call may take.
     allowed: u64,
     /// The thread's processor time when the deadline passed by the clock.
     since: Option<Duration>,
 }
 
 impl Patience {
-    /// The patience with a call that may take so many ticks.
-    pub(crate) fn of(ticks: u64) -> Self {
+    /// The patience with a call that may take so many milliseconds.
+    pub(crate) fn of(millis: u64) -> Self {
         Self {
-            allowed: ticks,
+            allowed: millis,
             since: None,
         }
     }
@@ -36,7 +38,7 @@ impl Patience {
         let more = used.saturating_sub(since).as_millis() as u64;
         match self.allowed.saturating_sub(more) {
             0 => UpdateDeadline::Interrupt,
-            left => UpdateDeadline::Continue(left),
+            left => UpdateDeadline::Continue(left.div_ceil(TICK_MS)),
         }
     }
 
@@ -60,16 +62,16 @@ mod tests {
 
     #[test]
     fn a_call_that_was_set_aside_goes_on() {
-        let mut patience = Patience::of(3);
+        let mut patience = Patience::of(3 * TICK_MS);
         assert_eq!(continues(&mut patience, 700), Some(3));
         assert_eq!(continues(&mut patience, 700), Some(3));
-        assert_eq!(continues(&mut patience, 702), Some(1));
+        assert_eq!(continues(&mut patience, 701 + TICK_MS), Some(2));
     }
 
     #[test]
     fn a_call_that_uses_the_time_itself_is_stopped() {
         let mut patience = Patience::of(3);
-        assert_eq!(continues(&mut patience, 700), Some(3));
+        assert_eq!(continues(&mut patience, 700), Some(1));
         assert_eq!(continues(&mut patience, 703), None);
     }
 }

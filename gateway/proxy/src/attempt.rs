@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
 use gatewright_host::{Ending, ExchangeView};
 use gatewright_model::config::PoolConfig;
 use gatewright_wire::{Forwarding, ResponseHead, UpstreamHead, encode_head};
@@ -111,7 +110,7 @@ impl Attempt<'_> {
             }
         }
         self.arm(self.pool.connect_timeout);
-        let connection = match self.deadline.limit(upstream.connect()).await {
+        let connection = match self.deadline.limit(upstream.connect(self.worker)).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err((Failure::Connect(error), body)),
             Err(Passed) => return Err((Failure::ConnectTimeout, body)),
@@ -154,11 +153,8 @@ impl Attempt<'_> {
         mut connection: Connection,
         body: RequestBody,
     ) -> Result<(ResponseHead, Connection, Sending), Failed> {
-        let rest = match self.send_head(&connection, &body) {
-            Ok(rest) => rest,
-            Err(error) => return Err((Failure::Broken(ConnectionError::Io(error)), body)),
-        };
-        let mut sending = Sending::new(body, rest);
+        self.send_head(&connection, &body);
+        let mut sending = Sending::new(body);
         let mut sends = !sending.is_done();
         let began = self.worker.deadlines.now();
         if sends {
@@ -200,8 +196,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Write the head in one piece; returns what did not fit.
-    fn send_head(&self, connection: &Connection, body: &RequestBody) -> io::Result<BytesMut> {
+    /// Send the head in one piece.
+    fn send_head(&self, connection: &Connection, body: &RequestBody) {
         let facts = self.facts;
         let mut scratch = self.worker.scratch.borrow_mut();
         scratch.clear();
@@ -225,7 +221,6 @@ impl Attempt<'_> {
                 },
             },
         );
-        let written = connection.try_write(&scratch)?;
-        Ok(BytesMut::from(&scratch[written..]))
+        connection.post(&scratch);
     }
 }

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::deadlines::Deadline;
 use crate::exchange::exchange;
+use crate::outbox::Posted;
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -213,6 +214,7 @@ pub(crate) fn serve(
 ) -> impl Future<Output = ()> + use<> {
     let client = Client::new(worker, peer, tls.is_some());
     async move {
+        let stream = Posted::new(stream, &client.worker.outbox);
         match tls {
             None => {
                 client.waits();
@@ -223,7 +225,7 @@ pub(crate) fn serve(
     }
 }
 
-async fn serve_tls(client: &Rc<Client>, stream: TcpStream, acceptor: &TlsAcceptor) {
+async fn serve_tls(client: &Rc<Client>, stream: Posted, acceptor: &TlsAcceptor) {
     let worker = &client.worker;
     client.deadline.arm(worker.timeouts().request_head);
     let Ok(Ok(stream)) = client.deadline.limit(acceptor.accept(stream)).await else {

@@ -194,6 +194,8 @@ impl Start {
         }
         let sweeping = std::rc::Rc::clone(&worker);
         tokio::task::spawn_local(async move { sweeping.sweep().await });
+        let outbox = std::rc::Rc::clone(&worker.outbox);
+        tokio::task::spawn_local(async move { outbox.serve().await });
         worker.obey(self.inbox).await;
         let patience = worker.timeouts().drain;
         if tokio::time::timeout(patience, worker.room_within(|| 1))
@@ -207,6 +209,8 @@ impl Start {
                 "connections are cut: draining took too long"
             );
         }
+        // The last ones may have closed in this very round.
+        worker.outbox.send();
     }
 }
 

@@ -53,10 +53,13 @@ pub(crate) struct RequestId([u8; 32]);
 impl RequestId {
     fn draw(random: &mut fastrand::Rng) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let bits = random.u128(..);
-        Self(std::array::from_fn(|digit| {
-            DIGITS[(bits >> (4 * digit)) as usize & 0xf]
-        }))
+        let mut digits = [0; 32];
+        let bytes = random.u128(..).to_ne_bytes();
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
+        }
+        Self(digits)
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -194,17 +197,33 @@ fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
         };
     };
     let host = host.to_str().map_err(|_| Refusal::Host)?;
-    if !host.bytes().all(is_host_byte) {
+    let (mut is_host, mut is_lower) = (true, true);
+    for byte in host.bytes() {
+        is_host &= HOST_BYTES[usize::from(byte)];
+        is_lower &= !byte.is_ascii_uppercase();
+    }
+    if !is_host {
         return Err(Refusal::Host);
     }
-    let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
     Ok((!is_lower).then(|| host.to_ascii_lowercase()))
 }
 
 /// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(&byte)
-}
+const HOST_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let marks = b"-._~!$&'()*+,;=%:[]";
+    let mut at = 0;
+    while at < allowed.len() {
+        allowed[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        allowed[marks[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+};
 
 impl ExchangeView for Facts {
     fn method(&self) -> &str {

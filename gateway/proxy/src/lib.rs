@@ -22,6 +22,7 @@ mod exchange;
 mod facts;
 mod hash;
 mod listener;
+mod outbox;
 mod prober;
 mod request_body;
 mod resolve;

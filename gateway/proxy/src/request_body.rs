@@ -136,12 +136,12 @@ impl RequestBody {
     }
 }
 
-/// One sending of a request: what is left of its head, then its body.
+/// One sending of a request's body.
 pub(crate) struct Sending {
     body: RequestBody,
     /// How many of the kept bytes have been sent this time.
     replayed: usize,
-    /// Bytes in front of `data`: the head's rest, a chunk's size or its end.
+    /// Bytes in front of `data`: a chunk's size or its end.
     prefix: BytesMut,
     data: Bytes,
     /// Everything has been handed to `prefix` and `data`.
@@ -151,14 +151,13 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// Send `body` from its beginning, after `head`: what of the head could not
-    /// be written at once.
-    pub(crate) fn new(body: RequestBody, head: BytesMut) -> Self {
+    /// Send `body` from its beginning.
+    pub(crate) fn new(body: RequestBody) -> Self {
         let drained = body.framing == RequestFraming::None;
         Self {
             body,
             replayed: 0,
-            prefix: head,
+            prefix: BytesMut::new(),
             data: Bytes::new(),
             drained,
             sent: 0,

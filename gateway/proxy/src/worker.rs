@@ -18,9 +18,10 @@ use gatewright_wire::HeadLimits;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::deadlines::{Deadlines, TICK};
+use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::retry::Budget;
-use crate::upstream::Upstream;
+use crate::upstream::{LANDING, Landing, Upstream};
 
 /// What the control plane tells a worker.
 pub(crate) enum Message {
@@ -42,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     counters: Arc<[WorkerCounters]>,
     pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) outbox: Rc<Outbox>,
+    pub(crate) landing: Rc<Landing>,
     /// Where upstream request heads are written together.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) random: RefCell<fastrand::Rng>,
@@ -90,6 +93,8 @@ impl Worker {
             index,
             counters,
             deadlines: Deadlines::new(),
+            outbox: Rc::default(),
+            landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
             scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),

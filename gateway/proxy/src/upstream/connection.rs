@@ -1,18 +1,30 @@
 //! One HTTP/1.1 connection to a server: a stream and its read buffer.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use gatewright_wire::response::{HeadError, HeadLimits, HeadParser, ResponseHead};
 use http::Method;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// What is allocated to read into. Heads and bodies are slices of it, so a new
-/// one is needed only when it is used up: after some forty small responses.
+use crate::outbox::Posted;
+use crate::worker::Worker;
+
+/// What is allocated to read a longer body into.
 const READ_CHUNK: usize = 16 * 1024;
+
+/// A short response is read into memory that all connections of a worker share
+/// and that is therefore warm; what came is copied out. 16 KiB for each
+/// connection would push everything else out of the processor's cache.
+pub(crate) const LANDING: usize = 4 * 1024;
+
+/// Room for a common short response, so that its buffer serves the next one.
+const USUAL_RESPONSE: usize = 512;
 
 /// The least room that a read is given: a head fits, and a large body does not
 /// move in crumbs.
@@ -20,11 +32,17 @@ const LEAST_ROOM: usize = 4 * 1024;
 
 /// A connection that is open, as far as we know.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Posted,
     parser: HeadParser,
     /// What was read and not yet understood.
     pub(crate) buffer: BytesMut,
+    landing: Rc<Landing>,
+    /// Whether its responses have been short of late.
+    is_brief: bool,
 }
+
+/// Where a worker's short responses land.
+pub(crate) type Landing = RefCell<Box<[u8]>>;
 
 /// Why nothing usable came from a server.
 #[derive(Debug, thiserror::Error)]
@@ -41,11 +59,13 @@ pub(crate) enum ConnectionError {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, limits: HeadLimits) -> Self {
+    pub(crate) fn new(stream: TcpStream, worker: &Worker, limits: HeadLimits) -> Self {
         Self {
-            stream,
+            stream: Posted::new(stream, &worker.outbox),
             parser: HeadParser::new(limits),
             buffer: BytesMut::new(),
+            landing: Rc::clone(&worker.landing),
+            is_brief: true,
         }
     }
 
@@ -58,12 +78,9 @@ impl Connection {
             && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Write what fits without waiting. Returns how many bytes went out.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.stream.try_write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => result,
-        }
+    /// Send a request's head, at the end of this round.
+    pub(crate) fn post(&self, head: &[u8]) {
+        self.stream.post(head);
     }
 
     /// Write some of `bytes`.
@@ -83,6 +100,19 @@ impl Connection {
         pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
     }
 
+    /// Read the beginning of a response; ready with 0 at the end of the stream.
+    fn poll_land(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut landing = self.landing.borrow_mut();
+        let mut read = ReadBuf::new(&mut landing);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
+        let read = read.filled();
+        if self.buffer.capacity() < read.len() {
+            self.buffer.reserve(read.len().max(USUAL_RESPONSE));
+        }
+        self.buffer.extend_from_slice(read);
+        Poll::Ready(Ok(read.len()))
+    }
+
     /// Read the head of the final response, passing over interim ones.
     pub(crate) fn poll_head(
         &mut self,
@@ -97,9 +127,14 @@ impl Connection {
                     None => break,
                 }
             }
-            if ready!(self.poll_fill(cx))? == 0 {
+            let read = match self.buffer.is_empty() && self.is_brief {
+                true => ready!(self.poll_land(cx))?,
+                false => ready!(self.poll_fill(cx))?,
+            };
+            if read == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
             }
+            self.is_brief = read < LANDING;
         }
     }
 }

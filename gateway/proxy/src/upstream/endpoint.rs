@@ -12,6 +12,7 @@ use gatewright_wire::HeadLimits;
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
+use crate::worker::Worker;
 
 /// Ticks of the coarse clock after which an idle connection is not used again
 /// (30 s): shorter than what servers commonly keep a connection for, so that
@@ -112,7 +113,7 @@ impl Upstream {
     }
 
     /// A new connection, to the first address that answers.
-    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+    pub(crate) async fn connect(&self, worker: &Worker) -> io::Result<Connection> {
         let addresses = self.state.addresses.load_full();
         let mut failure = io::Error::new(
             io::ErrorKind::AddrNotAvailable,
@@ -122,7 +123,7 @@ impl Upstream {
             match connect_to(*address).await {
                 Ok(stream) => {
                     self.counters().connections.add(1);
-                    return Ok(Connection::new(stream, self.head_limits.get()));
+                    return Ok(Connection::new(stream, worker, self.head_limits.get()));
                 }
                 Err(error) => failure = error,
             }

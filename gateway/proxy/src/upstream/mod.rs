@@ -6,7 +6,7 @@ mod endpoint;
 mod in_flight;
 mod response_body;
 
-pub(crate) use connection::{Connection, ConnectionError};
+pub(crate) use connection::{Connection, ConnectionError, LANDING, Landing};
 pub(crate) use endpoint::Upstream;
 pub(crate) use in_flight::InFlight;
 pub(crate) use response_body::{Begun, CutShort, UpstreamBody};
