@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::deadlines::Deadline;
 use crate::exchange::exchange;
-use crate::outbox::Posted;
+use crate::outbox::{Peer, Posted};
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -214,7 +214,7 @@ pub(crate) fn serve(
 ) -> impl Future<Output = ()> + use<> {
     let client = Client::new(worker, peer, tls.is_some());
     async move {
-        let stream = Posted::new(stream, &client.worker.outbox);
+        let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
         match tls {
             None => {
                 client.waits();

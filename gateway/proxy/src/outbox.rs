@@ -33,7 +33,8 @@ const FULL: usize = 128 * 1024;
 /// A worker's writes of the present round.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    letters: RefCell<Letters>,
+    to_servers: RefCell<Letters>,
+    to_clients: RefCell<Letters>,
     /// Lines whose socket was full: they wait until it takes more.
     held: RefCell<Vec<Rc<Line>>>,
     /// Wakes whoever ends the round.
@@ -47,8 +48,16 @@ struct Letters {
     addressed: Vec<(Rc<Line>, usize)>,
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Peer {
+    Server,
+    Client,
+}
+
 /// The sending side of a connection.
 struct Line {
+    peer: Peer,
     /// None only while it is being dropped.
     socket: Option<OwnedWriteHalf>,
     /// What the socket did not take.
@@ -77,9 +86,16 @@ impl Outbox {
         .await;
     }
 
-    /// Send what has been posted.
+    /// Send what has been posted: first to the servers, who have work to do
+    /// while the answers go out. Sent one kind after the other, each kind of
+    /// peer is kept busy and does not fall asleep in between.
     pub(crate) fn send(&self) {
-        let mut letters = self.letters.borrow_mut();
+        self.send_all(&self.to_servers);
+        self.send_all(&self.to_clients);
+    }
+
+    fn send_all(&self, letters: &RefCell<Letters>) {
+        let mut letters = letters.borrow_mut();
         let Letters { bytes, addressed } = &mut *letters;
         let mut start = 0;
         for (line, end) in addressed.drain(..) {
@@ -92,7 +108,11 @@ impl Outbox {
     }
 
     fn post(&self, line: &Rc<Line>, bytes: &[u8]) {
-        let mut letters = self.letters.borrow_mut();
+        let letters = match line.peer {
+            Peer::Server => &self.to_servers,
+            Peer::Client => &self.to_clients,
+        };
+        let mut letters = letters.borrow_mut();
         if letters.addressed.is_empty()
             && let Some(closer) = &*self.closer.borrow()
         {
@@ -203,11 +223,12 @@ pub(crate) struct Posted {
 }
 
 impl Posted {
-    pub(crate) fn new(stream: TcpStream, outbox: &Rc<Outbox>) -> Self {
+    pub(crate) fn new(stream: TcpStream, peer: Peer, outbox: &Rc<Outbox>) -> Self {
         let (reading, socket) = stream.into_split();
         Self {
             reading,
             line: Rc::new(Line {
+                peer,
                 socket: Some(socket),
                 rest: RefCell::default(),
                 failure: Cell::new(None),
@@ -281,7 +302,8 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap());
         let (stream, accepted) = tokio::join!(stream, listener.accept());
-        (Posted::new(stream.unwrap(), outbox), accepted.unwrap().0)
+        let posted = Posted::new(stream.unwrap(), Peer::Server, outbox);
+        (posted, accepted.unwrap().0)
     }
 
     /// Run a test with somebody who ends the rounds.

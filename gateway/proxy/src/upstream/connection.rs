@@ -12,7 +12,7 @@ use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::outbox::Posted;
+use crate::outbox::{Peer, Posted};
 use crate::worker::Worker;
 
 /// What is allocated to read a longer body into.
@@ -61,7 +61,7 @@ pub(crate) enum ConnectionError {
 impl Connection {
     pub(crate) fn new(stream: TcpStream, worker: &Worker, limits: HeadLimits) -> Self {
         Self {
-            stream: Posted::new(stream, &worker.outbox),
+            stream: Posted::new(stream, Peer::Server, &worker.outbox),
             parser: HeadParser::new(limits),
             buffer: BytesMut::new(),
             landing: Rc::clone(&worker.landing),
