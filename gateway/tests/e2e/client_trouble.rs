@@ -146,6 +146,44 @@ async fn a_big_response_waits_with_its_server_for_a_slow_client() {
 }
 
 #[tokio::test]
+async fn what_clients_do_wrong_is_not_counted_against_the_server() {
+    let server = Upstream::scripted(|mut peer| async move {
+        let head = peer.head().await;
+        match head.is_some_and(|head| head.contains("/break")) {
+            true => peer.reset(),
+            false => peer.stall().await,
+        }
+    })
+    .await;
+    let limits = "[timeouts]\nbody_idle = \"500ms\"\n[limits]\nrequest_body = \"1KiB\"";
+    let pool = Pool::of(&[&server]).with("retries", "{ attempts = 1 }");
+    let gateway = Gateway::builder().with(limits).pool(pool).start().await;
+    let failures = async || gateway.metric("gatewright_server_failures_total").await;
+
+    let half = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf";
+    assert_eq!(gateway.exchange(half).await.status(), 408);
+
+    let mut greedy = gateway.connect().await;
+    greedy
+        .send("PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
+    greedy.send_chunk(&[b'x'; 2000]).await;
+    assert_eq!(greedy.response().await.status(), 413);
+
+    for left_behind in [half, &get("/")] {
+        let mut client = gateway.connect().await;
+        client.send(left_behind).await;
+        eventually("it is in flight", async || gateway.active().await == 1).await;
+        drop(client);
+        gateway.settles().await;
+    }
+    assert_eq!(failures().await, 0.0);
+
+    assert_eq!(gateway.get("/break").await.status(), 502);
+    assert_eq!(failures().await, 1.0, "that was the server's own");
+}
+
+#[tokio::test]
 async fn more_connections_than_allowed_wait_for_room() {
     let server = Upstream::named("a").await;
     let builder = Gateway::builder().with("[limits]\nconnections = 2");

@@ -1,6 +1,6 @@
 //! HTTP/1.1 on both sides: framing, connections, and bodies of every kind.
 
-use crate::support::{Gateway, Pool, Upstream, plain};
+use crate::support::{Gateway, Message, Pool, Upstream, eventually, get, plain};
 
 #[tokio::test]
 async fn one_connection_carries_request_after_request_on_both_sides() {
@@ -14,6 +14,29 @@ async fn one_connection_carries_request_after_request_on_both_sides() {
         assert_eq!(client.response().await.text(), "a");
     }
     assert_eq!((server.requests().len(), server.connections()), (3, 1));
+}
+
+#[tokio::test]
+async fn with_no_idle_connection_allowed_each_request_gets_one_that_is_closed_after_it() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.send(plain("a")).await;
+        let asked_again = peer.request().await;
+        assert!(asked_again.is_none(), "{asked_again:?}");
+        peer.note(Message::default());
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server]).with("idle_connections", "0")).await;
+    let mut client = gateway.connect().await;
+    for _ in 0..3 {
+        client.send(get("/")).await;
+        assert_eq!(client.response().await.text(), "a");
+    }
+    eventually("each connection is closed", async || {
+        server.requests().len() == 2 * 3
+    })
+    .await;
+    assert_eq!(server.connections(), 3);
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
 //! HTTP/2 from clients, HTTP/1.1 to servers.
 
+use bytes::Bytes;
+use h2::Reason;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 
 use crate::support::{
-    Body, Builder, Client, Gateway, Pool, Upstream, body_of, empty, endless, eventually, frames,
-    plain, soon, whole,
+    Body, Builder, Client, Gateway, Message, Pool, Upstream, body_of, empty, endless, eventually,
+    frames, http2_by_hand, plain, soon, whole,
 };
 
 async fn over_tls(server: &Upstream) -> (Gateway, Client) {
@@ -169,4 +171,64 @@ async fn a_body_beyond_the_limit_is_answered_413_on_its_stream_alone() {
     assert_eq!(response.status(), 413);
     assert_eq!(client.get("/").await.body(), "a");
     gateway.settles().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_reset_without_an_error_is_not_taken_for_a_whole_one() {
+    const HALF: &str = "4\r\nhalf\r\n";
+    for reason in [Reason::NO_ERROR, Reason::CANCEL] {
+        let server = Upstream::scripted(|mut peer| async move {
+            peer.head().await;
+            let of_body = |body| Message {
+                body,
+                ..Message::default()
+            };
+            let half = peer.bytes(HALF.len()).await;
+            peer.note(of_body(half));
+            let rest = peer.rest().await;
+            peer.note(of_body(rest));
+        })
+        .await;
+        let (gateway, _client) = over_tls(&server).await;
+        let sender = http2_by_hand(gateway.tls_address()).await;
+        let mut sender = sender.ready().await.expect("room for a stream");
+        let post = Request::post("https://localhost/").body(());
+        let (_response, mut body) = sender
+            .send_request(post.expect("a request"), false)
+            .expect("a stream");
+        body.send_data(Bytes::from("half"), false).expect("room");
+        eventually("the server has the half", async || {
+            server.requests().len() == 1
+        })
+        .await;
+        body.send_reset(reason);
+        eventually("the server sees an end", async || {
+            server.requests().len() == 2
+        })
+        .await;
+        let [half, rest] = [0, 1].map(|part| server.requests()[part].body.clone());
+        assert_eq!(half, HALF.as_bytes());
+        assert_eq!(rest, b"", "no last chunk ends the body after {reason:?}");
+        gateway.settles().await;
+    }
+}
+
+#[tokio::test]
+async fn more_headers_than_allowed_are_answered_431() {
+    let server = Upstream::named("a").await;
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .pool(Pool::of(&[&server]));
+    let limits = "[limits]\nrequest_headers = 20";
+    let gateway = builder.with(limits).start().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    for (lines, status) in [(20, 200), (21, 431)] {
+        let request = (0..lines).fold(Request::get("https://localhost/"), |request, _| {
+            request.header("x-a", "1")
+        });
+        let request = request.body(empty()).expect("a request");
+        let response = client.send(request).await.expect("a response");
+        assert_eq!(response.status(), status, "{lines}");
+    }
+    assert_eq!(server.requests().len(), 1);
 }

@@ -19,6 +19,7 @@ mod plugins;
 mod refusals;
 mod reload;
 mod retries;
+mod rewriting;
 mod smuggling;
 mod start;
 mod swaps;

@@ -1,6 +1,6 @@
 //! Changes of the configuration while traffic flows: all of one or nothing.
 
-use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually};
+use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually, get, plain};
 
 async fn before_a(server: &Upstream) -> Gateway {
     Builder::new()
@@ -119,4 +119,83 @@ async fn a_request_under_way_to_a_removed_server_is_finished() {
     slow.resume();
     assert_eq!(client.bytes(10).await, b"helloworld");
     gateway.settles().await;
+}
+
+/// Change the configuration and wait until it is in force.
+async fn change(gateway: &Gateway, old: &str, new: &str) {
+    let before = gateway.metric("gatewright_generation").await;
+    gateway.edit(|text| {
+        assert!(text.contains(old), "{text}");
+        text.replace(old, new)
+    });
+    eventually("the change is in force", async || {
+        gateway.metric("gatewright_generation").await > before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_unhealthy_is_used_again_once_nobody_checks_it() {
+    let health = "{ interval = \"50ms\", timeout = \"1s\", rise = 1, fall = 1 }";
+    let ill = Upstream::answering(|request| match request.target() {
+        "/health" => "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n".into(),
+        _ => plain("a"),
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&ill]).health(health)).await;
+    eventually("it is out", async || gateway.count("unhealthy").await == 1).await;
+    assert_eq!(gateway.get("/").await.status(), 503);
+    change(&gateway, health, "false").await;
+    eventually("it is asked again", async || {
+        gateway.get("/").await.status() == 200
+    })
+    .await;
+    assert_eq!(gateway.count("unhealthy").await, 0);
+}
+
+#[tokio::test]
+async fn how_many_idle_connections_are_kept_follows_a_change() {
+    let server = Upstream::named("a").await;
+    let pool = Pool::of(&[&server]).with("idle_connections", "64");
+    let gateway = Gateway::before(pool).await;
+    for _ in 0..3 {
+        gateway.get("/").await;
+    }
+    assert_eq!(server.connections(), 1);
+    change(&gateway, "idle_connections = 64", "idle_connections = 0").await;
+    // The first may still use the one that was kept.
+    for _ in 0..4 {
+        gateway.get("/").await;
+    }
+    assert_eq!(server.connections(), 1 + 3);
+}
+
+#[tokio::test]
+async fn how_long_a_servers_head_may_be_follows_a_change() {
+    let head = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n", "x".repeat(2000));
+    let answer = format!("{head}connection: close\r\ncontent-length: 0\r\n\r\n");
+    let server = Upstream::answering(move |_| answer.clone()).await;
+    let builder = Builder::new().with("[limits]\nresponse_head = \"4KiB\"");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    assert_eq!(gateway.get("/").await.status(), 200);
+    change(&gateway, "\"4KiB\"", "\"1KiB\"").await;
+    assert_eq!(gateway.get("/").await.status(), 502);
+    change(&gateway, "\"1KiB\"", "\"4KiB\"").await;
+    assert_eq!(gateway.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn how_many_clients_may_be_connected_follows_a_change() {
+    let server = Upstream::named("a").await;
+    let builder = Builder::new().with("[limits]\nconnections = 1");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let [mut first, mut second] = [gateway.connect().await, gateway.connect().await];
+    first.send(get("/")).await;
+    assert_eq!(first.response().await.status(), 200);
+    second.send(get("/")).await;
+    first.send(get("/")).await;
+    assert_eq!(first.response().await.status(), 200);
+    assert_eq!(server.requests().len(), 2, "the second waits");
+    change(&gateway, "connections = 1", "connections = 2").await;
+    assert_eq!(second.response().await.status(), 200);
 }

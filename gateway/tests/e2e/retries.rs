@@ -74,6 +74,44 @@ async fn a_body_too_long_to_keep_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_body_is_kept_for_another_server_up_to_the_limit_and_no_further() {
+    for (length, status) in [(1024, 200), (1025, 502)] {
+        let [bad, good] = [resetting().await, Upstream::named("good").await];
+        let pool = Pool::of(&[&bad, &good]).with("balancer", "\"round-robin\"");
+        let builder = Gateway::builder().with("[limits]\nreplay_body = \"1KiB\"");
+        let gateway = builder.pool(pool).start().await;
+        let mut client = gateway.connect().await;
+        // In pieces: it is their sum that counts.
+        client
+            .send("PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await;
+        for piece in "x".repeat(length).as_bytes().chunks(200) {
+            client.send_chunk(piece).await;
+        }
+        client.send_chunk(b"").await;
+        assert_eq!(client.response().await.status(), status, "{length}");
+        assert_eq!(bad.request().body.len(), length);
+        let sent_again = good.requests().pop().map(|request| request.body.len());
+        assert_eq!(sent_again, (status == 200).then_some(length));
+    }
+}
+
+#[tokio::test]
+async fn a_body_too_long_to_keep_reaches_the_first_server_that_can_be_reached() {
+    let good = Upstream::named("good").await;
+    let pool = Pool::at(&[Upstream::nowhere().await, good.address()]);
+    let gateway = Gateway::builder().with("[limits]\nreplay_body = \"1KiB\"");
+    let pool = pool.with("balancer", "\"round-robin\"");
+    let gateway = gateway.pool(pool).start().await;
+    let body = "x".repeat(100_000);
+    let put = format!("PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n{body}");
+    for _ in 0..2 {
+        assert_eq!(gateway.exchange(&put).await.text(), "good");
+    }
+    assert!(good.requests().iter().all(|request| request.text() == body));
+}
+
+#[tokio::test]
 async fn a_post_that_was_sent_is_never_sent_again() {
     let bad = [resetting().await, resetting().await];
     let gateway = in_order(&[bad[0].address(), bad[1].address()], 3).await;

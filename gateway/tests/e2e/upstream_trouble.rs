@@ -1,6 +1,8 @@
 //! Servers that misbehave: the client always gets a status that fits, or sees
 //! that a body was cut short.
 
+use std::time::Duration;
+
 use crate::support::{Gateway, Message, Peer, Pool, Upstream, eventually, plain};
 
 /// What a client gets from a pool of one such server, without retries.
@@ -169,7 +171,7 @@ async fn without_a_limit_a_server_may_think() {
     let server = Upstream::scripted(|mut peer| async move {
         peer.request().await;
         // Longer than the gateway's deadlines are coarse.
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         peer.send(plain("late")).await;
     })
     .await;
@@ -219,6 +221,35 @@ async fn an_early_response_reaches_a_client_that_is_still_sending() {
     let response = client.response().await;
     assert_eq!((response.status(), response.text()), (403, "no"));
     drop(client);
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_moves_is_not_cut_though_its_response_began_before() {
+    const PIECES: usize = 20;
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.head().await;
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n")
+            .await;
+        let received = peer.bytes(PIECES).await;
+        peer.send(format!("{:04}", received.len())).await;
+    })
+    .await;
+    let builder = Gateway::builder().with("[timeouts]\nbody_idle = \"500ms\"");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut client = gateway.connect().await;
+    client
+        .send(format!(
+            "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {PIECES}\r\n\r\n"
+        ))
+        .await;
+    client.head().await.expect("an early head");
+    for _ in 0..PIECES {
+        // Together three times what it may stand still.
+        tokio::time::sleep(Duration::from_millis(75)).await;
+        client.send("x").await;
+    }
+    assert_eq!(client.bytes(4).await, format!("{PIECES:04}").as_bytes());
     gateway.settles().await;
 }
 

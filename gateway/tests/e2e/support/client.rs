@@ -76,6 +76,16 @@ impl Client {
     }
 }
 
+/// A client that does with its HTTP/2 streams whatever a test wants done: what
+/// it does not read, it gives the gateway no room for.
+pub(crate) async fn http2_by_hand(address: SocketAddr) -> h2::client::SendRequest<Bytes> {
+    let stream = connect_tls(address, "localhost", &["h2"]).await;
+    let handshake = soon("a handshake", h2::client::handshake(stream)).await;
+    let (sender, connection) = handshake.expect("a handshake");
+    tokio::spawn(connection);
+    sender
+}
+
 /// No body.
 pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed()

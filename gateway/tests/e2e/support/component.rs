@@ -5,6 +5,7 @@
 //! `/`) before it is seated, so those that are to fault with clients behave
 //! there.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -25,6 +26,9 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
+    /// Where its texts begin: results are below.
+    pub(crate) const TEXTS: usize = 512;
+
     /// A balancer whose `pick` runs this code, with `$key` and the number of
     /// servers `$width` at hand, and then picks the slot on the stack.
     pub(crate) fn balancer(pick: &str) -> Self {
@@ -62,12 +66,24 @@ impl Guest {
         }
     }
 
-    /// Let it import a function that needs a grant, though it never calls it.
+    /// Let it import a function. Its code can call it if `signature` begins with
+    /// a name, such as `$set (param i32 i32)`.
     pub(crate) fn importing(mut self, interface: &str, function: &str, signature: &str) -> Self {
         self.includes
             .push(format!("import {PLUGIN}/{interface}@0.1.0;"));
         self.imports +=
             &format!("(import \"{PLUGIN}/{interface}@0.1.0\" \"{function}\" (func {signature}))");
+        self
+    }
+
+    /// Texts for its code to pass on, one behind the other from [`Self::TEXTS`].
+    pub(crate) fn saying(mut self, texts: &[&str]) -> Self {
+        let _ = write!(
+            self.imports,
+            "(data (i32.const {}) \"{}\")",
+            Self::TEXTS,
+            texts.concat()
+        );
         self
     }
 

@@ -143,8 +143,18 @@ impl Builder {
 
     /// A plugin `name` from a file beside the configuration, `name.wasm`.
     pub(crate) fn plugin(self, name: &str, component: impl Into<Vec<u8>>) -> Self {
-        self.with(&format!("[plugins.{name}]\nfile = \"{name}.wasm\""))
-            .file(&format!("{name}.wasm"), component)
+        self.plugin_granted(name, "[]", component)
+    }
+
+    /// [`Self::plugin`], with grants as written.
+    pub(crate) fn plugin_granted(
+        self,
+        name: &str,
+        grants: &str,
+        component: impl Into<Vec<u8>>,
+    ) -> Self {
+        let table = format!("[plugins.{name}]\nfile = \"{name}.wasm\"\ngrants = {grants}");
+        self.with(&table).file(&format!("{name}.wasm"), component)
     }
 
     /// Start it and wait until it is ready.

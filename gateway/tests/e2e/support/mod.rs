@@ -13,7 +13,7 @@ mod tls;
 mod upstream;
 mod wire;
 
-pub(crate) use client::{Body, Client, body_of, empty, endless, frames, whole};
+pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
 pub(crate) use component::{Guest, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use eventually::{eventually, soon};

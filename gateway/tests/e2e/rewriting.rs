@@ -1,0 +1,77 @@
+//! What plugins change of a request or a response, and what clients cannot
+//! undo of it.
+
+use crate::support::{Builder, Gateway, Guest, Message, Pool, Upstream};
+
+/// A request policy that has a host function `$call` of these parameters called
+/// with texts, for every path but `/`.
+fn calling(interface: &str, function: &str, texts: &[&str]) -> Vec<u8> {
+    let mut at = Guest::TEXTS;
+    let mut arguments = String::new();
+    for text in texts {
+        arguments += &format!("(i32.const {at}) (i32.const {}) ", text.len());
+        at += text.len();
+    }
+    let signature = format!("$call (param {})", "i32 i32 ".repeat(texts.len()));
+    Guest::policy_that(&format!("(call $call {arguments})"))
+        .importing(interface, function, &signature)
+        .saying(texts)
+        .build()
+}
+
+/// A gateway with this request policy.
+async fn policed_by(component: Vec<u8>, server: &Upstream) -> Gateway {
+    Builder::new()
+        .plugin_granted("mine", "[\"rewrite\", \"response\"]", component)
+        .with("[[policy]]\nplugin = \"mine\"")
+        .pool(Pool::of(&[server]))
+        .start()
+        .await
+}
+
+/// What the server gets of this request when a policy calls `rewrite` so.
+async fn rewritten(function: &str, texts: &[&str], request: &str) -> Message {
+    let server = Upstream::named("a").await;
+    let gateway = policed_by(calling("rewrite", function, texts), &server).await;
+    assert_eq!(gateway.exchange(request).await.status(), 200);
+    server.request()
+}
+
+#[tokio::test]
+async fn a_client_cannot_have_a_header_taken_away_that_a_policy_has_set() {
+    let request = "GET /x HTTP/1.1\r\nhost: a\r\nx-user: root\r\n\
+                   connection: x-user\r\n\r\n";
+    let request = rewritten("set-header", &["x-user", "guest"], request).await;
+    assert_eq!(request.headers("x-user"), ["guest"]);
+}
+
+#[tokio::test]
+async fn a_policy_does_not_see_headers_that_the_server_will_not_get() {
+    let server = Upstream::named("a").await;
+    // It asks for the header, with the answer at 32, and refuses with 403 if it is there.
+    let name = "x-probe";
+    let refuses = format!(
+        "(call $header (i32.const {}) (i32.const {}) (i32.const 32)) \
+         (if (i32.load8_u (i32.const 32)) (then (i32.store8 (i32.const 16) (i32.const 1)) \
+         (i32.store16 (i32.const 18) (i32.const 403)) (return (i32.const 16))))",
+        Guest::TEXTS,
+        name.len()
+    );
+    let policy = Guest::policy_that(&refuses)
+        .importing("request", "header", "$header (param i32 i32 i32)")
+        .saying(&[name]);
+    let gateway = policed_by(policy.build(), &server).await;
+    let head = "GET /x HTTP/1.1\r\nhost: a\r\nx-probe: 1\r\n";
+    assert_eq!(gateway.exchange(format!("{head}\r\n")).await.status(), 403);
+    let listed = format!("{head}connection: keep-alive, X-Probe\r\n\r\n");
+    assert_eq!(gateway.exchange(listed).await.status(), 200);
+    assert!(server.request().headers("x-probe").is_empty());
+}
+
+#[tokio::test]
+async fn the_host_that_was_asked_for_is_told_beside_the_one_a_policy_chose() {
+    let request = "GET /x HTTP/1.1\r\nhost: Shop.Example:81\r\n\r\n";
+    let request = rewritten("authority", &["inner.example"], request).await;
+    assert_eq!(request.headers("host"), ["inner.example"]);
+    assert_eq!(request.headers("x-forwarded-host"), ["shop.example:81"]);
+}
