@@ -9,6 +9,7 @@ use gatewright_model::snapshot::Snapshot;
 use wasmtime::{Store, Trap};
 
 use crate::admission::Refusal;
+use crate::backtrace::in_one_line;
 use crate::binding::Binding;
 use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
 use crate::fault::Fault;
@@ -300,7 +301,7 @@ impl Failure {
             _ if limits.has_refused() => Fault::OutOfMemory,
             _ => Fault::Trapped,
         };
-        let mut detail = format!("{error:?}");
+        let mut detail = in_one_line(error);
         if fault == Fault::OutOfMemory {
             let used = limits.memory_used();
             detail = format!("{used} bytes of memory were in use; {detail}");

@@ -6,13 +6,15 @@
 //! and `guest` the data that its imports (`imports/`) work on. `host` and
 //! `preparation` turn a snapshot into a plan and what each worker needs;
 //! `admission`, `trial`, `compile` and `cache` stand between a file and a
-//! `version`; `binding`, `window`, `ticker` and `preparer` hold faults in check.
+//! `version`; `binding`, `window`, `ticker` and `preparer` hold faults in check, and
+//! `backtrace` words them.
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
 //! never.
 
 mod admission;
+mod backtrace;
 mod binding;
 mod cache;
 mod chain;

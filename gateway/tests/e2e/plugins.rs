@@ -37,6 +37,22 @@ async fn a_balancer_that_traps_fails_no_request() {
 }
 
 #[tokio::test]
+async fn a_trap_is_logged_in_one_line_with_its_cause_and_place() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let component = Guest::balancer_that(misdeeds::TRAP).build();
+    let gateway = balanced_by(component, [&a, &b]).await;
+    assert_eq!(gateway.get("/").await.status(), 200);
+    gateway.says("the plugin trapped").await;
+    let log = gateway.log();
+    let told = log.lines().find(|line| line.contains("the plugin trapped"));
+    let told = told.expect("it was said");
+    assert!(told.contains("unreachable"), "{told}");
+    assert!(told.contains("!pick"), "{told}");
+    let begins_with_a_time = |line: &str| line.starts_with("20");
+    assert!(log.lines().all(begins_with_a_time), "{log}");
+}
+
+#[tokio::test]
 async fn a_balancer_that_never_answers_fails_no_request() {
     no_request_fails_when_a_balancer(misdeeds::LOOP, "did not answer in time").await;
 }
