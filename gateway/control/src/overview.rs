@@ -1,8 +1,8 @@
 //! The figures of the whole gateway at a moment: what the API, the metrics and
 //! the demo show.
 
-mod durations;
 mod gather;
+mod ladder;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PoolName};
 use gatewright_model::role::Role;
 
-pub(crate) use durations::{ladder, mean, sum};
 pub(crate) use gather::{gather, server, workers_at};
+pub(crate) use ladder::ladder;
 
 /// Everything that is counted, at a moment.
 #[derive(Clone, Debug)]

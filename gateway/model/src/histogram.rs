@@ -90,11 +90,28 @@ impl Reading {
         for (bucket, count) in self.counts.iter().enumerate() {
             seen += u64::from(*count);
             if seen >= rank {
-                let (low, high) = bounds(bucket);
-                return Some((f64::from(low) + f64::from(high)) / 2.0);
+                return Some(middle(bucket));
             }
         }
         None
+    }
+
+    /// The sum of what was recorded, taking each duration as the middle of its
+    /// bucket: within 6.25 %.
+    pub fn sum(&self) -> f64 {
+        let counts = self.counts.iter().enumerate();
+        // Not `sum`, whose zero is negative.
+        counts.fold(0.0, |sum, (bucket, count)| {
+            sum + middle(bucket) * f64::from(*count)
+        })
+    }
+
+    /// The mean of what was recorded, by [`Self::sum`]. None when empty.
+    pub fn mean(&self) -> Option<f64> {
+        match self.count() {
+            0 => None,
+            count => Some(self.sum() / count as f64),
+        }
     }
 
     /// Each non-empty bucket as its upper bound in microseconds and its count.
@@ -126,6 +143,12 @@ fn bounds(bucket: usize) -> (u32, u32) {
     (low, low + (1 << octave) - 1)
 }
 
+/// What a duration in a bucket is taken for.
+fn middle(bucket: usize) -> f64 {
+    let (low, high) = bounds(bucket);
+    (f64::from(low) + f64::from(high)) / 2.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +173,18 @@ mod tests {
         let median = reading.quantile(0.5).unwrap();
         assert!((median - 500.0).abs() < 500.0 * 0.0625, "{median}");
         assert!(Reading::default().quantile(0.5).is_none());
+    }
+
+    #[test]
+    fn the_mean_is_near_that_of_what_was_recorded() {
+        let histogram = Histogram::default();
+        (1..=10_000).for_each(|micros| histogram.record(micros));
+        let mut reading = Reading::default();
+        histogram.add_to(&mut reading);
+        let mean = reading.mean().unwrap();
+        assert!((mean - 5_000.5).abs() < 5_000.5 * 0.0625, "{mean}");
+        assert!(Reading::default().mean().is_none());
+        assert!(Reading::default().sum().is_sign_positive());
     }
 
     #[test]

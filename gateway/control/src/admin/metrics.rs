@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::envelope::{Success, success};
 use super::uptime;
 use crate::control::Control;
-use crate::overview::{gather, mean};
+use crate::overview::gather;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +42,7 @@ pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success
     success(Answer {
         total_requests: overview.totals.requests,
         requests_per_second: overview.totals.requests_per_second,
-        average_response_time: mean(&overview.totals.latency).map(|micros| micros / 1000.0),
+        average_response_time: overview.totals.latency.mean().map(|micros| micros / 1000.0),
         active_connections: overview.totals.connections,
         active_servers: servers.iter().filter(|server| server.eligible).count(),
         unhealthy_servers: unhealthy.count(),

@@ -6,7 +6,7 @@ use gatewright_model::histogram::Reading;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 
-use crate::overview::{ladder, sum};
+use crate::overview::ladder;
 
 /// What a sample is told apart by.
 pub(super) type Labels = Vec<(&'static str, String)>;
@@ -114,6 +114,6 @@ fn histogram(metric: &mut MetricEncoder<'_>, scale: Scale, reading: &Reading) ->
     let count = reading.count();
     let inside: u64 = buckets.iter().map(|(_, count)| count).sum();
     buckets.push((f64::INFINITY, count - inside));
-    let sum = sum(reading) / scale.per_second;
+    let sum = reading.sum() / scale.per_second;
     metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
