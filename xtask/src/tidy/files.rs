@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 /// Lines of a source file without its tests.
 const LONGEST: usize = 450;
 
-/// Folders that are made, not written.
+/// What is made, not written: folders, but for `.git`, which is a file in a
+/// linked worktree.
 const MADE: [&str; 7] = [
     ".git",
     "artifacts",
@@ -48,10 +49,11 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) -> Result<()> {
         let path = entry.path();
         let kind = entry.file_type()?;
         let name = entry.file_name();
+        if MADE.iter().any(|made| name == *made) {
+            continue;
+        }
         if kind.is_dir() {
-            if !MADE.iter().any(|made| name == *made) {
-                walk(root, &path, found)?;
-            }
+            walk(root, &path, found)?;
         } else if kind.is_file() {
             let shown = path.strip_prefix(root)?.to_string_lossy().into_owned();
             let bytes = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
