@@ -131,14 +131,15 @@ impl EndpointState {
         }
     }
 
-    /// Note when a check ended, in milliseconds since 1970.
+    /// Note when a check ended, in milliseconds since 1970; its finding is to be
+    /// noted before.
     pub fn checked_at(&self, unix_ms: u64) {
-        self.last_check_unix_ms.store(unix_ms, Ordering::Relaxed);
+        self.last_check_unix_ms.store(unix_ms, Ordering::Release);
     }
 
     /// When the last check ended, in milliseconds since 1970; none before it.
     pub fn last_check(&self) -> Option<u64> {
-        match self.last_check_unix_ms.load(Ordering::Relaxed) {
+        match self.last_check_unix_ms.load(Ordering::Acquire) {
             0 => None,
             unix_ms => Some(unix_ms),
         }

@@ -204,7 +204,6 @@ impl Task {
         let mut pause = plan.interval.mul_f64(fastrand::f64());
         loop {
             let found = self.probe(&plan).await;
-            self.endpoint.state.checked_at(unix_ms());
             let health = self
                 .streak
                 .conclude(&plan, found.is_ok(), self.endpoint.state.health());
@@ -212,6 +211,8 @@ impl Task {
                 let reason = found.err().unwrap_or_else(|| "the check passed".into());
                 self.announce(health, reason);
             }
+            // Last: whoever sees that it was checked sees what was found.
+            self.endpoint.state.checked_at(unix_ms());
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.suspected() => {}

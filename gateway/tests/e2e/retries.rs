@@ -99,7 +99,7 @@ async fn a_body_is_kept_for_another_server_up_to_the_limit_and_no_further() {
 #[tokio::test]
 async fn a_body_too_long_to_keep_reaches_the_first_server_that_can_be_reached() {
     let good = Upstream::named("good").await;
-    let pool = Pool::at(&[Upstream::nowhere().await, good.address()]);
+    let pool = Pool::at(&[Upstream::nowhere(), good.address()]);
     let gateway = Gateway::builder().with("[limits]\nreplay_body = \"1KiB\"");
     let pool = pool.with("balancer", "\"round-robin\"");
     let gateway = gateway.pool(pool).start().await;
@@ -126,7 +126,7 @@ async fn a_post_that_was_sent_is_never_sent_again() {
 #[tokio::test]
 async fn a_post_that_found_no_connection_goes_to_another_server() {
     let good = Upstream::named("good").await;
-    let gateway = in_order(&[Upstream::nowhere().await, good.address()], 2).await;
+    let gateway = in_order(&[Upstream::nowhere(), good.address()], 2).await;
     for _ in 0..4 {
         let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
         assert_eq!(gateway.exchange(post).await.text(), "good");

@@ -33,7 +33,7 @@ async fn answer_to(bytes: impl Into<Vec<u8>>) -> Message {
 
 #[tokio::test]
 async fn a_server_that_refuses_connections_is_a_502_with_a_reason() {
-    let gateway = Gateway::before(Pool::at(&[Upstream::nowhere().await])).await;
+    let gateway = Gateway::before(Pool::at(&[Upstream::nowhere()])).await;
     let response = gateway.get("/").await;
     assert_eq!(response.status(), 502);
     assert!(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gatewright_control::Gateway;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::support::{Answer, Folder, Server, ask, eventually, get_path, visit};
 
@@ -13,14 +13,14 @@ use crate::support::{Answer, Folder, Server, ask, eventually, get_path, visit};
 /// been checked.
 async fn checked() -> (Gateway, Folder, Server) {
     let server = Server::start("one").await;
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Bound, though it does not listen: nobody else can take the port.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refusing = gone.local_addr().unwrap();
+    std::mem::forget(gone);
     let folder = Folder::new();
     folder.configure(&format!(
-        "[pools.web]\nbalancer = \"round-robin\"\nservers = [\"{}\", \"{gone}\"]\n",
+        "[pools.web]\nbalancer = \"round-robin\"\nservers = [\"{}\", \"{refusing}\"]\n",
         server.address
     ));
     let gateway = folder.start(false).await;

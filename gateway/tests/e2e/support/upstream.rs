@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -63,10 +63,15 @@ impl Upstream {
         Self::on(listener, move |peer| honest(peer, move |_| plain(name)))
     }
 
-    /// An address where nobody listens.
-    pub(crate) async fn nowhere() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        listener.local_addr().expect("it is bound")
+    /// An address where nobody listens, nor will: its port stays taken.
+    pub(crate) fn nowhere() -> SocketAddr {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(any_port).expect("a free port");
+        let address = socket.local_addr().expect("it is bound");
+        // Held until the test's process ends.
+        std::mem::forget(socket);
+        address
     }
 
     fn on<F>(listener: TcpListener, script: impl Fn(Peer) -> F + Send + 'static) -> Self
