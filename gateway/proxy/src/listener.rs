@@ -1,9 +1,11 @@
 //! Listening: the sockets, one of each address for each worker, and the loop
 //! that accepts from them.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -86,8 +88,17 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: StdListener, tls: Optio
 /// kernel's backlog.
 async fn next(worker: &Worker, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let limit = || worker.current().snapshot.config.limits.connections;
-    worker.room_within(limit).await;
-    listener.accept().await
+    loop {
+        worker.room_within(limit).await;
+        let accepted = poll_fn(|cx| match worker.open() < limit() {
+            true => listener.poll_accept(cx).map(Some),
+            // While this one waited, another listener took the last place.
+            false => Poll::Ready(None),
+        });
+        if let Some(accepted) = accepted.await {
+            return accepted;
+        }
+    }
 }
 
 /// Whether only the connection being accepted is lost.

@@ -1,7 +1,9 @@
 //! Clients that dawdle, overreach or leave: whatever they do, nothing stays
 //! counted as in flight.
 
-use crate::support::{Gateway, Pool, Upstream, eventually, get, plain};
+use tokio::net::TcpStream;
+
+use crate::support::{Client, Gateway, Pool, Upstream, eventually, get, plain};
 
 /// A gateway whose deadlines pass soon.
 async fn impatient(server: &Upstream) -> Gateway {
@@ -200,4 +202,26 @@ async fn more_connections_than_allowed_wait_for_room() {
     assert_eq!(server.requests().len(), 3, "the third waits");
     drop(first);
     assert_eq!(third.response().await.status(), 200);
+}
+
+#[tokio::test]
+async fn all_listeners_together_take_no_more_connections_than_allowed() {
+    let server = Upstream::named("a").await;
+    let builder = Gateway::builder()
+        .tls("self_signed = true")
+        .with("[limits]\nconnections = 1");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut first = gateway.connect().await;
+    first.send(get("/")).await;
+    assert_eq!(first.response().await.status(), 200);
+    // The system takes the connection; the gateway must not.
+    let second = TcpStream::connect(gateway.tls_address()).await;
+    for _ in 0..3 {
+        first.send(get("/")).await;
+        assert_eq!(first.response().await.status(), 200);
+    }
+    assert_eq!(gateway.metric("gatewright_connections").await, 1.0);
+    drop((first, second));
+    let mut third = Client::https(gateway.tls_address(), &["h2"]).await;
+    assert_eq!(third.get("/").await.body(), "a");
 }
