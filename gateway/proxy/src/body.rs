@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::Serving;
+use crate::streams::Gave;
 use crate::upstream::{CutShort, UpstreamBody};
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.
 pub(crate) struct ClientBody {
     content: Content,
-    /// Held for its drop.
-    _serving: Option<Serving>,
+    serving: Serving,
 }
 
 /// What a response says.
@@ -30,7 +30,7 @@ impl Content {
     pub(crate) fn with(self, serving: Serving) -> ClientBody {
         ClientBody {
             content: self,
-            _serving: Some(serving),
+            serving,
         }
     }
 }
@@ -43,11 +43,16 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
-        match &mut self.content {
+        let frame = match &mut self.content {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
-        }
+        };
+        self.serving.gave(match frame.is_ready() {
+            true => Gave::Something,
+            false => Gave::Nothing,
+        });
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

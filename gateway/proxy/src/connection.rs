@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::deadlines::Deadline;
 use crate::exchange::exchange;
 use crate::outbox::{Peer, Posted};
+use crate::streams::{Gave, Streams};
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -37,8 +38,11 @@ pub(crate) struct Client {
     secure: bool,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
-    /// Whether the client takes nothing more for now.
+    /// Whether the client takes nothing more at the moment.
     blocked: Cell<bool>,
+    /// What the response's body that was asked last had to give, for the
+    /// stream that asked it; none once that stream has taken note.
+    gave: Cell<Option<Gave>>,
     deadline: Deadline,
 }
 
@@ -70,6 +74,7 @@ impl Client {
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
             blocked: Cell::new(false),
+            gave: Cell::new(None),
             max_headers: config.limits.request_headers,
             deadline: worker.deadlines.register(),
         })
@@ -135,6 +140,11 @@ impl Client {
         }
     }
 
+    /// The note of what a response's body gave, taken away.
+    pub(crate) fn take_gave(&self) -> Option<Gave> {
+        self.gave.take()
+    }
+
     fn waits(&self) {
         self.stage.set(Stage::Idle);
         self.deadline.arm(self.worker.timeouts().idle);
@@ -175,6 +185,11 @@ impl Serving {
     /// When the request's head had been read.
     pub(crate) fn started(&self) -> Instant {
         self.started
+    }
+
+    /// The response's body was asked for more.
+    pub(crate) fn gave(&self, what: Gave) {
+        self.client.gave.set(Some(what));
     }
 
     /// The response's head was ready `at` that time.
@@ -274,7 +289,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
     let limits = client.worker.current().snapshot.config.limits;
     let io = TokioIo::new(Watched::new(stream, Rc::clone(client), false));
     let owner = Rc::clone(client);
-    let connection = hyper::server::conn::http2::Builder::new(LocalExecutor)
+    let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
         .serve_connection(
@@ -347,18 +362,5 @@ where
 {
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
-    }
-}
-
-/// Runs HTTP/2 streams on the worker's own thread.
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F> hyper::rt::Executor<F> for LocalExecutor
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
     }
 }

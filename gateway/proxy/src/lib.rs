@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
 //! one owns; [`listener`] → [`connection`] → [`exchange`] is the way of a
-//! request; [`decide`] asks the plugins, [`attempt`] talks to one server over
+//! request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins, [`attempt`] talks to one server over
 //! [`upstream`], [`retry`] says whether to try another; [`respond`] turns
 //! failures into answers. [`prober`] checks servers from a thread of its own.
 
@@ -28,6 +28,7 @@ mod request_body;
 mod resolve;
 mod respond;
 mod retry;
+mod streams;
 mod tls;
 mod upstream;
 mod watched;
