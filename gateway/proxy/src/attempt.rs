@@ -13,10 +13,10 @@ use gatewright_model::config::PoolConfig;
 use gatewright_wire::{Forwarding, ResponseHead, UpstreamHead, encode_head};
 
 use crate::connection::Client;
-use crate::deadlines::{Deadline, Passed};
+use crate::deadlines::Deadline;
 use crate::facts::Facts;
 use crate::request_body::{RequestBody, SendError, Sending};
-use crate::upstream::{Begun, Connection, ConnectionError, InFlight, UpstreamBody};
+use crate::upstream::{Begun, ConnectError, Connection, ConnectionError, InFlight, UpstreamBody};
 use crate::worker::Worker;
 
 /// Why an attempt brought no response.
@@ -109,11 +109,11 @@ impl Attempt<'_> {
                 result => return result,
             }
         }
-        self.arm(self.pool.connect_timeout);
-        let connection = match self.deadline.limit(upstream.connect(self.worker)).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err((Failure::Connect(error), body)),
-            Err(Passed) => return Err((Failure::ConnectTimeout, body)),
+        let arm = || self.arm(self.pool.connect_timeout);
+        let connection = match upstream.connect(self.worker, self.deadline, arm).await {
+            Ok(connection) => connection,
+            Err(ConnectError::Io(error)) => return Err((Failure::Connect(error), body)),
+            Err(ConnectError::Timeout) => return Err((Failure::ConnectTimeout, body)),
         };
         self.arm(self.pool.retries.per_try_timeout);
         self.converse(connection, body).await
@@ -218,6 +218,7 @@ impl Attempt<'_> {
                     request_id: facts.id.as_str(),
                     received: facts.version,
                     peer_trusted: self.client.is_trusted(),
+                    vouched: &facts.vouched,
                 },
             },
         );

@@ -24,8 +24,14 @@ pub(crate) fn settle(facts: &mut Facts) {
             }
             Edit::Query(query) => facts.set_query(query),
             Edit::Authority(authority) => facts.set_authority(authority),
-            Edit::SetRequestHeader { name, value } => set(&mut facts.headers, &name, value),
+            Edit::SetRequestHeader { name, value } => {
+                if let Some((name, value)) = parse(&name, value) {
+                    vouch(facts, &name);
+                    facts.headers.insert(name, value);
+                }
+            }
             Edit::RemoveRequestHeader(name) => {
+                facts.vouched.retain(|vouched| *vouched != *name);
                 facts.headers.remove(name);
             }
             later => facts.response_edits.push(later),
@@ -33,9 +39,20 @@ pub(crate) fn settle(facts: &mut Facts) {
     }
 }
 
-/// Apply the edits of the response's head; returns the body that a plugin gave
-/// to an answer of its own.
-pub(crate) fn finish(edits: impl Iterator<Item = Edit>, headers: &mut HeaderMap) -> Option<Bytes> {
+/// What a plugin says of the client is the operator's word, whoever the peer is.
+fn vouch(facts: &mut Facts, name: &HeaderName) {
+    if gatewright_wire::is_claim(name) && !facts.vouched.contains(name) {
+        facts.vouched.push(name.clone());
+    }
+}
+
+/// Apply the edits of the response's head; returns the body that a plugin gave.
+/// It is given none (and its type is not told) unless the answer is a plugin's.
+pub(crate) fn finish(
+    edits: impl Iterator<Item = Edit>,
+    headers: &mut HeaderMap,
+    is_plugins_answer: bool,
+) -> Option<Bytes> {
     let mut answer = None;
     for edit in edits {
         match edit {
@@ -53,13 +70,14 @@ pub(crate) fn finish(edits: impl Iterator<Item = Edit>, headers: &mut HeaderMap)
                     headers.append(header::SET_COOKIE, cookie);
                 }
             }
-            Edit::Body { content_type, body } => {
+            Edit::Body { content_type, body } if is_plugins_answer => {
                 if let Ok(value) = HeaderValue::try_from(content_type) {
                     headers.insert(header::CONTENT_TYPE, value);
                 }
                 answer = Some(Bytes::from(body));
             }
-            Edit::Path(_)
+            Edit::Body { .. }
+            | Edit::Path(_)
             | Edit::Query(_)
             | Edit::Authority(_)
             | Edit::SetRequestHeader { .. }

@@ -53,7 +53,7 @@ async fn answer(
     let worker = &client.worker;
     let current = worker.current();
     let limits = &current.snapshot.config.limits;
-    let body = RequestBody::new(body, held.version, limits);
+    let body = RequestBody::new(body, held, limits);
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
     }
@@ -191,13 +191,13 @@ fn finish(worker: &Worker, held: &mut Held, response: Response<Content>) -> Resp
     if kept.is_empty() && latest.is_empty() {
         return response;
     }
-    let answer = edits::finish(kept.into_iter().chain(latest), response.headers_mut());
-    match (answer, response.body()) {
-        // Only an answer of a plugin's own may be given a body.
-        (Some(body), Content::Whole(empty)) if empty.is_empty() && held.responded.is_none() => {
-            response.map(|_| Content::Whole(body))
-        }
-        _ => response,
+    // Only an answer of a plugin's own may be given a body.
+    let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
+    let is_plugins = is_empty && held.responded.is_none();
+    let edits = kept.into_iter().chain(latest);
+    match edits::finish(edits, response.headers_mut(), is_plugins) {
+        Some(body) => response.map(|_| Content::Whole(body)),
+        None => response,
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     authority: Option<String>,
     /// What the client asked for, where a plugin has replaced it.
     asked: Option<String>,
+    /// Forwarding headers that a plugin has set: they are sent as they stand.
+    pub(crate) vouched: Vec<HeaderName>,
     scheme: &'static str,
     client: IpAddr,
     /// The client's address as text, where it is not the peer's.
@@ -116,6 +118,7 @@ impl Facts {
             query: None,
             authority,
             asked: None,
+            vouched: Vec::new(),
             tried: SmallVec::new(),
             effects: Effects::default(),
             response_edits: Vec::new(),

@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use gatewright_model::config::Limits;
 use gatewright_wire::{RequestFraming, chunk};
-use http::{HeaderMap, Version};
+use http::{HeaderMap, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::facts::Facts;
 use crate::upstream::Connection;
 
 /// The body of one request, over all its attempts.
@@ -18,6 +19,8 @@ pub(crate) struct RequestBody {
     /// What has not been read yet; none once its end was seen.
     source: Option<Incoming>,
     framing: RequestFraming,
+    /// The length that the client announced.
+    length: Option<u64>,
     /// Whether it came over HTTP/2, where a reset may look like an end.
     is_http2: bool,
     /// What was read, as long as it is within the limit. Copied, because a
@@ -43,19 +46,27 @@ pub(crate) enum SendError {
 }
 
 impl RequestBody {
-    /// The body that a request of this version came with.
-    pub(crate) fn new(source: Incoming, version: Version, limits: &Limits) -> Self {
+    /// The body that a request came with.
+    ///
+    /// HTTP/2 may have both a length and trailers, HTTP/1.1 only one of them.
+    /// The length is kept, as servers like to know it, unless `Trailer`
+    /// announces trailers; those that nobody announced may be dropped
+    /// (RFC 9110 §6.5.1), and are.
+    pub(crate) fn new(source: Incoming, facts: &Facts, limits: &Limits) -> Self {
         let length = source.size_hint().exact();
+        let is_http2 = facts.version == Version::HTTP_2;
+        let has_trailers = is_http2 && facts.headers.contains_key(header::TRAILER);
         let framing = match length {
             _ if source.is_end_stream() => RequestFraming::None,
-            Some(length) => RequestFraming::Length(length),
-            None => RequestFraming::Chunked,
+            Some(length) if !has_trailers => RequestFraming::Length(length),
+            _ => RequestFraming::Chunked,
         };
         let has_body = framing != RequestFraming::None;
         Self {
             source: has_body.then_some(source),
             framing,
-            is_http2: version == Version::HTTP_2,
+            length,
+            is_http2,
             kept: BytesMut::new(),
             keep_limit: limits.replay_body,
             outgrown: false,
@@ -72,7 +83,7 @@ impl RequestBody {
 
     /// Whether it is known to be larger than the client may send.
     pub(crate) fn is_too_large(&self) -> bool {
-        matches!(self.framing, RequestFraming::Length(length) if length > self.size_limit)
+        self.length.is_some_and(|length| length > self.size_limit)
     }
 
     /// Whether it can be sent from its beginning, once more or for the first time.
@@ -120,8 +131,8 @@ impl RequestBody {
 
     /// Nothing more comes: fine, if what was announced has come.
     fn whole(&self) -> Result<Option<Bytes>, SendError> {
-        match self.framing {
-            RequestFraming::Length(length) if length != self.received => Err(SendError::Client),
+        match self.length {
+            Some(length) if length != self.received => Err(SendError::Client),
             _ => Ok(None),
         }
     }

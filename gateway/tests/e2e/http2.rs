@@ -1,7 +1,10 @@
 //! HTTP/2 from clients, HTTP/1.1 to servers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use h2::Reason;
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
@@ -105,6 +108,29 @@ async fn trailers_pass_both_ways() {
         .expect("a whole body");
     assert_eq!(received.trailers().expect("trailers")["x-sum"], "back");
     assert_eq!(server.request().trailer("x-sum"), Some("there"));
+}
+
+#[tokio::test]
+async fn announced_trailers_arrive_though_the_length_was_told_too() {
+    let server = Upstream::named("a").await;
+    let (_gateway, mut client) = over_tls(&server).await;
+    for (announced, arrived) in [(true, Some("there")), (false, None)] {
+        let sum = HeaderName::from_static("x-sum");
+        let trailers = HeaderMap::from_iter([(sum, HeaderValue::from_static("there"))]);
+        let body = frames([Frame::data("hi".into()), Frame::trailers(trailers)]);
+        let mut request = post(body);
+        let headers = request.headers_mut();
+        headers.insert("content-length", HeaderValue::from_static("2"));
+        if announced {
+            headers.insert("trailer", HeaderValue::from_static("x-sum"));
+        }
+        let response = client.send(request).await.expect("a response");
+        assert_eq!(response.status(), 200);
+        let request = server.requests().pop().expect("a request");
+        assert_eq!((request.text(), request.is_whole), ("hi", true));
+        assert_eq!(request.trailer("x-sum"), arrived);
+        assert_eq!(request.length(), (!announced).then_some(2));
+    }
 }
 
 #[tokio::test]
@@ -231,4 +257,67 @@ async fn more_headers_than_allowed_are_answered_431() {
         assert_eq!(response.status(), status, "{lines}");
     }
     assert_eq!(server.requests().len(), 1);
+}
+
+/// A server with a big response for `/big`, and a gateway before it that waits
+/// half a second for a body to move.
+async fn before_much() -> (Gateway, Upstream) {
+    let server = Upstream::answering(|request| match request.target() {
+        "/big" => plain(&"x".repeat(1 << 20)),
+        _ => plain("small"),
+    })
+    .await;
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .with("[timeouts]\nbody_idle = \"500ms\"");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    (gateway, server)
+}
+
+/// Ask by hand for a path; the response's head must come.
+async fn ask_by_hand(sender: &SendRequest<Bytes>, path: &str) -> RecvStream {
+    let mut sender = sender.clone().ready().await.expect("room for a stream");
+    let request = Request::get(format!("https://localhost{path}")).body(());
+    let (response, _) = sender
+        .send_request(request.expect("a request"), true)
+        .expect("a stream");
+    let response = soon("a response", response).await.expect("a response");
+    response.into_body()
+}
+
+#[tokio::test]
+async fn a_response_that_its_client_does_not_take_is_reset_alone() {
+    let (gateway, _server) = before_much().await;
+    let sender = http2_by_hand(gateway.tls_address()).await;
+    let mut big = ask_by_hand(&sender, "/big").await;
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    gateway.settles().await;
+    let mut small = ask_by_hand(&sender, "/").await;
+    let small = soon("a body", small.data()).await.expect("a piece");
+    assert_eq!(small.expect("no reset"), "small");
+    let reset = loop {
+        match soon("an end", big.data()).await.expect("no whole body") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(reset.reason(), Some(Reason::CANCEL));
+}
+
+#[tokio::test]
+async fn a_response_that_its_client_takes_slowly_arrives_whole() {
+    let (gateway, _server) = before_much().await;
+    let sender = http2_by_hand(gateway.tls_address()).await;
+    let mut big = ask_by_hand(&sender, "/big").await;
+    let mut received = 0;
+    while let Some(piece) = soon("a piece", big.data()).await {
+        let piece = piece.expect("no reset").len();
+        received += piece;
+        let flow = big.flow_control();
+        flow.release_capacity(piece).expect("it was taken");
+        // Over all pieces longer than any may stand still.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(received, 1 << 20);
+    gateway.settles().await;
 }

@@ -20,11 +20,11 @@ fn calling(interface: &str, function: &str, texts: &[&str]) -> Vec<u8> {
 }
 
 /// A gateway with this request policy.
-async fn policed_by(component: Vec<u8>, server: &Upstream) -> Gateway {
+async fn policed_by(component: Vec<u8>, pool: Pool) -> Gateway {
     Builder::new()
         .plugin_granted("mine", "[\"rewrite\", \"response\"]", component)
         .with("[[policy]]\nplugin = \"mine\"")
-        .pool(Pool::of(&[server]))
+        .pool(pool)
         .start()
         .await
 }
@@ -32,7 +32,7 @@ async fn policed_by(component: Vec<u8>, server: &Upstream) -> Gateway {
 /// What the server gets of this request when a policy calls `rewrite` so.
 async fn rewritten(function: &str, texts: &[&str], request: &str) -> Message {
     let server = Upstream::named("a").await;
-    let gateway = policed_by(calling("rewrite", function, texts), &server).await;
+    let gateway = policed_by(calling("rewrite", function, texts), Pool::of(&[&server])).await;
     assert_eq!(gateway.exchange(request).await.status(), 200);
     server.request()
 }
@@ -60,7 +60,7 @@ async fn a_policy_does_not_see_headers_that_the_server_will_not_get() {
     let policy = Guest::policy_that(&refuses)
         .importing("request", "header", "$header (param i32 i32 i32)")
         .saying(&[name]);
-    let gateway = policed_by(policy.build(), &server).await;
+    let gateway = policed_by(policy.build(), Pool::of(&[&server])).await;
     let head = "GET /x HTTP/1.1\r\nhost: a\r\nx-probe: 1\r\n";
     assert_eq!(gateway.exchange(format!("{head}\r\n")).await.status(), 403);
     let listed = format!("{head}connection: keep-alive, X-Probe\r\n\r\n");
@@ -74,4 +74,50 @@ async fn the_host_that_was_asked_for_is_told_beside_the_one_a_policy_chose() {
     let request = rewritten("authority", &["inner.example"], request).await;
     assert_eq!(request.headers("host"), ["inner.example"]);
     assert_eq!(request.headers("x-forwarded-host"), ["shop.example:81"]);
+}
+
+#[tokio::test]
+async fn a_body_that_a_policy_gives_to_a_servers_response_leaves_it_as_it_is() {
+    let server = Upstream::answering(|_| {
+        "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nhi".into()
+    })
+    .await;
+    let body = calling("response", "body", &["application/json", "{}"]);
+    let gateway = policed_by(body, Pool::of(&[&server])).await;
+    let response = gateway.get("/x").await;
+    assert_eq!(response.headers("content-type"), ["text/html"]);
+    assert_eq!(response.text(), "hi");
+}
+
+#[tokio::test]
+async fn a_body_that_a_policy_gives_to_the_gateways_own_error_leaves_it_as_it_is() {
+    let body = calling("response", "body", &["text/plain", "mine"]);
+    let gateway = policed_by(body, Pool::at(&[Upstream::nowhere()])).await;
+    let response = gateway.get("/x").await;
+    assert_eq!(response.status(), 502);
+    assert!(response.error().contains("cannot be reached"));
+}
+
+#[tokio::test]
+async fn what_a_policy_says_of_the_client_is_what_the_server_is_told() {
+    for (name, value) in [
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "shop.example"),
+        ("x-forwarded-prefix", "/shop"),
+        ("x-real-ip", "192.0.2.7"),
+        ("forwarded", "for=192.0.2.7"),
+        ("x-request-id", "42"),
+    ] {
+        let claims = format!("GET /x HTTP/1.1\r\nhost: a\r\n{name}: of the client's\r\n\r\n");
+        let request = rewritten("set-header", &[name, value], &claims).await;
+        assert_eq!(request.headers(name), [value], "{name}");
+    }
+    let claims = "GET /x HTTP/1.1\r\nhost: a\r\nx-real-ip: of the client's\r\n\r\n";
+    let request = rewritten("set-header", &["x-forwarded-for", "192.0.2.7"], claims).await;
+    assert_eq!(
+        request.headers("x-real-ip"),
+        ["127.0.0.1"],
+        "the others stay ours"
+    );
 }

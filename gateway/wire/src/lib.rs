@@ -24,5 +24,5 @@ pub mod request;
 pub mod response;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
-pub use request::{Forwarding, RequestFraming, UpstreamHead, encode_head};
+pub use request::{Forwarding, RequestFraming, UpstreamHead, encode_head, is_claim};
 pub use response::{HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

@@ -6,7 +6,7 @@
 //! bytes than the gateway did.
 
 use bytes::BytesMut;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderName, Method, Version};
 
 use crate::hop;
 
@@ -77,6 +77,32 @@ pub struct Forwarding<'a> {
     pub received: Version,
     /// Whether the peer's own forwarding headers are believed.
     pub peer_trusted: bool,
+    /// Forwarding headers (see [`is_claim`]) among the request's that are not
+    /// the peer's: they are copied as they stand, and not written besides.
+    pub vouched: &'a [HeaderName],
+}
+
+impl Forwarding<'_> {
+    /// Whether someone other than the peer has set a header.
+    fn is_vouched(&self, name: &str) -> bool {
+        self.vouched.iter().any(|vouched| vouched == name)
+    }
+}
+
+/// Whether a header tells of the client or of the request's way, so that
+/// [`encode_head`] writes it, or copies it from trusted peers alone.
+#[must_use]
+pub fn is_claim(name: &HeaderName) -> bool {
+    let is_told = matches!(
+        treatment(name.as_str()),
+        Treatment::Claim
+            | Treatment::Forwarded
+            | Treatment::ForwardedFor
+            | Treatment::ForwardedProto
+            | Treatment::ForwardedHost
+            | Treatment::RequestId
+    );
+    is_told || name == "x-real-ip"
 }
 
 /// Which of the headers that need more than copying the client sent.
@@ -130,7 +156,9 @@ fn copy_headers(out: &mut BytesMut, head: &UpstreamHead<'_>) -> Seen {
         if lists_names && hop::is_listed(head.headers, name) {
             continue;
         }
-        if is_copied(treatment(name.as_str()), value.as_bytes(), head, &mut seen) {
+        if head.forwarding.is_vouched(name.as_str())
+            || is_copied(treatment(name.as_str()), value.as_bytes(), head, &mut seen)
+        {
             out.extend_from_slice(name.as_str().as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(value.as_bytes());

@@ -12,12 +12,13 @@ use gatewright_wire::HeadLimits;
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
+use crate::deadlines::{Deadline, Passed, TICK};
 use crate::worker::Worker;
 
 /// Ticks of the coarse clock after which an idle connection is not used again
 /// (30 s): shorter than what servers commonly keep a connection for, so that
 /// few are found closed.
-const IDLE_TICKS: u64 = 30_000 / crate::deadlines::TICK.as_millis() as u64;
+const IDLE_TICKS: u64 = 30_000 / TICK.as_millis() as u64;
 
 /// An endpoint as one worker sees it. It stays the same over snapshots for as
 /// long as the endpoint's state does.
@@ -32,6 +33,15 @@ pub(crate) struct Upstream {
 struct Idle {
     connection: Connection,
     since: u64,
+}
+
+/// Why no address of a server was reached: what became of the last of them.
+#[derive(Debug)]
+pub(crate) enum ConnectError {
+    /// It refused, or the system cannot get there.
+    Io(io::Error),
+    /// It did not answer in time.
+    Timeout,
 }
 
 impl Upstream {
@@ -112,20 +122,29 @@ impl Upstream {
         idle.retain(|idle| now.saturating_sub(idle.since) <= IDLE_TICKS);
     }
 
-    /// A new connection, to the first address that answers.
-    pub(crate) async fn connect(&self, worker: &Worker) -> io::Result<Connection> {
+    /// A new connection, to the first address that answers. `arm` sets the
+    /// deadline, and is called for each address: one that swallows what it is
+    /// sent must not take the time of the next.
+    pub(crate) async fn connect(
+        &self,
+        worker: &Worker,
+        deadline: &Deadline,
+        arm: impl Fn(),
+    ) -> Result<Connection, ConnectError> {
         let addresses = self.state.addresses.load_full();
-        let mut failure = io::Error::new(
+        let mut failure = ConnectError::Io(io::Error::new(
             io::ErrorKind::AddrNotAvailable,
             "the server's name does not resolve",
-        );
+        ));
         for address in addresses.iter() {
-            match connect_to(*address).await {
-                Ok(stream) => {
+            arm();
+            match deadline.limit(connect_to(*address)).await {
+                Ok(Ok(stream)) => {
                     self.counters().connections.add(1);
                     return Ok(Connection::new(stream, worker, self.head_limits.get()));
                 }
-                Err(error) => failure = error,
+                Ok(Err(error)) => failure = ConnectError::Io(error),
+                Err(Passed) => failure = ConnectError::Timeout,
             }
         }
         Err(failure)
@@ -136,4 +155,75 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use gatewright_model::id::EndpointId;
+    use gatewright_model::pool::PoolState;
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+    use crate::deadlines::Deadlines;
+
+    /// The worker's side of a server with these addresses.
+    fn upstream_at(addresses: Vec<SocketAddr>) -> Rc<Upstream> {
+        let state = EndpointState::claim(&Arc::new(PoolState::default()), 1).unwrap();
+        state.addresses.store(Arc::new(addresses));
+        let endpoint = Endpoint {
+            id: EndpointId::from("many:80"),
+            host: "many".into(),
+            port: 80,
+            weight: 1,
+            labels: Default::default(),
+            state,
+        };
+        Upstream::new(&endpoint, 0, 1, HeadLimits::DEFAULT)
+    }
+
+    /// A listener whose queue is full, so that whoever connects is not answered.
+    async fn swallowing() -> (Socket, Vec<TcpStream>) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        let patience = Duration::from_millis(100);
+        while let Ok(connected) = tokio::time::timeout(patience, TcpStream::connect(address)).await
+        {
+            queued.push(connected.unwrap());
+        }
+        (socket, queued)
+    }
+
+    /// What connecting comes to when each address is given a tick.
+    async fn connect_to_any(addresses: Vec<SocketAddr>) -> Result<Connection, ConnectError> {
+        let deadlines = Deadlines::new();
+        let deadline = deadlines.register();
+        let upstream = upstream_at(addresses);
+        let connecting = upstream.connect(&deadline, || deadline.arm(TICK));
+        let mut connecting = std::pin::pin!(connecting);
+        loop {
+            match tokio::time::timeout(TICK / 2, &mut connecting).await {
+                Ok(connected) => return connected,
+                Err(_) => deadlines.sweep(),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_the_next_its_time() {
+        let (swallowing, _queued) = swallowing().await;
+        let swallowing = swallowing.local_addr().unwrap().as_socket().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let answering = listener.local_addr().unwrap();
+        let connected = connect_to_any(vec![swallowing, answering]).await;
+        assert!(connected.is_ok());
+        let timed_out = connect_to_any(vec![swallowing]).await.err();
+        assert!(matches!(timed_out, Some(ConnectError::Timeout)));
+    }
 }

@@ -7,6 +7,6 @@ mod in_flight;
 mod response_body;
 
 pub(crate) use connection::{Connection, ConnectionError, LANDING, Landing};
-pub(crate) use endpoint::Upstream;
+pub(crate) use endpoint::{ConnectError, Upstream};
 pub(crate) use in_flight::InFlight;
 pub(crate) use response_body::{Begun, CutShort, UpstreamBody};

@@ -76,11 +76,14 @@ impl Client {
     }
 }
 
-/// A client that does with its HTTP/2 streams whatever a test wants done: what
-/// it does not read, it gives the gateway no room for.
+/// A client that does with its HTTP/2 streams whatever a test wants done: its
+/// connection has room for much, each stream for what it gives room for.
 pub(crate) async fn http2_by_hand(address: SocketAddr) -> h2::client::SendRequest<Bytes> {
     let stream = connect_tls(address, "localhost", &["h2"]).await;
-    let handshake = soon("a handshake", h2::client::handshake(stream)).await;
+    let handshake = h2::client::Builder::new()
+        .initial_connection_window_size(16 << 20)
+        .handshake(stream);
+    let handshake = soon("a handshake", handshake).await;
     let (sender, connection) = handshake.expect("a handshake");
     tokio::spawn(connection);
     sender

@@ -9,26 +9,32 @@ use super::{Forwarding, Seen, UpstreamHead};
 /// The name under which the gateway appears in `Via` (RFC 9110 §7.6.3).
 const PSEUDONYM: &str = " gatewright";
 
-/// Writes the forwarding headers, continuing what a trusted peer sent.
+/// Writes the forwarding headers but those that are vouched for, continuing what
+/// a trusted peer sent.
 pub(super) fn put_forwarding(out: &mut BytesMut, head: &UpstreamHead<'_>, seen: &Seen) {
     let forwarding = &head.forwarding;
     let kept = |seen: bool| seen && forwarding.peer_trusted;
+    let is_ours = |name: &str| !forwarding.is_vouched(name);
 
-    begin_list(out, "x-forwarded-for", head, kept(seen.forwarded_for));
-    put_text(out, forwarding.client);
-    out.extend_from_slice(b"\r\n");
+    if is_ours("x-forwarded-for") {
+        begin_list(out, "x-forwarded-for", head, kept(seen.forwarded_for));
+        put_text(out, forwarding.client);
+        out.extend_from_slice(b"\r\n");
+    }
     if kept(seen.forwarded) {
         begin_list(out, "forwarded", head, true);
         put_forwarded_element(out, forwarding);
     }
-    if !kept(seen.forwarded_proto) {
+    if is_ours("x-forwarded-proto") && !kept(seen.forwarded_proto) {
         put_line(out, "x-forwarded-proto", forwarding.proto);
     }
-    if !kept(seen.forwarded_host) {
+    if is_ours("x-forwarded-host") && !kept(seen.forwarded_host) {
         put_line(out, "x-forwarded-host", forwarding.host);
     }
-    put_line(out, "x-real-ip", forwarding.real_ip);
-    if !kept(seen.request_id) {
+    if is_ours("x-real-ip") {
+        put_line(out, "x-real-ip", forwarding.real_ip);
+    }
+    if is_ours("x-request-id") && !kept(seen.request_id) {
         put_line(out, "x-request-id", forwarding.request_id);
     }
     begin_list(out, "via", head, seen.via);

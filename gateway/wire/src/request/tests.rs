@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use proptest::prelude::*;
 
-use super::{Forwarding, RequestFraming, UpstreamHead, encode_head};
+use super::{Forwarding, RequestFraming, UpstreamHead, encode_head, is_claim};
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -33,6 +33,7 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
             request_id: "id-1",
             received: Version::HTTP_2,
             peer_trusted: false,
+            vouched: &[],
         },
     }
 }
@@ -218,6 +219,31 @@ fn the_claims_of_a_trusted_peer_are_kept_or_continued() {
     );
     assert_eq!(values(&encoded, "x-real-ip"), ["1.1.1.1"]);
     assert_eq!(values(&encoded, "x-request-id"), ["claimed-id"]);
+}
+
+#[test]
+fn what_is_vouched_for_is_copied_as_it_stands_and_written_once() {
+    let names = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "x-request-id",
+    ];
+    let claims = headers(&names.map(|name| (name, "theirs")));
+    for peer_trusted in [false, true] {
+        for name in names {
+            let vouched = [HeaderName::from_static(name)];
+            assert!(is_claim(&vouched[0]), "{name}");
+            let mut head = head(&claims);
+            head.forwarding.peer_trusted = peer_trusted;
+            head.forwarding.vouched = &vouched;
+            assert_eq!(values(&encode(&head), name), ["theirs"], "{name}");
+        }
+    }
+    assert!(!is_claim(&HeaderName::from_static("x-forwarded")));
 }
 
 #[test]

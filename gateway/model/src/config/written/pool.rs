@@ -27,7 +27,8 @@ pub struct Pool {
     pub health: SwitchOr<Health>,
     /// Trying again on another server, before the first byte of a response.
     pub retries: Retries,
-    /// How long a connection to a server may take to be made: 10 ms to 10 min.
+    /// How long each address of a server is given to accept a connection: 10 ms
+    /// to 10 min.
     pub connect_timeout: Period,
     /// From a request's head to its response's head, all attempts together: 10 ms
     /// to 1 day; `"0s"` is no limit. Bodies may take as long as they move.
