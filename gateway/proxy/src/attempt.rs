@@ -110,8 +110,8 @@ impl Attempt<'_> {
             }
         }
         let arm = || self.arm(self.pool.connect_timeout);
-        let connection = match upstream.connect(self.worker, self.deadline, arm).await {
-            Ok(connection) => connection,
+        let connection = match upstream.connect(self.deadline, arm).await {
+            Ok(stream) => Connection::new(stream, self.worker, upstream.head_limits()),
             Err(ConnectError::Io(error)) => return Err((Failure::Connect(error), body)),
             Err(ConnectError::Timeout) => return Err((Failure::ConnectTimeout, body)),
         };

@@ -13,7 +13,6 @@ use tokio::net::TcpStream;
 
 use super::connection::Connection;
 use crate::deadlines::{Deadline, Passed, TICK};
-use crate::worker::Worker;
 
 /// Ticks of the coarse clock after which an idle connection is not used again
 /// (30 s): shorter than what servers commonly keep a connection for, so that
@@ -122,15 +121,19 @@ impl Upstream {
         idle.retain(|idle| now.saturating_sub(idle.since) <= IDLE_TICKS);
     }
 
+    /// What heads of its responses may come to.
+    pub(crate) fn head_limits(&self) -> HeadLimits {
+        self.head_limits.get()
+    }
+
     /// A new connection, to the first address that answers. `arm` sets the
     /// deadline, and is called for each address: one that swallows what it is
     /// sent must not take the time of the next.
     pub(crate) async fn connect(
         &self,
-        worker: &Worker,
         deadline: &Deadline,
         arm: impl Fn(),
-    ) -> Result<Connection, ConnectError> {
+    ) -> Result<TcpStream, ConnectError> {
         let addresses = self.state.addresses.load_full();
         let mut failure = ConnectError::Io(io::Error::new(
             io::ErrorKind::AddrNotAvailable,
@@ -141,7 +144,7 @@ impl Upstream {
             match deadline.limit(connect_to(*address)).await {
                 Ok(Ok(stream)) => {
                     self.counters().connections.add(1);
-                    return Ok(Connection::new(stream, worker, self.head_limits.get()));
+                    return Ok(stream);
                 }
                 Ok(Err(error)) => failure = ConnectError::Io(error),
                 Err(Passed) => failure = ConnectError::Timeout,
@@ -201,7 +204,7 @@ mod tests {
     }
 
     /// What connecting comes to when each address is given a tick.
-    async fn connect_to_any(addresses: Vec<SocketAddr>) -> Result<Connection, ConnectError> {
+    async fn connect_to_any(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
         let deadlines = Deadlines::new();
         let deadline = deadlines.register();
         let upstream = upstream_at(addresses);
