@@ -11,8 +11,8 @@ use gatewright_model::config::{Config, Listener};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::snapshot::Snapshot;
 use rustls::ServerConfig;
+use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::LocalSet;
 use tokio_rustls::TlsAcceptor;
 
 use crate::listener;
@@ -170,9 +170,9 @@ impl Start {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .build();
+            .build_local(LocalOptions::default());
         match runtime {
-            Ok(runtime) => LocalSet::new().block_on(&runtime, self.work()),
+            Ok(runtime) => runtime.block_on(self.work()),
             Err(error) => tracing::error!(%error, "a worker cannot start"),
         }
     }
