@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::figures::Figures;
 use crate::instance::Failure;
 use crate::journal::{Journal, Level};
+use crate::lanes::Lane;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
@@ -155,6 +156,13 @@ impl Binding {
     /// because it was quarantined.
     pub fn stands_in_for(&self) -> Option<Digest> {
         self.stands_in_for
+    }
+
+    /// Whether the version's main module is run directly, without the
+    /// component model between.
+    #[doc(hidden)]
+    pub fn is_direct(&self) -> bool {
+        self.version.lane() == Lane::Direct
     }
 
     /// Whether the version faulted too often here and is asked no more.

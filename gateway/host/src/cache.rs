@@ -13,9 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gatewright_model::id::Digest;
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
-use crate::compile::CompileError;
+use crate::code::{self, Loaded};
 
 /// Bytes of the digest that a file begins with.
 const DIGEST_BYTES: usize = 32;
@@ -45,7 +44,7 @@ impl Cache {
     }
 
     /// A component that was compiled before; none when there is no sound file.
-    pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<Component> {
+    pub(crate) fn load(&self, engine: &Engine, digest: Digest) -> Option<Loaded> {
         let path = self.path(digest);
         let code = match read(&path) {
             Ok(code) => code,
@@ -55,8 +54,8 @@ impl Cache {
                 return None;
             }
         };
-        match Self::revive(engine, &code) {
-            Ok(component) => Some(component),
+        match code::load(engine, &code) {
+            Ok(loaded) => Some(loaded),
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "compiled component is not used");
                 None
@@ -75,17 +74,6 @@ impl Cache {
             // It may not even have come to be.
             let _ = fs::remove_file(&beside);
         }
-    }
-
-    /// A component from code that was compiled by this program.
-    pub(crate) fn revive(engine: &Engine, code: &[u8]) -> Result<Component, CompileError> {
-        // SAFETY: the code is what `compile` returned, in this process, in a
-        // child that runs this program, or in a file that only this user could
-        // write and whose digest is right; wasmtime itself refuses code of
-        // another version or for other settings.
-        #[expect(unsafe_code, reason = "loading compiled code is running it")]
-        let component = unsafe { Component::deserialize(engine, code) };
-        component.map_err(|error| CompileError::Refused(format!("{error:#}")))
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -140,7 +128,7 @@ mod tests {
         let fingerprint = crate::engine::fingerprint(&engine);
         let cache = Cache::open(&folder.path().join("compiled"), fingerprint).unwrap();
         let component = wat::parse_str("(component)").unwrap();
-        let code = engine.precompile_component(&component).unwrap();
+        let code = code::compile(&engine, &component).unwrap();
         let digest = Digest([7; 32]);
         cache.keep(digest, &code);
         (folder, cache, engine, digest)
@@ -171,6 +159,15 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&path, bytes).unwrap();
+        assert!(cache.load(&engine, digest).is_none());
+    }
+
+    #[test]
+    fn code_of_an_older_layout_is_compiled_again() {
+        let (_folder, cache, engine, digest) = kept();
+        let component = wat::parse_str("(component)").unwrap();
+        let bare = engine.precompile_component(&component).unwrap();
+        cache.keep(digest, &bare);
         assert!(cache.load(&engine, digest).is_none());
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, nice, setrlimit};
 use wasmtime::Engine;
 
+use crate::code;
 use crate::engine;
 use crate::journal::cut;
 
@@ -60,15 +61,16 @@ pub enum CompileError {
     Child(#[source] io::Error),
 }
 
-/// Compile a component for the engine that decisions run on.
+/// Compile a component for the engine that decisions run on, and its main
+/// module beside it where that can be run directly.
 ///
 /// # Errors
 ///
 /// When it is not a valid component, or the engine cannot be set up.
 pub fn compile(component: &[u8]) -> Result<Vec<u8>, CompileError> {
-    let refused = |error: wasmtime::Error| CompileError::Refused(format!("{error:#}"));
-    let engine = engine::engine().map_err(refused)?;
-    engine.precompile_component(component).map_err(refused)
+    let engine = engine::engine();
+    let engine = engine.map_err(|error| CompileError::Refused(format!("{error:#}")))?;
+    code::compile(&engine, component)
 }
 
 /// Limit this process to what a compilation may take: its niceness, processor
@@ -112,10 +114,7 @@ impl Compiling {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.compiler {
             Compiler::Child { program } => in_child(program, component),
-            Compiler::InProcess => {
-                let compiled = engine.precompile_component(component);
-                compiled.map_err(|error| CompileError::Refused(format!("{error:#}")))
-            }
+            Compiler::InProcess => code::compile(engine, component),
         }
     }
 }

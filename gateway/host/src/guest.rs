@@ -8,6 +8,7 @@ use gatewright_model::snapshot::Snapshot;
 use wasmtime::UpdateDeadline;
 
 use crate::binding::Binding;
+use crate::direct::crossing::Border;
 use crate::journal::Level;
 use crate::limits::Limits;
 use crate::patience::Patience;
@@ -32,6 +33,8 @@ pub(crate) struct Guest {
     pub(crate) limits: Limits,
     /// What it may still have of the time, in the call that it is making.
     pub(crate) patience: Patience,
+    /// The way into its memory, in the direct lane, while it may call out.
+    pub(crate) border: Option<Box<Border>>,
     /// Its randomness.
     pub(crate) random: fastrand::Rng,
 }

@@ -11,7 +11,8 @@ use crate::cache::Cache;
 use crate::compile::{Compiler, Compiling};
 use crate::engine;
 use crate::event::HostEvent;
-use crate::imports;
+use crate::imports::Linkers;
+use crate::lanes::Lanes;
 use crate::library::Library;
 use crate::plan::{Plan, PrepareError, Prepared};
 use crate::preparation::Preparation;
@@ -66,8 +67,19 @@ impl Host {
     ///
     /// When the engine, the cache folder or a thread cannot be had.
     pub fn start(options: HostOptions) -> Result<Arc<Self>, HostError> {
+        Self::start_on(Lanes::default(), options)
+    }
+
+    /// [`Self::start`] with a choice of lanes, for tests and benches that
+    /// compare them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start`].
+    #[doc(hidden)]
+    pub fn start_on(lanes: Lanes, options: HostOptions) -> Result<Arc<Self>, HostError> {
         let engine = engine::engine().map_err(HostError::Engine)?;
-        let linker = imports::linker(&engine).map_err(HostError::Engine)?;
+        let linkers = Linkers::new(&engine, lanes).map_err(HostError::Engine)?;
         let path = options.cache;
         let cache = Cache::open(&path, engine::fingerprint(&engine));
         let cache = cache.map_err(|error| HostError::Cache { path, error })?;
@@ -78,7 +90,7 @@ impl Host {
         Ok(Arc::new(Self {
             workers: options.workers,
             shared: Arc::new(Shared::new(engine.clone(), ticker, orders)),
-            library: Library::new(engine, linker, cache, compiling),
+            library: Library::new(engine, linkers, cache, compiling),
             preparing: Mutex::default(),
         }))
     }

@@ -15,6 +15,7 @@ use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
 use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::journal::{Level, cut};
+use crate::lanes::Lane;
 use crate::limits::Limits;
 use crate::patience::Patience;
 use crate::ticker::TICK_MS;
@@ -89,20 +90,7 @@ impl Instance {
     pub(crate) fn prepare(to: &Assignment, budget: Budget) -> Result<Self, Refusal> {
         let began = Instant::now();
         let binding = &to.binding;
-        let guest = Guest {
-            exchange: None,
-            binding: Arc::clone(binding),
-            worker: to.worker,
-            snapshot: Arc::clone(&to.snapshot),
-            pool: to.pool.clone(),
-            limits: Limits::new(binding.terms.memory),
-            patience: Patience::default(),
-            random: fastrand::Rng::new(),
-        };
-        let mut store = Store::new(&binding.shared.engine, guest);
-        store.limiter(|guest| &mut guest.limits);
-        store.epoch_deadline_callback(|mut call| Ok(call.data_mut().passed_deadline()));
-        let functions = instantiate(&mut store, binding, budget)?;
+        let (store, functions) = enter(to, binding.version.lane(), budget)?;
         let mut instance = Self {
             store,
             functions,
@@ -120,6 +108,12 @@ impl Instance {
         }
         binding.prepared_in(began.elapsed());
         Ok(instance)
+    }
+
+    /// Check that a component's functions have the contract's types, as only
+    /// the component's own lane can: core functions tell half of it.
+    pub(crate) fn check(to: &Assignment, budget: Budget) -> Result<(), Refusal> {
+        enter(to, Lane::Component, budget).map(drop)
     }
 
     /// Whether it is asked with the load column.
@@ -267,19 +261,42 @@ fn begin(store: &mut Store<Guest>, budget: Budget) {
     store.set_epoch_deadline(budget.ticks());
 }
 
-fn instantiate(
-    store: &mut Store<Guest>,
-    binding: &Binding,
+/// A store with an instance in it, and the functions that its seat uses.
+fn enter(
+    to: &Assignment,
+    lane: Lane,
     budget: Budget,
-) -> Result<Functions, Refusal> {
-    let version = &binding.version;
+) -> Result<(Store<Guest>, Functions), Refusal> {
+    let (binding, version) = (&to.binding, &to.binding.version);
+    let mut store = store(to);
     // A start function can loop as well as any other.
-    begin(store, budget);
-    let instance = version.instantiate(&mut *store);
-    let instance = instance.map_err(|error| Failure::of(&error, store).during("start"))?;
-    let functions = version.functions(binding.role(), &mut *store, &instance);
+    begin(&mut store, budget);
+    let instance = version.instantiate(lane, &mut store);
+    let instance = instance.map_err(|error| Failure::of(&error, &store).during("start"))?;
+    let functions = version.functions(binding.role(), &mut store, &instance);
     let functions = functions.map_err(|error| Refusal::Mistyped(format!("{error:#}")))?;
-    functions.ok_or_else(|| Refusal::wrong_role(binding.role(), &version.exports()))
+    let functions =
+        functions.ok_or_else(|| Refusal::wrong_role(binding.role(), &version.exports()))?;
+    Ok((store, functions))
+}
+
+fn store(to: &Assignment) -> Store<Guest> {
+    let binding = &to.binding;
+    let guest = Guest {
+        exchange: None,
+        binding: Arc::clone(binding),
+        worker: to.worker,
+        snapshot: Arc::clone(&to.snapshot),
+        pool: to.pool.clone(),
+        limits: Limits::new(binding.terms.memory),
+        patience: Patience::default(),
+        border: None,
+        random: fastrand::Rng::new(),
+    };
+    let mut store = Store::new(&binding.shared.engine, guest);
+    store.limiter(|guest| &mut guest.limits);
+    store.epoch_deadline_callback(|mut call| Ok(call.data_mut().passed_deadline()));
+    store
 }
 
 fn described(endpoint: &Arc<gatewright_model::endpoint::Endpoint>) -> Endpoint {

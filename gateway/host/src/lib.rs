@@ -3,9 +3,10 @@
 //!
 //! Reading order: [`view`] is how a decision sees an exchange; `seat` makes one
 //! decision and `chain` holds a worker's seats; `instance` is a running plugin
-//! and `guest` the data that its imports (`imports/`) work on. `host` and
+//! and `guest` the data that its imports (`imports/`) work on; `lanes` are the
+//! two ways into it, through the component model or `direct`. `host` and
 //! `preparation` turn a snapshot into a plan and what each worker needs;
-//! `admission`, `trial`, `compile` and `cache` stand between a file and a
+//! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
 //! `version`; `binding`, `window`, `ticker` and `preparer` hold faults in check, and
 //! `backtrace` words them.
 //!
@@ -18,10 +19,12 @@ mod backtrace;
 mod binding;
 mod cache;
 mod chain;
+mod code;
 mod column;
 mod compile;
 mod contract;
 mod defaults;
+mod direct;
 mod drafts;
 mod engine;
 mod event;
@@ -32,6 +35,7 @@ mod host;
 mod imports;
 mod instance;
 mod journal;
+mod lanes;
 mod library;
 mod limits;
 mod patience;
@@ -60,6 +64,8 @@ pub use fault::Fault;
 pub use figures::{Figure, Figures};
 pub use host::{Host, HostError, HostOptions};
 pub use journal::{Journal, Level, LogEntry};
+#[doc(hidden)]
+pub use lanes::Lanes;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};

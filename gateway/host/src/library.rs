@@ -8,13 +8,13 @@ use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::admission::{self, COMPONENT_BYTES, Refusal};
 use crate::cache::Cache;
+use crate::code;
 use crate::compile::Compiling;
 use crate::defaults::defaults;
-use crate::guest::Guest;
+use crate::imports::Linkers;
 use crate::version::Version;
 
 /// Versions of a plugin that are kept to go back to.
@@ -23,7 +23,7 @@ const KEPT_VERSIONS: usize = 4;
 /// The versions that the host has at hand.
 pub(crate) struct Library {
     engine: Engine,
-    linker: Linker<Guest>,
+    linkers: Linkers,
     cache: Cache,
     compiling: Compiling,
     known: Mutex<HashMap<Digest, Weak<Version>>>,
@@ -33,13 +33,13 @@ pub(crate) struct Library {
 impl Library {
     pub(crate) fn new(
         engine: Engine,
-        linker: Linker<Guest>,
+        linkers: Linkers,
         cache: Cache,
         compiling: Compiling,
     ) -> Self {
         Self {
             engine,
-            linker,
+            linkers,
             cache,
             compiling,
             known: Mutex::default(),
@@ -69,15 +69,15 @@ impl Library {
         }
         // Compiling takes long; others need not wait for it.
         drop(known);
-        let component = match self.cache.load(&self.engine, digest) {
-            Some(component) => component,
+        let loaded = match self.cache.load(&self.engine, digest) {
+            Some(loaded) => loaded,
             None => {
                 let code = self.compiling.compile(&self.engine, bytes)?;
                 self.cache.keep(digest, &code);
-                Cache::revive(&self.engine, &code)?
+                code::load(&self.engine, &code)?
             }
         };
-        let version = Arc::new(Version::new(digest, &component, &self.linker)?);
+        let version = Arc::new(Version::new(digest, &loaded, &self.linkers)?);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, version| version.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&version));

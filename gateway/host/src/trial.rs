@@ -16,6 +16,7 @@ use crate::binding::Binding;
 use crate::fault::Fault;
 use crate::instance::{Assignment, Budget, Instance};
 use crate::journal::Level;
+use crate::lanes::Lane;
 use crate::seat::Seat;
 use crate::view::{Effects, ExchangeView, Lent};
 
@@ -45,6 +46,9 @@ pub(crate) fn hold(
         snapshot: Arc::clone(snapshot),
         pool: pool.map(|pool| Arc::new(made_up(pool))),
     };
+    if assignment.binding.version.lane() == Lane::Direct {
+        Instance::check(&assignment, Budget::PREPARATION)?;
+    }
     let instance = Instance::prepare(&assignment, Budget::PREPARATION)?;
     let mut seat = Seat::new(assignment, Some(instance));
     let mut lent: Lent = Some(Box::new(MadeUp::default()));

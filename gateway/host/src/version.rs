@@ -1,16 +1,21 @@
 //! A version of a plugin: a component, compiled and linked, and the roles that
-//! it has.
+//! it has. Where the component can take the direct lane, its main module is
+//! here beside it.
 
 use gatewright_model::id::Digest;
 use gatewright_model::role::{Grant, Role};
-use wasmtime::component::{Component, Instance, InstancePre, Linker};
-use wasmtime::{AsContextMut, Engine};
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store};
 
 use crate::admission::{self, Imports, Refusal};
+use crate::code::Loaded;
 use crate::contract::roles::{
     balancing, finishing, handover, observing, routing, scanning, screening, sticking,
 };
+use crate::direct::{self, Linked};
 use crate::guest::Guest;
+use crate::imports::Linkers;
+use crate::lanes::{self, Instantiated, Lane};
 
 /// A component that may be seated.
 pub(crate) struct Version {
@@ -19,6 +24,7 @@ pub(crate) struct Version {
     /// What it imports.
     pub(crate) imports: Imports,
     pre: InstancePre<Guest>,
+    direct: Option<Linked>,
     roles: Roles,
 }
 
@@ -38,17 +44,17 @@ struct Roles {
 /// The functions of a role, in one instance.
 pub(crate) enum Calls {
     /// A request policy's.
-    Screening(screening::Guest),
+    Screening(lanes::Screening),
     /// The router's.
-    Routing(routing::Guest),
+    Routing(lanes::Routing),
     /// An affinity's.
-    Sticking(sticking::Guest),
+    Sticking(lanes::Sticking),
     /// A balancer's.
-    Balancing(balancing::Guest),
+    Balancing(lanes::Balancing),
     /// A scanning balancer's.
-    Scanning(scanning::Guest),
+    Scanning(lanes::Scanning),
     /// A response policy's.
-    Finishing(finishing::Guest),
+    Finishing(lanes::Finishing),
 }
 
 /// The functions that a seat uses, in one instance.
@@ -56,29 +62,39 @@ pub(crate) struct Functions {
     /// The role's.
     pub(crate) calls: Calls,
     /// Hearing outcomes, if exported.
-    pub(crate) observing: Option<observing::Guest>,
+    pub(crate) observing: Option<lanes::Observing>,
     /// Handing state over, if exported.
-    pub(crate) handover: Option<handover::Guest>,
+    pub(crate) handover: Option<lanes::Handover>,
 }
 
 impl Version {
     /// Check a compiled component against the contract.
-    pub(crate) fn new(
-        digest: Digest,
-        component: &Component,
-        linker: &Linker<Guest>,
-    ) -> Result<Self, Refusal> {
-        let engine: &Engine = linker.engine();
+    pub(crate) fn new(digest: Digest, code: &Loaded, linkers: &Linkers) -> Result<Self, Refusal> {
+        let component = &code.component;
+        let engine: &Engine = linkers.component.engine();
         let imports = admission::imports(engine, component)?;
-        let linked = linker.instantiate_pre(component);
+        let linked = linkers.component.instantiate_pre(component);
         let pre = linked.map_err(|error| Refusal::Link(format!("{error:#}")))?;
         let roles = Roles::of(engine, &pre)?;
+        let direct = match (&code.main, &linkers.direct) {
+            (Some(main), Some(linker)) => Linked::new(main, linker),
+            _ => None,
+        };
         Ok(Self {
             digest,
             imports,
             pre,
+            direct,
             roles,
         })
+    }
+
+    /// The lane that its instances take.
+    pub(crate) fn lane(&self) -> Lane {
+        match self.direct {
+            Some(_) => Lane::Direct,
+            None => Lane::Component,
+        }
     }
 
     /// The role that it has in a seat that was written as `role`: the same, but
@@ -122,38 +138,41 @@ impl Version {
         exports.map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// A new instance in a store.
+    /// A new instance in a store that has none yet. A version that has no
+    /// direct lane takes the other one.
     pub(crate) fn instantiate(
         &self,
-        store: impl AsContextMut<Data = Guest>,
-    ) -> wasmtime::Result<Instance> {
-        self.pre.instantiate(store)
+        lane: Lane,
+        store: &mut Store<Guest>,
+    ) -> wasmtime::Result<Instantiated> {
+        match (lane, &self.direct) {
+            (Lane::Direct, Some(linked)) => linked.instantiate(store).map(Instantiated::Direct),
+            _ => self.pre.instantiate(store).map(Instantiated::Component),
+        }
     }
 
     /// The functions that a seat of this role uses; none when the component
     /// has not the role. Fails where a function has another type than the
-    /// contract says.
+    /// contract says: in the component's lane, since core functions tell only
+    /// half of it.
     pub(crate) fn functions(
         &self,
         role: Role,
-        mut store: impl AsContextMut<Data = Guest>,
-        instance: &Instance,
+        store: &mut Store<Guest>,
+        instance: &Instantiated,
     ) -> wasmtime::Result<Option<Functions>> {
-        let Some(calls) = self.roles.calls(role, &mut store, instance)? else {
+        let mut finder = Finder {
+            roles: &self.roles,
+            store,
+            instance,
+        };
+        let Some(calls) = finder.calls(role)? else {
             return Ok(None);
-        };
-        let observing = match &self.roles.observing {
-            Some(indices) => Some(indices.load(&mut store, instance)?),
-            None => None,
-        };
-        let handover = match &self.roles.handover {
-            Some(indices) => Some(indices.load(&mut store, instance)?),
-            None => None,
         };
         Ok(Some(Functions {
             calls,
-            observing,
-            handover,
+            observing: finder.observing()?,
+            handover: finder.handover()?,
         }))
     }
 }
@@ -183,59 +202,56 @@ impl Roles {
             handover: role!(engine, pre, handover),
         })
     }
+}
 
-    fn calls(
-        &self,
-        role: Role,
-        mut store: impl AsContextMut<Data = Guest>,
-        instance: &Instance,
-    ) -> wasmtime::Result<Option<Calls>> {
-        let store = &mut store;
-        Ok(match (role, self) {
-            (
-                Role::RequestPolicy,
-                Self {
-                    screening: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Screening(indices.load(store, instance)?)),
-            (
-                Role::Router,
-                Self {
-                    routing: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Routing(indices.load(store, instance)?)),
-            (
-                Role::Affinity,
-                Self {
-                    sticking: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Sticking(indices.load(store, instance)?)),
+/// Looks functions up in an instance.
+struct Finder<'a> {
+    roles: &'a Roles,
+    store: &'a mut Store<Guest>,
+    instance: &'a Instantiated,
+}
+
+/// A lookup of an interface, if the component exports it.
+macro_rules! find {
+    ($interface:ident, $either:ident) => {
+        fn $interface(&mut self) -> wasmtime::Result<Option<lanes::$either>> {
+            let Some(indices) = &self.roles.$interface else {
+                return Ok(None);
+            };
+            let store = &mut *self.store;
+            Ok(Some(match self.instance {
+                Instantiated::Component(instance) => {
+                    lanes::$either::Component(indices.load(store, instance)?)
+                }
+                Instantiated::Direct(instance) => {
+                    lanes::$either::Direct(direct::roles::$either::load(store, instance)?)
+                }
+            }))
+        }
+    };
+}
+
+impl Finder<'_> {
+    find!(screening, Screening);
+    find!(routing, Routing);
+    find!(sticking, Sticking);
+    find!(balancing, Balancing);
+    find!(scanning, Scanning);
+    find!(finishing, Finishing);
+    find!(observing, Observing);
+    find!(handover, Handover);
+
+    fn calls(&mut self, role: Role) -> wasmtime::Result<Option<Calls>> {
+        Ok(match role {
+            Role::RequestPolicy => self.screening()?.map(Calls::Screening),
+            Role::Router => self.routing()?.map(Calls::Routing),
+            Role::Affinity => self.sticking()?.map(Calls::Sticking),
             // A component with both is asked the cheaper question.
-            (
-                Role::Balancer,
-                Self {
-                    balancing: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Balancing(indices.load(store, instance)?)),
-            (
-                Role::Balancer,
-                Self {
-                    scanning: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Scanning(indices.load(store, instance)?)),
-            (
-                Role::ResponsePolicy,
-                Self {
-                    finishing: Some(indices),
-                    ..
-                },
-            ) => Some(Calls::Finishing(indices.load(store, instance)?)),
-            _ => None,
+            Role::Balancer => match self.balancing()? {
+                Some(balancing) => Some(Calls::Balancing(balancing)),
+                None => self.scanning()?.map(Calls::Scanning),
+            },
+            Role::ResponsePolicy => self.finishing()?.map(Calls::Finishing),
         })
     }
 }

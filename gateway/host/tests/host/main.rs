@@ -7,9 +7,13 @@
     reason = "a test's helper fails by panicking"
 )]
 
+/// The lanes that the tests' hosts use.
+const LANES: gatewright_host::Lanes = gatewright_host::Lanes::Both;
+
 mod admission;
 mod changes;
 mod defaults;
 mod faults;
 mod imports;
+mod lanes;
 mod support;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_host::{
-    Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lent, Plan, PrepareError, Seat,
+    Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lanes, Lent, Plan, PrepareError,
+    Seat,
 };
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
@@ -160,15 +161,20 @@ pub(crate) const WORKERS: usize = 2;
 
 impl Rig {
     pub(crate) fn new() -> Self {
+        Self::on(crate::LANES)
+    }
+
+    /// A rig whose host uses these lanes.
+    pub(crate) fn on(lanes: Lanes) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let host = Host::start(HostOptions {
+        let options = HostOptions {
             workers: WORKERS,
             // Shared by all tests: compiling the default set takes seconds.
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
             compiler: Compiler::InProcess,
-        });
+        };
         let rig = Self {
-            host: host.unwrap(),
+            host: Host::start_on(lanes, options).unwrap(),
             plan: None,
             snapshot: None,
             chains: Vec::new(),

@@ -1,0 +1,153 @@
+//! Where values cross between the host and a main module's memory, and the
+//! rules of that: bounds, alignment, text that is UTF-8, and no way out of the
+//! plugin while it only allocates or cleans up for the host.
+
+use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc, WasmParams};
+
+use super::lift::{self, Lift};
+use super::lower::Lower;
+use super::names::{MEMORY, REALLOC};
+use crate::guest::Guest;
+
+/// Old address, old size, alignment, new size; the new address.
+type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
+
+/// A running main module's side of every crossing. It lies in the store's data
+/// and is taken away while the plugin may not call out, which is how imports
+/// know.
+pub(crate) struct Border {
+    memory: Memory,
+    realloc: Option<Realloc>,
+}
+
+/// A crossing: one call of an import, or of an export.
+pub(super) struct Crossing<'a> {
+    store: StoreContextMut<'a, Guest>,
+    memory: Memory,
+}
+
+impl Border {
+    /// The border of an instance that was just made.
+    pub(super) fn of(
+        mut store: impl AsContextMut<Data = Guest>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Box<Self>> {
+        let memory = instance.get_memory(&mut store, MEMORY);
+        let memory = memory.ok_or_else(|| Error::msg("the module exports no memory"))?;
+        let realloc = match instance.get_func(&mut store, REALLOC) {
+            Some(realloc) => Some(realloc.typed(&store)?),
+            None => None,
+        };
+        Ok(Box::new(Self { memory, realloc }))
+    }
+}
+
+impl<'a> Crossing<'a> {
+    /// Begin a crossing, which fails while the plugin may not call out.
+    pub(super) fn begin(store: impl Into<StoreContextMut<'a, Guest>>) -> wasmtime::Result<Self> {
+        let store = store.into();
+        match &store.data().border {
+            Some(border) => Ok(Self {
+                memory: border.memory,
+                store,
+            }),
+            None => Err(closed()),
+        }
+    }
+
+    /// What imports work on.
+    pub(super) fn guest(&mut self) -> &mut Guest {
+        self.store.data_mut()
+    }
+
+    /// A text of the plugin's.
+    pub(super) fn text(&self, at: u32, length: u32) -> wasmtime::Result<String> {
+        lift::text(self.memory(), at, length)
+    }
+
+    /// Bytes of the plugin's.
+    pub(super) fn bytes(&self, at: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
+        lift::bytes(self.memory(), at, length).map(<[u8]>::to_vec)
+    }
+
+    /// What the plugin left at an address.
+    pub(super) fn lift<T: Lift>(&self, at: u32) -> wasmtime::Result<T> {
+        lift::value(self.memory(), at)
+    }
+
+    /// Leave a value where the plugin wants it.
+    pub(super) fn leave<T: Lower>(&mut self, at: u32, value: &T) -> wasmtime::Result<()> {
+        let at = lift::place(self.memory(), at, T::SIZE, T::ALIGN as usize)?;
+        value.lower(self, at)
+    }
+
+    /// Hand a list over in memory of the plugin's own; returns its address and
+    /// length.
+    pub(super) fn hand_over<T: Lower>(&mut self, list: &[T]) -> wasmtime::Result<(u32, u32)> {
+        let size = list.len().checked_mul(T::SIZE);
+        let size = size.ok_or_else(|| Error::msg("a list is too long for the plugin"))?;
+        let at = self.allocate(T::ALIGN, size)?;
+        T::lower_all(list, self, at)?;
+        // Both fit: the whole list lies in a memory of 32 bits.
+        Ok((at as u32, list.len() as u32))
+    }
+
+    /// Bytes of the plugin's memory, to be written.
+    pub(super) fn room(&mut self, at: usize, size: usize) -> wasmtime::Result<&mut [u8]> {
+        let memory = self.memory.data_mut(&mut self.store);
+        let room = memory.get_mut(at..).and_then(|rest| rest.get_mut(..size));
+        room.ok_or_else(lift::out_of_bounds)
+    }
+
+    /// Write bytes into the plugin's memory.
+    pub(super) fn write<const N: usize>(
+        &mut self,
+        at: usize,
+        bytes: [u8; N],
+    ) -> wasmtime::Result<()> {
+        self.room(at, N)?.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn memory(&self) -> &[u8] {
+        self.memory.data(&self.store)
+    }
+
+    fn allocate(&mut self, align: u32, size: usize) -> wasmtime::Result<usize> {
+        let new_size = u32::try_from(size)?;
+        let at = enclosed(&mut self.store, |store, border| {
+            let realloc = border.realloc.as_ref();
+            let realloc = realloc.ok_or_else(|| Error::msg("the module has no cabi_realloc"))?;
+            realloc.call(store, (0, 0, align, new_size))
+        })?;
+        lift::place(self.memory(), at, size, align as usize)
+    }
+}
+
+/// Call a function that only cleans up: it may not call out.
+pub(super) fn clean_up<P: WasmParams>(
+    mut store: impl AsContextMut<Data = Guest>,
+    function: &TypedFunc<P, ()>,
+    parameters: P,
+) -> wasmtime::Result<()> {
+    enclosed(&mut store.as_context_mut(), |store, _| {
+        function.call(store, parameters)
+    })
+}
+
+/// Have the plugin do something while it may not call out. After a trap nobody
+/// may enter the instance again, so the border stays away.
+fn enclosed<T>(
+    store: &mut StoreContextMut<'_, Guest>,
+    call: impl FnOnce(&mut StoreContextMut<'_, Guest>, &Border) -> wasmtime::Result<T>,
+) -> wasmtime::Result<T> {
+    let border = store.data_mut().border.take().ok_or_else(closed)?;
+    let answer = call(store, &border)?;
+    store.data_mut().border = Some(border);
+    Ok(answer)
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::msg("an import was called where none may be: while allocating or cleaning up")
+}

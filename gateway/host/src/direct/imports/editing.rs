@@ -1,0 +1,95 @@
+//! `response` and `rewrite`: imports that change the exchange.
+
+use wasmtime::{Caller, Linker};
+
+use super::super::lift::no_such_case;
+use super::{Interface, enter};
+use crate::contract::imports::{response, rewrite};
+use crate::guest::Guest;
+
+type Call<'a> = Caller<'a, Guest>;
+
+pub(super) fn define(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    response(&mut Interface::new(linker, "response"))?;
+    rewrite(&mut Interface::new(linker, "rewrite"))
+}
+
+/// A function of one text.
+macro_rules! text {
+    ($function:path) => {
+        |mut caller: Call<'_>, text: u32, length: u32| {
+            let mut call = enter(&mut caller)?;
+            let text = call.text(text, length)?;
+            $function(call.guest(), text);
+            Ok(())
+        }
+    };
+}
+
+/// A function of two texts, such as a header's name and value.
+macro_rules! texts {
+    ($function:path) => {
+        |mut caller: Call<'_>, name: u32, name_length: u32, value: u32, value_length: u32| {
+            let mut call = enter(&mut caller)?;
+            let name = call.text(name, name_length)?;
+            let value = call.text(value, value_length)?;
+            $function(call.guest(), name, value);
+            Ok(())
+        }
+    };
+}
+
+fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
+    use response::Host;
+    interface
+        .define("status", |mut caller: Call<'_>| {
+            Ok(u32::from(Host::status(enter(&mut caller)?.guest())))
+        })?
+        .define(
+            "header",
+            |mut caller: Call<'_>, name: u32, length: u32, out: u32| {
+                let mut call = enter(&mut caller)?;
+                let name = call.text(name, length)?;
+                let value = Host::header(call.guest(), name);
+                call.leave(out, &value)
+            },
+        )?
+        .define("set-header", texts!(Host::set_header))?
+        .define("append-header", texts!(Host::append_header))?
+        .define("remove-header", text!(Host::remove_header))?
+        .define("set-cookie", text!(Host::set_cookie))?
+        .define(
+            "body",
+            |mut caller: Call<'_>, of: u32, of_length: u32, body: u32, length: u32| {
+                let mut call = enter(&mut caller)?;
+                let content_type = call.text(of, of_length)?;
+                let body = call.bytes(body, length)?;
+                Host::body(call.guest(), content_type, body);
+                Ok(())
+            },
+        )?;
+    Ok(())
+}
+
+fn rewrite(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
+    use rewrite::Host;
+    interface
+        .define("path", text!(Host::path))?
+        .define(
+            "query",
+            |mut caller: Call<'_>, is_some: u32, query: u32, length: u32| {
+                let mut call = enter(&mut caller)?;
+                let query = match is_some {
+                    0 => None,
+                    1 => Some(call.text(query, length)?),
+                    _ => return Err(no_such_case()),
+                };
+                Host::query(call.guest(), query);
+                Ok(())
+            },
+        )?
+        .define("authority", text!(Host::authority))?
+        .define("set-header", texts!(Host::set_header))?
+        .define("remove-header", text!(Host::remove_header))?;
+    Ok(())
+}

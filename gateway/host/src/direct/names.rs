@@ -1,0 +1,33 @@
+//! The names that a core module has for what its component imports and
+//! exports: the conventions of the component tooling (`wit-component`).
+
+/// The memory that pointers are into.
+pub(super) const MEMORY: &str = "memory";
+
+/// The allocator of what a plugin is given.
+pub(super) const REALLOC: &str = "cabi_realloc";
+
+/// What is to be called once, before anything else.
+pub(super) const INITIALIZE: &str = "_initialize";
+
+/// The contract's interfaces that are exported.
+pub(super) const ROLES: [&str; 8] = [
+    "screening",
+    "routing",
+    "sticking",
+    "balancing",
+    "scanning",
+    "finishing",
+    "observing",
+    "handover",
+];
+
+/// An interface's exported function.
+pub(super) fn function(interface: &str, function: &str) -> String {
+    format!("{interface}#{function}")
+}
+
+/// What is called when the answer of an exported function was read.
+pub(super) fn post_return(interface: &str, function: &str) -> String {
+    format!("cabi_post_{interface}#{function}")
+}

@@ -1,0 +1,1 @@
+//! Components that may take the direct lane, and those that only look so.

@@ -1,0 +1,1 @@
+//! Main modules that lie about what they hold.
