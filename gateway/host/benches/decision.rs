@@ -1,5 +1,6 @@
 //! What a decision costs: each default plugin alone at three sizes of a pool,
-//! and the whole default chain.
+//! and the whole default chain, which is also measured in the lane that the
+//! default plugins do not need.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,12 +14,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gatewright_host::{Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lent};
+use gatewright_host::{Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lanes, Lent};
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
 use gatewright_model::snapshot::Snapshot;
 
 const SIZES: [u16; 3] = [3, 100, 1000];
+
+/// The lane that plugins take, and the one that others would.
+const LANES: [(&str, Lanes); 2] = [
+    ("", Lanes::Both),
+    (", component lane", Lanes::ComponentOnly),
+];
 
 /// A browser's request, with the cookie of a session.
 struct Request {
@@ -84,7 +91,7 @@ struct Bench {
     _host: Arc<Host>,
 }
 
-fn bench(balancer: &str, servers: u16) -> Bench {
+fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
     let server = |number| format!("{{ host = \"192.0.2.1\", port = {} }}", 3000 + number);
     let servers: Vec<_> = (0..servers).map(server).collect();
     let text = format!(
@@ -95,12 +102,12 @@ fn bench(balancer: &str, servers: u16) -> Bench {
     );
     let config = config::parse(&text, Path::new("."), &Environment::empty()).unwrap();
     let snapshot = Arc::new(Snapshot::next(None, Arc::new(config), 1).unwrap());
-    let host = Host::start(HostOptions {
+    let options = HostOptions {
         workers: 1,
         cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
         compiler: Compiler::InProcess,
-    });
-    let host = host.unwrap();
+    };
+    let host = Host::start_on(lanes, options).unwrap();
     let mut prepared = host.prepare(&snapshot, None).unwrap();
     let chain = Chain::new(prepared.chains.remove(0), &snapshot);
     Bench { chain, _host: host }
@@ -123,7 +130,7 @@ fn balancers(criterion: &mut Criterion) {
     for name in names {
         let mut group = criterion.benchmark_group(name);
         for size in SIZES {
-            let mut bench = bench(name, size);
+            let mut bench = bench(name, size, Lanes::Both);
             let (mut lent, mut key) = (request(), 0);
             let seat = &mut bench.chain.pools[0].balancer;
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
@@ -135,22 +142,34 @@ fn balancers(criterion: &mut Criterion) {
 }
 
 fn router_and_affinity(criterion: &mut Criterion) {
-    let mut bench = bench("round-robin", 10);
+    for (suffix, lanes) in LANES {
+        router_and_affinity_on(criterion, suffix, lanes);
+    }
+}
+
+fn router_and_affinity_on(criterion: &mut Criterion, suffix: &str, lanes: Lanes) {
+    let mut bench = bench("round-robin", 10, lanes);
     let mut lent = request();
     let router = &mut bench.chain.router;
-    criterion.bench_function("path-router", |bencher| {
+    criterion.bench_function(format!("path-router{suffix}"), |bencher| {
         bencher.iter(|| black_box(router.route(&mut lent)).unwrap());
     });
     let affinity = bench.chain.pools[0].affinity.as_mut().unwrap();
-    criterion.bench_function("sticky-cookie, no session", |bencher| {
+    criterion.bench_function(format!("sticky-cookie, no session{suffix}"), |bencher| {
         bencher.iter(|| black_box(affinity.lookup(&mut lent)).unwrap());
     });
 }
 
 fn whole_chain(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("default chain");
+    for (suffix, lanes) in LANES {
+        whole_chain_on(criterion, suffix, lanes);
+    }
+}
+
+fn whole_chain_on(criterion: &mut Criterion, suffix: &str, lanes: Lanes) {
+    let mut group = criterion.benchmark_group(format!("default chain{suffix}"));
     for size in SIZES {
-        let mut bench = bench("least-connections", size);
+        let mut bench = bench("least-connections", size, lanes);
         let (mut lent, mut key) = (request(), 0);
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter(|| {

@@ -52,6 +52,3 @@ impl Linked {
         Ok(instance)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -18,6 +18,8 @@ mod changes;
 mod defaults;
 #[path = "../host/faults.rs"]
 mod faults;
+#[path = "../host/hostile.rs"]
+mod hostile;
 #[path = "../host/imports.rs"]
 mod imports;
 #[path = "../host/support.rs"]

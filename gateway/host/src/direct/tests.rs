@@ -1,1 +1,0 @@
-//! Main modules that lie about what they hold.
