@@ -151,11 +151,11 @@ fn router_and_affinity_on(criterion: &mut Criterion, suffix: &str, lanes: Lanes)
     let mut bench = bench("round-robin", 10, lanes);
     let mut lent = request();
     let router = &mut bench.chain.router;
-    criterion.bench_function(format!("path-router{suffix}"), |bencher| {
+    criterion.bench_function(&format!("path-router{suffix}"), |bencher| {
         bencher.iter(|| black_box(router.route(&mut lent)).unwrap());
     });
     let affinity = bench.chain.pools[0].affinity.as_mut().unwrap();
-    criterion.bench_function(format!("sticky-cookie, no session{suffix}"), |bencher| {
+    criterion.bench_function(&format!("sticky-cookie, no session{suffix}"), |bencher| {
         bencher.iter(|| black_box(affinity.lookup(&mut lent)).unwrap());
     });
 }

@@ -24,7 +24,9 @@ pub(crate) struct Loaded {
 
 /// Compile a component, and its main module if it is all that matters.
 pub(crate) fn compile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, CompileError> {
-    let whole = engine.precompile_component(component).map_err(refused)?;
+    let whole = engine
+        .precompile_component(component)
+        .map_err(|error| refused(&error))?;
     // Only now is it known to be valid.
     let main = recognise::main_module(component);
     let main = main.and_then(|main| engine.precompile_module(main).ok());
@@ -47,14 +49,14 @@ pub(crate) fn load(engine: &Engine, code: &[u8]) -> Result<Loaded, CompileError>
             // SAFETY: as above.
             #[expect(unsafe_code, reason = "loading compiled code is running it")]
             let module = unsafe { Module::deserialize(engine, main) };
-            Some(module.map_err(refused)?)
+            Some(module.map_err(|error| refused(&error))?)
         }
     };
-    let component = component.map_err(refused)?;
+    let component = component.map_err(|error| refused(&error))?;
     Ok(Loaded { component, main })
 }
 
-fn refused(error: wasmtime::Error) -> CompileError {
+fn refused(error: &wasmtime::Error) -> CompileError {
     CompileError::Refused(format!("{error:#}"))
 }
 

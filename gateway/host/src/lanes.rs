@@ -44,7 +44,7 @@ macro_rules! either {
         $(#[$doc])*
         pub(crate) enum $name {
             Component(roles::$interface::Guest),
-            Direct(direct::roles::$name),
+            Direct(Box<direct::roles::$name>),
         }
 
         impl $name {

@@ -224,7 +224,7 @@ macro_rules! find {
                     lanes::$either::Component(indices.load(store, instance)?)
                 }
                 Instantiated::Direct(instance) => {
-                    lanes::$either::Direct(direct::roles::$either::load(store, instance)?)
+                    lanes::$either::Direct(Box::new(direct::roles::$either::load(store, instance)?))
                 }
             }))
         }

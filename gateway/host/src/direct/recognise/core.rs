@@ -7,13 +7,16 @@ use wasmparser::{
     Operator, Parser, Payload, TableType, TypeRef,
 };
 
+/// The name of an import: module and field.
+pub(super) type Imported<'a> = (&'a str, &'a str);
+
 /// What a core module is made of.
 #[derive(Default)]
 pub(super) struct CoreModule<'a> {
-    /// Imported functions: module and name.
-    pub(super) imports: Vec<(&'a str, &'a str)>,
-    /// Imported tables: module and name.
-    imported_tables: Vec<(&'a str, &'a str)>,
+    /// Imported functions.
+    pub(super) imports: Vec<Imported<'a>>,
+    /// Imported tables.
+    imported_tables: Vec<Imported<'a>>,
     /// How many parameters each type has.
     parameters: Vec<usize>,
     /// The type of each function that is not imported.
@@ -42,9 +45,9 @@ pub(super) struct Shims<'a> {
 /// function, or both.
 pub(super) struct Fixup<'a> {
     /// The table and what to fill it with from its first entry on.
-    pub(super) fill: Option<((&'a str, &'a str), Vec<(&'a str, &'a str)>)>,
+    pub(super) fill: Option<(Imported<'a>, Vec<Imported<'a>>)>,
     /// The function to call.
-    pub(super) start: Option<(&'a str, &'a str)>,
+    pub(super) start: Option<Imported<'a>>,
 }
 
 impl<'a> CoreModule<'a> {
