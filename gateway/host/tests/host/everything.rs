@@ -7,7 +7,7 @@ use crate::support::{FRAME, balancer, component};
 /// Every import: interface, function, what it is given and what it gives.
 ///
 /// Given: `n` a name, `v` the path as text or bytes, `i` a small number, `z`
-/// zero, `l` 64 bits, `f` a float, `o` whether there is what follows, `r` where
+/// zero, `h` an hour, `l` 64 bits, `f` a float, `o` whether there is what follows, `r` where
 /// to leave the answer. Given back: `i` and `l`, or with `r` what is left: `.`
 /// plain, `s` text or a list of bytes, `w` a list of words, `?` before either
 /// if it may be absent. `-`: nothing that would be the same twice.
@@ -53,7 +53,7 @@ const IMPORTS: [(&str, &str, &str, &str); 45] = [
     ("rewrite", "set-header", "nv", ""),
     ("rewrite", "remove-header", "n", ""),
     ("sessions", "get", "nr", "."),
-    ("sessions", "set", "nii", ""),
+    ("sessions", "set", "nih", ""),
     ("sessions", "remove", "n", ""),
     ("store", "get", "nr", "?s"),
     ("store", "set", "nvz", ""),
@@ -112,7 +112,8 @@ fn call(index: usize, given: &str, back: &str) -> String {
         'o' => "(i32.and (local.get $byte) (i32.const 1)) ",
         'l' => "(i64.extend_i32_u (local.get $byte)) ",
         'f' => "(f64.convert_i32_u (local.get $byte)) ",
-        'r' => "(i32.const 1024) ",
+        'h' => "(i32.const 3600) ",
+            'r' => "(i32.const 1024) ",
         _ => "(i32.const 0) ",
     }).collect();
     let call = format!("(call $call{index} {arguments})");
