@@ -26,7 +26,8 @@ use crate::view::{Ending, Lent, Outcome, Route, Verdict};
 /// Outcomes that wait to be heard; the oldest are dropped.
 const OUTCOMES: usize = 256;
 
-/// One decision in so many is timed: the clock is not asked for the others.
+/// One decision in so many is timed, the first among them: the clock is not
+/// asked for the others.
 const SAMPLE: u64 = 64;
 
 pub(crate) use succession::SeatUpdate;
@@ -204,7 +205,7 @@ impl Seat {
     fn begin(&mut self) -> Result<Option<Instant>, Fault> {
         let counters = self.counters();
         counters.decisions.add(1);
-        let sampled = counters.decisions.get().is_multiple_of(SAMPLE);
+        let sampled = counters.decisions.get() % SAMPLE == 1;
         if self.binding.is_quarantined() {
             counters.faulted(Fault::Quarantined);
             return Err(Fault::Quarantined);
