@@ -1,14 +1,22 @@
 //! The command line: what there is to ask for, with a file for each command.
 
+mod algorithm;
+mod api;
 mod check;
 mod compile;
 mod completions;
 mod init;
 mod meaning;
+mod pools;
 mod proxy;
 mod run;
+mod servers;
 mod serving;
+mod table;
+mod token;
 
+/// The balancers of the default plugin set, as `--policy` names them.
+pub(crate) use gatewright_model::config::DEFAULT_BALANCERS as BALANCERS;
 pub(crate) use serving::start;
 
 use std::process::ExitCode;
@@ -19,15 +27,6 @@ use crate::backend::{self, BackendOptions};
 use crate::demo::{self, DemoOptions};
 use crate::traffic::{self, TrafficOptions};
 use crate::{ending, logging, runtime};
-
-/// The balancers of the default plugin set, as `--policy` names them.
-pub(crate) const BALANCERS: [&str; 5] = [
-    "least-connections",
-    "round-robin",
-    "weighted",
-    "power-of-two",
-    "ip-hash",
-];
 
 /// A load balancer whose every decision is made by WebAssembly components.
 ///
@@ -48,6 +47,8 @@ Environment:
   PORT                     replaces the port of the first listener of a file
   WORKER_COUNT             replaces the number of workers of a file
   HEALTH_CHECK_INTERVAL    replaces the interval of health checks of a file
+  GATEWRIGHT_ADMIN         the admin listener of the gateway to operate
+  GATEWRIGHT_TOKEN         the access token to operate it with
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.")]
 struct Cli {
@@ -71,6 +72,14 @@ enum Command {
     Backend(BackendOptions),
     /// Send simulated shoppers to a gateway.
     Traffic(TrafficOptions),
+    /// Show and change the servers of a running gateway.
+    Servers(servers::ServersOptions),
+    /// Show and change the pools of a running gateway.
+    Pools(pools::PoolsOptions),
+    /// Show and change who chooses the server, in a running gateway.
+    Algorithm(algorithm::AlgorithmOptions),
+    /// Make, list and revoke access tokens.
+    Token(token::TokenOptions),
     /// Print a script that completes this command line in a shell.
     Completions(completions::CompletionsOptions),
     /// Compile the component on the standard input: for the gateway itself.
@@ -103,6 +112,10 @@ fn run(command: Command) -> anyhow::Result<()> {
             anyhow::ensure!(summary.failed == 0, "{} requests failed", summary.failed);
             Ok(())
         }
+        Command::Servers(options) => servers::run(&options),
+        Command::Pools(options) => pools::run(&options),
+        Command::Algorithm(options) => algorithm::run(&options),
+        Command::Token(options) => token::run(options),
         Command::Completions(options) => completions::run(&options),
         // It ends in a way of its own.
         Command::Compile => Ok(()),

@@ -1,60 +1,220 @@
-//! What the control plane's parts share, and what it does when asked.
+//! What the control plane's parts share, and the one path of every change,
+//! whoever asks for it: files, the API, the plugin host.
+//!
+//! Changes take turns. Each is a draft of all that is wanted; the draft is
+//! checked whole and prepared for every worker, then kept in the store, and
+//! only then published. Whatever goes wrong before that leaves nothing behind.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use gatewright_model::config::{Config, LeftOut, Overlay};
+use gatewright_model::id::Generation;
 use tokio::sync::Mutex;
 
-use crate::desired::Desired;
+use crate::access::{Access, Who};
+use crate::change::{Change, Changed, Edit, Refusal};
+use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
-use crate::publisher::{Publisher, Reloaded};
+use crate::overview::workers_at;
+use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
 use crate::restart;
 use crate::roster::Roster;
+use crate::store::{Edited, Entry, Store};
+use crate::timestamp::Timestamp;
 
 /// What the control plane's parts share.
 pub(crate) struct Control {
-    /// One reads it at a time, so that what was read later is in force later.
-    desired: Mutex<Desired>,
+    /// Who changes something holds it from the reading to the publication, so
+    /// that what was asked for later is in force later.
+    turn: Mutex<()>,
+    desired: RwLock<Arc<Desired>>,
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
+    pub(crate) store: Store,
+    pub(crate) access: Access,
     pub(crate) roster: Roster,
     pub(crate) readiness: Readiness,
     /// Requests in the last second, as the bits of an `f64`.
     pub(crate) rate: AtomicU64,
     pub(crate) started: Instant,
+    /// What tells this run's generations from those of another.
+    pub(crate) run: u64,
+}
+
+/// The parts that a control plane is made of.
+pub(crate) struct Parts {
+    pub(crate) desired: Desired,
+    pub(crate) publisher: Publisher,
+    pub(crate) events: Arc<Events>,
+    pub(crate) store: Store,
+    pub(crate) access: Access,
 }
 
 impl Control {
-    pub(crate) fn new(desired: Desired, publisher: Publisher, events: Arc<Events>) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self {
-            desired: Mutex::new(desired),
-            publisher,
-            events,
+            turn: Mutex::default(),
+            desired: RwLock::new(Arc::new(parts.desired)),
+            publisher: parts.publisher,
+            events: parts.events,
+            store: parts.store,
+            access: parts.access,
             roster: Roster::default(),
             readiness: Readiness::default(),
             rate: AtomicU64::default(),
             started: Instant::now(),
+            run: Timestamp::now().0,
         }
     }
 
-    /// Read what is wanted and put it in force.
+    /// Read what is declared again and put it in force.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let desired = self.desired.lock().await;
-        let outcome = self.put_in_force(&desired).await;
+        let _turn = self.turn.lock().await;
+        let outcome = self.reload_in_turn(&self.desired()).await;
         self.note(&outcome);
         outcome
     }
 
-    async fn put_in_force(&self, desired: &Desired) -> Result<Reloaded, ReloadError> {
-        let wanted = desired.read().await?;
-        let in_force = self.publisher.snapshot();
-        if let Some(error) = restart::needed(&in_force.config, &wanted) {
-            return Err(ReloadError::NeedsRestart(error));
+    async fn reload_in_turn(&self, desired: &Desired) -> Result<Reloaded, ReloadError> {
+        let mut draft = desired.reread().await?;
+        let origin = desired.origin.clone();
+        let file = origin.file().map(|file| file.display().to_string());
+        loop {
+            let entry = entry_of_files("reload", file.clone().unwrap_or_default());
+            match self.publish(desired, &draft, entry).await {
+                Err(PublishError::Plugin { key, errors }) => {
+                    let without = origin.without(&draft, &key, &errors.to_string()).await?;
+                    draft = without.ok_or(errors)?;
+                }
+                Err(PublishError::Other(error)) => return Err(error),
+                Ok(reloaded) => {
+                    self.accept(desired, draft, reloaded).await?;
+                    return Ok(reloaded);
+                }
+            }
         }
-        self.publisher.publish(&wanted).await
+    }
+
+    /// Take over a draft of what is declared; what gave way to the files is
+    /// kept no more, even when that changes nothing else.
+    async fn accept(
+        &self,
+        desired: &Desired,
+        draft: Draft,
+        reloaded: Reloaded,
+    ) -> Result<(), ReloadError> {
+        if matches!(reloaded, Reloaded::Unchanged { .. }) && desired.overlay != draft.overlay {
+            let entry = entry_of_files("overrides.yield", String::new());
+            self.store.keep(edited(desired, &draft, entry)).await?;
+        }
+        for key in &draft.yielded {
+            self.events.push(Happened::Yielded(key.clone()));
+        }
+        let is_new = |left: &&LeftOut| !desired.left_out.contains(left);
+        for left in draft.left_out.iter().filter(is_new) {
+            self.events.push(Happened::LeftOut(left.clone()));
+        }
+        self.put(Desired::of(desired.origin.clone(), draft));
+        Ok(())
+    }
+
+    /// Make a change that `make` describes, given what is in force. It is
+    /// finished whether or not anybody waits for the answer.
+    pub(crate) async fn change(
+        self: &Arc<Self>,
+        who: Who,
+        expected: Option<Generation>,
+        make: impl FnOnce(&Config) -> Result<Change, Refusal> + Send + 'static,
+    ) -> Result<Changed, Refusal> {
+        let control = Arc::clone(self);
+        let changing = tokio::spawn(async move {
+            let _turn = control.turn.lock().await;
+            let desired = control.desired();
+            control.change_in_turn(&desired, who, expected, make).await
+        });
+        changing.await.unwrap_or(Err(Refusal::Stopping))
+    }
+
+    async fn change_in_turn(
+        &self,
+        desired: &Desired,
+        who: Who,
+        expected: Option<Generation>,
+        make: impl FnOnce(&Config) -> Result<Change, Refusal>,
+    ) -> Result<Changed, Refusal> {
+        let in_force = self.publisher.snapshot();
+        if expected.is_some_and(|expected| expected != in_force.generation) {
+            return Err(Refusal::Stale);
+        }
+        let change = make(&in_force.config)?;
+        let overlay = edit(desired, &change.edits);
+        let draft = desired.with(overlay).await?;
+        let entry = Entry {
+            at: Timestamp::now(),
+            who: who.name,
+            from: Some(who.from.to_string()),
+            action: change.action.to_owned(),
+            target: change.target,
+            generation: None,
+        };
+        let outcome = self.publish(desired, &draft, entry).await;
+        let outcome = outcome.map_err(ReloadError::from);
+        self.note(&outcome);
+        let changed = match outcome? {
+            Reloaded::Unchanged { generation } => self.as_it_is(generation),
+            Reloaded::Published {
+                generation,
+                workers,
+                of,
+            } => {
+                self.put(Desired::of(desired.origin.clone(), draft));
+                Changed {
+                    generation,
+                    workers,
+                    of,
+                }
+            }
+        };
+        Ok(changed)
+    }
+
+    /// Put a draft in force and keep it, if it differs from what is.
+    async fn publish(
+        &self,
+        desired: &Desired,
+        draft: &Draft,
+        entry: Entry,
+    ) -> Result<Reloaded, PublishError> {
+        let in_force = self.publisher.snapshot();
+        if let Some(error) = restart::needed(&in_force.config, &draft.wanted) {
+            return Err(ReloadError::NeedsRestart(error).into());
+        }
+        let edited = edited(desired, draft, entry);
+        self.publisher.publish(&draft.wanted, edited).await
+    }
+
+    fn as_it_is(&self, generation: Generation) -> Changed {
+        let workers = self.publisher.counters();
+        Changed {
+            generation,
+            workers: workers_at(workers, generation),
+            of: workers.len(),
+        }
+    }
+
+    /// What is wanted and in force.
+    pub(crate) fn desired(&self) -> Arc<Desired> {
+        let desired = self.desired.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&desired)
+    }
+
+    fn put(&self, desired: Desired) {
+        let mut held = self.desired.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Arc::new(desired);
     }
 
     /// Replace quarantined versions by those before them, where there are any.
@@ -88,5 +248,37 @@ impl Control {
         if let Err(error) = ending.await {
             tracing::error!(%error, "the workers were not waited for");
         }
+    }
+}
+
+/// The overlay in force after some edits.
+fn edit(desired: &Desired, edits: &[Edit]) -> Overlay {
+    let mut overlay = desired.overlay.clone();
+    for edit in edits {
+        match edit {
+            Edit::Set(key, value) => overlay.set(&desired.declared, key, value.clone()),
+            Edit::Remove(key) => overlay.remove(&desired.declared, key),
+        }
+    }
+    overlay
+}
+
+fn edited(desired: &Desired, draft: &Draft, entry: Entry) -> Edited {
+    Edited {
+        before: desired.overlay.clone(),
+        after: draft.overlay.clone(),
+        entry,
+    }
+}
+
+/// What is noted of a change that files made.
+pub(crate) fn entry_of_files(action: &str, target: String) -> Entry {
+    Entry {
+        at: Timestamp::now(),
+        who: "file".to_owned(),
+        from: None,
+        action: action.to_owned(),
+        target,
+        generation: None,
     }
 }

@@ -1,26 +1,41 @@
-//! What is wanted, and where that comes from.
+//! What is wanted: what files declare, or code does, and what was changed at
+//! run time over that.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_model::config::{
-    Config, ConfigError, ConfigErrors, Environment, Places, load_with_places,
+    Config, ConfigError, ConfigErrors, Declared, Environment, Fitted, Key, LeftOut, Overlay, Places,
 };
 
 use crate::gateway::Source;
 
 /// Where the wanted configuration is read from, as often as asked.
-pub(crate) struct Desired {
-    origin: Origin,
+#[derive(Clone)]
+pub(crate) struct Origin {
+    source: Arc<Source>,
+    environment: Arc<Environment>,
 }
 
-enum Origin {
-    File {
-        path: PathBuf,
-        environment: Arc<Environment>,
-    },
-    Given(Arc<Config>),
+/// What is wanted and in force.
+pub(crate) struct Desired {
+    pub(crate) origin: Origin,
+    pub(crate) declared: Arc<Declared>,
+    /// Everything that was changed at run time.
+    pub(crate) overlay: Overlay,
+    /// What of it is not in force.
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// What is wanted and not yet in force.
+pub(crate) struct Draft {
+    declared: Arc<Declared>,
+    pub(crate) overlay: Overlay,
+    pub(crate) left_out: Vec<LeftOut>,
+    /// Overrides that gave way to the files and are in the overlay no more.
+    pub(crate) yielded: Vec<Key>,
+    pub(crate) wanted: Wanted,
 }
 
 /// A configuration that is wanted, and where its keys stand.
@@ -30,36 +45,164 @@ pub(crate) struct Wanted {
     pub(crate) places: Option<Places>,
 }
 
-impl Desired {
+impl Origin {
     pub(crate) fn new(source: Source, environment: Environment) -> Self {
-        let origin = match source {
-            Source::Given(config) => Origin::Given(Arc::new(config)),
-            Source::File(path) => Origin::File {
-                path,
-                environment: Arc::new(environment),
-            },
-        };
-        Self { origin }
+        Self {
+            source: Arc::new(source),
+            environment: Arc::new(environment),
+        }
     }
 
-    /// What is wanted now. Files are read on a thread that may block.
-    pub(crate) async fn read(&self) -> Result<Wanted, ConfigErrors> {
-        let (path, environment) = match &self.origin {
-            Origin::Given(config) => {
-                return Ok(Wanted {
-                    config: Arc::clone(config),
-                    places: None,
-                });
-            }
-            Origin::File { path, environment } => (path.clone(), Arc::clone(environment)),
-        };
-        let reading = tokio::task::spawn_blocking(move || load_with_places(&path, &environment));
-        let (config, places) = reading.await.map_err(|error| unread(&error.into()))??;
-        Ok(Wanted {
-            config: Arc::new(config),
-            places: Some(places),
-        })
+    /// The file that it is read from; none for what code declares.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match &*self.source {
+            Source::File(path) => Some(path),
+            Source::Given(_) => None,
+        }
     }
+
+    /// What is declared now, read on a thread that may block.
+    pub(crate) async fn declare(&self) -> Result<Arc<Declared>, ConfigErrors> {
+        let origin = self.clone();
+        let read = move || match &*origin.source {
+            Source::File(path) => Declared::load(path, &origin.environment),
+            Source::Given(written) => Declared::given(written),
+        };
+        blocking(read).await.map(Arc::new)
+    }
+
+    /// What is declared without anything that was changed at run time.
+    pub(crate) async fn plain(&self, declared: &Arc<Declared>) -> Result<Config, ConfigErrors> {
+        let (origin, declared) = (self.clone(), Arc::clone(declared));
+        let mean = move || declared.mean(&Overlay::default(), &origin.environment);
+        let (config, _) = blocking(mean).await?;
+        Ok(config)
+    }
+
+    /// What is declared, with as much of an overlay as still fits.
+    pub(crate) async fn draft(
+        &self,
+        declared: Arc<Declared>,
+        mut overlay: Overlay,
+    ) -> Result<Draft, ConfigErrors> {
+        let origin = self.clone();
+        blocking(move || {
+            let yielded = overlay.settle(&declared);
+            let fitted = declared.fit(&overlay, &origin.environment)?;
+            Ok(origin.drafted(declared, overlay, yielded, fitted))
+        })
+        .await
+    }
+
+    /// A draft without the overrides of a plugin's place, such as
+    /// `pools.web.balancer`, which cannot be had; none when there are none.
+    pub(crate) async fn without(
+        &self,
+        draft: &Draft,
+        place: &Key,
+        reason: &str,
+    ) -> Result<Option<Draft>, ConfigErrors> {
+        let mut left_out = draft.left_out.clone();
+        let active = draft.active();
+        for (key, _) in active.iter().filter(|(key, _)| key.touches(place)) {
+            let (key, reason) = (key.clone(), reason.to_owned());
+            left_out.push(LeftOut { key, reason });
+        }
+        if left_out.len() == draft.left_out.len() {
+            return Ok(None);
+        }
+        let (origin, declared) = (self.clone(), Arc::clone(&draft.declared));
+        let (overlay, yielded) = (draft.overlay.clone(), draft.yielded.clone());
+        let drafted = blocking(move || {
+            let rest = overlay.without(left_out.iter().map(|left| &left.key));
+            let mut fitted = declared.fit(&rest, &origin.environment)?;
+            fitted.left_out.append(&mut left_out);
+            Ok(origin.drafted(declared, overlay, yielded, fitted))
+        });
+        drafted.await.map(Some)
+    }
+
+    fn drafted(
+        &self,
+        declared: Arc<Declared>,
+        overlay: Overlay,
+        yielded: Vec<Key>,
+        fitted: Fitted,
+    ) -> Draft {
+        Draft {
+            declared,
+            overlay,
+            left_out: fitted.left_out,
+            yielded,
+            wanted: Wanted {
+                config: Arc::new(fitted.config),
+                places: self.file().is_some().then_some(fitted.places),
+            },
+        }
+    }
+}
+
+impl Desired {
+    /// What a draft comes to be once it is in force.
+    pub(crate) fn of(origin: Origin, draft: Draft) -> Self {
+        Self {
+            origin,
+            declared: draft.declared,
+            overlay: draft.overlay,
+            left_out: draft.left_out,
+        }
+    }
+
+    /// Who declared an object: `file`, which code stands for where there is
+    /// none, or `api`.
+    pub(crate) fn source(&self, key: &Key) -> &'static str {
+        match self.overlay.adds(key) {
+            true => "api",
+            false => "file",
+        }
+    }
+
+    /// Read again what is declared.
+    pub(crate) async fn reread(&self) -> Result<Draft, ConfigErrors> {
+        let declared = self.origin.declare().await?;
+        self.origin.draft(declared, self.overlay.clone()).await
+    }
+
+    /// What is declared, as it was last read, with another overlay, all of
+    /// which must fit but for what is left out already and was not changed.
+    pub(crate) async fn with(&self, overlay: Overlay) -> Result<Draft, ConfigErrors> {
+        let is_as_before = |left: &LeftOut| overlay.get(&left.key) == self.overlay.get(&left.key);
+        let left_out = self.left_out.iter().filter(|left| is_as_before(left));
+        let left_out: Vec<_> = left_out.cloned().collect();
+        let (origin, declared) = (self.origin.clone(), Arc::clone(&self.declared));
+        blocking(move || {
+            let rest = overlay.without(left_out.iter().map(|left| &left.key));
+            let (config, places) = declared.mean(&rest, &origin.environment)?;
+            let fitted = Fitted {
+                config,
+                places,
+                left_out,
+            };
+            Ok(origin.drafted(declared, overlay, Vec::new(), fitted))
+        })
+        .await
+    }
+}
+
+impl Draft {
+    /// The overrides that are to be in force.
+    fn active(&self) -> Overlay {
+        self.overlay
+            .without(self.left_out.iter().map(|left| &left.key))
+    }
+}
+
+/// Do what reads files on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ConfigErrors> + Send + 'static,
+) -> Result<T, ConfigErrors> {
+    let working = tokio::task::spawn_blocking(work);
+    working.await.map_err(|error| unread(&error.into()))?
 }
 
 /// The error of a reading that did not come to its end.

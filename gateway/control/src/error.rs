@@ -5,6 +5,8 @@ use std::io;
 use gatewright_host::HostError;
 use gatewright_model::config::ConfigErrors;
 
+use crate::store::StoreError;
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -13,6 +15,9 @@ pub enum StartError {
     /// file, line, key, reason and remedy of each.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    /// What outlives a restart cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The plugin host cannot be set up.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -30,7 +35,20 @@ pub enum ReloadError {
     /// Nothing is wrong, but a running gateway cannot take it over.
     #[error("needs a restart: {0}")]
     NeedsRestart(ConfigErrors),
+    /// It cannot be kept for the next start.
+    #[error("the change cannot be kept: {0}")]
+    Store(#[from] StoreError),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+}
+
+impl From<ReloadError> for StartError {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Config(errors) | ReloadError::NeedsRestart(errors) => Self::Config(errors),
+            ReloadError::Store(error) => Self::Store(error),
+            ReloadError::Stopping => Self::Thread(io::Error::other("the gateway is stopping")),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use gatewright_host::{Happening, HostEvent};
+use gatewright_model::config::{Key, LeftOut};
 use gatewright_proxy::HealthChange;
 
 use crate::publisher::Reloaded;
@@ -33,6 +34,10 @@ pub enum Happened {
     Reloaded(Reloaded),
     /// A change was refused, for this reason.
     Refused(String),
+    /// What was changed at run time gave way to what a file says by now.
+    Yielded(Key),
+    /// What was changed at run time fits no more and is not in force.
+    LeftOut(LeftOut),
 }
 
 impl fmt::Display for Event {
@@ -54,6 +59,16 @@ impl fmt::Display for Event {
             Happened::Plugin(event) => plugin(event, f),
             Happened::Reloaded(reloaded) => write!(f, "{reloaded}"),
             Happened::Refused(reason) => write!(f, "a change was refused: {reason}"),
+            Happened::Yielded(key) => write!(
+                f,
+                "{key}: the file was edited there, so what was set through the API counts no more"
+            ),
+            Happened::LeftOut(LeftOut { key, reason }) => {
+                write!(
+                    f,
+                    "{key}: what was set through the API is left out: {reason}"
+                )
+            }
         }
     }
 }
@@ -84,11 +99,15 @@ impl Events {
     /// Keep what happened just now. Never waits for a reader.
     pub(crate) fn push(&self, happened: Happened) {
         let at = Timestamp::now();
+        let event = Event { at, happened };
+        if matches!(event.happened, Happened::Yielded(_) | Happened::LeftOut(_)) {
+            tracing::warn!("{event}");
+        }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
             kept.pop_front();
         }
-        kept.push_back(Event { at, happened });
+        kept.push_back(event);
     }
 
     /// All that are kept, oldest first.

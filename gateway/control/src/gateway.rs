@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_host::{Compiler, Host, HostOptions};
-use gatewright_model::config::{Config, Environment};
+use gatewright_model::config::{Config, Environment, Overlay, written};
 use gatewright_proxy::Bound;
 
-use crate::control::Control;
-use crate::desired::{Desired, Wanted};
+use crate::access::Access;
+use crate::control::{Control, Parts, entry_of_files};
+use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::error::{ReloadError, StartError};
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Happened};
 use crate::overview::{self, Overview};
-use crate::publisher::{Publisher, Reloaded};
+use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
+use crate::store::{Edited, Store};
 use crate::thread::ControlThread;
 use crate::watcher::Sight;
 
@@ -30,7 +32,17 @@ pub enum Source {
     /// A file, read again on reload.
     File(PathBuf),
     /// Made in code; on reload only its plugins' files are read again.
-    Given(Config),
+    Given(written::Config),
+}
+
+/// Where to keep what is changed at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// In the data folder, so that it outlives a restart.
+    InDataFolder,
+    /// In memory: a gateway that flags describe is what its flags say again
+    /// when it is started again.
+    InMemory,
 }
 
 /// How to run a gateway, beside what its configuration says.
@@ -40,6 +52,8 @@ pub struct Options {
     pub environment: Environment,
     /// Where components are compiled.
     pub compiler: Compiler,
+    /// Where to keep what is changed at run time.
+    pub keep: Keep,
     /// Whether to reload when a file of the configuration or a plugin changes.
     pub watch: bool,
 }
@@ -64,16 +78,30 @@ impl Gateway {
     ///
     /// Whatever keeps it from starting; nothing runs on then.
     pub async fn start(source: Source, options: Options) -> Result<Self, StartError> {
-        let desired = Desired::new(source, options.environment);
-        let wanted = desired.read().await?;
-        let sight = options.watch.then(|| Sight::of(&wanted.config));
-        let (bound, admin) = bind(&wanted)?;
+        let origin = Origin::new(source, options.environment);
+        let declared = origin.declare().await?;
+        let plain = origin.plain(&declared).await?;
+        let sight = options.watch.then(|| Sight::of(&plain));
+        let store = open_store(options.keep, &plain).await?;
+        let access = Access::new(&store, plain.admin.listen)?;
+        let kept = store.overlay()?;
+        let draft = origin.draft(declared, kept.clone()).await?;
+        refuse_an_open_door(&draft.wanted, &access)?;
+        let (bound, admin) = bind(&draft.wanted)?;
         let listeners = bound.addresses();
-        let host = host(&wanted.config, options.compiler).await?;
+        let host = host(&draft.wanted.config, options.compiler).await?;
+        let (draft, ready) = prepare(&origin, &host, draft).await?;
         let events = Arc::new(Events::default());
-        let publisher = Publisher::start(&wanted, bound, Arc::clone(&host), &events).await?;
+        settle(&store, &events, kept, &draft).await?;
+        let publisher = Publisher::start(ready, bound, Arc::clone(&host), store.clone(), &events)?;
         let address = admin.local_addr()?;
-        let control = Arc::new(Control::new(desired, publisher, events));
+        let control = Arc::new(Control::new(Parts {
+            desired: Desired::of(origin, draft),
+            publisher,
+            events,
+            store,
+            access,
+        }));
         let thread = ControlThread::start(&control, admin, &host, sight)?;
         Ok(Self {
             control,
@@ -120,6 +148,78 @@ impl Gateway {
         self.control.stop().await;
         self.thread.stop().await;
     }
+}
+
+/// Open the store, which waits for the disk, on a thread that may.
+async fn open_store(keep: Keep, config: &Config) -> Result<Store, StartError> {
+    let folder = config.admin.data.clone();
+    let opening = tokio::task::spawn_blocking(move || match keep {
+        Keep::InDataFolder => Store::open(&folder),
+        Keep::InMemory => Store::in_memory(),
+    });
+    Ok(opening.await.map_err(std::io::Error::other)??)
+}
+
+/// An admin listener that other machines reach needs somebody to hold a key.
+fn refuse_an_open_door(wanted: &Wanted, access: &Access) -> Result<(), StartError> {
+    let admin = &wanted.config.admin;
+    if admin.listen.ip().is_loopback() || access.has_token() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} can be reached from other machines, and without a token whoever reaches it operates \
+         the gateway; make one by `gatewright token create --role deploy --data {}`, or write \
+         \"127.0.0.1:{}\"",
+        admin.listen,
+        admin.data.display(),
+        admin.listen.port()
+    );
+    Err(wanted.error("admin.listen", "", message).into())
+}
+
+/// Prepare the first snapshot, leaving out overrides whose plugins cannot be
+/// had.
+async fn prepare(
+    origin: &Origin,
+    host: &Arc<Host>,
+    mut draft: Draft,
+) -> Result<(Draft, Ready), StartError> {
+    loop {
+        match Publisher::first(host, &draft.wanted).await {
+            Ok(ready) => return Ok((draft, ready)),
+            Err(PublishError::Plugin { key, errors }) => {
+                let without = origin.without(&draft, &key, &errors.to_string()).await?;
+                draft = without.ok_or(errors)?;
+            }
+            Err(PublishError::Other(error)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Keep no more what gave way to the files while the gateway was not running,
+/// and say what is not in force.
+async fn settle(
+    store: &Store,
+    events: &Events,
+    before: Overlay,
+    draft: &Draft,
+) -> Result<(), StartError> {
+    if before != draft.overlay {
+        let after = draft.overlay.clone();
+        let entry = entry_of_files("overrides.yield", String::new());
+        let edited = Edited {
+            before,
+            after,
+            entry,
+        };
+        store.keep(edited).await?;
+    }
+    let yielded = draft.yielded.iter().cloned().map(Happened::Yielded);
+    let left_out = draft.left_out.iter().cloned().map(Happened::LeftOut);
+    yielded
+        .chain(left_out)
+        .for_each(|happened| events.push(happened));
+    Ok(())
 }
 
 /// Take every address first: a taken one is an error before anything else

@@ -1,17 +1,21 @@
 //! The control plane: it reads what is wanted, prepares it whole, and hands it
 //! to the data plane; it shows what the data plane counts.
 //!
-//! Everything flows one way: change → validate → prepare → publish. Reading
-//! order: [`Gateway`] starts and stops the whole; `desired` is what is wanted
-//! and where that comes from; `publisher` is the one path of every change, and
-//! `restart` what cannot go that way; `watcher` notices changed files; `events`
+//! Everything flows one way: change → validate → prepare → keep → publish.
+//! Reading order: [`Gateway`] starts and stops the whole; `desired` is what is
+//! wanted and where that comes from; `change` is what somebody asks for at run
+//! time; `control` is the one path of every change, whose end is `publisher`,
+//! and `restart` what cannot go that way; `store` is what outlives a restart;
+//! `access` is who may do what; `watcher` notices changed files; `events`
 //! remembers what happened; `overview` gathers the figures; `admin` answers
 //! operators.
 //!
 //! What is absent on purpose: nothing here is on the way of a request. Were all
 //! of this to hang, traffic would flow on.
 
+mod access;
 mod admin;
+mod change;
 mod control;
 mod desired;
 mod error;
@@ -25,13 +29,16 @@ mod resolving;
 mod restart;
 mod roster;
 mod sampler;
+mod store;
 mod thread;
 mod timestamp;
 mod watcher;
 
+pub use access::{NewToken, Role, create_token, revoke_token};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
-pub use gateway::{Gateway, Options, Source};
+pub use gateway::{Gateway, Keep, Options, Source};
 pub use overview::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
 pub use publisher::Reloaded;
+pub use store::{Store, StoreError, TokenRecord};
 pub use timestamp::Timestamp;

@@ -1,5 +1,6 @@
-//! The one path of every change: a snapshot is made, everything that it needs
-//! is prepared aside, and only then every worker is handed it.
+//! The last part of every change's way: a snapshot is made, everything that it
+//! needs is prepared aside, the change is kept, and only then every worker is
+//! handed it.
 //!
 //! Changes take turns, since each is prepared on top of the one before it, and
 //! each is taken whole or not at all.
@@ -8,7 +9,8 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use gatewright_host::{Host, Plan, PrepareError, Prepared};
+use gatewright_host::{Host, Place, Plan, PrepareError, Prepared};
+use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
 use gatewright_model::snapshot::Snapshot;
@@ -19,6 +21,7 @@ use crate::desired::Wanted;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Events, Happened};
 use crate::resolving::resolve_new;
+use crate::store::{Edited, Store};
 
 /// What a change came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +66,8 @@ impl fmt::Display for Reloaded {
 /// What is in force, and the way to change it.
 pub(crate) struct Publisher {
     host: Arc<Host>,
+    /// Where changes are kept before they are handed over.
+    store: Store,
     /// The snapshot in force; the prober follows it.
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// Which plugin versions are in force with it.
@@ -78,27 +83,30 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Prepare the first snapshot, then start the prober and the workers.
-    pub(crate) async fn start(
-        wanted: &Wanted,
+    /// Prepare the first snapshot.
+    pub(crate) async fn first(host: &Arc<Host>, wanted: &Wanted) -> Result<Ready, PublishError> {
+        ready(host, None, wanted, wanted.config.workers).await
+    }
+
+    /// Start the prober and the workers with the first snapshot.
+    pub(crate) fn start(
+        ready: Ready,
         bound: Bound,
         host: Arc<Host>,
+        store: Store,
         events: &Arc<Events>,
     ) -> Result<Self, StartError> {
-        let config = Arc::clone(&wanted.config);
-        let snapshot = Snapshot::next(None, config, wanted.config.workers);
-        let snapshot = Arc::new(snapshot.map_err(|error| wanted.snapshot_error(&error))?);
-        resolve_new(&snapshot).await;
-        let prepared = prepare(&host, &snapshot, None).await?;
-        let prepared = prepared.map_err(|error| wanted.prepare_error(&error))?;
-        let snapshots = watch::Sender::new(Arc::clone(&snapshot));
+        let Ready { next, prepared } = ready;
+        next.apply_draining();
+        let snapshots = watch::Sender::new(Arc::clone(&next));
         let events = Arc::clone(events);
         let prober = Prober::start(snapshots.subscribe(), move |change| {
             events.push(Happened::Health(change));
         })?;
-        let data_plane = bound.start(&snapshot, prepared.chains, prober.suspects())?;
+        let data_plane = bound.start(&next, prepared.chains, prober.suspects())?;
         Ok(Self {
             host,
+            store,
             snapshots,
             plan: RwLock::new(Arc::new(prepared.plan)),
             counters: Arc::clone(data_plane.counters()),
@@ -128,10 +136,15 @@ impl Publisher {
         &self.counters
     }
 
-    /// Put in force what is wanted, if it differs from what is.
-    pub(crate) async fn publish(&self, wanted: &Wanted) -> Result<Reloaded, ReloadError> {
+    /// Put in force what is wanted, if it differs from what is, once the change
+    /// that it comes from is kept.
+    pub(crate) async fn publish(
+        &self,
+        wanted: &Wanted,
+        edited: Edited,
+    ) -> Result<Reloaded, PublishError> {
         let _turn = self.turn.lock().await;
-        self.publish_in_turn(wanted).await
+        self.publish_in_turn(wanted, Some(edited)).await
     }
 
     /// Prepare what is in force once more: a version that was quarantined gives
@@ -143,40 +156,44 @@ impl Publisher {
             config,
             places: None,
         };
-        self.publish_in_turn(&in_force).await
+        Ok(self.publish_in_turn(&in_force, None).await?)
     }
 
-    async fn publish_in_turn(&self, wanted: &Wanted) -> Result<Reloaded, ReloadError> {
-        let before = self.snapshot();
-        let config = Arc::clone(&wanted.config);
+    async fn publish_in_turn(
+        &self,
+        wanted: &Wanted,
+        edited: Option<Edited>,
+    ) -> Result<Reloaded, PublishError> {
+        let before = (self.snapshot(), self.plan());
         // How many workers there are was decided at the start.
-        let next = Snapshot::next(Some(&before), config, self.counters.len());
-        let next = Arc::new(next.map_err(|error| wanted.snapshot_error(&error))?);
-        let plan = self.plan();
-        let prepared = prepare(&self.host, &next, Some(Arc::clone(&plan))).await;
-        let prepared = prepared.map_err(|error| wanted.error("", "", error.to_string()))?;
-        let prepared = prepared.map_err(|error| wanted.prepare_error(&error))?;
-        if next.config == before.config && same_seats(&plan, &prepared.plan) {
+        let ready = ready(&self.host, Some(&before), wanted, self.counters.len()).await?;
+        let (snapshot, plan) = before;
+        if ready.next.config == snapshot.config && same_seats(&plan, &ready.prepared.plan) {
             return Ok(Reloaded::Unchanged {
-                generation: before.generation,
+                generation: snapshot.generation,
             });
         }
-        resolve_new(&next).await;
-        self.hand_over(next, prepared).await
+        Ok(self.hand_over(ready, edited).await?)
     }
 
     async fn hand_over(
         &self,
-        next: Arc<Snapshot>,
-        prepared: Prepared,
+        ready: Ready,
+        edited: Option<Edited>,
     ) -> Result<Reloaded, ReloadError> {
+        let Ready { next, prepared } = ready;
         let data_plane = self.data_plane.lock().await;
         let data_plane = data_plane.as_ref().ok_or(ReloadError::Stopping)?;
+        if let Some(mut edited) = edited {
+            edited.entry.generation = Some(next.generation.0);
+            self.store.keep(edited).await?;
+        }
         // Noted before the only wait, in which the workers answer: a caller
         // that gives up there must not leave the next change to be prepared on
         // top of a plan that the workers no longer have.
         *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prepared.plan);
         self.snapshots.send_replace(Arc::clone(&next));
+        next.apply_draining();
         let applied = data_plane.publish(&next, prepared.chains).await;
         Ok(Reloaded::Published {
             generation: next.generation,
@@ -188,6 +205,75 @@ impl Publisher {
     /// Take the data plane away, to end it; no change is taken any more.
     pub(crate) async fn close(&self) -> Option<DataPlane> {
         self.data_plane.lock().await.take()
+    }
+}
+
+/// A snapshot with all that it needs, to be handed over.
+pub(crate) struct Ready {
+    next: Arc<Snapshot>,
+    prepared: Prepared,
+}
+
+/// Why something is not put in force.
+#[derive(Debug)]
+pub(crate) enum PublishError {
+    /// A plugin cannot be had where it is bound.
+    Plugin {
+        /// Where, such as `pools.web.balancer`.
+        key: Key,
+        errors: ConfigErrors,
+    },
+    /// Anything else.
+    Other(ReloadError),
+}
+
+impl From<ReloadError> for PublishError {
+    fn from(error: ReloadError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<ConfigErrors> for PublishError {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Other(errors.into())
+    }
+}
+
+impl From<PublishError> for ReloadError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Plugin { errors, .. } => Self::Config(errors),
+            PublishError::Other(error) => error,
+        }
+    }
+}
+
+/// Make the next snapshot and everything that it needs.
+async fn ready(
+    host: &Arc<Host>,
+    before: Option<&(Arc<Snapshot>, Arc<Plan>)>,
+    wanted: &Wanted,
+    workers: usize,
+) -> Result<Ready, PublishError> {
+    let (snapshot, plan) = before.map(|(snapshot, plan)| (&**snapshot, plan)).unzip();
+    let next = Snapshot::next(snapshot, Arc::clone(&wanted.config), workers);
+    let next = Arc::new(next.map_err(|error| wanted.snapshot_error(&error))?);
+    let prepared = prepare(host, &next, plan.cloned()).await;
+    let prepared = prepared.map_err(|error| wanted.error("", "", error.to_string()))?;
+    let prepared = prepared.map_err(|error| PublishError::Plugin {
+        key: key_of(&error.place),
+        errors: wanted.prepare_error(&error),
+    })?;
+    resolve_new(&next).await;
+    Ok(Ready { next, prepared })
+}
+
+/// The key of a plugin's place.
+fn key_of(place: &Place) -> Key {
+    let role = place.role.to_string();
+    match &place.pool {
+        Some(pool) => Key::pool(pool.as_str()).then(&role),
+        None => Key::top(&role),
     }
 }
 

@@ -108,6 +108,7 @@ fn endpoint(pool: &Arc<PoolState>, number: u16) -> Option<Endpoint> {
         port,
         weight: 1,
         labels: Default::default(),
+        health: None,
         state,
     })
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use crate::config::HealthCheck;
 use crate::counters::EndpointCounters;
 use crate::id::{EndpointId, Slot};
 use crate::pool::{PoolState, SlotLease};
@@ -24,6 +25,8 @@ pub struct Endpoint {
     pub weight: u16,
     /// Free-form labels, such as `zone`.
     pub labels: BTreeMap<String, String>,
+    /// How it is checked; none when it is not.
+    pub health: Option<HealthCheck>,
     /// What outlives a snapshot.
     pub state: Arc<EndpointState>,
 }

@@ -57,6 +57,19 @@ impl Snapshot {
         })
     }
 
+    /// Let servers drain, or take work again, as the configuration says: what a
+    /// snapshot brings with it once it is published.
+    pub fn apply_draining(&self) {
+        for pool in &self.pools {
+            let declared: HashMap<_, _> = pool.config.servers.iter().map(|s| (&s.id, s)).collect();
+            for endpoint in pool.endpoints() {
+                if let Some(server) = declared.get(&endpoint.id) {
+                    endpoint.state.set_draining(server.drain);
+                }
+            }
+        }
+    }
+
     /// A pool by its place.
     pub fn pool(&self, index: PoolIndex) -> Option<&Arc<Pool>> {
         self.pools.get(index.index())
@@ -133,7 +146,9 @@ fn endpoints(
 }
 
 fn is_same(endpoint: &Endpoint, server: &ServerConfig) -> bool {
-    endpoint.weight == server.weight && endpoint.labels == server.labels
+    endpoint.weight == server.weight
+        && endpoint.labels == server.labels
+        && endpoint.health == server.health
 }
 
 fn endpoint(server: &ServerConfig, state: Arc<EndpointState>) -> Endpoint {
@@ -143,6 +158,7 @@ fn endpoint(server: &ServerConfig, state: Arc<EndpointState>) -> Endpoint {
         port: server.port,
         weight: server.weight,
         labels: server.labels.clone(),
+        health: server.health.clone(),
         state,
     }
 }

@@ -155,7 +155,7 @@ impl Probing {
             for endpoint in pool.endpoints() {
                 let key = Arc::as_ptr(&endpoint.state);
                 let known = before.remove(&key).filter(|check| {
-                    check.plan == pool.config.health && check.endpoint.id == endpoint.id
+                    check.plan == endpoint.health && check.endpoint.id == endpoint.id
                 });
                 let check = known.unwrap_or_else(|| self.begin(pool, endpoint));
                 self.checks.insert(key, check);
@@ -165,7 +165,7 @@ impl Probing {
 
     fn begin(&self, pool: &Pool, endpoint: &Arc<Endpoint>) -> Check {
         let nudge = Rc::new(Notify::new());
-        let plan = pool.config.health.clone();
+        let plan = endpoint.health.clone();
         let task = Task {
             pool: pool.name.clone(),
             endpoint: Arc::clone(endpoint),

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use gatewright_control::Source;
+use gatewright_control::{Keep, Source};
 use gatewright_model::config::written::{Certificate, Config};
 use gatewright_model::config::{self, Environment, ProxyOptions};
 
 use super::{BALANCERS, serving};
-use crate::ending::usage;
 
 /// What `gatewright proxy` is asked for.
 #[derive(Debug, clap::Args)]
@@ -60,7 +59,7 @@ pub(super) struct ProxyFlags {
     #[arg(long, requires = "cert", value_name = "FILE")]
     key: Option<String>,
 
-    /// Where health, metrics and status are: a loopback address.
+    /// Where dashboard, API and metrics are.
     #[arg(long, default_value = "127.0.0.1:9000", value_parser = listen_address, value_name = "ADDRESS")]
     admin: String,
 
@@ -68,17 +67,21 @@ pub(super) struct ProxyFlags {
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1024), value_name = "COUNT")]
     workers: Option<u64>,
 
-    /// The folder for compiled plugins; one in the user's cache folder if not given.
+    /// The folder for compiled plugins and for changes made through the API. If not given,
+    /// plugins are kept in the user's cache folder, and changes until the end only.
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
 }
 
 pub(super) fn run(flags: ProxyFlags) -> anyhow::Result<()> {
+    let keep = match flags.data {
+        Some(_) => Keep::InDataFolder,
+        None => Keep::InMemory,
+    };
     let data = flags.data.clone().unwrap_or_else(data_folder);
     let written = written(flags, &data);
-    let config = config::mean(&written).map_err(usage)?;
     // Everything is said by flags, so that the environment overrides nothing.
-    serving::serve(Source::Given(config), Environment::empty())
+    serving::serve(Source::Given(written), Environment::empty(), keep)
 }
 
 fn written(flags: ProxyFlags, data: &Path) -> Config {

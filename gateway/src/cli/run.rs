@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use gatewright_control::Source;
+use gatewright_control::{Keep, Source};
 use gatewright_model::config::{self, Environment};
 
 use super::serving;
@@ -32,7 +32,11 @@ pub(super) struct RunOptions {
 
 pub(super) fn run(options: &RunOptions) -> anyhow::Result<()> {
     let file = find(options.config.as_ref())?;
-    serving::serve(Source::File(file), Environment::process())
+    serving::serve(
+        Source::File(file),
+        Environment::process(),
+        Keep::InDataFolder,
+    )
 }
 
 /// The configuration file that was named, or else the one that is found.

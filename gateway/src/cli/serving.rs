@@ -3,7 +3,7 @@
 use std::env;
 
 use anyhow::{Context as _, bail};
-use gatewright_control::{Gateway, Options, Overview, PluginFigures, Source, StartError};
+use gatewright_control::{Gateway, Keep, Options, Overview, PluginFigures, Source, StartError};
 use gatewright_host::{Compiler, HostError};
 use gatewright_model::config::Environment;
 
@@ -13,13 +13,13 @@ use crate::{logging, runtime};
 
 /// Run a gateway, with its log on the error output, until SIGTERM or SIGINT;
 /// SIGHUP makes it read its configuration again.
-pub(super) fn serve(source: Source, environment: Environment) -> anyhow::Result<()> {
+pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> anyhow::Result<()> {
     logging::to_stderr("info")?;
     runtime::block_on(async {
         // Before the start, so that what comes early is not the end at once.
         let mut signals = Signals::listen().context("cannot listen to signals")?;
         let gateway = tokio::select! {
-            started = start(source, environment) => started?,
+            started = start(source, environment, keep) => started?,
             () = signals.stop() => return Ok(()),
         };
         announce(&gateway);
@@ -37,11 +37,16 @@ pub(super) fn serve(source: Source, environment: Environment) -> anyhow::Result<
 /// # Errors
 ///
 /// Why it does not start, marked as the user's where it is.
-pub(crate) async fn start(source: Source, environment: Environment) -> anyhow::Result<Gateway> {
+pub(crate) async fn start(
+    source: Source,
+    environment: Environment,
+    keep: Keep,
+) -> anyhow::Result<Gateway> {
     let program = env::current_exe().context("cannot find this program's own file")?;
     let options = Options {
         environment,
         compiler: Compiler::Child { program },
+        keep,
         watch: true,
     };
     Gateway::start(source, options)
@@ -52,7 +57,9 @@ pub(crate) async fn start(source: Source, environment: Environment) -> anyhow::R
 /// What is written wrongly is the user's to mend, the data folder included.
 fn wrong_or_failed(error: StartError) -> anyhow::Error {
     match error {
-        StartError::Config(_) | StartError::Host(HostError::Cache { .. }) => usage(error),
+        StartError::Config(_)
+        | StartError::Store(_)
+        | StartError::Host(HostError::Cache { .. }) => usage(error),
         error => error.into(),
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
-use gatewright_control::{Gateway, Source};
+use gatewright_control::{Gateway, Keep, Source};
 use gatewright_model::config::Environment;
 use indicatif::ProgressBar;
 
@@ -183,7 +183,7 @@ async fn start_gateway(folder: &Folder) -> anyhow::Result<Gateway> {
     }
     // What the environment says is for gateways that are not a demo.
     let source = Source::File(folder.file().to_owned());
-    let started = cli::start(source, Environment::empty()).await;
+    let started = cli::start(source, Environment::empty(), Keep::InDataFolder).await;
     progress.finish_and_clear();
     started
 }

@@ -9,6 +9,11 @@
 
 mod support;
 
+mod admin_access;
+mod admin_commands;
+mod admin_pools;
+mod admin_servers;
+mod admin_store;
 mod client_trouble;
 mod drain;
 mod forwarding;

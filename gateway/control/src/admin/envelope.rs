@@ -1,10 +1,14 @@
 //! The one form of every JSON answer: `{"success": true, "data": …}` or
-//! `{"success": false, "error": {"code", "message"}}`.
+//! `{"success": false, "error": {"code", "message", "field"?}}`.
 
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use gatewright_model::config::ConfigErrors;
 use serde::Serialize;
+
+use super::fields::field_of;
+use crate::change::Refusal;
 
 /// A good answer.
 #[derive(Debug, Serialize)]
@@ -24,6 +28,9 @@ struct Failure {
 struct Reason {
     code: &'static str,
     message: String,
+    /// The field of the request that is to blame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
 }
 
 /// Answer with this.
@@ -36,7 +43,21 @@ pub(super) fn success<T: Serialize>(data: T) -> Json<Success<T>> {
 
 /// Refuse with a code for programs and a sentence for people.
 pub(super) fn failure(status: StatusCode, code: &'static str, message: String) -> Response {
-    let error = Reason { code, message };
+    failure_of(status, code, message, None)
+}
+
+/// [`failure`], for which a field of the request is to blame.
+pub(super) fn failure_of(
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+) -> Response {
+    let error = Reason {
+        code,
+        message,
+        field,
+    };
     let failure = Failure {
         success: false,
         error,
@@ -58,4 +79,34 @@ pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
         "method_not_allowed",
         message,
     )
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let message = self.to_string();
+        let (status, code, field) = match self {
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", None),
+            Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", None),
+            Self::Invalid { field, .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", field),
+            Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", None),
+            Self::Wrong(errors) => return wrong(&errors),
+            Self::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart", None),
+            Self::Store(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept", None),
+            Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", None),
+        };
+        failure_of(status, code, message, field)
+    }
+}
+
+/// What a request would make of the configuration, without the lines of files
+/// that the request knows nothing of.
+fn wrong(errors: &ConfigErrors) -> Response {
+    let told = errors.iter().map(|error| match error.key.as_str() {
+        "" => error.message.clone(),
+        key => format!("{key}: {}", error.message),
+    });
+    let message = told.collect::<Vec<_>>().join("\n");
+    let field = errors.iter().next().and_then(|error| field_of(&error.key));
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    failure_of(status, "invalid", message, field)
 }

@@ -1,12 +1,15 @@
-//! Who may ask, and what browsers may do with the answer.
+//! What browsers may ask, and what they may do with the answer.
 //!
-//! The listener is on a loopback address and asks for no token, so a web page
-//! of a stranger must not reach it: a name of the stranger's that is made to
-//! lead here (DNS rebinding) is told by the `Host` header.
+//! A web page of a stranger must not operate the gateway through the browser of
+//! somebody who could. A name of the stranger's that is made to lead here (DNS
+//! rebinding) is told by the `Host` header: a loopback listener answers to
+//! loopback names only. On any other address names are the operator's own, and
+//! every answer takes a token, which no browser sends by itself. A page that
+//! asks from elsewhere is told by its `Origin`.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -18,14 +21,41 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
 
-/// Refuse whoever did not ask for a loopback name, and add what keeps browsers
-/// in bounds to every answer.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = if is_local(request.headers()) {
-        next.run(request).await
-    } else {
-        let message = "this listener answers to localhost and loopback addresses only";
-        failure(StatusCode::FORBIDDEN, "forbidden_host", message.to_owned())
+/// What requests have to look like.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Guard {
+    /// Whether only loopback names are answered to.
+    only_local: bool,
+}
+
+impl Guard {
+    /// For a listener at this address.
+    pub(super) fn of(listen: SocketAddr) -> Self {
+        Self {
+            only_local: listen.ip().is_loopback(),
+        }
+    }
+
+    fn refusal(self, headers: &HeaderMap) -> Option<Response> {
+        let forbid =
+            |code, message: &str| Some(failure(StatusCode::FORBIDDEN, code, message.to_owned()));
+        if self.only_local && !is_local(headers) {
+            let message = "this listener answers to localhost and loopback addresses only";
+            return forbid("forbidden_host", message);
+        }
+        if !is_same_origin(headers) {
+            return forbid("forbidden_origin", "pages of other origins may not ask");
+        }
+        None
+    }
+}
+
+/// Refuse whom the guard refuses, and add what keeps browsers in bounds to
+/// every answer.
+pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let mut response = match guard.refusal(request.headers()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
     };
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -35,6 +65,22 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
     // All of it is of the moment, and a new gateway has new files.
     set(header::CACHE_CONTROL, "no-store");
     response
+}
+
+/// Whether no page asks, or one that came from here.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    let origin = match (origins.next(), origins.next()) {
+        (None, _) => return true,
+        (Some(origin), None) => origin.to_str().unwrap_or_default(),
+        (Some(_), Some(_)) => return false,
+    };
+    let host = headers.get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
+    // Over TLS there would be a proxy of the operator's in front.
+    let asked = origin.strip_prefix("http://");
+    let asked = asked.or_else(|| origin.strip_prefix("https://"));
+    asked.is_some_and(|asked| asked.eq_ignore_ascii_case(host))
 }
 
 /// Whether the one `Host` header names this machine alone.
@@ -113,6 +159,32 @@ mod tests {
         for host in strange {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_page_may_ask_where_it_came_from_only() {
+        let asks = |origins: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("localhost:9000"));
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            is_same_origin(&headers)
+        };
+        assert!(asks(&[]));
+        assert!(asks(&["http://localhost:9000"]));
+        for origin in [
+            "null",
+            "",
+            "http://localhost",
+            "http://localhost:9001",
+            "http://example.org",
+            "http://localhost:9000.example.org",
+            "localhost:9000",
+        ] {
+            assert!(!asks(&[origin]), "{origin}");
+        }
+        assert!(!asks(&["http://localhost:9000", "http://localhost:9000"]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `GET /api/metrics`: the traffic in a few numbers.
 
+mod breakdown;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,9 +12,12 @@ use gatewright_model::id::PoolIndex;
 use serde::Serialize;
 
 use super::envelope::{Success, success};
+use super::fields::algorithm_name;
 use super::uptime;
 use crate::control::Control;
 use crate::overview::gather;
+
+pub(super) use breakdown::{pools, servers};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,9 +56,8 @@ pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success
     })
 }
 
-/// The API writes its algorithms' names with underscores.
 fn algorithm(config: &Config) -> Option<String> {
     let index = config.default_pool.map_or(0, PoolIndex::index);
     let pool = config.pools.get(index)?;
-    Some(pool.balancer.plugin.as_str().replace('-', "_"))
+    Some(algorithm_name(pool.balancer.plugin.as_str()))
 }

@@ -210,7 +210,7 @@ async fn what_is_not_there_is_refused_in_the_envelope() {
         "error": { "code": "not_found", "message": "there is no /api/nothing" },
     });
     assert_eq!(answer.json(), expected);
-    for path in ["/api/servers", "/"] {
+    for path in ["/api/metrics", "/"] {
         let answer = ask("DELETE", gateway.admin(), path, None).await;
         assert_eq!(answer.status, 405);
         assert_eq!(answer.header("allow"), "GET,HEAD");

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use gatewright_control::{Gateway, Options, Source};
+use gatewright_control::{Gateway, Keep, Options, Source};
 use gatewright_host::Compiler;
-use gatewright_model::config::{Environment, parse};
+use gatewright_model::config::{Environment, ProxyOptions, written};
 use tokio::sync::Notify;
 
 use crate::support::{Folder, Server, get_path, pool, visit};
@@ -41,15 +41,20 @@ async fn a_gateway_serves_as_soon_as_it_has_started() {
 async fn a_configuration_made_in_code_serves_and_reloads_to_itself() {
     let server = Server::start("one").await;
     let folder = Folder::new();
-    folder.configure(&pool(&[&server], ""));
-    let text = std::fs::read_to_string(folder.path("gatewright.toml")).unwrap();
-    let config = parse(&text, &folder.path(""), &Environment::empty()).unwrap();
+    let mut written = written::Config::for_proxy(&ProxyOptions {
+        listen: vec!["127.0.0.1:0".to_owned()],
+        to: vec![server.address.to_string()],
+        admin: Some("127.0.0.1:0".to_owned()),
+        ..ProxyOptions::default()
+    });
+    written.admin.data = folder.data().to_string_lossy().into_owned();
     let options = Options {
         environment: Environment::empty(),
         compiler: Compiler::InProcess,
+        keep: Keep::InMemory,
         watch: true,
     };
-    let gateway = Gateway::start(Source::Given(config), options)
+    let gateway = Gateway::start(Source::Given(written), options)
         .await
         .unwrap();
     assert_eq!(visit(&gateway).await, "one");
@@ -113,7 +118,11 @@ async fn an_admin_address_that_others_can_reach_is_refused() {
     let error = refusal(&folder).await;
     assert_says(
         &error,
-        &["gatewright.toml:2: admin.listen: ", "127.0.0.1:9000"],
+        &[
+            "gatewright.toml:2: admin.listen: ",
+            "token create",
+            "127.0.0.1:9000",
+        ],
     );
 }
 

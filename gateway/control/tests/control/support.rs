@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use gatewright_control::{Gateway, Options, PluginFigures, Source, StartError};
+use gatewright_control::{Gateway, Keep, Options, PluginFigures, Source, StartError};
 use gatewright_host::Compiler;
 use gatewright_model::config::Environment;
 use gatewright_model::role::Role;
@@ -63,12 +63,23 @@ impl Folder {
         std::fs::write(path, content).unwrap();
     }
 
+    /// The data folder. What it has of compiled plugins is shared by all tests:
+    /// compiling the default set takes seconds.
+    pub(crate) fn data(&self) -> PathBuf {
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data/cache");
+        let data = self.path("data");
+        if !data.exists() {
+            std::fs::create_dir_all(&cache).unwrap();
+            std::fs::create_dir(&data).unwrap();
+            std::os::unix::fs::symlink(cache, data.join("cache")).unwrap();
+        }
+        data
+    }
+
     /// Write the configuration: two workers, any ports, and the rest as given.
     pub(crate) fn configure(&self, rest: &str) {
-        // Shared by all tests: compiling the default set takes seconds.
-        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data");
-        let data = data.display();
-        let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ndata = \"{data}\"\n");
+        self.data();
+        let admin = "[admin]\nlisten = \"127.0.0.1:0\"\ndata = \"data\"\n";
         let listener =
             "[workers]\ncount = 2\n[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n";
         self.write("gatewright.toml", format!("{admin}{listener}{rest}"));
@@ -79,6 +90,7 @@ impl Folder {
         let options = Options {
             environment: Environment::empty(),
             compiler: Compiler::InProcess,
+            keep: Keep::InDataFolder,
             watch,
         };
         Gateway::start(Source::File(self.path("gatewright.toml")), options).await

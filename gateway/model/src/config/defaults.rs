@@ -20,6 +20,15 @@ pub const DEFAULT_PLUGINS: [&str; 7] = [
     "sticky-cookie",
 ];
 
+/// Those of them that are balancers.
+pub const DEFAULT_BALANCERS: [&str; 5] = [
+    "least-connections",
+    "round-robin",
+    "weighted",
+    "power-of-two",
+    "ip-hash",
+];
+
 /// Who routes when nobody is named.
 pub(super) const ROUTER: &str = "path-router";
 

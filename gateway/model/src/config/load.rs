@@ -1,18 +1,14 @@
 //! The ways in: a file, a text, a configuration made in code.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::declared::Declared;
 use super::defaults::{FILE_NAME, SYSTEM_FOLDER};
 use super::environment::Environment;
-use super::error::{ConfigError, ConfigErrors};
-use super::explain::explain;
-use super::key_path::KeyPath;
-use super::meaning;
+use super::error::ConfigErrors;
 use super::meant::Config;
+use super::overlay::Overlay;
 use super::places::Places;
-use super::read::Reading;
-use super::tree::Node;
 use super::written;
 
 /// Reads a configuration file with all that it includes, checks it whole, and
@@ -33,10 +29,7 @@ pub fn load_with_places(
     path: &Path,
     environment: &Environment,
 ) -> Result<(Config, Places), ConfigErrors> {
-    let mut reading = Reading::new(environment);
-    let root = reading.file(path);
-    let base = path.parent().unwrap_or(Path::new(""));
-    finish(root, reading, base, environment)
+    Declared::load(path, environment)?.mean(&Overlay::default(), environment)
 }
 
 /// [`load`] for a text that stands for `gatewright.toml` in the folder `base`.
@@ -44,9 +37,9 @@ pub fn load_with_places(
 /// # Errors
 /// As [`load`].
 pub fn parse(text: &str, base: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
-    let mut reading = Reading::new(environment);
-    let root = reading.text(text, &Arc::from(base.join(FILE_NAME)));
-    finish(root, reading, base, environment).map(|(config, _)| config)
+    let declared = Declared::parse(text, base, environment)?;
+    let (config, _) = declared.mean(&Overlay::default(), environment)?;
+    Ok(config)
 }
 
 /// What a configuration made in code means. Paths are relative to the working
@@ -55,8 +48,9 @@ pub fn parse(text: &str, base: &Path, environment: &Environment) -> Result<Confi
 /// # Errors
 /// Everything wrong with ranges, references and files.
 pub fn mean(written: &written::Config) -> Result<Config, ConfigErrors> {
-    let places = Places::nowhere(PathBuf::new());
-    meaning::mean(written, &places)
+    let declared = Declared::given(written)?;
+    let (config, _) = declared.mean(&Overlay::default(), &Environment::empty())?;
+    Ok(config)
 }
 
 /// The configuration file to use when none is named: `gatewright.toml` in the
@@ -65,31 +59,4 @@ pub fn find() -> Option<PathBuf> {
     let folders = [Path::new(""), Path::new(SYSTEM_FOLDER)];
     let mut files = folders.iter().map(|folder| folder.join(FILE_NAME));
     files.find(|file| file.is_file())
-}
-
-fn finish(
-    root: Option<Node>,
-    reading: Reading<'_>,
-    base: &Path,
-    environment: &Environment,
-) -> Result<(Config, Places), ConfigErrors> {
-    let Reading { files, errors, .. } = reading;
-    let Some(root) = root.filter(|_| errors.is_empty()) else {
-        return Err(ConfigErrors::of(errors));
-    };
-    let json = root.to_json();
-    let places = Places::of_document(root, base.to_owned());
-    let mut written = deserialize(json, &places)?;
-    environment.apply_to(&mut written)?;
-    let mut config = meaning::mean(&written, &places)?;
-    config.files = files;
-    Ok((config, places))
-}
-
-fn deserialize(json: serde_json::Value, places: &Places) -> Result<written::Config, ConfigError> {
-    serde_path_to_error::deserialize(json).map_err(|error| {
-        let path = KeyPath::from(error.path());
-        let message = explain(&error.inner().to_string());
-        places.error_at(&path, message)
-    })
 }

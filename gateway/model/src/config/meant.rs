@@ -2,6 +2,7 @@
 //! duration and address parsed, every reference known to exist.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -165,6 +166,18 @@ pub enum HashKey {
     Path,
 }
 
+impl fmt::Display for HashKey {
+    /// As a configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientAddress => f.write_str("client-address"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Path => f.write_str("path"),
+        }
+    }
+}
+
 /// How a pool's servers are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
@@ -205,6 +218,11 @@ pub struct ServerConfig {
     pub weight: u16,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
+    /// Whether it takes no new work.
+    pub drain: bool,
+    /// How it is checked: as its pool says, but for what it says itself; none
+    /// when the pool is not checked.
+    pub health: Option<HealthCheck>,
 }
 
 /// Sizes that nobody may exceed.

@@ -7,8 +7,10 @@
 //! (`document` parses one, `substitute` replaces `${NAME}`); serde makes
 //! [`written::Config`] of it, and [`Environment`] overrides a few keys;
 //! `meaning` makes [`Config`] of that, and `places` gives errors their lines.
-//! `defaults` holds every default and range.
+//! `defaults` holds every default and range. What was changed at run time is an
+//! [`Overlay`] over what is [`Declared`].
 
+mod declared;
 mod defaults;
 mod document;
 mod environment;
@@ -19,6 +21,7 @@ mod load;
 mod meaning;
 mod meant;
 mod options;
+mod overlay;
 mod places;
 mod quantity;
 mod read;
@@ -27,16 +30,18 @@ mod substitute;
 mod tree;
 pub mod written;
 
-pub use defaults::{DEFAULT_PLUGINS, FILE_NAME};
+pub use declared::Declared;
+pub use defaults::{DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};
-pub use meaning::listen_address;
+pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Admin, Binding, CertificateFiles, Config, HashKey, HealthCheck, Limits, Listener, OnFault,
     PluginSource, Policy, PoolConfig, Retries, ServerConfig, Timeouts, Tls,
 };
 pub use options::ProxyOptions;
+pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};
 pub use places::Places;
 pub use quantity::{Period, QuantityError, Size};
 pub use schema::{schema, starter};

@@ -2,6 +2,8 @@
 //! merged in, and what serde reads.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -57,6 +59,38 @@ impl Node {
                 .map(|(key, node)| (key.clone(), node.to_json()))
                 .collect(),
         }
+    }
+
+    /// A JSON value that stands in one place as a whole; what is null is not
+    /// there.
+    pub(super) fn of_json(json: &Json, place: &Place) -> Self {
+        let node = |json| Self::of_json(json, place);
+        let value = match json {
+            Json::Null => Value::Table(BTreeMap::new()),
+            Json::Bool(bool) => Value::Bool(*bool),
+            Json::Number(number) => match number.as_i64() {
+                Some(integer) => Value::Integer(integer),
+                // Beyond what a file can say, it is out of every range too.
+                None => Value::Float(number.as_f64().unwrap_or(f64::MAX)),
+            },
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(array) => Value::Array(array.iter().map(node).collect()),
+            Json::Object(object) => {
+                let present = object.iter().filter(|(_, value)| !value.is_null());
+                let entries = present.map(|(key, value)| (key.clone(), node(value)));
+                Value::Table(entries.collect())
+            }
+        };
+        Self {
+            place: place.clone(),
+            value,
+        }
+    }
+
+    /// A JSON value that no file says.
+    pub(super) fn nowhere(json: &Json) -> Self {
+        let file = Arc::from(Path::new(""));
+        Self::of_json(json, &Place { file, line: None })
     }
 
     /// Takes in another document: tables are merged, arrays of tables appended,

@@ -192,10 +192,6 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),
     (
-        "an admin listener for everyone",
-        "[admin]\nlisten = \"0.0.0.0:9000\"\n[pools.web]\n@",
-    ),
-    (
         "a network that is none",
         "trusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n[pools.web]\n@",
     ),

@@ -10,4 +10,5 @@ mod environment;
 mod errors;
 mod files;
 mod meaning;
+mod overlay;
 mod schema;

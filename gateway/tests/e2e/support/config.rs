@@ -7,15 +7,16 @@ use std::path::Path;
 use super::gateway::Gateway;
 use super::upstream::Upstream;
 
-/// Where all gateways keep compiled plugins, so that one compiles for all: the
-/// folder may be shared.
-const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/data");
+/// Where all gateways keep compiled plugins, so that one compiles for all: each
+/// has a data folder of its own, but for this.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/data/cache");
 
 /// A gateway to be.
 #[derive(Clone, Default)]
 pub(crate) struct Builder {
     top: String,
     workers: usize,
+    admin: String,
     listen: String,
     tls: Option<String>,
     pools: Vec<Pool>,
@@ -92,6 +93,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             workers: 1,
+            admin: "127.0.0.1:0".to_owned(),
             listen: "127.0.0.1:0".to_owned(),
             ..Self::default()
         }
@@ -135,6 +137,12 @@ impl Builder {
         self
     }
 
+    /// Another address for the admin listener.
+    pub(crate) fn admin(mut self, address: &str) -> Self {
+        self.admin = address.to_owned();
+        self
+    }
+
     /// A file beside the configuration.
     pub(crate) fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), content.into()));
@@ -168,14 +176,19 @@ impl Builder {
             std::fs::write(path.with_file_name(name), content).expect("a file");
         }
         std::fs::write(path, self.text()).expect("a file");
+        let data = path.with_file_name("data");
+        for folder in [Path::new(CACHE), &data] {
+            std::fs::create_dir_all(folder).expect("a folder");
+        }
+        std::os::unix::fs::symlink(CACHE, data.join("cache")).expect("a link");
     }
 
     /// The configuration's text. The system chooses the ports.
     fn text(&self) -> String {
         let mut text = format!(
-            "{}[admin]\nlisten = \"127.0.0.1:0\"\ndata = \"{CACHE}\"\n[workers]\ncount = {}\n\
+            "{}[admin]\nlisten = \"{}\"\ndata = \"data\"\n[workers]\ncount = {}\n\
              [[listener]]\nname = \"plain\"\nlisten = \"{}\"\n",
-            self.top, self.workers, self.listen,
+            self.top, self.admin, self.workers, self.listen,
         );
         if let Some(tls) = &self.tls {
             let listener = "[[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"";

@@ -51,6 +51,11 @@ impl Gateway {
     pub(super) async fn start(builder: &Builder) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         builder.write(&folder.path().join(FILE));
+        Self::start_in(folder).await
+    }
+
+    /// A gateway in a folder with a configuration.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
         let (child, log) = run::spawn(&["run", "-c", FILE], folder.path());
         let mut gateway = Self {
             child: Mutex::new(child),
@@ -59,21 +64,36 @@ impl Gateway {
             listeners: Vec::new(),
             admin: None,
         };
+        gateway.serves().await;
+        gateway
+    }
+
+    /// Kill it and start it again in the same folder.
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        let (child, log) = run::spawn(&["run", "-c", FILE], self.folder.path());
+        self.child = Mutex::new(child);
+        self.log = log;
+        self.serves().await;
+    }
+
+    /// End it at once, as a power failure does.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().expect("no panic");
+        child.kill().expect("it is our child");
+        child.wait().expect("it is our child");
+    }
+
+    async fn serves(&mut self) {
         within(
             STARTING,
             "the gateway serves, or has given up",
-            async || gateway.log().contains(READY) || gateway.has_ended().is_some(),
+            async || self.log().contains(READY) || self.has_ended().is_some(),
         )
         .await;
-        assert_eq!(
-            gateway.has_ended(),
-            None,
-            "it does not start:\n{}",
-            gateway.log()
-        );
-        gateway.listeners = addresses(&gateway.log(), " listening address=");
-        gateway.admin = addresses(&gateway.log(), " admin listening address=").pop();
-        gateway
+        assert_eq!(self.has_ended(), None, "it does not start:\n{}", self.log());
+        self.listeners = addresses(&self.log(), " listening address=");
+        self.admin = addresses(&self.log(), " admin listening address=").pop();
     }
 
     /// Where it serves plain HTTP.

@@ -8,6 +8,7 @@ mod eventually;
 mod gateway;
 mod load;
 mod message;
+mod operator;
 mod run;
 mod tls;
 mod upstream;

@@ -28,7 +28,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
 
 /// Host and port of a server written as `host:port`, the host as
 /// [`server_host`] gives it.
-pub(super) fn server_address(text: &str) -> Result<(String, u16), String> {
+pub(in crate::config) fn server_address(text: &str) -> Result<(String, u16), String> {
     let wrong = || {
         format!(
             "{text:?} is no server; write \"host:port\", such as \"10.0.0.1:3000\" or \"[::1]:3000\""
@@ -50,7 +50,10 @@ pub(super) fn server_address(text: &str) -> Result<(String, u16), String> {
 
 /// A server's host in its one form: names in lower case, addresses as they are
 /// usually written, so that the same server has one id.
-pub(super) fn server_host(text: &str) -> Result<String, String> {
+///
+/// # Errors
+/// What is wrong and what to write, in one sentence.
+pub fn server_host(text: &str) -> Result<String, String> {
     let bracketed = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
@@ -69,7 +72,7 @@ pub(super) fn server_host(text: &str) -> Result<String, String> {
 }
 
 /// `host:port` as a server's id says it.
-pub(super) fn server_id(host: &str, port: u16) -> String {
+pub fn server_id(host: &str, port: u16) -> String {
     match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),

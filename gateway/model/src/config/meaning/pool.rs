@@ -71,15 +71,17 @@ fn pool(
         &path.key("request_timeout"),
         report,
     );
+    let health = health.map(|health| self::health(&health, &path.key("health"), report));
+    let servers = servers(written, health.as_ref(), &path.key("servers"), report);
     Some(PoolConfig {
         name: PoolName::from(name),
         affinity,
-        health: health.map(|health| self::health(&health, &path.key("health"), report)),
+        health,
         retries: retries(&written.retries, &path.key("retries"), report),
         connect_timeout: connect_timeout.0,
         request_timeout,
         idle_connections: idle_connections as usize,
-        servers: servers(&written.servers, &path.key("servers"), report),
+        servers,
         balancer,
         hash_key: hash_key?,
     })
@@ -114,15 +116,7 @@ fn is_token(text: &str) -> bool {
 }
 
 fn health(written: &written::Health, path: &KeyPath, report: &mut Report<'_>) -> HealthCheck {
-    let is_path =
-        written.path.starts_with('/') && written.path.bytes().all(|b| b.is_ascii_graphic());
-    if !is_path {
-        let message = format!(
-            "{:?} is no path; write one that begins with \"/\" and has no spaces, such as \"/health\"",
-            written.path
-        );
-        report.fail(&path.key("path"), message);
-    }
+    check_path(&written.path, &path.key("path"), report);
     let interval = report.within(
         &path.key("interval"),
         written.interval,
@@ -142,6 +136,35 @@ fn health(written: &written::Health, path: &KeyPath, report: &mut Report<'_>) ->
     }
 }
 
+/// What a server says itself of how it is checked, over what its pool says.
+fn own_health(
+    pool: &HealthCheck,
+    written: &written::ServerHealth,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> HealthCheck {
+    let mut health = pool.clone();
+    if let Some(own) = &written.path {
+        check_path(own, &path.key("path"), report);
+        health.path = Arc::from(own.as_str());
+    }
+    if let Some(own) = written.interval {
+        let key = path.key("interval");
+        health.interval = report.within(&key, own, &defaults::HEALTH_INTERVAL).0;
+    }
+    health
+}
+
+/// Notes an error for a path that cannot be asked for.
+fn check_path(text: &str, key: &KeyPath, report: &mut Report<'_>) {
+    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let message = format!(
+            "{text:?} is no path; write one that begins with \"/\" and has no spaces, such as \"/health\""
+        );
+        report.fail(key, message);
+    }
+}
+
 fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) -> Retries {
     let per_try_timeout = report.within(
         &path.key("per_try_timeout"),
@@ -156,10 +179,12 @@ fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) 
 }
 
 fn servers(
-    written: &[TextOr<written::Server>],
+    pool: &written::Pool,
+    health: Option<&HealthCheck>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Vec<ServerConfig> {
+    let written = &pool.servers;
     if written.is_empty() {
         report.fail(
             path,
@@ -176,7 +201,7 @@ fn servers(
     let mut servers = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
         let path = path.index(index);
-        let Some(server) = server(written, &path, report) else {
+        let Some(server) = server(written, health, &path, report) else {
             continue;
         };
         if let Some(first) = known.insert(server.id.clone(), index) {
@@ -193,6 +218,7 @@ fn servers(
 
 fn server(
     written: &TextOr<written::Server>,
+    health: Option<&HealthCheck>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<ServerConfig> {
@@ -213,5 +239,13 @@ fn server(
         port,
         weight: more.map_or_else(defaults::weight, |table| table.weight),
         labels: more.map(|table| table.labels.clone()).unwrap_or_default(),
+        drain: more.is_some_and(|table| table.drain),
+        health: match (health, more) {
+            (Some(pool), Some(table)) => {
+                let key = path.key("health");
+                Some(own_health(pool, &table.health, &key, report))
+            }
+            (pool, _) => pool.cloned(),
+        },
     })
 }

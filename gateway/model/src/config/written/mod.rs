@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, OnFault, Plugin, Policy, PolicyRole};
-pub use pool::{Health, Pool, Retries, Server};
+pub use pool::{Health, Pool, Retries, Server, ServerHealth};
 pub use server::{Admin, Certificate, Limits, Listener, Timeouts, Tls, Workers};
 
 /// A Gatewright configuration file.

@@ -90,4 +90,21 @@ pub struct Server {
     /// Labels for plugins to read, such as `zone`.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Whether it takes no new work, but for sessions that are its own.
+    #[serde(default)]
+    pub drain: bool,
+    /// How it is checked, where that differs from its pool's `health`.
+    #[serde(default)]
+    pub health: ServerHealth,
+}
+
+/// How a server is checked, where that differs from its pool's `health`. A pool
+/// that is not checked has none of it checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerHealth {
+    /// The path to ask for. Default: the pool's.
+    pub path: Option<String>,
+    /// From one check to the next: 10 ms to 1 h. Default: the pool's.
+    pub interval: Option<Period>,
 }

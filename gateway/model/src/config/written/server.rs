@@ -10,8 +10,8 @@ use crate::config::quantity::{Period, Size};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admin {
-    /// Its address, which must be a loopback address: whoever reaches it
-    /// operates the gateway.
+    /// Its address. Any but a loopback address needs an access token to be there
+    /// before the start.
     pub listen: String,
     /// The folder for compiled plugins and what else outlives a restart,
     /// relative to the file. It is made when it is missing.

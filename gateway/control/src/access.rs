@@ -1,0 +1,111 @@
+//! Who may do what: roles, tokens, and the slowing down of guesses.
+//!
+//! A token is 256 random bits, kept as its SHA-256 only. On a loopback address
+//! nobody needs one until the first is made; from then on everybody does. On
+//! any other address there has to be one before the gateway starts.
+
+mod attempts;
+mod role;
+mod token;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use self::attempts::Attempts;
+pub use self::role::Role;
+pub use self::token::{NewToken, create_token, revoke_token};
+use crate::store::{Store, StoreError, TokenRecord};
+use crate::timestamp::Timestamp;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// The token's name; `anonymous` without one.
+    pub(crate) name: String,
+    pub(crate) from: IpAddr,
+    pub(crate) role: Role,
+}
+
+/// Why somebody is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// No token was shown, and one is needed.
+    Missing,
+    /// The token is none of ours, or has expired.
+    Wrong,
+    /// Too many wrong ones came from there; come back after this.
+    TooMany(Duration),
+}
+
+/// The tokens that count, and who has been guessing.
+#[derive(Debug)]
+pub(crate) struct Access {
+    tokens: RwLock<Vec<TokenRecord>>,
+    /// Whether nobody needs a token while there is none.
+    is_local: bool,
+    attempts: Attempts,
+}
+
+impl Access {
+    /// For a listener at this address.
+    pub(crate) fn new(store: &Store, listen: SocketAddr) -> Result<Self, StoreError> {
+        Ok(Self {
+            tokens: RwLock::new(store.tokens()?),
+            is_local: listen.ip().is_loopback(),
+            attempts: Attempts::default(),
+        })
+    }
+
+    /// Whether there is a token that counts now.
+    pub(crate) fn has_token(&self) -> bool {
+        let now = Timestamp::now();
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.iter().any(|token| token.is_valid(now))
+    }
+
+    /// Every token, expired ones included.
+    pub(crate) fn tokens(&self) -> Vec<TokenRecord> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.clone()
+    }
+
+    /// Take in what the store has now.
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        let tokens = store.tokens()?;
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        Ok(())
+    }
+
+    /// Who asks, by the token that was shown.
+    pub(crate) fn identify(&self, shown: Option<&str>, from: IpAddr) -> Result<Who, Denied> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        // Expired tokens still lock the door: a gateway that was closed does
+        // not open by the passing of time.
+        if tokens.is_empty() && self.is_local {
+            return Ok(Who {
+                name: "anonymous".to_owned(),
+                from,
+                role: Role::Deploy,
+            });
+        }
+        let shown = shown.ok_or(Denied::Missing)?;
+        let now = Instant::now();
+        if let Some(pause) = self.attempts.pause(from, now) {
+            return Err(Denied::TooMany(pause));
+        }
+        let known = token::find(&tokens, shown, Timestamp::now());
+        let Some(known) = known else {
+            self.attempts.failed(from, now);
+            return Err(Denied::Wrong);
+        };
+        Ok(Who {
+            name: known.name.clone(),
+            from,
+            role: known.role,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

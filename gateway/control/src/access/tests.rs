@@ -1,0 +1,100 @@
+//! Who gets in.
+
+use std::net::Ipv4Addr;
+
+use super::*;
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn access(store: &Store) -> Access {
+    Access::new(store, SocketAddr::new(HOME, 9000)).unwrap()
+}
+
+fn made(store: &Store, role: Role, expires_in: Option<Duration>) -> String {
+    let wanted = NewToken {
+        name: format!("a {role} token"),
+        role,
+        expires_in,
+    };
+    let (_, token) = create_token(store, wanted, "a test", None).unwrap();
+    token
+}
+
+#[test]
+fn nobody_needs_a_token_until_there_is_one() {
+    let store = Store::in_memory().unwrap();
+    let access = access(&store);
+    assert_eq!(access.identify(None, HOME).unwrap().role, Role::Deploy);
+    let token = made(&store, Role::Operate, None);
+    access.reload(&store).unwrap();
+    assert_eq!(access.identify(None, HOME).unwrap_err(), Denied::Missing);
+    let who = access.identify(Some(&token), HOME).unwrap();
+    assert_eq!(
+        (who.name.as_str(), who.role),
+        ("a operate token", Role::Operate)
+    );
+}
+
+#[test]
+fn wrong_expired_and_revoked_tokens_are_refused() {
+    let store = Store::in_memory().unwrap();
+    let good = made(&store, Role::Read, Some(Duration::from_secs(3600)));
+    let expired = made(&store, Role::Deploy, Some(Duration::ZERO));
+    let access = access(&store);
+    let longer = format!("{good}0");
+    for wrong in ["", "gw_", &good[..good.len() - 1], &longer, &expired] {
+        assert_eq!(
+            access.identify(Some(wrong), HOME).unwrap_err(),
+            Denied::Wrong
+        );
+    }
+    assert!(access.identify(Some(&good), HOME).is_ok());
+    for token in access.tokens() {
+        assert!(revoke_token(&store, &token.id, "a test", None).unwrap());
+        assert!(!revoke_token(&store, &token.id, "a test", None).unwrap());
+    }
+    access.reload(&store).unwrap();
+    assert!(!access.has_token());
+}
+
+#[test]
+fn an_expired_token_opens_nothing_and_leaves_the_door_locked() {
+    let store = Store::in_memory().unwrap();
+    made(&store, Role::Deploy, Some(Duration::ZERO));
+    let access = access(&store);
+    assert!(!access.has_token());
+    assert_eq!(access.identify(None, HOME).unwrap_err(), Denied::Missing);
+}
+
+#[test]
+fn who_guesses_too_often_is_not_listened_to() {
+    let store = Store::in_memory().unwrap();
+    let token = made(&store, Role::Read, None);
+    let access = access(&store);
+    for _ in 0..10 {
+        assert_eq!(
+            access.identify(Some("gw_guess"), HOME).unwrap_err(),
+            Denied::Wrong
+        );
+    }
+    let denied = access.identify(Some(&token), HOME).unwrap_err();
+    assert!(matches!(denied, Denied::TooMany(_)));
+}
+
+#[test]
+fn tokens_are_long_differ_and_are_not_kept_themselves() {
+    let store = Store::in_memory().unwrap();
+    let [one, other] = [(); 2].map(|()| made(&store, Role::Read, None));
+    assert_ne!(one, other);
+    assert_eq!(one.len(), "gw_".len() + 64);
+    let kept = serde_json::to_string(&store.tokens().unwrap()).unwrap();
+    assert!(!kept.contains(&one["gw_".len()..]));
+}
+
+#[test]
+fn where_others_can_reach_it_nobody_gets_in_without_a_token() {
+    let store = Store::in_memory().unwrap();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 9000));
+    let access = Access::new(&store, everywhere).unwrap();
+    assert_eq!(access.identify(None, HOME).unwrap_err(), Denied::Missing);
+}

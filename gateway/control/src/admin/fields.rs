@@ -1,0 +1,227 @@
+//! A pool's settings by the names that the API has for them, and the keys of
+//! the configuration that they are.
+
+use std::time::Duration;
+
+use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, Period, PoolConfig};
+use gatewright_model::id::PluginName;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::change::{Edit, Refusal};
+
+/// Who remembers sessions when it is only said that somebody should.
+const AFFINITY: &str = "sticky-cookie";
+
+/// Names of the API by the ends of the keys that they stand for.
+const NAMES: [(&str, &str); 14] = [
+    ("host", "host"),
+    ("port", "port"),
+    ("weight", "weight"),
+    ("labels", "labels"),
+    ("servers", "servers"),
+    ("balancer", "algorithm"),
+    ("affinity", "sessionPersistence"),
+    ("hash_key", "hashKey"),
+    ("health.path", "healthCheckPath"),
+    ("health.interval", "healthCheckInterval"),
+    ("health.timeout", "healthCheckTimeout"),
+    ("retries.attempts", "maxRetries"),
+    ("connect_timeout", "connectTimeout"),
+    ("request_timeout", "requestTimeout"),
+];
+
+/// The name that the API has for a key, if it has one.
+pub(super) fn field_of(key: &str) -> Option<String> {
+    let is_end = |end: &str| {
+        let before = key.strip_suffix(end);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    };
+    let named = NAMES.iter().find(|(end, _)| is_end(end));
+    named.map(|(_, name)| (*name).to_owned())
+}
+
+/// Settings that a request changes; what it leaves out stays.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) algorithm: Option<String>,
+    pub(super) session_persistence: Option<bool>,
+    pub(super) hash_key: Option<String>,
+    pub(super) health_check_enabled: Option<bool>,
+    pub(super) health_check_path: Option<String>,
+    /// In seconds, as all of these.
+    pub(super) health_check_interval: Option<f64>,
+    pub(super) health_check_timeout: Option<f64>,
+    pub(super) max_retries: Option<u32>,
+    pub(super) connect_timeout: Option<f64>,
+    pub(super) request_timeout: Option<f64>,
+}
+
+/// Settings as they are in force.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    algorithm: String,
+    session_persistence: bool,
+    hash_key: String,
+    health_check_enabled: bool,
+    health_check_path: Option<String>,
+    /// In seconds, as all of these.
+    health_check_interval: Option<f64>,
+    health_check_timeout: Option<f64>,
+    max_retries: u32,
+    connect_timeout: f64,
+    request_timeout: f64,
+}
+
+impl Shown {
+    pub(super) fn of(pool: &PoolConfig) -> Self {
+        let health = pool.health.as_ref();
+        Self {
+            algorithm: algorithm_name(pool.balancer.plugin.as_str()),
+            session_persistence: pool.affinity.is_some(),
+            hash_key: pool.hash_key.to_string(),
+            health_check_enabled: health.is_some(),
+            health_check_path: health.map(|check| check.path.to_string()),
+            health_check_interval: health.map(|check| check.interval.as_secs_f64()),
+            health_check_timeout: health.map(|check| check.timeout.as_secs_f64()),
+            max_retries: pool.retries.attempts - 1,
+            connect_timeout: pool.connect_timeout.as_secs_f64(),
+            request_timeout: pool.request_timeout.as_secs_f64(),
+        }
+    }
+}
+
+impl Settings {
+    /// The edits that make a pool so. `pool` is as it is in force.
+    pub(super) fn edits(&self, config: &Config, pool: &PoolConfig) -> Result<Vec<Edit>, Refusal> {
+        let key = Key::pool(pool.name.as_str());
+        let mut edits = Vec::new();
+        let mut set = |key: Key, value: Value| edits.push(Edit::Set(key, value));
+        if let Some(algorithm) = &self.algorithm {
+            let plugin = plugin_named(config, algorithm)?;
+            // It keeps its configuration, then.
+            if plugin != pool.balancer.plugin.as_str() {
+                set(key.clone().then("balancer"), json!(plugin));
+            }
+        }
+        if let Some(hash_key) = &self.hash_key {
+            set(key.clone().then("hash_key"), json!(hash_key));
+        }
+        if let Some(retries) = self.max_retries {
+            let attempts = json!(u64::from(retries) + 1);
+            set(key.clone().then("retries").then("attempts"), attempts);
+        }
+        for (name, seconds, step) in [
+            ("connectTimeout", self.connect_timeout, "connect_timeout"),
+            ("requestTimeout", self.request_timeout, "request_timeout"),
+        ] {
+            if let Some(seconds) = seconds {
+                set(key.clone().then(step), period(name, seconds)?);
+            }
+        }
+        edits.extend(self.affinity(&key, pool));
+        edits.extend(self.health(&key, pool)?);
+        Ok(edits)
+    }
+
+    fn affinity(&self, key: &Key, pool: &PoolConfig) -> Option<Edit> {
+        let key = key.clone().then("affinity");
+        match (self.session_persistence?, &pool.affinity) {
+            (true, None) => Some(Edit::Set(key, json!(AFFINITY))),
+            (false, Some(_)) => Some(Edit::Remove(key)),
+            _ => None,
+        }
+    }
+
+    fn health(&self, key: &Key, pool: &PoolConfig) -> Result<Vec<Edit>, Refusal> {
+        let key = key.clone().then("health");
+        let mut edits = Vec::new();
+        match (self.health_check_enabled, &pool.health) {
+            (Some(false), Some(_)) => edits.push(Edit::Set(key.clone(), json!(false))),
+            (Some(true), None) => edits.push(Edit::Set(key.clone(), json!({}))),
+            _ => {}
+        }
+        let is_checked = self.health_check_enabled.unwrap_or(pool.health.is_some());
+        let mut set = |name: &str, step: &str, value: Option<Value>| {
+            let Some(value) = value else { return Ok(()) };
+            if !is_checked {
+                return Err(unchecked(name, pool));
+            }
+            edits.push(Edit::Set(key.clone().then(step), value));
+            Ok(())
+        };
+        let path = self.health_check_path.as_ref().map(|path| json!(path));
+        set("healthCheckPath", "path", path)?;
+        for (name, seconds, step) in [
+            (
+                "healthCheckInterval",
+                self.health_check_interval,
+                "interval",
+            ),
+            ("healthCheckTimeout", self.health_check_timeout, "timeout"),
+        ] {
+            let value = seconds.map(|seconds| period(name, seconds)).transpose()?;
+            set(name, step, value)?;
+        }
+        Ok(edits)
+    }
+}
+
+/// How a pool is checked that is not checked.
+pub(super) fn unchecked(field: &str, pool: &PoolConfig) -> Refusal {
+    let message = format!(
+        "the servers of pool {0} are not checked; switch that on first: PUT /api/pools/{0} with \
+         {{\"healthCheckEnabled\": true}}",
+        pool.name
+    );
+    Refusal::field(field, message)
+}
+
+/// Seconds as the configuration writes a duration.
+pub(super) fn period(field: &str, seconds: f64) -> Result<Value, Refusal> {
+    let duration = Duration::try_from_secs_f64(seconds);
+    let duration = duration
+        .map_err(|_| Refusal::field(field, format!("{seconds} is no number of seconds")))?;
+    Ok(json!(Period(duration).to_string()))
+}
+
+/// A plugin's name as the API writes algorithms: with underscores.
+pub(super) fn algorithm_name(plugin: &str) -> String {
+    plugin.replace('-', "_")
+}
+
+/// The plugin that an algorithm's name means, in either spelling.
+pub(super) fn plugin_named(config: &Config, algorithm: &str) -> Result<String, Refusal> {
+    let declared = config.plugins.keys().map(PluginName::as_str);
+    let mut known = declared.chain(DEFAULT_PLUGINS);
+    let wanted = algorithm_name(algorithm);
+    let named = known.find(|name| algorithm_name(name) == wanted);
+    named.map(str::to_owned).ok_or_else(|| {
+        let message =
+            format!("no plugin is named {algorithm:?}; GET /api/algorithms lists those there are");
+        Refusal::field("algorithm", message)
+    })
+}
+
+/// A pool by its name, or else the default one.
+pub(super) fn pool_of<'a>(
+    config: &'a Config,
+    pool: Option<&str>,
+) -> Result<&'a PoolConfig, Refusal> {
+    let found = match pool {
+        Some(name) => config.pools.iter().find(|pool| pool.name.as_str() == name),
+        None => {
+            let index = config.default_pool;
+            index.and_then(|index| config.pools.get(index.index()))
+        }
+    };
+    found.map(|pool| &**pool).ok_or_else(|| match pool {
+        Some(name) => Refusal::NotFound(format!("there is no pool {name}")),
+        None => Refusal::field(
+            "pool",
+            "there are several pools and no default one; name one",
+        ),
+    })
+}

@@ -1,0 +1,98 @@
+//! `GET /api/metrics/pools` and `GET /api/metrics/servers`: the traffic by
+//! where it went.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use gatewright_model::endpoint::Health;
+use gatewright_model::histogram::Reading;
+use serde::Serialize;
+
+use crate::admin::envelope::{Success, success};
+use crate::admin::fields::algorithm_name;
+use crate::control::Control;
+use crate::overview::{ServerFigures, mean, server};
+
+/// A pool's figures since its servers were added.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct PoolFigures {
+    pool: String,
+    algorithm: String,
+    /// Attempts that its servers were given.
+    total_requests: u64,
+    failed_requests: u64,
+    active_connections: u64,
+    /// In milliseconds; none before the first response.
+    average_response_time: Option<f64>,
+    active_servers: usize,
+    unhealthy_servers: usize,
+}
+
+pub(in crate::admin) async fn pools(
+    State(control): State<Arc<Control>>,
+) -> Json<Success<Vec<PoolFigures>>> {
+    let snapshot = control.publisher.snapshot();
+    let pools = snapshot.pools.iter().map(|pool| {
+        let servers: Vec<_> = pool.endpoints().map(|one| server(pool, one)).collect();
+        let sum = |count: fn(&ServerFigures) -> u64| servers.iter().map(count).sum();
+        let mut latency = Reading::default();
+        for server in &servers {
+            latency.merge(&server.latency);
+        }
+        let is_unhealthy = |server: &&ServerFigures| server.health == Health::Unhealthy;
+        PoolFigures {
+            pool: pool.name.to_string(),
+            algorithm: algorithm_name(pool.config.balancer.plugin.as_str()),
+            total_requests: sum(|server| server.requests),
+            failed_requests: sum(|server| server.failures),
+            active_connections: sum(|server| server.active.into()),
+            average_response_time: mean(&latency).map(milliseconds),
+            active_servers: servers.iter().filter(|server| server.eligible).count(),
+            unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
+        }
+    });
+    success(pools.collect())
+}
+
+/// A server's figures since it was added.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct Figures {
+    server_id: String,
+    pool: String,
+    /// Attempts that it was given.
+    total_requests: u64,
+    failed_requests: u64,
+    connect_failures: u64,
+    active_connections: u32,
+    /// In milliseconds, as those after it; none before the first response.
+    average_response_time: Option<f64>,
+    median_response_time: Option<f64>,
+    p99_response_time: Option<f64>,
+}
+
+pub(in crate::admin) async fn servers(
+    State(control): State<Arc<Control>>,
+) -> Json<Success<Vec<Figures>>> {
+    let snapshot = control.publisher.snapshot();
+    let pools = snapshot.pools.iter();
+    let servers = pools.flat_map(|pool| pool.endpoints().map(move |one| server(pool, one)));
+    let figures = servers.map(|server| Figures {
+        server_id: server.id.to_string(),
+        pool: server.pool.to_string(),
+        total_requests: server.requests,
+        failed_requests: server.failures,
+        connect_failures: server.connect_failures,
+        active_connections: server.active,
+        average_response_time: mean(&server.latency).map(milliseconds),
+        median_response_time: server.latency.quantile(0.5).map(milliseconds),
+        p99_response_time: server.latency.quantile(0.99).map(milliseconds),
+    });
+    success(figures.collect())
+}
+
+fn milliseconds(microseconds: f64) -> f64 {
+    microseconds / 1000.0
+}

@@ -1,0 +1,139 @@
+//! Creating, changing and deleting pools.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use gatewright_model::config::{Config, Key};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::described;
+use crate::access::Who;
+use crate::admin::body::Body;
+use crate::admin::fields::{Settings, plugin_named, pool_of};
+use crate::admin::precondition::{Expected, outcome};
+use crate::admin::servers::NewServer;
+use crate::change::{Change, Edit, Refusal};
+use crate::control::Control;
+
+/// A pool to be created. Its other settings are the defaults, and are changed
+/// like those of any pool.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NewPool {
+    pool: String,
+    algorithm: Option<String>,
+    health_check_enabled: Option<bool>,
+    health_check_path: Option<String>,
+    servers: Vec<NewServer>,
+}
+
+impl NewPool {
+    fn change(&self, config: &Config) -> Result<Change, Refusal> {
+        let name = &self.pool;
+        if config.pools.iter().any(|pool| pool.name.as_str() == name) {
+            return Err(Refusal::Conflict(format!("there is a pool {name} already")));
+        }
+        let key = Key::pool(name);
+        let mut edits = vec![Edit::Set(key.clone(), self.written(config)?)];
+        // The only pool is the default one without saying so; it stays that.
+        if let Some(index) = config.default_pool {
+            let default = config.pools.get(index.index());
+            let default = default.map(|pool| json!(pool.name.as_str()));
+            let key = Key::top("default_pool");
+            edits.extend(default.map(|default| Edit::Set(key, default)));
+        }
+        Ok(Change {
+            action: "pool.create",
+            target: key.to_string(),
+            edits,
+        })
+    }
+
+    /// As a configuration file would say it.
+    fn written(&self, config: &Config) -> Result<Value, Refusal> {
+        let servers = self.servers.iter().map(NewServer::written);
+        let mut pool = json!({ "servers": servers.collect::<Result<Vec<_>, _>>()? });
+        if let Some(algorithm) = &self.algorithm {
+            pool["balancer"] = json!(plugin_named(config, algorithm)?);
+        }
+        if self.health_check_enabled == Some(false) {
+            if self.health_check_path.is_some() {
+                let message = "the pool's servers are not checked; leave one of the two out";
+                return Err(Refusal::field("healthCheckPath", message));
+            }
+            pool["health"] = json!(false);
+        }
+        if let Some(path) = &self.health_check_path {
+            pool["health"] = json!({ "path": path });
+        }
+        Ok(pool)
+    }
+}
+
+/// `POST /api/pools`.
+pub(super) async fn add(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    expected: Expected,
+    Body(new): Body<NewPool>,
+) -> Result<Response, Refusal> {
+    let name = new.pool.clone();
+    let make = move |config: &Config| new.change(config);
+    let changed = control.change(who, expected.0, make).await?;
+    let described = described(&control, &control.publisher.snapshot(), &name)?;
+    Ok(outcome(&control, changed, StatusCode::CREATED, described))
+}
+
+/// `PUT /api/pools/{pool}`: settings that are left out stay as they are.
+pub(super) async fn put(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    expected: Expected,
+    Body(settings): Body<Settings>,
+) -> Result<Response, Refusal> {
+    let wanted = name.clone();
+    let make = move |config: &Config| {
+        let pool = pool_of(config, Some(&wanted))?;
+        Ok(Change {
+            action: "pool.change",
+            target: Key::pool(&wanted).to_string(),
+            edits: settings.edits(config, pool)?,
+        })
+    };
+    let changed = control.change(who, expected.0, make).await?;
+    let described = described(&control, &control.publisher.snapshot(), &name)?;
+    Ok(outcome(&control, changed, StatusCode::OK, described))
+}
+
+/// `DELETE /api/pools/{pool}`: refused while anything leads there.
+pub(super) async fn remove(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(name): Path<String>,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let wanted = name.clone();
+    let make = move |config: &Config| {
+        pool_of(config, Some(&wanted))?;
+        let key = Key::pool(&wanted);
+        Ok(Change {
+            action: "pool.delete",
+            target: key.to_string(),
+            edits: vec![Edit::Remove(key)],
+        })
+    };
+    let changed = control.change(who, expected.0, make).await;
+    let changed = changed.map_err(|refusal| match refusal {
+        Refusal::Wrong(errors) => {
+            Refusal::Conflict(format!("pool {name} cannot be deleted: {errors}"))
+        }
+        refusal => refusal,
+    })?;
+    let about = json!({ "pool": name, "removed": true });
+    Ok(outcome(&control, changed, StatusCode::OK, about))
+}

@@ -1,0 +1,313 @@
+//! Adding, removing, weighing and draining servers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use gatewright_model::config::{Config, Key, PoolConfig, server_host, server_id};
+use gatewright_model::endpoint::Endpoint;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{InPool, Server, find, unknown};
+use crate::access::Who;
+use crate::admin::body::Body;
+use crate::admin::fields::{period, pool_of, unchecked};
+use crate::admin::precondition::{Expected, outcome};
+use crate::change::{Change, Changed, Edit, Refusal};
+use crate::control::Control;
+
+/// How often to look whether a new server has been checked.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a first check may take beyond its own timeout: for its turn.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A server to be added.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(in crate::admin) struct NewServer {
+    host: String,
+    port: u16,
+    weight: Option<u16>,
+    pool: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    health_check_path: Option<String>,
+    /// In seconds.
+    health_check_interval: Option<f64>,
+}
+
+impl NewServer {
+    /// The id that it will have.
+    pub(in crate::admin) fn id(&self) -> Result<String, Refusal> {
+        let host = server_host(&self.host).map_err(|wrong| Refusal::field("host", wrong))?;
+        if self.port == 0 {
+            return Err(Refusal::field("port", "write a port from 1 to 65535"));
+        }
+        Ok(server_id(&host, self.port))
+    }
+
+    /// As a configuration file would say it.
+    pub(in crate::admin) fn written(&self) -> Result<Value, Refusal> {
+        let mut server = json!({ "host": self.host, "port": self.port });
+        if let Some(weight) = self.weight {
+            server["weight"] = json!(weight);
+        }
+        if let Some(labels) = &self.labels {
+            server["labels"] = json!(labels);
+        }
+        if let Some(path) = &self.health_check_path {
+            server["health"]["path"] = json!(path);
+        }
+        if let Some(seconds) = self.health_check_interval {
+            server["health"]["interval"] = period("healthCheckInterval", seconds)?;
+        }
+        Ok(server)
+    }
+
+    /// Adding it to its pool.
+    fn change(&self, config: &Config) -> Result<Change, Refusal> {
+        let pool = pool_of(config, self.pool.as_deref())?;
+        let id = self.id()?;
+        if pool.servers.iter().any(|server| server.id.as_str() == id) {
+            let message = format!("{id} is in pool {} already", pool.name);
+            return Err(Refusal::Conflict(message));
+        }
+        if pool.health.is_none() {
+            if self.health_check_path.is_some() {
+                return Err(unchecked("healthCheckPath", pool));
+            }
+            if self.health_check_interval.is_some() {
+                return Err(unchecked("healthCheckInterval", pool));
+            }
+        }
+        let key = Key::server(pool.name.as_str(), &id);
+        Ok(Change {
+            action: "server.add",
+            target: key.to_string(),
+            edits: vec![Edit::Set(key, self.written()?)],
+        })
+    }
+}
+
+/// `POST /api/servers`: 201 once the server has been checked, or could have
+/// been.
+pub(super) async fn add(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    expected: Expected,
+    Body(new): Body<NewServer>,
+) -> Result<Response, Refusal> {
+    let id = new.id()?;
+    let wanted = new.clone();
+    let changed = control
+        .change(who, expected.0, move |config| wanted.change(config))
+        .await?;
+    let snapshot = control.publisher.snapshot();
+    let name = pool_of(&snapshot.config, new.pool.as_deref())?.name.clone();
+    let (pool, endpoint) = find(&snapshot, &id, Some(name.as_str()))?;
+    first_check(endpoint).await;
+    control.roster.look(&snapshot);
+    let server = Server::of(&control, &control.desired(), pool, endpoint);
+    Ok(outcome(&control, changed, StatusCode::CREATED, server))
+}
+
+/// Wait until an endpoint has been checked for the first time, though not for
+/// ever.
+async fn first_check(endpoint: &Endpoint) {
+    let Some(check) = &endpoint.health else {
+        return;
+    };
+    let checked = async {
+        while endpoint.state.last_check().is_none() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    // What is still unknown then is shown as such.
+    let _ = tokio::time::timeout(check.timeout + GRACE, checked).await;
+}
+
+/// What is said of servers that were changed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    server_id: String,
+    /// The pools in which that was done.
+    pools: Vec<String>,
+    #[serde(flatten)]
+    now: Value,
+}
+
+/// `DELETE /api/servers/{id}`: it gets no new request from now on, and what it
+/// has is finished.
+pub(super) async fn remove(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Query(wanted): Query<InPool>,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let removal = |key: Key| Edit::Remove(key);
+    let asked = Asked {
+        who,
+        expected,
+        id,
+        pool: wanted.pool,
+    };
+    asked
+        .answer(
+            &control,
+            "server.remove",
+            removal,
+            json!({ "removed": true }),
+        )
+        .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Weight {
+    weight: u16,
+}
+
+/// `PUT /api/servers/{id}/weight`.
+pub(super) async fn weigh(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Query(wanted): Query<InPool>,
+    expected: Expected,
+    Body(Weight { weight }): Body<Weight>,
+) -> Result<Response, Refusal> {
+    let weighing = move |key: Key| Edit::Set(key.then("weight"), json!(weight));
+    let asked = Asked {
+        who,
+        expected,
+        id,
+        pool: wanted.pool,
+    };
+    asked
+        .answer(
+            &control,
+            "server.weight",
+            weighing,
+            json!({ "weight": weight }),
+        )
+        .await
+}
+
+/// `POST /api/servers/{id}/drain`: no new work, but for sessions of its own.
+pub(super) async fn drain(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Query(wanted): Query<InPool>,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let asked = Asked {
+        who,
+        expected,
+        id,
+        pool: wanted.pool,
+    };
+    let draining = |key: Key| Edit::Set(key.then("drain"), json!(true));
+    asked
+        .answer(
+            &control,
+            "server.drain",
+            draining,
+            json!({ "draining": true }),
+        )
+        .await
+}
+
+/// `POST /api/servers/{id}/enable`: the end of draining.
+pub(super) async fn enable(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Path(id): Path<String>,
+    Query(wanted): Query<InPool>,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let asked = Asked {
+        who,
+        expected,
+        id,
+        pool: wanted.pool,
+    };
+    let enabling = |key: Key| Edit::Set(key.then("drain"), json!(false));
+    asked
+        .answer(
+            &control,
+            "server.enable",
+            enabling,
+            json!({ "draining": false }),
+        )
+        .await
+}
+
+/// Who asks for a change of which server.
+struct Asked {
+    who: Who,
+    expected: Expected,
+    id: String,
+    pool: Option<String>,
+}
+
+impl Asked {
+    /// Edit the server in every pool that is meant, and say so.
+    async fn answer(
+        self,
+        control: &Arc<Control>,
+        action: &'static str,
+        edit: impl Fn(Key) -> Edit + Send + 'static,
+        now: Value,
+    ) -> Result<Response, Refusal> {
+        let Self {
+            who,
+            expected,
+            id,
+            pool,
+        } = self;
+        // Which pools have it is asked again when it is the change's turn.
+        let pools = pools_with(&control.publisher.snapshot().config, &id, pool.as_deref())?;
+        let server_id = id.clone();
+        let make = move |config: &Config| {
+            let pools = pools_with(config, &id, pool.as_deref())?;
+            let keys = pools.iter().map(|pool| Key::server(pool, &id));
+            Ok(Change {
+                action,
+                target: keys
+                    .clone()
+                    .map(|key| key.to_string())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                edits: keys.map(edit).collect(),
+            })
+        };
+        let changed: Changed = control.change(who, expected.0, make).await?;
+        let about = About {
+            server_id,
+            pools,
+            now,
+        };
+        Ok(outcome(control, changed, StatusCode::OK, about))
+    }
+}
+
+/// The pools that have a server, or the one that is named if it has it.
+fn pools_with(config: &Config, id: &str, wanted: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let is_wanted = |pool: &PoolConfig| wanted.is_none_or(|name| name == pool.name.as_str());
+    let has_it = |pool: &PoolConfig| pool.servers.iter().any(|server| server.id.as_str() == id);
+    let pools = config.pools.iter();
+    let pools = pools.filter(|pool| is_wanted(pool) && has_it(pool));
+    let pools: Vec<_> = pools.map(|pool| pool.name.to_string()).collect();
+    match pools.is_empty() {
+        true => Err(unknown(id, wanted)),
+        false => Ok(pools),
+    }
+}

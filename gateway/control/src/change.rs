@@ -1,0 +1,89 @@
+//! A change that somebody asks for at run time, and why it may be refused.
+
+use gatewright_model::config::{ConfigErrors, Key};
+use gatewright_model::id::Generation;
+use serde_json::Value;
+
+use crate::error::ReloadError;
+use crate::store::StoreError;
+
+/// What is to be changed: all of it or nothing.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// The word for it in the audit log, such as `server.add`.
+    pub(crate) action: &'static str,
+    /// What it is done to, in the audit log.
+    pub(crate) target: String,
+    pub(crate) edits: Vec<Edit>,
+}
+
+/// A key that is given a value or removed.
+#[derive(Debug)]
+pub(crate) enum Edit {
+    Set(Key, Value),
+    Remove(Key),
+}
+
+/// A change that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    pub(crate) generation: Generation,
+    /// How many workers said so within a second.
+    pub(crate) workers: usize,
+    /// How many there are.
+    pub(crate) of: usize,
+}
+
+/// Why a change is refused. What was in force before still is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// What it is about is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// It does not go with what is there.
+    #[error("{0}")]
+    Conflict(String),
+    /// A value is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// The field of the request, if one is to blame.
+        field: Option<String>,
+        message: String,
+    },
+    /// What it builds on is not in force any more.
+    #[error("the configuration has changed since you read it; read it again")]
+    Stale,
+    /// The whole that it would make is wrong.
+    #[error("{0}")]
+    Wrong(#[from] ConfigErrors),
+    /// A running gateway cannot take it over.
+    #[error("{0}")]
+    NeedsRestart(ConfigErrors),
+    /// It cannot be kept.
+    #[error("the change cannot be kept: {0}")]
+    Store(#[from] StoreError),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+impl Refusal {
+    /// A wrong value of a field.
+    pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid {
+            field: Some(field.to_owned()),
+            message: message.into(),
+        }
+    }
+}
+
+impl From<ReloadError> for Refusal {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Config(errors) => Self::Wrong(errors),
+            ReloadError::NeedsRestart(errors) => Self::NeedsRestart(errors),
+            ReloadError::Store(error) => Self::Store(error),
+            ReloadError::Stopping => Self::Stopping,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What outlives a restart beside the configuration file: overrides, access
+//! tokens and the audit log, in one embedded database in the data folder.
+//!
+//! A write is on the disk when it returns, whole or not at all, whatever
+//! happens to the process. One gateway has the file at a time. A file that
+//! cannot be trusted is refused with what to do, and is never emptied or
+//! replaced.
+
+mod audit;
+mod error;
+mod overrides;
+mod tokens;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+
+pub(crate) use audit::Entry;
+pub use error::StoreError;
+pub(crate) use overrides::Edited;
+pub use tokens::TokenRecord;
+
+/// The file's name in the data folder.
+const FILE_NAME: &str = "gatewright.redb";
+
+/// What is stored and how; counted up when that changes.
+const SCHEMA: u64 = 1;
+
+/// Facts about the store itself.
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+/// The key of the schema's number.
+const SCHEMA_KEY: &str = "schema";
+
+/// The open store. Cloning it shares it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    database: Arc<Database>,
+    /// The file, or what stands for it.
+    path: PathBuf,
+}
+
+impl Store {
+    /// Open the store of a data folder; both are made when they are not there.
+    ///
+    /// # Errors
+    ///
+    /// When another process has it, when it is damaged or of a newer version,
+    /// and when the folder cannot be had.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        let unusable = |error| StoreError::unusable(&path, &error);
+        make_folder(folder).map_err(unusable)?;
+        if !path.try_exists().map_err(unusable)? {
+            Self::make(&path)?;
+        }
+        // An empty file would pass for a new store.
+        if fs::metadata(&path).map_err(unusable)?.len() == 0 {
+            return Err(StoreError::damaged(&path, "it is empty"));
+        }
+        let opened = Database::builder().open(&path);
+        let mut database = opened.map_err(|error| StoreError::opening(&path, error))?;
+        match database.check_integrity() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::damaged(&path, "checksums do not match")),
+            Err(error) => return Err(StoreError::opening(&path, error)),
+        }
+        let store = Self {
+            database: Arc::new(database),
+            path,
+        };
+        store.check_schema()?;
+        Ok(store)
+    }
+
+    /// A store that is gone with the process.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory for it.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = PathBuf::from("(memory)");
+        let made = Database::builder().create_with_backend(InMemoryBackend::new());
+        let database = made.map_err(|error| StoreError::opening(&path, error))?;
+        let store = Self {
+            database: Arc::new(database),
+            path,
+        };
+        store.write(prepare)?;
+        Ok(store)
+    }
+
+    /// Make a new file. It gets its name once it is a whole store, so that no
+    /// start finds half of one.
+    fn make(path: &Path) -> Result<(), StoreError> {
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        let unusable = |error| StoreError::unusable(path, &error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.mode(0o600).open(&draft).map_err(unusable)?;
+        let backend = FileBackend::new(file);
+        let made = backend.and_then(|file| Database::builder().create_with_backend(file));
+        let database = made.map_err(|error| StoreError::opening(&draft, error))?;
+        let store = Self {
+            database: Arc::new(database),
+            path: draft.clone(),
+        };
+        store.write(prepare)?;
+        drop(store);
+        // A link, unlike a rename, never replaces what came to be meanwhile.
+        let named = match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            named => named,
+        };
+        fs::remove_file(&draft).and(named).map_err(unusable)?;
+        sync_folder(path).map_err(unusable)
+    }
+
+    fn check_schema(&self) -> Result<(), StoreError> {
+        let found = self.read(|reading| {
+            let meta = reading.open_table(META)?;
+            Ok(meta.get(SCHEMA_KEY)?.map(|found| found.value()))
+        })?;
+        match found {
+            Some(SCHEMA) => Ok(()),
+            Some(found) => Err(StoreError::Newer {
+                path: self.path.clone(),
+                found,
+                known: SCHEMA,
+            }),
+            None => Err(StoreError::damaged(&self.path, "its version is missing")),
+        }
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let reading = self.database.begin_read().map_err(redb::Error::from);
+        let found = reading.and_then(|reading| read(&reading));
+        found.map_err(|error| StoreError::reading(&self.path, error))
+    }
+
+    /// Write all of it or nothing; it is on the disk afterwards.
+    fn write<T>(
+        &self,
+        write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        let written = || {
+            let writing = self.database.begin_write()?;
+            let written = write(&writing)?;
+            writing.commit()?;
+            Ok(written)
+        };
+        written().map_err(|error: redb::Error| StoreError::writing(&self.path, &error))
+    }
+
+    /// The system gave no random numbers: nothing can be made that is secret.
+    pub(crate) fn no_randomness(&self, error: &impl std::fmt::Display) -> StoreError {
+        StoreError::unusable(&self.path, error)
+    }
+
+    /// What was stored as JSON.
+    fn parse<T: serde::de::DeserializeOwned>(&self, json: &str) -> Result<T, StoreError> {
+        let parsed = serde_json::from_str(json);
+        parsed.map_err(|error| StoreError::damaged(&self.path, error))
+    }
+}
+
+/// Make every table of a new store.
+fn prepare(writing: &WriteTransaction) -> Result<(), redb::Error> {
+    writing.open_table(META)?.insert(SCHEMA_KEY, SCHEMA)?;
+    writing.open_table(overrides::OVERRIDES)?;
+    writing.open_table(tokens::TOKENS)?;
+    writing.open_table(audit::AUDIT)?;
+    Ok(())
+}
+
+/// Nobody else may look into the folder: it holds compiled code, and who may
+/// operate the gateway.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Make a new name in a folder outlive a power failure.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// As JSON, which every record can be.
+fn json<T: serde::Serialize>(record: &T) -> Result<String, redb::Error> {
+    serde_json::to_string(record).map_err(|error| redb::Error::Io(error.into()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What the store keeps, and what it refuses.
+
+use gatewright_model::config::{Declared, Environment, Key, Overlay};
+use serde_json::json;
+
+use super::*;
+use crate::timestamp::Timestamp;
+
+fn entry(target: &str) -> Entry {
+    Entry {
+        at: Timestamp(0),
+        who: "somebody".to_owned(),
+        from: None,
+        action: "server.add".to_owned(),
+        target: target.to_owned(),
+        generation: Some(2),
+    }
+}
+
+fn overlay(weight: u16) -> Overlay {
+    let text = "[pools.web]\nservers = [\"a:1\"]\n";
+    let file = Declared::parse(text, Path::new(""), &Environment::empty()).unwrap();
+    let mut overlay = Overlay::default();
+    let key = Key::server("web", "a:1").then("weight");
+    overlay.set(&file, &key, json!(weight));
+    overlay
+}
+
+async fn keep(store: &Store, before: Overlay, after: Overlay) {
+    let entry = entry("it");
+    let edited = Edited {
+        before,
+        after,
+        entry,
+    };
+    store.keep(edited).await.unwrap();
+}
+
+fn refusal(folder: &Path) -> String {
+    Store::open(folder).unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn what_is_kept_is_there_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("made/on/the/way");
+    let store = Store::open(&data).unwrap();
+    keep(&store, Overlay::default(), overlay(5)).await;
+    drop(store);
+    let store = Store::open(&data).unwrap();
+    assert_eq!(store.overlay().unwrap(), overlay(5));
+    keep(&store, overlay(5), overlay(6)).await;
+    assert_eq!(store.overlay().unwrap(), overlay(6));
+    keep(&store, overlay(6), Overlay::default()).await;
+    assert!(store.overlay().unwrap().is_empty());
+    let audit = store.audit(2).unwrap();
+    let sequences: Vec<_> = audit.iter().map(|entry| &entry["sequence"]).collect();
+    assert_eq!(sequences, [3, 2]);
+    assert_eq!(audit[0]["who"], "somebody");
+}
+
+#[test]
+fn the_oldest_entries_of_the_audit_log_go_first() {
+    let store = Store::in_memory().unwrap();
+    store
+        .write(|writing| {
+            for number in 0..10_002 {
+                audit::add(writing, &entry(&number.to_string()))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    let audit = store.audit(usize::MAX).unwrap();
+    assert_eq!(audit.len(), 10_000);
+    assert_eq!(audit[9_999]["target"], "2");
+}
+
+#[test]
+fn one_gateway_has_it_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let refusal = refusal(folder.path());
+    assert!(refusal.contains("in use by another gateway"), "{refusal}");
+    drop(store);
+    Store::open(folder.path()).unwrap();
+}
+
+#[test]
+fn what_is_damaged_is_refused_and_left_as_it_is() {
+    for content in [&b""[..], b"not a database", &[0; 100_000]] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE_NAME);
+        fs::write(&file, content).unwrap();
+        let refusal = refusal(folder.path());
+        assert!(refusal.contains("is damaged"), "{refusal}");
+        assert!(refusal.contains("move it away"), "{refusal}");
+        assert_eq!(fs::read(&file).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_cut_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let file = folder.path().join(FILE_NAME);
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let refusal = refusal(folder.path());
+    assert!(refusal.contains("is damaged"), "{refusal}");
+}
+
+#[test]
+fn a_record_that_does_not_read_is_damage() {
+    let store = Store::in_memory().unwrap();
+    store
+        .write(|writing| {
+            writing.open_table(overrides::OVERRIDES)?.insert("[", "{")?;
+            Ok(())
+        })
+        .unwrap();
+    assert!(matches!(store.overlay(), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
+fn a_newer_store_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    store
+        .write(|writing| {
+            writing.open_table(META)?.insert(SCHEMA_KEY, SCHEMA + 1)?;
+            Ok(())
+        })
+        .unwrap();
+    drop(store);
+    let refusal = refusal(folder.path());
+    assert!(refusal.contains("newer gateway"), "{refusal}");
+}
+
+#[test]
+fn nobody_else_may_look_into_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    drop(Store::open(&data).unwrap());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join(FILE_NAME)), 0o600);
+}

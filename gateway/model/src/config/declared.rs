@@ -1,0 +1,127 @@
+//! What files declare, or code does, before anything that was changed at run
+//! time: the merged document, to be read as often as that changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::defaults::FILE_NAME;
+use super::environment::Environment;
+use super::error::{ConfigError, ConfigErrors};
+use super::explain::explain;
+use super::key_path::KeyPath;
+use super::meaning;
+use super::meant::Config;
+use super::overlay::{Key, Overlay};
+use super::places::Places;
+use super::read::Reading;
+use super::tree::Node;
+use super::written;
+
+/// What files declare, or code does.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    root: Node,
+    /// What relative paths start from where no file says them.
+    base: PathBuf,
+    files: Vec<PathBuf>,
+    is_from_files: bool,
+}
+
+impl Declared {
+    /// Reads a configuration file with all that it includes. What it means is
+    /// not yet looked at.
+    ///
+    /// # Errors
+    /// What cannot be read, parsed, replaced or merged.
+    pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut reading = Reading::new(environment);
+        let root = reading.file(path);
+        Self::of(root, reading, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// [`Declared::load`] for a text that stands for `gatewright.toml` in the
+    /// folder `base`.
+    ///
+    /// # Errors
+    /// As [`Declared::load`].
+    pub fn parse(text: &str, base: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut reading = Reading::new(environment);
+        let root = reading.text(text, &Arc::from(base.join(FILE_NAME)));
+        Self::of(root, reading, base)
+    }
+
+    /// What code declares. Paths are relative to the working folder.
+    ///
+    /// # Errors
+    /// Text that no document can hold.
+    pub fn given(written: &written::Config) -> Result<Self, ConfigErrors> {
+        let json = serde_json::to_value(written).map_err(|error| ConfigError {
+            place: None,
+            key: String::new(),
+            message: error.to_string(),
+        })?;
+        Ok(Self {
+            root: Node::nowhere(&json),
+            base: PathBuf::new(),
+            files: Vec::new(),
+            is_from_files: false,
+        })
+    }
+
+    fn of(root: Option<Node>, reading: Reading<'_>, base: &Path) -> Result<Self, ConfigErrors> {
+        let Reading { files, errors, .. } = reading;
+        let Some(root) = root.filter(|_| errors.is_empty()) else {
+            return Err(ConfigErrors::of(errors));
+        };
+        Ok(Self {
+            root,
+            base: base.to_owned(),
+            files,
+            is_from_files: true,
+        })
+    }
+
+    /// What is declared at a key, as a file would say it in JSON; a server that
+    /// is written as a text is the table of its host and port. None for nothing.
+    pub fn value(&self, key: &Key) -> Option<serde_json::Value> {
+        key.value_in(&self.root)
+    }
+
+    /// What it means, changed as an overlay says and by what the environment
+    /// overrides.
+    ///
+    /// # Errors
+    /// An override that does not fit, or else everything found wrong at the
+    /// first step that found anything: keys and types, then ranges, references
+    /// and files.
+    pub fn mean(
+        &self,
+        overlay: &Overlay,
+        environment: &Environment,
+    ) -> Result<(Config, Places), ConfigErrors> {
+        let mut root = self.root.clone();
+        overlay.apply(&mut root).map_err(|left_out| ConfigError {
+            place: None,
+            key: left_out.key.to_string(),
+            message: left_out.reason,
+        })?;
+        let json = root.to_json();
+        let places = match self.is_from_files {
+            true => Places::of_document(root, self.base.clone()),
+            false => Places::nowhere(self.base.clone()),
+        };
+        let mut written = deserialize(json, &places)?;
+        environment.apply_to(&mut written)?;
+        let mut config = meaning::mean(&written, &places)?;
+        config.files.clone_from(&self.files);
+        Ok((config, places))
+    }
+}
+
+fn deserialize(json: serde_json::Value, places: &Places) -> Result<written::Config, ConfigError> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let path = KeyPath::from(error.path());
+        let message = explain(&error.inner().to_string());
+        places.error_at(&path, message)
+    })
+}

@@ -1,0 +1,181 @@
+//! The admin API of a running gateway, as the commands that operate one use it.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use super::table::Table;
+use crate::ending::usage;
+use crate::runtime;
+
+/// How long an answer may take: a new server is checked first, a new plugin
+/// compiled.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The most that an answer may hold, in bytes: many thousands of servers.
+const MOST: usize = 64 << 20;
+
+/// Characters of an address's path that stand for something else there.
+const RESERVED: &[u8] = b"-_.~:[]";
+
+/// Which gateway, and how to show what it says.
+#[derive(Debug, clap::Args)]
+pub(super) struct ApiOptions {
+    /// Where the gateway's admin listener is.
+    #[arg(
+        long,
+        env = "GATEWRIGHT_ADMIN",
+        default_value = "http://127.0.0.1:9000",
+        value_name = "URL",
+        global = true
+    )]
+    admin: String,
+
+    /// Print what the gateway answers as JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+/// A request to the API.
+pub(super) struct Call {
+    method: Method,
+    path: String,
+    body: Option<Value>,
+}
+
+impl Call {
+    /// A request without a body.
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            body: None,
+        }
+    }
+
+    /// With a body.
+    pub(super) fn with(self, body: Value) -> Self {
+        let body = Some(body);
+        Self { body, ..self }
+    }
+}
+
+impl ApiOptions {
+    /// Ask, and show the answer: as a table, or as it is.
+    pub(super) fn show(&self, call: Call, table: impl Fn(&Value) -> Table) -> anyhow::Result<()> {
+        let data = self.ask(call)?;
+        self.print(&data, |data| table(data).to_string())
+    }
+
+    /// Ask for a change, and say what came of it in words.
+    pub(super) fn change(&self, call: Call, done: impl Fn(&Value) -> String) -> anyhow::Result<()> {
+        let data = self.ask(call)?;
+        self.print(&data, |data| {
+            let (workers, of) = (&data["applied"]["workers"], &data["applied"]["of"]);
+            let generation = &data["generation"];
+            let done = done(data);
+            format!("{done}: generation {generation} is in force on {workers} of {of} workers\n")
+        })
+    }
+
+    /// Print data as JSON, or in words.
+    pub(super) fn print(
+        &self,
+        data: &Value,
+        words: impl Fn(&Value) -> String,
+    ) -> anyhow::Result<()> {
+        let text = match self.json {
+            true => format!("{data:#}\n"),
+            false => words(data),
+        };
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Ask, and give the data of the answer.
+    pub(super) fn ask(&self, call: Call) -> anyhow::Result<Value> {
+        let request = self.request(call)?;
+        let asking = async {
+            let asked = tokio::time::timeout(PATIENCE, send(request)).await;
+            asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"))
+        };
+        let answered = runtime::block_on(asking);
+        let mut answer = answered.with_context(|| format!("cannot ask {}", self.admin))?;
+        if answer["success"] == true {
+            return Ok(answer["data"].take());
+        }
+        let error = &answer["error"];
+        match (error["message"].as_str(), error["field"].as_str()) {
+            (Some(message), Some(field)) => bail!("{field}: {message}"),
+            (Some(message), None) => bail!("{message}"),
+            (None, _) => bail!("{} is no gateway's admin listener", self.admin),
+        }
+    }
+
+    fn request(&self, call: Call) -> anyhow::Result<Request<Full<Bytes>>> {
+        let base = self.admin.trim_end_matches('/');
+        if !base.starts_with("http://") {
+            let message = "--admin: write an URL that begins with http://; from another machine, \
+                           ask through a tunnel: ssh -L 9000:127.0.0.1:9000 HOST";
+            return Err(usage(anyhow!(message)));
+        }
+        let uri: Result<Uri, _> = format!("{base}{}", call.path).parse();
+        let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
+        let mut request = Request::builder().method(call.method).uri(uri);
+        // Not as a flag: everybody on the machine sees those.
+        if let Ok(token) = std::env::var("GATEWRIGHT_TOKEN") {
+            let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+            let value = value.map_err(|_| usage(anyhow!("GATEWRIGHT_TOKEN holds no token")))?;
+            request = request.header(AUTHORIZATION, value);
+        }
+        let body = match call.body {
+            Some(body) => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                Bytes::from(body.to_string())
+            }
+            None => Bytes::new(),
+        };
+        request.body(Full::new(body)).map_err(usage)
+    }
+}
+
+async fn send(request: Request<Full<Bytes>>) -> anyhow::Result<Value> {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let (head, body) = client.request(request).await?.into_parts();
+    let body = Limited::new(body, MOST).collect().await;
+    let body = body.map_err(|error| anyhow!("its answer broke off: {error}"))?;
+    let answer = serde_json::from_slice(&body.to_bytes());
+    ensure!(answer.is_ok(), "it answered {} and no JSON", head.status);
+    Ok(answer?)
+}
+
+/// A text as a part of a path.
+pub(super) fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        plain if plain.is_ascii_alphanumeric() || RESERVED.contains(&plain) => {
+            char::from(plain).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_leaves_its_part_of_a_path() {
+        assert_eq!(escaped("10.0.0.1:80"), "10.0.0.1:80");
+        assert_eq!(escaped("a/../b?c#d%"), "a%2F..%2Fb%3Fc%23d%25");
+        assert_eq!(escaped("ü"), "%C3%BC");
+    }
+}

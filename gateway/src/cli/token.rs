@@ -1,0 +1,154 @@
+//! `gatewright token`: who may operate a gateway.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use gatewright_control::{NewToken, Role, Store, TokenRecord, create_token, revoke_token};
+use http::Method;
+use serde_json::{Value, json};
+
+use super::api::{ApiOptions, Call, escaped};
+use super::table::{Column, Table};
+use crate::ending::usage;
+
+/// Who it is that changes tokens without a gateway.
+const WHO: &str = "command line";
+
+const COLUMNS: [Column; 5] = [
+    ("ID", "id"),
+    ("NAME", "name"),
+    ("ROLE", "role"),
+    ("CREATED", "created"),
+    ("EXPIRES", "expires"),
+];
+
+/// What `gatewright token` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A token is shown once, when it is made; the gateway keeps its hash. From the
+first one on, everybody needs one: in the environment variable GATEWRIGHT_TOKEN
+for these commands, as `Authorization: Bearer TOKEN` for everything else.
+
+With --data, the data folder of a gateway that does not run is changed: this is
+how a gateway gets its first token before it listens on an address that other
+machines reach. Without, the running gateway is asked, which takes a token of
+the role deploy once there is any.
+
+Roles:
+  read      look at everything but tokens
+  operate   change servers, pools and algorithms
+  deploy    bring in plugins; make and revoke tokens
+
+Examples:
+  gatewright token create --role deploy --data data
+  gatewright token create --role read --name prometheus --expires 90d
+  gatewright token list
+  gatewright token revoke 1f0c22ab")]
+pub(super) struct TokenOptions {
+    #[command(flatten)]
+    api: ApiOptions,
+    /// The data folder of a gateway that does not run now.
+    #[arg(long, value_name = "FOLDER", global = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make a token and print it.
+    Create {
+        /// What it may do: read, operate or deploy.
+        #[arg(long)]
+        role: Role,
+        /// What it is for.
+        #[arg(long, default_value = "unnamed")]
+        name: String,
+        /// For how long it counts, such as 90d; until it is revoked if not given.
+        #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+        expires: Option<Duration>,
+    },
+    /// Show which tokens there are.
+    List,
+    /// Make a token count no more.
+    Revoke {
+        /// Its id, as the list has it.
+        id: String,
+    },
+}
+
+pub(super) fn run(options: TokenOptions) -> anyhow::Result<()> {
+    let TokenOptions { api, data, command } = options;
+    let store = match &data {
+        Some(folder) => Some(Store::open(folder).map_err(usage)?),
+        None => None,
+    };
+    match command {
+        Command::Create {
+            role,
+            name,
+            expires,
+        } => {
+            let wanted = NewToken {
+                name,
+                role,
+                expires_in: expires,
+            };
+            let made = create(&api, store.as_ref(), wanted)?;
+            // The token alone, so that a script can take it.
+            api.print(&made, |made| match made["token"].as_str() {
+                Some(token) => format!("{token}\n"),
+                None => String::new(),
+            })
+        }
+        Command::List => {
+            let tokens = match &store {
+                Some(store) => store.tokens()?.iter().map(shown).collect(),
+                None => api.ask(Call::new(Method::GET, "/api/tokens"))?,
+            };
+            api.print(&tokens, |tokens| Table::of(tokens, &COLUMNS).to_string())
+        }
+        Command::Revoke { id } => {
+            let revoked = revoke(&api, store.as_ref(), &id)?;
+            api.print(&revoked, |_| format!("revoked {id}\n"))
+        }
+    }
+}
+
+fn create(api: &ApiOptions, store: Option<&Store>, wanted: NewToken) -> anyhow::Result<Value> {
+    let Some(store) = store else {
+        let mut body = json!({ "name": wanted.name, "role": wanted.role });
+        if let Some(period) = wanted.expires_in {
+            body["expiresIn"] = json!(period.as_secs());
+        }
+        return api.ask(Call::new(Method::POST, "/api/tokens").with(body));
+    };
+    let (record, token) = create_token(store, wanted, WHO, None)?;
+    let mut made = shown(&record);
+    made["token"] = json!(token);
+    Ok(made)
+}
+
+fn revoke(api: &ApiOptions, store: Option<&Store>, id: &str) -> anyhow::Result<Value> {
+    let Some(store) = store else {
+        let path = format!("/api/tokens/{}", escaped(id));
+        return api.ask(Call::new(Method::DELETE, path));
+    };
+    let was_there = revoke_token(store, id, WHO, None).context("cannot revoke it")?;
+    match was_there {
+        true => Ok(json!({ "id": id, "revoked": true })),
+        false => Err(anyhow!("there is no token {id}")),
+    }
+}
+
+/// A token as the API shows it.
+fn shown(record: &TokenRecord) -> Value {
+    json!({
+        "id": record.id,
+        "name": record.name,
+        "role": record.role,
+        "created": record.created,
+        "expires": record.expires,
+    })
+}

@@ -1,0 +1,170 @@
+//! Who gets at the API, and who does not.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::support::{Builder, Gateway, Pool, Upstream, run_until_exit};
+
+async fn gateway() -> (Gateway, Upstream) {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    (gateway, a)
+}
+
+/// A token that is made through the API, with another one once there is one.
+async fn token(gateway: &Gateway, role: &str, with: Option<&str>) -> String {
+    let call = gateway.call("POST", "/api/tokens");
+    let call = match with {
+        Some(token) => call.token(token),
+        None => call,
+    };
+    let wanted = json!({ "name": format!("of {role}"), "role": role });
+    let answer = call.json(&wanted).send().await;
+    assert_eq!(answer.status(), 201, "{answer:?}");
+    let token = &answer.json()["data"]["token"];
+    token.as_str().expect("a token").to_owned()
+}
+
+#[tokio::test]
+async fn from_the_first_token_on_everybody_needs_one() {
+    let (gateway, _server) = gateway().await;
+    assert_eq!(gateway.admin("/api/servers").await.status(), 200);
+    let deploy = token(&gateway, "deploy", None).await;
+    for path in ["/api/servers", "/api/config", "/api/tokens", "/metrics"] {
+        let answer = gateway.call("GET", path).send().await;
+        assert_eq!(answer.status(), 401, "{path}");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            Some("Bearer realm=\"gatewright\"")
+        );
+        let with = gateway.call("GET", path).token(&deploy).send().await;
+        assert_eq!(with.status(), 200, "{path}");
+    }
+    for open in ["/livez", "/readyz", "/"] {
+        assert_eq!(gateway.admin(open).await.status(), 200, "{open}");
+    }
+    let wrong = gateway.call("GET", "/api/servers").token("gw_wrong");
+    assert_eq!(wrong.refused(401).await["code"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_role_may_do_what_it_is_for_and_no_more() {
+    let (gateway, server) = gateway().await;
+    let deploy = token(&gateway, "deploy", None).await;
+    let operate = token(&gateway, "operate", Some(&deploy)).await;
+    let read = token(&gateway, "read", Some(&deploy)).await;
+    let weight = format!("/api/servers/{}/weight", server.address());
+    let weigh = |token: &str| {
+        let call = gateway.call("PUT", &weight).token(token);
+        call.json(&json!({ "weight": 3 }))
+    };
+    assert_eq!(weigh(&read).refused(403).await["code"], "forbidden");
+    assert_eq!(weigh(&operate).send().await.status(), 200);
+    let tokens = |token: &str| gateway.call("GET", "/api/tokens").token(token);
+    assert_eq!(tokens(&operate).refused(403).await["code"], "forbidden");
+    let listed = tokens(&deploy).send().await;
+    assert_eq!(listed.json()["data"].as_array().expect("tokens").len(), 3);
+    for token in [&deploy, &operate, &read] {
+        assert!(!listed.text().contains(token.as_str()));
+        assert!(!gateway.log().contains(token.as_str()));
+    }
+    let audit = gateway.call("GET", "/api/audit").token(&read).send().await;
+    assert_eq!(audit.json()["data"][0]["who"], "of operate");
+}
+
+#[tokio::test]
+async fn revoked_and_expired_tokens_open_nothing_even_after_a_restart() {
+    let (mut gateway, _server) = gateway().await;
+    let deploy = token(&gateway, "deploy", None).await;
+    let wanted = json!({ "name": "short", "role": "read", "expiresIn": 0 });
+    let call = gateway.call("POST", "/api/tokens").token(&deploy);
+    let expired = call.json(&wanted).send().await.json()["data"].take();
+    let read = token(&gateway, "read", Some(&deploy)).await;
+    let listed = gateway
+        .call("GET", "/api/tokens")
+        .token(&deploy)
+        .send()
+        .await;
+    let listed = listed.json();
+    let id = listed["data"].as_array().expect("tokens").iter();
+    let id = id
+        .filter(|one| one["name"] == "of read")
+        .map(|one| &one["id"]);
+    let id = id
+        .map(|id| id.as_str().expect("an id"))
+        .next()
+        .expect("one");
+    let revoke = || {
+        let path = format!("/api/tokens/{id}");
+        gateway.call("DELETE", &path).token(&deploy)
+    };
+    assert_eq!(revoke().send().await.status(), 200);
+    assert_eq!(revoke().refused(404).await["code"], "not_found");
+    gateway.restart().await;
+    for token in [expired["token"].as_str().expect("a token"), &read] {
+        let call = gateway.call("GET", "/api/servers").token(token);
+        assert_eq!(call.refused(401).await["code"], "unauthorized");
+    }
+    let call = gateway.call("GET", "/api/servers").token(&deploy);
+    assert_eq!(call.send().await.status(), 200);
+}
+
+#[tokio::test]
+async fn who_guesses_is_slowed_down() {
+    let (gateway, _server) = gateway().await;
+    token(&gateway, "deploy", None).await;
+    for _ in 0..10 {
+        let guess = gateway.call("GET", "/api/servers").token("gw_guess");
+        assert_eq!(guess.refused(401).await["code"], "unauthorized");
+    }
+    let guess = gateway
+        .call("GET", "/api/servers")
+        .token("gw_guess")
+        .send()
+        .await;
+    assert_eq!(guess.status(), 429);
+    assert!(guess.header("retry-after").is_some());
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_are_refused() {
+    let (gateway, server) = gateway().await;
+    let path = format!("/api/servers/{}/drain", server.address());
+    for origin in ["http://shop.example", "null", "http://127.0.0.1:1"] {
+        let call = gateway.call("POST", &path).header("origin", origin);
+        assert_eq!(call.refused(403).await["code"], "forbidden_origin");
+    }
+    let own = format!("http://{}", gateway.admin_address());
+    let call = gateway.call("POST", &path).header("origin", &own);
+    assert_eq!(call.send().await.status(), 200);
+}
+
+/// A configuration for an admin listener that others can reach.
+fn open_to_all() -> Builder {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    Builder::new().admin("0.0.0.0:0").pool(Pool::at(&[nobody]))
+}
+
+#[tokio::test]
+async fn a_listener_that_others_reach_needs_a_token_before_it_starts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    open_to_all().write(&folder.path().join("gatewright.toml"));
+    let (code, words) = run_until_exit(&["run"], folder.path()).await;
+    assert_eq!(code, 2, "{words}");
+    for said in ["admin.listen", "gatewright token create", "--data"] {
+        assert!(words.contains(said), "no {said:?} in:\n{words}");
+    }
+    let create = [
+        "token", "create", "--role", "deploy", "--data", "data", "--json",
+    ];
+    let (code, words) = run_until_exit(&create, folder.path()).await;
+    assert_eq!(code, 0, "{words}");
+    let made: Value = serde_json::from_str(&words).expect("JSON");
+    let token = made["token"].as_str().expect("a token");
+    let gateway = Gateway::start_in(folder).await;
+    let call = gateway.call("GET", "/api/servers");
+    assert_eq!(call.refused(401).await["code"], "unauthorized");
+    let call = gateway.call("GET", "/api/servers").token(token);
+    assert_eq!(call.send().await.status(), 200);
+}

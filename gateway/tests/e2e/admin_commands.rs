@@ -1,0 +1,135 @@
+//! Operating a running gateway from the command line.
+
+use serde_json::Value;
+
+use crate::support::{Builder, Gateway, Pool, Upstream, run_until_exit};
+
+/// What a command prints that has to end with this code.
+async fn ends(gateway: &Gateway, code: i32, arguments: &[&str]) -> String {
+    let admin = format!("http://{}", gateway.admin_address());
+    let arguments = [arguments, &["--admin", &admin]].concat();
+    let (ended, words) = run_until_exit(&arguments, &gateway.path("")).await;
+    assert_eq!(ended, code, "{arguments:?}: {words}");
+    words
+}
+
+async fn gateway() -> (Gateway, Upstream) {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    (gateway, a)
+}
+
+#[tokio::test]
+async fn servers_are_listed_added_changed_and_removed() {
+    let (gateway, a) = gateway().await;
+    let listed = ends(&gateway, 0, &["servers", "list"]).await;
+    assert!(listed.starts_with("SERVER") && listed.contains(&a.address().to_string()));
+    let added = ["servers", "add", "127.0.0.1:9", "--weight", "3"];
+    let said = ends(&gateway, 0, &added).await;
+    assert!(said.contains("added 127.0.0.1:9 to pool web"), "{said}");
+    assert!(
+        said.contains("generation 2 is in force on 1 of 1 workers"),
+        "{said}"
+    );
+    ends(&gateway, 0, &["servers", "weight", "127.0.0.1:9", "5"]).await;
+    ends(&gateway, 0, &["servers", "drain", "127.0.0.1:9"]).await;
+    let json = ends(&gateway, 0, &["servers", "list", "--json"]).await;
+    let servers: Value = serde_json::from_str(&json).expect("JSON");
+    let added = servers.as_array().expect("servers").iter();
+    let added: Vec<_> = added.filter(|one| one["port"] == 9).collect();
+    assert_eq!(
+        (&added[0]["weight"], &added[0]["draining"]),
+        (&5.into(), &true.into())
+    );
+    ends(&gateway, 0, &["servers", "enable", "127.0.0.1:9"]).await;
+    ends(&gateway, 0, &["servers", "remove", "127.0.0.1:9"]).await;
+    let said = ends(&gateway, 1, &["servers", "remove", "127.0.0.1:9"]).await;
+    assert!(said.contains("there is no server 127.0.0.1:9"), "{said}");
+    ends(&gateway, 2, &["servers", "add", "nowhere"]).await;
+}
+
+#[tokio::test]
+async fn pools_and_algorithms_are_changed() {
+    let (gateway, _server) = gateway().await;
+    ends(
+        &gateway,
+        0,
+        &[
+            "pools",
+            "create",
+            "api",
+            "--server",
+            "127.0.0.1:9",
+            "--no-health",
+        ],
+    )
+    .await;
+    ends(
+        &gateway,
+        0,
+        &[
+            "pools",
+            "set",
+            "api",
+            "--algorithm",
+            "weighted",
+            "--sticky",
+            "true",
+        ],
+    )
+    .await;
+    let listed = ends(&gateway, 0, &["pools", "list"]).await;
+    assert!(
+        listed.contains("api") && listed.contains("weighted"),
+        "{listed}"
+    );
+    ends(
+        &gateway,
+        0,
+        &["algorithm", "set", "round_robin", "--pool", "api"],
+    )
+    .await;
+    let shown = ends(&gateway, 0, &["algorithm", "get", "--pool", "api"]).await;
+    assert!(shown.contains("round_robin"), "{shown}");
+    let listed = ends(&gateway, 0, &["algorithm", "list"]).await;
+    assert!(listed.contains("power_of_two"), "{listed}");
+    ends(&gateway, 0, &["pools", "delete", "api"]).await;
+    let said = ends(&gateway, 1, &["algorithm", "set", "best"]).await;
+    assert!(said.contains("algorithm: no plugin is named"), "{said}");
+    ends(&gateway, 2, &["pools", "set", "api"]).await;
+}
+
+#[tokio::test]
+async fn tokens_are_made_listed_and_revoked_in_the_folder_and_by_the_gateway() {
+    let (mut gateway, _server) = gateway().await;
+    let listed = ends(&gateway, 0, &["token", "list", "--json"]).await;
+    assert_eq!(listed.trim(), "[]");
+    let in_use = ends(&gateway, 2, &["token", "list", "--data", "data"]).await;
+    assert!(in_use.contains("in use by another gateway"), "{in_use}");
+    gateway.kill();
+    let create = [
+        "token", "create", "--role", "read", "--name", "ours", "--data", "data",
+    ];
+    let token = ends(&gateway, 0, &create).await;
+    assert!(token.starts_with("gw_"), "{token}");
+    gateway.restart().await;
+    let call = gateway.call("GET", "/api/servers").token(token.trim());
+    assert_eq!(call.send().await.status(), 200);
+    let refused = ends(&gateway, 1, &["servers", "list"]).await;
+    assert!(refused.contains("this takes a token"), "{refused}");
+    gateway.kill();
+    let listed = ends(&gateway, 0, &["token", "list", "--data", "data", "--json"]).await;
+    let tokens: Value = serde_json::from_str(&listed).expect("JSON");
+    let id = tokens[0]["id"].as_str().expect("an id");
+    ends(&gateway, 0, &["token", "revoke", id, "--data", "data"]).await;
+    gateway.restart().await;
+    assert_eq!(gateway.admin("/api/servers").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_there_is_told() {
+    let (gateway, _server) = gateway().await;
+    gateway.kill();
+    let said = ends(&gateway, 1, &["servers", "list"]).await;
+    assert!(said.contains("cannot ask http://127.0.0.1:"), "{said}");
+}

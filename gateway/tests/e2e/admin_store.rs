@@ -1,0 +1,186 @@
+//! What was changed through the API outlives the process, whatever ends it, and
+//! gives way to the file.
+
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually, run_until_exit};
+
+/// A server that nobody asks: its pool is not checked.
+fn somewhere(port: u16) -> Value {
+    json!({ "host": "127.0.0.1", "port": port, "weight": port })
+}
+
+async fn before(server: &Upstream) -> Gateway {
+    Builder::new().pool(Pool::of(&[server])).start().await
+}
+
+/// Ids and weights of the servers.
+async fn weights(gateway: &Gateway) -> Vec<(String, u64)> {
+    let servers = gateway.servers().await;
+    let weights = servers.iter().map(|one| {
+        let id = one["serverId"].as_str().expect("an id").to_owned();
+        (id, one["weight"].as_u64().expect("a weight"))
+    });
+    let mut weights: Vec<_> = weights.collect();
+    weights.sort();
+    weights
+}
+
+#[tokio::test]
+async fn changes_are_there_after_a_restart() {
+    let a = Upstream::named("a").await;
+    let id = a.address().to_string();
+    let mut gateway = before(&a).await;
+    gateway.change("POST", "/api/servers", somewhere(1)).await;
+    gateway.change("POST", "/api/servers", somewhere(2)).await;
+    gateway
+        .change("DELETE", "/api/servers/127.0.0.1:1", Value::Null)
+        .await;
+    let path = format!("/api/servers/{id}/weight");
+    gateway.change("PUT", &path, json!({ "weight": 9 })).await;
+    let expected = [("127.0.0.1:2".to_owned(), 2), (id, 9)];
+    let mut sorted = expected.to_vec();
+    sorted.sort();
+    assert_eq!(weights(&gateway).await, sorted);
+    gateway.restart().await;
+    assert_eq!(weights(&gateway).await, sorted);
+    let mode = |name| {
+        let file = std::fs::metadata(gateway.path(name)).expect("it is there");
+        file.permissions().mode() & 0o777
+    };
+    assert_eq!(mode("data/gatewright.redb"), 0o600);
+}
+
+#[tokio::test]
+async fn the_log_says_who_did_what() {
+    let a = Upstream::named("a").await;
+    let gateway = before(&a).await;
+    gateway.change("POST", "/api/servers", somewhere(1)).await;
+    gateway
+        .change("DELETE", "/api/servers/127.0.0.1:1", Value::Null)
+        .await;
+    gateway.edit(|text| text + "connect_timeout = \"3s\"\n");
+    eventually("the file's change is noted", async || {
+        gateway.api("/api/audit").await[0]["action"] == "reload"
+    })
+    .await;
+    let audit = gateway.api("/api/audit").await;
+    let told = |field: &str| -> Vec<Value> {
+        let entries = audit.as_array().expect("entries").iter();
+        entries.map(|entry| entry[field].clone()).collect()
+    };
+    assert_eq!(told("action"), ["reload", "server.remove", "server.add"]);
+    assert_eq!(told("who"), ["file", "anonymous", "anonymous"]);
+    assert_eq!(
+        told("from"),
+        [Value::Null, "127.0.0.1".into(), "127.0.0.1".into()]
+    );
+    assert_eq!(told("generation"), [4, 3, 2]);
+    assert_eq!(told("sequence"), [3, 2, 1]);
+    assert_eq!(told("target")[1], "pools.web.servers.\"127.0.0.1:1\"");
+    let newest = gateway.api("/api/audit?limit=1").await;
+    assert_eq!(newest.as_array().expect("entries").len(), 1);
+}
+
+#[tokio::test]
+async fn an_acknowledged_change_is_there_after_a_kill() {
+    let a = Upstream::named("a").await;
+    let mut gateway = before(&a).await;
+    for port in 1..=20_u16 {
+        gateway
+            .change("POST", "/api/servers", somewhere(port))
+            .await;
+        gateway.restart().await;
+        let weights = weights(&gateway).await;
+        let added = (format!("127.0.0.1:{port}"), u64::from(port));
+        assert!(weights.contains(&added), "{weights:?}");
+        assert_eq!(weights.len(), usize::from(port) + 1);
+    }
+}
+
+#[tokio::test]
+async fn the_file_wins_where_it_is_edited_later() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let mut gateway = before(&a).await;
+    let path = format!("/api/servers/{}", a.address());
+    let body = json!({ "weight": 9 });
+    gateway.change("PUT", &format!("{path}/weight"), body).await;
+    let body = json!({ "host": "127.0.0.1", "port": b.address().port() });
+    gateway.change("POST", "/api/servers", body).await;
+    let load = Load::on(gateway.address(), "/");
+    let port = a.address().port();
+    let table = format!("{{ host = \"127.0.0.1\", port = {port}, weight = 4 }}");
+    let text = format!("\"{}\"", a.address());
+    gateway.edit(|file| file.replace(&text, &table));
+    eventually("the file's weight is in force", async || {
+        gateway.api(&path).await["weight"] == 4
+    })
+    .await;
+    gateway.says("the file was edited there").await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
+    assert_eq!(gateway.servers().await.len(), 2);
+    gateway.restart().await;
+    assert_eq!(gateway.api(&path).await["weight"], 4);
+    let added = gateway.api(&format!("/api/servers/{}", b.address())).await;
+    assert_eq!(added["source"], "api");
+}
+
+#[tokio::test]
+async fn what_fits_no_more_is_left_out_and_the_gateway_starts() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let mut gateway = before(&a).await;
+    let [old, new] = [&a, &b].map(|server| server.address().to_string());
+    let path = format!("/api/servers/{old}/weight");
+    gateway.change("PUT", &path, json!({ "weight": 9 })).await;
+    gateway.kill();
+    gateway.edit(|file| file.replace(&old, &new));
+    gateway.restart().await;
+    gateway.says("is left out").await;
+    assert_eq!(gateway.get("/").await.text(), "b");
+    let config = gateway.api("/api/config").await;
+    let key = config["leftOut"][0]["key"].as_str().expect("a key");
+    assert!(key.contains(&old) && key.ends_with("weight"), "{config}");
+    gateway.edit(|file| file.replace(&new, &old));
+    eventually("it fits again", async || {
+        gateway.servers().await[0]["weight"] == 9
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_broken_meanwhile_holds_no_change_up() {
+    let a = Upstream::named("a").await;
+    let gateway = before(&a).await;
+    gateway.edit(|text| text + "= = =\n");
+    gateway.says("a change was refused").await;
+    gateway.change("POST", "/api/servers", somewhere(1)).await;
+    assert_eq!(gateway.servers().await.len(), 2);
+}
+
+/// What a gateway says that is not to start in the folder of another one.
+async fn refusal(gateway: &Gateway) -> String {
+    let folder = gateway.path("");
+    let (code, words) = run_until_exit(&["run", "-c", "gatewright.toml"], &folder).await;
+    assert_eq!(code, 2, "{words}");
+    words
+}
+
+#[tokio::test]
+async fn a_store_that_is_in_use_or_damaged_is_refused() {
+    let a = Upstream::named("a").await;
+    let gateway = before(&a).await;
+    let words = refusal(&gateway).await;
+    assert!(words.contains("in use by another gateway"), "{words}");
+    gateway.kill();
+    for content in ["", "nothing of ours"] {
+        gateway.put("data/gatewright.redb", content);
+        let words = refusal(&gateway).await;
+        assert!(words.contains("data/gatewright.redb is damaged"), "{words}");
+        assert!(words.contains("move it away"), "{words}");
+        let left = std::fs::read_to_string(gateway.path("data/gatewright.redb"));
+        assert_eq!(left.expect("it is there"), content);
+    }
+}

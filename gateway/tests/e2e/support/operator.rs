@@ -1,0 +1,86 @@
+//! Whoever operates a gateway through its API, as `curl` would.
+
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::gateway::Gateway;
+use super::message::Message;
+use super::wire::Wire;
+
+/// A request to the admin listener.
+pub(crate) struct Call<'a> {
+    gateway: &'a Gateway,
+    head: String,
+    body: String,
+}
+
+impl Gateway {
+    /// A request to the admin listener, to be sent.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
+        let host = self.admin_address();
+        Call {
+            gateway: self,
+            head: format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n"),
+            body: String::new(),
+        }
+    }
+
+    /// Change something; it must be taken. The data of the answer.
+    pub(crate) async fn change(&self, method: &str, path: &str, body: Value) -> Value {
+        let call = self.call(method, path);
+        let call = match body {
+            Value::Null => call,
+            body => call.json(&body),
+        };
+        let answer = call.send().await;
+        let mut json = answer.json();
+        assert_eq!(json["success"], true, "{method} {path}: {json}");
+        json["data"].take()
+    }
+}
+
+impl Call<'_> {
+    /// With a header.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.head += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    /// With a token.
+    pub(crate) fn token(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a body of JSON.
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body(&body.to_string())
+            .header("content-type", "application/json")
+    }
+
+    /// With a body as it stands.
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+
+    /// Send it on a connection of its own and read the answer.
+    pub(crate) async fn send(self) -> Message {
+        let address = self.gateway.admin_address();
+        let stream = TcpStream::connect(address).await.expect("it accepts");
+        let mut wire = Wire::new(stream);
+        let length = self.body.len();
+        let Self { head, body, .. } = self;
+        wire.send(format!("{head}content-length: {length}\r\n\r\n{body}"))
+            .await;
+        wire.response().await
+    }
+
+    /// Send it; it must be refused with this status. The error of the answer.
+    pub(crate) async fn refused(self, status: u16) -> Value {
+        let answer = self.send().await;
+        let mut json = answer.json();
+        assert_eq!(answer.status(), status, "{json}");
+        assert_eq!(json["success"], false, "{json}");
+        json["error"].take()
+    }
+}
