@@ -1,11 +1,12 @@
 //! The admin listener: what operators, browsers and probes ask.
 //!
 //! Reading order: [`router`] has every path; `guard` keeps strangers' web pages
-//! out and `login` asks for tokens; `body`, `precondition` and `envelope` are
-//! the form of requests and answers; `fields` is what the API calls the
+//! out and `login` asks for tokens; `asked`, `body`, `precondition` and `envelope`
+//! are the form of requests and answers; `fields` is what the API calls the
 //! configuration's keys; the rest is a file for each subject.
 
 mod algorithm;
+mod asked;
 mod assets;
 mod audit;
 mod body;

@@ -11,14 +11,18 @@ mod error;
 mod overrides;
 mod tokens;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, StorageBackend as _, TableDefinition,
+    WriteTransaction,
+};
 
 pub(crate) use audit::Entry;
 pub use error::StoreError;
@@ -63,19 +67,24 @@ impl Store {
         if fs::metadata(&path).map_err(unusable)?.len() == 0 {
             return Err(StoreError::damaged(&path, "it is empty"));
         }
-        let opened = Database::builder().open(&path);
-        let mut database = opened.map_err(|error| StoreError::opening(&path, error))?;
-        match database.check_integrity() {
-            Ok(true) => {}
-            Ok(false) => return Err(StoreError::damaged(&path, "checksums do not match")),
-            Err(error) => return Err(StoreError::opening(&path, error)),
-        }
-        let store = Self {
+        let mut file = lock(&path)?;
+        check_copy(&mut file, &path)?;
+        let backend = FileBackend::new(file);
+        let opened = backend.and_then(|file| Database::builder().create_with_backend(file));
+        let database = opened.map_err(|error| StoreError::opening(&path, error))?;
+        Ok(Self {
             database: Arc::new(database),
             path,
-        };
-        store.check_schema()?;
-        Ok(store)
+        })
+    }
+
+    /// Read everything once.
+    fn check(&self) -> Result<(), StoreError> {
+        self.check_schema()?;
+        self.overlay()?;
+        self.tokens()?;
+        self.audit(usize::MAX)?;
+        Ok(())
     }
 
     /// A store that is gone with the process.
@@ -170,6 +179,48 @@ impl Store {
         let parsed = serde_json::from_str(json);
         parsed.map_err(|error| StoreError::damaged(&self.path, error))
     }
+}
+
+/// Take the file for this process alone.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let file = opened.map_err(|error| StoreError::unusable(path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(StoreError::unusable(path, &error)),
+    }
+}
+
+/// Check a copy of the file, in memory: the library repairs what it opens, as
+/// it must after a process was killed, and what is damaged is not to be changed.
+fn check_copy(file: &mut File, path: &Path) -> Result<(), StoreError> {
+    let mut content = Vec::new();
+    let read = file.read_to_end(&mut content);
+    read.map_err(|error| StoreError::unusable(path, &error))?;
+    let check = || {
+        let copy = InMemoryBackend::new();
+        let copied = copy.set_len(content.len() as u64);
+        let copied = copied.and_then(|()| copy.write(0, &content));
+        copied.map_err(|error| StoreError::unusable(path, &error))?;
+        let opened = Database::builder().create_with_backend(copy);
+        let mut database = opened.map_err(|error| StoreError::opening(path, error))?;
+        match database.check_integrity() {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::damaged(path, "checksums do not match")),
+            Err(error) => return Err(StoreError::opening(path, error)),
+        }
+        let store = Store {
+            database: Arc::new(database),
+            path: path.to_owned(),
+        };
+        store.check()
+    };
+    // The library gives up in a panic on some damage.
+    let checked = panic::catch_unwind(panic::AssertUnwindSafe(check));
+    checked.unwrap_or_else(|_| Err(StoreError::damaged(path, "its parts do not fit together")))
 }
 
 /// Make every table of a new store.

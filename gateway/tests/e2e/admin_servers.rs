@@ -252,6 +252,14 @@ async fn what_is_not_there_or_there_already_is_told() {
     assert_eq!(error.refused(404).await["code"], "not_found");
     let error = gateway.call("GET", "/api/nothing");
     assert_eq!(error.refused(404).await["code"], "not_found");
+    for wrong in [
+        "/api/audit?limit=many",
+        "/api/servers?pool=a&pool=b",
+        "/api/servers/%ff",
+    ] {
+        let error = gateway.call("GET", wrong);
+        assert_eq!(error.refused(400).await["code"], "bad_address");
+    }
     let error = gateway.call("PATCH", "/api/servers");
     assert_eq!(error.refused(405).await["code"], "method_not_allowed");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually, run_until_exit};
+use crate::support::{Builder, Gateway, Guest, Load, Pool, Upstream, eventually, run_until_exit};
 
 /// A server that nobody asks: its pool is not checked.
 fn somewhere(port: u16) -> Value {
@@ -183,4 +183,23 @@ async fn a_store_that_is_in_use_or_damaged_is_refused() {
         let left = std::fs::read_to_string(gateway.path("data/gatewright.redb"));
         assert_eq!(left.expect("it is there"), content);
     }
+}
+
+#[tokio::test]
+async fn an_algorithm_whose_plugin_is_broken_since_is_left_out() {
+    let a = Upstream::named("a").await;
+    let component = Guest::balancer("(i32.const 0)").build();
+    let builder = Builder::new().plugin("mine", component);
+    let mut gateway = builder.pool(Pool::of(&[&a])).start().await;
+    let body = json!({ "algorithm": "mine" });
+    gateway.change("PUT", "/api/algorithm", body).await;
+    gateway.kill();
+    gateway.put("mine.wasm", "no component");
+    gateway.restart().await;
+    gateway.says("is left out").await;
+    assert_eq!(gateway.get("/").await.text(), "a");
+    let algorithm = gateway.api("/api/algorithm").await;
+    assert_eq!(algorithm["algorithm"], "least_connections");
+    let config = gateway.api("/api/config").await;
+    assert_eq!(config["leftOut"][0]["key"], "pools.web.balancer");
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
@@ -13,6 +13,7 @@ use gatewright_model::config::{Config, DEFAULT_BALANCERS, Key};
 use gatewright_model::role::Role;
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::body::Body;
 use super::fields::{Settings, algorithm_name, pool_of};
 use super::precondition::{Expected, outcome, tagged};
@@ -85,7 +86,7 @@ impl Answer {
 
 async fn one(
     State(control): State<Arc<Control>>,
-    Query(wanted): Query<InPool>,
+    Asked(wanted): Asked<InPool>,
 ) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
     let answer = Answer::of(&snapshot.config, wanted.pool.as_deref())?;

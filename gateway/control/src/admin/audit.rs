@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::asked::Asked;
 use super::envelope::success;
 use crate::change::Refusal;
 use crate::control::Control;
@@ -23,7 +24,7 @@ pub(super) struct Limit {
 
 pub(super) async fn audit(
     State(control): State<Arc<Control>>,
-    Query(Limit { limit }): Query<Limit>,
+    Asked(Limit { limit }): Asked<Limit>,
 ) -> Result<Response, Refusal> {
     let most = limit.unwrap_or(USUAL).min(MOST);
     let store = control.store.clone();

@@ -5,7 +5,7 @@ mod change;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
@@ -14,6 +14,7 @@ use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use serde::Serialize;
 
+use super::asked::Named;
 use super::fields::Shown;
 use super::precondition::tagged;
 use crate::change::Refusal;
@@ -66,10 +67,7 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
     tagged(&control, snapshot.generation, StatusCode::OK, pools)
 }
 
-async fn one(
-    State(control): State<Arc<Control>>,
-    Path(name): Path<String>,
-) -> Result<Response, Refusal> {
+async fn one(State(control): State<Arc<Control>>, Named(name): Named) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
     let described = described(&control, &snapshot, &name)?;
     Ok(tagged(

@@ -9,7 +9,7 @@ mod health;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
@@ -19,6 +19,7 @@ use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Asked, Named};
 use super::envelope::success;
 use super::precondition::tagged;
 use crate::change::Refusal;
@@ -75,7 +76,7 @@ pub(super) struct Server {
 }
 
 /// Pool by pool, in the order of their slots.
-async fn list(State(control): State<Arc<Control>>, Query(wanted): Query<InPool>) -> Response {
+async fn list(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
     let snapshot = control.publisher.snapshot();
     let desired = control.desired();
     let servers = members(&snapshot, wanted.pool.as_deref())
@@ -87,8 +88,8 @@ async fn list(State(control): State<Arc<Control>>, Query(wanted): Query<InPool>)
 /// One server: of the default pool if it is in several.
 async fn one(
     State(control): State<Arc<Control>>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
 ) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
     let (pool, endpoint) = find(&snapshot, &id, wanted.pool.as_deref())?;
@@ -116,7 +117,7 @@ struct Stats {
     weight: u16,
 }
 
-async fn stats(State(control): State<Arc<Control>>, Query(wanted): Query<InPool>) -> Response {
+async fn stats(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
     let snapshot = control.publisher.snapshot();
     let stats = members(&snapshot, wanted.pool.as_deref()).map(|(pool, endpoint)| {
         let figures = server(pool, endpoint);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get};
@@ -11,6 +11,7 @@ use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::asked::Named;
 use super::body::Body;
 use super::envelope::success;
 use crate::access::{NewToken, Role, Who, create_token, revoke_token};
@@ -101,7 +102,7 @@ async fn create(
 async fn revoke(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(id): Path<String>,
+    Named(id): Named,
 ) -> Result<Response, Refusal> {
     let wanted = id.clone();
     let was_there = in_store(&control, move |control| {

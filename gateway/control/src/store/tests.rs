@@ -146,3 +146,27 @@ fn nobody_else_may_look_into_it() {
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join(FILE_NAME)), 0o600);
 }
+
+/// Whatever a bit of the file turns to, the store opens as it was or is refused.
+#[tokio::test]
+async fn a_flipped_bit_is_never_taken_for_another_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    keep(&store, Overlay::default(), overlay(5)).await;
+    drop(store);
+    let file = folder.path().join(FILE_NAME);
+    let whole = fs::read(&file).unwrap();
+    let used: Vec<_> = (0..whole.len()).filter(|at| whole[*at] != 0).collect();
+    for at in used.iter().copied().step_by(used.len() / 100) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (at % 8);
+        fs::write(&file, &flipped).unwrap();
+        match Store::open(folder.path()).and_then(|store| store.overlay()) {
+            Ok(found) => assert_eq!(found, overlay(5), "byte {at}"),
+            Err(StoreError::Damaged { .. } | StoreError::Newer { .. }) => {
+                assert!(fs::read(&file).unwrap() == flipped, "byte {at} was mended");
+            }
+            Err(error) => panic!("byte {at}: {error}"),
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Config, Key};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::described;
 use crate::access::Who;
+use crate::admin::asked::Named;
 use crate::admin::body::Body;
 use crate::admin::fields::{Settings, plugin_named, pool_of};
 use crate::admin::precondition::{Expected, outcome};
@@ -92,7 +93,7 @@ pub(super) async fn add(
 pub(super) async fn put(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Named(name): Named,
     expected: Expected,
     Body(settings): Body<Settings>,
 ) -> Result<Response, Refusal> {
@@ -114,7 +115,7 @@ pub(super) async fn put(
 pub(super) async fn remove(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Named(name): Named,
     expected: Expected,
 ) -> Result<Response, Refusal> {
     let wanted = name.clone();

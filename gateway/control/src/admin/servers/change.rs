@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Config, Key, PoolConfig, server_host, server_id};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{InPool, Server, find, unknown};
 use crate::access::Who;
+use crate::admin::asked::{Asked, Named};
 use crate::admin::body::Body;
 use crate::admin::fields::{period, pool_of, unchecked};
 use crate::admin::precondition::{Expected, outcome};
@@ -147,25 +148,24 @@ struct About {
 pub(super) async fn remove(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
     expected: Expected,
 ) -> Result<Response, Refusal> {
     let removal = |key: Key| Edit::Remove(key);
-    let asked = Asked {
+    let wish = Wish {
         who,
         expected,
         id,
         pool: wanted.pool,
     };
-    asked
-        .answer(
-            &control,
-            "server.remove",
-            removal,
-            json!({ "removed": true }),
-        )
-        .await
+    wish.answer(
+        &control,
+        "server.remove",
+        removal,
+        json!({ "removed": true }),
+    )
+    .await
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,87 +178,84 @@ pub(super) struct Weight {
 pub(super) async fn weigh(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
     expected: Expected,
     Body(Weight { weight }): Body<Weight>,
 ) -> Result<Response, Refusal> {
     let weighing = move |key: Key| Edit::Set(key.then("weight"), json!(weight));
-    let asked = Asked {
+    let wish = Wish {
         who,
         expected,
         id,
         pool: wanted.pool,
     };
-    asked
-        .answer(
-            &control,
-            "server.weight",
-            weighing,
-            json!({ "weight": weight }),
-        )
-        .await
+    wish.answer(
+        &control,
+        "server.weight",
+        weighing,
+        json!({ "weight": weight }),
+    )
+    .await
 }
 
 /// `POST /api/servers/{id}/drain`: no new work, but for sessions of its own.
 pub(super) async fn drain(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
     expected: Expected,
 ) -> Result<Response, Refusal> {
-    let asked = Asked {
+    let wish = Wish {
         who,
         expected,
         id,
         pool: wanted.pool,
     };
     let draining = |key: Key| Edit::Set(key.then("drain"), json!(true));
-    asked
-        .answer(
-            &control,
-            "server.drain",
-            draining,
-            json!({ "draining": true }),
-        )
-        .await
+    wish.answer(
+        &control,
+        "server.drain",
+        draining,
+        json!({ "draining": true }),
+    )
+    .await
 }
 
 /// `POST /api/servers/{id}/enable`: the end of draining.
 pub(super) async fn enable(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
     expected: Expected,
 ) -> Result<Response, Refusal> {
-    let asked = Asked {
+    let wish = Wish {
         who,
         expected,
         id,
         pool: wanted.pool,
     };
     let enabling = |key: Key| Edit::Set(key.then("drain"), json!(false));
-    asked
-        .answer(
-            &control,
-            "server.enable",
-            enabling,
-            json!({ "draining": false }),
-        )
-        .await
+    wish.answer(
+        &control,
+        "server.enable",
+        enabling,
+        json!({ "draining": false }),
+    )
+    .await
 }
 
 /// Who asks for a change of which server.
-struct Asked {
+struct Wish {
     who: Who,
     expected: Expected,
     id: String,
     pool: Option<String>,
 }
 
-impl Asked {
+impl Wish {
     /// Edit the server in every pool that is meant, and say so.
     async fn answer(
         self,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use serde::Serialize;
 
 use super::{InPool, find};
+use crate::admin::asked::{Asked, Named};
 use crate::admin::envelope::{Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -34,8 +35,8 @@ pub(super) struct Answer {
 
 pub(super) async fn health(
     State(control): State<Arc<Control>>,
-    Path(id): Path<String>,
-    Query(wanted): Query<InPool>,
+    Named(id): Named,
+    Asked(wanted): Asked<InPool>,
 ) -> Result<Json<Success<Answer>>, Refusal> {
     let snapshot = control.publisher.snapshot();
     let (pool, endpoint) = find(&snapshot, &id, wanted.pool.as_deref())?;
