@@ -164,3 +164,24 @@ async fn what_plugins_are_configured_with_is_not_shown() {
         assert!(!answer.text().contains("confidential"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn without_a_default_pool_a_change_has_to_name_one() {
+    let a = Upstream::named("a").await;
+    let route = "{ path = \"/*\", pool = \"web\" }";
+    let router = format!("[router]\nplugin = \"path-router\"\nconfig = {{ routes = [{route}] }}");
+    let builder = Builder::new().with(&router).pool(Pool::of(&[&a]));
+    let gateway = builder.pool(Pool::of(&[&a]).named("api")).start().await;
+    assert_eq!(gateway.api("/api/config").await["pool"], "api");
+    assert_eq!(gateway.api("/api/config?pool=web").await["pool"], "web");
+    assert_eq!(gateway.api("/api/algorithm").await["pool"], "api");
+    let algorithm = json!({ "algorithm": "weighted" });
+    let call = gateway.call("PUT", "/api/algorithm").json(&algorithm);
+    assert_eq!(call.refused(422).await["field"], "pool");
+    let settings = json!({ "algorithm": "weighted", "pool": "web" });
+    let changed = gateway.change("PUT", "/api/config", settings).await;
+    assert_eq!(changed["pool"], "web");
+    assert_eq!(changed["algorithm"], "weighted");
+    let algorithm = gateway.api("/api/algorithm?pool=api").await;
+    assert_eq!(algorithm["algorithm"], "least_connections");
+}

@@ -13,9 +13,9 @@ use gatewright_model::config::{Config, DEFAULT_BALANCERS, Key};
 use gatewright_model::role::Role;
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
+use super::asked::{Asked, InPool};
 use super::body::Body;
-use super::fields::{Settings, algorithm_name, pool_of};
+use super::fields::{Settings, algorithm_name, pool_of, shown_pool};
 use super::precondition::{Expected, outcome, tagged};
 use crate::access::Who;
 use crate::change::{Change, Refusal};
@@ -62,11 +62,6 @@ fn pools_with(config: &Config, plugin: &str) -> Vec<String> {
     pools.map(|pool| pool.name.to_string()).collect()
 }
 
-#[derive(Debug, Deserialize)]
-struct InPool {
-    pool: Option<String>,
-}
-
 /// A pool and its algorithm.
 #[derive(Debug, Serialize)]
 struct Answer {
@@ -76,7 +71,7 @@ struct Answer {
 
 impl Answer {
     fn of(config: &Config, pool: Option<&str>) -> Result<Self, Refusal> {
-        let pool = pool_of(config, pool)?;
+        let pool = shown_pool(config, pool)?;
         Ok(Self {
             pool: pool.name.to_string(),
             algorithm: algorithm_name(pool.balancer.plugin.as_str()),

@@ -5,6 +5,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::envelope::failure;
@@ -14,6 +15,12 @@ pub(super) struct Named(pub(super) String);
 
 /// The values after the question mark.
 pub(super) struct Asked<T>(pub(super) T);
+
+/// Which pool is meant, in a query.
+#[derive(Debug, Deserialize)]
+pub(super) struct InPool {
+    pub(super) pool: Option<String>,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Response;

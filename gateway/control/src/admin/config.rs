@@ -12,8 +12,9 @@ use gatewright_model::config::{Config, Key, Tls};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::asked::{Asked, InPool};
 use super::body::Body;
-use super::fields::{Settings, Shown, pool_of};
+use super::fields::{Settings, Shown, pool_of, shown_pool};
 use super::precondition::{Expected, outcome, tagged};
 use crate::access::Who;
 use crate::change::{Change, Refusal};
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Router<Arc<Control>> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    /// The default pool.
+    /// Whose settings these are: the default pool, or the one that was named.
     pool: String,
     #[serde(flatten)]
     settings: Shown,
@@ -58,8 +59,8 @@ struct LeftOut {
 }
 
 impl Answer {
-    fn of(config: &Config, desired: &Desired) -> Result<Self, Refusal> {
-        let pool = pool_of(config, None)?;
+    fn of(config: &Config, desired: &Desired, pool: Option<&str>) -> Result<Self, Refusal> {
+        let pool = shown_pool(config, pool)?;
         let overrides = desired.overlay.iter().map(|(key, _)| key.to_string());
         let left_out = desired.left_out.iter().map(|left| LeftOut {
             key: left.key.to_string(),
@@ -92,9 +93,13 @@ impl Termination {
     }
 }
 
-async fn show(State(control): State<Arc<Control>>) -> Result<Response, Refusal> {
+async fn show(
+    State(control): State<Arc<Control>>,
+    Asked(wanted): Asked<InPool>,
+) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
-    let answer = Answer::of(&snapshot.config, &control.desired())?;
+    let pool = wanted.pool.as_deref();
+    let answer = Answer::of(&snapshot.config, &control.desired(), pool)?;
     Ok(tagged(
         &control,
         snapshot.generation,
@@ -186,9 +191,10 @@ async fn put(
     expected: Expected,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
+    let pool = wanted.pool.clone();
     let make = move |config: &Config| wanted.change(config);
     let changed = control.change(who, expected.0, make).await?;
     let snapshot = control.publisher.snapshot();
-    let answer = Answer::of(&snapshot.config, &control.desired())?;
+    let answer = Answer::of(&snapshot.config, &control.desired(), pool.as_deref())?;
     Ok(outcome(&control, changed, StatusCode::OK, answer))
 }

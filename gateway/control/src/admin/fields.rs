@@ -205,7 +205,18 @@ pub(super) fn plugin_named(config: &Config, algorithm: &str) -> Result<String, R
     })
 }
 
-/// A pool by its name, or else the default one.
+/// A pool to be shown: by its name, or else the default one, or else the first.
+pub(super) fn shown_pool<'a>(
+    config: &'a Config,
+    pool: Option<&str>,
+) -> Result<&'a PoolConfig, Refusal> {
+    match (pool, config.default_pool, config.pools.first()) {
+        (None, None, Some(first)) => Ok(first),
+        _ => pool_of(config, pool),
+    }
+}
+
+/// A pool to be changed: by its name, or else the default one.
 pub(super) fn pool_of<'a>(
     config: &'a Config,
     pool: Option<&str>,

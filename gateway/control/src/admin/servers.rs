@@ -17,9 +17,9 @@ use gatewright_model::config::Key;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::asked::{Asked, Named};
+use super::asked::{Asked, InPool, Named};
 use super::envelope::success;
 use super::precondition::tagged;
 use crate::change::Refusal;
@@ -39,12 +39,6 @@ pub(super) fn routes() -> Router<Arc<Control>> {
         .route("/api/servers/{id}/enable", post(change::enable))
         .route("/api/servers/{id}/health", get(health::health))
         .route("/api/server-stats", get(stats))
-}
-
-/// Which pool is meant.
-#[derive(Debug, Deserialize)]
-pub(super) struct InPool {
-    pool: Option<String>,
 }
 
 /// A server as the API shows it.

@@ -13,9 +13,9 @@ use gatewright_model::endpoint::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{InPool, Server, find, unknown};
+use super::{Server, find, unknown};
 use crate::access::Who;
-use crate::admin::asked::{Asked, Named};
+use crate::admin::asked::{Asked, InPool, Named};
 use crate::admin::body::Body;
 use crate::admin::fields::{period, pool_of, unchecked};
 use crate::admin::precondition::{Expected, outcome};

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use super::{InPool, find};
-use crate::admin::asked::{Asked, Named};
+use super::find;
+use crate::admin::asked::{Asked, InPool, Named};
 use crate::admin::envelope::{Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
