@@ -100,6 +100,55 @@ async fn an_acknowledged_change_is_there_after_a_kill() {
     }
 }
 
+/// Two operators, each adding one server after the other until the gateway is
+/// gone; which servers they were told are there.
+async fn add_until_the_end(gateway: &Gateway, first: u16) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for port in (first..first + 2000).step_by(2) {
+        let call = gateway.call("POST", "/api/servers").json(&somewhere(port));
+        match call.try_send().await {
+            Some(answer) if answer.is_whole && answer.status() == 201 => {
+                acknowledged.push(format!("127.0.0.1:{port}"));
+            }
+            _ => break,
+        }
+    }
+    acknowledged
+}
+
+#[tokio::test]
+async fn whenever_it_is_killed_no_acknowledged_change_is_lost_and_none_is_half_there() {
+    let a = Upstream::named("a").await;
+    let own = a.address().to_string();
+    let mut gateway = before(&a).await;
+    let mut told = 0;
+    for round in 0..20_u64 {
+        let killed = async {
+            // Any moment will do: after so many changes, and then some.
+            eventually("changes are under way", async || {
+                gateway.says_how_often(" is in force on ") as u64 >= round % 7
+            })
+            .await;
+            tokio::time::sleep(std::time::Duration::from_micros(round * 613 % 5000)).await;
+            gateway.kill();
+        };
+        let first = 1000 + 2000 * (round as u16);
+        let even = add_until_the_end(&gateway, first);
+        let odd = add_until_the_end(&gateway, first + 1);
+        let (even, odd, ()) = tokio::join!(even, odd, killed);
+        gateway.restart().await;
+        let weights = weights(&gateway).await;
+        for id in even.iter().chain(&odd) {
+            assert!(weights.iter().any(|(known, _)| known == id), "{id} is gone");
+        }
+        for (id, weight) in weights.iter().filter(|(id, _)| *id != own) {
+            assert!(id.ends_with(&format!(":{weight}")), "{id} has {weight}");
+        }
+        told += even.len() + odd.len();
+    }
+    assert!(told > 20, "{told} changes were acknowledged");
+}
+
 #[tokio::test]
 async fn the_file_wins_where_it_is_edited_later() {
     let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];

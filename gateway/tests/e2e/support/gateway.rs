@@ -220,6 +220,11 @@ impl Gateway {
         .await;
     }
 
+    /// How often a word is in its log.
+    pub(crate) fn says_how_often(&self, text: &str) -> usize {
+        self.log().matches(text).count()
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("no panic").clone()

@@ -65,14 +65,18 @@ impl Call<'_> {
 
     /// Send it on a connection of its own and read the answer.
     pub(crate) async fn send(self) -> Message {
+        self.try_send().await.expect("an answer")
+    }
+
+    /// [`Call::send`] to a gateway that may end meanwhile.
+    pub(crate) async fn try_send(self) -> Option<Message> {
         let address = self.gateway.admin_address();
-        let stream = TcpStream::connect(address).await.expect("it accepts");
-        let mut wire = Wire::new(stream);
+        let mut wire = Wire::new(TcpStream::connect(address).await.ok()?);
         let length = self.body.len();
         let Self { head, body, .. } = self;
-        wire.send(format!("{head}content-length: {length}\r\n\r\n{body}"))
-            .await;
-        wire.response().await
+        let request = format!("{head}content-length: {length}\r\n\r\n{body}");
+        wire.try_send(request).await.ok()?;
+        wire.try_response().await
     }
 
     /// Send it; it must be refused with this status. The error of the answer.
