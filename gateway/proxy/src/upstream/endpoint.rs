@@ -181,6 +181,7 @@ mod tests {
             port: 80,
             weight: 1,
             labels: Default::default(),
+            health: None,
             state,
         };
         Upstream::new(&endpoint, 0, 1, HeadLimits::DEFAULT)

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::admin::envelope::{Success, success};
 use crate::admin::fields::algorithm_name;
 use crate::control::Control;
-use crate::overview::{ServerFigures, mean, server};
+use crate::overview::{ServerFigures, server};
 
 /// A pool's figures since its servers were added.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub(in crate::admin) async fn pools(
             total_requests: sum(|server| server.requests),
             failed_requests: sum(|server| server.failures),
             active_connections: sum(|server| server.active.into()),
-            average_response_time: mean(&latency).map(milliseconds),
+            average_response_time: latency.mean().map(milliseconds),
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
         }
@@ -86,7 +86,7 @@ pub(in crate::admin) async fn servers(
         failed_requests: server.failures,
         connect_failures: server.connect_failures,
         active_connections: server.active,
-        average_response_time: mean(&server.latency).map(milliseconds),
+        average_response_time: server.latency.mean().map(milliseconds),
         median_response_time: server.latency.quantile(0.5).map(milliseconds),
         p99_response_time: server.latency.quantile(0.99).map(milliseconds),
     });
