@@ -8,6 +8,8 @@
 //! sending code runs while it is warm.
 //!
 //! Nothing waits for a timer: the round of a single request is that request.
+//! Who writes more than a few kilobytes at once, or closes, does not wait for
+//! the round's end, nor do those who wrote before.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -63,6 +65,8 @@ struct Line {
     /// What the socket did not take.
     rest: RefCell<BytesMut>,
     failure: Cell<Option<io::ErrorKind>>,
+    /// Whether the outbox has a letter of it.
+    is_posted: Cell<bool>,
     /// Wakes whoever wants to write more, when the rest has gone.
     writer: RefCell<Option<Waker>>,
 }
@@ -80,7 +84,7 @@ impl Outbox {
             self.send();
             self.held
                 .borrow_mut()
-                .retain(|line| line.poll_rest(cx).is_pending());
+                .retain(|line| is_used(line) && line.poll_rest(cx).is_pending());
             Poll::<()>::Pending
         })
         .await;
@@ -99,7 +103,7 @@ impl Outbox {
         let Letters { bytes, addressed } = &mut *letters;
         let mut start = 0;
         for (line, end) in addressed.drain(..) {
-            if line.send(&bytes[start..end]) {
+            if line.send(&bytes[start..end]) && is_used(&line) {
                 self.held.borrow_mut().push(line);
             }
             start = end;
@@ -120,7 +124,12 @@ impl Outbox {
         }
         letters.bytes.extend_from_slice(bytes);
         let end = letters.bytes.len();
-        letters.addressed.push((Rc::clone(line), end));
+        match letters.addressed.last_mut() {
+            // A head and its body go out as one.
+            Some((last, its_end)) if Rc::ptr_eq(last, line) => *its_end = end,
+            _ => letters.addressed.push((Rc::clone(line), end)),
+        }
+        line.is_posted.set(true);
         if end > FULL {
             drop(letters);
             self.send();
@@ -128,10 +137,17 @@ impl Outbox {
     }
 }
 
+/// Whether the connection is still somebody's: one that was cut does not stay
+/// open for what its peer does not take.
+fn is_used(line: &Rc<Line>) -> bool {
+    Rc::strong_count(line) > 1
+}
+
 impl Line {
     /// Send now what fits; returns whether a rest has come to be, which
     /// somebody has to see to.
     fn send(&self, bytes: &[u8]) -> bool {
+        self.is_posted.set(false);
         let mut rest = self.rest.borrow_mut();
         if !rest.is_empty() {
             rest.extend_from_slice(bytes);
@@ -232,6 +248,7 @@ impl Posted {
                 socket: Some(socket),
                 rest: RefCell::default(),
                 failure: Cell::new(None),
+                is_posted: Cell::new(false),
                 writer: RefCell::default(),
             }),
             outbox: Rc::clone(outbox),
@@ -239,9 +256,22 @@ impl Posted {
     }
 
     /// Post bytes, however many. Should the connection be broken, reading
-    /// tells.
+    /// tells: what breaks it wakes the reader too.
     pub(crate) fn post(&self, bytes: &[u8]) {
         self.outbox.post(&self.line, bytes);
+    }
+
+    /// Whether all that was written has been taken.
+    pub(crate) fn is_clear(&self) -> bool {
+        let line = &self.line;
+        !line.is_posted.get() && line.failure.get().is_none() && line.rest.borrow().is_empty()
+    }
+
+    /// Send now what was posted, so that something else can come after it.
+    fn send_posted(&self) {
+        if self.line.is_posted.get() {
+            self.outbox.send();
+        }
     }
 
     /// Read without waiting.
@@ -256,7 +286,14 @@ impl AsyncRead for Posted {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().reading).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.reading).poll_read(cx, buffer))?;
+        match this.line.failure.get() {
+            // The writing side has had the cause; here it looks like an end.
+            Some(failure) if buffer.filled().len() == before => Poll::Ready(Err(failure.into())),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 }
 
@@ -272,8 +309,7 @@ impl AsyncWrite for Posted {
             outbox.post(line, bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        // What was posted before comes before.
-        outbox.send();
+        self.send_posted();
         ready!(line.poll_ready(cx))?;
         line.poll_write(cx, bytes)
     }
@@ -284,14 +320,31 @@ impl AsyncWrite for Posted {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outbox.send();
+        self.send_posted();
         ready!(self.line.poll_ready(cx))?;
-        Poll::Ready(SockRef::from(self.line.socket()?).shutdown(Shutdown::Write))
+        let shut = SockRef::from(self.line.socket()?).shutdown(Shutdown::Write);
+        Poll::Ready(match shut {
+            // The peer was first.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            shut => shut,
+        })
+    }
+}
+
+impl Drop for Posted {
+    fn drop(&mut self) {
+        let has_rest = !self.line.rest.borrow().is_empty();
+        if has_rest && let Some(closer) = &*self.outbox.closer.borrow() {
+            // It holds the line, and lets go of it now.
+            closer.wake_by_ref();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::mem::MaybeUninit;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::task::LocalSet;
@@ -321,7 +374,8 @@ mod tests {
         let (posted, peer) = pair(&outbox).await;
         posted.post(b"one");
         let mut buffer = [0; 8];
-        let early = peer.try_read(&mut buffer);
+        // The socket itself is asked: what the runtime knows of it is older.
+        let early = SockRef::from(&peer).peek(&mut [MaybeUninit::uninit()]);
         assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
         outbox.send();
         peer.readable().await.unwrap();
@@ -380,6 +434,23 @@ mod tests {
             };
             let (read, ()) = tokio::join!(reading, writing);
             assert_eq!(read, 20_000_004);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_given_up_is_closed_whatever_its_peer_has_not_taken() {
+        with_rounds(|outbox| async move {
+            let (posted, mut peer) = pair(&outbox).await;
+            posted.post(&vec![0; 20_000_000]);
+            tokio::task::yield_now().await;
+            assert!(!posted.is_clear(), "the socket takes less than that");
+            drop(posted);
+            let mut read = Vec::new();
+            // It ends, with or without a reset, and before everything came.
+            let _ = peer.read_to_end(&mut read).await;
+            assert!(read.len() < 20_000_000);
+            assert!(outbox.held.borrow().is_empty());
         })
         .await;
     }

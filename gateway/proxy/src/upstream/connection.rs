@@ -74,8 +74,14 @@ impl Connection {
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         let read = self.stream.try_read(&mut byte);
-        self.buffer.is_empty()
+        self.is_clear()
+            && self.buffer.is_empty()
             && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Whether the server has been sent all that was written.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.stream.is_clear()
     }
 
     /// Send a request's head, at the end of this round.
