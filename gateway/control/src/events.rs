@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use gatewright_host::{Happening, HostEvent};
+use gatewright_host::{Happening, HostEvent, Part};
 use gatewright_model::config::{Key, LeftOut};
 use gatewright_proxy::HealthChange;
 
@@ -78,10 +78,14 @@ fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         role,
         pool,
         plugin,
+        part,
         version,
         happening,
     } = event;
     write!(f, "plugin {plugin} {} ({role}", version.short())?;
+    if *part != Part::Active {
+        write!(f, " {part}")?;
+    }
     if let Some(pool) = pool {
         write!(f, " of pool {pool}")?;
     }

@@ -22,6 +22,9 @@ use crate::watcher::Sight;
 /// Where compiled components are kept in the data folder.
 const CACHE_FOLDER: &str = "cache";
 
+/// Where components are kept in the data folder.
+const COMPONENTS_FOLDER: &str = "plugins";
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
 #[expect(
@@ -89,7 +92,7 @@ impl Gateway {
         refuse_an_open_door(&draft.wanted, &access)?;
         let (bound, admin) = bind(&draft.wanted)?;
         let listeners = bound.addresses();
-        let host = host(&draft.wanted.config, options.compiler).await?;
+        let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
         let (draft, ready) = prepare(&origin, &host, draft).await?;
         let events = Arc::new(Events::default());
         settle(&store, &events, kept, &draft).await?;
@@ -232,10 +235,14 @@ fn bind(wanted: &Wanted) -> Result<(Bound, TcpListener), StartError> {
     Ok((bound, admin))
 }
 
-async fn host(config: &Config, compiler: Compiler) -> Result<Arc<Host>, StartError> {
+async fn host(config: &Config, compiler: Compiler, keep: Keep) -> Result<Arc<Host>, StartError> {
     let options = HostOptions {
         workers: config.workers,
         cache: config.admin.data.join(CACHE_FOLDER),
+        components: match keep {
+            Keep::InDataFolder => Some(config.admin.data.join(COMPONENTS_FOLDER)),
+            Keep::InMemory => None,
+        },
         compiler,
     };
     let starting = tokio::task::spawn_blocking(|| Host::start(options));

@@ -7,7 +7,7 @@ mod ladder;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_host::Figure;
+use gatewright_host::{Figure, Part};
 use gatewright_model::endpoint::Health;
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PoolName};
@@ -113,7 +113,9 @@ pub struct PluginFigures {
     pub pool: Option<PoolName>,
     /// Which of several policies that are the same plugin, counted from 0.
     pub ordinal: usize,
-    /// The version that decides.
+    /// What it is there for.
+    pub part: Part,
+    /// The version.
     pub version: Digest,
     /// Decisions that were asked for.
     pub decisions: u64,

@@ -105,6 +105,7 @@ fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
     let options = HostOptions {
         workers: 1,
         cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+        components: None,
         compiler: Compiler::InProcess,
     };
     let host = Host::start_on(lanes, options).unwrap();

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use gatewright_model::id::PluginName;
+use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::{Grant, Role};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -39,6 +39,15 @@ pub enum Refusal {
         path: PathBuf,
         error: std::io::Error,
     },
+    #[error("there is no version {digest} of it any more; upload it again, or name another one")]
+    NoSuchVersion { digest: Digest },
+    #[error("its version {digest} cannot be read from the data folder: {error}; upload it again")]
+    Unkept {
+        digest: Digest,
+        error: std::io::Error,
+    },
+    #[error("it cannot be kept in the data folder: {0}")]
+    NotKept(#[source] std::io::Error),
     #[error("the component is larger than {} MiB", COMPONENT_BYTES >> 20)]
     TooLarge,
     #[error("this is not WebAssembly: it does not begin with the bytes \\0asm")]
@@ -76,6 +85,10 @@ pub enum Refusal {
         needed: String,
         exported: String,
     },
+    #[error(
+        "it is built for none of the contract's worlds: that needs one of the exports {needed}, and it exports {exported}"
+    )]
+    NoRole { needed: String, exported: String },
     #[error("a function has another type than the contract says: {0}")]
     Mistyped(String),
     #[error("config{}: {reason}", at(key))]
@@ -96,16 +109,33 @@ impl Refusal {
         Self::Link(error)
     }
 
+    /// It exports none of the contract's interfaces.
+    pub(crate) fn without_role(exports: &[String]) -> Self {
+        Self::NoRole {
+            needed: Role::ALL
+                .into_iter()
+                .flat_map(needed)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(", "),
+            exported: listed(exports),
+        }
+    }
+
     pub(crate) fn wrong_role(role: Role, exports: &[String]) -> Self {
         let needed: Vec<_> = needed(role).iter().map(|name| interface(name)).collect();
         Self::WrongRole {
             role,
             needed: needed.join(" or "),
-            exported: match exports {
-                [] => "nothing".to_owned(),
-                exports => exports.join(", "),
-            },
+            exported: listed(exports),
         }
+    }
+}
+
+fn listed(exports: &[String]) -> String {
+    match exports {
+        [] => "nothing".to_owned(),
+        exports => exports.join(", "),
     }
 }
 

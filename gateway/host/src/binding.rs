@@ -1,12 +1,13 @@
 //! A binding: one version of a plugin in one seat of the chain, with one
 //! configuration. All workers share it; each has an instance of its own.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatewright_model::id::{Digest, PluginName, PoolName};
+use gatewright_model::id::{Digest, PluginName, PoolName, Slot};
 use gatewright_model::role::{Grant, Role};
 
 use crate::event::{Happening, HostEvent};
@@ -20,6 +21,7 @@ use crate::shared::Shared;
 use crate::space::Space;
 use crate::statistics::SeatCounters;
 use crate::version::Version;
+use crate::view::Answer;
 use crate::window::FaultWindow;
 
 /// A seat of the chain and the plugin in it, whatever the version: what keeps
@@ -34,6 +36,30 @@ pub struct Place {
     pub plugin: PluginName,
     /// Which of several policies that are the same plugin, counted from 0.
     pub ordinal: usize,
+    /// What the plugin is there for.
+    pub part: Part,
+}
+
+/// What a version is in its seat for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// It decides.
+    #[default]
+    Active,
+    /// It decides for a share of the requests.
+    Canary,
+    /// It is asked too and never obeyed.
+    Shadow,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Canary => "canary",
+            Self::Shadow => "shadow",
+        })
+    }
 }
 
 impl fmt::Display for Place {
@@ -50,9 +76,16 @@ impl fmt::Display for Place {
             }
             (role, Some(pool)) => write!(f, "pools.{pool}.{role}"),
             (role, None) => write!(f, "{role}"),
+        }?;
+        match self.part {
+            Part::Active => Ok(()),
+            part => write!(f, " ({part})"),
         }
     }
 }
+
+/// How often each endpoint was chosen: by whoever decided, and by a shadow.
+pub type Choices = BTreeMap<Slot, (u64, u64)>;
 
 /// All that makes a binding what it is: when any of it changes, there is a new
 /// binding with new instances.
@@ -86,6 +119,16 @@ pub(crate) struct Estate {
     pub(crate) space: Space,
 }
 
+impl Estate {
+    /// A shadow's, which sees the values of the one who decides.
+    pub(crate) fn over(active: &Arc<Self>) -> Self {
+        Self {
+            space: Space::over(active),
+            ..Self::default()
+        }
+    }
+}
+
 /// One version of a plugin in one seat of the chain.
 pub struct Binding {
     pub(crate) terms: Terms,
@@ -98,6 +141,8 @@ pub struct Binding {
     /// Whether it is only tried: its faults are nobody else's business.
     pub(crate) on_trial: bool,
     counters: Box<[SeatCounters]>,
+    /// What a shadow's answers came to, by worker.
+    comparisons: Box<[Mutex<Choices>]>,
     quarantined: AtomicBool,
     window: Mutex<FaultWindow>,
     preparation_ns: AtomicU64,
@@ -121,6 +166,7 @@ impl Binding {
             stands_in_for: None,
             on_trial: false,
             counters: (0..workers).map(|_| SeatCounters::default()).collect(),
+            comparisons: (0..workers).map(|_| Mutex::default()).collect(),
             quarantined: AtomicBool::new(false),
             window: Mutex::default(),
             preparation_ns: AtomicU64::new(u64::MAX),
@@ -140,6 +186,11 @@ impl Binding {
     /// The seat's pool; none for policies and the router.
     pub fn pool(&self) -> Option<&PoolName> {
         self.terms.place.pool.as_ref()
+    }
+
+    /// What the version is in its seat for.
+    pub fn part(&self) -> Part {
+        self.terms.place.part
     }
 
     /// The plugin.
@@ -173,6 +224,40 @@ impl Binding {
     /// What each worker counted, by worker.
     pub fn counters(&self) -> &[SeatCounters] {
         &self.counters
+    }
+
+    /// How often each endpoint was chosen in the decisions that a shadow was
+    /// asked for too: by whoever decided, and by the shadow.
+    pub fn choices(&self) -> Choices {
+        let mut sum = Choices::default();
+        for choices in &self.comparisons {
+            let choices = choices.lock().unwrap_or_else(PoisonError::into_inner);
+            for (slot, (decided, shadow)) in &*choices {
+                let both = sum.entry(*slot).or_default();
+                both.0 += decided;
+                both.1 += shadow;
+            }
+        }
+        sum
+    }
+
+    /// Note what a shadow said beside what counted. Only the worker's own
+    /// thread may call it.
+    pub(crate) fn compared(&self, worker: usize, answers: (Answer, Answer), agree: bool) {
+        let counters = &self.counters[worker];
+        counters.compared.add(1);
+        if agree {
+            counters.agreed.add(1);
+        }
+        // Nobody waits for it but who looks at the comparison.
+        let choices = self.comparisons[worker].lock();
+        let mut choices = choices.unwrap_or_else(PoisonError::into_inner);
+        if let (Answer::Endpoint(Some(slot)), _) = answers {
+            choices.entry(slot).or_default().0 += 1;
+        }
+        if let (_, Answer::Endpoint(Some(slot))) = answers {
+            choices.entry(slot).or_default().1 += 1;
+        }
     }
 
     /// The plugin's log at this place, over all versions.
@@ -275,6 +360,7 @@ impl Binding {
             role: place.role,
             pool: place.pool.clone(),
             plugin: place.plugin.clone(),
+            part: place.part,
             version: self.terms.version,
             happening,
         }

@@ -84,7 +84,7 @@ impl Cache {
 }
 
 /// An extension that no other writer uses, here or in another process.
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     static WRITES: AtomicU64 = AtomicU64::new(0);
     let write = WRITES.fetch_add(1, Ordering::Relaxed);
     format!("{}-{write}.part", process::id())

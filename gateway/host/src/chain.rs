@@ -97,6 +97,35 @@ impl Chain {
         self.router.renew(update.router, snapshot);
     }
 
+    /// Whether a shadow is asked in any seat.
+    pub fn is_shadowed(&self) -> bool {
+        self.seats().any(|seat| seat.is_shadowed())
+    }
+
+    /// Ask the shadows about the decisions that were kept for them. To be called
+    /// when nothing waits for the worker.
+    pub fn run_shadows(&mut self) {
+        self.seats_mut().for_each(Seat::run_shadow);
+    }
+
+    fn seats(&self) -> impl Iterator<Item = &Seat> {
+        let policies = self.policies.iter().map(|policy| &policy.seat);
+        let pools = self.pools.iter();
+        let pools = pools.flat_map(|pool| pool.affinity.iter().chain([&pool.balancer]));
+        policies
+            .chain(&self.finishers)
+            .chain(pools)
+            .chain([&self.router])
+    }
+
+    fn seats_mut(&mut self) -> impl Iterator<Item = &mut Seat> {
+        let policies = self.policies.iter_mut().map(|policy| &mut policy.seat);
+        let pools = self.pools.iter_mut();
+        let pools = pools.flat_map(|pool| pool.affinity.iter_mut().chain([&mut pool.balancer]));
+        let rest = self.finishers.iter_mut().chain([&mut self.router]);
+        policies.chain(pools).chain(rest)
+    }
+
     /// Take out all seats but the router's.
     fn disband(&mut self) -> Past {
         let mut past: Vec<_> = self.policies.drain(..).map(|policy| policy.seat).collect();

@@ -9,9 +9,19 @@ use gatewright_model::pool::Pool;
 use crate::binding::Binding;
 use crate::chain::{ChainUpdate, PoolUpdate};
 use crate::instance::Instance;
-use crate::seat::SeatUpdate;
+use crate::occupant::OccupantUpdate;
+use crate::seat::{CanaryUpdate, SeatUpdate, ShadowUpdate};
 
 /// A seat on all workers.
+pub(crate) struct SeatDraft {
+    pub(crate) active: Draft,
+    /// And its share of the requests, in percent.
+    pub(crate) canary: Option<(Draft, u8)>,
+    /// And its share of the decisions, in percent.
+    pub(crate) shadow: Option<(Draft, u8)>,
+}
+
+/// One of a seat's versions on all workers.
 pub(crate) struct Draft {
     pub(crate) binding: Arc<Binding>,
     pub(crate) pool: Option<Arc<Pool>>,
@@ -21,10 +31,10 @@ pub(crate) struct Draft {
 
 /// All seats, on all workers.
 pub(crate) struct Drafts {
-    pub(crate) policies: Vec<(Draft, OnFault)>,
-    pub(crate) finishers: Vec<Draft>,
-    pub(crate) router: Draft,
-    pub(crate) pools: Vec<(Option<Draft>, Draft)>,
+    pub(crate) policies: Vec<(SeatDraft, OnFault)>,
+    pub(crate) finishers: Vec<SeatDraft>,
+    pub(crate) router: SeatDraft,
+    pub(crate) pools: Vec<(Option<SeatDraft>, SeatDraft)>,
 }
 
 impl Drafts {
@@ -40,7 +50,7 @@ impl Drafts {
 
     /// The seats of the last worker that has not got them yet.
     fn chain(&mut self, worker: usize) -> ChainUpdate {
-        let seat = |draft: &mut Draft| draft.seat(worker);
+        let seat = |draft: &mut SeatDraft| draft.seat(worker);
         let policies = self.policies.iter_mut();
         let pools = self.pools.iter_mut();
         ChainUpdate {
@@ -59,9 +69,25 @@ impl Drafts {
     }
 }
 
-impl Draft {
+impl SeatDraft {
     fn seat(&mut self, worker: usize) -> SeatUpdate {
         SeatUpdate {
+            active: self.active.occupant(worker),
+            canary: self.canary.as_mut().map(|(draft, percent)| CanaryUpdate {
+                occupant: draft.occupant(worker),
+                percent: *percent,
+            }),
+            shadow: self.shadow.as_mut().map(|(draft, sample)| ShadowUpdate {
+                occupant: draft.occupant(worker),
+                sample: *sample,
+            }),
+        }
+    }
+}
+
+impl Draft {
+    fn occupant(&mut self, worker: usize) -> OccupantUpdate {
+        OccupantUpdate {
             binding: Arc::clone(&self.binding),
             worker,
             pool: self.pool.as_ref().map(|pool| pool.index),

@@ -3,6 +3,7 @@
 use gatewright_model::id::{Digest, PluginName, PoolName};
 use gatewright_model::role::Role;
 
+use crate::binding::Part;
 use crate::fault::Fault;
 
 /// Something that an operator would want to know, with the seat it is about.
@@ -14,6 +15,8 @@ pub struct HostEvent {
     pub pool: Option<PoolName>,
     /// The plugin.
     pub plugin: PluginName,
+    /// What it is there for.
+    pub part: Part,
     /// The plugin's version.
     pub version: Digest,
     /// What happened.

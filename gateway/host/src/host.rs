@@ -18,6 +18,7 @@ use crate::plan::{Plan, PrepareError, Prepared};
 use crate::preparation::Preparation;
 use crate::preparer;
 use crate::shared::Shared;
+use crate::shelf::Shelf;
 use crate::ticker::TickerThread;
 
 /// What a host is to be.
@@ -27,6 +28,9 @@ pub struct HostOptions {
     pub workers: usize,
     /// The folder for compiled components; made if it is not there.
     pub cache: PathBuf,
+    /// The folder for the components themselves; made if it is not there. None
+    /// keeps them in memory.
+    pub components: Option<PathBuf>,
     /// Where components are compiled.
     pub compiler: Compiler,
 }
@@ -37,8 +41,8 @@ pub enum HostError {
     /// The engine does not run on this machine.
     #[error("the WebAssembly engine cannot be set up: {0:#}")]
     Engine(wasmtime::Error),
-    /// The folder for compiled components cannot be had.
-    #[error("the folder {} for compiled components cannot be made: {error}", path.display())]
+    /// A folder for components cannot be had.
+    #[error("the folder {} for components cannot be made: {error}", path.display())]
     Cache {
         /// The folder.
         path: PathBuf,
@@ -83,6 +87,9 @@ impl Host {
         let path = options.cache;
         let cache = Cache::open(&path, engine::fingerprint(&engine));
         let cache = cache.map_err(|error| HostError::Cache { path, error })?;
+        let shelf = Shelf::open(options.components.as_deref());
+        let path = options.components.unwrap_or_default();
+        let shelf = shelf.map_err(|error| HostError::Cache { path, error })?;
         let ticker = TickerThread::start(engine.clone()).map_err(HostError::Thread)?;
         let (orders, received) = mpsc::channel();
         preparer::start(received).map_err(HostError::Thread)?;
@@ -90,7 +97,7 @@ impl Host {
         Ok(Arc::new(Self {
             workers: options.workers,
             shared: Arc::new(Shared::new(engine.clone(), ticker, orders)),
-            library: Library::new(engine, linkers, cache, compiling),
+            library: Library::new(engine, linkers, (cache, shelf), compiling),
             preparing: Mutex::default(),
         }))
     }

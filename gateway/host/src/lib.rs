@@ -1,13 +1,14 @@
 //! The plugin host: it runs the WebAssembly components that make every decision
 //! of the gateway, within budgets, and says at once when one has no answer.
 //!
-//! Reading order: [`view`] is how a decision sees an exchange; `seat` makes one
-//! decision and `chain` holds a worker's seats; `instance` is a running plugin
+//! Reading order: [`view`] is how a decision sees an exchange; `occupant` makes
+//! one decision, `seat` says which of several versions does, `chain` holds a
+//! worker's seats and `trace` writes down what they said; `instance` is a running plugin
 //! and `guest` the data that its imports (`imports/`) work on; `lanes` are the
 //! two ways into it, through the component model or `direct`. `host` and
 //! `preparation` turn a snapshot into a plan and what each worker needs;
 //! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
-//! `version`; `binding`, `window`, `ticker` and `preparer` hold faults in check, and
+//! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`, `window`, `ticker` and `preparer` hold faults in check, and
 //! `backtrace` words them.
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
@@ -34,10 +35,12 @@ mod guest;
 mod host;
 mod imports;
 mod instance;
+mod intake;
 mod journal;
 mod lanes;
 mod library;
 mod limits;
+mod occupant;
 mod patience;
 mod plan;
 mod preparation;
@@ -45,17 +48,19 @@ mod preparer;
 mod seat;
 mod sessions;
 mod shared;
+mod shelf;
 mod space;
 mod statistics;
 mod sticking;
 mod ticker;
+mod trace;
 mod trial;
 mod version;
 pub mod view;
 mod window;
 
 pub use admission::Refusal;
-pub use binding::{Binding, Place};
+pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
 pub use compile::{CompileError, Compiler, compile, lower_limits};
 pub use defaults::{DefaultPlugin, defaults};
@@ -63,6 +68,7 @@ pub use event::{Happening, HostEvent};
 pub use fault::Fault;
 pub use figures::{Figure, Figures};
 pub use host::{Host, HostError, HostOptions};
+pub use intake::Component;
 pub use journal::{Journal, Level, LogEntry};
 #[doc(hidden)]
 pub use lanes::Lanes;
@@ -70,4 +76,5 @@ pub use plan::{Plan, PrepareError, Prepared};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use statistics::SeatCounters;
-pub use view::{Edit, Effects, Ending, ExchangeView, Lent, Outcome, Route, Verdict};
+pub use trace::{Step, Trace};
+pub use view::{Answer, Edit, Effects, Ending, ExchangeView, Lent, Outcome, Route, Verdict};

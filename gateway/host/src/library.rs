@@ -1,6 +1,7 @@
 //! The versions that the host has at hand, and which came after which.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -15,6 +16,7 @@ use crate::code;
 use crate::compile::Compiling;
 use crate::defaults::defaults;
 use crate::imports::Linkers;
+use crate::shelf::Shelf;
 use crate::version::Version;
 
 /// Versions of a plugin that are kept to go back to.
@@ -25,6 +27,7 @@ pub(crate) struct Library {
     engine: Engine,
     linkers: Linkers,
     cache: Cache,
+    shelf: Shelf,
     compiling: Compiling,
     known: Mutex<HashMap<Digest, Weak<Version>>>,
     seated: Mutex<HashMap<PluginName, Vec<Arc<Version>>>>,
@@ -34,41 +37,108 @@ impl Library {
     pub(crate) fn new(
         engine: Engine,
         linkers: Linkers,
-        cache: Cache,
+        (cache, shelf): (Cache, Shelf),
         compiling: Compiling,
     ) -> Self {
         Self {
             engine,
             linkers,
             cache,
+            shelf,
             compiling,
             known: Mutex::default(),
             seated: Mutex::default(),
         }
     }
 
-    /// The version that a source holds now: from its file, or of the default
-    /// set. Compiles it unless that was done before.
+    /// A version of a plugin, or the one that its source holds now: its file's,
+    /// the one that it was uploaded as, or the default set's. Compiles it unless
+    /// that was done before, and keeps it.
     pub(crate) fn version(
         &self,
         plugin: &PluginName,
         source: Option<&PluginSource>,
+        wanted: Option<Digest>,
     ) -> Result<Arc<Version>, Refusal> {
-        match source.and_then(|source| source.file.as_deref()) {
-            Some(path) => self.version_of(&read(path)?),
-            None => self.version_of(default(plugin)?),
+        let file = source.and_then(|source| source.file.as_deref());
+        let uploaded = source.and_then(|source| source.version);
+        match (wanted, file, uploaded) {
+            (Some(digest), ..) | (None, None, Some(digest)) => {
+                self.version_at(plugin, file, digest)
+            }
+            (None, Some(path), _) => self.take_in(&read(path)?),
+            (None, None, None) => self.version_of(default(plugin)?),
         }
     }
 
-    fn version_of(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
-        admission::is_component(bytes)?;
-        let digest = Digest(Sha256::digest(bytes).into());
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(version) = known.get(&digest).and_then(Weak::upgrade) {
+    /// The version of a component from elsewhere, which is kept.
+    fn take_in(&self, component: &[u8]) -> Result<Arc<Version>, Refusal> {
+        let version = self.version_of(component)?;
+        self.keep(version.digest, component)?;
+        Ok(version)
+    }
+
+    /// Keep a component, unless it is.
+    pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), Refusal> {
+        let kept = self.shelf.load(digest).map(drop);
+        let kept = kept.or_else(|_| self.shelf.keep(digest, component));
+        kept.map_err(Refusal::NotKept)
+    }
+
+    /// The version of a digest: kept, of the default set, or in the plugin's
+    /// file now.
+    fn version_at(
+        &self,
+        plugin: &PluginName,
+        file: Option<&Path>,
+        digest: Digest,
+    ) -> Result<Arc<Version>, Refusal> {
+        if let Some(version) = self.known(digest) {
             return Ok(version);
         }
-        // Compiling takes long; others need not wait for it.
-        drop(known);
+        match self.shelf.load(digest) {
+            Ok(component) => return self.version_of(&component),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Refusal::Unkept { digest, error }),
+        }
+        if is_default(plugin, digest) {
+            return self.version_of(default(plugin)?);
+        }
+        let in_file = file.map(|path| self.take_in(&read(path)?)).transpose()?;
+        let found = in_file.filter(|version| version.digest == digest);
+        found.ok_or(Refusal::NoSuchVersion { digest })
+    }
+
+    /// A component that is kept.
+    pub(crate) fn component(&self, plugin: &PluginName, digest: Digest) -> io::Result<Vec<u8>> {
+        match default(plugin) {
+            Ok(component) if is_default(plugin, digest) => Ok(component.to_vec()),
+            _ => self.shelf.load(digest),
+        }
+    }
+
+    /// Keep a component no more.
+    pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
+        self.shelf.forget(digest)
+    }
+
+    /// The digests of the components that are kept.
+    pub(crate) fn kept(&self) -> io::Result<Vec<Digest>> {
+        self.shelf.list()
+    }
+
+    fn known(&self, digest: Digest) -> Option<Arc<Version>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&digest).and_then(Weak::upgrade)
+    }
+
+    /// The version of a component, compiled unless that was done before.
+    pub(crate) fn version_of(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
+        admission::is_component(bytes)?;
+        let digest = Digest(Sha256::digest(bytes).into());
+        if let Some(version) = self.known(digest) {
+            return Ok(version);
+        }
         let loaded = match self.cache.load(&self.engine, digest) {
             Some(loaded) => loaded,
             None => {
@@ -118,6 +188,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::TooLarge);
     }
     std::fs::read(path).map_err(unreadable)
+}
+
+/// Whether a digest is that of a plugin of the default set.
+pub(crate) fn is_default(plugin: &PluginName, digest: Digest) -> bool {
+    default(plugin).is_ok_and(|component| digest == Digest(Sha256::digest(component).into()))
 }
 
 fn default(plugin: &PluginName) -> Result<&'static [u8], Refusal> {

@@ -11,10 +11,11 @@ use gatewright_model::role::{Grant, Role};
 use gatewright_model::snapshot::Snapshot;
 
 use crate::admission::Refusal;
-use crate::binding::{Binding, Estate, Place, Terms};
-use crate::drafts::{Draft, Drafts};
+use crate::binding::{Binding, Estate, Part, Place, Terms};
+use crate::drafts::{Draft, Drafts, SeatDraft};
 use crate::host::Host;
 use crate::instance::{Assignment, Budget, Instance};
+use crate::library::is_default;
 use crate::plan::{Plan, PrepareError, Prepared};
 use crate::sessions::Sessions;
 use crate::trial;
@@ -29,7 +30,7 @@ pub(crate) struct Preparation<'a> {
     host: &'a Host,
     snapshot: &'a Arc<Snapshot>,
     previous: Option<&'a Plan>,
-    versions: HashMap<PluginName, Arc<Version>>,
+    versions: HashMap<(PluginName, Option<Digest>), Arc<Version>>,
     plan: Plan,
 }
 
@@ -55,7 +56,7 @@ impl<'a> Preparation<'a> {
             let same = |other: &&config::Policy| other.binding.plugin == policy.binding.plugin;
             let ordinal = config.policies[..index].iter().filter(same).count();
             let draft = self.draft(&policy.binding, None, ordinal)?;
-            match draft.binding.role() {
+            match draft.active.binding.role() {
                 Role::ResponsePolicy => finishers.push(draft),
                 _ => policies.push((draft, policy.on_fault)),
             }
@@ -77,7 +78,8 @@ impl<'a> Preparation<'a> {
             router,
             pools,
         };
-        for binding in &self.plan.bindings {
+        let active = self.plan.bindings.iter();
+        for binding in active.filter(|binding| binding.part() == Part::Active) {
             self.host.library.seated(binding.plugin(), &binding.version);
         }
         Ok(Prepared {
@@ -95,42 +97,96 @@ impl<'a> Preparation<'a> {
         self.plan.tables.insert(name.clone(), pool.table_version);
     }
 
-    /// Seat what the configuration says, or what stands in for it.
+    /// All versions that the configuration wants in a seat.
     fn draft(
         &mut self,
         binding: &config::Binding,
         pool: Option<&Arc<Pool>>,
         ordinal: usize,
-    ) -> Result<Draft, PrepareError> {
+    ) -> Result<SeatDraft, PrepareError> {
         let mut place = Place {
             role: binding.role,
             pool: pool.map(|pool| pool.name.clone()),
             plugin: binding.plugin.clone(),
             ordinal,
+            part: Part::Active,
         };
-        let version = self.version(&binding.plugin);
-        let draft = version.and_then(|version| {
-            place.role = version.role_as(binding.role);
-            let terms = self.terms(place.clone(), binding, &version);
-            match self.host.shared.is_quarantined(&terms) {
-                true => Ok(self.stand_in(terms, version, pool)),
-                false => self.seat(terms, version, pool, None),
+        let active = self.active(&mut place, binding, pool);
+        let active = active.map_err(|refusal| PrepareError {
+            place: place.clone(),
+            refusal,
+        })?;
+        let mut beside = |part, version: Option<Digest>| match version {
+            None => Ok(None),
+            Some(version) => {
+                let place = Place {
+                    part,
+                    ..place.clone()
+                };
+                let draft = self.beside(&place, binding, version, pool);
+                draft.map_err(|refusal| PrepareError { place, refusal })
             }
-        });
-        let draft = draft.map_err(|refusal| PrepareError { place, refusal })?;
+        };
+        let canary = beside(Part::Canary, binding.canary.map(|canary| canary.version))?;
+        let shadow = beside(Part::Shadow, binding.shadow.map(|shadow| shadow.version))?;
+        Ok(SeatDraft {
+            active,
+            canary: canary.zip(binding.canary.map(|canary| canary.percent)),
+            shadow: shadow.zip(binding.shadow.map(|shadow| shadow.sample)),
+        })
+    }
+
+    /// Seat the version that is to decide, or what stands in for it.
+    fn active(
+        &mut self,
+        place: &mut Place,
+        binding: &config::Binding,
+        pool: Option<&Arc<Pool>>,
+    ) -> Result<Draft, Refusal> {
+        let version = self.version(&binding.plugin, binding.version)?;
+        place.role = version.role_as(binding.role);
+        let terms = self.terms(place.clone(), binding, &version);
+        let draft = match self.host.shared.is_quarantined(&terms) {
+            true => self.stand_in(terms, version, pool),
+            false => self.seat(terms, version, pool, None)?,
+        };
         self.plan.bindings.push(Arc::clone(&draft.binding));
         Ok(draft)
     }
 
+    /// Seat a version beside the one that decides; one that was quarantined
+    /// there is left out.
+    fn beside(
+        &mut self,
+        place: &Place,
+        binding: &config::Binding,
+        version: Digest,
+        pool: Option<&Arc<Pool>>,
+    ) -> Result<Option<Draft>, Refusal> {
+        let version = self.version(&binding.plugin, Some(version))?;
+        let terms = self.terms(place.clone(), binding, &version);
+        if self.host.shared.is_quarantined(&terms) {
+            return Ok(None);
+        }
+        let draft = self.seat(terms, version, pool, None)?;
+        self.plan.bindings.push(Arc::clone(&draft.binding));
+        Ok(Some(draft))
+    }
+
     /// Each file is read once in a preparation, so that all its seats get the
     /// same version.
-    fn version(&mut self, plugin: &PluginName) -> Result<Arc<Version>, Refusal> {
-        if let Some(version) = self.versions.get(plugin) {
+    fn version(
+        &mut self,
+        plugin: &PluginName,
+        digest: Option<Digest>,
+    ) -> Result<Arc<Version>, Refusal> {
+        let wanted = (plugin.clone(), digest);
+        if let Some(version) = self.versions.get(&wanted) {
             return Ok(Arc::clone(version));
         }
         let source = self.snapshot.config.plugins.get(plugin);
-        let version = self.host.library.version(plugin, source)?;
-        self.versions.insert(plugin.clone(), Arc::clone(&version));
+        let version = self.host.library.version(plugin, source, digest)?;
+        self.versions.insert(wanted, Arc::clone(&version));
         Ok(version)
     }
 
@@ -138,8 +194,8 @@ impl<'a> Preparation<'a> {
         let source = self.snapshot.config.plugins.get(&binding.plugin);
         let grants = match source {
             // The default set is ours, and may do what there is to do.
-            None => Grant::ALL.to_vec(),
-            Some(source) if source.file.is_none() => Grant::ALL.to_vec(),
+            _ if is_default(&binding.plugin, version.digest) => Grant::ALL.to_vec(),
+            None => Vec::new(),
             Some(source) => source.grants.clone(),
         };
         Terms {
@@ -260,11 +316,7 @@ impl<'a> Preparation<'a> {
         version: Arc<Version>,
         stands_in_for: Option<Digest>,
     ) -> Binding {
-        let before = self.previous.and_then(|plan| plan.at(&terms.place));
-        let estate = match before {
-            Some(before) => Arc::clone(&before.estate),
-            None => Arc::<Estate>::default(),
-        };
+        let estate = self.estate(&terms.place);
         let sessions = terms.place.pool.as_ref();
         let sessions: Option<Arc<Sessions>> = sessions
             .and_then(|pool| self.plan.sessions.get(pool))
@@ -274,6 +326,26 @@ impl<'a> Preparation<'a> {
         let mut binding = Binding::new(terms, version, estate, shared, self.host.workers);
         binding.stands_in_for = stands_in_for;
         binding
+    }
+}
+
+impl Preparation<'_> {
+    /// What a place keeps: a canary shares with the one that it stands beside,
+    /// a shadow only sees what that one has.
+    fn estate(&self, place: &Place) -> Arc<Estate> {
+        let before = self.previous.and_then(|plan| plan.at(place));
+        if let Some(before) = before {
+            return Arc::clone(&before.estate);
+        }
+        let active = Place {
+            part: Part::Active,
+            ..place.clone()
+        };
+        match (place.part, self.plan.at(&active)) {
+            (Part::Canary, Some(active)) => Arc::clone(&active.estate),
+            (Part::Shadow, Some(active)) => Arc::new(Estate::over(&active.estate)),
+            _ => Arc::default(),
+        }
     }
 }
 

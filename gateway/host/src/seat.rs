@@ -1,73 +1,45 @@
-//! One worker's place for one binding: it asks the instance, answers for what
-//! goes wrong, and sees to it that there is an instance again.
+//! One worker's place in the chain: the version that decides there, a canary
+//! that decides for a share of the requests in its stead, and a shadow that is
+//! asked too and never obeyed.
+//!
+//! Whether a request is the canary's is settled once for all seats, by a number
+//! that the host draws for it. Where the canary has no answer, the version that
+//! it stands beside gives one, in the same request.
 
+mod canary;
+mod shadow;
 mod succession;
-mod upkeep;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatewright_model::id::{PoolIndex, Slot};
-use gatewright_model::pool::Pool;
-use gatewright_model::snapshot::Snapshot;
+use gatewright_model::id::Slot;
 
 use crate::binding::Binding;
-use crate::column::LoadColumn;
-use crate::contract::imports::types;
-use crate::contract::roles::{routing, screening};
 use crate::fault::Fault;
-use crate::instance::{Assignment, Budget, Failure, Instance};
-use crate::preparer::Mailbox;
-use crate::statistics::SeatCounters;
-use crate::version::Calls;
-use crate::view::{Ending, Lent, Outcome, Route, Verdict};
+use crate::occupant::Occupant;
+use crate::trace::Step;
+use crate::view::{Answer, Lent, Outcome, Route, Verdict};
 
-/// Outcomes that wait to be heard; the oldest are dropped.
-const OUTCOMES: usize = 256;
-
-/// One decision in so many is timed, the first among them: the clock is not
-/// asked for the others.
-const SAMPLE: u64 = 64;
-
+use canary::Canary;
+pub(crate) use canary::CanaryUpdate;
+pub(crate) use shadow::ShadowUpdate;
+use shadow::{Question, Shadow};
 pub(crate) use succession::SeatUpdate;
 
-/// One worker's place for one binding.
+/// One worker's place in the chain.
 pub struct Seat {
-    binding: Arc<Binding>,
-    worker: usize,
-    snapshot: Arc<Snapshot>,
-    pool: Option<Arc<Pool>>,
-    instance: Option<Instance>,
-    mailbox: Option<Arc<Mailbox>>,
-    budget: Budget,
-    column: LoadColumn,
-    texts: String,
-    outcomes: VecDeque<types::Outcome>,
-    observed_ms: u64,
+    active: Occupant,
+    canary: Option<Canary>,
+    shadow: Option<Box<Shadow>>,
+    /// Whether the last answer was the canary's.
+    was_canary: bool,
 }
 
 impl Seat {
-    /// A seat that has no past.
-    pub(crate) fn new(assignment: Assignment, instance: Option<Instance>) -> Self {
-        Self {
-            budget: Budget::of_decision(assignment.binding.terms.deadline),
-            binding: assignment.binding,
-            worker: assignment.worker,
-            snapshot: assignment.snapshot,
-            pool: assignment.pool,
-            instance,
-            mailbox: None,
-            column: LoadColumn::default(),
-            texts: String::new(),
-            outcomes: VecDeque::new(),
-            observed_ms: 0,
-        }
-    }
-
-    /// The version and the seat that it is in.
+    /// The version that decides, and the seat that it is in.
     pub fn binding(&self) -> &Arc<Binding> {
-        &self.binding
+        self.active.binding()
     }
 
     /// Ask a request policy whether a request may go on.
@@ -76,233 +48,167 @@ impl Seat {
     ///
     /// As for every decision: the cause why there is no answer.
     pub fn check(&mut self, lent: &mut Lent) -> Result<Verdict, Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let (method, authority, path) = head(&mut self.texts, lent);
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Screening(role) => role.call_check(store, method, authority, path),
-            _ => Err(misplaced()),
-        });
-        match self.end(began, answer)? {
-            screening::Verdict::Proceed => Ok(Verdict::Proceed),
-            screening::Verdict::Answer(status) => Ok(Verdict::Answer(self.status(status)?)),
-        }
+        self.decide(Question::Check, lent, Occupant::check)
     }
 
     /// Ask the router where a request goes.
+    ///
+    /// # Errors
+    ///
+    /// The cause why there is no answer.
     pub fn route(&mut self, lent: &mut Lent) -> Result<Route, Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let (method, authority, path) = head(&mut self.texts, lent);
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Routing(role) => role.call_route(store, method, authority, path),
-            _ => Err(misplaced()),
-        });
-        match self.end(began, answer)? {
-            routing::Decision::Forward(pool) if (pool as usize) < self.snapshot.pools.len() => {
-                Ok(Route::Forward(PoolIndex(pool)))
-            }
-            routing::Decision::Forward(pool) => Err(self.impossible("pool", pool)),
-            routing::Decision::Answer(status) => Ok(Route::Answer(self.status(status)?)),
-            routing::Decision::Unmatched => Ok(Route::Unmatched),
-        }
+        self.decide(Question::Route, lent, Occupant::route)
     }
 
     /// Ask an affinity which endpoint has the client's session.
+    ///
+    /// # Errors
+    ///
+    /// The cause why there is no answer.
     pub fn lookup(&mut self, lent: &mut Lent) -> Result<Option<Slot>, Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Sticking(role) => role.call_lookup(store),
-            _ => Err(misplaced()),
-        });
-        let slot = self.end(began, answer)?;
-        self.slot(slot)
+        self.decide(Question::Lookup, lent, Occupant::lookup)
     }
 
     /// Tell an affinity which endpoint answered.
+    ///
+    /// # Errors
+    ///
+    /// The cause why it was not told.
     pub fn bind(&mut self, answered: Slot, lent: &mut Lent) -> Result<(), Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Sticking(role) => role.call_bind(store, answered.0),
-            _ => Err(misplaced()),
-        });
-        self.end(began, answer)
+        let bind = |occupant: &mut Occupant, lent: &mut Lent| occupant.bind(answered, lent);
+        self.decide(Question::Bind, lent, bind)
     }
 
     /// Ask a balancer for an endpoint; none when it has no opinion. The slot
     /// has been an endpoint's, but may not be usable any more.
+    ///
+    /// # Errors
+    ///
+    /// The cause why there is no answer.
     pub fn pick(&mut self, key: u64, lent: &mut Lent) -> Result<Option<Slot>, Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let load = match &self.pool {
-            Some(pool) if instance.scans() => {
-                let tried = lent.as_deref().map_or(&[] as &[Slot], |view| view.tried());
-                self.column.fill(pool, tried)
-            }
-            _ => &[],
-        };
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Balancing(role) => role.call_pick(store, key),
-            Calls::Scanning(role) => role.call_pick(store, key, load),
-            _ => Err(misplaced()),
-        });
-        let slot = self.end(began, answer)?;
-        self.slot(slot)
+        let pick = |occupant: &mut Occupant, lent: &mut Lent| occupant.pick(key, lent);
+        self.decide(Question::Pick(key), lent, pick)
     }
 
     /// Let a response policy edit the head of a response.
+    ///
+    /// # Errors
+    ///
+    /// The cause why it did not.
     pub fn finish(&mut self, status: u16, lent: &mut Lent) -> Result<(), Fault> {
-        let began = self.begin()?;
-        let Some(instance) = &mut self.instance else {
-            return Err(self.vacant());
-        };
-        let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Finishing(role) => role.call_finish(store, status),
-            _ => Err(misplaced()),
-        });
-        self.end(began, answer)
+        let finish = |occupant: &mut Occupant, lent: &mut Lent| occupant.finish(status, lent);
+        self.decide(Question::Finish(status), lent, finish)
     }
 
-    /// Whether the plugin wants to hear how attempts ended.
+    /// Whether a plugin here wants to hear how attempts ended.
     pub fn observes(&self) -> bool {
-        self.pool.is_some() && self.binding.version.observes()
+        let canary = self.canary.as_ref().map(|canary| &canary.occupant);
+        let shadow = self.shadow.as_ref().map(|shadow| &shadow.occupant);
+        let mut occupants = [Some(&self.active), canary, shadow].into_iter().flatten();
+        occupants.any(Occupant::observes)
     }
 
-    /// Keep an outcome until the plugin is told, before a later decision.
+    /// Keep an outcome until whoever decided is told, before a later decision.
     pub fn observe(&mut self, outcome: Outcome) {
-        if !self.observes() {
-            return;
+        if let Some(shadow) = &mut self.shadow {
+            shadow.occupant.observe(outcome);
         }
-        if self.outcomes.len() == OUTCOMES {
-            self.outcomes.pop_front();
-        }
-        self.outcomes.push_back(described(outcome));
-    }
-
-    /// The plugin's answer could not be used.
-    pub fn overruled(&mut self) {
-        self.counters().overruled.add(1);
-    }
-
-    fn counters(&self) -> &SeatCounters {
-        &self.binding.counters()[self.worker]
-    }
-
-    /// What every decision begins with. Returns the time if this one is a
-    /// sample.
-    fn begin(&mut self) -> Result<Option<Instant>, Fault> {
-        let counters = self.counters();
-        counters.decisions.add(1);
-        let sampled = counters.decisions.get() % SAMPLE == 1;
-        if self.binding.is_quarantined() {
-            counters.faulted(Fault::Quarantined);
-            return Err(Fault::Quarantined);
-        }
-        self.binding.shared.ticker.begin(self.budget.ticks());
-        if self.instance.is_none() {
-            self.revive()?;
-        }
-        if self.has_news() {
-            self.tell()?;
-        }
-        Ok(sampled.then(Instant::now))
-    }
-
-    fn end<T>(&mut self, began: Option<Instant>, answer: Result<T, Failure>) -> Result<T, Fault> {
-        if let Some(began) = began {
-            self.counters().took(began.elapsed());
-        }
-        answer.map_err(|failure| self.failed(failure))
-    }
-
-    /// The instance is dead, whatever it died of.
-    #[cold]
-    fn failed(&mut self, failure: Failure) -> Fault {
-        self.instance = None;
-        let fault = failure.fault;
-        self.counters().faulted(fault);
-        self.binding.faulted(failure);
-        fault
-    }
-
-    fn vacant(&self) -> Fault {
-        self.counters().faulted(Fault::Vacant);
-        Fault::Vacant
-    }
-
-    fn status(&mut self, status: u16) -> Result<u16, Fault> {
-        match status {
-            200..=599 => Ok(status),
-            _ => Err(self.impossible("status", status.into())),
-        }
-    }
-
-    fn slot(&mut self, slot: Option<u32>) -> Result<Option<Slot>, Fault> {
-        match slot {
-            Some(slot) if self.instance.as_ref().is_some_and(|i| slot >= i.widest) => {
-                Err(self.impossible("slot", slot))
+        match &mut self.canary {
+            Some(canary) if outcome.lot.is_some_and(|lot| canary.has(lot)) => {
+                canary.occupant.observe(outcome);
             }
-            slot => Ok(slot.map(Slot)),
+            _ => self.active.observe(outcome),
         }
     }
 
-    /// The instance is sound, but what it says is nonsense.
-    #[cold]
-    fn impossible(&mut self, what: &str, number: u32) -> Fault {
-        let fault = Fault::Impossible;
-        self.counters().faulted(fault);
-        let detail = format!("there is no {what} {number}");
-        self.binding.faulted(Failure { fault, detail });
-        fault
+    /// The last answer could not be used.
+    pub fn overruled(&mut self) {
+        match &mut self.canary {
+            Some(canary) if self.was_canary => canary.occupant.overruled(),
+            _ => self.active.overruled(),
+        }
+    }
+
+    /// Whether a shadow is asked here.
+    pub(crate) fn is_shadowed(&self) -> bool {
+        self.shadow.is_some()
+    }
+
+    /// Ask the shadow what it was kept from being asked while a request waited.
+    pub(crate) fn run_shadow(&mut self) {
+        if let Some(shadow) = &mut self.shadow {
+            shadow.run();
+        }
+    }
+
+    fn decide<T: Copy + Into<Answer>>(
+        &mut self,
+        question: Question,
+        lent: &mut Lent,
+        mut ask: impl FnMut(&mut Occupant, &mut Lent) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if self.canary.is_none() && self.shadow.is_none() && !is_traced(lent) {
+            return ask(&mut self.active, lent);
+        }
+        self.was_canary = false;
+        let edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
+        let answer = self.decide_watched(lent, &mut ask);
+        if let Some(shadow) = &mut self.shadow
+            && let Ok(answer) = answer
+        {
+            shadow.consider(question, lent, (answer.into(), edits));
+        }
+        answer
+    }
+
+    /// Ask the canary if the request is its, and whoever decides otherwise.
+    fn decide_watched<T: Copy + Into<Answer>>(
+        &mut self,
+        lent: &mut Lent,
+        ask: &mut impl FnMut(&mut Occupant, &mut Lent) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        if let Some(canary) = &mut self.canary
+            && canary.is_asked(lent)
+            && let Ok(answer) = watched(&mut canary.occupant, lent, ask)
+        {
+            self.was_canary = true;
+            return Ok(answer);
+        }
+        watched(&mut self.active, lent, ask)
     }
 }
 
-/// Method, authority and path, copied out of the exchange because the exchange
-/// itself goes into the store: into one buffer that is kept.
-fn head<'a>(texts: &'a mut String, lent: &Lent) -> (&'a str, &'a str, &'a str) {
-    texts.clear();
-    let (mut method, mut authority) = (0, 0);
+/// Ask, and add a step to the exchange's trace if it has one.
+fn watched<T: Copy + Into<Answer>>(
+    occupant: &mut Occupant,
+    lent: &mut Lent,
+    ask: &mut impl FnMut(&mut Occupant, &mut Lent) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    if !is_traced(lent) {
+        return ask(occupant, lent);
+    }
+    let candidates = occupant.candidates(lent);
+    let began = Instant::now();
+    let answer = ask(occupant, lent);
+    let duration = began.elapsed();
     if let Some(view) = lent {
-        texts.push_str(view.method());
-        method = texts.len();
-        texts.push_str(view.authority());
-        authority = texts.len();
-        texts.push_str(view.path());
+        let effects = view.effects();
+        let reason = effects.reason.take();
+        if let Some(trace) = &mut effects.trace {
+            trace.steps.push(Step {
+                place: occupant.binding().place().clone(),
+                version: occupant.binding().version(),
+                duration,
+                answer: answer.map(Into::into),
+                candidates,
+                reason,
+            });
+        }
     }
-    let (method, rest) = texts.split_at(method);
-    let (authority, path) = rest.split_at(authority - method.len());
-    (method, authority, path)
+    answer
 }
 
-/// A seat asks only what its role answers; this is for a caller's mistake.
-#[cold]
-fn misplaced() -> wasmtime::Error {
-    wasmtime::Error::msg("the plugin does not have the role that it was asked in")
-}
-
-fn described(outcome: Outcome) -> types::Outcome {
-    types::Outcome {
-        slot: outcome.slot.0,
-        ending: match outcome.ending {
-            Ending::Completed => types::Ending::Completed,
-            Ending::ConnectFailed => types::Ending::ConnectFailed,
-            Ending::Broken => types::Ending::Broken,
-            Ending::TimedOut => types::Ending::TimedOut,
-            Ending::Abandoned => types::Ending::Abandoned,
-        },
-        status: outcome.status,
-        duration_us: outcome.duration_us,
-    }
+fn is_traced(lent: &mut Lent) -> bool {
+    lent.as_mut()
+        .is_some_and(|view| view.effects().trace.is_some())
 }

@@ -70,6 +70,13 @@ impl Sessions {
         None
     }
 
+    /// The endpoint of a session, for somebody whose looking is no use of it.
+    pub(crate) fn peek(&self, key: &str, pool: &Pool, now: Duration) -> Option<Slot> {
+        let shard = self.shard(key);
+        let entry = shard.get(key).filter(|entry| entry.is_live(pool, now))?;
+        Some(entry.slot)
+    }
+
     /// Remember a session; returns whether its endpoint exists and its key is
     /// short enough.
     pub(crate) fn set(

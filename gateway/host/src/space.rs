@@ -1,13 +1,18 @@
 //! The values of one binding's `store`: shared by all workers, outliving
 //! instances and versions, bounded.
 //!
+//! A shadow's space lies over that of the one who decides: it sees the other's
+//! values, and what it changes is its own.
+//!
 //! Sharded by key so that workers seldom meet at a lock. Every operation takes
 //! the present time, so that expiry can be tested and simulated.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::binding::Estate;
 
 const SHARDS: usize = 16;
 
@@ -25,6 +30,8 @@ const ENTRY_BYTES: usize = SHARD_BYTES / 4;
 pub(crate) struct Space {
     hasher: RandomState,
     shards: [Mutex<Shard>; SHARDS],
+    /// Whose values are seen where this space has none of its own.
+    under: Option<Arc<Estate>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,9 +41,11 @@ struct Shard {
     by_age: BTreeMap<u64, Arc<str>>,
     next_age: u64,
     bytes: usize,
+    /// In a space that lies over another: the keys that are its own business.
+    own: HashSet<Arc<str>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     value: Value,
     /// On the clock of the caller; none: never.
@@ -44,7 +53,7 @@ struct Entry {
     age: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Value {
     Bytes(Vec<u8>),
     Number(i64),
@@ -75,27 +84,40 @@ impl Value {
 }
 
 impl Space {
+    /// A space over that of another, which it leaves as it is.
+    pub(crate) fn over(under: &Arc<Estate>) -> Self {
+        Self {
+            under: Some(Arc::clone(under)),
+            ..Self::default()
+        }
+    }
+
     /// A value, unless it is absent or has expired.
     pub(crate) fn get(&self, key: &str, now: Duration) -> Option<Vec<u8>> {
         let mut shard = self.shard(key);
+        if let Some(under) = &self.under
+            && !shard.own.contains(key)
+        {
+            return under.space.get(key, now);
+        }
         shard.live(key, now)?.value.bytes()
     }
 
     /// Set a value; returns whether it is small enough to be kept.
     pub(crate) fn set(&self, key: &str, value: Vec<u8>, ttl_ms: u32, now: Duration) -> bool {
-        let mut shard = self.shard(key);
+        let mut shard = self.shard_to_change(key);
         shard.put(key, Value::Bytes(value), expiry(ttl_ms, now))
     }
 
     /// Remove a value.
     pub(crate) fn remove(&self, key: &str) {
-        self.shard(key).remove(key);
+        self.shard_to_change(key).remove(key);
     }
 
     /// Add to a number (0 when absent, or when the value is not one) and
     /// return the sum. The time to live counts from the first addition.
     pub(crate) fn add(&self, key: &str, delta: i64, ttl_ms: u32, now: Duration) -> i64 {
-        let mut shard = self.shard(key);
+        let mut shard = self.shard_to_change(key);
         let Some(entry) = shard.live(key, now) else {
             shard.put(key, Value::Number(delta), expiry(ttl_ms, now));
             return delta;
@@ -120,7 +142,7 @@ impl Space {
         (value, ttl_ms): (Vec<u8>, u32),
         now: Duration,
     ) -> bool {
-        let mut shard = self.shard(key);
+        let mut shard = self.shard_to_change(key);
         let present = shard.live(key, now).and_then(|entry| entry.value.bytes());
         present.as_deref() == expected && shard.put(key, Value::Bytes(value), expiry(ttl_ms, now))
     }
@@ -141,7 +163,7 @@ impl Space {
             0.0
         };
         let (count, burst) = (f64::from(count), f64::from(burst));
-        let mut shard = self.shard(key);
+        let mut shard = self.shard_to_change(key);
         let level = match shard.live(key, now).map(|entry| &entry.value) {
             Some(Value::Bucket { tokens, at }) => {
                 let gained = now.saturating_sub(*at).as_secs_f64() * per_second;
@@ -161,6 +183,25 @@ impl Space {
             // A float that is too large for the integer becomes the largest.
             false => (((count - tokens) / per_second * 1000.0).ceil() as u32).max(1),
         }
+    }
+
+    /// The shard of a key, which is from now on this space's own business.
+    fn shard_to_change(&self, key: &str) -> MutexGuard<'_, Shard> {
+        let mut shard = self.shard(key);
+        if let Some(under) = &self.under
+            && !shard.own.contains(key)
+        {
+            if shard.own.len() == SHARD_KEYS {
+                // Nothing here counts: begin anew rather than grow.
+                *shard = Shard::default();
+            }
+            shard.own.insert(key.into());
+            let below = under.space.shard(key).entries.get(key).cloned();
+            if let Some(Entry { value, expires, .. }) = below {
+                shard.put(key, value, expires);
+            }
+        }
+        shard
     }
 
     fn shard(&self, key: &str) -> MutexGuard<'_, Shard> {
@@ -320,6 +361,23 @@ mod tests {
             assert!(shard.bytes <= SHARD_BYTES);
         }
         assert!(!shard.put("larger", large(), None));
+    }
+
+    #[test]
+    fn a_space_over_another_sees_it_and_leaves_it_alone() {
+        let under = Arc::new(Estate::default());
+        under.space.set("seen", b"below".to_vec(), 0, after(0));
+        under.space.add("count", 5, 0, after(0));
+        let over = Space::over(&under);
+        assert_eq!(over.get("seen", after(0)).unwrap(), b"below");
+        under.space.set("seen", b"later".to_vec(), 0, after(0));
+        assert_eq!(over.get("seen", after(0)).unwrap(), b"later");
+
+        assert_eq!(over.add("count", 1, 0, after(0)), 6);
+        over.remove("seen");
+        assert_eq!(over.get("seen", after(0)), None);
+        assert_eq!(under.space.get("seen", after(0)).unwrap(), b"later");
+        assert_eq!(under.space.get("count", after(0)).unwrap(), b"5");
     }
 
     proptest! {

@@ -29,6 +29,13 @@ pub struct SeatCounters {
     pub quarantined: Counter,
     /// Answers that could not be used, as the caller said.
     pub overruled: Counter,
+    /// A shadow's answers that were compared with those that counted.
+    pub compared: Counter,
+    /// Compared answers that were the same, edits included.
+    pub agreed: Counter,
+    /// Decisions of the sample that a shadow was not asked for, since it had
+    /// taken its share of the time.
+    pub skipped: Counter,
     /// Instances made on the worker after a fault.
     pub restarts: Counter,
     /// Durations of the sampled decisions (one in 64) **in nanoseconds**.

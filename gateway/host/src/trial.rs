@@ -17,7 +17,7 @@ use crate::fault::Fault;
 use crate::instance::{Assignment, Budget, Instance};
 use crate::journal::Level;
 use crate::lanes::Lane;
-use crate::seat::Seat;
+use crate::occupant::Occupant;
 use crate::view::{Effects, ExchangeView, Lent};
 
 /// Made-up servers.
@@ -50,35 +50,35 @@ pub(crate) fn hold(
         Instance::check(&assignment, Budget::PREPARATION)?;
     }
     let instance = Instance::prepare(&assignment, Budget::PREPARATION)?;
-    let mut seat = Seat::new(assignment, Some(instance));
+    let mut tried = Occupant::new(assignment, Some(instance));
     let mut lent: Lent = Some(Box::new(MadeUp::default()));
     for decision in 0..DECISIONS {
-        decide(&mut seat, decision, &mut lent).map_err(|fault| refusal(&seat, fault))?;
+        decide(&mut tried, decision, &mut lent).map_err(|fault| refusal(&tried, fault))?;
     }
     Ok(())
 }
 
-fn decide(seat: &mut Seat, decision: u64, lent: &mut Lent) -> Result<(), Fault> {
-    match seat.binding().role() {
-        Role::RequestPolicy => seat.check(lent).map(drop),
-        Role::Router => seat.route(lent).map(drop),
+fn decide(tried: &mut Occupant, decision: u64, lent: &mut Lent) -> Result<(), Fault> {
+    match tried.binding().role() {
+        Role::RequestPolicy => tried.check(lent).map(drop),
+        Role::Router => tried.route(lent).map(drop),
         Role::Affinity => {
-            seat.lookup(lent)?;
+            tried.lookup(lent)?;
             let answered = Slot((decision % u64::from(ENDPOINTS)) as u32);
-            seat.bind(answered, lent)
+            tried.bind(answered, lent)
         }
         // Keys as far apart as hashes are.
         Role::Balancer => {
             let key = decision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            seat.pick(key, lent).map(drop)
+            tried.pick(key, lent).map(drop)
         }
-        Role::ResponsePolicy => seat.finish(200, lent),
+        Role::ResponsePolicy => tried.finish(200, lent),
     }
 }
 
 /// What the plugin's log of the trial says last of it.
-fn refusal(seat: &Seat, fault: Fault) -> Refusal {
-    let mut entries = seat.binding().journal().entries().into_iter().rev();
+fn refusal(tried: &Occupant, fault: Fault) -> Refusal {
+    let mut entries = tried.binding().journal().entries().into_iter().rev();
     let last = entries.find(|entry| entry.level == Level::Error);
     let message = last.map(|entry| entry.message).unwrap_or_default();
     let detail = message
@@ -168,5 +168,9 @@ impl ExchangeView for MadeUp {
 
     fn effects(&mut self) -> &mut Effects {
         &mut self.0
+    }
+
+    fn copy(&self) -> Box<dyn ExchangeView> {
+        Box::new(Self::default())
     }
 }

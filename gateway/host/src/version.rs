@@ -138,6 +138,14 @@ impl Version {
         exports.map(|(name, _)| name.to_owned()).collect()
     }
 
+    /// The names of the interfaces that it imports.
+    pub(crate) fn imported(&self) -> Vec<String> {
+        let engine = self.pre.engine();
+        let component = self.pre.component().component_type();
+        let imports = component.imports(engine);
+        imports.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// A new instance in a store that has none yet. A version that has no
     /// direct lane takes the other one.
     pub(crate) fn instantiate(

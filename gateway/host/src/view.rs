@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use gatewright_model::id::{PoolIndex, Slot};
 
+use crate::trace::Trace;
+
 /// One request and, once there is one, the head of its response.
 pub trait ExchangeView: Any + Send {
     /// The method as sent.
@@ -37,6 +39,8 @@ pub trait ExchangeView: Any + Send {
     fn response_header(&self, name: &str) -> Option<&[u8]>;
     /// Where decisions leave what they ask for.
     fn effects(&mut self) -> &mut Effects;
+    /// The same exchange for somebody whose edits do not count.
+    fn copy(&self) -> Box<dyn ExchangeView>;
 }
 
 /// The exchange while a decision has it: taken into the instance's store for
@@ -45,7 +49,7 @@ pub type Lent = Option<Box<dyn ExchangeView>>;
 
 /// What decisions asked for beside their answer. It gathers over the life of
 /// an exchange; whoever acts on a part of it takes that part out.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// The endpoint to use if the pick cannot be, or for the next attempt.
     pub second_choice: Option<Slot>,
@@ -55,6 +59,11 @@ pub struct Effects {
     pub timeout: Option<Duration>,
     /// Changes to the request and the response, in the order asked for.
     pub edits: Vec<Edit>,
+    /// What settles whether a canary decides about this exchange; drawn when
+    /// that is first asked.
+    pub lot: Option<u32>,
+    /// Where each decision is written down, for an exchange that is explained.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// A change to the request that the server will see, or to the response that
@@ -125,6 +134,43 @@ pub enum Verdict {
     Answer(u16),
 }
 
+/// What a plugin answered, in whatever role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A request policy's.
+    Verdict(Verdict),
+    /// The router's.
+    Route(Route),
+    /// An affinity's or a balancer's; none when it has no opinion.
+    Endpoint(Option<Slot>),
+    /// Nothing is asked back.
+    Done,
+}
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(verdict)
+    }
+}
+
+impl From<Route> for Answer {
+    fn from(route: Route) -> Self {
+        Self::Route(route)
+    }
+}
+
+impl From<Option<Slot>> for Answer {
+    fn from(slot: Option<Slot>) -> Self {
+        Self::Endpoint(slot)
+    }
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Self::Done
+    }
+}
+
 /// How an attempt on an endpoint ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -152,4 +198,6 @@ pub struct Outcome {
     /// From sending the request's head to the response's head, in
     /// microseconds; until the failure when there was no response.
     pub duration_us: u32,
+    /// What settled who decided about the exchange ([`Effects::lot`]).
+    pub lot: Option<u32>,
 }

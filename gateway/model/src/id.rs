@@ -1,7 +1,11 @@
 //! Names and numbers that identify things, as types of their own.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An endpoint's place in its pool, stable for the endpoint's life and not
 /// reused while an exchange holds it. Below [`crate::pool::MAX_SLOTS`].
@@ -103,8 +107,77 @@ impl fmt::Display for Digest {
     }
 }
 
+/// A text that is not a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a version is written as the 64 hexadecimal digits of its component's SHA-256")]
+pub struct NoDigest;
+
+impl FromStr for Digest {
+    type Err = NoDigest;
+
+    fn from_str(text: &str) -> Result<Self, NoDigest> {
+        let mut digest = [0; 32];
+        if text.len() != 2 * digest.len() {
+            return Err(NoDigest);
+        }
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = (hex(pair[0])? << 4) | hex(pair[1])?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+fn hex(digit: u8) -> Result<u8, NoDigest> {
+    let value = char::from(digit).to_digit(16).ok_or(NoDigest)?;
+    u8::try_from(value).map_err(|_| NoDigest)
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Digest {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Digest".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$" })
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digest({})", self.short())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_written() {
+        let digest = Digest(std::array::from_fn(|byte| byte as u8 * 8));
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert_eq!(digest.to_string().to_uppercase().parse(), Ok(digest));
+        for text in [
+            "",
+            "sha256",
+            &digest.short(),
+            &"é".repeat(32),
+            &"+f".repeat(32),
+        ] {
+            assert_eq!(text.parse::<Digest>(), Err(NoDigest), "{text}");
+        }
     }
 }

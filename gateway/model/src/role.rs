@@ -22,6 +22,22 @@ pub enum Role {
     ResponsePolicy,
 }
 
+impl Role {
+    /// Every role, in the order of a request's way.
+    pub const ALL: [Self; 5] = [
+        Self::RequestPolicy,
+        Self::Router,
+        Self::Affinity,
+        Self::Balancer,
+        Self::ResponsePolicy,
+    ];
+
+    /// Whether each pool has a seat of its own for it.
+    pub fn is_of_a_pool(self) -> bool {
+        matches!(self, Self::Affinity | Self::Balancer)
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

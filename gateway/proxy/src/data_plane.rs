@@ -196,6 +196,8 @@ impl Start {
         tokio::task::spawn_local(async move { sweeping.sweep().await });
         let outbox = std::rc::Rc::clone(&worker.outbox);
         tokio::task::spawn_local(async move { outbox.serve().await });
+        let asking = std::rc::Rc::clone(&worker);
+        tokio::task::spawn_local(async move { asking.ask_shadows().await });
         worker.obey(self.inbox).await;
         let patience = worker.timeouts().drain;
         if tokio::time::timeout(patience, worker.room_within(|| 1))

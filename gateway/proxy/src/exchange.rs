@@ -21,7 +21,7 @@ use crate::facts::{Facts, Held};
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::retry;
-use crate::upstream::{Begun, InFlight};
+use crate::upstream::{Begun, InFlight, Observers};
 use crate::worker::{PoolView, Worker};
 
 /// Answer one request, whatever happens.
@@ -36,7 +36,9 @@ pub(crate) async fn exchange(
             let mut held = Held::new(facts);
             let answered = answer(&client, &mut held, body).await;
             let response = answered.unwrap_or_else(Denial::into_response);
-            (finish(&client.worker, &mut held, response), held.responded)
+            let response = finish(&client.worker, &mut held, response);
+            client.worker.current().stir_shadows(&client.worker);
+            (response, held.responded)
         }
         Err(refusal) => (Denial::from(refusal).into_response(), None),
     };
@@ -105,14 +107,18 @@ async fn forward(
             let advised = worker.deadlines.tick_after(advice);
             request_due.set(request_due.get().min(advised));
         }
-        let observed_by = view.observed.then(|| Arc::clone(&view.pool));
+        let observers = view.observed.then(|| Observers {
+            pool: Arc::clone(&view.pool),
+            lot: held.effects.lot,
+        });
         // The first attempt begins with the request: deciding takes about a
         // microsecond, and a clock call is not free.
         let started = match held.tried.is_empty() {
             true => held.started,
             false => Instant::now(),
         };
-        let in_flight = InFlight::enter(worker, &upstream, observed_by, started);
+        let in_flight = InFlight::enter(worker, &upstream, observers, started);
+        now.stir_shadows(worker);
         drop(now);
         let attempt = Attempt {
             worker,

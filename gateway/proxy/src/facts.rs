@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::connection::Client;
 
 /// The facts of an exchange.
+#[derive(Clone)]
 pub(crate) struct Facts {
     /// When the request's head had been read.
     pub(crate) started: Instant,
@@ -293,6 +294,10 @@ impl ExchangeView for Facts {
 
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
+    }
+
+    fn copy(&self) -> Box<dyn ExchangeView> {
+        Box::new(self.clone())
     }
 }
 

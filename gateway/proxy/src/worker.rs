@@ -51,6 +51,8 @@ pub(crate) struct Worker {
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,
     current: RefCell<Rc<Current>>,
+    /// Wakes who asks the shadows.
+    shadows_wait: Notify,
     draining: Cell<bool>,
     /// Wakes the accept loops when draining begins.
     pub(crate) drain_begins: Notify,
@@ -63,6 +65,8 @@ pub(crate) struct Worker {
 pub(crate) struct Current {
     pub(crate) snapshot: Arc<Snapshot>,
     pools: Vec<PoolView>,
+    /// Whether any plugin has a shadow.
+    shadowed: bool,
 }
 
 /// One worker's side of a pool.
@@ -100,6 +104,7 @@ impl Worker {
             chain: RefCell::new(chain),
             suspects,
             current: RefCell::new(Rc::new(current)),
+            shadows_wait: Notify::new(),
             draining: Cell::new(false),
             drain_begins: Notify::new(),
             open: Cell::new(0),
@@ -198,6 +203,16 @@ impl Worker {
         }
     }
 
+    /// Ask the shadows what was kept for them, for ever: after what has been
+    /// decided on is on its way.
+    pub(crate) async fn ask_shadows(&self) {
+        loop {
+            self.shadows_wait.notified().await;
+            self.outbox.send();
+            self.chain.borrow_mut().run_shadows();
+        }
+    }
+
     /// Count a client's connection in.
     pub(crate) fn opened(&self) {
         self.open.set(self.open.get() + 1);
@@ -245,7 +260,18 @@ impl Current {
             PoolView::new(before, Arc::clone(pool), limits, worker, observed)
         };
         let pools = snapshot.pools.iter().map(view).collect();
-        Self { snapshot, pools }
+        Self {
+            snapshot,
+            pools,
+            shadowed: chain.is_shadowed(),
+        }
+    }
+
+    /// Let the shadows have their turn soon, if there are any.
+    pub(crate) fn stir_shadows(&self, worker: &Worker) {
+        if self.shadowed {
+            worker.shadows_wait.notify_one();
+        }
     }
 
     /// The view of a pool that shares its state, and so its slots.

@@ -87,6 +87,8 @@ fn load_plugins(config: &Arc<Config>, places: &Places) -> anyhow::Result<Plan> {
     let host = Host::start(HostOptions {
         workers: 1,
         cache: cache.path().to_owned(),
+        // Where versions are that the configuration may name.
+        components: Some(config.admin.data.join("plugins")).filter(|folder| folder.is_dir()),
         compiler: Compiler::Child { program },
     })?;
     let snapshot = Snapshot::next(None, Arc::clone(config), 1).map_err(usage)?;

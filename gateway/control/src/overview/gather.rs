@@ -121,6 +121,7 @@ fn plugin(binding: &Binding) -> PluginFigures {
         role: place.role,
         pool: place.pool.clone(),
         ordinal: place.ordinal,
+        part: place.part,
         version: binding.version(),
         decisions: sum(|worker| &worker.decisions),
         faults: Faults {

@@ -1,23 +1,32 @@
-//! `sessions`: the pool's session table. A seat without a pool has none.
+//! `sessions`: the pool's session table. A seat without a pool has none, and a
+//! shadow sees the table and leaves no trace in it.
 
 use std::time::Duration;
 
 use gatewright_model::id::Slot;
 
+use crate::binding::Part;
 use crate::contract::imports::sessions::Host;
 use crate::guest::Guest;
 
 impl Host for Guest {
     fn get(&mut self, key: String) -> Option<u32> {
         let sessions = self.binding.sessions()?;
-        let slot = sessions.get(&key, self.pool.as_ref()?, self.binding.now())?;
-        Some(slot.0)
+        let (pool, now) = (self.pool.as_ref()?, self.binding.now());
+        let slot = match self.binding.part() {
+            Part::Shadow => sessions.peek(&key, pool, now),
+            Part::Active | Part::Canary => sessions.get(&key, pool, now),
+        };
+        slot.map(|slot| slot.0)
     }
 
     fn set(&mut self, key: String, slot: u32, idle_seconds: u32) {
         let (Some(sessions), Some(pool)) = (self.binding.sessions(), &self.pool) else {
             return;
         };
+        if self.binding.part() == Part::Shadow {
+            return;
+        }
         let idle = Duration::from_secs(idle_seconds.into());
         if !sessions.set(&key, (Slot(slot), idle), pool, self.binding.now()) {
             self.warn(format!(
@@ -27,6 +36,9 @@ impl Host for Guest {
     }
 
     fn remove(&mut self, key: String) {
+        if self.binding.part() == Part::Shadow {
+            return;
+        }
         if let Some(sessions) = self.binding.sessions() {
             sessions.remove(&key);
         }

@@ -1,84 +1,90 @@
-//! How a seat becomes what an update says: as it was, or with a new instance
-//! that is handed what the old one learned.
+//! How a seat becomes what an update says: each occupant as it was or with a
+//! new instance, and newcomers with what the one who decides has learned.
 
 use std::sync::Arc;
 
-use gatewright_model::id::PoolIndex;
 use gatewright_model::snapshot::Snapshot;
 
 use super::Seat;
-use crate::binding::Binding;
-use crate::instance::{Assignment, Budget, Instance};
+use super::canary::{Canary, CanaryUpdate};
+use super::shadow::{Shadow, ShadowUpdate};
+use crate::occupant::Occupant;
+pub(super) use crate::occupant::OccupantUpdate;
 
 /// What a seat is to be after a change.
 pub(crate) struct SeatUpdate {
-    pub(crate) binding: Arc<Binding>,
-    pub(crate) worker: usize,
-    /// The binding's pool in the snapshot.
-    pub(crate) pool: Option<PoolIndex>,
-    /// A new instance; none to go on with the one that the seat has.
-    pub(crate) instance: Option<Instance>,
+    pub(crate) active: OccupantUpdate,
+    pub(crate) canary: Option<CanaryUpdate>,
+    pub(crate) shadow: Option<ShadowUpdate>,
 }
 
 impl Seat {
     /// A seat as an update says, without a past.
     pub(crate) fn fresh(update: SeatUpdate, snapshot: &Arc<Snapshot>) -> Self {
-        let pool = update.pool.and_then(|pool| snapshot.pool(pool));
-        let assignment = Assignment {
-            binding: update.binding,
-            worker: update.worker,
-            snapshot: Arc::clone(snapshot),
-            pool: pool.cloned(),
-        };
-        Self::new(assignment, update.instance)
+        let fresh = |update| Occupant::fresh(update, snapshot);
+        Self {
+            active: fresh(update.active),
+            canary: update
+                .canary
+                .map(|canary| Canary::new(fresh(canary.occupant), canary.percent)),
+            shadow: update
+                .shadow
+                .map(|shadow| Box::new(Shadow::new(fresh(shadow.occupant), shadow.sample))),
+            was_canary: false,
+        }
     }
 
-    /// Whether this seat is the past of what an update says: the same binding,
-    /// or a predecessor of the new instance at the same place.
+    /// Whether this seat is the past of what an update says.
     pub(crate) fn precedes(&self, update: &SeatUpdate) -> bool {
-        match update.instance {
-            None => Arc::ptr_eq(&self.binding, &update.binding),
-            Some(_) => self.binding.place() == update.binding.place(),
-        }
+        self.active.precedes(&update.active)
     }
 
     /// Become what an update says, with this seat's past if it is one.
-    pub(crate) fn renew(&mut self, mut update: SeatUpdate, snapshot: &Arc<Snapshot>) {
+    pub(crate) fn renew(&mut self, update: SeatUpdate, snapshot: &Arc<Snapshot>) {
         if !self.precedes(&update) {
             *self = Self::fresh(update, snapshot);
-        } else if let Some(mut instance) = update.instance.take() {
-            let alive = self.hand_over(&mut instance);
-            update.instance = alive.then_some(instance);
-            *self = Self::fresh(update, snapshot);
-        } else {
-            self.snapshot = Arc::clone(snapshot);
-            self.pool = update.pool.and_then(|pool| snapshot.pool(pool)).cloned();
-            if let Some(instance) = &mut self.instance {
-                instance.show(snapshot, self.pool.as_ref());
+            return;
+        }
+        // Before the one that they learn from gives way itself.
+        self.canary = update.canary.map(|canary| self.canary(canary, snapshot));
+        self.shadow = update.shadow.map(|shadow| self.shadow(shadow, snapshot));
+        self.active.renew(update.active, snapshot);
+        self.was_canary = false;
+    }
+
+    fn canary(&mut self, update: CanaryUpdate, snapshot: &Arc<Snapshot>) -> Canary {
+        let past = self.canary.take().map(|canary| canary.occupant);
+        let occupant = self.beside(past, update.occupant, snapshot);
+        Canary::new(occupant, update.percent)
+    }
+
+    fn shadow(&mut self, update: ShadowUpdate, snapshot: &Arc<Snapshot>) -> Box<Shadow> {
+        match self.shadow.take() {
+            Some(mut past) if past.occupant.precedes(&update.occupant) => {
+                past.occupant.renew(update.occupant, snapshot);
+                Box::new(past.with_sample(update.sample))
+            }
+            _ => {
+                let occupant = self.beside(None, update.occupant, snapshot);
+                Box::new(Shadow::new(occupant, update.sample))
             }
         }
     }
 
-    /// Have the old instance save and the new one restore; returns whether the
-    /// new one is alive. What fails here is logged: the seat can do without.
-    fn hand_over(&mut self, to: &mut Instance) -> bool {
-        let Some(from) = &mut self.instance else {
-            return true;
-        };
-        if self.binding.is_quarantined() {
-            return true;
-        }
-        let saved = match from.save(Budget::ON_WORKER) {
-            Ok(Some(saved)) => saved,
-            Ok(None) => return true,
-            Err(failure) => {
-                self.binding.note_handover("save", &failure);
-                return true;
+    /// An occupant beside the one who decides: as it was, or with what the
+    /// latter has learned.
+    fn beside(
+        &mut self,
+        past: Option<Occupant>,
+        update: OccupantUpdate,
+        snapshot: &Arc<Snapshot>,
+    ) -> Occupant {
+        match past {
+            Some(mut past) if past.precedes(&update) => {
+                past.renew(update, snapshot);
+                past
             }
-        };
-        let restored = to.restore((saved.0, &saved.1), Budget::ON_WORKER);
-        restored
-            .inspect_err(|failure| self.binding.note_handover("restore", failure))
-            .is_ok()
+            _ => self.active.teach(update, snapshot),
+        }
     }
 }

@@ -138,6 +138,7 @@ fn outcomes_reach_the_plugin_that_asked_for_them() {
         ending: Ending::Completed,
         status: 200,
         duration_us: 1500,
+        lot: None,
     });
     comes(&mut rig, 0, 2);
 }

@@ -18,4 +18,5 @@ mod faults;
 mod hostile;
 mod imports;
 mod lanes;
+mod rollout;
 mod support;

@@ -93,7 +93,7 @@ pub(crate) fn picking(pick: &str) -> Vec<u8> {
 pub(crate) const MINE: &str = "balancer = { plugin = \"mine\", deadline = \"300ms\" }";
 
 /// A request as decisions see it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) cookies: HashMap<&'static str, &'static str>,
@@ -141,6 +141,9 @@ impl ExchangeView for Request {
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
     }
+    fn copy(&self) -> Box<dyn ExchangeView> {
+        Box::new(self.clone())
+    }
 }
 
 /// A plain request, ready to be lent.
@@ -171,6 +174,7 @@ impl Rig {
             workers: WORKERS,
             // Shared by all tests: compiling the default set takes seconds.
             cache: Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled"),
+            components: None,
             compiler: Compiler::InProcess,
         };
         let rig = Self {

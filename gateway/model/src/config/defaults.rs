@@ -43,6 +43,8 @@ pub(super) const WORKERS: usize = 1;
 
 pub(super) const WORKER_COUNT: RangeInclusive<u64> = 1..=1024;
 pub(super) const DEADLINE: RangeInclusive<Period> = Period(micros(100))..=Period::s(1);
+/// Percent of requests or decisions.
+pub(super) const SHARE: RangeInclusive<u8> = 1..=100;
 /// One page of Wasm memory at least; the host's own bound at most.
 pub(super) const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);
 
@@ -76,6 +78,10 @@ const fn micros(count: u64) -> std::time::Duration {
 
 pub(crate) fn deadline() -> Period {
     Period::ms(2)
+}
+
+pub(crate) fn sample() -> u8 {
+    10
 }
 
 pub(crate) fn weight() -> u16 {
@@ -126,6 +132,7 @@ impl Default for Plugin {
     fn default() -> Self {
         Self {
             file: None,
+            version: None,
             grants: None,
             memory: Size::mib(16),
         }

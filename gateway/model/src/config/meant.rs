@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::id::{EndpointId, PluginName, PoolIndex, PoolName};
+use crate::id::{Digest, EndpointId, PluginName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
 
 /// A whole configuration.
@@ -93,6 +93,30 @@ pub struct Binding {
     pub config: Arc<str>,
     /// How long a decision may take.
     pub deadline: Duration,
+    /// Which version; none for the one that the plugin has now.
+    pub version: Option<Digest>,
+    /// Another version that decides for a share of the requests.
+    pub canary: Option<Canary>,
+    /// Another version that is asked too and never obeyed.
+    pub shadow: Option<Shadow>,
+}
+
+/// A version that decides for a share of the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// The version.
+    pub version: Digest,
+    /// The share of requests that it decides for, in percent: 1 to 100.
+    pub percent: u8,
+}
+
+/// A version whose decisions are compared with those that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// The version.
+    pub version: Digest,
+    /// The share of decisions that it is asked for too, in percent: 1 to 100.
+    pub sample: u8,
 }
 
 /// A policy's binding.
@@ -118,8 +142,12 @@ pub enum OnFault {
 /// Where a plugin's component comes from and what it may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginSource {
-    /// The component's file, watched; none for one of the default set.
+    /// The component's file, watched; none for one of the default set and for
+    /// one that was uploaded.
     pub file: Option<PathBuf>,
+    /// The version that bindings have that name none; none for what the file or
+    /// the default set has.
+    pub version: Option<Digest>,
     /// The imports that it may use beside those that need no grant.
     pub grants: Vec<Grant>,
     /// The most memory that an instance may have, in bytes.

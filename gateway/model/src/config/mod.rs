@@ -37,8 +37,8 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
-    Admin, Binding, CertificateFiles, Config, HashKey, HealthCheck, Limits, Listener, OnFault,
-    PluginSource, Policy, PoolConfig, Retries, ServerConfig, Timeouts, Tls,
+    Admin, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits, Listener,
+    OnFault, PluginSource, Policy, PoolConfig, Retries, ServerConfig, Shadow, Timeouts, Tls,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -93,6 +93,9 @@ impl Binding {
                 _ => serde_json::Map::new(),
             },
             deadline: super::defaults::deadline(),
+            version: None,
+            canary: None,
+            shadow: None,
         }
     }
 }

@@ -15,12 +15,20 @@ use crate::worker::Worker;
 pub(crate) struct InFlight {
     worker: Rc<Worker>,
     upstream: Rc<Upstream>,
-    /// The pool to tell of the outcome; none where nobody listens.
-    observed_by: Option<Arc<Pool>>,
+    /// Who is to be told of the outcome; none where nobody listens.
+    observers: Option<Observers>,
     started: Instant,
     ending: Ending,
     status: u16,
     micros: Option<u32>,
+}
+
+/// Who is to be told how an attempt ended.
+pub(crate) struct Observers {
+    /// Whose plugins.
+    pub(crate) pool: Arc<Pool>,
+    /// What settled which of them decided.
+    pub(crate) lot: Option<u32>,
 }
 
 impl InFlight {
@@ -28,7 +36,7 @@ impl InFlight {
     pub(crate) fn enter(
         worker: &Rc<Worker>,
         upstream: &Rc<Upstream>,
-        observed_by: Option<Arc<Pool>>,
+        observers: Option<Observers>,
         started: Instant,
     ) -> Self {
         let state = upstream.state();
@@ -37,7 +45,7 @@ impl InFlight {
         Self {
             worker: Rc::clone(worker),
             upstream: Rc::clone(upstream),
-            observed_by,
+            observers,
             started,
             ending: Ending::Abandoned,
             status: 0,
@@ -87,11 +95,11 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let state = self.upstream.state();
         state.pool().leave(state.slot());
-        let Some(pool) = &self.observed_by else {
+        let Some(observers) = &self.observers else {
             return;
         };
         self.worker.observe(
-            pool,
+            &observers.pool,
             Outcome {
                 slot: state.slot(),
                 ending: self.ending,
@@ -99,6 +107,7 @@ impl Drop for InFlight {
                 duration_us: self
                     .micros
                     .unwrap_or_else(|| micros(self.started.elapsed())),
+                lot: observers.lot,
             },
         );
     }

@@ -8,5 +8,5 @@ mod response_body;
 
 pub(crate) use connection::{Connection, ConnectionError, LANDING, Landing};
 pub(crate) use endpoint::{ConnectError, Upstream};
-pub(crate) use in_flight::InFlight;
+pub(crate) use in_flight::{InFlight, Observers};
 pub(crate) use response_body::{Begun, CutShort, UpstreamBody};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gatewright_host::Figure;
+use gatewright_host::{Figure, Part};
 
 use super::families::{Families, Labelled, Labels, Scale};
 use crate::overview::{PluginFigures, PluginState};
@@ -25,6 +25,9 @@ fn labels(plugin: &PluginFigures) -> Labels {
     ];
     if let Some(pool) = &plugin.pool {
         labels.push(("pool", pool.to_string()));
+    }
+    if plugin.part != Part::Active {
+        labels.push(("part", plugin.part.to_string()));
     }
     if plugin.ordinal > 0 {
         // The same plugin may be several policies.

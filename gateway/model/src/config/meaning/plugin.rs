@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::report::Report;
 use crate::config::defaults::{self, DEFAULT_PLUGINS};
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Binding, OnFault, PluginSource, Policy, PoolConfig};
+use crate::config::meant::{Binding, Canary, OnFault, PluginSource, Policy, PoolConfig, Shadow};
 use crate::config::quantity::Period;
 use crate::config::written::{self, TextOr};
 use crate::id::PluginName;
@@ -47,7 +47,12 @@ pub(super) fn binding(
             check_name(&seat.path.key("plugin"), &table.plugin, names, report);
             let path = seat.path.key("deadline");
             let deadline = report.within(&path, table.deadline, &defaults::DEADLINE);
-            bind(seat.role, &table.plugin, &table.config, deadline)
+            Binding {
+                version: table.version,
+                canary: canary(&seat.path, table.canary, report),
+                shadow: shadow(&seat.path, table.shadow, report),
+                ..bind(seat.role, &table.plugin, &table.config, deadline)
+            }
         }
     }
 }
@@ -58,7 +63,29 @@ fn check_name(path: &KeyPath, name: &str, names: &PluginNames<'_>, report: &mut 
     }
 }
 
-/// A binding of checked parts.
+fn canary(
+    seat: &KeyPath,
+    written: Option<written::Canary>,
+    report: &mut Report<'_>,
+) -> Option<Canary> {
+    let written::Canary { version, percent } = written?;
+    let path = seat.key("canary").key("percent");
+    let percent = report.within(&path, percent, &defaults::SHARE);
+    Some(Canary { version, percent })
+}
+
+fn shadow(
+    seat: &KeyPath,
+    written: Option<written::Shadow>,
+    report: &mut Report<'_>,
+) -> Option<Shadow> {
+    let written::Shadow { version, sample } = written?;
+    let path = seat.key("shadow").key("sample");
+    let sample = report.within(&path, sample, &defaults::SHARE);
+    Some(Shadow { version, sample })
+}
+
+/// A binding of checked parts, to the version that the plugin has.
 pub(super) fn bind(
     role: Role,
     plugin: &str,
@@ -70,6 +97,9 @@ pub(super) fn bind(
         plugin: PluginName::from(plugin),
         config: Arc::from(json!(config).to_string()),
         deadline: deadline.0,
+        version: None,
+        canary: None,
+        shadow: None,
     }
 }
 
@@ -91,7 +121,12 @@ pub(super) fn policies(
             written::PolicyRole::ResponsePolicy => Role::ResponsePolicy,
         };
         policies.push(Policy {
-            binding: bind(role, &written.plugin, &written.config, deadline),
+            binding: Binding {
+                version: written.version,
+                canary: canary(&path, written.canary, report),
+                shadow: shadow(&path, written.shadow, report),
+                ..bind(role, &written.plugin, &written.config, deadline)
+            },
             on_fault: match written.on_fault {
                 written::OnFault::Deny => OnFault::Deny,
                 written::OnFault::Allow => OnFault::Allow,
@@ -131,7 +166,7 @@ fn source(
         .file
         .as_ref()
         .map(|file| report.file(&path.key("file"), file));
-    if file.is_none() && !is_default {
+    if file.is_none() && written.version.is_none() && !is_default {
         report.fail(
             path,
             "the key \"file\" is missing; add the component's file",
@@ -150,6 +185,7 @@ fn source(
     let memory = report.within(&path.key("memory"), written.memory, &defaults::MEMORY);
     PluginSource {
         file,
+        version: written.version,
         grants,
         memory: memory.0,
     }
@@ -171,6 +207,7 @@ pub(super) fn bound(
             .entry(binding.plugin.clone())
             .or_insert_with(|| PluginSource {
                 file: None,
+                version: None,
                 grants: Grant::ALL.to_vec(),
                 memory: written::Plugin::default().memory.0,
             });

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
-pub use plugin::{Binding, OnFault, Plugin, Policy, PolicyRole};
+pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{Health, Pool, Retries, Server, ServerHealth};
 pub use server::{Admin, Certificate, Limits, Listener, Timeouts, Tls, Workers};
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::config::defaults;
 use crate::config::quantity::{Period, Size};
+use crate::id::Digest;
 use crate::role::Grant;
 
 /// A plugin in a seat of the chain.
@@ -20,6 +21,37 @@ pub struct Binding {
     /// How long a decision may take before the fallback decides: 100 µs to 1 s.
     #[serde(default = "defaults::deadline")]
     pub deadline: Period,
+    /// The version that decides, by its digest. Default: what the plugin's file
+    /// or the default set has now.
+    #[serde(default)]
+    pub version: Option<Digest>,
+    /// Another version that decides for a share of the requests.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    /// Another version that is asked too and never obeyed, to be compared.
+    #[serde(default)]
+    pub shadow: Option<Shadow>,
+}
+
+/// A version that decides for a share of the requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Canary {
+    /// Its digest.
+    pub version: Digest,
+    /// The share of requests that it decides for, in percent: 1 to 100.
+    pub percent: u8,
+}
+
+/// A version whose decisions are compared with those that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Shadow {
+    /// Its digest.
+    pub version: Digest,
+    /// The share of decisions that it is asked for too, in percent: 1 to 100.
+    #[serde(default = "defaults::sample")]
+    pub sample: u8,
 }
 
 /// A policy: a plugin that may answer a request before it is routed, or edit
@@ -41,6 +73,16 @@ pub struct Policy {
     /// When it is asked.
     #[serde(default)]
     pub role: PolicyRole,
+    /// The version that decides, by its digest. Default: what the plugin's file
+    /// or the default set has now.
+    #[serde(default)]
+    pub version: Option<Digest>,
+    /// Another version that decides for a share of the requests.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+    /// Another version that is asked too and never obeyed, to be compared.
+    #[serde(default)]
+    pub shadow: Option<Shadow>,
 }
 
 /// What becomes of the request when a policy faults.
@@ -70,8 +112,11 @@ pub enum PolicyRole {
 #[serde(default, deny_unknown_fields)]
 pub struct Plugin {
     /// The component's file, relative to the file that names it; it is watched.
-    /// Only a plugin of the default set may go without.
+    /// Only a plugin of the default set, or one with a `version`, may go without.
     pub file: Option<String>,
+    /// The uploaded version that bindings have that name none, by its digest;
+    /// an upload writes it.
+    pub version: Option<Digest>,
     /// The imports that it may use beside those that need no grant. Default:
     /// none; all for the default set.
     pub grants: Option<Vec<Grant>>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Seat;
+use super::Occupant;
 use crate::fault::Fault;
 use crate::instance::{Assignment, Budget, Failure, Instance};
 use crate::preparer::{Mailbox, Order};
@@ -14,7 +14,7 @@ const TELL_EVERY_MS: u64 = 10;
 /// Instances that take no longer than this are made between two requests.
 const QUICK: Duration = Duration::from_millis(1);
 
-impl Seat {
+impl Occupant {
     /// Whether the instance has to be told something before it decides: three
     /// comparisons.
     pub(super) fn has_news(&self) -> bool {

@@ -1,0 +1,145 @@
+//! Taking in a component that somebody uploads: it is checked against the
+//! contract, compiled, tried in every role that it has, and kept. It decides
+//! nothing until a binding names it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gatewright_model::config::PluginSource;
+use gatewright_model::id::{Digest, PluginName};
+use gatewright_model::role::Role;
+use gatewright_model::snapshot::Snapshot;
+
+use crate::admission::Refusal;
+use crate::binding::{Binding, Part, Place, Terms};
+use crate::host::Host;
+use crate::lanes::Lane;
+use crate::trial;
+use crate::version::Version;
+
+/// How long a decision may take of a plugin that nobody has bound: nobody has
+/// said otherwise either.
+const DEADLINE: Duration = Duration::from_millis(2);
+
+/// What a component is.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+    /// The roles that it has.
+    pub roles: Vec<Role>,
+    /// The interfaces of the contract that it imports.
+    pub imports: Vec<String>,
+    /// The interfaces that it exports.
+    pub exports: Vec<String>,
+    /// Whether it is run without the component model between.
+    pub is_direct: bool,
+    /// How long it took to compile and try it; next to nothing for one that
+    /// was compiled before.
+    pub took: Duration,
+}
+
+impl Host {
+    /// Take in a version of a plugin with what its source allows it. Compiling
+    /// may take minutes; never call it on a worker.
+    ///
+    /// # Errors
+    ///
+    /// When it is no component, does not fit the contract, imports what it is
+    /// not granted, faults in a trial, or cannot be kept. That it refuses an
+    /// empty configuration is no reason: the binding may bring another.
+    pub fn take_in(
+        &self,
+        plugin: &PluginName,
+        component: &[u8],
+        source: &PluginSource,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Component, Refusal> {
+        let began = Instant::now();
+        let version = self.library.version_of(component)?;
+        let roles = Role::ALL.into_iter();
+        let roles: Vec<_> = roles.filter(|role| version.has_role(*role)).collect();
+        if roles.is_empty() {
+            return Err(Refusal::without_role(&version.exports()));
+        }
+        if let Some(grant) = version.lacks(&source.grants) {
+            let plugin = plugin.clone();
+            return Err(Refusal::NotGranted { grant, plugin });
+        }
+        for role in &roles {
+            self.try_in(*role, plugin, &version, source, snapshot)?;
+        }
+        self.library.keep(version.digest, component)?;
+        Ok(Component {
+            digest: version.digest,
+            roles,
+            imports: version.imported(),
+            exports: version.exports(),
+            is_direct: version.lane() == Lane::Direct,
+            took: began.elapsed(),
+        })
+    }
+
+    /// The bytes of a version that is kept or built in.
+    ///
+    /// # Errors
+    ///
+    /// Of the kind "not found" where there is none.
+    pub fn component(&self, plugin: &PluginName, digest: Digest) -> io::Result<Vec<u8>> {
+        self.library.component(plugin, digest)
+    }
+
+    /// Keep a version no more. One that is in force stays so until the next
+    /// start.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn forget(&self, digest: Digest) -> io::Result<()> {
+        self.library.forget(digest)
+    }
+
+    /// The digests of all versions that are kept.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn kept(&self) -> io::Result<Vec<Digest>> {
+        self.library.kept()
+    }
+
+    fn try_in(
+        &self,
+        role: Role,
+        plugin: &PluginName,
+        version: &Arc<Version>,
+        source: &PluginSource,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<(), Refusal> {
+        let pool = snapshot.pools.first().filter(|_| role.is_of_a_pool());
+        let pools = snapshot.pools.iter().map(|pool| pool.name.clone());
+        let terms = Terms {
+            place: Place {
+                role,
+                pool: pool.map(|pool| pool.name.clone()),
+                plugin: plugin.clone(),
+                ordinal: 0,
+                part: Part::Active,
+            },
+            version: version.digest,
+            config: Arc::from("{}"),
+            deadline: DEADLINE,
+            grants: source.grants.clone(),
+            memory: source.memory,
+            pools: pools.collect(),
+        };
+        let nothing = (Arc::default(), Some(Arc::default()));
+        let shared = Arc::clone(&self.shared);
+        let binding = Binding::new(terms, Arc::clone(version), nothing, shared, 1);
+        match trial::hold(binding, snapshot, pool) {
+            Err(Refusal::Config { .. }) => Ok(()),
+            held => held,
+        }
+    }
+}

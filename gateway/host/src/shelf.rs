@@ -1,0 +1,168 @@
+//! The components that the host keeps, by their digests: so that a version can
+//! be had again when the file that it came from is another one.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use gatewright_model::id::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::cache::unique;
+
+/// The extension of a component's file.
+const EXTENSION: &str = "wasm";
+
+/// Where components are kept.
+#[derive(Debug)]
+pub(crate) enum Shelf {
+    /// In files that are named by their digests.
+    Folder(PathBuf),
+    /// As long as the process lives.
+    Memory(Mutex<HashMap<Digest, Vec<u8>>>),
+}
+
+impl Shelf {
+    /// In a folder, which is made if it is not there; in memory without one.
+    pub(crate) fn open(folder: Option<&Path>) -> io::Result<Self> {
+        let Some(folder) = folder else {
+            return Ok(Self::Memory(Mutex::default()));
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        Ok(Self::Folder(folder.to_owned()))
+    }
+
+    /// Keep a component. It is on the disk when this returns, whole or not at
+    /// all.
+    pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => keep(folder, digest, component),
+            Self::Memory(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.insert(digest, component.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// A component that was kept; an error of the kind "not found" without one.
+    pub(crate) fn load(&self, digest: Digest) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Folder(folder) => {
+                let component = fs::read(path(folder, digest))?;
+                if digest != Digest(Sha256::digest(&component).into()) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged"));
+                }
+                Ok(component)
+            }
+            Self::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.get(&digest)
+                    .cloned()
+                    .ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+
+    /// Keep a component no more.
+    pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => match fs::remove_file(path(folder, digest)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            },
+            Self::Memory(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.remove(&digest);
+                Ok(())
+            }
+        }
+    }
+
+    /// The digests of all that is kept.
+    pub(crate) fn list(&self) -> io::Result<Vec<Digest>> {
+        match self {
+            Self::Folder(folder) => {
+                let mut kept = Vec::new();
+                for file in fs::read_dir(folder)? {
+                    let path = file?.path();
+                    let name = path.file_stem().and_then(|stem| stem.to_str());
+                    kept.extend(name.and_then(|name| name.parse::<Digest>().ok()));
+                }
+                Ok(kept)
+            }
+            Self::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(kept.keys().copied().collect())
+            }
+        }
+    }
+}
+
+fn path(folder: &Path, digest: Digest) -> PathBuf {
+    folder.join(digest.to_string()).with_extension(EXTENSION)
+}
+
+fn keep(folder: &Path, digest: Digest, component: &[u8]) -> io::Result<()> {
+    let path = path(folder, digest);
+    let beside = path.with_extension(unique());
+    let written = write(&beside, component).and_then(|()| fs::rename(&beside, &path));
+    if let Err(error) = written {
+        // It may not even have come to be.
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
+    // The name outlives a power failure too.
+    File::open(folder)?.sync_all()
+}
+
+fn write(path: &Path, component: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(path)?;
+    file.write_all(component)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(component: &[u8]) -> Digest {
+        Digest(Sha256::digest(component).into())
+    }
+
+    #[test]
+    fn what_is_kept_is_had_again_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelves = [Shelf::open(Some(folder.path())), Shelf::open(None)];
+        for shelf in shelves.map(Result::unwrap) {
+            let (one, other) = (digest(b"one"), digest(b"other"));
+            shelf.keep(one, b"one").unwrap();
+            shelf.keep(one, b"one").unwrap();
+            assert_eq!(shelf.load(one).unwrap(), b"one");
+            assert_eq!(shelf.list().unwrap(), [one]);
+            let absent = shelf.load(other).unwrap_err();
+            assert_eq!(absent.kind(), io::ErrorKind::NotFound);
+            shelf.forget(one).unwrap();
+            shelf.forget(one).unwrap();
+            assert!(shelf.load(one).is_err());
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_what_was_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(Some(folder.path())).unwrap();
+        shelf.keep(digest(b"whole"), b"whole").unwrap();
+        fs::write(path(folder.path(), digest(b"whole")), b"who").unwrap();
+        let damaged = shelf.load(digest(b"whole")).unwrap_err();
+        assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
+    }
+}
