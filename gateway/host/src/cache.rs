@@ -128,7 +128,8 @@ mod tests {
         let fingerprint = crate::engine::fingerprint(&engine);
         let cache = Cache::open(&folder.path().join("compiled"), fingerprint).unwrap();
         let component = wat::parse_str("(component)").unwrap();
-        let code = code::compile(&engine, &component).unwrap();
+        let mut code = Vec::new();
+        code::compile(&engine, &component, &mut code).unwrap();
         let digest = Digest([7; 32]);
         cache.keep(digest, &code);
         (folder, cache, engine, digest)

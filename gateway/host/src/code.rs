@@ -1,6 +1,8 @@
 //! Compiled code of a component: as a whole, and of its main module alone
 //! where that can be run directly.
 
+use std::io::Write;
+
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
@@ -14,6 +16,9 @@ const LAYOUT: &[u8; 8] = b"gwcode-1";
 /// Bytes of the length of the first part.
 const LENGTH_BYTES: usize = 8;
 
+/// Bytes before the first part.
+const HEAD_BYTES: usize = LAYOUT.len() + LENGTH_BYTES;
+
 /// Compiled code, ready to be run.
 pub(crate) struct Loaded {
     /// The component.
@@ -22,15 +27,55 @@ pub(crate) struct Loaded {
     pub(crate) main: Option<Module>,
 }
 
-/// Compile a component, and its main module if it is all that matters.
-pub(crate) fn compile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, CompileError> {
+/// Compile a component into `out`, and behind it its main module, if that is
+/// all that matters. Where this fails, or ends with its process, [`settle`]
+/// says what the code in `out` is good for.
+pub(crate) fn compile(
+    engine: &Engine,
+    component: &[u8],
+    mut out: impl Write,
+) -> Result<(), CompileError> {
     let whole = engine
         .precompile_component(component)
         .map_err(|error| refused(&error))?;
+    let head = head(&whole);
+    hand_on(&mut out, &[&head, &whole])?;
+    // The component is out of danger: for its main module there is what it has
+    // left of time and memory.
+    drop(whole);
     // Only now is it known to be valid.
-    let main = recognise::main_module(component);
-    let main = main.and_then(|main| engine.precompile_module(main).ok());
-    Ok(lay_out(&whole, &main.unwrap_or_default()))
+    let Some(main) = recognise::main_module(component) else {
+        return Ok(());
+    };
+    let main = engine.precompile_module(main);
+    hand_on(&mut out, &[&main.map_err(|error| refused(&error))?])
+}
+
+/// Write and flush, or a buffer would hold some of it back.
+fn hand_on(out: &mut impl Write, parts: &[&[u8]]) -> Result<(), CompileError> {
+    let mut parts = parts.iter();
+    let written = parts.try_for_each(|part| out.write_all(part));
+    let written = written.and_then(|()| out.flush());
+    written.map_err(CompileError::Unwritten)
+}
+
+/// The code that a compilation has brought, by how it ended: a component that
+/// came out whole is as good as any, and takes the other lane when its main
+/// module did not.
+pub(crate) fn settle(
+    ended: Result<(), CompileError>,
+    mut code: Vec<u8>,
+) -> Result<Vec<u8>, CompileError> {
+    let Err(error) = ended else {
+        return Ok(code);
+    };
+    let Some((whole, _)) = parts(&code) else {
+        return Err(error);
+    };
+    tracing::info!(%error, "a component has no direct lane: its main module was not compiled");
+    let length = HEAD_BYTES + whole.len();
+    code.truncate(length);
+    Ok(code)
 }
 
 /// Load code that was compiled by this program.
@@ -60,10 +105,11 @@ fn refused(error: &wasmtime::Error) -> CompileError {
     CompileError::Refused(format!("{error:#}"))
 }
 
-/// Both parts one behind the other; the second is empty where there is none.
-fn lay_out(whole: &[u8], main: &[u8]) -> Vec<u8> {
+/// What stands before the component's code; behind that is its main module's,
+/// where there is any.
+fn head(whole: &[u8]) -> Vec<u8> {
     let length = (whole.len() as u64).to_le_bytes();
-    [&LAYOUT[..], &length, whole, main].concat()
+    [&LAYOUT[..], &length].concat()
 }
 
 fn parts(code: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -73,8 +119,16 @@ fn parts(code: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
+/// Code as [`compile`] lays it out.
+#[cfg(test)]
+pub(crate) fn lay_out(whole: &[u8], main: &[u8]) -> Vec<u8> {
+    [&head(whole), whole, main].concat()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
@@ -90,5 +144,58 @@ mod tests {
         let mut cut = lay_out(b"whole", b"");
         cut.pop();
         assert_eq!(parts(&cut), None);
+    }
+
+    /// Takes what it is given until the first flush, and fails from then on.
+    #[derive(Default)]
+    struct UntilFlushed {
+        taken: Vec<u8>,
+        flushed: bool,
+    }
+
+    impl Write for UntilFlushed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            match self.flushed {
+                false => self.taken.write(bytes),
+                true => Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.flushed = true;
+            Ok(())
+        }
+    }
+
+    /// A component that can be run directly.
+    const PLAIN: &str = r#"(component
+        (core module $main (memory (export "memory") 1))
+        (core instance (instantiate $main)))"#;
+
+    #[test]
+    fn a_component_is_handed_on_before_its_main_module() {
+        let engine = crate::engine::engine().unwrap();
+        let component = wat::parse_str(PLAIN).unwrap();
+        let mut code = Vec::new();
+        compile(&engine, &component, &mut code).unwrap();
+        assert!(load(&engine, &code).unwrap().main.is_some());
+        let mut out = UntilFlushed::default();
+        let ended = compile(&engine, &component, &mut out);
+        assert!(matches!(ended, Err(CompileError::Unwritten(_))));
+        let code = settle(ended, out.taken).unwrap();
+        assert!(load(&engine, &code).unwrap().main.is_none());
+    }
+
+    #[test]
+    fn without_the_whole_component_a_failure_is_one() {
+        let failure = || Err(CompileError::TooLaborious("was stopped".to_owned()));
+        let code = lay_out(b"whole", b"half of the ma");
+        assert_eq!(
+            settle(failure(), code.clone()).unwrap(),
+            lay_out(b"whole", b"")
+        );
+        assert_eq!(settle(Ok(()), code.clone()).unwrap(), code);
+        let half = code[..HEAD_BYTES + 2].to_vec();
+        assert!(settle(failure(), half).is_err());
     }
 }

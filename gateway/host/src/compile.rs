@@ -15,7 +15,8 @@ use crate::code;
 use crate::engine;
 use crate::journal::cut;
 
-/// Processor time that a compilation may take.
+/// Processor time that a compilation may take. As with memory, a component
+/// comes first and has all of it; its main module gets what is left.
 const CPU_SECONDS: u64 = 180;
 
 /// Address space that a compilation may take.
@@ -56,21 +57,27 @@ pub enum CompileError {
     /// It took too much time or memory.
     #[error("it was not compiled: the compiler {0}; a smaller component would do")]
     TooLaborious(String),
+    /// What was compiled could not be handed on.
+    #[error("the compiled code cannot be written: {0}")]
+    Unwritten(#[source] io::Error),
     /// The child could not be run.
     #[error("the compiler cannot be run: {0}")]
     Child(#[source] io::Error),
 }
 
 /// Compile a component for the engine that decisions run on, and its main
-/// module beside it where that can be run directly.
+/// module behind it where that can be run directly. The component's code is
+/// written as soon as it is there: if the rest fails, or this process comes to
+/// its limits over it, whoever reads can do without the rest.
 ///
 /// # Errors
 ///
-/// When it is not a valid component, or the engine cannot be set up.
-pub fn compile(component: &[u8]) -> Result<Vec<u8>, CompileError> {
+/// When it is not a valid component, the engine cannot be set up, `out` does
+/// not take the code, or the main module cannot be compiled.
+pub fn compile(component: &[u8], out: impl Write) -> Result<(), CompileError> {
     let engine = engine::engine();
     let engine = engine.map_err(|error| CompileError::Refused(format!("{error:#}")))?;
-    code::compile(&engine, component)
+    code::compile(&engine, component, out)
 }
 
 /// Limit this process to what a compilation may take: its niceness, processor
@@ -114,7 +121,11 @@ impl Compiling {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match &self.compiler {
             Compiler::Child { program } => in_child(program, component),
-            Compiler::InProcess => code::compile(engine, component),
+            Compiler::InProcess => {
+                let mut code = Vec::new();
+                let ended = code::compile(engine, component, &mut code);
+                code::settle(ended, code)
+            }
         }
     }
 }
@@ -140,17 +151,20 @@ fn in_child(program: &Path, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         (status, code.join(), reason.join())
     });
     let status = status.map_err(CompileError::Child)?;
-    match (status, code) {
-        (Some(status), Ok(Ok(code))) if status.success() => Ok(code),
-        (Some(status), _) => {
+    let code = code.unwrap_or_else(|_| Ok(Vec::new()));
+    let code = code.map_err(CompileError::Child)?;
+    let ended = match status {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => {
             let reason = reason.ok().and_then(Result::ok).unwrap_or_default();
             Err(failed(status, &reason))
         }
-        (None, _) => {
+        None => {
             let reason = format!("was stopped after {} s", PATIENCE.as_secs());
             Err(CompileError::TooLaborious(reason))
         }
-    }
+    };
+    code::settle(ended, code)
 }
 
 fn read(pipe: Option<impl Read>, limit: u64) -> io::Result<Vec<u8>> {
@@ -223,6 +237,18 @@ mod tests {
         let (_folder, program) = child("kill -XCPU $$; kill -KILL $$");
         let error = in_child(&program, b"").unwrap_err();
         assert!(matches!(error, CompileError::TooLaborious(_)), "{error}");
+    }
+
+    #[test]
+    fn a_child_that_fails_over_the_main_module_has_compiled_the_component() {
+        let component = code::lay_out(b"whole", b"");
+        let half_way = code::lay_out(b"whole", b"half of the ma");
+        for end in ["kill -KILL $$", "echo 'out of ideas' >&2; exit 1"] {
+            let (_folder, program) = child(&format!("cat; {end}"));
+            assert_eq!(in_child(&program, &half_way).unwrap(), component);
+            let error = in_child(&program, &component[..component.len() - 1]);
+            assert!(error.is_err(), "{end}");
+        }
     }
 
     #[test]

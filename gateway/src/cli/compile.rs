@@ -1,7 +1,7 @@
 //! `gatewright compile`, hidden: the child process that a gateway compiles
 //! components in, so that a laborious one cannot hurt traffic.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use gatewright_host::{CompileError, compile, lower_limits};
@@ -24,9 +24,8 @@ fn through() -> Result<(), String> {
     lower_limits().map_err(in_words)?;
     let mut component = Vec::new();
     io::stdin().read_to_end(&mut component).map_err(in_words)?;
-    let code = compile(&component).map_err(|error| match error {
+    compile(&component, io::stdout().lock()).map_err(|error| match error {
         CompileError::Refused(reason) => reason,
         error => error.to_string(),
-    })?;
-    io::stdout().write_all(&code).map_err(in_words)
+    })
 }
