@@ -9,8 +9,8 @@ use wasmtime::{Engine, Module};
 use crate::compile::CompileError;
 use crate::direct::recognise;
 
-/// What laid-out code begins with. The number counts layouts, and ways to
-/// tell what can be run directly: code of another one is compiled again.
+/// What laid-out code begins with. The number counts layouts: code of another
+/// one is compiled again.
 const LAYOUT: &[u8; 8] = b"gwcode-1";
 
 /// Bytes of the length of the first part.

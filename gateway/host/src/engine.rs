@@ -7,6 +7,8 @@ use std::num::NonZeroUsize;
 
 use wasmtime::{Config, Engine};
 
+use crate::direct::recognise;
+
 /// Address space that a linear memory reserves beyond which it may have to
 /// move: small, so that a thousand instances fit where address space is
 /// limited.
@@ -28,11 +30,21 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// What compiled code must have been compiled for to run on this engine:
-/// runtime version, processor and settings as one number.
+/// What compiled code must have been compiled for and by to run on this engine:
+/// runtime version, processor, settings and recogniser as one number.
+///
+/// Code tells what was recognised when it was made. Recognising again when it
+/// is loaded would be no simpler: the other verdict may need code that is not
+/// there, and a stranger's component would have the gateway's own time for it
+/// instead of a child's.
 pub(crate) fn fingerprint(engine: &Engine) -> u64 {
+    fingerprint_with(engine, recognise::VERSION)
+}
+
+fn fingerprint_with(engine: &Engine, recogniser: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    recogniser.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -45,5 +57,12 @@ mod tests {
         let one = engine().unwrap();
         let other = engine().unwrap();
         assert_eq!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[test]
+    fn another_recogniser_has_another_fingerprint() {
+        let engine = engine().unwrap();
+        let other = fingerprint_with(&engine, recognise::VERSION + 1);
+        assert_ne!(fingerprint(&engine), other);
     }
 }

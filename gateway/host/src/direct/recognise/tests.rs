@@ -1,8 +1,11 @@
 //! Components that may take the direct lane, and those that only look so.
 
+use std::fs;
+use std::path::Path;
+
 use proptest::prelude::*;
 
-use super::main_module;
+use super::{VERSION, digest, main_module};
 use crate::defaults::defaults;
 
 /// A response policy that is honest about what it is.
@@ -149,6 +152,19 @@ fn another_memory_than_the_plain_one_is_noticed() {
 fn another_encoding_is_noticed() {
     let lift = "#finish\")))";
     is_not_taken(lift, "#finish\") string-encoding=utf16))");
+}
+
+#[test]
+fn the_version_is_made_of_every_file_of_the_recogniser() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/direct/recognise");
+    let files = fs::read_dir(&folder).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.retain(|file| !file.ends_with("tests.rs"));
+    files.sort();
+    files.push(folder.join("../names.rs"));
+    let files: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let files: Vec<_> = files.iter().map(Vec::as_slice).collect();
+    assert_eq!(digest(&files), VERSION);
 }
 
 proptest! {
