@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::journal::{Level, cut};
 use crate::lanes::Lane;
-use crate::limits::Limits;
+use crate::limits::{CROSSING_BYTES, Limits};
 use crate::patience::Patience;
 use crate::ticker::TICK_MS;
 use crate::version::{Calls, Functions};
@@ -24,9 +24,6 @@ use crate::view::Lent;
 
 /// Bytes of what the runtime says about a trap.
 const DETAIL_BYTES: usize = 2048;
-
-/// Bytes of a saved state.
-const STATE_BYTES: usize = 1 << 20;
 
 /// How long a call may take, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -197,20 +194,10 @@ impl Instance {
 
     /// What it has learned, if it hands that over: schema and state.
     pub(crate) fn save(&mut self, budget: Budget) -> Result<Option<(u32, Vec<u8>)>, Failure> {
-        let saved = self.run(budget, |functions, store| match &functions.handover {
+        self.run(budget, |functions, store| match &functions.handover {
             Some(handover) => handover.call_save(store).map(Some),
             None => Ok(None),
-        })?;
-        let too_large = saved
-            .as_ref()
-            .is_some_and(|(_, state)| state.len() > STATE_BYTES);
-        if too_large {
-            self.store
-                .data()
-                .warn("handover.save: more than 1 MiB is dropped".to_owned());
-            return Ok(None);
-        }
-        Ok(saved)
+        })
     }
 
     /// Give it what a predecessor has learned.
@@ -295,6 +282,8 @@ fn store(to: &Assignment) -> Store<Guest> {
     };
     let mut store = Store::new(&binding.shared.engine, guest);
     store.limiter(|guest| &mut guest.limits);
+    // The runtime's own count begins anew with every call.
+    store.set_hostcall_fuel(CROSSING_BYTES);
     store.epoch_deadline_callback(|mut call| Ok(call.data_mut().passed_deadline()));
     store
 }

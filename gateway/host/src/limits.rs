@@ -1,6 +1,13 @@
-//! What an instance may have of the machine: memory, tables, core instances.
+//! What an instance may have of the machine: memory, tables, core instances,
+//! and what it may hand to the host at once.
 
 use wasmtime::ResourceLimiter;
+
+/// Bytes of texts and lists that a plugin may hand to the host in one call of an
+/// import, or with one answer. No deadline ends a call while the host copies, so
+/// the copy itself must be short; the most that the contract has a use for is a
+/// handover's state of 1 MiB.
+pub(crate) const CROSSING_BYTES: usize = 1 << 20;
 
 /// Core instances in a component. Language runtimes that link their libraries
 /// dynamically have a few dozen.

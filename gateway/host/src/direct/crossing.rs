@@ -1,10 +1,11 @@
 //! Where values cross between the host and a main module's memory, and the
-//! rules of that: bounds, alignment, text that is UTF-8, and no way out of the
-//! plugin while it only allocates or cleans up for the host.
+//! rules of that: bounds, alignment, text that is UTF-8, an end to what is copied
+//! at once, and no way out of the plugin while it only allocates or cleans up for
+//! the host.
 
 use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc, WasmParams};
 
-use super::lift::{self, Lift};
+use super::lift::{self, Allowance, Lift};
 use super::lower::Lower;
 use super::names::{MEMORY, REALLOC};
 use crate::guest::Guest;
@@ -24,6 +25,7 @@ pub(crate) struct Border {
 pub(super) struct Crossing<'a> {
     store: StoreContextMut<'a, Guest>,
     memory: Memory,
+    allowance: Allowance,
 }
 
 impl Border {
@@ -50,6 +52,7 @@ impl<'a> Crossing<'a> {
             Some(border) => Ok(Self {
                 memory: border.memory,
                 store,
+                allowance: Allowance::of_a_crossing(),
             }),
             None => Err(closed()),
         }
@@ -61,18 +64,21 @@ impl<'a> Crossing<'a> {
     }
 
     /// A text of the plugin's.
-    pub(super) fn text(&self, at: u32, length: u32) -> wasmtime::Result<String> {
-        lift::text(self.memory(), at, length)
+    pub(super) fn text(&mut self, at: u32, length: u32) -> wasmtime::Result<String> {
+        let memory = self.memory.data(&self.store);
+        lift::text(memory, (at, length), &mut self.allowance)
     }
 
     /// Bytes of the plugin's.
-    pub(super) fn bytes(&self, at: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
-        lift::bytes(self.memory(), at, length).map(<[u8]>::to_vec)
+    pub(super) fn bytes(&mut self, at: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
+        let memory = self.memory.data(&self.store);
+        lift::bytes(memory, (at, length), &mut self.allowance).map(<[u8]>::to_vec)
     }
 
     /// What the plugin left at an address.
-    pub(super) fn lift<T: Lift>(&self, at: u32) -> wasmtime::Result<T> {
-        lift::value(self.memory(), at)
+    pub(super) fn lift<T: Lift>(&mut self, at: u32) -> wasmtime::Result<T> {
+        let memory = self.memory.data(&self.store);
+        lift::value(memory, at, &mut self.allowance)
     }
 
     /// Leave a value where the plugin wants it.

@@ -1,10 +1,27 @@
 //! What plugins say: values of the contract's types, read from a main module's
-//! memory. A pointer is believed only when all that it points to is there.
+//! memory. A pointer is believed only when all that it points to is there, and
+//! no more is copied in one crossing than it allows.
 
 use wasmtime::Error;
 
 use crate::contract::imports::types::ConfigError;
 use crate::contract::roles::{routing, screening};
+use crate::limits::CROSSING_BYTES;
+
+/// Bytes that may still be copied in one crossing.
+pub(super) struct Allowance(usize);
+
+impl Allowance {
+    /// A crossing's, when it begins.
+    pub(super) fn of_a_crossing() -> Self {
+        Self(CROSSING_BYTES)
+    }
+
+    fn take(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.0 = self.0.checked_sub(bytes).ok_or_else(too_much)?;
+        Ok(())
+    }
+}
 
 /// A type that is read from memory.
 pub(super) trait Lift: Sized {
@@ -14,27 +31,41 @@ pub(super) trait Lift: Sized {
     const ALIGN: usize;
 
     /// Read from the [`Self::SIZE`] bytes of `value`, and from `memory` what
-    /// they point to.
-    fn lift(memory: &[u8], value: &[u8]) -> wasmtime::Result<Self>;
+    /// they point to, as far as is allowed.
+    fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self>;
 }
 
 /// The value at an address.
-pub(super) fn value<T: Lift>(memory: &[u8], at: u32) -> wasmtime::Result<T> {
+pub(super) fn value<T: Lift>(
+    memory: &[u8],
+    at: u32,
+    allowed: &mut Allowance,
+) -> wasmtime::Result<T> {
     let at = place(memory, at, T::SIZE, T::ALIGN)?;
-    T::lift(memory, &memory[at..at + T::SIZE])
+    T::lift(memory, &memory[at..at + T::SIZE], allowed)
 }
 
 /// A text, checked to be UTF-8.
-pub(super) fn text(memory: &[u8], at: u32, length: u32) -> wasmtime::Result<String> {
-    let text = std::str::from_utf8(bytes(memory, at, length)?);
+pub(super) fn text(
+    memory: &[u8],
+    (at, length): (u32, u32),
+    allowed: &mut Allowance,
+) -> wasmtime::Result<String> {
+    let text = std::str::from_utf8(bytes(memory, (at, length), allowed)?);
     Ok(text.map_err(Error::new)?.to_owned())
 }
 
 /// Bytes as they are.
-pub(super) fn bytes(memory: &[u8], at: u32, length: u32) -> wasmtime::Result<&[u8]> {
+pub(super) fn bytes<'m>(
+    memory: &'m [u8],
+    (at, length): (u32, u32),
+    allowed: &mut Allowance,
+) -> wasmtime::Result<&'m [u8]> {
     let rest = memory.get(at as usize..);
     let bytes = rest.and_then(|rest| rest.get(..length as usize));
-    bytes.ok_or_else(out_of_bounds)
+    let bytes = bytes.ok_or_else(out_of_bounds)?;
+    allowed.take(bytes.len())?;
+    Ok(bytes)
 }
 
 /// An address, checked to have so many bytes behind it and to be aligned.
@@ -52,6 +83,13 @@ pub(super) fn place(memory: &[u8], at: u32, size: usize, align: usize) -> wasmti
 #[cold]
 pub(super) fn out_of_bounds() -> Error {
     Error::msg("a pointer of the plugin's leads out of its memory")
+}
+
+#[cold]
+fn too_much() -> Error {
+    Error::msg(format!(
+        "too much data is handed to the host in one call: {CROSSING_BYTES} bytes are the most"
+    ))
 }
 
 #[cold]
@@ -85,8 +123,9 @@ fn case(value: &[u8]) -> Option<u8> {
     value.first().copied()
 }
 
-fn text_at(memory: &[u8], value: &[u8], offset: usize) -> wasmtime::Result<String> {
-    text(memory, word(value, offset)?, word(value, offset + 4)?)
+/// Address and length, at an offset of a value.
+fn list(value: &[u8], offset: usize) -> wasmtime::Result<(u32, u32)> {
+    Ok((word(value, offset)?, word(value, offset + 4)?))
 }
 
 /// `option<u32>`, such as a slot.
@@ -94,7 +133,7 @@ impl Lift for Option<u32> {
     const SIZE: usize = 8;
     const ALIGN: usize = 4;
 
-    fn lift(_memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
+    fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(None),
             Some(1) => Ok(Some(word(value, 4)?)),
@@ -107,7 +146,7 @@ impl Lift for routing::Decision {
     const SIZE: usize = 8;
     const ALIGN: usize = 4;
 
-    fn lift(_memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
+    fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Self::Forward(word(value, 4)?)),
             Some(1) => Ok(Self::Answer(half(value, 4)?)),
@@ -121,7 +160,7 @@ impl Lift for screening::Verdict {
     const SIZE: usize = 4;
     const ALIGN: usize = 2;
 
-    fn lift(_memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
+    fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Self::Proceed),
             Some(1) => Ok(Self::Answer(half(value, 2)?)),
@@ -135,12 +174,12 @@ impl Lift for Result<(), ConfigError> {
     const SIZE: usize = 20;
     const ALIGN: usize = 4;
 
-    fn lift(memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
+    fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Ok(())),
             Some(1) => Ok(Err(ConfigError {
-                key: text_at(memory, value, 4)?,
-                reason: text_at(memory, value, 12)?,
+                key: text(memory, list(value, 4)?, allowed)?,
+                reason: text(memory, list(value, 12)?, allowed)?,
             })),
             _ => Err(no_such_case()),
         }
@@ -152,10 +191,10 @@ impl Lift for Result<(), String> {
     const SIZE: usize = 12;
     const ALIGN: usize = 4;
 
-    fn lift(memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
+    fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Ok(())),
-            Some(1) => Ok(Err(text_at(memory, value, 4)?)),
+            Some(1) => Ok(Err(text(memory, list(value, 4)?, allowed)?)),
             _ => Err(no_such_case()),
         }
     }
@@ -166,8 +205,8 @@ impl Lift for (u32, Vec<u8>) {
     const SIZE: usize = 12;
     const ALIGN: usize = 4;
 
-    fn lift(memory: &[u8], value: &[u8]) -> wasmtime::Result<Self> {
-        let state = bytes(memory, word(value, 4)?, word(value, 8)?)?;
+    fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
+        let state = bytes(memory, list(value, 4)?, allowed)?;
         Ok((word(value, 0)?, state.to_vec()))
     }
 }

@@ -116,6 +116,48 @@ fn a_failed_handover_costs_the_past_and_nothing_else() {
     );
 }
 
+/// What the seat says after a handover from a plugin whose state has so many
+/// bytes, to one that counts them.
+fn handed_over(bytes: u32) -> (Option<Slot>, String) {
+    let core = |pick: &str| {
+        let frame = FRAME.replace("\"memory\") 16)", "\"memory\") 64)");
+        format!(
+            r#"(module {frame} {}
+            (func (export "gatewright:plugin/handover@0.1.0#save") (result i32)
+                (i32.store (i32.const 132) (i32.const 0x100000))
+                (i32.store (i32.const 136) (i32.const {bytes}))
+                (i32.const 128))
+            (global $told (mut i32) (i32.const 0))
+            (func (export "gatewright:plugin/handover@0.1.0#restore")
+                (param i32) (param i32) (param $length i32) (result i32)
+                (global.set $told (local.get $length))
+                (i32.const 64)))"#,
+            balancer(pick)
+        )
+    };
+    let exports = ["balancing", "handover"];
+    let mut rig = Rig::balanced_by(&component(&[], &exports, &core("(i32.const 0)")));
+    let counting = format!("(i32.eq (global.get $told) (i32.const {bytes}))");
+    rig.place("mine", &component(&[], &exports, &core(&counting)));
+    rig.retake().unwrap();
+    let picked = rig.pick(0).unwrap();
+    let log = rig.balancer().binding().journal().entries();
+    (picked, format!("{log:?}"))
+}
+
+#[test]
+fn a_state_of_more_than_a_mebibyte_is_dropped_and_said_so() {
+    let (picked, log) = handed_over(1 << 20);
+    assert_eq!(picked, Some(Slot(1)), "{log}");
+    assert!(!log.contains("handover.save"), "{log}");
+    let (picked, log) = handed_over((1 << 20) + 1);
+    assert_eq!(picked, Some(Slot(0)), "{log}");
+    assert!(
+        log.contains("handover.save") && log.contains("too much data"),
+        "{log}"
+    );
+}
+
 const FAILING_RESTORE: &str = r#"(module FRAME BALANCER
     (func (export "gatewright:plugin/handover@0.1.0#save") (result i32) unreachable)
     (func (export "gatewright:plugin/handover@0.1.0#restore") (param i32 i32 i32) (result i32)
