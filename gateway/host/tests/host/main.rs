@@ -19,4 +19,5 @@ mod hostile;
 mod imports;
 mod lanes;
 mod rollout;
+mod shapes;
 mod support;

@@ -19,6 +19,20 @@ use wit_parser::Resolve;
 /// A component of a core module, for a world with these imports and exports of
 /// the contract.
 pub(crate) fn component(imports: &[&str], exports: &[&str], core: &str) -> Vec<u8> {
+    let (contract, world) = contract(imports, exports);
+    encode(contract, &world, core)
+}
+
+/// A component of a core module, for the world `plugin` of a package.
+pub(crate) fn encode(resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
+    let module = embedded(resolve, package, core, StringEncoding::UTF8);
+    let mut encoder = ComponentEncoder::default();
+    let encoder = encoder.module(&module);
+    encoder.unwrap().encode().unwrap()
+}
+
+/// The contract, and a package with a world of these imports and exports of it.
+pub(crate) fn contract(imports: &[&str], exports: &[&str]) -> (Resolve, String) {
     let mut resolve = Resolve::default();
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     resolve.push_dir(&contract).unwrap();
@@ -28,18 +42,22 @@ pub(crate) fn component(imports: &[&str], exports: &[&str], core: &str) -> Vec<u
     };
     let (imports, exports) = (item("import", imports), item("export", exports));
     let world = format!("package test:plugin;\nworld plugin {{\n{imports}{exports}}}\n");
-    encode(resolve, &world, core)
+    (resolve, world)
 }
 
-/// A component of a core module, for the world `plugin` of a package.
-pub(crate) fn encode(mut resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
+/// A core module that says of itself that it is for the world `plugin` of a
+/// package, with texts in this encoding.
+pub(crate) fn embedded(
+    mut resolve: Resolve,
+    package: &str,
+    core: &str,
+    encoding: StringEncoding,
+) -> Vec<u8> {
     let package = resolve.push_str("plugin.wit", package).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     let mut module = wat::parse_str(core).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    let mut encoder = ComponentEncoder::default();
-    let encoder = encoder.module(&module);
-    encoder.unwrap().encode().unwrap()
+    embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
+    module
 }
 
 /// What every core module here has: memory, an allocator that never frees, and
