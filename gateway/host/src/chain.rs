@@ -99,7 +99,7 @@ impl Chain {
 
     /// Whether a shadow is asked in any seat.
     pub fn is_shadowed(&self) -> bool {
-        self.seats().any(|seat| seat.is_shadowed())
+        self.seats().any(Seat::is_shadowed)
     }
 
     /// Ask the shadows about the decisions that were kept for them. To be called
