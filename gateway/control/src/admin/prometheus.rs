@@ -64,7 +64,7 @@ impl Collector for Figures {
 mod tests {
     use super::*;
     use crate::overview::{Faults, PluginFigures, PluginState, ServerFigures, Totals};
-    use gatewright_host::Figure;
+    use gatewright_host::{Figure, Part};
     use gatewright_model::endpoint::Health;
     use gatewright_model::histogram::{Histogram, Reading};
     use gatewright_model::id::Digest;
@@ -105,6 +105,7 @@ mod tests {
             role: Role::Balancer,
             pool: Some("web".into()),
             ordinal: 0,
+            part: Part::Active,
             version: Digest([7; 32]),
             decisions: 41,
             faults: Faults {
