@@ -75,6 +75,10 @@ impl ExchangeView for Request {
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
     }
+
+    fn copy(&self) -> Box<dyn ExchangeView> {
+        Box::<Self>::default()
+    }
 }
 
 fn request() -> Lent {
