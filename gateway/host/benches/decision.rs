@@ -28,6 +28,7 @@ const LANES: [(&str, Lanes); 2] = [
 ];
 
 /// A browser's request, with the cookie of a session.
+#[derive(Clone)]
 struct Request {
     headers: HashMap<&'static str, &'static str>,
     cookie: Option<String>,
@@ -77,7 +78,7 @@ impl ExchangeView for Request {
     }
 
     fn copy(&self) -> Box<dyn ExchangeView> {
-        Box::<Self>::default()
+        Box::new(self.clone())
     }
 }
 
