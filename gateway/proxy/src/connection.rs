@@ -126,17 +126,17 @@ impl Client {
         }
     }
 
-    /// Writing to the client is held up, or goes on again. Between exchanges
-    /// other deadlines apply.
+    /// Writing to the client is held up, or goes on again.
     pub(crate) fn write_blocked(&self, blocked: bool) {
         self.blocked.set(blocked);
-        if self.stage.get() != Stage::Exchange {
-            return;
-        }
-        if blocked {
-            self.deadline.arm(self.worker.timeouts().body_idle);
-        } else {
-            self.deadline.disarm();
+        match self.stage.get() {
+            // The end of a response may wait for its client when the exchange
+            // is over: that is no idle connection yet.
+            Stage::Idle => self.waits(),
+            Stage::Exchange if blocked => self.deadline.arm(self.worker.timeouts().body_idle),
+            Stage::Exchange => self.deadline.disarm(),
+            // They have deadlines of their own.
+            Stage::Handshake | Stage::Head => {}
         }
     }
 
@@ -146,8 +146,12 @@ impl Client {
     }
 
     fn waits(&self) {
+        let timeouts = self.worker.timeouts();
         self.stage.set(Stage::Idle);
-        self.deadline.arm(self.worker.timeouts().idle);
+        self.deadline.arm(match self.blocked.get() {
+            true => timeouts.body_idle,
+            false => timeouts.idle,
+        });
     }
 }
 

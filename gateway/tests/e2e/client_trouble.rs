@@ -1,9 +1,12 @@
 //! Clients that dawdle, overreach or leave: whatever they do, nothing stays
 //! counted as in flight.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Gateway, Pool, Upstream, eventually, get, plain};
+use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain};
 
 /// A gateway whose deadlines pass soon.
 async fn impatient(server: &Upstream) -> Gateway {
@@ -127,6 +130,58 @@ async fn a_client_that_stops_reading_is_cut_off() {
     eventually("it is in flight", async || gateway.active().await == 1).await;
     gateway.settles().await;
     assert!(client.rest().await.len() < 32 << 20);
+}
+
+/// Clients that ask and ask for little and read nothing of it, until the gateway
+/// has more to tell each of them than goes out.
+async fn fill_up(gateway: &Gateway) -> Vec<Wire> {
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let client = gateway.connect_narrow(4096).await;
+        let request = get("/");
+        let requests = request.repeat(500);
+        let mut sent = 0;
+        // No more requests are taken once their answers do not go out.
+        while is_writable_soon(&client.stream).await {
+            let next = &requests.as_bytes()[sent % request.len()..];
+            match client.stream.try_write(next) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => panic!("it was cut too early: {error}"),
+            }
+        }
+        clients.push(client);
+    }
+    clients
+}
+
+/// Whether more can be written before long: not while the gateway reads nothing.
+async fn is_writable_soon(stream: &TcpStream) -> bool {
+    let patience = Duration::from_millis(200);
+    let writable = tokio::time::timeout(patience, stream.writable()).await;
+    writable.is_ok_and(|writable| writable.is_ok())
+}
+
+#[tokio::test]
+async fn clients_that_read_nothing_leave_no_descriptor_behind() {
+    let server = Upstream::answering(|_| plain(&"x".repeat(3000))).await;
+    let pool = || Pool::of(&[&server]).with("idle_connections", "0");
+    let waits_long = Gateway::before(pool()).await;
+    let before = waits_long.descriptors();
+    drop(fill_up(&waits_long).await);
+    eventually("those that left are closed", async || {
+        waits_long.descriptors() <= before
+    })
+    .await;
+
+    let cuts = Gateway::builder().with("[timeouts]\nbody_idle = \"3s\"");
+    let cuts = cuts.pool(pool()).start().await;
+    let before = cuts.descriptors();
+    let _clients = fill_up(&cuts).await;
+    eventually("those that stay are closed", async || {
+        cuts.descriptors() <= before
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::config::Builder;
 use super::eventually::{eventually, within};
@@ -117,6 +117,14 @@ impl Gateway {
             .await
             .expect("it accepts");
         stream.set_nodelay(true).expect("a socket's option");
+        Wire::new(stream)
+    }
+
+    /// A connection whose client's side has room for little that is not read.
+    pub(crate) async fn connect_narrow(&self, room: u32) -> Wire {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(room).expect("an option");
+        let stream = socket.connect(self.address()).await.expect("it accepts");
         Wire::new(stream)
     }
 
@@ -236,6 +244,12 @@ impl Gateway {
         let pages = std::fs::read_to_string(path).expect("it runs");
         let resident = pages.split(' ').nth(1).expect("a second number");
         resident.parse::<usize>().expect("a number") * 4096
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.id());
+        std::fs::read_dir(path).expect("it runs").count()
     }
 
     fn id(&self) -> u32 {
