@@ -110,11 +110,15 @@ impl Attempt<'_> {
             }
         }
         let arm = || self.arm(self.pool.connect_timeout);
-        let connection = match upstream.connect(self.deadline, arm).await {
-            Ok(stream) => Connection::new(stream, self.worker, upstream.head_limits()),
+        let stream = match upstream.connect(self.deadline, arm).await {
+            Ok(stream) => stream,
             Err(ConnectError::Io(error)) => return Err((Failure::Connect(error), body)),
             Err(ConnectError::Timeout) => return Err((Failure::ConnectTimeout, body)),
         };
+        let Worker {
+            outbox, landing, ..
+        } = &**self.worker;
+        let connection = Connection::new(stream, outbox, landing, upstream.head_limits());
         self.arm(self.pool.retries.per_try_timeout);
         self.converse(connection, body).await
     }

@@ -157,7 +157,7 @@ pub(crate) struct Sending {
     data: Bytes,
     /// Everything has been handed to `prefix` and `data`.
     drained: bool,
-    /// Bytes that the server's socket has taken.
+    /// Bytes that the connection has accepted.
     sent: u64,
 }
 
@@ -180,23 +180,24 @@ impl Sending {
         self.body
     }
 
-    /// Bytes that the server's socket has taken so far: it moves, or it stalls.
+    /// Bytes that the connection has accepted so far: it moves, or it stalls.
+    /// The last few kilobytes may still wait for room in the socket.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Whether there is nothing left to send.
+    /// Whether the connection has accepted everything.
     pub(crate) fn is_done(&self) -> bool {
         self.drained && self.prefix.is_empty() && self.data.is_empty()
     }
 
-    /// Whether the server has been given all that the client has sent so far,
+    /// Whether the connection has accepted all that the client has sent so far,
     /// and there is more to come.
     pub(crate) fn waits_for_client(&self) -> bool {
         !self.drained && self.prefix.is_empty() && self.data.is_empty()
     }
 
-    /// Send on; ready when everything has been written.
+    /// Send on; ready when the connection has accepted everything.
     pub(crate) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,

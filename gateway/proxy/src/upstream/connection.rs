@@ -12,8 +12,7 @@ use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::outbox::{Peer, Posted};
-use crate::worker::Worker;
+use crate::outbox::{Outbox, Peer, Posted};
 
 /// What is allocated to read a longer body into.
 const READ_CHUNK: usize = 16 * 1024;
@@ -59,12 +58,18 @@ pub(crate) enum ConnectionError {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, worker: &Worker, limits: HeadLimits) -> Self {
+    /// A new connection, with what its worker writes by and reads into.
+    pub(crate) fn new(
+        stream: TcpStream,
+        outbox: &Rc<Outbox>,
+        landing: &Rc<Landing>,
+        limits: HeadLimits,
+    ) -> Self {
         Self {
-            stream: Posted::new(stream, Peer::Server, &worker.outbox),
+            stream: Posted::new(stream, Peer::Server, outbox),
             parser: HeadParser::new(limits),
             buffer: BytesMut::new(),
-            landing: Rc::clone(&worker.landing),
+            landing: Rc::clone(landing),
             is_brief: true,
         }
     }
@@ -74,14 +79,13 @@ impl Connection {
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         let read = self.stream.try_read(&mut byte);
-        self.is_clear()
-            && self.buffer.is_empty()
-            && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        self.is_settled() && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// Whether the server has been sent all that was written.
-    pub(crate) fn is_clear(&self) -> bool {
-        self.stream.is_clear()
+    /// Whether neither side owes the other a byte that we know of: the server's
+    /// socket has taken all that was written, and all that was read is understood.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.stream.is_clear() && self.buffer.is_empty()
     }
 
     /// Send a request's head, at the end of this round.

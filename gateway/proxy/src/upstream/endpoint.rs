@@ -97,10 +97,12 @@ impl Upstream {
         None
     }
 
-    /// Take a connection back whose exchange is complete.
+    /// Take a connection back whose exchange is complete. One on which something
+    /// is still on its way is closed: a server that answers without having read
+    /// the request may never read the rest of it.
     pub(crate) fn give_back(&self, connection: Connection, now: u64) {
         let limit = self.idle_limit.get();
-        if limit == 0 {
+        if limit == 0 || !connection.is_settled() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -170,6 +172,8 @@ mod tests {
 
     use super::*;
     use crate::deadlines::Deadlines;
+    use crate::outbox::Outbox;
+    use crate::upstream::LANDING;
 
     /// The worker's side of a server with these addresses.
     fn upstream_at(addresses: Vec<SocketAddr>) -> Rc<Upstream> {
@@ -217,6 +221,27 @@ mod tests {
                 Err(_) => deadlines.sweep(),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_request_is_not_wholly_taken_is_closed_instead_of_kept() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = upstream_at(vec![listener.local_addr().unwrap()]);
+        let outbox = Rc::new(Outbox::default());
+        let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let (mut kept, mut peers) = (Vec::new(), Vec::new());
+        for length in [1, 20_000_000] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap());
+            let (stream, accepted) = tokio::join!(stream, listener.accept());
+            let limits = HeadLimits::DEFAULT;
+            let connection = Connection::new(stream.unwrap(), &outbox, &landing, limits);
+            connection.post(&vec![0; length]);
+            outbox.send();
+            upstream.give_back(connection, 0);
+            kept.push(upstream.idle.borrow_mut().drain(..).count());
+            peers.push(accepted.unwrap());
+        }
+        assert_eq!(kept, [1, 0], "no socket takes so much unread");
     }
 
     #[tokio::test]

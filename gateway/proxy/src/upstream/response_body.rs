@@ -25,7 +25,7 @@ pub(crate) struct UpstreamBody {
     connection: Option<Connection>,
     decoder: BodyDecoder,
     reusable: bool,
-    /// What of the request the server has not taken yet.
+    /// What of the request the connection has not accepted yet.
     sending: Option<Sending>,
     /// Registered only when the body streams.
     idle: Option<Deadline>,
@@ -108,7 +108,7 @@ impl UpstreamBody {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        if self.reusable && self.sending.is_none() && connection.buffer.is_empty() {
+        if self.reusable && self.sending.is_none() {
             let upstream = self.in_flight.upstream();
             upstream.give_back(connection, self.worker.deadlines.now());
         }
