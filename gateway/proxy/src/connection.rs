@@ -28,6 +28,12 @@ use crate::worker::Worker;
 /// browsers and gRPC clients expect of a server.
 const MAX_STREAMS: u32 = 256;
 
+/// What may wait on an HTTP/2 stream for the client to take it, beside the piece
+/// in hand: two full frames, so that one is ready while another goes out. A
+/// client with all its streams open that reads nothing makes the gateway hold
+/// this much for each; hyper's own limit would come to 100 MB a connection.
+const MAX_SEND_BUFFER: usize = 32 * 1024;
+
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
@@ -295,6 +301,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
     let owner = Rc::clone(client);
     let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
         .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
         .serve_connection(
             io,

@@ -1,10 +1,7 @@
 //! HTTP/2 from clients, HTTP/1.1 to servers.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use h2::client::SendRequest;
-use h2::{Reason, RecvStream};
+use h2::Reason;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
@@ -257,68 +254,4 @@ async fn more_headers_than_allowed_are_answered_431() {
         assert_eq!(response.status(), status, "{lines}");
     }
     assert_eq!(server.requests().len(), 1);
-}
-
-/// A server with a big response for `/big`, and a gateway before it that waits
-/// half a second for a body to move.
-async fn before_much() -> (Gateway, Upstream) {
-    let server = Upstream::answering(|request| match request.target() {
-        "/big" => plain(&"x".repeat(1 << 20)),
-        "/medium" => plain(&"x".repeat(1 << 17)),
-        _ => plain("small"),
-    })
-    .await;
-    let builder = Builder::new()
-        .tls("self_signed = true")
-        .with("[timeouts]\nbody_idle = \"1s\"");
-    let gateway = builder.pool(Pool::of(&[&server])).start().await;
-    (gateway, server)
-}
-
-/// Ask by hand for a path; the response's head must come.
-async fn ask_by_hand(sender: &SendRequest<Bytes>, path: &str) -> RecvStream {
-    let mut sender = sender.clone().ready().await.expect("room for a stream");
-    let request = Request::get(format!("https://localhost{path}")).body(());
-    let (response, _) = sender
-        .send_request(request.expect("a request"), true)
-        .expect("a stream");
-    let response = soon("a response", response).await.expect("a response");
-    response.into_body()
-}
-
-#[tokio::test]
-async fn a_response_that_its_client_does_not_take_is_reset_alone() {
-    let (gateway, _server) = before_much().await;
-    let sender = http2_by_hand(gateway.tls_address()).await;
-    let mut big = ask_by_hand(&sender, "/big").await;
-    eventually("it is in flight", async || gateway.active().await == 1).await;
-    gateway.settles().await;
-    let mut small = ask_by_hand(&sender, "/").await;
-    let small = soon("a body", small.data()).await.expect("a piece");
-    assert_eq!(small.expect("no reset"), "small");
-    let reset = loop {
-        match soon("an end", big.data()).await.expect("no whole body") {
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(reset.reason(), Some(Reason::CANCEL));
-}
-
-#[tokio::test]
-async fn a_response_that_its_client_takes_slowly_arrives_whole() {
-    let (gateway, _server) = before_much().await;
-    let sender = http2_by_hand(gateway.tls_address()).await;
-    let mut big = ask_by_hand(&sender, "/medium").await;
-    let mut received = 0;
-    while let Some(piece) = soon("a piece", big.data()).await {
-        let piece = piece.expect("no reset").len();
-        received += piece;
-        let flow = big.flow_control();
-        flow.release_capacity(piece).expect("it was taken");
-        // Over all pieces longer than any may stand still.
-        tokio::time::sleep(Duration::from_millis(80)).await;
-    }
-    assert_eq!(received, 1 << 17);
-    gateway.settles().await;
 }

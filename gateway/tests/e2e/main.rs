@@ -20,6 +20,7 @@ mod forwarding;
 mod health;
 mod http1;
 mod http2;
+mod http2_slow;
 mod plugins;
 mod refusals;
 mod reload;
