@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gatewright_wire::forwarded;
@@ -17,8 +17,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::deadlines::Deadline;
+use crate::deadlines::{Deadline, Passed};
+use crate::drive::{End, drive};
 use crate::exchange::exchange;
+use crate::farewell;
 use crate::outbox::{Peer, Posted};
 use crate::streams::{Gave, Streams};
 use crate::watched::Watched;
@@ -44,6 +46,9 @@ pub(crate) struct Client {
     secure: bool,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
+    /// Whether the latest request had a body, the end of which may not have come
+    /// when its answer has gone.
+    has_body: Cell<bool>,
     /// Whether the client takes nothing more at the moment.
     blocked: Cell<bool>,
     /// What the response's body that was asked last had to give, for the
@@ -79,6 +84,7 @@ impl Client {
             secure,
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
+            has_body: Cell::new(false),
             blocked: Cell::new(false),
             gave: Cell::new(None),
             max_headers: config.limits.request_headers,
@@ -151,6 +157,26 @@ impl Client {
         self.gave.take()
     }
 
+    /// Whether no new requests are to be taken.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.worker.is_draining()
+    }
+
+    /// Ready with what was waited for, when it has not come in time.
+    pub(crate) fn poll_overdue(&self, cx: &Context<'_>) -> Poll<Stage> {
+        self.deadline.poll_passed(cx).map(|()| self.stage.get())
+    }
+
+    /// Do something on the connection once nothing else is done on it.
+    pub(crate) async fn within<F: Future>(
+        &self,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, Passed> {
+        self.deadline.arm(limit);
+        self.deadline.limit(future).await
+    }
+
     fn waits(&self) {
         let timeouts = self.worker.timeouts();
         self.stage.set(Stage::Idle);
@@ -175,8 +201,10 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn begin(client: &Rc<Client>) -> Self {
+    /// Begin one whose request has a body, or has none.
+    pub(crate) fn begin(client: &Rc<Client>, has_body: bool) -> Self {
         client.stage.set(Stage::Exchange);
+        client.has_body.set(has_body);
         // A client that reads nothing does not get more time by asking for more.
         if !client.blocked.get() {
             client.deadline.disarm();
@@ -278,22 +306,21 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
             service_fn(|request| exchange(Rc::clone(&owner), request)),
         );
     let mut connection = connection;
-    if drive(client, Pin::new(&mut connection)).await == End::HeadTimeout {
-        let mut stream = connection.into_parts().io.into_inner();
-        client.deadline.arm(FAREWELL);
-        let farewell = tokio::io::AsyncWriteExt::write(&mut stream, TOO_SLOW);
-        let told = client.deadline.limit(farewell).await;
-        tracing::debug!(peer = %client.peer, ?told, "a request's head came too slowly");
+    let end = drive(client, Pin::new(&mut connection)).await;
+    let watched = connection.into_parts().io.into_inner();
+    let may_send_more = match end {
+        End::Broken | End::TimedOut => false,
+        End::HeadTimeout | End::Malformed => true,
+        End::Closed => client.has_body.get(),
+    };
+    if may_send_more && !watched.has_ended() {
+        let mut stream = watched.into_inner();
+        if end == End::HeadTimeout {
+            farewell::tell_too_slow(client, &mut stream).await;
+        }
+        farewell::linger(client, stream).await;
     }
 }
-
-/// How long a client that dawdles is given to be told so.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What a client reads whose request's head took too long.
-const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
-    Content-Type: application/json\r\nContent-Length: 48\r\nConnection: close\r\n\r\n\
-    {\"error\": \"the request's head came too slowly\"}\n";
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
     let limits = client.worker.current().snapshot.config.limits;
@@ -308,70 +335,4 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
             service_fn(move |request| exchange(Rc::clone(&owner), request)),
         );
     drive(client, pin!(connection)).await;
-}
-
-/// How serving a connection ended.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    Closed,
-    HeadTimeout,
-    TimedOut,
-}
-
-/// Run a connection until it closes, its deadline passes, or, when the worker
-/// drains, its last exchange is over.
-async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
-    let mut told = false;
-    std::future::poll_fn(|cx| {
-        if client.worker.is_draining() && !told {
-            told = true;
-            connection.as_mut().drain();
-        }
-        if connection.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::Closed);
-        }
-        client.deadline.poll_passed(cx).map(|()| {
-            if client.stage.get() == Stage::Head {
-                End::HeadTimeout
-            } else {
-                End::TimedOut
-            }
-        })
-    })
-    .await
-}
-
-/// hyper's connections, of either protocol.
-trait Drainable: Future {
-    /// Finish what runs and take no new requests.
-    fn drain(self: Pin<&mut Self>);
-}
-
-impl<I, S, B> Drainable for hyper::server::conn::http1::Connection<I, S>
-where
-    Self: Future,
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    B: http_body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
-}
-
-impl<I, S, B, E> Drainable for hyper::server::conn::http2::Connection<I, S, E>
-where
-    Self: Future,
-    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
-    B: http_body::Body + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
-{
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gatewright_model::id::Slot;
 use http::{Request, Response, StatusCode};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::attempt::{Answered, Attempt, Failure};
@@ -29,7 +30,7 @@ pub(crate) async fn exchange(
     client: Rc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ClientBody>, Infallible> {
-    let mut serving = Serving::begin(&client);
+    let mut serving = Serving::begin(&client, !request.body().is_end_stream());
     let (parts, body) = request.into_parts();
     let (response, at) = match Facts::read(&client, parts, serving.started()) {
         Ok(facts) => {

@@ -6,10 +6,11 @@
 //! through [`DataPlane`], by messages that a worker reads between requests.
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
-//! one owns; [`listener`] → [`connection`] → [`exchange`] is the way of a
-//! request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins, [`attempt`] talks to one server over
-//! [`upstream`], [`retry`] says whether to try another; [`respond`] turns
-//! failures into answers. [`prober`] checks servers from a thread of its own.
+//! one owns; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
+//! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
+//! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
+//! try another; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod attempt;
 mod body;
@@ -17,9 +18,11 @@ mod connection;
 mod data_plane;
 mod deadlines;
 mod decide;
+mod drive;
 mod edits;
 mod exchange;
 mod facts;
+mod farewell;
 mod hash;
 mod listener;
 mod outbox;

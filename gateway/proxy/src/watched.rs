@@ -18,6 +18,7 @@ pub(crate) struct Watched<S> {
     /// they may as well be a ping.
     bytes_begin_a_head: bool,
     write_blocked: bool,
+    has_ended: bool,
 }
 
 impl<S> Watched<S> {
@@ -27,7 +28,18 @@ impl<S> Watched<S> {
             client,
             bytes_begin_a_head,
             write_blocked: false,
+            has_ended: false,
         }
+    }
+
+    /// Whether the client has sent its last byte.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// The stream, with nobody told any more.
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
     }
 
     fn note_write(&mut self, is_pending: bool) {
@@ -47,7 +59,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if this.bytes_begin_a_head && buffer.filled().len() > before {
+        let has_come = buffer.filled().len() > before;
+        this.has_ended |= read.is_ready() && !has_come;
+        if this.bytes_begin_a_head && has_come {
             this.client.reads();
         }
         read

@@ -185,6 +185,29 @@ async fn clients_that_read_nothing_leave_no_descriptor_behind() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_refused_while_it_sends_can_send_on_and_read_its_answer() {
+    const UPLOAD: usize = 200 << 10;
+    let server = Upstream::named("a").await;
+    let limits = "[limits]\nrequest_body = \"1KiB\"\nrequest_head = \"8KiB\"";
+    let builder = Gateway::builder().with(limits);
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let upload = format!("PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: {UPLOAD}\r\n\r\n");
+    let huge = format!("GET / HTTP/1.1\r\nx: {}", "x".repeat(8 << 10));
+    for (beginning, status) in [(upload, 413), (huge, 431), ("nonsense\r\n\r\n".into(), 400)] {
+        let mut client = gateway.connect().await;
+        client.send(beginning).await;
+        client.stream.readable().await.expect("an answer");
+        for _ in 0..UPLOAD / 10_000 {
+            // After a reset the next would fail.
+            client.send([b'x'; 10_000]).await;
+        }
+        let response = client.response().await;
+        assert_eq!((response.status(), response.is_whole), (status, true));
+        assert!(client.is_closed().await);
+    }
+}
+
+#[tokio::test]
 async fn a_big_response_waits_with_its_server_for_a_slow_client() {
     const BIG: usize = 64 << 20;
     let server = Upstream::answering(|_| plain(&"x".repeat(BIG))).await;

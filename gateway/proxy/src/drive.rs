@@ -1,0 +1,81 @@
+//! Running one of the HTTP server's connections until it ends, in one way or
+//! another.
+
+use std::pin::Pin;
+use std::task::Poll;
+
+use crate::connection::{Client, Stage};
+
+/// How serving a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As it should, after an exchange or between two.
+    Closed,
+    /// In the middle of one.
+    Broken,
+    /// What came was no request; the HTTP server has said so.
+    Malformed,
+    /// The head of a request was not whole in time.
+    HeadTimeout,
+    /// Something else did not come in time.
+    TimedOut,
+}
+
+/// Run a connection until it closes, its deadline passes, or, when the worker
+/// drains, its last exchange is over.
+pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
+    let mut told = false;
+    std::future::poll_fn(|cx| {
+        if client.is_draining() && !told {
+            told = true;
+            connection.as_mut().drain();
+        }
+        if let Poll::Ready(served) = connection.as_mut().poll(cx) {
+            return Poll::Ready(match served {
+                Ok(()) => End::Closed,
+                Err(error) if error.is_parse() => End::Malformed,
+                Err(_) => End::Broken,
+            });
+        }
+        client.poll_overdue(cx).map(|stage| match stage {
+            Stage::Head => End::HeadTimeout,
+            _ => End::TimedOut,
+        })
+    })
+    .await
+}
+
+/// hyper's connections, of either protocol.
+pub(crate) trait Drainable: Future<Output = hyper::Result<()>> {
+    /// Finish what runs and take no new requests.
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Drainable for hyper::server::conn::http1::Connection<I, S>
+where
+    Self: Future<Output = hyper::Result<()>>,
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B, E> Drainable for hyper::server::conn::http2::Connection<I, S, E>
+where
+    Self: Future<Output = hyper::Result<()>>,
+    S: hyper::service::HttpService<hyper::body::Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
