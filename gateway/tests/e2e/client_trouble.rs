@@ -4,9 +4,10 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain};
+use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain, soon};
 
 /// A gateway whose deadlines pass soon.
 async fn impatient(server: &Upstream) -> Gateway {
@@ -182,6 +183,30 @@ async fn clients_that_read_nothing_leave_no_descriptor_behind() {
         cuts.descriptors() <= before
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_but_steadily_is_not_cut() {
+    const BIG: usize = 32 << 20;
+    const PIECE: usize = 128 << 10;
+    let server = Upstream::answering(|_| plain(&"x".repeat(BIG))).await;
+    let builder = Gateway::builder().with("[timeouts]\nbody_idle = \"1s\"");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    // Much larger than a segment, or the systems' own timers rule the pace.
+    let mut client = gateway.connect_narrow(4 * PIECE as u32).await;
+    let request = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    client.send(request).await;
+    client.head().await.expect("a response");
+    let mut received = 0;
+    for _ in 0..16 {
+        // Together three times what a body may stand still.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut piece = vec![0; PIECE];
+        let read = soon("a piece", client.stream.read(&mut piece)).await;
+        received += read.expect("no reset");
+    }
+    received += client.rest().await.len();
+    assert_eq!(received, BIG);
 }
 
 #[tokio::test]
