@@ -205,6 +205,27 @@ async fn interim_responses_stay_with_the_gateway() {
 }
 
 #[tokio::test]
+async fn interim_responses_without_end_are_a_502() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+    let whole = |count| interim.repeat(count) + &plain("hi");
+    assert_eq!(answer_to(whole(16)).await.text(), "hi");
+    let response = answer_to(whole(17)).await;
+    assert_eq!(response.status(), 502);
+    assert!(response.error().contains("interim"), "{response:?}");
+}
+
+#[tokio::test]
+async fn each_response_on_a_connection_may_have_its_interim_ones() {
+    let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+    let server = Upstream::answering(move |_| interim.repeat(10) + &plain("hi")).await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/").await.text(), "hi");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
 async fn an_early_response_reaches_a_client_that_is_still_sending() {
     let server = Upstream::scripted(|mut peer| async move {
         peer.head().await;

@@ -29,6 +29,10 @@ const USUAL_RESPONSE: usize = 512;
 /// move in crumbs.
 const LEAST_ROOM: usize = 4 * 1024;
 
+/// Interim responses (1xx) that may come before a final one: servers send one or
+/// two, and one that sends them without end is not to keep a worker busy.
+const MAX_INTERIM: u8 = 16;
+
 /// A connection that is open, as far as we know.
 pub(crate) struct Connection {
     stream: Posted,
@@ -38,6 +42,8 @@ pub(crate) struct Connection {
     landing: Rc<Landing>,
     /// Whether its responses have been short of late.
     is_brief: bool,
+    /// Interim responses since the last final one.
+    interim: u8,
 }
 
 /// Where a worker's short responses land.
@@ -52,6 +58,9 @@ pub(crate) enum ConnectionError {
     /// The server closed the connection before its response.
     #[error("the server closed the connection before it answered")]
     Closed,
+    /// Interim responses came, and no final one after them.
+    #[error("the server sent more than {MAX_INTERIM} interim responses")]
+    TooManyInterim,
     /// What it sent is no acceptable HTTP/1.1 response head.
     #[error("{0}")]
     Head(#[from] HeadError),
@@ -71,6 +80,7 @@ impl Connection {
             buffer: BytesMut::new(),
             landing: Rc::clone(landing),
             is_brief: true,
+            interim: 0,
         }
     }
 
@@ -132,8 +142,16 @@ impl Connection {
         loop {
             while !self.buffer.is_empty() {
                 match self.parser.parse(&mut self.buffer, method)? {
-                    Some(interim) if interim.status.is_informational() => {}
-                    Some(head) => return Poll::Ready(Ok(head)),
+                    Some(interim) if interim.status.is_informational() => {
+                        self.interim += 1;
+                        if self.interim > MAX_INTERIM {
+                            return Poll::Ready(Err(ConnectionError::TooManyInterim));
+                        }
+                    }
+                    Some(head) => {
+                        self.interim = 0;
+                        return Poll::Ready(Ok(head));
+                    }
                     None => break,
                 }
             }
