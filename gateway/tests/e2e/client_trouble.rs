@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain, soon};
@@ -230,6 +230,22 @@ async fn a_client_that_is_refused_while_it_sends_can_send_on_and_read_its_answer
         assert_eq!((response.status(), response.is_whole), (status, true));
         assert!(client.is_closed().await);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_sending_side_has_left() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    client.stream.shutdown().await.expect("an open side");
+    assert!(client.is_closed().await);
+    gateway.settles().await;
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod health;
 mod http1;
 mod http2;
 mod http2_slow;
+mod idle_connections;
 mod plugins;
 mod refusals;
 mod reload;

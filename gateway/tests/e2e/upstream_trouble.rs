@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Gateway, Message, Peer, Pool, Upstream, eventually, plain};
+use crate::support::{Gateway, Message, Peer, Pool, Upstream, plain};
 
 /// What a client gets from a pool of one such server, without retries.
 async fn answer_by<F>(script: impl Fn(Peer) -> F + Send + 'static) -> Message
@@ -272,49 +272,4 @@ async fn an_upload_that_moves_is_not_cut_though_its_response_began_before() {
     }
     assert_eq!(client.bytes(4).await, format!("{PIECES:04}").as_bytes());
     gateway.settles().await;
-}
-
-#[tokio::test]
-async fn connections_that_a_server_closes_while_idle_cost_no_request() {
-    let server = Upstream::scripted(|mut peer| async move {
-        peer.request().await;
-        peer.send(plain("and goodbye")).await;
-    })
-    .await;
-    let gateway = Gateway::before(Pool::of(&[&server]).with("retries", "{ attempts = 1 }")).await;
-    for _ in 0..50 {
-        assert_eq!(gateway.get("/").await.status(), 200);
-    }
-}
-
-#[tokio::test]
-async fn connections_on_which_a_server_speaks_while_idle_are_given_up() {
-    let server = Upstream::scripted(|mut peer| async move {
-        while peer.request().await.is_some() {
-            peer.send(plain("asked")).await;
-            tokio::task::yield_now().await;
-            peer.send("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
-                .await;
-        }
-    })
-    .await;
-    let gateway = Gateway::before(Pool::of(&[&server])).await;
-    assert_eq!(gateway.get("/").await.text(), "asked");
-    eventually("what was said unasked has come", async || {
-        gateway.get("/").await.text() == "asked" && server.connections() > 1
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_server_that_says_close_is_not_asked_again_on_that_connection() {
-    let server = Upstream::answering(|_| {
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".into()
-    })
-    .await;
-    let gateway = Gateway::before(Pool::of(&[&server])).await;
-    for _ in 0..3 {
-        assert_eq!(gateway.get("/").await.status(), 200);
-    }
-    assert_eq!(server.connections(), 3);
 }
