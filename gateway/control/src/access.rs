@@ -9,8 +9,10 @@ mod role;
 mod token;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
 
 use self::attempts::Attempts;
 pub use self::role::Role;
@@ -41,7 +43,7 @@ pub(crate) enum Denied {
 /// The tokens that count, and who has been guessing.
 #[derive(Debug)]
 pub(crate) struct Access {
-    tokens: RwLock<Vec<TokenRecord>>,
+    tokens: ArcSwap<Vec<TokenRecord>>,
     /// Whether nobody needs a token while there is none.
     is_local: bool,
     attempts: Attempts,
@@ -51,7 +53,7 @@ impl Access {
     /// For a listener at this address.
     pub(crate) fn new(store: &Store, listen: SocketAddr) -> Result<Self, StoreError> {
         Ok(Self {
-            tokens: RwLock::new(store.tokens()?),
+            tokens: ArcSwap::from_pointee(store.tokens()?),
             is_local: listen.ip().is_loopback(),
             attempts: Attempts::default(),
         })
@@ -60,26 +62,30 @@ impl Access {
     /// Whether there is a token that counts now.
     pub(crate) fn has_token(&self) -> bool {
         let now = Timestamp::now();
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.tokens.load();
         tokens.iter().any(|token| token.is_valid(now))
+    }
+
+    /// Whether a text is a token that counts, whatever it may do. Never waits.
+    pub(crate) fn is_token(&self, shown: &str) -> bool {
+        token::find(&self.tokens.load(), shown, Timestamp::now()).is_some()
     }
 
     /// Every token, expired ones included.
     pub(crate) fn tokens(&self) -> Vec<TokenRecord> {
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        tokens.clone()
+        let tokens = self.tokens.load();
+        tokens.to_vec()
     }
 
     /// Take in what the store has now.
     pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        let tokens = store.tokens()?;
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        self.tokens.store(Arc::new(store.tokens()?));
         Ok(())
     }
 
     /// Who asks, by the token that was shown.
     pub(crate) fn identify(&self, shown: Option<&str>, from: IpAddr) -> Result<Who, Denied> {
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.tokens.load();
         // Expired tokens still lock the door: a gateway that was closed does
         // not open by the passing of time.
         if tokens.is_empty() && self.is_local {

@@ -35,7 +35,7 @@ pub(crate) struct Control {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) roster: Roster,
     pub(crate) readiness: Readiness,
     /// Requests in the last second, as the bits of an `f64`.
@@ -51,7 +51,7 @@ pub(crate) struct Parts {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
 }
 
 impl Control {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::config::{Config, Environment, Overlay, written};
-use gatewright_proxy::Bound;
+use gatewright_proxy::{Bound, Explanations};
 
 use crate::access::Access;
 use crate::control::{Control, Parts, entry_of_files};
@@ -86,7 +86,7 @@ impl Gateway {
         let plain = origin.plain(&declared).await?;
         let sight = options.watch.then(|| Sight::of(&plain));
         let store = open_store(options.keep, &plain).await?;
-        let access = Access::new(&store, plain.admin.listen)?;
+        let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let kept = store.overlay()?;
         let draft = origin.draft(declared, kept.clone()).await?;
         refuse_an_open_door(&draft.wanted, &access)?;
@@ -96,7 +96,11 @@ impl Gateway {
         let (draft, ready) = prepare(&origin, &host, draft).await?;
         let events = Arc::new(Events::default());
         settle(&store, &events, kept, &draft).await?;
-        let publisher = Publisher::start(ready, bound, Arc::clone(&host), store.clone(), &events)?;
+        let may_ask = Arc::clone(&access);
+        let is_token = Box::new(move |shown: &str| may_ask.is_token(shown));
+        let explanations = Explanations::new(draft.wanted.config.workers, is_token);
+        let kept = (store.clone(), explanations);
+        let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.local_addr()?;
         let control = Arc::new(Control::new(Parts {
             desired: Desired::of(origin, draft),

@@ -14,7 +14,7 @@ use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
 use gatewright_model::snapshot::Snapshot;
-use gatewright_proxy::{Bound, DataPlane, Prober};
+use gatewright_proxy::{Bound, DataPlane, Explanations, Prober};
 use tokio::sync::{Mutex, watch};
 
 use crate::desired::Wanted;
@@ -72,6 +72,8 @@ pub(crate) struct Publisher {
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// Which plugin versions are in force with it.
     plan: RwLock<Arc<Plan>>,
+    /// What was decided about some requests.
+    explanations: Arc<Explanations>,
     counters: Arc<[WorkerCounters]>,
     /// Whose turn it is to change something.
     turn: Mutex<()>,
@@ -93,7 +95,7 @@ impl Publisher {
         ready: Ready,
         bound: Bound,
         host: Arc<Host>,
-        store: Store,
+        (store, explanations): (Store, Arc<Explanations>),
         events: &Arc<Events>,
     ) -> Result<Self, StartError> {
         let Ready { next, prepared } = ready;
@@ -103,12 +105,13 @@ impl Publisher {
         let prober = Prober::start(snapshots.subscribe(), move |change| {
             events.push(Happened::Health(change));
         })?;
-        let data_plane = bound.start(&next, prepared.chains, prober.suspects())?;
+        let data_plane = bound.start(&next, prepared.chains, prober.suspects(), &explanations)?;
         Ok(Self {
             host,
             store,
             snapshots,
             plan: RwLock::new(Arc::new(prepared.plan)),
+            explanations,
             counters: Arc::clone(data_plane.counters()),
             turn: Mutex::default(),
             data_plane: Mutex::new(Some(data_plane)),
@@ -129,6 +132,11 @@ impl Publisher {
     /// Which plugin versions are in force.
     pub(crate) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was decided about some requests.
+    pub(crate) fn explanations(&self) -> &Explanations {
+        &self.explanations
     }
 
     /// What the workers count.

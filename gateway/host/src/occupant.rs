@@ -22,7 +22,7 @@ use crate::instance::{Assignment, Budget, Failure, Instance};
 use crate::preparer::Mailbox;
 use crate::statistics::SeatCounters;
 use crate::version::Calls;
-use crate::view::{Ending, Lent, Outcome, Route, Verdict};
+use crate::view::{Answer, Ending, Lent, Outcome, Route, Verdict};
 
 /// Outcomes that wait to be heard; the oldest are dropped.
 const OUTCOMES: usize = 256;
@@ -82,6 +82,18 @@ impl Occupant {
     /// Ask the clock for each decision, where there are few.
     pub(crate) fn time_every_decision(&mut self) {
         self.untimed = 0;
+    }
+
+    /// The name of the endpoint or the pool that an answer means.
+    pub(crate) fn name_of(&self, answer: Answer) -> Option<String> {
+        match answer {
+            Answer::Endpoint(slot) => {
+                let endpoint = self.pool.as_ref()?.endpoint(slot?)?;
+                Some(endpoint.id.to_string())
+            }
+            Answer::Route(Route::Forward(pool)) => Some(self.snapshot.pool(pool)?.name.to_string()),
+            Answer::Route(_) | Answer::Verdict(_) | Answer::Done => None,
+        }
     }
 
     /// The endpoints that a balancer may choose from now.

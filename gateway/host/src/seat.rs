@@ -199,6 +199,9 @@ fn watched<T: Copy + Into<Answer>>(
                 place: occupant.binding().place().clone(),
                 version: occupant.binding().version(),
                 duration,
+                chosen: answer
+                    .ok()
+                    .and_then(|answer| occupant.name_of(answer.into())),
                 answer: answer.map(Into::into),
                 candidates,
                 reason,

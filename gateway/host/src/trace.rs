@@ -26,6 +26,8 @@ pub struct Step {
     pub duration: Duration,
     /// What it said, or why it said nothing.
     pub answer: Result<Answer, Fault>,
+    /// The endpoint or the pool that it named, if there is one there.
+    pub chosen: Option<String>,
     /// The endpoints that could be chosen; empty for who chooses none.
     pub candidates: Vec<EndpointId>,
     /// Why, in the plugin's own words, if it said so.

@@ -15,6 +15,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
+use crate::explain::Explanations;
 use crate::listener;
 use crate::prober::Suspects;
 use crate::tls::{TlsError, server_config};
@@ -118,6 +119,7 @@ impl Bound {
         snapshot: &Arc<Snapshot>,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
+        explanations: &Arc<Explanations>,
     ) -> io::Result<DataPlane> {
         let addresses = self.addresses();
         let counters: Arc<[WorkerCounters]> = (0..self.workers)
@@ -132,6 +134,7 @@ impl Bound {
                 snapshot: Arc::clone(snapshot),
                 chain,
                 suspects: suspects.clone(),
+                explanations: Arc::clone(explanations),
                 sockets: self.sockets_for_one_worker(),
                 inbox,
             };
@@ -161,6 +164,7 @@ struct Start {
     snapshot: Arc<Snapshot>,
     chain: ChainUpdate,
     suspects: Suspects,
+    explanations: Arc<Explanations>,
     sockets: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
@@ -185,7 +189,7 @@ impl Start {
             self.counters,
             self.snapshot,
             self.chain,
-            self.suspects,
+            (self.suspects, self.explanations),
         );
         for (socket, tls) in self.sockets {
             let tls = tls.map(TlsAcceptor::from);

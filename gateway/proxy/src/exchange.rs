@@ -18,6 +18,7 @@ use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Serving};
 use crate::decide::{self, Routed};
 use crate::edits;
+use crate::explain;
 use crate::facts::{Facts, Held};
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
@@ -35,9 +36,12 @@ pub(crate) async fn exchange(
     let (response, at) = match Facts::read(&client, parts, serving.started()) {
         Ok(facts) => {
             let mut held = Held::new(facts);
+            explain::begin(&client.worker, &mut held);
             let answered = answer(&client, &mut held, body).await;
             let response = answered.unwrap_or_else(Denial::into_response);
-            let response = finish(&client.worker, &mut held, response);
+            let mut response = finish(&client.worker, &mut held, response);
+            let status = response.status();
+            explain::end(&client.worker, &mut held, status, response.headers_mut());
             client.worker.current().stir_shadows(&client.worker);
             (response, held.responded)
         }
@@ -66,6 +70,9 @@ async fn answer(
     match decide::route(worker, &current, held)? {
         Routed::Answer(status) => Ok(answer_of_plugin(status)),
         Routed::Pool(pool) => {
+            if let Some(answerer) = &mut held.answerer {
+                answerer.pool = Some(pool.pool.name.clone());
+            }
             let session = decide::session(worker, pool, held);
             let (slot, answered) = forward(client, held, pool, session, body).await?;
             let response = answer_of_server(answered);
@@ -131,6 +138,10 @@ async fn forward(
         };
         let failure = match attempt.run(in_flight, body).await {
             Ok(answered) => {
+                if let Some(answerer) = &mut held.answerer {
+                    let endpoint = pool.endpoint(slot);
+                    answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
+                }
                 held.responded = Some(answered.at);
                 return Ok((slot, answered));
             }

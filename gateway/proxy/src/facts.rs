@@ -14,6 +14,7 @@ use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
 use crate::connection::Client;
+use crate::explain::Answerer;
 
 /// The facts of an exchange.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ pub(crate) struct Facts {
     pub(crate) effects: Effects,
     /// Edits of the response's head, kept until there is one.
     pub(crate) response_edits: Vec<Edit>,
+    /// Who answered, where that is to be explained.
+    pub(crate) answerer: Option<Box<Answerer>>,
     /// The response's head while a plugin looks at it.
     pub(crate) response: Option<(StatusCode, HeaderMap)>,
 }
@@ -123,6 +126,7 @@ impl Facts {
             tried: SmallVec::new(),
             effects: Effects::default(),
             response_edits: Vec::new(),
+            answerer: None,
             response: None,
         })
     }

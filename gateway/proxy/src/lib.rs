@@ -9,7 +9,8 @@
 //! one owns; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
-//! try another; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! try another; [`explain`] keeps what was said
+//! about some; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod attempt;
@@ -21,6 +22,7 @@ mod decide;
 mod drive;
 mod edits;
 mod exchange;
+mod explain;
 mod facts;
 mod farewell;
 mod hash;
@@ -38,6 +40,7 @@ mod watched;
 mod worker;
 
 pub use data_plane::{Applied, BindError, Bound, DataPlane};
+pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::TlsError;

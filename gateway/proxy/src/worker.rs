@@ -18,6 +18,7 @@ use gatewright_wire::HeadLimits;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::deadlines::{Deadlines, TICK};
+use crate::explain::Explanations;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::retry::Budget;
@@ -50,6 +51,9 @@ pub(crate) struct Worker {
     pub(crate) random: RefCell<fastrand::Rng>,
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,
+    pub(crate) explanations: Arc<Explanations>,
+    /// The tick from which on a request is explained unasked.
+    pub(crate) next_sample: Cell<u64>,
     current: RefCell<Rc<Current>>,
     /// Wakes who asks the shadows.
     shadows_wait: Notify,
@@ -86,7 +90,7 @@ impl Worker {
         counters: Arc<[WorkerCounters]>,
         snapshot: Arc<Snapshot>,
         chain: ChainUpdate,
-        suspects: Suspects,
+        (suspects, explanations): (Suspects, Arc<Explanations>),
     ) -> Rc<Self> {
         let chain = Chain::new(chain, &snapshot);
         let current = Current::new(None, snapshot, &chain, index);
@@ -103,6 +107,8 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
             suspects,
+            explanations,
+            next_sample: Cell::new(0),
             current: RefCell::new(Rc::new(current)),
             shadows_wait: Notify::new(),
             draining: Cell::new(false),

@@ -202,4 +202,5 @@ fn a_traced_exchange_tells_who_said_what_from_which_candidates() {
     assert_eq!(step.answer, Ok::<_, Fault>(Answer::Endpoint(Some(Slot(1)))));
     assert_eq!(step.version, rig.balancer().binding().version());
     assert_eq!(step.candidates.len(), 3);
+    assert_eq!(step.chosen.as_deref(), Some("192.0.2.1:3001"));
 }
