@@ -1,6 +1,6 @@
 //! The admin listener: what operators, browsers and probes ask.
 //!
-//! Reading order: [`router`] has every path; `guard` keeps strangers' web pages
+//! Reading order: [`router`] has every path; `openapi` describes them; `guard` keeps strangers' web pages
 //! out and `login` asks for tokens; `asked`, `body`, `precondition` and `envelope`
 //! are the form of requests and answers; `fields` is what the API calls the
 //! configuration's keys; the rest is a file for each subject.
@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod login;
 mod metrics;
+mod openapi;
 mod pools;
 mod precondition;
 mod probes;
@@ -24,12 +25,14 @@ mod prometheus;
 mod servers;
 mod tokens;
 mod uptime;
+mod words;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::routing::get;
 use axum::{Router, middleware};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use self::guard::Guard;
 use crate::control::Control;
@@ -52,28 +55,32 @@ pub(crate) async fn serve(control: Arc<Control>, listener: TcpListener) {
 /// Every path that there is.
 fn router(control: Arc<Control>) -> Router {
     let guard = Guard::of(control.publisher.snapshot().config.admin.listen);
-    let operators = middleware::from_fn_with_state(Arc::clone(&control), login::operators);
-    let deployers = middleware::from_fn_with_state(Arc::clone(&control), login::deployers);
-    let operated = Router::new()
-        .route("/metrics", get(prometheus::scrape))
-        .route("/api/health", get(health::health))
-        .route("/api/metrics", get(metrics::metrics))
-        .route("/api/metrics/pools", get(metrics::pools))
-        .route("/api/metrics/servers", get(metrics::servers))
-        .route("/api/audit", get(audit::audit))
-        .merge(servers::routes())
-        .merge(pools::routes())
-        .merge(algorithm::routes())
-        .merge(config::routes())
-        .route_layer(operators);
-    Router::new()
-        .route("/livez", get(probes::livez))
-        .route("/readyz", get(probes::readyz))
-        .merge(operated)
-        .merge(tokens::routes().route_layer(deployers))
+    let (described, document) = OpenApiRouter::with_openapi(openapi::title())
+        .routes(routes!(probes::livez))
+        .routes(routes!(probes::readyz))
+        .merge(login::only(login::operators, &control, operated()))
+        .merge(login::only(login::deployers, &control, tokens::routes()))
+        .split_for_parts();
+    described
         .with_state(control)
+        .merge(openapi::router(document))
         .merge(assets::router())
         .fallback(envelope::not_found)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .layer(middleware::from_fn_with_state(guard, guard::guard))
+}
+
+/// What those look at and change who operate the gateway.
+fn operated() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(prometheus::scrape))
+        .routes(routes!(health::health))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(metrics::pools))
+        .routes(routes!(metrics::servers))
+        .routes(routes!(audit::audit))
+        .merge(servers::routes())
+        .merge(pools::routes())
+        .merge(algorithm::routes())
+        .merge(config::routes())
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use gatewright_model::config::{
     Config, ConfigError, ConfigErrors, Declared, Environment, Fitted, Key, LeftOut, Overlay, Places,
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::gateway::Source;
 
@@ -142,6 +144,16 @@ impl Origin {
     }
 }
 
+/// Who declared an object of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeclaredBy {
+    /// The configuration file, or the code that stands for it.
+    File,
+    /// The API.
+    Api,
+}
+
 impl Desired {
     /// What a draft comes to be once it is in force.
     pub(crate) fn of(origin: Origin, draft: Draft) -> Self {
@@ -153,12 +165,11 @@ impl Desired {
         }
     }
 
-    /// Who declared an object: `file`, which code stands for where there is
-    /// none, or `api`.
-    pub(crate) fn source(&self, key: &Key) -> &'static str {
+    /// Who declared an object.
+    pub(crate) fn declared_by(&self, key: &Key) -> DeclaredBy {
         match self.overlay.adds(key) {
-            true => "api",
-            false => "file",
+            true => DeclaredBy::Api,
+            false => DeclaredBy::File,
         }
     }
 

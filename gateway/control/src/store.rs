@@ -24,7 +24,7 @@ use redb::{
     WriteTransaction,
 };
 
-pub(crate) use audit::Entry;
+pub(crate) use audit::{Entry, Numbered};
 pub use error::StoreError;
 pub(crate) use overrides::Edited;
 pub use tokens::TokenRecord;

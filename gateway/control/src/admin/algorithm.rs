@@ -4,31 +4,36 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Extension, Router};
 use gatewright_model::config::{Config, DEFAULT_BALANCERS, Key};
 use gatewright_model::role::Role;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asked::{Asked, InPool};
 use super::body::Body;
+use super::envelope::{Failure, Success};
 use super::fields::{Settings, algorithm_name, pool_of, shown_pool};
-use super::precondition::{Expected, outcome, tagged};
+use super::precondition::{Expected, Outcome, outcome, tagged};
 use crate::access::Who;
 use crate::change::{Change, Refusal};
 use crate::control::Control;
 
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/api/algorithms", get(list))
-        .route("/api/algorithm", get(one).put(put))
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one, put))
 }
 
-#[derive(Debug, Serialize)]
+/// A plugin that balances pools, or can.
+#[derive(Debug, Serialize, ToSchema)]
 struct Algorithm {
+    #[schema(example = "round_robin")]
     name: String,
     /// The plugin's name in the configuration.
     plugin: String,
@@ -36,9 +41,17 @@ struct Algorithm {
     pools: Vec<String>,
 }
 
+/// List the algorithms.
+///
 /// The default set's balancers, and every plugin that balances a pool now. A
 /// plugin that is declared and bound nowhere may be named too; what it is shows
 /// when it is loaded.
+#[utoipa::path(
+    get, path = "/api/algorithms", operation_id = "listAlgorithms", tag = "algorithms",
+    responses(
+        (status = OK, description = "The algorithms", body = Success<Vec<Algorithm>>, headers(("ETag"))),
+    )
+)]
 async fn list(State(control): State<Arc<Control>>) -> Response {
     let snapshot = control.publisher.snapshot();
     let plan = control.publisher.plan();
@@ -63,9 +76,11 @@ fn pools_with(config: &Config, plugin: &str) -> Vec<String> {
 }
 
 /// A pool and its algorithm.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PoolAlgorithm)]
 struct Answer {
     pool: String,
+    #[schema(example = "round_robin")]
     algorithm: String,
 }
 
@@ -79,6 +94,19 @@ impl Answer {
     }
 }
 
+/// Show a pool's algorithm.
+///
+/// The default pool's, or the first pool's where there is no default one.
+#[utoipa::path(
+    get, path = "/api/algorithm", operation_id = "showAlgorithm", tag = "algorithms",
+    params(InPool),
+    responses(
+        (status = OK, description = "The pool's algorithm", body = Success<Answer>, headers(("ETag"))),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
+        (status = UNPROCESSABLE_ENTITY, description = "There is no pool at all", body = Failure),
+        Asked<InPool>,
+    )
+)]
 async fn one(
     State(control): State<Arc<Control>>,
     Asked(wanted): Asked<InPool>,
@@ -93,13 +121,28 @@ async fn one(
     ))
 }
 
-#[derive(Debug, Deserialize)]
+/// The algorithm that a pool is to have.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WantedAlgorithm)]
 struct Wanted {
+    /// A balancer's name, with underscores or as the plugin is named.
+    #[schema(example = "least_connections")]
     algorithm: String,
+    /// The default pool if it is not said.
     pool: Option<String>,
 }
 
+/// Change a pool's algorithm.
+#[utoipa::path(
+    put, path = "/api/algorithm", operation_id = "changeAlgorithm", tag = "algorithms",
+    params(Expected),
+    request_body = Wanted,
+    responses(
+        (status = OK, description = "The pool has it", body = Success<Outcome<Answer>>, headers(("ETag"))),
+        Body<Wanted>, Refusal, Expected,
+    )
+)]
 async fn put(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,

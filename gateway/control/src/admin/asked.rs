@@ -1,14 +1,19 @@
 //! What a request's address says: the name in its path, the values in its
 //! query. What cannot be read is told in the envelope.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::{IntoParams, IntoResponses};
 
 use super::envelope::failure;
+use super::openapi::refusals;
 
 /// The one name in the path, without its escapes.
 pub(super) struct Named(pub(super) String);
@@ -17,8 +22,11 @@ pub(super) struct Named(pub(super) String);
 pub(super) struct Asked<T>(pub(super) T);
 
 /// Which pool is meant, in a query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct InPool {
+    /// The pool that is meant.
+    #[param(value_type = String, required = false, example = "web")]
     pub(super) pool: Option<String>,
 }
 
@@ -42,6 +50,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
             .map_err(|error| bad_address(error.body_text()))
     }
 }
+
+/// What is wrong with addresses that cannot be read.
+impl IntoResponses for Named {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        refusals(&[(StatusCode::BAD_REQUEST, BAD_ADDRESS)])
+    }
+}
+
+/// What is wrong with addresses that cannot be read.
+impl<T> IntoResponses for Asked<T> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        refusals(&[(StatusCode::BAD_REQUEST, BAD_ADDRESS)])
+    }
+}
+
+const BAD_ADDRESS: &str = "`bad_address`: the path or what follows the question mark does not read";
 
 fn bad_address(message: String) -> Response {
     failure(StatusCode::BAD_REQUEST, "bad_address", message)

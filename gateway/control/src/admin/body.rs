@@ -1,13 +1,18 @@
 //! A request's body as what it must be, or an answer that says what is wrong
 //! and with which field.
 
+use std::collections::BTreeMap;
+
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde::de::DeserializeOwned;
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response as Described};
 
 use super::envelope::{failure, failure_of};
+use super::openapi::refusals;
 
 /// The most that a body may hold, in bytes: a pool of a thousand servers
 /// written out takes a third of it.
@@ -31,6 +36,27 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             failure(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         })?;
         read(&bytes).map(Self).map_err(|refusal| *refusal)
+    }
+}
+
+/// What is wrong with bodies that cannot be read.
+impl<T> IntoResponses for Body<T> {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        refusals(&[
+            (StatusCode::BAD_REQUEST, "`bad_json`: the body is no JSON"),
+            (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "`body_too_large`: the body is broken off, or larger than 256 KiB",
+            ),
+            (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "`not_json`: the content type is not `application/json`",
+            ),
+            (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "`invalid`: a value is wrong, of the field that is named",
+            ),
+        ])
     }
 }
 

@@ -3,32 +3,36 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
-use axum::{Extension, Router};
 use gatewright_model::config::{Config, Key, Tls};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asked::{Asked, InPool};
 use super::body::Body;
+use super::envelope::{Failure, Success};
 use super::fields::{Settings, Shown, pool_of, shown_pool};
-use super::precondition::{Expected, outcome, tagged};
+use super::precondition::{Expected, Outcome, outcome, tagged};
 use crate::access::Who;
 use crate::change::{Change, Refusal};
 use crate::control::Control;
 use crate::desired::Desired;
 
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new().route("/api/config", get(show).put(put))
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new().routes(routes!(show, put))
 }
 
 /// Everything, but for what may be secret: the configurations of plugins and
 /// the values of overrides are not shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Configuration)]
 struct Answer {
     /// Whose settings these are: the default pool, or the one that was named.
     pool: String,
@@ -43,7 +47,7 @@ struct Answer {
 }
 
 /// Whether and how a listener speaks TLS.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Termination {
     ssl_termination: bool,
@@ -52,7 +56,8 @@ struct Termination {
     ssl_key_path: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A change made at run time that does not fit what the file says now.
+#[derive(Debug, Serialize, ToSchema)]
 struct LeftOut {
     key: String,
     reason: String,
@@ -93,6 +98,19 @@ impl Termination {
     }
 }
 
+/// Show a pool's settings and the listener's.
+///
+/// Those of the default pool, or of the first where there is no default one.
+#[utoipa::path(
+    get, path = "/api/config", operation_id = "showConfiguration", tag = "settings",
+    params(InPool),
+    responses(
+        (status = OK, description = "The settings in force", body = Success<Answer>, headers(("ETag"))),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
+        (status = UNPROCESSABLE_ENTITY, description = "There is no pool at all", body = Failure),
+        Asked<InPool>,
+    )
+)]
 async fn show(
     State(control): State<Arc<Control>>,
     Asked(wanted): Asked<InPool>,
@@ -110,25 +128,48 @@ async fn show(
 
 /// What is to change; what is left out stays. All of an answer may be sent
 /// back: what nobody can change here is passed over when it is as it was.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = WantedConfiguration)]
 struct Wanted {
+    /// The default pool if it is not said.
     pool: Option<String>,
+    /// A balancer's name, with underscores or as the plugin is named.
+    #[schema(example = "least_connections")]
     algorithm: Option<String>,
+    /// Whether clients stay with their server.
     session_persistence: Option<bool>,
+    /// What a client is told by: `client-address`, `path`, `header:NAME` or
+    /// `cookie:NAME`.
+    #[schema(example = "client-address")]
     hash_key: Option<String>,
     health_check_enabled: Option<bool>,
+    #[schema(example = "/health")]
     health_check_path: Option<String>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 5.0)]
     health_check_interval: Option<f64>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 2.0)]
     health_check_timeout: Option<f64>,
+    /// Attempts beyond the first.
+    #[schema(example = 2)]
     max_retries: Option<u32>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 3.0)]
     connect_timeout: Option<f64>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 60.0)]
     request_timeout: Option<f64>,
     ssl_termination: Option<bool>,
     ssl_cert_path: Option<String>,
     ssl_key_path: Option<String>,
+    /// As it was shown: it is passed over.
+    #[schema(value_type = Option<Vec<String>>)]
     #[serde(rename = "overrides")]
     _overrides: Option<IgnoredAny>,
+    /// As it was shown: it is passed over.
+    #[schema(value_type = Option<Vec<LeftOut>>)]
     #[serde(rename = "leftOut")]
     _left_out: Option<IgnoredAny>,
 }
@@ -185,6 +226,19 @@ impl Wanted {
     }
 }
 
+/// Change a pool's settings.
+///
+/// Those that are left out stay as they are. What `GET` answered may be sent
+/// back whole.
+#[utoipa::path(
+    put, path = "/api/config", operation_id = "changeConfiguration", tag = "settings",
+    params(Expected),
+    request_body = Wanted,
+    responses(
+        (status = OK, description = "The settings in force", body = Success<Outcome<Answer>>, headers(("ETag"))),
+        Body<Wanted>, Refusal, Expected,
+    )
+)]
 async fn put(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,

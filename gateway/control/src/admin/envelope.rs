@@ -1,34 +1,49 @@
 //! The one form of every JSON answer: `{"success": true, "data": …}` or
 //! `{"success": false, "error": {"code", "message", "field"?}}`.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use gatewright_model::config::ConfigErrors;
 use serde::Serialize;
+use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::fields::field_of;
+use super::openapi::refusals;
 use crate::change::Refusal;
 
 /// A good answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Success<T> {
+    /// `true`.
+    #[schema(example = true)]
     success: bool,
     data: T,
 }
 
-/// A bad one.
-#[derive(Debug, Serialize)]
-struct Failure {
+/// A refusal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Failure {
+    /// `false`.
+    #[schema(example = false)]
     success: bool,
     error: Reason,
 }
 
-#[derive(Debug, Serialize)]
+/// Why something is refused.
+#[derive(Debug, Serialize, ToSchema)]
 struct Reason {
+    /// For programs.
+    #[schema(example = "invalid")]
     code: &'static str,
+    /// For people.
+    #[schema(example = "write a port from 1 to 65535")]
     message: String,
     /// The field of the request that is to blame.
+    #[schema(value_type = String, required = false, example = "port")]
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
 }
@@ -95,6 +110,47 @@ impl IntoResponse for Refusal {
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", None),
         };
         failure_of(status, code, message, field)
+    }
+}
+
+/// Why a change that is right may fail all the same.
+pub(super) struct Unkept;
+
+impl IntoResponses for Unkept {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        refusals(&[
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "`stopping`: the gateway is ending",
+            ),
+            (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "`not_kept`: the disk does not take it",
+            ),
+        ])
+    }
+}
+
+/// What a change may be refused with.
+impl IntoResponses for Refusal {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let mut answers = Unkept::responses();
+        answers.extend(refusals(&[
+            (
+                StatusCode::NOT_FOUND,
+                "`not_found`: what it is about is not there",
+            ),
+            (
+                StatusCode::CONFLICT,
+                "`conflict`: it does not go with what is there; `needs_restart`: a running \
+                 gateway cannot take it over",
+            ),
+            (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "`invalid`: a value is wrong, of the field that is named if one is to blame",
+            ),
+        ]));
+        answers
     }
 }
 

@@ -7,6 +7,7 @@ use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, Period, PoolConfig}
 use gatewright_model::id::PluginName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::change::{Edit, Refusal};
 
@@ -42,36 +43,58 @@ pub(super) fn field_of(key: &str) -> Option<String> {
 }
 
 /// Settings that a request changes; what it leaves out stays.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Settings {
+    /// A balancer's name, with underscores or as the plugin is named.
+    #[schema(example = "least_connections")]
     pub(super) algorithm: Option<String>,
+    /// Whether clients stay with their server.
     pub(super) session_persistence: Option<bool>,
+    /// What a client is told by: `client-address`, `path`, `header:NAME` or
+    /// `cookie:NAME`.
+    #[schema(example = "client-address")]
     pub(super) hash_key: Option<String>,
     pub(super) health_check_enabled: Option<bool>,
+    #[schema(example = "/health")]
     pub(super) health_check_path: Option<String>,
-    /// In seconds, as all of these.
+    /// In seconds.
+    #[schema(minimum = 0, example = 5.0)]
     pub(super) health_check_interval: Option<f64>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 2.0)]
     pub(super) health_check_timeout: Option<f64>,
+    /// Attempts beyond the first.
+    #[schema(example = 2)]
     pub(super) max_retries: Option<u32>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 3.0)]
     pub(super) connect_timeout: Option<f64>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 60.0)]
     pub(super) request_timeout: Option<f64>,
 }
 
 /// Settings as they are in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = SettingsInForce)]
 pub(super) struct Shown {
+    #[schema(example = "least_connections")]
     algorithm: String,
     session_persistence: bool,
     hash_key: String,
     health_check_enabled: bool,
     health_check_path: Option<String>,
-    /// In seconds, as all of these.
+    /// In seconds.
     health_check_interval: Option<f64>,
+    /// In seconds.
     health_check_timeout: Option<f64>,
+    /// Attempts beyond the first.
     max_retries: u32,
+    /// In seconds.
     connect_timeout: f64,
+    /// In seconds.
     request_timeout: f64,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/health`: how the servers are, in one look.
+//! `/api/health`: how the servers are, in one look.
 
 use std::sync::Arc;
 
@@ -7,27 +7,49 @@ use axum::extract::State;
 use gatewright_model::endpoint::{Endpoint, Health};
 use gatewright_model::snapshot::Snapshot;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::envelope::{Success, success};
 use crate::control::Control;
 
-#[derive(Debug, Serialize)]
+/// How the gateway's servers are.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
 pub(super) struct Answer {
-    status: &'static str,
+    status: Overall,
     servers: Servers,
     /// In milliseconds.
     uptime: u64,
 }
 
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+/// How all servers together are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Overall {
+    Healthy,
+    /// A server is unhealthy.
+    Degraded,
+    /// A pool has no server that may take a request.
+    Unhealthy,
+}
+
+/// Servers counted by what their checks found.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ServerCounts)]
 struct Servers {
     total: usize,
     healthy: usize,
     unhealthy: usize,
 }
 
+/// Show how the servers are.
+///
 /// `healthy`; `degraded` when a server is unhealthy; `unhealthy` when a pool
 /// has no server that may take a request.
+#[utoipa::path(
+    get, path = "/api/health", operation_id = "showHealth", tag = "figures",
+    responses((status = OK, description = "How they are", body = Success<Answer>))
+)]
 pub(super) async fn health(State(control): State<Arc<Control>>) -> Json<Success<Answer>> {
     let snapshot = control.publisher.snapshot();
     let servers = Servers::of(&snapshot);
@@ -57,13 +79,13 @@ impl Servers {
     }
 }
 
-fn status(snapshot: &Snapshot, servers: &Servers) -> &'static str {
+fn status(snapshot: &Snapshot, servers: &Servers) -> Overall {
     if snapshot.pools.iter().any(|pool| pool.available() == 0) {
-        "unhealthy"
+        Overall::Unhealthy
     } else if servers.unhealthy > 0 {
-        "degraded"
+        Overall::Degraded
     } else {
-        "healthy"
+        Overall::Healthy
     }
 }
 
@@ -80,11 +102,11 @@ mod tests {
         let snapshot = Snapshot::next(None, config.into(), 1).unwrap();
         let status = || status(&snapshot, &Servers::of(&snapshot));
         let endpoints: Vec<_> = snapshot.pools[0].endpoints().collect();
-        assert_eq!(status(), "healthy");
+        assert_eq!(status(), Overall::Healthy);
         endpoints[0].state.set_health(Health::Unhealthy);
-        assert_eq!(status(), "degraded");
+        assert_eq!(status(), Overall::Degraded);
         endpoints[1].state.set_health(Health::Unhealthy);
-        assert_eq!(status(), "unhealthy");
+        assert_eq!(status(), Overall::Unhealthy);
         endpoints[0].state.set_health(Health::Healthy);
         let expected = Servers {
             total: 2,

@@ -5,44 +5,74 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::Response;
+use utoipa::openapi::Header;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::failure;
+use super::openapi::{TOKEN, operations, refused};
 use crate::access::{Denied, Role, Who};
 use crate::control::Control;
 
+/// The role that a method takes.
+pub(super) type Needed = fn(&Method) -> Role;
+
 /// Looking takes `read`, changing takes `operate`.
-pub(super) async fn operators(
-    State(control): State<Arc<Control>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let needed = match *request.method() {
+pub(super) fn operators(method: &Method) -> Role {
+    match *method {
         Method::GET | Method::HEAD => Role::Read,
         _ => Role::Operate,
-    };
-    admit(&control, peer, needed, request, next).await
+    }
 }
 
 /// All of it takes `deploy`.
-pub(super) async fn deployers(
-    State(control): State<Arc<Control>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-    next: Next,
-) -> Response {
-    admit(&control, peer, Role::Deploy, request, next).await
+pub(super) fn deployers(_: &Method) -> Role {
+    Role::Deploy
+}
+
+/// Routes that let in whose token has the role that is needed, and say so in
+/// the document.
+pub(super) fn only(
+    needed: Needed,
+    control: &Arc<Control>,
+    mut routes: OpenApiRouter<Arc<Control>>,
+) -> OpenApiRouter<Arc<Control>> {
+    for (method, operation) in operations(routes.get_openapi_mut()) {
+        describe(operation, needed(&method));
+    }
+    let state = (Arc::clone(control), needed);
+    routes.route_layer(middleware::from_fn_with_state(state, admit))
+}
+
+/// Say who may ask, and what others are told.
+fn describe(operation: &mut Operation, needed: Role) {
+    let role = format!("Takes the role `{needed}`.");
+    operation.description = Some(match operation.description.take() {
+        Some(text) if !text.is_empty() => format!("{text}\n\n{role}"),
+        _ => role,
+    });
+    let required = SecurityRequirement::new(TOKEN, [needed.name()]);
+    operation.security = Some(vec![required]);
+    let unauthorized = refused("`unauthorized`: a token is needed, or the one sent is not known")
+        .header("WWW-Authenticate", Header::default());
+    let too_many = refused("`too_many_attempts`: ten wrong tokens came within a minute")
+        .header("Retry-After", Header::default());
+    for (status, answer) in [("401", unauthorized), ("429", too_many)] {
+        let answers = &mut operation.responses.responses;
+        answers.insert(status.to_owned(), answer.build().into());
+    }
 }
 
 async fn admit(
-    control: &Control,
-    peer: SocketAddr,
-    needed: Role,
+    State((control, needed)): State<(Arc<Control>, Needed)>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let needed = needed(request.method());
     let shown = token(request.headers());
     match control.access.identify(shown, peer.ip()) {
         Ok(who) if who.role < needed => forbidden(&who, needed),

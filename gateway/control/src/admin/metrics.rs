@@ -1,4 +1,4 @@
-//! `GET /api/metrics`: the traffic in a few numbers.
+//! `/api/metrics`: the traffic in a few numbers.
 
 mod breakdown;
 
@@ -10,6 +10,7 @@ use gatewright_model::config::Config;
 use gatewright_model::endpoint::Health;
 use gatewright_model::id::PoolIndex;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::envelope::{Success, success};
 use super::fields::algorithm_name;
@@ -17,10 +18,12 @@ use super::uptime;
 use crate::control::Control;
 use crate::overview::gather;
 
-pub(super) use breakdown::{pools, servers};
+pub(super) use breakdown::{__path_pools, __path_servers, pools, servers};
 
-#[derive(Debug, Serialize)]
+/// The traffic since the start.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Metrics)]
 pub(super) struct Answer {
     total_requests: u64,
     requests_per_second: f64,
@@ -33,11 +36,15 @@ pub(super) struct Answer {
     unhealthy_servers: usize,
     /// The default pool's balancer, or the first pool's; none without pools.
     algorithm: Option<String>,
-    /// Such as `7d 12h 30m`.
+    #[schema(example = "7d 12h 30m")]
     uptime: String,
 }
 
-/// All traffic since the start.
+/// Show the traffic in a few numbers.
+#[utoipa::path(
+    get, path = "/api/metrics", operation_id = "showMetrics", tag = "figures",
+    responses((status = OK, description = "All traffic since the start", body = Success<Answer>))
+)]
 pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success<Answer>> {
     let overview = gather(&control);
     let servers = &overview.servers;

@@ -4,33 +4,35 @@ mod change;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
 use gatewright_model::config::Key;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asked::Named;
+use super::envelope::{Failure, Success};
 use super::fields::Shown;
 use super::precondition::tagged;
 use crate::change::Refusal;
 use crate::control::Control;
-use crate::desired::Desired;
+use crate::desired::{DeclaredBy, Desired};
 
-pub(super) fn routes() -> Router<Arc<Control>> {
-    let one = get(one).put(change::put).delete(change::remove);
-    Router::new()
-        .route("/api/pools", get(list).post(change::add))
-        .route("/api/pools/{pool}", one)
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, change::add))
+        .routes(routes!(one, change::put, change::remove))
 }
 
 /// A pool as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Pool)]
 struct Described {
     pool: String,
     /// Whether requests go there that the router has no opinion on.
@@ -40,8 +42,8 @@ struct Described {
     servers: Vec<String>,
     /// Servers that may take a request now.
     active_servers: usize,
-    /// Who declared it: `file` or `api`.
-    source: &'static str,
+    /// Who declared it.
+    source: DeclaredBy,
 }
 
 impl Described {
@@ -53,11 +55,18 @@ impl Described {
             settings: Shown::of(&pool.config),
             servers: servers.collect(),
             active_servers: pool.available(),
-            source: desired.source(&Key::pool(pool.name.as_str())),
+            source: desired.declared_by(&Key::pool(pool.name.as_str())),
         }
     }
 }
 
+/// List the pools.
+#[utoipa::path(
+    get, path = "/api/pools", operation_id = "listPools", tag = "pools",
+    responses(
+        (status = OK, description = "The pools", body = Success<Vec<Described>>, headers(("ETag"))),
+    )
+)]
 async fn list(State(control): State<Arc<Control>>) -> Response {
     let snapshot = control.publisher.snapshot();
     let desired = control.desired();
@@ -67,6 +76,16 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
     tagged(&control, snapshot.generation, StatusCode::OK, pools)
 }
 
+/// Show a pool.
+#[utoipa::path(
+    get, path = "/api/pools/{pool}", operation_id = "showPool", tag = "pools",
+    params(("pool", description = "The pool's name")),
+    responses(
+        (status = OK, description = "The pool", body = Success<Described>, headers(("ETag"))),
+        (status = NOT_FOUND, description = "There is none", body = Failure),
+        Named,
+    )
+)]
 async fn one(State(control): State<Arc<Control>>, Named(name): Named) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
     let described = described(&control, &snapshot, &name)?;

@@ -1,6 +1,7 @@
 //! `ETag` and `If-Match`: which state of the configuration an answer is about,
 //! and which one a change builds on.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -10,8 +11,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gatewright_model::id::Generation;
 use serde::Serialize;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Required, Response as Described};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::envelope::success;
+use super::openapi::refusals;
 use crate::change::Changed;
 use crate::control::Control;
 
@@ -41,6 +47,30 @@ impl FromRequestParts<Arc<Control>> for Expected {
     }
 }
 
+/// The header that says so.
+impl IntoParams for Expected {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        let description = "The `ETag` of what the change builds on; if it is not in force any more, \
+             nothing is changed";
+        let header = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(text));
+        vec![header.build()]
+    }
+}
+
+/// The answer when it is not in force.
+impl IntoResponses for Expected {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        let stale = "`stale`: `If-Match` names a state that is not in force any more";
+        refusals(&[(StatusCode::PRECONDITION_FAILED, stale)])
+    }
+}
+
 /// An answer about a state of the configuration.
 pub(super) fn tagged<T: Serialize>(
     control: &Control,
@@ -53,18 +83,21 @@ pub(super) fn tagged<T: Serialize>(
 }
 
 /// What a change came to, with what it is about.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Outcome<T> {
     #[serde(flatten)]
     about: T,
     applied: Applied,
+    /// The number of the configuration in force.
     generation: u64,
 }
 
 /// On how many workers a change is in force.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Applied {
+    /// Workers that have it in force.
     workers: usize,
+    /// Workers that there are.
     of: usize,
 }
 

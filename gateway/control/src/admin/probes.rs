@@ -7,13 +7,32 @@ use axum::http::StatusCode;
 
 use crate::control::Control;
 
-/// `GET /livez`: 200 for as long as the control plane answers.
+/// What probes are answered with.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Ask whether it lives.
+///
+/// It does for as long as the control plane answers.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "showLiveness", tag = "figures",
+    responses((status = OK, description = "It lives", body = String, content_type = TEXT))
+)]
 pub(super) async fn livez() -> &'static str {
     "live\n"
 }
 
-/// `GET /readyz`: 200 once every worker serves and every server has been
-/// checked once, 503 with the reason before that and while it stops.
+/// Ask whether clients should be sent here.
+///
+/// They should once every worker serves and every server has been checked
+/// once, until it stops.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "showReadiness", tag = "figures",
+    responses(
+        (status = OK, description = "It is ready", body = String, content_type = TEXT),
+        (status = SERVICE_UNAVAILABLE, description = "Why it is not", body = String,
+         content_type = TEXT),
+    )
+)]
 pub(super) async fn readyz(State(control): State<Arc<Control>>) -> (StatusCode, String) {
     let snapshot = control.publisher.snapshot();
     let workers = control.publisher.counters();

@@ -1,4 +1,4 @@
-//! `GET /metrics`: every figure, for Prometheus, in the OpenMetrics text form.
+//! `/metrics`: every figure, for Prometheus, in the OpenMetrics text form.
 
 mod families;
 mod plugins;
@@ -16,7 +16,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use self::families::Families;
-use super::envelope::failure;
+use super::envelope::{Failure, failure};
 use crate::control::Control;
 use crate::overview::{Overview, gather};
 
@@ -24,7 +24,15 @@ const PREFIX: &str = "gatewright";
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All figures as they are now.
+/// Show every figure to Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "scrape", tag = "figures",
+    responses(
+        (status = OK, description = "All figures as they are now", body = String,
+         content_type = CONTENT_TYPE),
+        (status = INTERNAL_SERVER_ERROR, description = "They cannot be written", body = Failure),
+    )
+)]
 pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
     match render(gather(&control)) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),

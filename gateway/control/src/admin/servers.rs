@@ -8,50 +8,55 @@ mod health;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
 use gatewright_model::config::Key;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asked::{Asked, InPool, Named};
-use super::envelope::success;
+use super::envelope::{Failure, Success, success};
 use super::precondition::tagged;
+use super::words::Status;
 use crate::change::Refusal;
 use crate::control::Control;
-use crate::desired::Desired;
+use crate::desired::{DeclaredBy, Desired};
 use crate::overview::{ServerFigures, server};
 use crate::timestamp::Timestamp;
 
 pub(super) use change::NewServer;
 
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/api/servers", get(list).post(change::add))
-        .route("/api/servers/{id}", get(one).delete(change::remove))
-        .route("/api/servers/{id}/weight", put(change::weigh))
-        .route("/api/servers/{id}/drain", post(change::drain))
-        .route("/api/servers/{id}/enable", post(change::enable))
-        .route("/api/servers/{id}/health", get(health::health))
-        .route("/api/server-stats", get(stats))
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, change::add))
+        .routes(routes!(one, change::remove))
+        .routes(routes!(change::weigh))
+        .routes(routes!(change::drain))
+        .routes(routes!(change::enable))
+        .routes(routes!(health::health))
+        .routes(routes!(stats))
 }
 
+/// What a server's id is, in the document.
+const ID: &str = "The server's id: `host:port`";
+
 /// A server as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Server {
+    #[schema(example = "10.0.0.7:3000")]
     server_id: String,
     pool: String,
     host: String,
     port: u16,
     weight: u16,
-    /// `healthy`, `unhealthy` or `unknown`.
-    status: &'static str,
+    status: Status,
     draining: bool,
     active_connections: u32,
     total_requests: u64,
@@ -65,11 +70,21 @@ pub(super) struct Server {
     health_check_path: Option<String>,
     /// In seconds.
     health_check_interval: Option<f64>,
-    /// Who declared it: `file` or `api`.
-    source: &'static str,
+    /// Who declared it.
+    source: DeclaredBy,
 }
 
+/// List the servers.
+///
 /// Pool by pool, in the order of their slots.
+#[utoipa::path(
+    get, path = "/api/servers", operation_id = "listServers", tag = "servers",
+    params(InPool),
+    responses(
+        (status = OK, description = "The servers", body = Success<Vec<Server>>, headers(("ETag"))),
+        Asked<InPool>,
+    )
+)]
 async fn list(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
     let snapshot = control.publisher.snapshot();
     let desired = control.desired();
@@ -79,7 +94,18 @@ async fn list(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>)
     tagged(&control, snapshot.generation, StatusCode::OK, servers)
 }
 
-/// One server: of the default pool if it is in several.
+/// Show a server.
+///
+/// That of the default pool if it is in several.
+#[utoipa::path(
+    get, path = "/api/servers/{id}", operation_id = "showServer", tag = "servers",
+    params(("id", description = ID), InPool),
+    responses(
+        (status = OK, description = "The server", body = Success<Server>, headers(("ETag"))),
+        (status = NOT_FOUND, description = "There is none", body = Failure),
+        Named,
+    )
+)]
 async fn one(
     State(control): State<Arc<Control>>,
     Named(id): Named,
@@ -97,13 +123,15 @@ async fn one(
 }
 
 /// What a chart polls of a server.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ServerStats)]
 struct Stats {
+    #[schema(example = "10.0.0.7:3000")]
     id: String,
     pool: String,
     address: String,
-    health: &'static str,
+    health: Status,
     active_connections: u32,
     total_requests: u64,
     /// In milliseconds; none before the first response.
@@ -111,6 +139,15 @@ struct Stats {
     weight: u16,
 }
 
+/// Show what a chart polls of every server.
+#[utoipa::path(
+    get, path = "/api/server-stats", operation_id = "showServerStats", tag = "figures",
+    params(InPool),
+    responses(
+        (status = OK, description = "The servers' figures", body = Success<Vec<Stats>>),
+        Asked<InPool>,
+    )
+)]
 async fn stats(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
     let snapshot = control.publisher.snapshot();
     let stats = members(&snapshot, wanted.pool.as_deref()).map(|(pool, endpoint)| {
@@ -119,7 +156,7 @@ async fn stats(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>
             id: figures.id.to_string(),
             pool: figures.pool.to_string(),
             address: figures.id.to_string(),
-            health: figures.health.name(),
+            health: figures.health.into(),
             active_connections: figures.active,
             total_requests: figures.requests,
             response_time: figures.mean_ms,
@@ -171,7 +208,7 @@ impl Server {
             host: figures.host.to_string(),
             port: figures.port,
             weight: figures.weight,
-            status: figures.health.name(),
+            status: figures.health.into(),
             draining: figures.draining,
             active_connections: figures.active,
             total_requests: figures.requests,
@@ -182,7 +219,7 @@ impl Server {
             last_seen: entry.and_then(|entry| entry.seen),
             health_check_path: check.map(|check| check.path.to_string()),
             health_check_interval: check.map(|check| check.interval.as_secs_f64()),
-            source: desired.source(&key),
+            source: desired.declared_by(&key),
         }
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
-use axum::{Extension, Router};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::asked::Named;
 use super::body::Body;
-use super::envelope::success;
+use super::envelope::{Failure, Success, Unkept, success};
 use crate::access::{NewToken, Role, Who, create_token, revoke_token};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -23,19 +24,23 @@ use crate::timestamp::Timestamp;
 /// The most characters of a token's name.
 const MOST_NAME: usize = 100;
 
-pub(super) fn routes() -> Router<Arc<Control>> {
-    Router::new()
-        .route("/api/tokens", get(list).post(create))
-        .route("/api/tokens/{id}", delete(revoke))
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(revoke))
 }
 
 /// A token as the API shows it: never itself, never its hash.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
 struct Shown {
+    /// What it is revoked by; it is not secret.
     id: String,
+    /// What it is for.
     name: String,
     role: Role,
     created: Timestamp,
+    /// None: when it is revoked.
     expires: Option<Timestamp>,
 }
 
@@ -51,14 +56,25 @@ impl From<TokenRecord> for Shown {
     }
 }
 
+/// List the tokens.
+///
+/// Never themselves: what they are for, and what they may.
+#[utoipa::path(
+    get, path = "/api/tokens", operation_id = "listTokens", tag = "tokens",
+    responses((status = OK, description = "The tokens", body = Success<Vec<Shown>>))
+)]
 async fn list(State(control): State<Arc<Control>>) -> Response {
     let tokens = control.access.tokens().into_iter().map(Shown::from);
     success(tokens.collect::<Vec<_>>()).into_response()
 }
 
-#[derive(Debug, Deserialize)]
+/// A token to be made.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewToken)]
 struct Wanted {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 100, example = "prometheus")]
     name: String,
     role: Role,
     /// In seconds; none: until it is revoked.
@@ -66,13 +82,24 @@ struct Wanted {
 }
 
 /// A token that was made: the only time that it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MadeToken)]
 struct Made {
     #[serde(flatten)]
     shown: Shown,
+    #[schema(example = "gw_…")]
     token: String,
 }
 
+/// Make a token.
+#[utoipa::path(
+    post, path = "/api/tokens", operation_id = "createToken", tag = "tokens",
+    request_body = Wanted,
+    responses(
+        (status = CREATED, description = "The token, this once", body = Success<Made>),
+        Body<Wanted>, Unkept,
+    )
+)]
 async fn create(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -99,6 +126,23 @@ async fn create(
     Ok((StatusCode::CREATED, success(made)).into_response())
 }
 
+/// That a token counts no more.
+#[derive(Debug, Serialize, ToSchema)]
+struct Revoked {
+    id: String,
+    revoked: bool,
+}
+
+/// Revoke a token.
+#[utoipa::path(
+    delete, path = "/api/tokens/{id}", operation_id = "revokeToken", tag = "tokens",
+    params(("id", description = "The token's id")),
+    responses(
+        (status = OK, description = "It counts no more", body = Success<Revoked>),
+        (status = NOT_FOUND, description = "There is none", body = Failure),
+        Named, Unkept,
+    )
+)]
 async fn revoke(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -111,7 +155,7 @@ async fn revoke(
     })
     .await?;
     match was_there {
-        true => Ok(success(json!({ "id": id, "revoked": true })).into_response()),
+        true => Ok(success(Revoked { id, revoked: true }).into_response()),
         false => Err(Refusal::NotFound(format!("there is no token {id}"))),
     }
 }

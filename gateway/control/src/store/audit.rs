@@ -1,8 +1,8 @@
 //! The audit log: who changed what, when, newest kept.
 
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Store, StoreError, json};
 use crate::timestamp::Timestamp;
@@ -14,7 +14,7 @@ pub(super) const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("a
 const KEPT: u64 = 10_000;
 
 /// A change that was made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     /// When.
@@ -23,18 +23,29 @@ pub(crate) struct Entry {
     pub(crate) who: String,
     /// From where; none for what came from this machine's files.
     pub(crate) from: Option<String>,
-    /// What was done, such as `server.add`.
+    /// What was done.
+    #[schema(example = "server.add")]
     pub(crate) action: String,
-    /// To what, such as `pools.web.servers."10.0.0.1:80"`.
+    /// To what: a key of the configuration, or the id of a token.
+    #[schema(example = r#"pools.web.servers."10.0.0.1:80""#)]
     pub(crate) target: String,
     /// The number of the snapshot that came into force with it; none when it
     /// changed no traffic.
     pub(crate) generation: Option<u64>,
 }
 
+/// An entry with its place in the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Numbered {
+    /// Counted from 1.
+    pub(crate) sequence: u64,
+    #[serde(flatten)]
+    pub(crate) entry: Entry,
+}
+
 impl Store {
-    /// The newest entries, newest first, each with its `sequence`.
-    pub(crate) fn audit(&self, most: usize) -> Result<Vec<Value>, StoreError> {
+    /// The newest entries, newest first.
+    pub(crate) fn audit(&self, most: usize) -> Result<Vec<Numbered>, StoreError> {
         let records = self.read(|reading| {
             let table = reading.open_table(AUDIT)?;
             let mut records = Vec::new();
@@ -45,9 +56,8 @@ impl Store {
             Ok(records)
         })?;
         let parse = |(sequence, entry): (u64, String)| {
-            let mut entry: Value = self.parse(&entry)?;
-            entry["sequence"] = sequence.into();
-            Ok(entry)
+            let entry = self.parse(&entry)?;
+            Ok(Numbered { sequence, entry })
         };
         records.into_iter().map(parse).collect()
     }

@@ -54,9 +54,9 @@ async fn what_is_kept_is_there_when_it_is_opened_again() {
     keep(&store, overlay(6), Overlay::default()).await;
     assert!(store.overlay().unwrap().is_empty());
     let audit = store.audit(2).unwrap();
-    let sequences: Vec<_> = audit.iter().map(|entry| &entry["sequence"]).collect();
+    let sequences: Vec<_> = audit.iter().map(|numbered| numbered.sequence).collect();
     assert_eq!(sequences, [3, 2]);
-    assert_eq!(audit[0]["who"], "somebody");
+    assert_eq!(audit[0].entry.who, "somebody");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_oldest_entries_of_the_audit_log_go_first() {
         .unwrap();
     let audit = store.audit(usize::MAX).unwrap();
     assert_eq!(audit.len(), 10_000);
-    assert_eq!(audit[9_999]["target"], "2");
+    assert_eq!(audit[9_999].entry.target, "2");
 }
 
 #[test]

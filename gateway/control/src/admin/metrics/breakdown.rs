@@ -1,5 +1,5 @@
-//! `GET /api/metrics/pools` and `GET /api/metrics/servers`: the traffic by
-//! where it went.
+//! `/api/metrics/pools` and `/api/metrics/servers`: the traffic by where it
+//! went.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::extract::State;
 use gatewright_model::endpoint::Health;
 use gatewright_model::histogram::Reading;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::admin::envelope::{Success, success};
 use crate::admin::fields::algorithm_name;
@@ -15,8 +16,9 @@ use crate::control::Control;
 use crate::overview::{ServerFigures, server};
 
 /// A pool's figures since its servers were added.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = PoolMetrics)]
 pub(in crate::admin) struct PoolFigures {
     pool: String,
     algorithm: String,
@@ -30,6 +32,11 @@ pub(in crate::admin) struct PoolFigures {
     unhealthy_servers: usize,
 }
 
+/// Show the traffic by pools.
+#[utoipa::path(
+    get, path = "/api/metrics/pools", operation_id = "showPoolMetrics", tag = "figures",
+    responses((status = OK, description = "Every pool", body = Success<Vec<PoolFigures>>))
+)]
 pub(in crate::admin) async fn pools(
     State(control): State<Arc<Control>>,
 ) -> Json<Success<Vec<PoolFigures>>> {
@@ -57,8 +64,9 @@ pub(in crate::admin) async fn pools(
 }
 
 /// A server's figures since it was added.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ServerMetrics)]
 pub(in crate::admin) struct Figures {
     server_id: String,
     pool: String,
@@ -73,6 +81,11 @@ pub(in crate::admin) struct Figures {
     p99_response_time: Option<f64>,
 }
 
+/// Show the traffic by servers.
+#[utoipa::path(
+    get, path = "/api/metrics/servers", operation_id = "showServerMetrics", tag = "figures",
+    responses((status = OK, description = "Every server", body = Success<Vec<Figures>>))
+)]
 pub(in crate::admin) async fn servers(
     State(control): State<Arc<Control>>,
 ) -> Json<Success<Vec<Figures>>> {

@@ -7,27 +7,32 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Config, Key};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::described;
+use super::{Described, described};
 use crate::access::Who;
 use crate::admin::asked::Named;
 use crate::admin::body::Body;
+use crate::admin::envelope::Success;
 use crate::admin::fields::{Settings, plugin_named, pool_of};
-use crate::admin::precondition::{Expected, outcome};
+use crate::admin::precondition::{Expected, Outcome, outcome};
 use crate::admin::servers::NewServer;
 use crate::change::{Change, Edit, Refusal};
 use crate::control::Control;
 
 /// A pool to be created. Its other settings are the defaults, and are changed
 /// like those of any pool.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewPool {
+    #[schema(example = "shop")]
     pool: String,
+    #[schema(example = "least_connections")]
     algorithm: Option<String>,
     health_check_enabled: Option<bool>,
+    #[schema(example = "/health")]
     health_check_path: Option<String>,
     servers: Vec<NewServer>,
 }
@@ -75,7 +80,18 @@ impl NewPool {
     }
 }
 
-/// `POST /api/pools`.
+/// Create a pool.
+///
+/// It gets requests once a route of the configuration file names it.
+#[utoipa::path(
+    post, path = "/api/pools", operation_id = "createPool", tag = "pools",
+    params(Expected),
+    request_body = NewPool,
+    responses(
+        (status = CREATED, description = "It is there", body = Success<Outcome<Described>>, headers(("ETag"))),
+        Body<NewPool>, Refusal, Expected,
+    )
+)]
 pub(super) async fn add(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -89,7 +105,18 @@ pub(super) async fn add(
     Ok(outcome(&control, changed, StatusCode::CREATED, described))
 }
 
-/// `PUT /api/pools/{pool}`: settings that are left out stay as they are.
+/// Change a pool's settings.
+///
+/// Those that are left out stay as they are.
+#[utoipa::path(
+    put, path = "/api/pools/{pool}", operation_id = "changePool", tag = "pools",
+    params(("pool", description = "The pool's name"), Expected),
+    request_body = Settings,
+    responses(
+        (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
+        Named, Body<Settings>, Refusal, Expected,
+    )
+)]
 pub(super) async fn put(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -111,7 +138,25 @@ pub(super) async fn put(
     Ok(outcome(&control, changed, StatusCode::OK, described))
 }
 
-/// `DELETE /api/pools/{pool}`: refused while anything leads there.
+/// That a pool is there no more.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RemovedPool)]
+struct Removed {
+    pool: String,
+    removed: bool,
+}
+
+/// Delete a pool.
+///
+/// It is refused while anything leads there.
+#[utoipa::path(
+    delete, path = "/api/pools/{pool}", operation_id = "deletePool", tag = "pools",
+    params(("pool", description = "The pool's name"), Expected),
+    responses(
+        (status = OK, description = "It is gone", body = Success<Outcome<Removed>>, headers(("ETag"))),
+        Named, Refusal, Expected,
+    )
+)]
 pub(super) async fn remove(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -135,6 +180,9 @@ pub(super) async fn remove(
         }
         refusal => refusal,
     })?;
-    let about = json!({ "pool": name, "removed": true });
+    let about = Removed {
+        pool: name,
+        removed: true,
+    };
     Ok(outcome(&control, changed, StatusCode::OK, about))
 }

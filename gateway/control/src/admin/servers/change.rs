@@ -12,13 +12,15 @@ use gatewright_model::config::{Config, Key, PoolConfig, server_host, server_id};
 use gatewright_model::endpoint::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::{Server, find, unknown};
+use super::{ID, Server, find, unknown};
 use crate::access::Who;
 use crate::admin::asked::{Asked, InPool, Named};
 use crate::admin::body::Body;
+use crate::admin::envelope::Success;
 use crate::admin::fields::{period, pool_of, unchecked};
-use crate::admin::precondition::{Expected, outcome};
+use crate::admin::precondition::{Expected, Outcome, outcome};
 use crate::change::{Change, Changed, Edit, Refusal};
 use crate::control::Control;
 
@@ -29,16 +31,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A server to be added.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct NewServer {
+    /// A name or an address.
+    #[schema(example = "10.0.0.7")]
     host: String,
+    #[schema(minimum = 1, maximum = 65535, example = 3000)]
     port: u16,
+    /// Its share of the work; 1 if it is not said.
+    #[schema(maximum = 65535, example = 2)]
     weight: Option<u16>,
+    /// The default pool if it is not said.
     pool: Option<String>,
+    /// What policies go by.
     labels: Option<BTreeMap<String, String>>,
+    /// The pool's if it is not said, as the interval.
+    #[schema(example = "/health")]
     health_check_path: Option<String>,
     /// In seconds.
+    #[schema(minimum = 0, example = 5.0)]
     health_check_interval: Option<f64>,
 }
 
@@ -95,8 +107,18 @@ impl NewServer {
     }
 }
 
-/// `POST /api/servers`: 201 once the server has been checked, or could have
-/// been.
+/// Add a server.
+///
+/// The answer comes once it has been checked, or could have been.
+#[utoipa::path(
+    post, path = "/api/servers", operation_id = "addServer", tag = "servers",
+    params(Expected),
+    request_body = NewServer,
+    responses(
+        (status = CREATED, description = "It is there", body = Success<Outcome<Server>>, headers(("ETag"))),
+        Body<NewServer>, Refusal, Expected,
+    )
+)]
 pub(super) async fn add(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -132,19 +154,36 @@ async fn first_check(endpoint: &Endpoint) {
     let _ = tokio::time::timeout(check.timeout + GRACE, checked).await;
 }
 
-/// What is said of servers that were changed.
-#[derive(Debug, Serialize)]
+/// What is said of a server that was changed.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct About {
+#[schema(as = Changed)]
+struct About<T> {
+    #[schema(example = "10.0.0.7:3000")]
     server_id: String,
     /// The pools in which that was done.
     pools: Vec<String>,
     #[serde(flatten)]
-    now: Value,
+    now: T,
 }
 
-/// `DELETE /api/servers/{id}`: it gets no new request from now on, and what it
-/// has is finished.
+/// That a server is there no more.
+#[derive(Debug, Serialize, ToSchema)]
+struct Removed {
+    removed: bool,
+}
+
+/// Remove a server.
+///
+/// It gets no new request from now on, and what it has is finished.
+#[utoipa::path(
+    delete, path = "/api/servers/{id}", operation_id = "removeServer", tag = "servers",
+    params(("id", description = ID), InPool, Expected),
+    responses(
+        (status = OK, description = "It is gone", body = Success<Outcome<About<Removed>>>, headers(("ETag"))),
+        Named, Refusal, Expected,
+    )
+)]
 pub(super) async fn remove(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -163,18 +202,29 @@ pub(super) async fn remove(
         &control,
         "server.remove",
         removal,
-        json!({ "removed": true }),
+        Removed { removed: true },
     )
     .await
 }
 
-#[derive(Debug, Deserialize)]
+/// A server's share of the work.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Weight {
+    #[schema(maximum = 65535, example = 5)]
     weight: u16,
 }
 
-/// `PUT /api/servers/{id}/weight`.
+/// Change a server's weight.
+#[utoipa::path(
+    put, path = "/api/servers/{id}/weight", operation_id = "weighServer", tag = "servers",
+    params(("id", description = ID), InPool, Expected),
+    request_body = Weight,
+    responses(
+        (status = OK, description = "It has it", body = Success<Outcome<About<Weight>>>, headers(("ETag"))),
+        Named, Body<Weight>, Refusal, Expected,
+    )
+)]
 pub(super) async fn weigh(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -190,16 +240,27 @@ pub(super) async fn weigh(
         id,
         pool: wanted.pool,
     };
-    wish.answer(
-        &control,
-        "server.weight",
-        weighing,
-        json!({ "weight": weight }),
-    )
-    .await
+    wish.answer(&control, "server.weight", weighing, Weight { weight })
+        .await
 }
 
-/// `POST /api/servers/{id}/drain`: no new work, but for sessions of its own.
+/// Whether a server takes no new work.
+#[derive(Debug, Serialize, ToSchema)]
+struct Draining {
+    draining: bool,
+}
+
+/// Drain a server.
+///
+/// It gets no new work, but for sessions of its own.
+#[utoipa::path(
+    post, path = "/api/servers/{id}/drain", operation_id = "drainServer", tag = "servers",
+    params(("id", description = ID), InPool, Expected),
+    responses(
+        (status = OK, description = "It drains", body = Success<Outcome<About<Draining>>>, headers(("ETag"))),
+        Named, Refusal, Expected,
+    )
+)]
 pub(super) async fn drain(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -218,12 +279,20 @@ pub(super) async fn drain(
         &control,
         "server.drain",
         draining,
-        json!({ "draining": true }),
+        Draining { draining: true },
     )
     .await
 }
 
-/// `POST /api/servers/{id}/enable`: the end of draining.
+/// End the draining of a server.
+#[utoipa::path(
+    post, path = "/api/servers/{id}/enable", operation_id = "enableServer", tag = "servers",
+    params(("id", description = ID), InPool, Expected),
+    responses(
+        (status = OK, description = "It takes work", body = Success<Outcome<About<Draining>>>, headers(("ETag"))),
+        Named, Refusal, Expected,
+    )
+)]
 pub(super) async fn enable(
     State(control): State<Arc<Control>>,
     Extension(who): Extension<Who>,
@@ -242,7 +311,7 @@ pub(super) async fn enable(
         &control,
         "server.enable",
         enabling,
-        json!({ "draining": false }),
+        Draining { draining: false },
     )
     .await
 }
@@ -262,7 +331,7 @@ impl Wish {
         control: &Arc<Control>,
         action: &'static str,
         edit: impl Fn(Key) -> Edit + Send + 'static,
-        now: Value,
+        now: impl Serialize,
     ) -> Result<Response, Refusal> {
         let Self {
             who,

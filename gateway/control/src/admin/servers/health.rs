@@ -1,25 +1,29 @@
-//! `GET /api/servers/{id}/health`: what the checks of a server have found.
+//! `/api/servers/{id}/health`: what the checks of a server have found.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::find;
+use super::{ID, find};
 use crate::admin::asked::{Asked, InPool, Named};
-use crate::admin::envelope::{Success, success};
+use crate::admin::envelope::{Failure, Success, success};
+use crate::admin::words::Status;
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::timestamp::Timestamp;
 
-#[derive(Debug, Serialize)]
+/// A server's health, and how it is checked.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ServerHealth)]
 pub(super) struct Answer {
+    #[schema(example = "10.0.0.7:3000")]
     server_id: String,
     pool: String,
-    /// `healthy`, `unhealthy` or `unknown`.
-    status: &'static str,
+    status: Status,
     /// Whether it takes new requests now.
     eligible: bool,
     draining: bool,
@@ -33,6 +37,16 @@ pub(super) struct Answer {
     health_check_timeout: Option<f64>,
 }
 
+/// Show a server's health.
+#[utoipa::path(
+    get, path = "/api/servers/{id}/health", operation_id = "showServerHealth", tag = "servers",
+    params(("id", description = ID), InPool),
+    responses(
+        (status = OK, description = "What the checks have found", body = Success<Answer>),
+        (status = NOT_FOUND, description = "There is none", body = Failure),
+        Named,
+    )
+)]
 pub(super) async fn health(
     State(control): State<Arc<Control>>,
     Named(id): Named,
@@ -45,7 +59,7 @@ pub(super) async fn health(
     Ok(success(Answer {
         server_id: endpoint.id.to_string(),
         pool: pool.name.to_string(),
-        status: endpoint.state.health().name(),
+        status: endpoint.state.health().into(),
         eligible: endpoint.is_eligible(),
         draining: endpoint.state.is_draining(),
         last_health_check: endpoint.state.last_check().map(Timestamp),
