@@ -25,6 +25,7 @@ mod prometheus;
 mod servers;
 mod tokens;
 mod uptime;
+mod viewer;
 mod words;
 
 use std::net::{SocketAddr, TcpListener};
@@ -65,6 +66,7 @@ fn router(control: Arc<Control>) -> Router {
         .with_state(control)
         .merge(openapi::router(document))
         .merge(assets::router())
+        .merge(viewer::router())
         .fallback(envelope::not_found)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .layer(middleware::from_fn_with_state(guard, guard::guard))

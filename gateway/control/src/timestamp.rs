@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 /// `2026-01-31T12:00:00.000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-01-31T12:00:00.000Z")]
+#[schema(description = "A moment: RFC 3339, in UTC")]
 pub struct Timestamp(pub u64);
 
 /// The end of the year 9999: the latest moment that the format can say.

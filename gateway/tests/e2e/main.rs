@@ -11,6 +11,7 @@ mod support;
 
 mod admin_access;
 mod admin_commands;
+mod admin_docs;
 mod admin_pools;
 mod admin_servers;
 mod admin_store;

@@ -26,7 +26,7 @@ pub(super) struct Asked<T>(pub(super) T);
 #[into_params(parameter_in = Query)]
 pub(super) struct InPool {
     /// The pool that is meant.
-    #[param(value_type = String, required = false, example = "web")]
+    #[param(value_type = String, required = false)]
     pub(super) pool: Option<String>,
 }
 

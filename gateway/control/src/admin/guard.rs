@@ -16,7 +16,8 @@ use axum::response::Response;
 
 use super::envelope::failure;
 
-/// Nothing but our own files, nothing inline, nowhere else.
+/// Nothing but our own files, nothing inline, nowhere else. A page that needs
+/// another policy brings it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'";
@@ -59,11 +60,12 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     };
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     // All of it is of the moment, and a new gateway has new files.
     set(header::CACHE_CONTROL, "no-store");
+    let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     response
 }
 

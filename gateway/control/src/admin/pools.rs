@@ -79,7 +79,7 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
 /// Show a pool.
 #[utoipa::path(
     get, path = "/api/pools/{pool}", operation_id = "showPool", tag = "pools",
-    params(("pool", description = "The pool's name")),
+    params(("pool" = String, Path, description = "The pool's name")),
     responses(
         (status = OK, description = "The pool", body = Success<Described>, headers(("ETag"))),
         (status = NOT_FOUND, description = "There is none", body = Failure),

@@ -98,8 +98,8 @@ async fn list(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>)
 ///
 /// That of the default pool if it is in several.
 #[utoipa::path(
-    get, path = "/api/servers/{id}", operation_id = "showServer", tag = "servers",
-    params(("id", description = ID), InPool),
+    get, path = "/api/servers/{serverId}", operation_id = "showServer", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool),
     responses(
         (status = OK, description = "The server", body = Success<Server>, headers(("ETag"))),
         (status = NOT_FOUND, description = "There is none", body = Failure),

@@ -136,7 +136,7 @@ struct Revoked {
 /// Revoke a token.
 #[utoipa::path(
     delete, path = "/api/tokens/{id}", operation_id = "revokeToken", tag = "tokens",
-    params(("id", description = "The token's id")),
+    params(("id" = String, Path, description = "The token's id")),
     responses(
         (status = OK, description = "It counts no more", body = Success<Revoked>),
         (status = NOT_FOUND, description = "There is none", body = Failure),

@@ -16,6 +16,7 @@ const KEPT: u64 = 10_000;
 /// A change that was made.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Change)]
 pub(crate) struct Entry {
     /// When.
     pub(crate) at: Timestamp,
@@ -36,6 +37,7 @@ pub(crate) struct Entry {
 
 /// An entry with its place in the log.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(crate) struct Numbered {
     /// Counted from 1.
     pub(crate) sequence: u64,

@@ -110,7 +110,7 @@ pub(super) async fn add(
 /// Those that are left out stay as they are.
 #[utoipa::path(
     put, path = "/api/pools/{pool}", operation_id = "changePool", tag = "pools",
-    params(("pool", description = "The pool's name"), Expected),
+    params(("pool" = String, Path, description = "The pool's name"), Expected),
     request_body = Settings,
     responses(
         (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
@@ -151,7 +151,7 @@ struct Removed {
 /// It is refused while anything leads there.
 #[utoipa::path(
     delete, path = "/api/pools/{pool}", operation_id = "deletePool", tag = "pools",
-    params(("pool", description = "The pool's name"), Expected),
+    params(("pool" = String, Path, description = "The pool's name"), Expected),
     responses(
         (status = OK, description = "It is gone", body = Success<Outcome<Removed>>, headers(("ETag"))),
         Named, Refusal, Expected,

@@ -157,7 +157,7 @@ async fn first_check(endpoint: &Endpoint) {
 /// What is said of a server that was changed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Changed)]
+#[schema(as = ChangedServer)]
 struct About<T> {
     #[schema(example = "10.0.0.7:3000")]
     server_id: String,
@@ -169,6 +169,7 @@ struct About<T> {
 
 /// That a server is there no more.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RemovedServer)]
 struct Removed {
     removed: bool,
 }
@@ -177,8 +178,8 @@ struct Removed {
 ///
 /// It gets no new request from now on, and what it has is finished.
 #[utoipa::path(
-    delete, path = "/api/servers/{id}", operation_id = "removeServer", tag = "servers",
-    params(("id", description = ID), InPool, Expected),
+    delete, path = "/api/servers/{serverId}", operation_id = "removeServer", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool, Expected),
     responses(
         (status = OK, description = "It is gone", body = Success<Outcome<About<Removed>>>, headers(("ETag"))),
         Named, Refusal, Expected,
@@ -208,20 +209,26 @@ pub(super) async fn remove(
 }
 
 /// A server's share of the work.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Weight {
     #[schema(maximum = 65535, example = 5)]
     weight: u16,
 }
 
+/// The weight that a server has now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Weighed {
+    weight: u16,
+}
+
 /// Change a server's weight.
 #[utoipa::path(
-    put, path = "/api/servers/{id}/weight", operation_id = "weighServer", tag = "servers",
-    params(("id", description = ID), InPool, Expected),
+    put, path = "/api/servers/{serverId}/weight", operation_id = "weighServer", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool, Expected),
     request_body = Weight,
     responses(
-        (status = OK, description = "It has it", body = Success<Outcome<About<Weight>>>, headers(("ETag"))),
+        (status = OK, description = "It has it", body = Success<Outcome<About<Weighed>>>, headers(("ETag"))),
         Named, Body<Weight>, Refusal, Expected,
     )
 )]
@@ -240,7 +247,7 @@ pub(super) async fn weigh(
         id,
         pool: wanted.pool,
     };
-    wish.answer(&control, "server.weight", weighing, Weight { weight })
+    wish.answer(&control, "server.weight", weighing, Weighed { weight })
         .await
 }
 
@@ -254,8 +261,8 @@ struct Draining {
 ///
 /// It gets no new work, but for sessions of its own.
 #[utoipa::path(
-    post, path = "/api/servers/{id}/drain", operation_id = "drainServer", tag = "servers",
-    params(("id", description = ID), InPool, Expected),
+    post, path = "/api/servers/{serverId}/drain", operation_id = "drainServer", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool, Expected),
     responses(
         (status = OK, description = "It drains", body = Success<Outcome<About<Draining>>>, headers(("ETag"))),
         Named, Refusal, Expected,
@@ -286,8 +293,8 @@ pub(super) async fn drain(
 
 /// End the draining of a server.
 #[utoipa::path(
-    post, path = "/api/servers/{id}/enable", operation_id = "enableServer", tag = "servers",
-    params(("id", description = ID), InPool, Expected),
+    post, path = "/api/servers/{serverId}/enable", operation_id = "enableServer", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool, Expected),
     responses(
         (status = OK, description = "It takes work", body = Success<Outcome<About<Draining>>>, headers(("ETag"))),
         Named, Refusal, Expected,

@@ -1,4 +1,4 @@
-//! `/api/servers/{id}/health`: what the checks of a server have found.
+//! `/api/servers/{serverId}/health`: what the checks of a server have found.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ pub(super) struct Answer {
 
 /// Show a server's health.
 #[utoipa::path(
-    get, path = "/api/servers/{id}/health", operation_id = "showServerHealth", tag = "servers",
-    params(("id", description = ID), InPool),
+    get, path = "/api/servers/{serverId}/health", operation_id = "showServerHealth", tag = "servers",
+    params(("serverId" = String, Path, description = ID), InPool),
     responses(
         (status = OK, description = "What the checks have found", body = Success<Answer>),
         (status = NOT_FOUND, description = "There is none", body = Failure),
