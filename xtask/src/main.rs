@@ -6,6 +6,8 @@ mod cargo;
 mod follow;
 mod fuzz;
 mod plugins;
+mod process;
+mod schemathesis;
 mod steps;
 mod test;
 mod tidy;
@@ -38,6 +40,8 @@ enum Task {
     Tidy,
     /// Fuzz every target for some seconds
     Fuzz(fuzz::Arguments),
+    /// Ask a running gateway's admin API all that its OpenAPI document knows
+    Api,
     /// Measure: against nginx and HAProxy, decisions, a swap under load
     Bench(bench::Arguments),
 }
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         Task::Verify(arguments) => verify::run_all(&arguments),
         Task::Tidy => tidy::run(),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
+        Task::Api => schemathesis::check_api(),
         Task::Bench(arguments) => bench::run(&arguments),
     }
 }

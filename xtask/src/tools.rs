@@ -79,7 +79,8 @@ pub(crate) fn need_programs(programs: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-fn is_on_path(program: &str) -> bool {
+/// Whether a program is there.
+pub(crate) fn is_on_path(program: &str) -> bool {
     // Servers of Debian's lie in a folder that is not on everybody's path.
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths)

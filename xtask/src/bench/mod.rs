@@ -11,7 +11,6 @@ mod http;
 mod metrics;
 mod peer;
 mod peers;
-mod process;
 mod report;
 mod scenario;
 mod swap;

@@ -13,8 +13,8 @@ use clap::ValueEnum;
 use super::backends::COUNT;
 use super::cores::{self, Cores};
 use super::http;
-use super::process::Process;
 use super::template::Values;
+use crate::process::Process;
 use crate::workspace;
 
 /// The component that a gateway watches, in the comparison's folder.

@@ -1,4 +1,4 @@
-//! A program that a bench started, and ends: by its own process id, asking
+//! A program that a task started, and ends: by its own process id, asking
 //! first.
 
 use std::fs::File;
@@ -21,7 +21,7 @@ const START: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A running program; dropping it ends it.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Child,
     log: PathBuf,
@@ -33,7 +33,7 @@ impl Process {
     /// # Errors
     ///
     /// When it cannot be started.
-    pub(super) fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, command: &mut Command, folder: &Path) -> Result<Self> {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log)?;
         let child = command
@@ -46,7 +46,7 @@ impl Process {
     }
 
     /// Its process id.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
@@ -56,7 +56,7 @@ impl Process {
     ///
     /// When the program ended or was not ready in time; what it printed is in
     /// the error.
-    pub(super) fn until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
+    pub(crate) fn until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
         let start = Instant::now();
         while !ready() {
             if let Some(status) = self.child.try_wait()? {
@@ -70,8 +70,19 @@ impl Process {
         Ok(())
     }
 
+    /// Wait until it has printed what `find` is looking for.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Process::until`].
+    pub(crate) fn printed(&mut self, find: impl Fn(&str) -> Option<String>) -> Result<String> {
+        let log = self.log.clone();
+        self.until(|| find(&read(&log)).is_some())?;
+        find(&self.said()).context("what was printed is there no more")
+    }
+
     fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        read(&self.log)
     }
 
     fn end(&mut self) -> Result<()> {
@@ -85,6 +96,10 @@ impl Process {
         }
         Ok(())
     }
+}
+
+fn read(log: &Path) -> String {
+    std::fs::read_to_string(log).unwrap_or_default()
 }
 
 impl Drop for Process {
