@@ -12,6 +12,7 @@ mod audit;
 mod body;
 mod config;
 mod envelope;
+mod explain;
 mod fields;
 mod guard;
 mod health;
@@ -81,6 +82,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(metrics::pools))
         .routes(routes!(metrics::servers))
         .routes(routes!(audit::audit))
+        .merge(explain::routes())
         .merge(servers::routes())
         .merge(pools::routes())
         .merge(algorithm::routes())

@@ -19,7 +19,7 @@ const LATEST: u64 = 253_402_300_799_999;
 impl Timestamp {
     /// The present moment.
     pub fn now() -> Self {
-        Self::of(SystemTime::now())
+        Self::from(SystemTime::now())
     }
 
     /// So long after this one, or at the end of the year 9999.
@@ -28,8 +28,10 @@ impl Timestamp {
         let period = u64::try_from(period.as_millis()).unwrap_or(LATEST);
         Self(self.0.saturating_add(period).min(LATEST))
     }
+}
 
-    fn of(time: SystemTime) -> Self {
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
         let since_1970 = time.duration_since(UNIX_EPOCH);
         Self(since_1970.map_or(0, |elapsed| elapsed.as_millis() as u64))
     }
@@ -52,7 +54,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let time = humantime::parse_rfc3339(&text);
-        time.map(Self::of).map_err(serde::de::Error::custom)
+        time.map(Self::from).map_err(serde::de::Error::custom)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use gatewright_host::{Answer, Step, Verdict, Route};
+use gatewright_host::{Answer, Route, Step, Verdict};
 use gatewright_proxy::Explanation;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -145,7 +145,10 @@ impl From<&Step> for Decision {
             version: step.version.to_string(),
             part: place.part.to_string(),
             nanoseconds: u64::try_from(step.duration.as_nanos()).unwrap_or(u64::MAX),
-            answer: step.answer.ok().map(|answer| words(answer, step.chosen.as_deref())),
+            answer: step
+                .answer
+                .ok()
+                .map(|answer| words(answer, step.chosen.as_deref())),
             fault: step.answer.err().map(|fault| fault.to_string()),
             candidates: step.candidates.iter().map(ToString::to_string).collect(),
             reason: step.reason.clone(),
@@ -201,10 +204,7 @@ async fn list(State(control): State<Arc<Control>>, Asked(limit): Asked<Limit>) -
         Named,
     )
 )]
-async fn one(
-    State(control): State<Arc<Control>>,
-    Named(id): Named,
-) -> Result<Response, Refusal> {
+async fn one(State(control): State<Arc<Control>>, Named(id): Named) -> Result<Response, Refusal> {
     let found = control.publisher.explanations().find(&id);
     let missing = || {
         Refusal::NotFound(format!(
