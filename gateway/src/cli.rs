@@ -5,6 +5,7 @@ mod api;
 mod check;
 mod compile;
 mod completions;
+mod explain;
 mod init;
 mod meaning;
 mod pools;
@@ -78,6 +79,8 @@ enum Command {
     Pools(pools::PoolsOptions),
     /// Show and change who chooses the server, in a running gateway.
     Algorithm(algorithm::AlgorithmOptions),
+    /// Show which plugin decided what about a request.
+    Explain(explain::ExplainOptions),
     /// Make, list and revoke access tokens.
     Token(token::TokenOptions),
     /// Print a script that completes this command line in a shell.
@@ -115,6 +118,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Servers(options) => servers::run(&options),
         Command::Pools(options) => pools::run(&options),
         Command::Algorithm(options) => algorithm::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Token(options) => token::run(options),
         Command::Completions(options) => completions::run(&options),
         // It ends in a way of its own.

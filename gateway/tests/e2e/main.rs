@@ -17,6 +17,7 @@ mod admin_servers;
 mod admin_store;
 mod client_trouble;
 mod drain;
+mod explain;
 mod forwarding;
 mod health;
 mod http1;

@@ -178,7 +178,7 @@ fn words(answer: Answer, chosen: Option<&str>) -> String {
 /// Ten requests a second of each worker are explained, and every one that asks
 /// by the header `x-gatewright-explain` with an access token. Newest first.
 #[utoipa::path(
-    get, path = "/api/explain", operation_id = "listExplanations", tag = "explain",
+    get, path = "/api/explain", operation_id = "listExplanations", tag = "explanations",
     params(Limit),
     responses(
         (status = OK, description = "The explanations", body = Success<Vec<Explained>>),
@@ -196,7 +196,7 @@ async fn list(State(control): State<Arc<Control>>, Asked(limit): Asked<Limit>) -
 /// By its id, which a request that asks is told in the response's header
 /// `x-gatewright-explain`.
 #[utoipa::path(
-    get, path = "/api/explain/{id}", operation_id = "explain", tag = "explain",
+    get, path = "/api/explain/{id}", operation_id = "explain", tag = "explanations",
     params(("id" = String, Path, description = "The request's id")),
     responses(
         (status = OK, description = "The explanation", body = Success<Explained>),
@@ -219,7 +219,7 @@ async fn one(State(control): State<Arc<Control>>, Named(id): Named) -> Result<Re
 ///
 /// A sample: ten requests a second of each worker. Newest first.
 #[utoipa::path(
-    get, path = "/api/requests", operation_id = "listRequests", tag = "metrics",
+    get, path = "/api/requests", operation_id = "listRequests", tag = "figures",
     params(Limit),
     responses(
         (status = OK, description = "The requests", body = Success<Vec<Requested>>),
@@ -234,7 +234,7 @@ async fn requests(State(control): State<Arc<Control>>, Asked(limit): Asked<Limit
 ///
 /// The same as `/api/requests`.
 #[utoipa::path(
-    get, path = "/api/metrics/requests", operation_id = "requestMetrics", tag = "metrics",
+    get, path = "/api/metrics/requests", operation_id = "requestMetrics", tag = "figures",
     params(Limit),
     responses(
         (status = OK, description = "The requests", body = Success<Vec<Requested>>),

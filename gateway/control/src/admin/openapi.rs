@@ -45,6 +45,7 @@ const PATH: &str = "/api/openapi.json";
         (name = "algorithms", description = "Which balancers there are, and which one a pool has"),
         (name = "settings", description = "A pool's settings and the listener's, flat"),
         (name = "figures", description = "What is counted, and whether it is well"),
+        (name = "explanations", description = "Which plugin decided what about a request"),
         (name = "audit", description = "Who changed what"),
         (name = "tokens", description = "Who may operate the gateway"),
     )
