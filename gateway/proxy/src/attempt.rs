@@ -16,7 +16,9 @@ use crate::connection::Client;
 use crate::deadlines::Deadline;
 use crate::facts::Facts;
 use crate::request_body::{RequestBody, SendError, Sending};
-use crate::upstream::{Begun, ConnectError, Connection, ConnectionError, InFlight, UpstreamBody};
+use crate::upstream::{
+    Begun, ConnectError, Connection, ConnectionError, InFlight, Upstream, UpstreamBody,
+};
 use crate::worker::Worker;
 
 /// Why an attempt brought no response.
@@ -102,7 +104,7 @@ impl Attempt<'_> {
         let upstream = in_flight.upstream();
         self.arm(self.pool.retries.per_try_timeout);
         if let Some(idle) = upstream.checkout(self.worker.deadlines.now()) {
-            match self.converse(idle, body).await {
+            match self.converse(upstream, idle, body).await {
                 Err((Failure::Broken(error), unsent)) if self.was_stale(&error, &unsent) => {
                     body = unsent;
                 }
@@ -120,7 +122,7 @@ impl Attempt<'_> {
         } = &**self.worker;
         let connection = Connection::new(stream, outbox, landing, upstream.head_limits());
         self.arm(self.pool.retries.per_try_timeout);
-        self.converse(connection, body).await
+        self.converse(upstream, connection, body).await
     }
 
     /// Whether an idle connection was closed under us, as servers may at any
@@ -154,6 +156,7 @@ impl Attempt<'_> {
     /// server may answer before it has heard everything.
     async fn converse(
         &self,
+        upstream: &Upstream,
         mut connection: Connection,
         body: RequestBody,
     ) -> Result<(ResponseHead, Connection, Sending), Failed> {
@@ -185,6 +188,9 @@ impl Attempt<'_> {
             }
             match connection.poll_head(cx, &self.facts.method) {
                 Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Broken)),
+                Poll::Pending if upstream.is_cut() => {
+                    Poll::Ready(Err(Failure::Broken(ConnectionError::Closed)))
+                }
                 Poll::Pending => self.deadline.poll_passed(cx).map(|()| {
                     Err(match sending.waits_for_client() {
                         true => Failure::ClientStalled,

@@ -10,12 +10,13 @@ use gatewright_model::id::Slot;
 use gatewright_model::pool::Pool;
 use http::StatusCode;
 
+use crate::current::{Current, PoolView};
 use crate::edits;
 use crate::facts::Held;
 use crate::hash;
 use crate::respond::Denial;
 use crate::upstream::Upstream;
-use crate::worker::{Current, PoolView, Worker};
+use crate::worker::Worker;
 
 /// Ask the request policies in their order: an answer ends the request.
 pub(crate) fn screen(worker: &Worker, held: &mut Held) -> Result<Option<StatusCode>, Denial> {

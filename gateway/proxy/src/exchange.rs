@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use crate::attempt::{Answered, Attempt, Failure};
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Serving};
+use crate::current::PoolView;
 use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
@@ -24,7 +25,7 @@ use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::retry;
 use crate::upstream::{Begun, InFlight, Observers};
-use crate::worker::{PoolView, Worker};
+use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
 pub(crate) async fn exchange(

@@ -6,7 +6,7 @@
 //! through [`DataPlane`], by messages that a worker reads between requests.
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
-//! one owns; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
+//! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
 //! try another; [`explain`] keeps what was said
@@ -16,6 +16,7 @@
 mod attempt;
 mod body;
 mod connection;
+mod current;
 mod data_plane;
 mod deadlines;
 mod decide;

@@ -10,18 +10,15 @@ use bytes::BytesMut;
 use gatewright_host::{Chain, ChainUpdate, Outcome};
 use gatewright_model::config::Timeouts;
 use gatewright_model::counters::WorkerCounters;
-use gatewright_model::endpoint::Endpoint;
-use gatewright_model::id::{PoolIndex, Slot};
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
-use gatewright_wire::HeadLimits;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::current::Current;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
-use crate::retry::Budget;
 use crate::upstream::{LANDING, Landing, Upstream};
 
 /// What the control plane tells a worker.
@@ -55,33 +52,17 @@ pub(crate) struct Worker {
     /// The tick from which on a request is explained unasked.
     pub(crate) next_sample: Cell<u64>,
     current: RefCell<Rc<Current>>,
+    /// Servers that were removed while something was under way with them, and
+    /// the tick at which that is cut.
+    removed: RefCell<Vec<(Rc<Upstream>, u64)>>,
     /// Wakes who asks the shadows.
-    shadows_wait: Notify,
+    pub(crate) shadows_wait: Notify,
     draining: Cell<bool>,
     /// Wakes the accept loops when draining begins.
     pub(crate) drain_begins: Notify,
     open: Cell<usize>,
     /// Wakes whoever waits for room, or for the last connection to close.
     one_closed: Notify,
-}
-
-/// What requests read: the snapshot, with this worker's side of each pool.
-pub(crate) struct Current {
-    pub(crate) snapshot: Arc<Snapshot>,
-    pools: Vec<PoolView>,
-    /// Whether any plugin has a shadow.
-    shadowed: bool,
-}
-
-/// One worker's side of a pool.
-pub(crate) struct PoolView {
-    pub(crate) pool: Arc<Pool>,
-    upstreams: Vec<Option<Rc<Upstream>>>,
-    /// Where the fallback's rotation stands.
-    pub(crate) rotation: Cell<usize>,
-    pub(crate) budget: Rc<Budget>,
-    /// Whether one of its plugins wants to hear of outcomes.
-    pub(crate) observed: bool,
 }
 
 impl Worker {
@@ -110,6 +91,7 @@ impl Worker {
             explanations,
             next_sample: Cell::new(0),
             current: RefCell::new(Rc::new(current)),
+            removed: RefCell::default(),
             shadows_wait: Notify::new(),
             draining: Cell::new(false),
             drain_begins: Notify::new(),
@@ -185,6 +167,7 @@ impl Worker {
         seats.apply(chain, &snapshot);
         let next = Current::new(Some(&self.current()), snapshot, &seats, self.index);
         let generation = next.snapshot.generation.0;
+        self.let_go(&self.current(), &next);
         *self.current.borrow_mut() = Rc::new(next);
         let counters = self.counters();
         let micros = started.elapsed().as_micros() as u64;
@@ -195,6 +178,35 @@ impl Worker {
         let _ = taken_over.send(());
     }
 
+    /// Give what is under way with servers that are gone its time to finish.
+    fn let_go(&self, before: &Current, next: &Current) {
+        let due = self
+            .deadlines
+            .tick_after(next.snapshot.config.timeouts.drain);
+        let gone = before
+            .gone_in(next)
+            .map(|upstream| (Rc::clone(upstream), due));
+        self.removed.borrow_mut().extend(gone);
+    }
+
+    /// Cut what is still under way with servers whose time is over.
+    fn cut_removed(&self) {
+        let now = self.deadlines.now();
+        let mut removed = self.removed.borrow_mut();
+        let is_due = |(upstream, due): &mut (Rc<Upstream>, u64)| {
+            // Nobody else has it: nothing is under way.
+            Rc::strong_count(upstream) == 1 || *due <= now
+        };
+        let mut cut = false;
+        for (upstream, _) in removed.extract_if(.., is_due) {
+            upstream.cut();
+            cut |= Rc::strong_count(&upstream) > 1;
+        }
+        if cut {
+            self.deadlines.wake_all();
+        }
+    }
+
     /// Sweep the deadlines, and now and then the idle connections, for ever.
     pub(crate) async fn sweep(&self) {
         let mut ticks = tokio::time::interval(TICK);
@@ -202,6 +214,7 @@ impl Worker {
         loop {
             ticks.tick().await;
             self.deadlines.sweep();
+            self.cut_removed();
             let now = self.deadlines.now();
             if now.is_multiple_of(IDLE_SWEEP_TICKS) {
                 self.current().close_idle(now);
@@ -249,99 +262,3 @@ impl Worker {
 
 /// How often idle upstream connections are looked through: every 5 s.
 const IDLE_SWEEP_TICKS: u64 = 5_000 / TICK.as_millis() as u64;
-
-impl Current {
-    fn new(before: Option<&Self>, snapshot: Arc<Snapshot>, chain: &Chain, worker: usize) -> Self {
-        let limits = HeadLimits {
-            max_bytes: snapshot.config.limits.response_head,
-            ..HeadLimits::DEFAULT
-        };
-        let view = |pool: &Arc<Pool>| {
-            let before = before.and_then(|before| before.same_pool(pool));
-            let seats = chain.pools.get(pool.index.index());
-            let observed = seats.is_some_and(|seats| {
-                let affinity = seats.affinity.as_ref();
-                seats.balancer.observes() || affinity.is_some_and(gatewright_host::Seat::observes)
-            });
-            PoolView::new(before, Arc::clone(pool), limits, worker, observed)
-        };
-        let pools = snapshot.pools.iter().map(view).collect();
-        Self {
-            snapshot,
-            pools,
-            shadowed: chain.is_shadowed(),
-        }
-    }
-
-    /// Let the shadows have their turn soon, if there are any.
-    pub(crate) fn stir_shadows(&self, worker: &Worker) {
-        if self.shadowed {
-            worker.shadows_wait.notify_one();
-        }
-    }
-
-    /// The view of a pool that shares its state, and so its slots.
-    fn same_pool(&self, pool: &Pool) -> Option<&PoolView> {
-        let known = |view: &&PoolView| Arc::ptr_eq(&view.pool.state, &pool.state);
-        self.pools.iter().find(known)
-    }
-
-    /// A pool by its place.
-    pub(crate) fn pool(&self, index: PoolIndex) -> Option<&PoolView> {
-        self.pools.get(index.index())
-    }
-
-    /// A pool that was known by its place in an earlier snapshot.
-    pub(crate) fn still(&self, earlier: &Pool) -> Option<&PoolView> {
-        let same = |view: &&PoolView| Arc::ptr_eq(&view.pool.state, &earlier.state);
-        self.pool(earlier.index)
-            .filter(same)
-            .or_else(|| self.same_pool(earlier))
-    }
-
-    fn close_idle(&self, now: u64) {
-        let upstreams = self.pools.iter().flat_map(|pool| &pool.upstreams);
-        upstreams
-            .flatten()
-            .for_each(|upstream| upstream.close_idle(now));
-    }
-}
-
-impl PoolView {
-    fn new(
-        before: Option<&Self>,
-        pool: Arc<Pool>,
-        limits: HeadLimits,
-        worker: usize,
-        observed: bool,
-    ) -> Self {
-        let mut upstreams = vec![None; pool.width()];
-        for endpoint in pool.endpoints() {
-            let slot = endpoint.slot();
-            let known = before.and_then(|before| before.upstream(slot));
-            let known = known.filter(|upstream| upstream.continues(endpoint));
-            let idle = pool.config.idle_connections;
-            let upstream =
-                known.map_or_else(|| Upstream::new(endpoint, worker, idle, limits), Rc::clone);
-            upstream.limit(idle, limits);
-            upstreams[slot.index()] = Some(upstream);
-        }
-        Self {
-            pool,
-            upstreams,
-            rotation: Cell::new(before.map_or(worker, |before| before.rotation.get())),
-            budget: before.map_or_else(Rc::default, |before| Rc::clone(&before.budget)),
-            observed,
-        }
-    }
-
-    /// The worker's side of the endpoint in a slot.
-    pub(crate) fn upstream(&self, slot: Slot) -> Option<&Rc<Upstream>> {
-        self.upstreams.get(slot.index())?.as_ref()
-    }
-
-    /// The endpoint in a slot.
-    pub(crate) fn endpoint(&self, slot: Slot) -> Option<&Arc<Endpoint>> {
-        self.pool.endpoint(slot)
-    }
-}

@@ -92,3 +92,33 @@ async fn a_stream_under_way_over_http2_is_finished_too() {
     assert_eq!(body_of(body).await.expect("a whole body"), "helloworld");
     assert_eq!(gateway.exit_code().await, 0);
 }
+
+#[tokio::test]
+async fn what_is_under_way_with_a_removed_server_is_cut_when_its_time_is_over() {
+    let [a, b] = [in_two_halves().await, in_two_halves().await];
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"1s\"")
+        .pool(Pool::of(&[&a, &b]));
+    let gateway = gateway.start().await;
+    let mut clients = [gateway.connect().await, gateway.connect().await];
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        client.head().await.expect("a response");
+    }
+    let path = format!("/api/servers/{}", a.address());
+    gateway
+        .change("DELETE", &path, serde_json::Value::Null)
+        .await;
+    // Whichever client the server had: it loses the rest, the other does not.
+    let [one, other] = &mut clients;
+    let cut = tokio::select! {
+        rest = one.rest() => rest,
+        rest = other.rest() => rest,
+    };
+    assert_eq!(cut, b"hello");
+    eventually("the server left has its request still", async || {
+        gateway.active().await == 1
+    })
+    .await;
+    b.resume();
+}

@@ -27,6 +27,8 @@ pub(crate) struct Upstream {
     idle: RefCell<Vec<Idle>>,
     idle_limit: Cell<usize>,
     head_limits: Cell<HeadLimits>,
+    /// Whether what is still under way with it is to end.
+    cut: Cell<bool>,
 }
 
 struct Idle {
@@ -56,6 +58,7 @@ impl Upstream {
             idle: RefCell::default(),
             idle_limit: Cell::new(idle_limit),
             head_limits: Cell::new(head_limits),
+            cut: Cell::new(false),
         })
     }
 
@@ -121,6 +124,16 @@ impl Upstream {
     pub(crate) fn close_idle(&self, now: u64) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|idle| now.saturating_sub(idle.since) <= IDLE_TICKS);
+    }
+
+    /// End what is still under way with it: whoever waits finds out when woken.
+    pub(crate) fn cut(&self) {
+        self.cut.set(true);
+    }
+
+    /// Whether it was removed and its time to finish is over.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// What heads of its responses may come to.

@@ -43,6 +43,9 @@ pub(crate) enum CutShort {
     /// The server broke its framing.
     #[error("{0}")]
     Framing(#[from] BodyError),
+    /// The server was removed, and the time that it had to finish is over.
+    #[error("the server was removed, and its time to finish is over")]
+    Removed,
     /// Nothing moved for too long.
     #[error("the server's response stood still for too long")]
     Stalled,
@@ -167,7 +170,11 @@ impl http_body::Body for UpstreamBody {
         if let Some(failure) = body.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
-        match body.poll_part(cx) {
+        let part = match body.in_flight.upstream().is_cut() {
+            true => Poll::Ready(Err(CutShort::Removed)),
+            false => body.poll_part(cx),
+        };
+        match part {
             Poll::Pending => {
                 let stalled = body.idle.as_ref().map(|idle| idle.poll_passed(cx));
                 if stalled.is_some_and(|stalled| stalled.is_ready()) {

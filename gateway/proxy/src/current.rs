@@ -1,0 +1,151 @@
+//! What requests of a worker read: the snapshot in force, with the worker's side
+//! of each pool.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use gatewright_host::Chain;
+use gatewright_model::endpoint::Endpoint;
+use gatewright_model::id::{PoolIndex, Slot};
+use gatewright_model::pool::Pool;
+use gatewright_model::snapshot::Snapshot;
+use gatewright_wire::HeadLimits;
+
+use crate::retry::Budget;
+use crate::upstream::Upstream;
+use crate::worker::Worker;
+
+/// What requests read: the snapshot, with this worker's side of each pool.
+pub(crate) struct Current {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pools: Vec<PoolView>,
+    /// Whether any plugin has a shadow.
+    shadowed: bool,
+}
+
+/// One worker's side of a pool.
+pub(crate) struct PoolView {
+    pub(crate) pool: Arc<Pool>,
+    upstreams: Vec<Option<Rc<Upstream>>>,
+    /// Where the fallback's rotation stands.
+    pub(crate) rotation: Cell<usize>,
+    pub(crate) budget: Rc<Budget>,
+    /// Whether one of its plugins wants to hear of outcomes.
+    pub(crate) observed: bool,
+}
+
+impl Current {
+    pub(crate) fn new(
+        before: Option<&Self>,
+        snapshot: Arc<Snapshot>,
+        chain: &Chain,
+        worker: usize,
+    ) -> Self {
+        let limits = HeadLimits {
+            max_bytes: snapshot.config.limits.response_head,
+            ..HeadLimits::DEFAULT
+        };
+        let view = |pool: &Arc<Pool>| {
+            let before = before.and_then(|before| before.same_pool(pool));
+            let seats = chain.pools.get(pool.index.index());
+            let observed = seats.is_some_and(|seats| {
+                let affinity = seats.affinity.as_ref();
+                seats.balancer.observes() || affinity.is_some_and(gatewright_host::Seat::observes)
+            });
+            PoolView::new(before, Arc::clone(pool), limits, worker, observed)
+        };
+        let pools = snapshot.pools.iter().map(view).collect();
+        Self {
+            snapshot,
+            pools,
+            shadowed: chain.is_shadowed(),
+        }
+    }
+
+    /// Let the shadows have their turn soon, if there are any.
+    pub(crate) fn stir_shadows(&self, worker: &Worker) {
+        if self.shadowed {
+            worker.shadows_wait.notify_one();
+        }
+    }
+
+    /// The view of a pool that shares its state, and so its slots.
+    fn same_pool(&self, pool: &Pool) -> Option<&PoolView> {
+        let known = |view: &&PoolView| Arc::ptr_eq(&view.pool.state, &pool.state);
+        self.pools.iter().find(known)
+    }
+
+    /// A pool by its place.
+    pub(crate) fn pool(&self, index: PoolIndex) -> Option<&PoolView> {
+        self.pools.get(index.index())
+    }
+
+    /// A pool that was known by its place in an earlier snapshot.
+    pub(crate) fn still(&self, earlier: &Pool) -> Option<&PoolView> {
+        let same = |view: &&PoolView| Arc::ptr_eq(&view.pool.state, &earlier.state);
+        self.pool(earlier.index)
+            .filter(same)
+            .or_else(|| self.same_pool(earlier))
+    }
+
+    /// Close upstream connections that have been idle for too long.
+    pub(crate) fn close_idle(&self, now: u64) {
+        self.upstreams()
+            .for_each(|upstream| upstream.close_idle(now));
+    }
+
+    fn upstreams(&self) -> impl Iterator<Item = &Rc<Upstream>> {
+        self.pools.iter().flat_map(|pool| &pool.upstreams).flatten()
+    }
+
+    /// The upstreams of servers that another state of things has no more.
+    pub(crate) fn gone_in<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a Rc<Upstream>> {
+        self.pools.iter().flat_map(move |view| {
+            let next = next.still(&view.pool);
+            view.upstreams.iter().flatten().filter(move |known| {
+                let there = next.and_then(|next| next.upstream(known.state().slot()));
+                !there.is_some_and(|there| Rc::ptr_eq(there, known))
+            })
+        })
+    }
+}
+
+impl PoolView {
+    fn new(
+        before: Option<&Self>,
+        pool: Arc<Pool>,
+        limits: HeadLimits,
+        worker: usize,
+        observed: bool,
+    ) -> Self {
+        let mut upstreams = vec![None; pool.width()];
+        for endpoint in pool.endpoints() {
+            let slot = endpoint.slot();
+            let known = before.and_then(|before| before.upstream(slot));
+            let known = known.filter(|upstream| upstream.continues(endpoint));
+            let idle = pool.config.idle_connections;
+            let upstream =
+                known.map_or_else(|| Upstream::new(endpoint, worker, idle, limits), Rc::clone);
+            upstream.limit(idle, limits);
+            upstreams[slot.index()] = Some(upstream);
+        }
+        Self {
+            pool,
+            upstreams,
+            rotation: Cell::new(before.map_or(worker, |before| before.rotation.get())),
+            budget: before.map_or_else(Rc::default, |before| Rc::clone(&before.budget)),
+            observed,
+        }
+    }
+
+    /// The worker's side of the endpoint in a slot.
+    pub(crate) fn upstream(&self, slot: Slot) -> Option<&Rc<Upstream>> {
+        self.upstreams.get(slot.index())?.as_ref()
+    }
+
+    /// The endpoint in a slot.
+    pub(crate) fn endpoint(&self, slot: Slot) -> Option<&Arc<Endpoint>> {
+        self.pool.endpoint(slot)
+    }
+}
