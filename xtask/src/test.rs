@@ -117,6 +117,22 @@ fn tests() -> Result<Counts> {
     Ok(counts)
 }
 
+/// Kill a gateway 200 times while it is being changed.
+///
+/// # Errors
+///
+/// When a change was lost or half made.
+pub(crate) fn kills() -> Result<()> {
+    run(cargo().env("KILLS", "200").args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "e2e",
+        "whenever_it_is_killed",
+    ]))
+}
+
 /// Build the components anew. Where the bytes are those that are committed, the
 /// tests have run on them; where another compiler gave others, the tests run
 /// again with those in the committed ones' place.

@@ -35,7 +35,9 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
         tools::need_subcommand("deny")?;
         test::dependencies()
     })?;
+    steps.step("killed 200 times", test::kills)?;
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;
+    steps.step("changes", bench::changes)?;
     steps.step("swap under load", bench::swap)
 }

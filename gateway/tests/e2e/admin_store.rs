@@ -116,13 +116,24 @@ async fn add_until_the_end(gateway: &Gateway, first: u16) -> Vec<String> {
     acknowledged
 }
 
+/// How often a gateway is killed before the next one has its turn.
+const KILLS: u64 = 20;
+
+/// `cargo xtask verify` asks for more kills by the variable `KILLS`.
 #[tokio::test]
 async fn whenever_it_is_killed_no_acknowledged_change_is_lost_and_none_is_half_there() {
+    let wanted = std::env::var("KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    for _ in 0..wanted.div_ceil(KILLS) {
+        kill_again_and_again().await;
+    }
+}
+
+async fn kill_again_and_again() {
     let a = Upstream::named("a").await;
     let own = a.address().to_string();
     let mut gateway = before(&a).await;
     let mut told = 0;
-    for round in 0..20_u64 {
+    for round in 0..KILLS {
         let killed = async {
             // Any moment will do: after so many changes, and then some.
             eventually("changes are under way", async || {

@@ -1,5 +1,5 @@
-//! The little HTTP that a bench needs beside the load generator: one GET on a
-//! connection of its own.
+//! The little HTTP that a bench needs beside the load generator: one request on
+//! a connection of its own.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -33,10 +33,23 @@ impl Response {
 ///
 /// When nobody answers in time, or not in HTTP.
 pub(super) fn get(port: u16, path: &str) -> Result<Response> {
+    ask(port, "GET", path, "")
+}
+
+/// Ask a port of the loopback address for something, with a JSON text or none.
+///
+/// # Errors
+///
+/// As [`get`].
+pub(super) fn ask(port: u16, method: &str, path: &str, json: &str) -> Result<Response> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let length = json.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+    );
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;

@@ -3,6 +3,7 @@
 
 mod backends;
 mod certificate;
+mod changes;
 mod cores;
 mod cpu;
 mod decisions;
@@ -38,6 +39,8 @@ enum Bench {
     Peers(peers::Arguments),
     /// Nanoseconds per decision of each default plugin and of the whole chain
     Decisions(decisions::Arguments),
+    /// Changes through the API: how soon they are in force on every worker
+    Changes(changes::Arguments),
     /// Replace a component at full load: how soon it decides, and at what cost
     Swap(swap::Arguments),
 }
@@ -51,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Peers(arguments) => peers::run(arguments),
         Bench::Decisions(arguments) => decisions::run(arguments),
+        Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
     }
 }
@@ -71,6 +75,15 @@ pub(crate) fn peers() -> Result<()> {
 /// As [`run`].
 pub(crate) fn decisions() -> Result<()> {
     decisions::run(&decisions::Arguments::parse_from(["decisions"]))
+}
+
+/// Changes through the API, as they are by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn changes() -> Result<()> {
+    changes::run(&changes::Arguments::parse_from(["changes"]))
 }
 
 /// The swap under load, as it is by default.
