@@ -16,7 +16,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
@@ -44,7 +44,8 @@ const SCHEMA_KEY: &str = "schema";
 /// The open store. Cloning it shares it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    database: Arc<Database>,
+    /// None after the disk failed, until it is opened again.
+    database: Arc<RwLock<Option<Database>>>,
     /// The file, or what stands for it.
     path: PathBuf,
 }
@@ -69,11 +70,9 @@ impl Store {
         }
         let mut file = lock(&path)?;
         check_copy(&mut file, &path)?;
-        let backend = FileBackend::new(file);
-        let opened = backend.and_then(|file| Database::builder().create_with_backend(file));
-        let database = opened.map_err(|error| StoreError::opening(&path, error))?;
+        let database = open_file(file, &path)?;
         Ok(Self {
-            database: Arc::new(database),
+            database: held(database),
             path,
         })
     }
@@ -97,7 +96,7 @@ impl Store {
         let made = Database::builder().create_with_backend(InMemoryBackend::new());
         let database = made.map_err(|error| StoreError::opening(&path, error))?;
         let store = Self {
-            database: Arc::new(database),
+            database: held(database),
             path,
         };
         store.write(prepare)?;
@@ -112,11 +111,9 @@ impl Store {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
         let file = options.mode(0o600).open(&draft).map_err(unusable)?;
-        let backend = FileBackend::new(file);
-        let made = backend.and_then(|file| Database::builder().create_with_backend(file));
-        let database = made.map_err(|error| StoreError::opening(&draft, error))?;
+        let database = open_file(file, &draft)?;
         let store = Self {
-            database: Arc::new(database),
+            database: held(database),
             path: draft.clone(),
         };
         store.write(prepare)?;
@@ -150,8 +147,7 @@ impl Store {
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let reading = self.database.begin_read().map_err(redb::Error::from);
-        let found = reading.and_then(|reading| read(&reading));
+        let found = self.with(|database| read(&database.begin_read()?))?;
         found.map_err(|error| StoreError::reading(&self.path, error))
     }
 
@@ -160,13 +156,51 @@ impl Store {
         &self,
         write: impl FnOnce(&WriteTransaction) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        let written = || {
-            let writing = self.database.begin_write()?;
+        let written = self.with(|database| {
+            let writing = database.begin_write()?;
             let written = write(&writing)?;
             writing.commit()?;
             Ok(written)
+        })?;
+        written.map_err(|error| StoreError::writing(&self.path, &error))
+    }
+
+    /// Use the database. After the disk failed, as when it is full, the library
+    /// refuses everything until the file is opened again: that is done before
+    /// the next use.
+    fn with<T>(
+        &self,
+        act: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<Result<T, redb::Error>, StoreError> {
+        let mut database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        if database.is_none() {
+            drop(database);
+            self.open_again()?;
+            database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        }
+        let Some(open) = &*database else {
+            return Ok(Err(redb::Error::PreviousIo));
         };
-        written().map_err(|error: redb::Error| StoreError::writing(&self.path, &error))
+        let result = act(open);
+        drop(database);
+        if matches!(result, Err(redb::Error::Io(_) | redb::Error::PreviousIo)) {
+            *self
+                .database
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        Ok(result)
+    }
+
+    fn open_again(&self) -> Result<(), StoreError> {
+        let mut database = self
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if database.is_none() {
+            *database = Some(open_file(lock(&self.path)?, &self.path)?);
+        }
+        Ok(())
     }
 
     /// The system gave no random numbers: nothing can be made that is secret.
@@ -179,6 +213,16 @@ impl Store {
         let parsed = serde_json::from_str(json);
         parsed.map_err(|error| StoreError::damaged(&self.path, error))
     }
+}
+
+fn held(database: Database) -> Arc<RwLock<Option<Database>>> {
+    Arc::new(RwLock::new(Some(database)))
+}
+
+fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
+    let backend = FileBackend::new(file);
+    let opened = backend.and_then(|file| Database::builder().create_with_backend(file));
+    opened.map_err(|error| StoreError::opening(path, error))
 }
 
 /// Take the file for this process alone.
@@ -213,7 +257,7 @@ fn check_copy(file: &mut File, path: &Path) -> Result<(), StoreError> {
             Err(error) => return Err(StoreError::opening(path, error)),
         }
         let store = Store {
-            database: Arc::new(database),
+            database: held(database),
             path: path.to_owned(),
         };
         store.check()
