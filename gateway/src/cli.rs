@@ -8,6 +8,7 @@ mod completions;
 mod explain;
 mod init;
 mod meaning;
+mod plugin;
 mod pools;
 mod proxy;
 mod run;
@@ -79,6 +80,8 @@ enum Command {
     Pools(pools::PoolsOptions),
     /// Show and change who chooses the server, in a running gateway.
     Algorithm(algorithm::AlgorithmOptions),
+    /// Bring plugins into a running gateway, try, activate and take them back.
+    Plugin(plugin::PluginOptions),
     /// Show which plugin decided what about a request.
     Explain(explain::ExplainOptions),
     /// Make, list and revoke access tokens.
@@ -118,6 +121,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Servers(options) => servers::run(&options),
         Command::Pools(options) => pools::run(&options),
         Command::Algorithm(options) => algorithm::run(&options),
+        Command::Plugin(options) => plugin::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Token(options) => token::run(options),
         Command::Completions(options) => completions::run(&options),

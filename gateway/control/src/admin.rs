@@ -9,6 +9,7 @@ mod algorithm;
 mod asked;
 mod assets;
 mod audit;
+mod bindings;
 mod body;
 mod config;
 mod envelope;
@@ -19,6 +20,7 @@ mod health;
 mod login;
 mod metrics;
 mod openapi;
+mod plugins;
 mod pools;
 mod precondition;
 mod probes;
@@ -61,6 +63,7 @@ fn router(control: Arc<Control>) -> Router {
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))
         .merge(login::only(login::operators, &control, operated()))
+        .merge(login::only(login::plugin_deployers, &control, deployed()))
         .merge(login::only(login::deployers, &control, tokens::routes()))
         .split_for_parts();
     described
@@ -71,6 +74,11 @@ fn router(control: Arc<Control>) -> Router {
         .fallback(envelope::not_found)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .layer(middleware::from_fn_with_state(guard, guard::guard))
+}
+
+/// What decides, which those change who deploy plugins.
+fn deployed() -> OpenApiRouter<Arc<Control>> {
+    plugins::routes().merge(bindings::routes())
 }
 
 /// What those look at and change who operate the gateway.

@@ -4,8 +4,10 @@ use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::id::Generation;
 use serde_json::Value;
 
+use crate::access::Who;
 use crate::error::ReloadError;
-use crate::store::StoreError;
+use crate::seats::SeatName;
+use crate::store::{Record, StoreError};
 
 /// What is to be changed: all of it or nothing.
 #[derive(Debug)]
@@ -22,6 +24,61 @@ pub(crate) struct Change {
 pub(crate) enum Edit {
     Set(Key, Value),
     Remove(Key),
+    /// As the files say.
+    Reset(Key),
+}
+
+impl Edit {
+    pub(crate) fn key(&self) -> &Key {
+        match self {
+            Self::Set(key, _) | Self::Remove(key) | Self::Reset(key) => key,
+        }
+    }
+}
+
+/// A change with what is kept together with it.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) change: Change,
+    pub(crate) records: Vec<Record>,
+    /// The seat that goes back to what was bound there before.
+    pub(crate) back: Option<SeatName>,
+}
+
+impl From<Change> for Recorded {
+    fn from(change: Change) -> Self {
+        Self {
+            change,
+            records: Vec::new(),
+            back: None,
+        }
+    }
+}
+
+/// Who makes a change, for the audit log.
+#[derive(Debug)]
+pub(crate) struct Author {
+    pub(crate) name: String,
+    pub(crate) from: Option<String>,
+}
+
+impl Author {
+    /// The gateway itself.
+    pub(crate) fn gateway() -> Self {
+        Self {
+            name: "gateway".to_owned(),
+            from: None,
+        }
+    }
+}
+
+impl From<Who> for Author {
+    fn from(who: Who) -> Self {
+        Self {
+            name: who.name,
+            from: Some(who.from.to_string()),
+        }
+    }
 }
 
 /// A change that is in force.
@@ -53,6 +110,12 @@ pub(crate) enum Refusal {
     /// What it builds on is not in force any more.
     #[error("the configuration has changed since you read it; read it again")]
     Stale,
+    /// A component cannot be a plugin here.
+    #[error("{0}")]
+    Plugin(#[from] gatewright_host::Refusal),
+    /// Too much of it is asked for at a time.
+    #[error("{0}")]
+    Busy(&'static str),
     /// The whole that it would make is wrong.
     #[error("{0}")]
     Wrong(#[from] ConfigErrors),

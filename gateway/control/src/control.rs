@@ -11,10 +11,11 @@ use std::time::Instant;
 
 use gatewright_model::config::{Config, LeftOut, Overlay};
 use gatewright_model::id::Generation;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
-use crate::access::{Access, Who};
-use crate::change::{Change, Changed, Edit, Refusal};
+use crate::access::Access;
+use crate::catalog::Catalog;
+use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
 use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
@@ -23,8 +24,9 @@ use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
 use crate::restart;
 use crate::roster::Roster;
-use crate::store::{Edited, Entry, Store};
+use crate::store::{Edited, Entry, Record, Store};
 use crate::timestamp::Timestamp;
+use crate::uploads::Uploads;
 
 /// What the control plane's parts share.
 pub(crate) struct Control {
@@ -36,6 +38,8 @@ pub(crate) struct Control {
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
     pub(crate) access: Arc<Access>,
+    pub(crate) catalog: Catalog,
+    pub(crate) uploads: Uploads,
     pub(crate) roster: Roster,
     pub(crate) readiness: Readiness,
     /// Requests in the last second, as the bits of an `f64`.
@@ -52,6 +56,7 @@ pub(crate) struct Parts {
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
     pub(crate) access: Arc<Access>,
+    pub(crate) catalog: Catalog,
 }
 
 impl Control {
@@ -63,6 +68,8 @@ impl Control {
             events: parts.events,
             store: parts.store,
             access: parts.access,
+            catalog: parts.catalog,
+            uploads: Uploads::default(),
             roster: Roster::default(),
             readiness: Readiness::default(),
             rate: AtomicU64::default(),
@@ -76,6 +83,9 @@ impl Control {
         let _turn = self.turn.lock().await;
         let outcome = self.reload_in_turn(&self.desired()).await;
         self.note(&outcome);
+        if outcome.is_ok() {
+            self.take_in_unbound_files().await;
+        }
         outcome
     }
 
@@ -85,7 +95,7 @@ impl Control {
         let file = origin.file().map(|file| file.display().to_string());
         loop {
             let entry = entry_of_files("reload", file.clone().unwrap_or_default());
-            match self.publish(desired, &draft, entry).await {
+            match self.publish(desired, &draft, Vec::new(), entry).await {
                 Err(PublishError::Plugin { key, errors }) => {
                     let without = origin.without(&draft, &key, &errors.to_string()).await?;
                     draft = without.ok_or(errors)?;
@@ -93,6 +103,7 @@ impl Control {
                 Err(PublishError::Other(error)) => return Err(error),
                 Ok(reloaded) => {
                     self.accept(desired, draft, reloaded).await?;
+                    self.keep_file_versions().await;
                     return Ok(reloaded);
                 }
             }
@@ -109,7 +120,8 @@ impl Control {
     ) -> Result<(), ReloadError> {
         if matches!(reloaded, Reloaded::Unchanged { .. }) && desired.overlay != draft.overlay {
             let entry = entry_of_files("overrides.yield", String::new());
-            self.store.keep(edited(desired, &draft, entry)).await?;
+            let edited = edited(desired, &draft, Vec::new(), entry);
+            self.store.keep(edited).await?;
         }
         for key in &draft.yielded {
             self.events.push(Happened::Yielded(key.clone()));
@@ -126,11 +138,22 @@ impl Control {
     /// finished whether or not anybody waits for the answer.
     pub(crate) async fn change(
         self: &Arc<Self>,
-        who: Who,
+        who: impl Into<Author>,
         expected: Option<Generation>,
         make: impl FnOnce(&Config) -> Result<Change, Refusal> + Send + 'static,
     ) -> Result<Changed, Refusal> {
-        let control = Arc::clone(self);
+        let make = |config: &Config| make(config).map(Recorded::from);
+        self.change_recorded(who, expected, make).await
+    }
+
+    /// [`Self::change`], with what is kept together with it.
+    pub(crate) async fn change_recorded(
+        self: &Arc<Self>,
+        who: impl Into<Author>,
+        expected: Option<Generation>,
+        make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Send + 'static,
+    ) -> Result<Changed, Refusal> {
+        let (control, who) = (Arc::clone(self), who.into());
         let changing = tokio::spawn(async move {
             let _turn = control.turn.lock().await;
             let desired = control.desired();
@@ -142,43 +165,51 @@ impl Control {
     async fn change_in_turn(
         &self,
         desired: &Desired,
-        who: Who,
+        who: Author,
         expected: Option<Generation>,
-        make: impl FnOnce(&Config) -> Result<Change, Refusal>,
+        make: impl FnOnce(&Config) -> Result<Recorded, Refusal>,
     ) -> Result<Changed, Refusal> {
         let in_force = self.publisher.snapshot();
         if expected.is_some_and(|expected| expected != in_force.generation) {
             return Err(Refusal::Stale);
         }
-        let change = make(&in_force.config)?;
-        let overlay = edit(desired, &change.edits);
+        let recorded = make(&in_force.config)?;
+        let overlay = edit(desired, &recorded.change.edits);
         let draft = desired.with(overlay).await?;
+        let records = self.records(desired, &draft, &in_force.config, &recorded);
         let entry = Entry {
             at: Timestamp::now(),
             who: who.name,
-            from: Some(who.from.to_string()),
-            action: change.action.to_owned(),
-            target: change.target,
+            from: who.from,
+            action: recorded.change.action.to_owned(),
+            target: recorded.change.target,
             generation: None,
         };
-        let outcome = self.publish(desired, &draft, entry).await;
-        let outcome = outcome.map_err(ReloadError::from);
+        let outcome = self.publish(desired, &draft, records.clone(), entry.clone());
+        let outcome = outcome.await.map_err(ReloadError::from);
         self.note(&outcome);
         let changed = match outcome? {
-            Reloaded::Unchanged { generation } => self.as_it_is(generation),
             Reloaded::Published {
                 generation,
                 workers,
                 of,
-            } => {
-                self.put(Desired::of(desired.origin.clone(), draft));
-                Changed {
-                    generation,
-                    workers,
-                    of,
+            } => Changed {
+                generation,
+                workers,
+                of,
+            },
+            Reloaded::Unchanged { generation } => {
+                if records.is_empty() {
+                    return Ok(self.as_it_is(generation));
                 }
+                let edited = edited(desired, &draft, records.clone(), entry);
+                self.store.keep(edited).await?;
+                self.as_it_is(generation)
             }
         };
+        self.catalog.apply(&records);
+        self.put(Desired::of(desired.origin.clone(), draft));
+        self.keep_file_versions().await;
         Ok(changed)
     }
 
@@ -187,13 +218,14 @@ impl Control {
         &self,
         desired: &Desired,
         draft: &Draft,
+        records: Vec<Record>,
         entry: Entry,
     ) -> Result<Reloaded, PublishError> {
         let in_force = self.publisher.snapshot();
         if let Some(error) = restart::needed(&in_force.config, &draft.wanted) {
             return Err(ReloadError::NeedsRestart(error).into());
         }
-        let edited = edited(desired, draft, entry);
+        let edited = edited(desired, draft, records, entry);
         self.publisher.publish(&draft.wanted, edited).await
     }
 
@@ -204,6 +236,11 @@ impl Control {
             workers: workers_at(workers, generation),
             of: workers.len(),
         }
+    }
+
+    /// Whose turn it is to change something, for what changes no configuration.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// What is wanted and in force.
@@ -252,21 +289,23 @@ impl Control {
 }
 
 /// The overlay in force after some edits.
-fn edit(desired: &Desired, edits: &[Edit]) -> Overlay {
+pub(crate) fn edit(desired: &Desired, edits: &[Edit]) -> Overlay {
     let mut overlay = desired.overlay.clone();
     for edit in edits {
         match edit {
             Edit::Set(key, value) => overlay.set(&desired.declared, key, value.clone()),
             Edit::Remove(key) => overlay.remove(&desired.declared, key),
+            Edit::Reset(key) => overlay.reset(key),
         }
     }
     overlay
 }
 
-fn edited(desired: &Desired, draft: &Draft, entry: Entry) -> Edited {
+fn edited(desired: &Desired, draft: &Draft, records: Vec<Record>, entry: Entry) -> Edited {
     Edited {
         before: desired.overlay.clone(),
         after: draft.overlay.clone(),
+        records,
         entry,
     }
 }

@@ -9,6 +9,7 @@ use gatewright_model::config::{Config, Environment, Overlay, written};
 use gatewright_proxy::{Bound, Explanations};
 
 use crate::access::Access;
+use crate::catalog::Catalog;
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::error::{ReloadError, StartError};
@@ -87,6 +88,7 @@ impl Gateway {
         let sight = options.watch.then(|| Sight::of(&plain));
         let store = open_store(options.keep, &plain).await?;
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
+        let catalog = Catalog::of(&store)?;
         let kept = store.overlay()?;
         let draft = origin.draft(declared, kept.clone()).await?;
         refuse_an_open_door(&draft.wanted, &access)?;
@@ -108,7 +110,10 @@ impl Gateway {
             events,
             store,
             access,
+            catalog,
         }));
+        control.keep_file_versions().await;
+        control.sweep_components().await;
         let thread = ControlThread::start(&control, admin, &host, sight)?;
         Ok(Self {
             control,
@@ -217,6 +222,7 @@ async fn settle(
         let edited = Edited {
             before,
             after,
+            records: Vec::new(),
             entry,
         };
         store.keep(edited).await?;

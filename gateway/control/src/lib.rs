@@ -6,6 +6,9 @@
 //! wanted and where that comes from; `change` is what somebody asks for at run
 //! time; `control` is the one path of every change, whose end is `publisher`,
 //! and `restart` what cannot go that way; `store` is what outlives a restart;
+//! `catalog` has the versions of plugins, `uploads` brings new ones, `seats` is
+//! where they are bound, `history` what was bound before, and `retreat` goes
+//! back there when a version is quarantined;
 //! `access` is who may do what; `watcher` notices changed files; `events`
 //! remembers what happened; `overview` gathers the figures; `admin` answers
 //! operators.
@@ -15,23 +18,28 @@
 
 mod access;
 mod admin;
+mod catalog;
 mod change;
 mod control;
 mod desired;
 mod error;
 mod events;
 mod gateway;
+mod history;
 mod locate;
 mod overview;
 mod publisher;
 mod readiness;
 mod resolving;
 mod restart;
+mod retreat;
 mod roster;
 mod sampler;
+mod seats;
 mod store;
 mod thread;
 mod timestamp;
+mod uploads;
 mod watcher;
 
 pub use access::{NewToken, Role, create_token, revoke_token};

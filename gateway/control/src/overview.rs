@@ -13,7 +13,7 @@ use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PoolName};
 use gatewright_model::role::Role;
 
-pub(crate) use gather::{gather, server, workers_at};
+pub(crate) use gather::{gather, plugin, server, state, workers_at};
 pub(crate) use ladder::ladder;
 
 /// Everything that is counted, at a moment.

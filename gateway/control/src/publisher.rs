@@ -119,6 +119,11 @@ impl Publisher {
         })
     }
 
+    /// The plugin host.
+    pub(crate) fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
     /// What is in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())

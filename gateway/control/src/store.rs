@@ -1,5 +1,6 @@
-//! What outlives a restart beside the configuration file: overrides, access
-//! tokens and the audit log, in one embedded database in the data folder.
+//! What outlives a restart beside the configuration file: overrides, what is
+//! known of plugins' versions and of what was active before, access tokens and
+//! the audit log, in one embedded database in the data folder.
 //!
 //! A write is on the disk when it returns, whole or not at all, whatever
 //! happens to the process. One gateway has the file at a time. A file that
@@ -8,8 +9,11 @@
 
 mod audit;
 mod error;
+mod histories;
 mod overrides;
+mod records;
 mod tokens;
+mod versions;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
@@ -26,8 +30,11 @@ use redb::{
 
 pub(crate) use audit::{Entry, Numbered};
 pub use error::StoreError;
+pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
+pub(crate) use records::Record;
 pub use tokens::TokenRecord;
+pub(crate) use versions::{VersionRecord, VersionSource, Versions};
 
 /// The file's name in the data folder.
 const FILE_NAME: &str = "gatewright.redb";
@@ -81,6 +88,8 @@ impl Store {
     fn check(&self) -> Result<(), StoreError> {
         self.check_schema()?;
         self.overlay()?;
+        self.versions()?;
+        self.histories()?;
         self.tokens()?;
         self.audit(usize::MAX)?;
         Ok(())

@@ -5,12 +5,13 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gatewright_host::{Happening, Host, HostEvent};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 
 use crate::control::Control;
 use crate::events::{Events, Happened};
@@ -19,6 +20,9 @@ use crate::{admin, sampler, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
+
+/// Quarantined versions that are seen to at once.
+const BATCH: usize = 64;
 
 /// The running thread. It ends when this is dropped.
 pub(crate) struct ControlThread {
@@ -35,9 +39,9 @@ impl ControlThread {
         host: &Host,
         sight: Option<Sight>,
     ) -> io::Result<Self> {
-        let quarantined = Arc::new(Notify::new());
+        let (tell, quarantined) = channel(BATCH);
         let events = Arc::clone(&control.events);
-        follow(host.events(), events, Arc::clone(&quarantined))?;
+        follow(host.events(), events, tell)?;
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,28 +78,31 @@ impl ControlThread {
 /// Keep what the host tells among the events, on a thread of its own, since it
 /// waits; it ends with the host's last user.
 fn follow(
-    told: mpsc::Receiver<HostEvent>,
+    told: std_mpsc::Receiver<HostEvent>,
     events: Arc<Events>,
-    quarantined: Arc<Notify>,
+    quarantined: Sender<HostEvent>,
 ) -> io::Result<()> {
     let thread = std::thread::Builder::new().name("plugin-events".into());
     thread.spawn(move || {
         for event in told {
-            let is_quarantine = event.happening == Happening::Quarantined;
-            events.push(Happened::Plugin(event));
-            if is_quarantine {
-                quarantined.notify_one();
+            events.push(Happened::Plugin(event.clone()));
+            if event.happening == Happening::Quarantined {
+                // The control thread may have ended before.
+                let _ = quarantined.blocking_send(event);
             }
         }
     })?;
     Ok(())
 }
 
-/// Have every quarantined version replaced, for ever. Several at once are
-/// replaced by one change.
-async fn replace(control: Arc<Control>, quarantined: Arc<Notify>) {
-    loop {
-        quarantined.notified().await;
+/// Have every quarantined version replaced, for ever, and taken back where the
+/// API has set it. Several at once are replaced by one change.
+async fn replace(control: Arc<Control>, mut quarantined: Receiver<HostEvent>) {
+    let mut events = Vec::with_capacity(BATCH);
+    while quarantined.recv_many(&mut events, BATCH).await > 0 {
         control.replace_quarantined().await;
+        for event in events.drain(..) {
+            control.retreat(&event).await;
+        }
     }
 }

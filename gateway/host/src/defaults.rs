@@ -1,6 +1,9 @@
 //! The default plugin set: components that are built into the program, so that
 //! it decides with WebAssembly out of the box.
 
+use gatewright_model::id::Digest;
+use sha2::{Digest as _, Sha256};
+
 /// A plugin of the default set.
 #[derive(Clone, Copy, Debug)]
 pub struct DefaultPlugin {
@@ -8,6 +11,13 @@ pub struct DefaultPlugin {
     pub name: &'static str,
     /// Its component.
     pub component: &'static [u8],
+}
+
+impl DefaultPlugin {
+    /// Its version.
+    pub fn digest(&self) -> Digest {
+        Digest(Sha256::digest(self.component).into())
+    }
 }
 
 macro_rules! plugin {

@@ -40,6 +40,24 @@ pub struct Component {
     pub took: Duration,
 }
 
+impl Component {
+    fn of(version: &Version, began: Instant) -> Self {
+        Self {
+            digest: version.digest,
+            roles: roles(version),
+            imports: version.imported(),
+            exports: version.exports(),
+            is_direct: version.lane() == Lane::Direct,
+            took: began.elapsed(),
+        }
+    }
+}
+
+fn roles(version: &Version) -> Vec<Role> {
+    let roles = Role::ALL.into_iter();
+    roles.filter(|role| version.has_role(*role)).collect()
+}
+
 impl Host {
     /// Take in a version of a plugin with what its source allows it. Compiling
     /// may take minutes; never call it on a worker.
@@ -58,8 +76,7 @@ impl Host {
     ) -> Result<Component, Refusal> {
         let began = Instant::now();
         let version = self.library.version_of(component)?;
-        let roles = Role::ALL.into_iter();
-        let roles: Vec<_> = roles.filter(|role| version.has_role(*role)).collect();
+        let roles = roles(&version);
         if roles.is_empty() {
             return Err(Refusal::without_role(&version.exports()));
         }
@@ -71,14 +88,19 @@ impl Host {
             self.try_in(*role, plugin, &version, source, snapshot)?;
         }
         self.library.keep(version.digest, component)?;
-        Ok(Component {
-            digest: version.digest,
-            roles,
-            imports: version.imported(),
-            exports: version.exports(),
-            is_direct: version.lane() == Lane::Direct,
-            took: began.elapsed(),
-        })
+        Ok(Component::of(&version, began))
+    }
+
+    /// What a version is that is kept or built in. Compiles it unless that was
+    /// done before; never call it on a worker.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be had any more.
+    pub fn describe(&self, plugin: &PluginName, digest: Digest) -> Result<Component, Refusal> {
+        let began = Instant::now();
+        let version = self.library.version_at(plugin, None, digest)?;
+        Ok(Component::of(&version, began))
     }
 
     /// The bytes of a version that is kept or built in.

@@ -87,7 +87,7 @@ impl Library {
 
     /// The version of a digest: kept, of the default set, or in the plugin's
     /// file now.
-    fn version_at(
+    pub(crate) fn version_at(
         &self,
         plugin: &PluginName,
         file: Option<&Path>,

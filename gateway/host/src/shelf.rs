@@ -16,6 +16,9 @@ use crate::cache::unique;
 /// The extension of a component's file.
 const EXTENSION: &str = "wasm";
 
+/// The extension of a file that is being written.
+const PART: &str = "part";
+
 /// Where components are kept.
 #[derive(Debug)]
 pub(crate) enum Shelf {
@@ -35,6 +38,13 @@ impl Shelf {
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
+        // A process that ended while it wrote has left a part of a component.
+        for file in fs::read_dir(folder)? {
+            let path = file?.path();
+            if path.extension().is_some_and(|end| end == PART) {
+                fs::remove_file(path)?;
+            }
+        }
         Ok(Self::Folder(folder.to_owned()))
     }
 
@@ -92,8 +102,9 @@ impl Shelf {
                 let mut kept = Vec::new();
                 for file in fs::read_dir(folder)? {
                     let path = file?.path();
-                    let name = path.file_stem().and_then(|stem| stem.to_str());
-                    kept.extend(name.and_then(|name| name.parse::<Digest>().ok()));
+                    if path.extension().is_some_and(|end| end == EXTENSION) {
+                        kept.extend(digest_of(&path));
+                    }
                 }
                 Ok(kept)
             }
@@ -107,6 +118,11 @@ impl Shelf {
 
 fn path(folder: &Path, digest: Digest) -> PathBuf {
     folder.join(digest.to_string()).with_extension(EXTENSION)
+}
+
+/// The digest that a file is named by.
+fn digest_of(path: &Path) -> Option<Digest> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 fn keep(folder: &Path, digest: Digest, component: &[u8]) -> io::Result<()> {
@@ -154,6 +170,15 @@ mod tests {
             shelf.forget(one).unwrap();
             assert!(shelf.load(one).is_err());
         }
+    }
+
+    #[test]
+    fn a_part_that_was_left_behind_is_cleared_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = path(folder.path(), digest(b"whole")).with_extension(unique());
+        fs::write(&part, b"who").unwrap();
+        let shelf = Shelf::open(Some(folder.path())).unwrap();
+        assert!(shelf.list().unwrap().is_empty() && !part.exists());
     }
 
     #[test]

@@ -48,7 +48,13 @@ pub(super) struct ApiOptions {
 pub(super) struct Call {
     method: Method,
     path: String,
-    body: Option<Value>,
+    body: Option<Body>,
+}
+
+/// What a request carries.
+enum Body {
+    Json(Value),
+    Component(Vec<u8>),
 }
 
 impl Call {
@@ -63,7 +69,13 @@ impl Call {
 
     /// With a body.
     pub(super) fn with(self, body: Value) -> Self {
-        let body = Some(body);
+        let body = Some(Body::Json(body));
+        Self { body, ..self }
+    }
+
+    /// With a component as its body.
+    pub(super) fn carrying(self, component: Vec<u8>) -> Self {
+        let body = Some(Body::Component(component));
         Self { body, ..self }
     }
 }
@@ -137,9 +149,13 @@ impl ApiOptions {
             request = request.header(AUTHORIZATION, value);
         }
         let body = match call.body {
-            Some(body) => {
+            Some(Body::Json(body)) => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 Bytes::from(body.to_string())
+            }
+            Some(Body::Component(component)) => {
+                request = request.header(CONTENT_TYPE, "application/wasm");
+                Bytes::from(component)
             }
             None => Bytes::new(),
         };

@@ -2,16 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Builder, Gateway, Pool, Upstream, run_until_exit};
-
-/// What a command prints that has to end with this code.
-async fn ends(gateway: &Gateway, code: i32, arguments: &[&str]) -> String {
-    let admin = format!("http://{}", gateway.admin_address());
-    let arguments = [arguments, &["--admin", &admin]].concat();
-    let (ended, words) = run_until_exit(&arguments, &gateway.path("")).await;
-    assert_eq!(ended, code, "{arguments:?}: {words}");
-    words
-}
+use crate::support::{Builder, Gateway, Pool, Upstream, ends};
 
 async fn gateway() -> (Gateway, Upstream) {
     let a = Upstream::named("a").await;

@@ -10,8 +10,11 @@
 mod support;
 
 mod admin_access;
+mod admin_bindings;
 mod admin_commands;
 mod admin_docs;
+mod admin_plugin_commands;
+mod admin_plugins;
 mod admin_pools;
 mod admin_servers;
 mod admin_store;

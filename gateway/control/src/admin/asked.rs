@@ -18,6 +18,9 @@ use super::openapi::refusals;
 /// The one name in the path, without its escapes.
 pub(super) struct Named(pub(super) String);
 
+/// The two names in the path, without their escapes.
+pub(super) struct NamedWithin(pub(super) String, pub(super) String);
+
 /// The values after the question mark.
 pub(super) struct Asked<T>(pub(super) T);
 
@@ -40,6 +43,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for NamedWithin {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        path.map(|Path((outer, inner))| Self(outer, inner))
+            .map_err(|error| bad_address(error.body_text()))
+    }
+}
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Response;
 
@@ -55,6 +68,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 impl IntoResponses for Named {
     fn responses() -> BTreeMap<String, RefOr<Described>> {
         refusals(&[(StatusCode::BAD_REQUEST, BAD_ADDRESS)])
+    }
+}
+
+/// What is wrong with addresses that cannot be read.
+impl IntoResponses for NamedWithin {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        Named::responses()
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use gatewright_host::Refusal as Component;
 use gatewright_model::config::ConfigErrors;
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Response as Described};
@@ -104,6 +105,8 @@ impl IntoResponse for Refusal {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict", None),
             Self::Invalid { field, .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", field),
             Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", None),
+            Self::Plugin(refusal) => return refused(&refusal),
+            Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", None),
             Self::Wrong(errors) => return wrong(&errors),
             Self::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart", None),
             Self::Store(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept", None),
@@ -152,6 +155,16 @@ impl IntoResponses for Refusal {
         ]));
         answers
     }
+}
+
+/// Why a component cannot be a plugin, or cannot be kept.
+fn refused(refusal: &Component) -> Response {
+    let (status, code) = match refusal {
+        Component::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        Component::NotKept(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept"),
+        _ => (StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused"),
+    };
+    failure(status, code, refusal.to_string())
 }
 
 /// What a request would make of the configuration, without the lines of files

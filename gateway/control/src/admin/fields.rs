@@ -15,7 +15,7 @@ use crate::change::{Edit, Refusal};
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 14] = [
+const NAMES: [(&str, &str); 21] = [
     ("host", "host"),
     ("port", "port"),
     ("weight", "weight"),
@@ -30,6 +30,13 @@ const NAMES: [(&str, &str); 14] = [
     ("retries.attempts", "maxRetries"),
     ("connect_timeout", "connectTimeout"),
     ("request_timeout", "requestTimeout"),
+    ("plugin", "plugin"),
+    ("version", "version"),
+    ("deadline", "deadline"),
+    ("canary.percent", "canary.percent"),
+    ("shadow.sample", "shadow.sample"),
+    ("grants", "grants"),
+    ("memory", "memory"),
 ];
 
 /// The name that the API has for a key, if it has one.

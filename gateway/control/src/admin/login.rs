@@ -28,6 +28,14 @@ pub(super) fn operators(method: &Method) -> Role {
     }
 }
 
+/// Looking takes `read`, changing takes `deploy`.
+pub(super) fn plugin_deployers(method: &Method) -> Role {
+    match *method {
+        Method::GET | Method::HEAD => Role::Read,
+        _ => Role::Deploy,
+    }
+}
+
 /// All of it takes `deploy`.
 pub(super) fn deployers(_: &Method) -> Role {
     Role::Deploy

@@ -30,7 +30,7 @@ const PATH: &str = "/api/openapi.json";
 #[openapi(
     info(
         title = "Gatewright",
-        description = "The admin API: servers, pools, algorithms, settings and tokens of a running \
+        description = "The admin API: servers, pools, algorithms, plugins, settings and tokens of a running \
             gateway. Durations are seconds, response times milliseconds, moments RFC 3339 in UTC. \
             `null` stands for what is not known yet. Every change is whole or not at all, and kept \
             on the disk before it is answered. `ETag` names the state of the configuration that an \
@@ -43,6 +43,8 @@ const PATH: &str = "/api/openapi.json";
         (name = "servers", description = "Every server of every pool"),
         (name = "pools", description = "Pools with their settings and servers"),
         (name = "algorithms", description = "Which balancers there are, and which one a pool has"),
+        (name = "plugins", description = "Which plugins there are, in which versions"),
+        (name = "bindings", description = "Which version decides in which seat"),
         (name = "settings", description = "A pool's settings and the listener's, flat"),
         (name = "figures", description = "What is counted, and whether it is well"),
         (name = "explanations", description = "Which plugin decided what about a request"),

@@ -109,7 +109,8 @@ fn mean_ms(workers: &[EndpointCounters]) -> Option<f64> {
     }
 }
 
-fn plugin(binding: &Binding) -> PluginFigures {
+/// A plugin's figures in its seat as they are now.
+pub(crate) fn plugin(binding: &Binding) -> PluginFigures {
     let place = binding.place();
     let workers = binding.counters();
     let sum = |counter: fn(&SeatCounters) -> &Counter| add(workers, counter);
@@ -140,7 +141,8 @@ fn plugin(binding: &Binding) -> PluginFigures {
     }
 }
 
-fn state(binding: &Binding) -> PluginState {
+/// Whether a plugin decides in its seat.
+pub(crate) fn state(binding: &Binding) -> PluginState {
     if binding.is_quarantined() {
         PluginState::Quarantined
     } else if binding.stands_in_for().is_some() {

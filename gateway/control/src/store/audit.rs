@@ -14,7 +14,7 @@ pub(super) const AUDIT: TableDefinition<'_, u64, &str> = TableDefinition::new("a
 const KEPT: u64 = 10_000;
 
 /// A change that was made.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Change)]
 pub(crate) struct Entry {

@@ -4,16 +4,18 @@ use gatewright_model::config::{Key, Overlay, Override};
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
 use super::audit::{self, Entry};
+use super::records::{self, Record};
 use super::{Store, StoreError, json};
 
 /// Overrides as JSON by their keys, which are arrays of steps in JSON.
 pub(super) const OVERRIDES: TableDefinition<'_, &str, &str> = TableDefinition::new("overrides");
 
-/// A change of the overlay, with what is noted of it.
+/// A change of the overlay, with what else changes by it and what is noted.
 #[derive(Debug)]
 pub(crate) struct Edited {
     pub(crate) before: Overlay,
     pub(crate) after: Overlay,
+    pub(crate) records: Vec<Record>,
     pub(crate) entry: Entry,
 }
 
@@ -43,6 +45,7 @@ impl Store {
         let writing = tokio::task::spawn_blocking(move || {
             store.write(|writing| {
                 write(writing, &edited.before, &edited.after)?;
+                records::write(writing, &edited.records)?;
                 audit::add(writing, &edited.entry)
             })
         });

@@ -1,6 +1,7 @@
 //! What the store keeps, and what it refuses.
 
 use gatewright_model::config::{Declared, Environment, Key, Overlay};
+use gatewright_model::id::Digest;
 use serde_json::json;
 
 use super::*;
@@ -31,6 +32,7 @@ async fn keep(store: &Store, before: Overlay, after: Overlay) {
     let edited = Edited {
         before,
         after,
+        records: Vec::new(),
         entry,
     };
     store.keep(edited).await.unwrap();
@@ -57,6 +59,55 @@ async fn what_is_kept_is_there_when_it_is_opened_again() {
     let sequences: Vec<_> = audit.iter().map(|numbered| numbered.sequence).collect();
     assert_eq!(sequences, [3, 2]);
     assert_eq!(audit[0].entry.who, "somebody");
+}
+
+#[tokio::test]
+async fn versions_and_histories_are_kept_with_the_change_and_go_when_they_are_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    assert!(store.versions().unwrap().is_empty() && store.histories().unwrap().is_empty());
+    let digest = Digest([7; 32]);
+    let version = VersionRecord {
+        at: Timestamp(5),
+        size: 9,
+        source: VersionSource::Upload,
+        uploader: Some("somebody".to_owned()),
+        roles: vec!["balancer".to_owned()],
+        imports: Vec::new(),
+        exports: Vec::new(),
+        direct: true,
+    };
+    let step = |restore| Step {
+        plugin: Some("mine".to_owned()),
+        version: Some(digest),
+        restore,
+    };
+    let steps = [
+        Restore::Declared,
+        Restore::Nothing,
+        Restore::Binding(json!({})),
+    ];
+    let steps: Vec<_> = steps.map(step).into();
+    let keep = async |store: &Store, version: Option<VersionRecord>, steps: Vec<Step>| {
+        let records = vec![
+            Record::Version("mine".into(), digest, version),
+            Record::History("web/balancer".to_owned(), steps),
+        ];
+        let edited = Edited {
+            before: overlay(5),
+            after: overlay(5),
+            records,
+            entry: entry("it"),
+        };
+        store.keep(edited).await.unwrap();
+    };
+    keep(&store, Some(version.clone()), steps.clone()).await;
+    drop(store);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.versions().unwrap()[&("mine".into(), digest)], version);
+    assert_eq!(store.histories().unwrap()["web/balancer"], steps);
+    keep(&store, None, Vec::new()).await;
+    assert!(store.versions().unwrap().is_empty() && store.histories().unwrap().is_empty());
 }
 
 #[test]

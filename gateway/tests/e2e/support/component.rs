@@ -44,6 +44,13 @@ impl Guest {
         ))
     }
 
+    /// A balancer that always picks this slot; the second number only makes it
+    /// another version.
+    pub(crate) fn always(slot: u32, build: u32) -> Vec<u8> {
+        let pick = format!("(drop (i32.const {build})) (i32.const {slot})");
+        Self::balancer(&pick).build()
+    }
+
     /// A router that runs this code for every path but `/`, and otherwise says
     /// that no route matches.
     pub(crate) fn router_that(misbehaves: &str) -> Self {

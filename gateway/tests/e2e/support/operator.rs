@@ -11,7 +11,7 @@ use super::wire::Wire;
 pub(crate) struct Call<'a> {
     gateway: &'a Gateway,
     head: String,
-    body: String,
+    body: Vec<u8>,
 }
 
 impl Gateway {
@@ -21,7 +21,7 @@ impl Gateway {
         Call {
             gateway: self,
             head: format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n"),
-            body: String::new(),
+            body: Vec::new(),
         }
     }
 
@@ -39,6 +39,19 @@ impl Gateway {
     }
 }
 
+/// Uploads.
+impl Gateway {
+    /// Upload a version of a plugin; it must be taken. Its digest.
+    pub(crate) async fn upload(&self, name: &str, component: impl Into<Vec<u8>>) -> String {
+        let path = format!("/api/plugins?name={name}");
+        let answer = self.call("POST", &path).component(component).send().await;
+        let json = answer.json();
+        assert_eq!(json["success"], true, "{json}");
+        let version = json["data"]["version"].as_str().expect("a digest");
+        version.to_owned()
+    }
+}
+
 impl Call<'_> {
     /// With a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -53,14 +66,20 @@ impl Call<'_> {
 
     /// With a body of JSON.
     pub(crate) fn json(self, body: &Value) -> Self {
-        self.body(&body.to_string())
+        self.body(body.to_string())
             .header("content-type", "application/json")
     }
 
     /// With a body as it stands.
-    pub(crate) fn body(mut self, body: &str) -> Self {
-        body.clone_into(&mut self.body);
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
         self
+    }
+
+    /// With a component as its body.
+    pub(crate) fn component(self, component: impl Into<Vec<u8>>) -> Self {
+        self.body(component)
+            .header("content-type", "application/wasm")
     }
 
     /// Send it on a connection of its own and read the answer.
@@ -74,7 +93,8 @@ impl Call<'_> {
         let mut wire = Wire::new(TcpStream::connect(address).await.ok()?);
         let length = self.body.len();
         let Self { head, body, .. } = self;
-        let request = format!("{head}content-length: {length}\r\n\r\n{body}");
+        let mut request = format!("{head}content-length: {length}\r\n\r\n").into_bytes();
+        request.extend(body);
         wire.try_send(request).await.ok()?;
         wire.try_response().await
     }

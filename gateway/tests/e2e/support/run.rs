@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::eventually::{eventually, within};
-use super::gateway::STARTING;
+use super::gateway::{Gateway, STARTING};
 
 /// All that a process has written so far, to either stream.
 pub(crate) type Log = Arc<Mutex<String>>;
@@ -70,4 +70,13 @@ pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, S
     .await;
     let log = log.lock().expect("no panic").clone();
     (code, log)
+}
+
+/// What a command to a gateway prints that has to end with this code.
+pub(crate) async fn ends(gateway: &Gateway, code: i32, arguments: &[&str]) -> String {
+    let admin = format!("http://{}", gateway.admin_address());
+    let arguments = [arguments, &["--admin", &admin]].concat();
+    let (ended, words) = run_until_exit(&arguments, &gateway.path("")).await;
+    assert_eq!(ended, code, "{arguments:?}: {words}");
+    words
 }

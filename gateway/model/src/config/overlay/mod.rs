@@ -98,6 +98,11 @@ impl Overlay {
         }
     }
 
+    /// Have a key as the files say again.
+    pub fn reset(&mut self, key: &Key) {
+        self.forget(key);
+    }
+
     /// This overlay without the overrides of some keys.
     #[must_use]
     pub fn without<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Self {

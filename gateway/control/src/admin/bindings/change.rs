@@ -1,0 +1,287 @@
+//! Activating versions, trying them beside the one that decides, and going
+//! back.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use gatewright_model::config::{Binding, Config};
+use gatewright_model::id::PluginName;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::Described;
+use crate::access::Who;
+use crate::admin::asked::NamedWithin;
+use crate::admin::body::Body;
+use crate::admin::envelope::Success;
+use crate::admin::fields::period;
+use crate::admin::precondition::{Expected, Outcome, outcome};
+use crate::catalog::Catalog;
+use crate::change::{Change, Changed, Edit, Refusal};
+use crate::control::Control;
+use crate::seats::{SeatName, written};
+
+/// What is to be bound. What is left out stays, while the plugin does.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = WantedBinding)]
+pub(super) struct Wanted {
+    plugin: Option<String>,
+    /// Null for the one that the plugin has.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<String>, required = false)]
+    version: Option<Option<String>>,
+    #[schema(value_type = Option<Object>)]
+    config: Option<Map<String, Value>>,
+    /// In seconds.
+    deadline: Option<f64>,
+    /// Null for none.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<WantedCanary>, required = false)]
+    canary: Option<Option<WantedCanary>>,
+    /// Null for none.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<WantedShadow>, required = false)]
+    shadow: Option<Option<WantedShadow>>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WantedCanary {
+    version: String,
+    percent: u8,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct WantedShadow {
+    version: String,
+    sample: Option<u8>,
+}
+
+/// A null that somebody wrote is no field that was left out.
+fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Wanted {
+    /// The binding that is to be, as a file would say it.
+    fn over(&self, before: Option<&Binding>, catalog: &Catalog) -> Result<Value, Refusal> {
+        let (plugin, mut binding) = self.base(before)?;
+        for (key, value) in self.said(&plugin, catalog)? {
+            match value {
+                Value::Null => _ = binding.remove(key),
+                value => _ = binding.insert(key.to_owned(), value),
+            }
+        }
+        self.leave_no_twin(&mut binding);
+        Ok(binding.into())
+    }
+
+    /// The plugin, and what of the binding before goes on with it.
+    fn base(&self, before: Option<&Binding>) -> Result<(PluginName, Map<String, Value>), Refusal> {
+        let known = before.map(|binding| binding.plugin.as_str());
+        let plugin = self.plugin.as_deref().or(known);
+        let plugin = plugin
+            .ok_or_else(|| Refusal::field("plugin", "nothing is bound there yet; name a plugin"))?;
+        let written = match before.map(written) {
+            Some(Value::Object(before)) => before,
+            _ => Map::new(),
+        };
+        let is_same = known == Some(plugin);
+        let goes_on = written.into_iter();
+        let mut binding: Map<_, _> = goes_on
+            .filter(|(key, _)| is_same || key == "deadline")
+            .collect();
+        binding.insert("plugin".to_owned(), json!(plugin));
+        Ok((plugin.into(), binding))
+    }
+
+    /// The keys that the request says something of; null removes one.
+    fn said(
+        &self,
+        plugin: &PluginName,
+        catalog: &Catalog,
+    ) -> Result<Vec<(&'static str, Value)>, Refusal> {
+        let resolve = |field: &str, text: &str| {
+            let resolved = catalog.resolve(plugin, text);
+            let version = resolved.map_err(|wrong| Refusal::field(field, wrong))?;
+            Ok::<_, Refusal>(json!(version))
+        };
+        let mut said = Vec::new();
+        if let Some(version) = &self.version {
+            let version = version.as_deref();
+            let version = version.map(|text| resolve("version", text)).transpose()?;
+            said.push(("version", json!(version)));
+        }
+        if let Some(config) = &self.config {
+            said.push(("config", json!(config)));
+        }
+        if let Some(deadline) = self.deadline {
+            said.push(("deadline", period("deadline", deadline)?));
+        }
+        match &self.canary {
+            Some(Some(WantedCanary { version, percent })) => {
+                let version = resolve("canary.version", version)?;
+                said.push(("canary", json!({ "version": version, "percent": percent })));
+            }
+            Some(None) => said.push(("canary", Value::Null)),
+            None => {}
+        }
+        match &self.shadow {
+            Some(Some(WantedShadow { version, sample })) => {
+                let mut shadow = json!({ "version": resolve("shadow.version", version)? });
+                if let Some(sample) = sample {
+                    shadow["sample"] = json!(sample);
+                }
+                said.push(("shadow", shadow));
+            }
+            Some(None) => said.push(("shadow", Value::Null)),
+            None => {}
+        }
+        Ok(said)
+    }
+
+    /// What comes to decide for all is tried beside nobody any more.
+    fn leave_no_twin(&self, binding: &mut Map<String, Value>) {
+        let Some(Some(_)) = self.version else {
+            return;
+        };
+        let decides = binding.get("version").cloned();
+        for (part, is_said) in [
+            ("canary", self.canary.is_some()),
+            ("shadow", self.shadow.is_some()),
+        ] {
+            let beside = binding.get(part).and_then(|one| one.get("version"));
+            if !is_said && beside.is_some() && beside == decides.as_ref() {
+                binding.remove(part);
+            }
+        }
+    }
+
+    /// The word for the change in the audit log.
+    fn action(&self, before: Option<&Binding>) -> &'static str {
+        let known = before.map(|binding| binding.plugin.as_str());
+        let same_plugin = self.plugin.is_none() || self.plugin.as_deref() == known;
+        let decides = self.version.is_some() || self.config.is_some() || self.deadline.is_some();
+        match (same_plugin && !decides, &self.canary, &self.shadow) {
+            (true, Some(_), _) => "binding.canary",
+            (true, None, Some(_)) => "binding.shadow",
+            _ => "binding.activate",
+        }
+    }
+}
+
+/// Activate a version, or set what stands beside it.
+///
+/// What is left out stays while the plugin does; another plugin begins with an
+/// empty configuration. `null` removes, and a version of `null` is the one that
+/// the plugin has.
+#[utoipa::path(
+    put, path = "/api/bindings/{pool}/{role}", operation_id = "changeBinding", tag = "bindings",
+    params(
+        ("pool" = String, Path, description = "The pool; `-` for the router", example = "web"),
+        ("role" = String, Path, description = "`balancer`, `affinity` or `router`", example = "balancer"),
+        Expected,
+    ),
+    request_body = Wanted,
+    responses(
+        (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
+        NamedWithin, Body<Wanted>, Refusal, Expected,
+    )
+)]
+pub(super) async fn put(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    NamedWithin(pool, role): NamedWithin,
+    expected: Expected,
+    Body(wanted): Body<Wanted>,
+) -> Result<Response, Refusal> {
+    let seat = SeatName::of_path(&pool, &role)?;
+    let (asked, place) = (Arc::clone(&control), seat.clone());
+    let make = move |config: &Config| {
+        let before = place.found(config)?;
+        let key = place.key();
+        let binding = wanted.over(before, &asked.catalog)?;
+        Ok(Change {
+            action: wanted.action(before),
+            target: target(&key.to_string(), &binding),
+            edits: vec![Edit::Set(key, binding)],
+        })
+    };
+    let changed = control.change(who, expected.0, make).await;
+    let changed = changed.map_err(|refusal| blame(refusal, &seat))?;
+    Ok(answer(&control, changed, &seat))
+}
+
+/// What is wrong with the seat as a whole is wrong with the plugin that is to
+/// sit there.
+fn blame(refusal: Refusal, seat: &SeatName) -> Refusal {
+    match refusal {
+        Refusal::Wrong(errors) if errors.iter().any(|one| one.key == seat.key().to_string()) => {
+            let told: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
+            Refusal::field("plugin", told.join("\n"))
+        }
+        refusal => refusal,
+    }
+}
+
+/// A binding in a few words, without its configuration.
+fn target(key: &str, binding: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("its own").to_owned();
+    let mut words = format!(
+        "{key}: {} {}",
+        text(&binding["plugin"]),
+        text(&binding["version"])
+    );
+    for (part, share) in [("canary", "percent"), ("shadow", "sample")] {
+        let beside = &binding[part];
+        if !beside.is_null() {
+            words += &format!(", {part} {} {}", text(&beside["version"]), beside[share]);
+        }
+    }
+    words
+}
+
+/// Go back to what was bound before.
+///
+/// One step. What stands beside the version that decides ends with it.
+#[utoipa::path(
+    post, path = "/api/bindings/{pool}/{role}/rollback", operation_id = "rollBackBinding",
+    tag = "bindings",
+    params(
+        ("pool" = String, Path, description = "The pool; `-` for the router", example = "web"),
+        ("role" = String, Path, description = "`balancer`, `affinity` or `router`", example = "balancer"),
+        Expected,
+    ),
+    responses(
+        (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
+        NamedWithin, Refusal, Expected,
+    )
+)]
+pub(super) async fn back(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    NamedWithin(pool, role): NamedWithin,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let seat = SeatName::of_path(&pool, &role)?;
+    let (asked, place) = (Arc::clone(&control), seat.clone());
+    let make = move |config: &Config| {
+        place.found(config)?;
+        asked.rollback(&place, place.key().to_string())
+    };
+    let changed = control.change_recorded(who, expected.0, make).await?;
+    Ok(answer(&control, changed, &seat))
+}
+
+fn answer(control: &Control, changed: Changed, seat: &SeatName) -> Response {
+    let described = Described::of(control, &control.publisher.snapshot(), seat);
+    outcome(control, changed, StatusCode::OK, described)
+}

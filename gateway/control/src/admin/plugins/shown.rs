@@ -1,0 +1,178 @@
+//! Plugins and their versions as the API shows them.
+
+use gatewright_host::{Component, Part, defaults};
+use gatewright_model::config::{Config, Size};
+use gatewright_model::id::{Digest, PluginName};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::key;
+use crate::catalog::{Naming, built_in, naming};
+use crate::control::Control;
+use crate::store::{VersionRecord, VersionSource};
+use crate::timestamp::Timestamp;
+
+/// A plugin.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Plugin {
+    name: String,
+    /// `default`, `file` or `upload`: who declared it.
+    source: VersionSource,
+    /// The version that bindings have that name none; none when that is what a
+    /// file holds that is bound nowhere.
+    #[schema(value_type = Option<String>)]
+    version: Option<Digest>,
+    version_count: usize,
+    bound: Vec<Naming>,
+    /// None for one that is declared no more.
+    grants: Option<Vec<&'static str>>,
+    /// The memory of an instance at most, such as `16MiB`.
+    memory: Option<String>,
+}
+
+impl Plugin {
+    pub(super) fn of(control: &Control, config: &Config, name: &PluginName) -> Self {
+        let source = config.plugins.get(name);
+        let built_in = built_in(name);
+        let versions = control.catalog.versions(name).len() + usize::from(built_in.is_some());
+        let grants = source.map(|source| {
+            let grants = source.grants.iter().map(|grant| grant.name());
+            grants.collect()
+        });
+        Self {
+            name: name.to_string(),
+            source: declared_by(control, config, name),
+            version: own_version(control, config, name),
+            version_count: versions,
+            bound: naming(config, name),
+            grants,
+            memory: source.map(|source| Size(source.memory).to_string()),
+        }
+    }
+}
+
+/// Who declares a plugin; for one that nobody does any more, where its versions
+/// came from.
+pub(super) fn declared_by(control: &Control, config: &Config, name: &PluginName) -> VersionSource {
+    let desired = control.desired();
+    if desired.overlay.adds(&key(name)) {
+        return VersionSource::Upload;
+    }
+    let is_declared = desired.declared.value(&key(name)).is_some();
+    match (
+        is_declared,
+        built_in(name),
+        config.plugins.contains_key(name),
+    ) {
+        (false, Some(_), _) => VersionSource::Default,
+        (true, ..) | (_, _, true) => VersionSource::File,
+        (false, None, false) => VersionSource::Upload,
+    }
+}
+
+/// The version that bindings have that name none.
+pub(super) fn own_version(control: &Control, config: &Config, name: &PluginName) -> Option<Digest> {
+    let source = config.plugins.get(name);
+    let has_file = source.is_some_and(|source| source.file.is_some());
+    let uploaded = source.and_then(|source| source.version);
+    match has_file {
+        false => uploaded.or(built_in(name)),
+        true => in_file(control, config, name),
+    }
+}
+
+/// What a plugin's file holds, as far as a binding has it.
+fn in_file(control: &Control, config: &Config, name: &PluginName) -> Option<Digest> {
+    let plan = control.publisher.plan();
+    let unpinned = naming(config, name).into_iter();
+    let unpinned = unpinned.filter(|naming| naming.version.is_none());
+    let seats: Vec<_> = unpinned.map(|naming| naming.binding).collect();
+    let mut bound = plan.bindings().iter();
+    let bound = bound.find(|binding| {
+        let seat = super::stats::seat_of(binding);
+        binding.plugin() == name && binding.part() == Part::Active && seats.contains(&seat)
+    })?;
+    Some(bound.stands_in_for().unwrap_or(bound.version()))
+}
+
+/// A version.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Version)]
+pub(super) struct VersionShown {
+    pub(super) name: String,
+    #[schema(value_type = String)]
+    pub(super) version: Digest,
+    source: VersionSource,
+    /// None for the default set.
+    uploaded_at: Option<Timestamp>,
+    size: u64,
+    uploader: Option<String>,
+    roles: Vec<String>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    direct: bool,
+    /// The places where it is named, or is the plugin's own and none is.
+    bound: Vec<Naming>,
+}
+
+impl VersionShown {
+    pub(super) fn of(
+        control: &Control,
+        config: &Config,
+        name: &PluginName,
+        (version, record): (Digest, VersionRecord),
+    ) -> Self {
+        Self {
+            name: name.to_string(),
+            version,
+            source: record.source,
+            uploaded_at: Some(record.at),
+            size: record.size,
+            uploader: record.uploader,
+            roles: record.roles,
+            imports: record.imports,
+            exports: record.exports,
+            direct: record.direct,
+            bound: bound_at(control, config, name, version),
+        }
+    }
+
+    /// The version of a plugin of the default set.
+    pub(super) fn built_in(
+        control: &Control,
+        config: &Config,
+        name: &PluginName,
+        component: &Component,
+    ) -> Self {
+        let mut defaults = defaults().iter();
+        let default = defaults.find(|default| default.name == name.as_str());
+        Self {
+            name: name.to_string(),
+            version: component.digest,
+            source: VersionSource::Default,
+            uploaded_at: None,
+            size: default.map_or(0, |default| default.component.len() as u64),
+            uploader: None,
+            roles: component.roles.iter().map(ToString::to_string).collect(),
+            imports: component.imports.clone(),
+            exports: component.exports.clone(),
+            direct: component.is_direct,
+            bound: bound_at(control, config, name, component.digest),
+        }
+    }
+}
+
+/// Where a version is bound.
+pub(super) fn bound_at(
+    control: &Control,
+    config: &Config,
+    name: &PluginName,
+    version: Digest,
+) -> Vec<Naming> {
+    let own = own_version(control, config, name);
+    let bound = naming(config, name).into_iter();
+    let is_it = |naming: &Naming| naming.version.or(own) == Some(version);
+    bound.filter(is_it).collect()
+}

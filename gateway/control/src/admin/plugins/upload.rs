@@ -1,0 +1,160 @@
+//! `POST /api/plugins`: a component comes in.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Component, plain, shown::VersionShown};
+use crate::access::Who;
+use crate::admin::asked::Asked;
+use crate::admin::envelope::{Failure, Success, Unkept, failure};
+use crate::control::Control;
+use crate::uploads::{Brought, COMPONENT_BYTES as MOST};
+
+/// What is said of a component in the query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct About {
+    /// The plugin; a new one is declared by its first version.
+    #[param(example = "near")]
+    name: String,
+    /// What it may import beside what needs no grant, joined by commas.
+    #[param(value_type = String, required = false, example = "store,clock")]
+    grants: Option<String>,
+    /// The most memory of an instance.
+    #[param(value_type = String, required = false, example = "16MiB")]
+    memory: Option<String>,
+}
+
+/// A version that was brought.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Uploaded)]
+pub(super) struct Answer {
+    #[serde(flatten)]
+    version: VersionShown,
+    /// How long compiling and trying it took, in milliseconds.
+    compile_ms: f64,
+}
+
+/// Upload a version of a plugin.
+///
+/// It is compiled and tried, and decides nothing until a binding names it. The
+/// component is the body, or the one file of a `multipart/form-data` body.
+#[utoipa::path(
+    post, path = "/api/plugins", operation_id = "uploadPlugin", tag = "plugins",
+    params(About),
+    request_body(content((Component = "application/wasm"), (Component = "application/octet-stream"))),
+    responses(
+        (status = CREATED, description = "A new version", body = Success<Answer>),
+        (status = OK, description = "It was there already", body = Success<Answer>),
+        (status = BAD_REQUEST, description = "`bad_address`, `bad_body`: it cannot be read", body = Failure),
+        (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`: more than 64 MiB", body = Failure),
+        (status = UNSUPPORTED_MEDIA_TYPE, description = "`not_wasm`: another content type", body = Failure),
+        (status = UNPROCESSABLE_ENTITY, description = "`plugin_refused`: it can be no plugin, with the reason; `invalid`: a value is wrong", body = Failure),
+        (status = CONFLICT, description = "`conflict`: grants and memory of this plugin are the file's to say", body = Failure),
+        Unkept,
+    )
+)]
+pub(super) async fn upload(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Asked(about): Asked<About>,
+    request: Request,
+) -> Result<Response, Response> {
+    let grants = about.grants.as_deref();
+    let grants = grants.map(|grants| grants.split(',').map(str::trim).map(str::to_owned));
+    let brought = Brought {
+        plugin: about.name.as_str().into(),
+        grants: grants.map(|grants| grants.filter(|grant| !grant.is_empty()).collect()),
+        memory: about.memory,
+    };
+    let plugin = brought.plugin.clone();
+    let looked_at = control.would_take(&brought).await;
+    looked_at.map_err(IntoResponse::into_response)?;
+    let component = component(request).await?;
+    let taken = control.take_in(who.into(), brought, component).await;
+    let taken = taken.map_err(IntoResponse::into_response)?;
+    let config = &control.publisher.snapshot().config;
+    let version = (taken.digest, taken.record);
+    let answer = Answer {
+        version: VersionShown::of(&control, config, &plugin, version),
+        compile_ms: taken.compile_ms,
+    };
+    let status = match taken.is_new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, plain(answer)).into_response())
+}
+
+/// The component that a request brings, whole.
+async fn component(request: Request) -> Result<Vec<u8>, Response> {
+    // What says so itself need not be read to be refused.
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MOST as u64) {
+        return Err(unread(StatusCode::PAYLOAD_TOO_LARGE, ""));
+    }
+    match media_type(request.headers()).as_str() {
+        "application/wasm" | "application/octet-stream" => {
+            let bytes = Bytes::from_request(request, &()).await;
+            let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
+            Ok(bytes.into())
+        }
+        "multipart/form-data" => part(request).await,
+        _ => {
+            let message = "send the component as the body with content-type: application/wasm, or \
+                           as the one file of a multipart/form-data body";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Err(failure(status, "not_wasm", message.to_owned()))
+        }
+    }
+}
+
+/// The one file of a form.
+async fn part(request: Request) -> Result<Vec<u8>, Response> {
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|error| unread(error.status(), &error.body_text()))?;
+    let mut component = None;
+    loop {
+        let field = form.next_field().await;
+        let field = field.map_err(|error| unread(error.status(), &error.body_text()))?;
+        let Some(field) = field else { break };
+        if component.is_some() {
+            return Err(unread(StatusCode::BAD_REQUEST, "it has several parts"));
+        }
+        let bytes = field.bytes().await;
+        let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
+        component = Some(bytes.into());
+    }
+    component.ok_or_else(|| unread(StatusCode::BAD_REQUEST, "it has no part"))
+}
+
+/// A body that is too large, or cannot be read.
+fn unread(status: StatusCode, reason: &str) -> Response {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("the component is larger than {} MiB", MOST >> 20);
+            failure(status, "body_too_large", message)
+        }
+        _ => {
+            let message = format!("the body cannot be read: {reason}");
+            failure(StatusCode::BAD_REQUEST, "bad_body", message)
+        }
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> String {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
+}

@@ -1,0 +1,199 @@
+//! The versions of plugins that there are, and what was bound in each seat
+//! before: what the store has of both, at hand.
+
+mod files;
+mod named;
+
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use gatewright_host::defaults;
+use gatewright_model::id::{Digest, PluginName};
+
+use crate::seats::SeatName;
+use crate::store::{Histories, Record, Step, Store, StoreError, VersionRecord, Versions};
+
+pub(crate) use named::{Naming, naming, policy};
+
+/// Hexadecimal digits that name a version, at least.
+const PREFIX: usize = 8;
+
+/// What is known of versions and of what was bound before.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog(RwLock<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    versions: Versions,
+    histories: Histories,
+}
+
+impl Catalog {
+    /// What a store has.
+    pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self(RwLock::new(Held {
+            versions: store.versions()?,
+            histories: store.histories()?,
+        })))
+    }
+
+    /// Take over what was written to the store.
+    pub(crate) fn apply(&self, records: &[Record]) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for record in records.iter().cloned() {
+            match record {
+                Record::Version(plugin, digest, Some(version)) => {
+                    held.versions.insert((plugin, digest), version);
+                }
+                Record::Version(plugin, digest, None) => {
+                    held.versions.remove(&(plugin, digest));
+                }
+                Record::History(seat, steps) => {
+                    held.histories.insert(seat, steps);
+                }
+            }
+        }
+    }
+
+    /// What is known of a version.
+    pub(crate) fn version(&self, plugin: &PluginName, digest: Digest) -> Option<VersionRecord> {
+        let held = self.held();
+        held.versions.get(&(plugin.clone(), digest)).cloned()
+    }
+
+    /// A plugin's versions, the oldest first; that of the default set is not
+    /// among them.
+    pub(crate) fn versions(&self, plugin: &PluginName) -> Vec<(Digest, VersionRecord)> {
+        let held = self.held();
+        let versions = held.versions.iter();
+        let versions = versions.filter(|((name, _), _)| name == plugin);
+        let mut versions: Vec<_> = versions
+            .map(|((_, digest), version)| (*digest, version.clone()))
+            .collect();
+        versions.sort_by_key(|(_, version)| version.at);
+        versions
+    }
+
+    /// The plugins that have versions.
+    pub(crate) fn plugins(&self) -> BTreeSet<PluginName> {
+        let held = self.held();
+        held.versions.keys().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether a component is a version of any plugin.
+    pub(crate) fn holds(&self, digest: Digest) -> bool {
+        let held = self.held();
+        held.versions.keys().any(|(_, known)| *known == digest)
+    }
+
+    /// What was bound in a seat before, the latest last.
+    pub(crate) fn history(&self, seat: &SeatName) -> Vec<Step> {
+        let held = self.held();
+        let steps = held.histories.get(&seat.to_string());
+        steps.cloned().unwrap_or_default()
+    }
+
+    /// Every seat's history that has a step which names a version.
+    pub(crate) fn histories_with(&self, digest: Digest) -> Vec<(String, Vec<Step>)> {
+        let held = self.held();
+        let names = |steps: &[Step]| steps.iter().any(|step| step.version == Some(digest));
+        let histories = held.histories.iter().filter(|(_, steps)| names(steps));
+        histories
+            .map(|(seat, steps)| (seat.clone(), steps.clone()))
+            .collect()
+    }
+
+    /// The version that a text names: a digest, or enough of its beginning.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    pub(crate) fn resolve(&self, plugin: &PluginName, text: &str) -> Result<Digest, String> {
+        let text = text.to_ascii_lowercase();
+        if text.len() < PREFIX || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(format!(
+                "{text:?} names no version; write the first {PREFIX} or more of its hexadecimal \
+                 digits"
+            ));
+        }
+        let known = self.versions(plugin).into_iter().map(|(digest, _)| digest);
+        let known = known.chain(built_in(plugin));
+        let known: BTreeSet<_> = known
+            .filter(|digest| digest.to_string().starts_with(&text))
+            .collect();
+        let mut known = known.into_iter();
+        match (known.next(), known.next()) {
+            (Some(digest), None) => Ok(digest),
+            (None, _) => Err(format!("plugin {plugin} has no version {text}")),
+            (Some(_), Some(_)) => Err(format!(
+                "several versions of plugin {plugin} begin with {text}; write more of it"
+            )),
+        }
+    }
+
+    fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The version of a plugin of the default set.
+pub(crate) fn built_in(plugin: &PluginName) -> Option<Digest> {
+    let mut defaults = defaults().iter();
+    let default = defaults.find(|default| default.name == plugin.as_str());
+    default.map(gatewright_host::DefaultPlugin::digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::VersionSource;
+    use crate::timestamp::Timestamp;
+
+    fn catalog(digests: &[[u8; 32]]) -> Catalog {
+        let catalog = Catalog::default();
+        let record = VersionRecord {
+            at: Timestamp(0),
+            size: 1,
+            source: VersionSource::Upload,
+            uploader: None,
+            roles: Vec::new(),
+            imports: Vec::new(),
+            exports: Vec::new(),
+            direct: true,
+        };
+        let record = |digest: &[u8; 32]| {
+            Record::Version("mine".into(), Digest(*digest), Some(record.clone()))
+        };
+        catalog.apply(&digests.iter().map(record).collect::<Vec<_>>());
+        catalog
+    }
+
+    #[test]
+    fn enough_of_the_beginning_names_a_version() {
+        let mut other = [0xab; 32];
+        other[4] = 0;
+        let catalog = catalog(&[[0xab; 32], other]);
+        let mine = PluginName::from("mine");
+        assert_eq!(catalog.resolve(&mine, "ABABABABAB"), Ok(Digest([0xab; 32])));
+        assert_eq!(catalog.resolve(&mine, "abababab00"), Ok(Digest(other)));
+        for (text, reason) in [
+            ("abababab", "several versions"),
+            ("ababab", "names no version"),
+            ("abababgh", "names no version"),
+            ("cdcdcdcd", "has no version"),
+            ("", "names no version"),
+        ] {
+            let refused = catalog.resolve(&mine, text).unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        assert!(catalog.resolve(&"other".into(), "ABABABABAB").is_err());
+    }
+
+    #[test]
+    fn the_default_set_has_its_versions_without_a_record() {
+        let weighted = PluginName::from("weighted");
+        let digest = built_in(&weighted).unwrap();
+        let resolved = Catalog::default().resolve(&weighted, &digest.to_string());
+        assert_eq!(resolved, Ok(digest));
+    }
+}

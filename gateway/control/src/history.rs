@@ -1,0 +1,100 @@
+//! What was bound in each seat before: noted with every change that somebody
+//! asks for, and restored by a rollback.
+
+use gatewright_model::config::{Config, Key, Override};
+
+use crate::change::{Change, Edit, Recorded, Refusal};
+use crate::control::Control;
+use crate::desired::{Desired, Draft};
+use crate::seats::{SeatName, decide_alike, written};
+use crate::store::{Record, Restore, Step};
+
+/// Steps that are kept of each seat; the oldest go first.
+const KEPT: usize = 16;
+
+impl Control {
+    /// What is kept together with a change: what it says itself, and what was
+    /// bound until now in the seats that it changes.
+    pub(crate) fn records(
+        &self,
+        desired: &Desired,
+        draft: &Draft,
+        in_force: &Config,
+        recorded: &Recorded,
+    ) -> Vec<Record> {
+        let wanted = &draft.wanted.config;
+        let edits = &recorded.change.edits;
+        let is_edited = |seat: &SeatName| {
+            let key = seat.key();
+            edits.iter().any(|edit| edit.key().touches(&key))
+        };
+        let changed = SeatName::all(in_force).into_iter().filter(|seat| {
+            let (before, after) = (seat.binding(in_force), seat.binding(wanted));
+            recorded.back.as_ref() == Some(seat) || is_edited(seat) && !decide_alike(before, after)
+        });
+        let histories = changed.filter_map(|seat| {
+            let mut steps = self.catalog.history(&seat);
+            let before = steps.len();
+            if seat.found(wanted).is_err() {
+                steps.clear();
+            } else if recorded.back.as_ref() == Some(&seat) {
+                steps.pop();
+            } else {
+                steps.push(step(desired, in_force, &seat));
+                steps.drain(..steps.len().saturating_sub(KEPT));
+            }
+            let is_new = before > 0 || !steps.is_empty();
+            is_new.then(|| Record::History(seat.to_string(), steps))
+        });
+        let histories: Vec<_> = histories.collect();
+        recorded.records.iter().cloned().chain(histories).collect()
+    }
+
+    /// Going back to what was bound in a seat before.
+    pub(crate) fn rollback(&self, seat: &SeatName, target: String) -> Result<Recorded, Refusal> {
+        let step = self.catalog.history(seat).pop().ok_or_else(|| {
+            let message = format!("{seat} has had nothing else that it could go back to");
+            Refusal::Conflict(message)
+        })?;
+        let key = seat.key();
+        let edit = match step.restore {
+            Restore::Declared => Edit::Reset(key),
+            Restore::Nothing => Edit::Remove(key),
+            Restore::Binding(binding) => Edit::Set(key, binding),
+        };
+        Ok(Recorded {
+            change: Change {
+                action: "binding.rollback",
+                target,
+                edits: vec![edit],
+            },
+            records: Vec::new(),
+            back: Some(seat.clone()),
+        })
+    }
+}
+
+/// What is bound in a seat now. What stands beside it is not restored with it.
+fn step(desired: &Desired, in_force: &Config, seat: &SeatName) -> Step {
+    let bound = seat.binding(in_force);
+    let restore = match bound {
+        _ if !is_overridden(desired, &seat.key()) => Restore::Declared,
+        None => Restore::Nothing,
+        Some(bound) => {
+            let mut alone = bound.clone();
+            (alone.canary, alone.shadow) = (None, None);
+            Restore::Binding(written(&alone))
+        }
+    };
+    Step {
+        plugin: bound.map(|bound| bound.plugin.to_string()),
+        version: bound.and_then(|bound| bound.version),
+        restore,
+    }
+}
+
+/// Whether what was changed at run time says anything of a key.
+pub(crate) fn is_overridden(desired: &Desired, key: &Key) -> bool {
+    let touches = |(held, _): (&Key, &Override)| held.touches(key);
+    desired.overlay.iter().any(touches)
+}

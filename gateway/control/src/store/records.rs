@@ -1,0 +1,28 @@
+//! What is written together with a change of the overlay.
+
+use gatewright_model::id::{Digest, PluginName};
+use redb::WriteTransaction;
+
+use super::histories::{self, Step};
+use super::versions::{self, VersionRecord};
+
+/// A record that takes the place of the one before.
+#[derive(Clone, Debug)]
+pub(crate) enum Record {
+    /// A plugin's version; none when it is there no more.
+    Version(PluginName, Digest, Option<VersionRecord>),
+    /// What was bound in a seat before, the latest last; empty for nothing.
+    History(String, Vec<Step>),
+}
+
+pub(super) fn write(writing: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
+    for record in records {
+        match record {
+            Record::Version(plugin, digest, version) => {
+                versions::write(writing, plugin, *digest, version.as_ref())?;
+            }
+            Record::History(seat, steps) => histories::write(writing, seat, steps)?,
+        }
+    }
+    Ok(())
+}

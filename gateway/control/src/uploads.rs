@@ -1,0 +1,310 @@
+//! Uploads: a component comes in, is compiled and tried aside, and becomes a
+//! version that decides nothing until a binding names it.
+//!
+//! They take turns, since compiling takes a core for as long as it takes. The
+//! component is on the disk before there is a record of it; what has none is
+//! cleared away at the next start.
+
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource};
+use gatewright_model::id::{Digest, PluginName};
+use gatewright_model::role::Grant;
+use serde::Serialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+use utoipa::ToSchema;
+
+use crate::change::{Author, Change, Edit, Recorded, Refusal};
+use crate::control::{Control, edit};
+use crate::desired::Desired;
+use crate::store::{Entry, Record, VersionRecord};
+use crate::timestamp::Timestamp;
+
+/// Bytes of a component: a whole language runtime has 20 MiB.
+pub(crate) const COMPONENT_BYTES: usize = 64 << 20;
+
+/// Uploads that may wait or be compiled at a time; each holds its component in
+/// memory.
+const MOST: usize = 16;
+
+/// The memory of a plugin of the default set that is bound nowhere, in bytes.
+const DEFAULT_MEMORY: u64 = 16 << 20;
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    turn: Mutex<()>,
+    list: StdMutex<Vec<Upload>>,
+}
+
+/// An upload that is under way.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Upload {
+    name: String,
+    #[schema(value_type = String)]
+    version: Digest,
+    /// Bytes of the component.
+    size: usize,
+    state: UploadState,
+    since: Timestamp,
+}
+
+/// How far an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum UploadState {
+    /// It has come in, and others are before it.
+    Waiting,
+    /// It is compiled and tried.
+    Compiling,
+}
+
+/// A component that somebody brings.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) plugin: PluginName,
+    /// What it may import; none for what the plugin may already.
+    pub(crate) grants: Option<Vec<String>>,
+    /// The memory of an instance, as a configuration file would say it.
+    pub(crate) memory: Option<String>,
+}
+
+/// A version that is there.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) digest: Digest,
+    pub(crate) record: VersionRecord,
+    /// Whether it was not there before.
+    pub(crate) is_new: bool,
+    /// How long compiling and trying it took, in milliseconds.
+    pub(crate) compile_ms: f64,
+}
+
+impl Uploads {
+    /// What is under way, the oldest first.
+    pub(crate) fn list(&self) -> Vec<Upload> {
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.clone()
+    }
+
+    fn begin(&self, upload: Upload) -> Result<UnderWay<'_>, Refusal> {
+        let since = upload.since;
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        if list.len() == MOST {
+            let message = "too many uploads are under way; try again in a moment";
+            return Err(Refusal::Busy(message));
+        }
+        let version = upload.version;
+        list.push(upload);
+        Ok(UnderWay {
+            uploads: self,
+            version,
+            since,
+        })
+    }
+}
+
+/// An upload's place in the list; it leaves when this is dropped.
+struct UnderWay<'u> {
+    uploads: &'u Uploads,
+    version: Digest,
+    since: Timestamp,
+}
+
+impl UnderWay<'_> {
+    fn compiles(&self) {
+        self.edit(|list, index| list[index].state = UploadState::Compiling);
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut Vec<Upload>, usize)) {
+        let list = self.uploads.list.lock();
+        let mut list = list.unwrap_or_else(PoisonError::into_inner);
+        let mine = |one: &Upload| one.version == self.version && one.since == self.since;
+        if let Some(index) = list.iter().position(mine) {
+            edit(&mut list, index);
+        }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.edit(|list, index| drop(list.remove(index)));
+    }
+}
+
+impl Brought {
+    /// What makes the configuration know the plugin, and what it may.
+    fn edits(
+        &self,
+        config: &Config,
+        desired: &Desired,
+        version: Digest,
+    ) -> Result<Vec<Edit>, Refusal> {
+        let name = self.plugin.as_str();
+        let key = Key::top("plugins").then(name);
+        let is_the_apis = desired.overlay.adds(&key);
+        let terms = [
+            ("grants", self.grants.as_ref().map(|grants| json!(grants))),
+            ("memory", self.memory.as_ref().map(|memory| json!(memory))),
+        ];
+        let terms = terms.into_iter();
+        let mut terms = terms.filter_map(|(step, value)| Some((step, value?)));
+        let is_declared = config.plugins.contains_key(&self.plugin);
+        if !is_the_apis && (is_declared || DEFAULT_PLUGINS.contains(&name)) {
+            return match terms.next() {
+                None => Ok(Vec::new()),
+                Some((step, _)) => Err(Refusal::Conflict(format!(
+                    "what {name} may have is not the API's to say: it is of the default set or \
+                     declared in the configuration file; leave {step} out"
+                ))),
+            };
+        }
+        if is_the_apis {
+            let terms = terms.map(|(step, value)| Edit::Set(key.clone().then(step), value));
+            return Ok(terms.collect());
+        }
+        let mut plugin = json!({ "version": version });
+        terms.for_each(|(step, value)| plugin[step] = value);
+        Ok(vec![Edit::Set(key, plugin)])
+    }
+
+    /// Where the plugin comes from and what it may, once it is there.
+    async fn source(&self, control: &Control, version: Digest) -> Result<PluginSource, Refusal> {
+        let desired = control.desired();
+        let in_force = control.publisher.snapshot();
+        let edits = self.edits(&in_force.config, &desired, version)?;
+        let draft = desired.with(edit(&desired, &edits)).await?;
+        let source = draft.wanted.config.plugins.get(&self.plugin);
+        Ok(source.cloned().unwrap_or_else(|| PluginSource {
+            file: None,
+            version: None,
+            grants: Grant::ALL.to_vec(),
+            memory: DEFAULT_MEMORY,
+        }))
+    }
+}
+
+/// The digest of a component, which takes a while, and the component.
+async fn digested(component: Vec<u8>) -> Result<(Digest, Vec<u8>), Refusal> {
+    let digesting = tokio::task::spawn_blocking(move || {
+        let digest = Digest(Sha256::digest(&component).into());
+        (digest, component)
+    });
+    digesting.await.map_err(|_| Refusal::Stopping)
+}
+
+impl Control {
+    /// Whether a component of this name would be looked at, before it is read.
+    pub(crate) async fn would_take(&self, brought: &Brought) -> Result<(), Refusal> {
+        brought.source(self, Digest([0; 32])).await.map(drop)
+    }
+
+    /// Take in a component. It is finished whether or not anybody waits for the
+    /// answer.
+    pub(crate) async fn take_in(
+        self: &Arc<Self>,
+        author: Author,
+        brought: Brought,
+        component: Vec<u8>,
+    ) -> Result<Taken, Refusal> {
+        let control = Arc::clone(self);
+        let taking = async move { control.taken(author, brought, component).await };
+        let taken = tokio::spawn(taking).await;
+        taken.unwrap_or(Err(Refusal::Stopping))
+    }
+
+    async fn taken(
+        self: &Arc<Self>,
+        author: Author,
+        brought: Brought,
+        component: Vec<u8>,
+    ) -> Result<Taken, Refusal> {
+        let size = component.len();
+        let (digest, component) = digested(component).await?;
+        let under_way = self.uploads.begin(Upload {
+            name: brought.plugin.to_string(),
+            version: digest,
+            size,
+            state: UploadState::Waiting,
+            since: Timestamp::now(),
+        })?;
+        let _turn = self.uploads.turn.lock().await;
+        under_way.compiles();
+        let source = brought.source(self, digest).await?;
+        let host = Arc::clone(self.publisher.host());
+        let (plugin, snapshot) = (brought.plugin.clone(), self.publisher.snapshot());
+        let compiling = tokio::task::spawn_blocking(move || {
+            host.take_in(&plugin, &component, &source, &snapshot)
+        });
+        let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
+        let known = self.catalog.version(&brought.plugin, digest);
+        let is_new = known.is_none();
+        let uploader = Some(author.name.clone());
+        let record = known.unwrap_or_else(|| VersionRecord::of(&compiled, size, uploader));
+        let new = is_new.then(|| record.clone());
+        let kept = self.keep_version(author, brought, digest, new).await;
+        if let Err(refusal) = kept {
+            self.forget_unnamed(digest).await;
+            return Err(refusal);
+        }
+        Ok(Taken {
+            digest,
+            record,
+            is_new,
+            compile_ms: compiled.took.as_secs_f64() * 1000.0,
+        })
+    }
+
+    /// Keep the record of a version, if it is a new one, and declare the plugin
+    /// where it is not or may have something else now.
+    async fn keep_version(
+        self: &Arc<Self>,
+        author: Author,
+        brought: Brought,
+        digest: Digest,
+        new: Option<VersionRecord>,
+    ) -> Result<(), Refusal> {
+        let plugin = brought.plugin.clone();
+        let target = format!("{plugin} {digest}");
+        let record = new.map(|new| Record::Version(plugin, digest, Some(new)));
+        let in_force = self.publisher.snapshot();
+        let edits = brought.edits(&in_force.config, &self.desired(), digest)?;
+        if edits.is_empty() {
+            let Some(record) = record else {
+                return Ok(());
+            };
+            let entry = Entry {
+                at: Timestamp::now(),
+                who: author.name,
+                from: author.from,
+                action: "plugin.upload".to_owned(),
+                target,
+                generation: None,
+            };
+            let _turn = self.turn().await;
+            return self.keep_records(vec![record], entry).await;
+        }
+        let control = Arc::clone(self);
+        let make = move |config: &Config| {
+            let change = Change {
+                action: "plugin.upload",
+                target,
+                edits: brought.edits(config, &control.desired(), digest)?,
+            };
+            Ok(Recorded {
+                records: record.into_iter().collect(),
+                ..Recorded::from(change)
+            })
+        };
+        self.change_recorded(author, None, make).await.map(drop)
+    }
+
+    async fn forget_unnamed(&self, digest: Digest) {
+        let plugins = self.publisher.snapshot().config.plugins.clone();
+        if !plugins.keys().any(|plugin| self.is_named(plugin, digest)) {
+            self.forget_component(digest).await;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! `gatewright plugin`: the plugins of a running gateway, and where they are
+//! bound.
+
+mod follow;
+mod push;
+mod tables;
+
+use anyhow::{anyhow, ensure};
+use http::Method;
+use serde_json::{Value, json};
+
+use self::follow::LogOptions;
+use self::push::PushOptions;
+use super::api::{ApiOptions, Call, escaped};
+use crate::ending::usage;
+
+/// What `gatewright plugin` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A version is named by the SHA-256 of its component, or by its first 8 digits or
+more. It decides nothing before it is activated, by POOL/balancer, POOL/affinity
+or -/router. Changes are in force when the command ends, and outlive a restart;
+no request fails by them.
+
+Environment:
+  GATEWRIGHT_TOKEN   the access token, once the gateway has any
+
+Examples:
+  gatewright plugin push near.wasm --activate web/balancer --watch
+  gatewright plugin canary web/balancer 5f1d20ab 10
+  gatewright plugin stats near
+  gatewright plugin promote web/balancer
+  gatewright plugin rollback web/balancer")]
+pub(super) struct PluginOptions {
+    #[command(flatten)]
+    api: ApiOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Upload a component as a version of a plugin.
+    Push(PushOptions),
+    /// Show every plugin.
+    List,
+    /// Show a plugin's versions.
+    Versions {
+        /// The plugin.
+        name: String,
+    },
+    /// Show what is bound where.
+    Bindings,
+    /// Have a version decide in a seat.
+    Activate {
+        /// The seat, such as web/balancer.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+        /// The plugin.
+        name: String,
+        /// The version; the plugin's own if not given.
+        #[arg(value_name = "VERSION")]
+        digest: Option<String>,
+    },
+    /// Have a version decide for a share of the requests.
+    Canary {
+        /// The seat, such as web/balancer.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+        /// The version, of the plugin that is bound there.
+        #[arg(value_name = "VERSION")]
+        digest: String,
+        /// The share in percent; 0 ends it.
+        #[arg(value_parser = clap::value_parser!(u8).range(0..=100))]
+        percent: u8,
+    },
+    /// Ask a version too, without obeying it, and compare.
+    Shadow {
+        /// The seat, such as web/balancer.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+        /// The version, of the plugin that is bound there.
+        #[arg(value_name = "VERSION")]
+        digest: String,
+        /// The share of decisions that it is asked for, in percent; 0 ends it.
+        #[arg(default_value_t = 100, value_parser = clap::value_parser!(u8).range(0..=100))]
+        sample: u8,
+    },
+    /// Have a seat's canary decide for all requests.
+    Promote {
+        /// The seat, such as web/balancer.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+    },
+    /// Go back to what decided in a seat before.
+    Rollback {
+        /// The seat, such as web/balancer.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+    },
+    /// Delete a plugin, or one of its versions, that is bound nowhere.
+    Delete {
+        /// The plugin.
+        name: String,
+        /// The version; all of them if not given.
+        #[arg(value_name = "VERSION")]
+        digest: Option<String>,
+    },
+    /// Show what a plugin has written to its log.
+    Logs(LogOptions),
+    /// Show what a plugin's bindings count.
+    Stats {
+        /// The plugin.
+        name: String,
+    },
+}
+
+pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
+    let api = &options.api;
+    let get = |path: String| Call::new(Method::GET, path);
+    match &options.command {
+        Command::Push(options) => push::run(api, options),
+        Command::List => api.show(get("/api/plugins".to_owned()), tables::plugins),
+        Command::Versions { name } => api.show(get(path(name, "")), tables::versions),
+        Command::Bindings => api.show(get("/api/bindings".to_owned()), tables::bindings),
+        Command::Activate { seat, name, digest } => activate(api, seat, name, digest.as_deref()),
+        Command::Canary {
+            seat,
+            digest,
+            percent,
+        } => beside(api, seat, ("canary", "percent"), digest, *percent),
+        Command::Shadow {
+            seat,
+            digest,
+            sample,
+        } => beside(api, seat, ("shadow", "sample"), digest, *sample),
+        Command::Promote { seat } => promote(api, seat),
+        Command::Rollback { seat } => {
+            let call = Call::new(Method::POST, format!("{}/rollback", path_of(seat)?));
+            api.change(call, |data| bound(seat, data))
+        }
+        Command::Delete { name, digest } => delete(api, name, digest.as_deref()),
+        Command::Logs(options) => follow::run(api, options),
+        Command::Stats { name } => api.show(get(path(name, "/stats")), tables::stats),
+    }
+}
+
+/// Bind a version of a plugin; its own without one.
+fn activate(api: &ApiOptions, seat: &str, name: &str, version: Option<&str>) -> anyhow::Result<()> {
+    let binding = json!({ "plugin": name, "version": version });
+    let call = Call::new(Method::PUT, path_of(seat)?).with(binding);
+    api.change(call, |data| bound(seat, data))
+}
+
+/// Have a version stand beside the one that decides; a share of 0 ends it.
+fn beside(
+    api: &ApiOptions,
+    seat: &str,
+    (part, share): (&str, &str),
+    version: &str,
+    percent: u8,
+) -> anyhow::Result<()> {
+    let beside = match percent {
+        0 => Value::Null,
+        percent => json!({ "version": version, share: percent }),
+    };
+    let call = Call::new(Method::PUT, path_of(seat)?).with(json!({ part: beside }));
+    api.change(call, |data| match data[part]["version"].as_str() {
+        Some(version) => {
+            let version = tables::short(version);
+            format!("{seat} has {part} {version} at {percent} %")
+        }
+        None => format!("{seat} has no {part}"),
+    })
+}
+
+fn promote(api: &ApiOptions, seat: &str) -> anyhow::Result<()> {
+    let path = path_of(seat)?;
+    let binding = api.ask(Call::new(Method::GET, path.clone()))?;
+    let canary = &binding["canary"]["version"];
+    ensure!(!canary.is_null(), "{seat} has no canary");
+    let call = Call::new(Method::PUT, path).with(json!({ "version": canary }));
+    api.change(call, |data| bound(seat, data))
+}
+
+fn delete(api: &ApiOptions, name: &str, version: Option<&str>) -> anyhow::Result<()> {
+    let rest = version.map(|version| format!("/versions/{}", escaped(version)));
+    let call = Call::new(Method::DELETE, path(name, &rest.unwrap_or_default()));
+    let data = api.ask(call)?;
+    api.print(&data, |data| match data["version"].as_str() {
+        Some(version) => format!("deleted {name} {}\n", tables::short(version)),
+        None => format!("deleted {name}\n"),
+    })
+}
+
+/// What decides in a seat, in words.
+fn bound(seat: &str, data: &Value) -> String {
+    match (data["plugin"].as_str(), data["version"].as_str()) {
+        (Some(plugin), Some(version)) => {
+            format!("{seat} has {plugin} {}", tables::short(version))
+        }
+        _ => format!("{seat} has nothing"),
+    }
+}
+
+/// A plugin's path in the API, and what follows it.
+fn path(name: &str, rest: &str) -> String {
+    format!("/api/plugins/{}{rest}", escaped(name))
+}
+
+/// A seat's path in the API.
+fn path_of(seat: &str) -> anyhow::Result<String> {
+    let (pool, role) = seat.split_once('/').ok_or_else(|| {
+        usage(anyhow!(
+            "{seat:?} is no seat; write POOL/balancer, POOL/affinity or -/router"
+        ))
+    })?;
+    Ok(format!("/api/bindings/{}/{}", escaped(pool), escaped(role)))
+}

@@ -1,0 +1,189 @@
+//! `gatewright plugin push`: a component goes to the gateway, once or at each
+//! change of its file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use http::Method;
+use indicatif::ProgressBar;
+use notify::event::{AccessKind, AccessMode};
+use notify::{EventKind, RecursiveMode, Watcher as _};
+use serde_json::{Value, json};
+
+use super::{path_of, tables::short};
+use crate::cli::api::{ApiOptions, Call, escaped};
+use crate::ending::usage;
+
+/// How long a file must have been left alone: what is written bit by bit is not
+/// sent half-way.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// How often the sign of life on the terminal moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What `gatewright plugin push` is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct PushOptions {
+    /// The component.
+    file: PathBuf,
+    /// The plugin; the file's name, with dashes, if not given.
+    #[arg(long)]
+    name: Option<String>,
+    /// What it may import beside what needs no grant; repeat it for each.
+    #[arg(long, value_name = "GRANT")]
+    grant: Vec<String>,
+    /// The most memory of an instance, such as 16MiB.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Have the new version decide in this seat, such as web/balancer.
+    #[arg(long, value_name = "POOL/ROLE")]
+    activate: Option<String>,
+    /// Do it again at each change of the file, until it is interrupted.
+    #[arg(long)]
+    watch: bool,
+}
+
+impl PushOptions {
+    fn name(&self) -> anyhow::Result<String> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let stem = self.file.file_stem().and_then(|stem| stem.to_str());
+        let stem = stem.ok_or_else(|| usage(anyhow!("the file has no name; write --name")))?;
+        Ok(stem.replace('_', "-"))
+    }
+
+    /// Where it is sent.
+    fn path(&self) -> anyhow::Result<String> {
+        let mut path = format!("/api/plugins?name={}", escaped(&self.name()?));
+        if !self.grant.is_empty() {
+            path += &format!("&grants={}", escaped(&self.grant.join(",")));
+        }
+        if let Some(memory) = &self.memory {
+            path += &format!("&memory={}", escaped(memory));
+        }
+        Ok(path)
+    }
+}
+
+pub(super) fn run(api: &ApiOptions, options: &PushOptions) -> anyhow::Result<()> {
+    if let Some(seat) = &options.activate {
+        path_of(seat)?;
+    }
+    let component = read(&options.file).map_err(usage)?;
+    if !options.watch {
+        return push(api, options, component);
+    }
+    let (_watcher, changes) = watch(&options.file)?;
+    let mut last = component.clone();
+    report(push(api, options, component));
+    loop {
+        settle(&changes)?;
+        match read(&options.file) {
+            Ok(component) if component != last => {
+                last.clone_from(&component);
+                report(push(api, options, component));
+            }
+            // A build begins by removing what it made before.
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// While a file is watched, what fails now may be right after the next change.
+fn report(pushed: anyhow::Result<()>) {
+    if let Err(error) = pushed {
+        eprintln!("{error:#}");
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Send a component, have it decide if that is wanted, and say how long it took.
+fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let name = options.name()?;
+    // It hides itself where there is no terminal.
+    let busy = ProgressBar::new_spinner().with_message(format!("{name} is compiled and tried"));
+    busy.enable_steady_tick(TICK);
+    let call = Call::new(Method::POST, options.path()?).carrying(component);
+    let pushed = api.ask(call).and_then(|pushed| {
+        let activated = activate(api, options, &name, &pushed)?;
+        Ok((pushed, activated))
+    });
+    busy.finish_and_clear();
+    let (mut pushed, activated) = pushed?;
+    pushed["activated"] = activated;
+    api.print(&pushed, |pushed| words(&name, pushed, began.elapsed()))
+}
+
+/// Bind what was sent where that is wanted; null where it is not.
+fn activate(
+    api: &ApiOptions,
+    options: &PushOptions,
+    name: &str,
+    pushed: &Value,
+) -> anyhow::Result<Value> {
+    let Some(seat) = &options.activate else {
+        return Ok(Value::Null);
+    };
+    let binding = json!({ "plugin": name, "version": pushed["version"] });
+    api.ask(Call::new(Method::PUT, path_of(seat)?).with(binding))
+}
+
+fn words(name: &str, pushed: &Value, took: Duration) -> String {
+    let version = short(pushed["version"].as_str().unwrap_or_default());
+    let compiled = pushed["compileMs"].as_f64().unwrap_or_default();
+    let took = took.as_millis();
+    let activated = &pushed["activated"];
+    match activated["binding"].as_str() {
+        Some(seat) => {
+            let (workers, of) = (
+                &activated["applied"]["workers"],
+                &activated["applied"]["of"],
+            );
+            format!(
+                "{name} {version} decides at {seat} on {workers} of {of} workers after {took} ms \
+                 ({compiled:.0} ms of them to compile and try it)\n"
+            )
+        }
+        None => format!("{name} {version} is there after {took} ms; it decides nothing yet\n"),
+    }
+}
+
+/// A watcher of a file's folder, since builds replace files, and its hints.
+fn watch(file: &Path) -> anyhow::Result<(notify::RecommendedWatcher, Receiver<()>)> {
+    let (hint, hints) = channel();
+    let mut watcher = notify::recommended_watcher(move |event| {
+        if is_change(&event) {
+            // The receiver lives as long as the watcher is used.
+            let _ = hint.send(());
+        }
+    })?;
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    watcher.watch(folder, RecursiveMode::NonRecursive)?;
+    Ok((watcher, hints))
+}
+
+/// Whether an event may mean other content. To read the file is one too.
+fn is_change(event: &notify::Result<notify::Event>) -> bool {
+    match event.as_ref().map(|event| event.kind) {
+        Ok(EventKind::Access(access)) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+/// Wait for a hint, and until there was none for a moment.
+fn settle(hints: &Receiver<()>) -> anyhow::Result<()> {
+    hints.recv()?;
+    while hints.recv_timeout(QUIET).is_ok() {}
+    Ok(())
+}
