@@ -71,6 +71,21 @@ impl Access {
         token::find(&self.tokens.load(), shown, Timestamp::now()).is_some()
     }
 
+    /// Whether who showed this, or nothing, and was let in may stay. It is no
+    /// guess, so it counts as none.
+    pub(crate) fn may_stay(&self, shown: Option<&str>) -> bool {
+        match shown {
+            Some(shown) => self.is_token(shown) || self.is_open(),
+            None => self.is_open(),
+        }
+    }
+
+    /// Whether nobody needs a token. Expired tokens still lock the door: a
+    /// gateway that was closed does not open by the passing of time.
+    fn is_open(&self) -> bool {
+        self.is_local && self.tokens.load().is_empty()
+    }
+
     /// Every token, expired ones included.
     pub(crate) fn tokens(&self) -> Vec<TokenRecord> {
         let tokens = self.tokens.load();
@@ -85,10 +100,7 @@ impl Access {
 
     /// Who asks, by the token that was shown.
     pub(crate) fn identify(&self, shown: Option<&str>, from: IpAddr) -> Result<Who, Denied> {
-        let tokens = self.tokens.load();
-        // Expired tokens still lock the door: a gateway that was closed does
-        // not open by the passing of time.
-        if tokens.is_empty() && self.is_local {
+        if self.is_open() {
             return Ok(Who {
                 name: "anonymous".to_owned(),
                 from,
@@ -100,6 +112,7 @@ impl Access {
         if let Some(pause) = self.attempts.pause(from, now) {
             return Err(Denied::TooMany(pause));
         }
+        let tokens = self.tokens.load();
         let known = token::find(&tokens, shown, Timestamp::now());
         let Some(known) = known else {
             self.attempts.failed(from, now);

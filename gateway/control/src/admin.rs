@@ -26,6 +26,7 @@ mod precondition;
 mod probes;
 mod prometheus;
 mod servers;
+mod stream;
 mod tokens;
 mod uptime;
 mod viewer;
@@ -45,6 +46,7 @@ use crate::control::Control;
 pub(crate) async fn serve(control: Arc<Control>, listener: TcpListener) {
     let served = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => {
+            tokio::spawn(stream::gather(Arc::clone(&control)));
             let routes = router(control);
             let service = routes.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, service).await
@@ -90,6 +92,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(metrics::pools))
         .routes(routes!(metrics::servers))
         .routes(routes!(audit::audit))
+        .routes(routes!(stream::stream))
         .merge(explain::routes())
         .merge(servers::routes())
         .merge(pools::routes())

@@ -19,6 +19,7 @@ use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
 use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
+use crate::live::Live;
 use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
@@ -42,6 +43,7 @@ pub(crate) struct Control {
     pub(crate) uploads: Uploads,
     pub(crate) roster: Roster,
     pub(crate) readiness: Readiness,
+    pub(crate) live: Live,
     /// Requests in the last second, as the bits of an `f64`.
     pub(crate) rate: AtomicU64,
     pub(crate) started: Instant,
@@ -72,6 +74,7 @@ impl Control {
             uploads: Uploads::default(),
             roster: Roster::default(),
             readiness: Readiness::default(),
+            live: Live::default(),
             rate: AtomicU64::default(),
             started: Instant::now(),
             run: Timestamp::now().0,

@@ -1,15 +1,24 @@
 //! What happened lately, for operators to look back on: a bounded list.
+//!
+//! Whoever follows the list holds a place in it and nothing else, so a slow
+//! reader costs nothing: what the list no longer has by then is missed.
+
+mod reader;
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gatewright_host::{Happening, HostEvent, Part};
 use gatewright_model::config::{Key, LeftOut};
 use gatewright_proxy::HealthChange;
+use tokio::sync::watch;
 
 use crate::publisher::Reloaded;
+use crate::store::Numbered;
 use crate::timestamp::Timestamp;
+
+pub(crate) use reader::{Read, Reader};
 
 /// Events that are kept; the oldest go first.
 const KEPT: usize = 256;
@@ -17,6 +26,8 @@ const KEPT: usize = 256;
 /// Something that happened, and when. It displays without its time.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// Its place among all events since the start, from 1.
+    pub number: u64,
     /// When it was noticed.
     pub at: Timestamp,
     /// What it was.
@@ -38,6 +49,8 @@ pub enum Happened {
     Yielded(Key),
     /// What was changed at run time fits no more and is not in force.
     LeftOut(LeftOut),
+    /// An entry was written to the audit log.
+    Audited(Arc<Numbered>),
 }
 
 impl fmt::Display for Event {
@@ -69,6 +82,10 @@ impl fmt::Display for Event {
                     "{key}: what was set through the API is left out: {reason}"
                 )
             }
+            Happened::Audited(numbered) => {
+                let entry = &numbered.entry;
+                write!(f, "{}: {} {}", entry.who, entry.action, entry.target)
+            }
         }
     }
 }
@@ -97,27 +114,43 @@ fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// The events that are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Events(Mutex<VecDeque<Event>>);
+pub(crate) struct Events {
+    kept: Mutex<VecDeque<Event>>,
+    /// The number of the newest; 0 before the first.
+    newest: watch::Sender<u64>,
+}
 
 impl Events {
     /// Keep what happened just now. Never waits for a reader.
     pub(crate) fn push(&self, happened: Happened) {
-        let at = Timestamp::now();
-        let event = Event { at, happened };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = Event {
+            number: *self.newest.borrow() + 1,
+            at: Timestamp::now(),
+            happened,
+        };
         if matches!(event.happened, Happened::Yielded(_) | Happened::LeftOut(_)) {
             tracing::warn!("{event}");
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
             kept.pop_front();
         }
+        self.newest.send_replace(event.number);
         kept.push_back(event);
     }
 
     /// All that are kept, oldest first.
     pub(crate) fn list(&self) -> Vec<Event> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().cloned().collect()
+    }
+
+    /// The oldest that is kept of those after a number.
+    fn after(&self, number: u64) -> Option<Event> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = kept.front()?.number;
+        let place = (number + 1).saturating_sub(oldest);
+        kept.get(usize::try_from(place).ok()?).cloned()
     }
 }
 

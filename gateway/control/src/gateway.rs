@@ -86,7 +86,8 @@ impl Gateway {
         let declared = origin.declare().await?;
         let plain = origin.plain(&declared).await?;
         let sight = options.watch.then(|| Sight::of(&plain));
-        let store = open_store(options.keep, &plain).await?;
+        let events = Arc::new(Events::default());
+        let store = open_store(options.keep, &plain).await?.telling(&events);
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let catalog = Catalog::of(&store)?;
         let kept = store.overlay()?;
@@ -96,7 +97,6 @@ impl Gateway {
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
         let (draft, ready) = prepare(&origin, &host, draft).await?;
-        let events = Arc::new(Events::default());
         settle(&store, &events, kept, &draft).await?;
         let may_ask = Arc::clone(&access);
         let is_token = Box::new(move |shown: &str| may_ask.is_token(shown));

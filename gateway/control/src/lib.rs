@@ -10,8 +10,8 @@
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined;
 //! `access` is who may do what; `watcher` notices changed files; `events`
-//! remembers what happened; `overview` gathers the figures; `admin` answers
-//! operators.
+//! remembers what happened; `overview` gathers the figures; `live` hands them to whoever
+//! watches; `admin` answers operators.
 //!
 //! What is absent on purpose: nothing here is on the way of a request. Were all
 //! of this to hang, traffic would flow on.
@@ -26,6 +26,7 @@ mod error;
 mod events;
 mod gateway;
 mod history;
+mod live;
 mod locate;
 mod overview;
 mod publisher;
@@ -48,5 +49,5 @@ pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};
 pub use overview::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
 pub use publisher::Reloaded;
-pub use store::{Store, StoreError, TokenRecord};
+pub use store::{Entry, Numbered, Store, StoreError, TokenRecord};
 pub use timestamp::Timestamp;

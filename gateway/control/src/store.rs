@@ -28,13 +28,15 @@ use redb::{
     WriteTransaction,
 };
 
-pub(crate) use audit::{Entry, Numbered};
+pub use audit::{Entry, Numbered};
 pub use error::StoreError;
 pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
 pub use tokens::TokenRecord;
 pub(crate) use versions::{VersionRecord, VersionSource, Versions};
+
+use crate::events::Events;
 
 /// The file's name in the data folder.
 const FILE_NAME: &str = "gatewright.redb";
@@ -55,6 +57,8 @@ pub struct Store {
     database: Arc<RwLock<Option<Database>>>,
     /// The file, or what stands for it.
     path: PathBuf,
+    /// Where every entry of the audit log is told of, once it is written.
+    told: Option<Arc<Events>>,
 }
 
 impl Store {
@@ -81,6 +85,7 @@ impl Store {
         Ok(Self {
             database: held(database),
             path,
+            told: None,
         })
     }
 
@@ -107,6 +112,7 @@ impl Store {
         let store = Self {
             database: held(database),
             path,
+            told: None,
         };
         store.write(prepare)?;
         Ok(store)
@@ -124,6 +130,7 @@ impl Store {
         let store = Self {
             database: held(database),
             path: draft.clone(),
+            told: None,
         };
         store.write(prepare)?;
         drop(store);
@@ -268,6 +275,7 @@ fn check_copy(file: &mut File, path: &Path) -> Result<(), StoreError> {
         let store = Store {
             database: held(database),
             path: path.to_owned(),
+            told: None,
         };
         store.check()
     };

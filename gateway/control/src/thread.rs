@@ -55,9 +55,10 @@ impl ControlThread {
                 if let Some(sight) = sight {
                     tokio::spawn(watcher::watch(Arc::clone(&control), sight));
                 }
-                tokio::spawn(admin::serve(control, admin));
+                tokio::spawn(admin::serve(Arc::clone(&control), admin));
                 // An error is the sender's drop, which means the same.
                 let _ = stopped.await;
+                control.live.end(LAST_WAIT).await;
             });
             runtime.shutdown_timeout(LAST_WAIT);
         })?;

@@ -18,6 +18,7 @@ mod admin_plugins;
 mod admin_pools;
 mod admin_servers;
 mod admin_store;
+mod admin_stream;
 mod client_trouble;
 mod drain;
 mod explain;

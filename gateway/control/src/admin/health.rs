@@ -25,7 +25,7 @@ pub(super) struct Answer {
 /// How all servers together are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Overall {
+pub(super) enum Overall {
     Healthy,
     /// A server is unhealthy.
     Degraded,
@@ -77,6 +77,11 @@ impl Servers {
             Health::Unknown => {}
         }
     }
+}
+
+/// How all servers of a snapshot together are.
+pub(super) fn overall(snapshot: &Snapshot) -> Overall {
+    status(snapshot, &Servers::of(snapshot))
 }
 
 fn status(snapshot: &Snapshot, servers: &Servers) -> Overall {

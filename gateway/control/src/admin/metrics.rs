@@ -16,9 +16,11 @@ use super::envelope::{Success, success};
 use super::fields::algorithm_name;
 use super::uptime;
 use crate::control::Control;
-use crate::overview::gather;
+use crate::overview::{Overview, ServerFigures, gather};
 
-pub(super) use breakdown::{__path_pools, __path_servers, pools, servers};
+pub(super) use breakdown::{
+    __path_pools, __path_servers, Figures, PoolFigures, milliseconds, pools, servers,
+};
 
 /// The traffic since the start.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,21 +48,26 @@ pub(super) struct Answer {
     responses((status = OK, description = "All traffic since the start", body = Success<Answer>))
 )]
 pub(super) async fn metrics(State(control): State<Arc<Control>>) -> Json<Success<Answer>> {
-    let overview = gather(&control);
-    let servers = &overview.servers;
-    let unhealthy = servers
-        .iter()
-        .filter(|server| server.health == Health::Unhealthy);
-    success(Answer {
-        total_requests: overview.totals.requests,
-        requests_per_second: overview.totals.requests_per_second,
-        average_response_time: overview.totals.latency.mean().map(|micros| micros / 1000.0),
-        active_connections: overview.totals.connections,
-        active_servers: servers.iter().filter(|server| server.eligible).count(),
-        unhealthy_servers: unhealthy.count(),
-        algorithm: algorithm(&control.publisher.snapshot().config),
-        uptime: uptime::in_words(overview.uptime),
-    })
+    success(Answer::of(&gather(&control), &control))
+}
+
+impl Answer {
+    pub(super) fn of(overview: &Overview, control: &Control) -> Self {
+        let Overview {
+            totals, servers, ..
+        } = overview;
+        let is_unhealthy = |server: &&ServerFigures| server.health == Health::Unhealthy;
+        Self {
+            total_requests: totals.requests,
+            requests_per_second: totals.requests_per_second,
+            average_response_time: totals.latency.mean().map(milliseconds),
+            active_connections: totals.connections,
+            active_servers: servers.iter().filter(|server| server.eligible).count(),
+            unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
+            algorithm: algorithm(&control.publisher.snapshot().config),
+            uptime: uptime::in_words(overview.uptime),
+        }
+    }
 }
 
 fn algorithm(config: &Config) -> Option<String> {

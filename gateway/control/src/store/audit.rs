@@ -1,10 +1,13 @@
 //! The audit log: who changed what, when, newest kept.
 
+use std::sync::Arc;
+
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Store, StoreError, json};
+use crate::events::{Events, Happened};
 use crate::timestamp::Timestamp;
 
 /// Entries as JSON by their sequence numbers, from 1.
@@ -17,35 +20,50 @@ const KEPT: u64 = 10_000;
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Change)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// When.
-    pub(crate) at: Timestamp,
+    pub at: Timestamp,
     /// By whom: a token's name, `anonymous`, `file`, `command line`.
-    pub(crate) who: String,
+    pub who: String,
     /// From where; none for what came from this machine's files.
-    pub(crate) from: Option<String>,
+    pub from: Option<String>,
     /// What was done.
     #[schema(example = "server.add")]
-    pub(crate) action: String,
+    pub action: String,
     /// To what: a key of the configuration, or the id of a token.
     #[schema(example = r#"pools.web.servers."10.0.0.1:80""#)]
-    pub(crate) target: String,
+    pub target: String,
     /// The number of the snapshot that came into force with it; none when it
     /// changed no traffic.
-    pub(crate) generation: Option<u64>,
+    pub generation: Option<u64>,
 }
 
 /// An entry with its place in the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry)]
-pub(crate) struct Numbered {
+pub struct Numbered {
     /// Counted from 1.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
+    /// What is noted there.
     #[serde(flatten)]
-    pub(crate) entry: Entry,
+    pub entry: Entry,
 }
 
 impl Store {
+    /// Tell of every entry that is written from now on among these events.
+    pub(crate) fn telling(self, events: &Arc<Events>) -> Self {
+        let told = Some(Arc::clone(events));
+        Self { told, ..self }
+    }
+
+    /// Tell of an entry that is on the disk.
+    pub(super) fn tell(&self, sequence: u64, entry: Entry) {
+        if let Some(events) = &self.told {
+            let numbered = Numbered { sequence, entry };
+            events.push(Happened::Audited(Arc::new(numbered)));
+        }
+    }
+
     /// The newest entries, newest first.
     pub(crate) fn audit(&self, most: usize) -> Result<Vec<Numbered>, StoreError> {
         let records = self.read(|reading| {
@@ -65,8 +83,8 @@ impl Store {
     }
 }
 
-/// Add an entry; the oldest goes when there are too many.
-pub(super) fn add(writing: &WriteTransaction, entry: &Entry) -> Result<(), redb::Error> {
+/// Add an entry, and give its number; the oldest goes when there are too many.
+pub(super) fn add(writing: &WriteTransaction, entry: &Entry) -> Result<u64, redb::Error> {
     let mut table = writing.open_table(AUDIT)?;
     let last = table.last()?.map(|(sequence, _)| sequence.value());
     let next = last.unwrap_or(0) + 1;
@@ -74,5 +92,5 @@ pub(super) fn add(writing: &WriteTransaction, entry: &Entry) -> Result<(), redb:
     if let Some(oldest) = next.checked_sub(KEPT) {
         table.remove(oldest)?;
     }
-    Ok(())
+    Ok(next)
 }

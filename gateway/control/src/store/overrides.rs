@@ -43,11 +43,13 @@ impl Store {
     pub(crate) async fn keep(&self, edited: Edited) -> Result<(), StoreError> {
         let store = self.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            store.write(|writing| {
+            let sequence = store.write(|writing| {
                 write(writing, &edited.before, &edited.after)?;
                 records::write(writing, &edited.records)?;
                 audit::add(writing, &edited.entry)
-            })
+            })?;
+            store.tell(sequence, edited.entry);
+            Ok(())
         });
         match writing.await {
             Ok(written) => written,

@@ -48,22 +48,26 @@ impl Store {
 
     /// Keep a token.
     pub(crate) fn add_token(&self, token: &TokenRecord, entry: &Entry) -> Result<(), StoreError> {
-        self.write(|writing| {
+        let sequence = self.write(|writing| {
             let mut table = writing.open_table(TOKENS)?;
             table.insert(&*token.id, &*json(token)?)?;
             audit::add(writing, entry)
-        })
+        })?;
+        self.tell(sequence, entry.clone());
+        Ok(())
     }
 
     /// Forget a token; says whether there was one of this id.
     pub(crate) fn remove_token(&self, id: &str, entry: &Entry) -> Result<bool, StoreError> {
-        self.write(|writing| {
+        let sequence = self.write(|writing| {
             let mut table = writing.open_table(TOKENS)?;
             let was_there = table.remove(id)?.is_some();
-            if was_there {
-                audit::add(writing, entry)?;
-            }
-            Ok(was_there)
-        })
+            let entry = was_there.then(|| audit::add(writing, entry));
+            entry.transpose()
+        })?;
+        if let Some(sequence) = sequence {
+            self.tell(sequence, entry.clone());
+        }
+        Ok(sequence.is_some())
     }
 }

@@ -39,7 +39,10 @@ impl Client {
         Self::Http2(sender)
     }
 
-    async fn http1_on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
+    /// HTTP/1.1 over any stream.
+    pub(crate) async fn http1_on(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
         let handshake = http1::handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.expect("a handshake");
         tokio::spawn(connection);

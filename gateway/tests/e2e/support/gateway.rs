@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::Value;
+use socket2::SockRef;
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -23,6 +24,9 @@ const FILE: &str = "gatewright.toml";
 /// How long a start may take: the first of all compiles plugins, on a machine
 /// that may be busy.
 pub(super) const STARTING: Duration = Duration::from_secs(60);
+
+/// The segments of a connection that has room for little, in bytes.
+const SEGMENT: u32 = 536;
 
 /// What it logs once it serves.
 const READY: &str = " ready workers=";
@@ -122,10 +126,12 @@ impl Gateway {
 
     /// A connection whose client's side has room for little that is not read.
     pub(crate) async fn connect_narrow(&self, room: u32) -> Wire {
-        let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(room).expect("an option");
-        let stream = socket.connect(self.address()).await.expect("it accepts");
-        Wire::new(stream)
+        narrow(self.address(), room).await
+    }
+
+    /// [`Self::connect_narrow`] to the admin listener.
+    pub(crate) async fn connect_admin_narrow(&self, room: u32) -> Wire {
+        narrow(self.admin_address(), room).await
     }
 
     /// Send bytes on a connection of their own and read one response.
@@ -298,6 +304,15 @@ impl Drop for Gateway {
             eprintln!("the gateway's log:\n{}", self.log());
         }
     }
+}
+
+async fn narrow(address: SocketAddr, room: u32) -> Wire {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(room).expect("an option");
+    // With small segments the other side's buffer is small too.
+    let option = SockRef::from(&socket).set_tcp_mss(SEGMENT);
+    option.expect("an option");
+    Wire::new(socket.connect(address).await.expect("it accepts"))
 }
 
 /// A GET request.

@@ -4,6 +4,7 @@
 mod client;
 mod component;
 mod config;
+mod events;
 mod eventually;
 mod gateway;
 mod load;
@@ -17,6 +18,7 @@ mod wire;
 pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
 pub(crate) use component::{Guest, misdeeds};
 pub(crate) use config::{Builder, Pool};
+pub(crate) use events::Events;
 pub(crate) use eventually::{eventually, soon};
 pub(crate) use gateway::{Gateway, get};
 pub(crate) use load::Load;

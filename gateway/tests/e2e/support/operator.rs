@@ -87,16 +87,26 @@ impl Call<'_> {
         self.try_send().await.expect("an answer")
     }
 
+    /// Send it and read the answer's head alone, of one that may never end.
+    pub(crate) async fn head(self) -> Message {
+        let stream = TcpStream::connect(self.gateway.admin_address()).await;
+        let mut wire = Wire::new(stream.expect("it accepts"));
+        wire.send(self.request()).await;
+        wire.response_to_head().await
+    }
+
     /// [`Call::send`] to a gateway that may end meanwhile.
     pub(crate) async fn try_send(self) -> Option<Message> {
         let address = self.gateway.admin_address();
         let mut wire = Wire::new(TcpStream::connect(address).await.ok()?);
-        let length = self.body.len();
-        let Self { head, body, .. } = self;
-        let mut request = format!("{head}content-length: {length}\r\n\r\n").into_bytes();
-        request.extend(body);
-        wire.try_send(request).await.ok()?;
+        wire.try_send(self.request()).await.ok()?;
         wire.try_response().await
+    }
+
+    fn request(&self) -> Vec<u8> {
+        let length = self.body.len();
+        let head = format!("{}content-length: {length}\r\n\r\n", self.head);
+        [head.as_bytes(), &self.body].concat()
     }
 
     /// Send it; it must be refused with this status. The error of the answer.

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use gatewright_model::endpoint::Health;
 use gatewright_model::histogram::Reading;
+use gatewright_model::pool::Pool;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,13 +44,21 @@ pub(in crate::admin) async fn pools(
     let snapshot = control.publisher.snapshot();
     let pools = snapshot.pools.iter().map(|pool| {
         let servers: Vec<_> = pool.endpoints().map(|one| server(pool, one)).collect();
+        PoolFigures::of(pool, &servers)
+    });
+    success(pools.collect())
+}
+
+impl PoolFigures {
+    /// A pool's figures, by those of its servers.
+    pub(in crate::admin) fn of(pool: &Pool, servers: &[ServerFigures]) -> Self {
         let sum = |count: fn(&ServerFigures) -> u64| servers.iter().map(count).sum();
         let mut latency = Reading::default();
-        for server in &servers {
+        for server in servers {
             latency.merge(&server.latency);
         }
         let is_unhealthy = |server: &&ServerFigures| server.health == Health::Unhealthy;
-        PoolFigures {
+        Self {
             pool: pool.name.to_string(),
             algorithm: algorithm_name(pool.config.balancer.plugin.as_str()),
             total_requests: sum(|server| server.requests),
@@ -59,8 +68,7 @@ pub(in crate::admin) async fn pools(
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
         }
-    });
-    success(pools.collect())
+    }
 }
 
 /// A server's figures since it was added.
@@ -92,20 +100,25 @@ pub(in crate::admin) async fn servers(
     let snapshot = control.publisher.snapshot();
     let pools = snapshot.pools.iter();
     let servers = pools.flat_map(|pool| pool.endpoints().map(move |one| server(pool, one)));
-    let figures = servers.map(|server| Figures {
-        server_id: server.id.to_string(),
-        pool: server.pool.to_string(),
-        total_requests: server.requests,
-        failed_requests: server.failures,
-        connect_failures: server.connect_failures,
-        active_connections: server.active,
-        average_response_time: server.latency.mean().map(milliseconds),
-        median_response_time: server.latency.quantile(0.5).map(milliseconds),
-        p99_response_time: server.latency.quantile(0.99).map(milliseconds),
-    });
-    success(figures.collect())
+    success(servers.map(|server| Figures::of(&server)).collect())
 }
 
-fn milliseconds(microseconds: f64) -> f64 {
+impl Figures {
+    pub(in crate::admin) fn of(server: &ServerFigures) -> Self {
+        Self {
+            server_id: server.id.to_string(),
+            pool: server.pool.to_string(),
+            total_requests: server.requests,
+            failed_requests: server.failures,
+            connect_failures: server.connect_failures,
+            active_connections: server.active,
+            average_response_time: server.latency.mean().map(milliseconds),
+            median_response_time: server.latency.quantile(0.5).map(milliseconds),
+            p99_response_time: server.latency.quantile(0.99).map(milliseconds),
+        }
+    }
+}
+
+pub(in crate::admin) fn milliseconds(microseconds: f64) -> f64 {
     microseconds / 1000.0
 }

@@ -1,0 +1,78 @@
+//! What a stream says of each event.
+
+use gatewright_host::{Happening, HostEvent};
+use gatewright_proxy::HealthChange;
+use serde_json::{Value, json};
+
+use crate::admin::words::Status;
+use crate::events::{Event, Happened};
+use crate::publisher::Reloaded;
+
+/// An event's name on the stream, and its data. `message` is for people.
+pub(super) fn told(event: &Event) -> (&'static str, Value) {
+    let (name, mut data) = match &event.happened {
+        // The entry has a moment of its own.
+        Happened::Audited(numbered) => return ("audit", json!(**numbered)),
+        Happened::Health(change) => ("health", health(change)),
+        Happened::Plugin(event) => ("plugin", plugin(event)),
+        Happened::Reloaded(reloaded) => ("change", reload(*reloaded)),
+        Happened::Refused(reason) => ("change", json!({ "outcome": "refused", "reason": reason })),
+        Happened::Yielded(key) => {
+            let key = key.to_string();
+            ("change", json!({ "outcome": "yielded", "key": key }))
+        }
+        Happened::LeftOut(left) => {
+            let key = left.key.to_string();
+            let data = json!({ "outcome": "leftOut", "key": key, "reason": left.reason });
+            ("change", data)
+        }
+    };
+    data["at"] = json!(event.at);
+    data["message"] = event.to_string().into();
+    (name, data)
+}
+
+fn health(change: &HealthChange) -> Value {
+    json!({
+        "serverId": change.endpoint.to_string(),
+        "pool": change.pool.to_string(),
+        "status": Status::from(change.health),
+        "reason": change.reason,
+    })
+}
+
+fn plugin(event: &HostEvent) -> Value {
+    let mut data = json!({
+        "plugin": event.plugin.to_string(),
+        "version": event.version.to_string(),
+        "role": event.role.to_string(),
+        "part": event.part.to_string(),
+        "pool": event.pool.as_ref().map(ToString::to_string),
+    });
+    match &event.happening {
+        Happening::Faulted { fault, detail } => {
+            data["happening"] = "faulted".into();
+            data["fault"] = fault.to_string().into();
+            data["detail"] = detail.as_str().into();
+        }
+        Happening::Quarantined => data["happening"] = "quarantined".into(),
+    }
+    data
+}
+
+fn reload(reloaded: Reloaded) -> Value {
+    match reloaded {
+        Reloaded::Unchanged { generation } => {
+            json!({ "outcome": "unchanged", "generation": generation.0 })
+        }
+        Reloaded::Published {
+            generation,
+            workers,
+            of,
+        } => json!({
+            "outcome": "applied",
+            "generation": generation.0,
+            "applied": { "workers": workers, "of": of },
+        }),
+    }
+}
