@@ -14,6 +14,7 @@ mod proxy;
 mod run;
 mod servers;
 mod serving;
+mod status;
 mod table;
 mod token;
 
@@ -74,6 +75,8 @@ enum Command {
     Backend(BackendOptions),
     /// Send simulated shoppers to a gateway.
     Traffic(TrafficOptions),
+    /// Show a running gateway in one look, or live.
+    Status(status::StatusOptions),
     /// Show and change the servers of a running gateway.
     Servers(servers::ServersOptions),
     /// Show and change the pools of a running gateway.
@@ -118,6 +121,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             anyhow::ensure!(summary.failed == 0, "{} requests failed", summary.failed);
             Ok(())
         }
+        Command::Status(options) => status::run(&options),
         Command::Servers(options) => servers::run(&options),
         Command::Pools(options) => pools::run(&options),
         Command::Algorithm(options) => algorithm::run(&options),

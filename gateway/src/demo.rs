@@ -9,7 +9,7 @@ mod ports;
 mod rates;
 mod servers;
 mod show;
-mod table;
+pub(crate) mod table;
 
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,17 +1,21 @@
 //! The admin API of a running gateway, as the commands that operate one use it.
 
+mod events;
+
 use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+pub(super) use self::events::{Events, Told};
 use super::table::Table;
 use crate::ending::usage;
 use crate::runtime;
@@ -120,7 +124,29 @@ impl ApiOptions {
             asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"))
         };
         let answered = runtime::block_on(asking);
-        let mut answer = answered.with_context(|| format!("cannot ask {}", self.admin))?;
+        self.data(answered.with_context(|| format!("cannot ask {}", self.admin))?)
+    }
+
+    /// Follow what a path tells for as long as it does.
+    pub(super) async fn follow(&self, path: &str) -> anyhow::Result<Events> {
+        let request = self.request(Call::new(Method::GET, path))?;
+        let asked = tokio::time::timeout(PATIENCE, answer(request)).await;
+        let asked = asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"));
+        let asked = asked.with_context(|| format!("cannot ask {}", self.admin))?;
+        if asked.status() == StatusCode::OK {
+            return Ok(Events::new(asked.into_body()));
+        }
+        self.data(read(asked).await?)?;
+        bail!("{} tells nothing", self.admin)
+    }
+
+    /// Where the gateway's admin listener is.
+    pub(super) fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// The data of an answer, or why there is none.
+    fn data(&self, mut answer: Value) -> anyhow::Result<Value> {
         if answer["success"] == true {
             return Ok(answer["data"].take());
         }
@@ -164,8 +190,16 @@ impl ApiOptions {
 }
 
 async fn send(request: Request<Full<Bytes>>) -> anyhow::Result<Value> {
+    read(answer(request).await?).await
+}
+
+async fn answer(request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let (head, body) = client.request(request).await?.into_parts();
+    Ok(client.request(request).await?)
+}
+
+async fn read(answer: Response<Incoming>) -> anyhow::Result<Value> {
+    let (head, body) = answer.into_parts();
     let body = Limited::new(body, MOST).collect().await;
     let body = body.map_err(|error| anyhow!("its answer broke off: {error}"))?;
     let answer = serde_json::from_slice(&body.to_bytes());

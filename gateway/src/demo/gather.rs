@@ -11,6 +11,9 @@ use crate::traffic::Summary;
 /// The digits of a version that there is room for.
 const VERSION_DIGITS: usize = 8;
 
+/// What the keys do.
+const KEYS: &str = "1-9: kill or start a server   p: next policy   q: end, and print the totals";
+
 /// The name under which all requests together have a rate.
 const ALL: &str = "all";
 
@@ -31,6 +34,7 @@ impl Gathering {
             servers: servers(&overview.servers),
             plugins: overview.plugins.iter().map(plugin).collect(),
             notes: Vec::new(),
+            keys: KEYS,
         };
         figures.totals.elapsed = overview.uptime;
         self.add_rates(&mut figures);

@@ -1,4 +1,4 @@
-//! The demo's live table: on a terminal a screen that is drawn over and over,
+//! The live table of the demo and of `gatewright status --watch`: on a terminal a screen that is drawn over and over,
 //! elsewhere one plain line a second.
 
 mod figures;

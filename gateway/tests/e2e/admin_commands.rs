@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Builder, Gateway, Pool, Upstream, ends};
+use crate::support::{Builder, Gateway, Pool, Upstream, ends, eventually, spawn};
 
 async fn gateway() -> (Gateway, Upstream) {
     let a = Upstream::named("a").await;
@@ -123,4 +123,54 @@ async fn a_gateway_that_is_not_there_is_told() {
     gateway.kill();
     let said = ends(&gateway, 1, &["servers", "list"]).await;
     assert!(said.contains("cannot ask http://127.0.0.1:"), "{said}");
+}
+
+#[tokio::test]
+async fn the_status_is_one_look_at_everything() {
+    let (gateway, a) = gateway().await;
+    let said = ends(&gateway, 0, &["status"]).await;
+    assert!(
+        said.starts_with("healthy, up 0d 0h 0m; generation 1 is in force on 1 of 1"),
+        "{said}"
+    );
+    let server = a.address().to_string();
+    for part in ["POOL", &server, "path-router"] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+    let json = ends(&gateway, 0, &["status", "--json"]).await;
+    let figures: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(figures["servers"][0]["requestsPerSecond"], 0.0);
+}
+
+#[tokio::test]
+async fn the_status_of_a_gateway_without_servers_ends_with_one() {
+    let nobody = Upstream::nowhere();
+    let pool = Pool::at(&[nobody]).checked();
+    let gateway = Builder::new().pool(pool).start().await;
+    eventually("the server is unhealthy", async || {
+        gateway.count("unhealthy").await == 1
+    })
+    .await;
+    let said = ends(&gateway, 1, &["status"]).await;
+    assert!(said.contains("unhealthy, up"), "{said}");
+    assert!(
+        said.contains("a pool has no server that may take requests"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_status_is_watched_until_the_gateway_ends() {
+    let (gateway, _server) = gateway().await;
+    let admin = format!("http://{}", gateway.admin_address());
+    let watch = ["status", "--watch", "--admin", &admin];
+    let (mut watching, said) = spawn(&watch, &gateway.path(""));
+    let says = |words: &str| said.lock().expect("no panic").contains(words);
+    eventually("a line", async || says("0 requests  0/s")).await;
+    gateway.terminate();
+    eventually("its end", async || says("it ended the stream")).await;
+    let ended = watching.wait().expect("it is our child");
+    assert_eq!(ended.code(), Some(1));
+    let said = ends(&gateway, 1, &["status"]).await;
+    assert!(said.contains("cannot ask"), "{said}");
 }

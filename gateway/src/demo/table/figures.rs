@@ -1,4 +1,4 @@
-//! What the demo's table shows: plain figures, gathered by the demo.
+//! What the table shows: plain figures, gathered by whoever shows it.
 
 use std::time::Duration;
 
@@ -16,9 +16,11 @@ pub(crate) struct Figures {
     /// What has happened lately, the oldest first; as many of the newest are
     /// shown as there is room for.
     pub(crate) notes: Vec<String>,
+    /// What the keys do.
+    pub(crate) keys: &'static str,
 }
 
-/// The figures of the whole demo.
+/// The figures of all of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
     /// Since the start.
@@ -150,6 +152,7 @@ impl Figures {
                 plugin("least-connections", "balancer", Some("web"), 1),
             ],
             notes: vec!["backend-3002 is down".to_owned()],
+            keys: "q: end",
         }
     }
 }

@@ -8,9 +8,6 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table};
 
 use super::figures::{Figures, Health, PluginRow, ServerRow, Totals};
 
-/// What the keys do.
-const FOOT: &str = "1-9: kill or start a server   p: next policy   q: end, and print the totals";
-
 const TITLE: Style = Style::new().add_modifier(Modifier::BOLD);
 const FAINT: Style = Style::new().fg(Color::DarkGray);
 const GOOD: Style = Style::new().fg(Color::Green);
@@ -101,7 +98,7 @@ pub(super) fn render(frame: &mut Frame<'_>, figures: &Figures) {
         .len()
         .saturating_sub(usize::from(notes.height));
     frame.render_widget(paragraph(&figures.notes[first..]), notes);
-    frame.render_widget(Line::styled(FOOT, FAINT), foot);
+    frame.render_widget(Line::styled(figures.keys, FAINT), foot);
 }
 
 fn heading(totals: &Totals) -> Line<'static> {
@@ -206,7 +203,7 @@ mod tests {
             "least-connections  balancer web    1f0c9a2b       4321    432      1 active",
             "",
             "backend-3002 is down",
-            super::FOOT,
+            "q: end",
         ];
         assert_eq!(drawn(&Figures::sample(), 80, 13), expected);
     }

@@ -1,0 +1,90 @@
+//! `gatewright status`: a running gateway in one look, or live.
+
+mod live;
+mod words;
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::Value;
+
+use super::api::{ApiOptions, Events};
+use crate::runtime;
+
+/// How long the figures may take, which come once a second.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `gatewright status` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+It looks for a second, since rates are those of a second. With --watch and
+--json it prints a line of JSON for each second.
+
+Environment:
+  GATEWRIGHT_TOKEN   the access token, once the gateway has any
+
+Exit codes: 0 every pool has a server that may take requests, 1 one has none or
+the gateway cannot be asked, 2 wrong usage.
+
+Examples:
+  gatewright status
+  gatewright status --watch
+  gatewright status --json")]
+pub(super) struct StatusOptions {
+    #[command(flatten)]
+    api: ApiOptions,
+    /// Show it live until q is pressed.
+    #[arg(long, short)]
+    watch: bool,
+}
+
+pub(super) fn run(options: &StatusOptions) -> anyhow::Result<()> {
+    let api = &options.api;
+    runtime::block_on(async {
+        let events = api.follow("/api/stream").await?;
+        let looked = match (options.watch, api.json) {
+            (true, true) => lines(events).await,
+            (true, false) => live::show(events, api.admin()).await,
+            (false, _) => once(events, api).await,
+        };
+        looked.with_context(|| format!("asking {}", api.admin()))
+    })
+}
+
+async fn once(mut events: Events, api: &ApiOptions) -> anyhow::Result<()> {
+    // The first ones may have no rates.
+    figures(&mut events).await?;
+    let figures = figures(&mut events).await?;
+    api.print(&figures, words::of)?;
+    ensure!(
+        figures["status"] != "unhealthy",
+        "a pool has no server that may take requests"
+    );
+    Ok(())
+}
+
+/// A line for each second, until nobody reads them.
+async fn lines(mut events: Events) -> anyhow::Result<()> {
+    loop {
+        let figures = figures(&mut events).await?;
+        match writeln!(io::stdout(), "{figures}") {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
+    }
+}
+
+/// The next figures.
+async fn figures(events: &mut Events) -> anyhow::Result<Value> {
+    let next = async {
+        loop {
+            let told = events.next().await?;
+            if told.name == "metrics" {
+                return Ok(told.data);
+            }
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, next).await;
+    waited.unwrap_or_else(|_| bail!("it told nothing for {PATIENCE:?}"))
+}

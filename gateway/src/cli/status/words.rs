@@ -1,0 +1,91 @@
+//! The figures of a gateway as text.
+
+use serde_json::Value;
+
+use crate::cli::table::{Column, Table};
+
+const POOLS: [Column; 8] = [
+    ("POOL", "pool"),
+    ("ALGORITHM", "algorithm"),
+    ("WELL", "activeServers"),
+    ("UNHEALTHY", "unhealthyServers"),
+    ("ACTIVE", "activeConnections"),
+    ("PER S", "requestsPerSecond"),
+    ("FAILED", "failedRequests"),
+    ("MS", "averageResponseTime"),
+];
+
+const SERVERS: [Column; 9] = [
+    ("SERVER", "serverId"),
+    ("POOL", "pool"),
+    ("STATUS", "status"),
+    ("DRAINING", "draining"),
+    ("ACTIVE", "activeConnections"),
+    ("REQUESTS", "totalRequests"),
+    ("PER S", "requestsPerSecond"),
+    ("FAILED", "failedRequests"),
+    ("P99 MS", "p99ResponseTime"),
+];
+
+const PLUGINS: [Column; 7] = [
+    ("PLUGIN", "plugin"),
+    ("ROLE", "role"),
+    ("POOL", "pool"),
+    ("STATE", "state"),
+    ("PER S", "decisionsPerSecond"),
+    ("NS", "nsPerDecision"),
+    ("FAULTS", "faults"),
+];
+
+/// All of it.
+pub(super) fn of(figures: &Value) -> String {
+    let text = |field: &str| figures[field].as_str().unwrap_or("unknown");
+    let number = |field: &str| figures[field].as_f64().unwrap_or_default();
+    let applied = &figures["applied"];
+    format!(
+        "{}, up {}; generation {} is in force on {} of {} workers\n\
+         {} requests, {:.1} a second, {} in flight, {} connections; p50 {:.2} ms, p99 {:.2} ms\n\n\
+         {}\n{}\n{}",
+        text("status"),
+        text("uptime"),
+        number("generation"),
+        applied["workers"],
+        applied["of"],
+        number("totalRequests"),
+        number("requestsPerSecond"),
+        number("requestsInFlight"),
+        number("activeConnections"),
+        number("medianResponseTime"),
+        number("p99ResponseTime"),
+        Table::of(&figures["pools"], &POOLS),
+        Table::of(&figures["servers"], &SERVERS),
+        Table::of(&figures["plugins"], &PLUGINS),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_matters_most_comes_first() {
+        let figures = json!({
+            "status": "degraded", "uptime": "0d 0h 5m", "generation": 3,
+            "applied": { "workers": 2, "of": 2 }, "totalRequests": 12, "requestsPerSecond": 1.5,
+            "requestsInFlight": 1, "activeConnections": 4, "medianResponseTime": null,
+            "p99ResponseTime": 8.5,
+            "pools": [{ "pool": "web" }], "servers": [], "plugins": [{ "plugin": "mine" }],
+        });
+        let text = of(&figures);
+        let mut lines = text.lines();
+        let first = "degraded, up 0d 0h 5m; generation 3 is in force on 2 of 2 workers";
+        assert_eq!(lines.next(), Some(first));
+        let second =
+            "12 requests, 1.5 a second, 1 in flight, 4 connections; p50 0.00 ms, p99 8.50 ms";
+        assert_eq!(lines.next(), Some(second));
+        for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
+            assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
+        }
+    }
+}
