@@ -10,7 +10,7 @@ mod shopper;
 mod summary;
 mod tally;
 mod target;
-mod tls;
+pub(crate) mod tls;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;

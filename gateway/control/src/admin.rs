@@ -12,11 +12,13 @@ mod audit;
 mod bindings;
 mod body;
 mod config;
+mod cors;
 mod envelope;
 mod explain;
 mod fields;
 mod guard;
 mod health;
+mod listening;
 mod login;
 mod metrics;
 mod openapi;
@@ -32,35 +34,42 @@ mod uptime;
 mod viewer;
 mod words;
 
-use std::net::{SocketAddr, TcpListener};
+use std::io;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::guard::Guard;
+pub(crate) use self::listening::AdminListener;
+use self::listening::{Peer, TlsListener};
 use crate::control::Control;
 
 /// Serve until the thread ends.
-pub(crate) async fn serve(control: Arc<Control>, listener: TcpListener) {
-    let served = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => {
-            tokio::spawn(stream::gather(Arc::clone(&control)));
-            let routes = router(control);
-            let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(listener, service).await
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = served {
+pub(crate) async fn serve(control: Arc<Control>, listener: AdminListener) {
+    tokio::spawn(stream::gather(Arc::clone(&control)));
+    if let Err(error) = serve_on(listener, router(control)).await {
         tracing::error!(%error, "the admin listener has ended");
+    }
+}
+
+async fn serve_on(
+    AdminListener { listener, tls }: AdminListener,
+    routes: Router,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let service = routes.into_make_service_with_connect_info::<Peer>();
+    match tls {
+        Some(tls) => axum::serve(TlsListener::new(listener, tls)?, service).await,
+        None => axum::serve(listener, service).await,
     }
 }
 
 /// Every path that there is.
 fn router(control: Arc<Control>) -> Router {
-    let guard = Guard::of(control.publisher.snapshot().config.admin.listen);
+    let guard = Guard::new(&control);
     let (described, document) = OpenApiRouter::with_openapi(openapi::title())
         .routes(routes!(probes::livez))
         .routes(routes!(probes::readyz))

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::config::{Config, Environment, Overlay, written};
-use gatewright_proxy::{Bound, Explanations};
+use gatewright_proxy::{Bound, Explanations, admin_server_config};
 
 use crate::access::Access;
+use crate::admin::AdminListener;
 use crate::catalog::Catalog;
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
@@ -103,7 +104,7 @@ impl Gateway {
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
         let kept = (store.clone(), explanations);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
-        let address = admin.local_addr()?;
+        let address = admin.listener.local_addr()?;
         let control = Arc::new(Control::new(Parts {
             desired: Desired::of(origin, draft),
             publisher,
@@ -237,12 +238,15 @@ async fn settle(
 
 /// Take every address first: a taken one is an error before anything else
 /// happens, and clients that come early wait.
-fn bind(wanted: &Wanted) -> Result<(Bound, TcpListener), StartError> {
+fn bind(wanted: &Wanted) -> Result<(Bound, AdminListener), StartError> {
     let bound = Bound::new(&wanted.config).map_err(|error| wanted.bind_error(&error))?;
-    let admin = TcpListener::bind(wanted.config.admin.listen);
-    let admin = admin.map_err(|error| wanted.admin_error(&error))?;
-    admin.set_nonblocking(true)?;
-    Ok((bound, admin))
+    let admin = &wanted.config.admin;
+    let tls = admin.tls.as_ref().map(admin_server_config).transpose();
+    let tls = tls.map_err(|error| wanted.admin_tls_error(&error))?;
+    let listener = TcpListener::bind(admin.listen);
+    let listener = listener.map_err(|error| wanted.admin_error(&error))?;
+    listener.set_nonblocking(true)?;
+    Ok((bound, AdminListener { listener, tls }))
 }
 
 async fn host(config: &Config, compiler: Compiler, keep: Keep) -> Result<Arc<Host>, StartError> {

@@ -7,7 +7,7 @@ use gatewright_host::{PrepareError, Refusal};
 use gatewright_model::config::{ConfigError, ConfigErrors, Listener};
 use gatewright_model::role::Role;
 use gatewright_model::snapshot::SnapshotError;
-use gatewright_proxy::BindError;
+use gatewright_proxy::{BindError, TlsError};
 
 use crate::desired::Wanted;
 
@@ -51,6 +51,11 @@ impl Wanted {
             _ => format!("cannot listen on {address}: {error}"),
         };
         self.error("admin.listen", "", message)
+    }
+
+    /// Certificates of the admin listener that cannot be used.
+    pub(crate) fn admin_tls_error(&self, error: &TlsError) -> ConfigErrors {
+        self.error("admin.tls", "", error.to_string())
     }
 
     /// A plugin that cannot be seated.

@@ -12,6 +12,7 @@ pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors>
         ("listener", in_force.listeners != next.listeners),
         ("workers.count", in_force.workers != next.workers),
         ("admin.listen", in_force.admin.listen != next.admin.listen),
+        ("admin.tls", in_force.admin.tls != next.admin.tls),
         ("admin.data", in_force.admin.data != next.admin.data),
     ];
     let (key, _) = keys.into_iter().find(|(_, differs)| *differs)?;

@@ -3,7 +3,6 @@
 //! gateway.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use gatewright_host::{Happening, Host, HostEvent};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 
+use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
@@ -35,7 +35,7 @@ impl ControlThread {
     /// they have been looked at.
     pub(crate) fn start(
         control: &Arc<Control>,
-        admin: TcpListener,
+        admin: AdminListener,
         host: &Host,
         sight: Option<Sight>,
     ) -> io::Result<Self> {

@@ -44,4 +44,4 @@ pub use data_plane::{Applied, BindError, Bound, DataPlane};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
-pub use tls::TlsError;
+pub use tls::{TlsError, admin_server_config};

@@ -1,6 +1,8 @@
 //! TLS towards clients: which certificate answers which name, and a
 //! self-signed one made on the spot for development.
 
+mod admin;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+pub use admin::admin_server_config;
 
 /// The names that a self-signed certificate is for.
 const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -97,19 +101,25 @@ fn is_for(certificate: &CertifiedKey, name: &str) -> bool {
 }
 
 fn load(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsError> {
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable(&files.certificate, "a certificate chain", &error))?;
-    if chain.is_empty() {
-        let none = "there is no CERTIFICATE section in it";
-        return Err(unreadable(&files.certificate, "a certificate chain", &none));
-    }
+    let chain = chain(&files.certificate, "a certificate chain")?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| unreadable(&files.key, "a private key", &error))?;
     certified(chain, &key).map_err(|error| TlsError::Key {
         path: files.key.clone(),
         reason: error.to_string(),
     })
+}
+
+/// The certificates in a file; there is one at least.
+fn chain(file: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable(file, what, &error))?;
+    if chain.is_empty() {
+        let none = "there is no CERTIFICATE section in it";
+        return Err(unreadable(file, what, &none));
+    }
+    Ok(chain)
 }
 
 fn unreadable(path: &Path, what: &'static str, reason: &dyn fmt::Display) -> TlsError {

@@ -1,5 +1,6 @@
 //! The admin API of a running gateway, as the commands that operate one use it.
 
+mod connection;
 mod events;
 
 use std::io::{self, Write as _};
@@ -11,10 +12,9 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use self::connection::Trust;
 pub(super) use self::events::{Events, Told};
 use super::table::Table;
 use crate::ending::usage;
@@ -42,6 +42,9 @@ pub(super) struct ApiOptions {
         global = true
     )]
     admin: String,
+
+    #[command(flatten)]
+    trust: Trust,
 
     /// Print what the gateway answers as JSON.
     #[arg(long, global = true)]
@@ -120,7 +123,7 @@ impl ApiOptions {
     pub(super) fn ask(&self, call: Call) -> anyhow::Result<Value> {
         let request = self.request(call)?;
         let asking = async {
-            let asked = tokio::time::timeout(PATIENCE, send(request)).await;
+            let asked = tokio::time::timeout(PATIENCE, self.send(request)).await;
             asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"))
         };
         let answered = runtime::block_on(asking);
@@ -130,7 +133,7 @@ impl ApiOptions {
     /// Follow what a path tells for as long as it does.
     pub(super) async fn follow(&self, path: &str) -> anyhow::Result<Events> {
         let request = self.request(Call::new(Method::GET, path))?;
-        let asked = tokio::time::timeout(PATIENCE, answer(request)).await;
+        let asked = tokio::time::timeout(PATIENCE, self.trust.answer(request)).await;
         let asked = asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"));
         let asked = asked.with_context(|| format!("cannot ask {}", self.admin))?;
         if asked.status() == StatusCode::OK {
@@ -138,6 +141,10 @@ impl ApiOptions {
         }
         self.data(read(asked).await?)?;
         bail!("{} tells nothing", self.admin)
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Value> {
+        read(self.trust.answer(request).await?).await
     }
 
     /// Where the gateway's admin listener is.
@@ -160,11 +167,6 @@ impl ApiOptions {
 
     fn request(&self, call: Call) -> anyhow::Result<Request<Full<Bytes>>> {
         let base = self.admin.trim_end_matches('/');
-        if !base.starts_with("http://") {
-            let message = "--admin: write an URL that begins with http://; from another machine, \
-                           ask through a tunnel: ssh -L 9000:127.0.0.1:9000 HOST";
-            return Err(usage(anyhow!(message)));
-        }
         let uri: Result<Uri, _> = format!("{base}{}", call.path).parse();
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
@@ -187,15 +189,6 @@ impl ApiOptions {
         };
         request.body(Full::new(body)).map_err(usage)
     }
-}
-
-async fn send(request: Request<Full<Bytes>>) -> anyhow::Result<Value> {
-    read(answer(request).await?).await
-}
-
-async fn answer(request: Request<Full<Bytes>>) -> anyhow::Result<Response<Incoming>> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    Ok(client.request(request).await?)
 }
 
 async fn read(answer: Response<Incoming>) -> anyhow::Result<Value> {

@@ -41,14 +41,18 @@ pub(super) fn client_config(options: &TrafficOptions) -> anyhow::Result<ClientCo
     Ok(config)
 }
 
-fn authorities(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
+/// Those of a file, or else the system's.
+///
+/// # Errors
+///
+/// When the file has none.
+pub(crate) fn authorities(file: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let mut store = RootCertStore::empty();
     if let Some(file) = file {
-        let certificates =
-            read(file).with_context(|| format!("reading --ca {}", file.display()))?;
+        let certificates = read(file).with_context(|| format!("reading {}", file.display()))?;
         let (added, _) = store.add_parsable_certificates(certificates);
         if added == 0 {
-            bail!("--ca {}: there is no certificate in it", file.display());
+            bail!("{}: there is no certificate in it", file.display());
         }
     } else {
         let bundle = SYSTEM_BUNDLES

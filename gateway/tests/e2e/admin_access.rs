@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Gateway, Pool, Upstream, run_until_exit};
+use crate::support::{Builder, Gateway, Pool, Upstream, eventually, run_until_exit};
 
 async fn gateway() -> (Gateway, Upstream) {
     let a = Upstream::named("a").await;
@@ -138,6 +138,70 @@ async fn pages_of_other_origins_are_refused() {
     let own = format!("http://{}", gateway.admin_address());
     let call = gateway.call("POST", &path).header("origin", &own);
     assert_eq!(call.send().await.status(), 200);
+}
+
+#[tokio::test]
+async fn pages_of_origins_that_the_configuration_names_may_ask() {
+    let (friend, later) = ("https://ops.example", "http://localhost:5173");
+    let a = Upstream::named("a").await;
+    let builder = Builder::new().pool(Pool::of(&[&a]));
+    let gateway = builder
+        .admin_with("origins = [\"https://OPS.example:443\"]")
+        .start()
+        .await;
+    let deploy = token(&gateway, "deploy", None).await;
+    let call = |origin: &str| gateway.call("GET", "/api/servers").header("origin", origin);
+    let answer = call(friend).token(&deploy).send().await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.header("access-control-allow-origin"), Some(friend));
+    assert_eq!(answer.header("vary"), Some("origin"));
+    // Its browser shows it why it was refused, too.
+    let answer = call(friend).send().await;
+    assert_eq!(answer.status(), 401);
+    assert_eq!(answer.header("access-control-allow-origin"), Some(friend));
+    let answer = call(later).token(&deploy).send().await;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    gateway.edit(|text| text.replace("https://OPS.example:443", later));
+    eventually("the other origin may ask", async || {
+        call(later).token(&deploy).send().await.status() == 200
+    })
+    .await;
+    assert_eq!(
+        call(friend).token(&deploy).refused(403).await["code"],
+        "forbidden_origin"
+    );
+}
+
+#[tokio::test]
+async fn browsers_are_told_what_named_pages_may_do_and_nothing_of_others() {
+    let a = Upstream::named("a").await;
+    let builder = Builder::new().pool(Pool::of(&[&a]));
+    let gateway = builder
+        .admin_with("origins = [\"https://ops.example\"]")
+        .start()
+        .await;
+    // A browser sends no token when it asks on its own account.
+    token(&gateway, "deploy", None).await;
+    let path = format!("/api/servers/{}/drain", a.address());
+    let preflight = |origin: &str| {
+        let call = gateway.call("OPTIONS", &path).header("origin", origin);
+        call.header("access-control-request-method", "POST")
+    };
+    let answer = preflight("https://ops.example").send().await;
+    assert_eq!(answer.status(), 204);
+    for (name, part) in [
+        ("access-control-allow-origin", "https://ops.example"),
+        ("access-control-allow-methods", "PUT"),
+        ("access-control-allow-headers", "authorization"),
+        ("access-control-allow-headers", "if-match"),
+    ] {
+        let value = answer.header(name).unwrap_or_default();
+        assert!(value.contains(part), "{name}: {value}");
+    }
+    let answer = preflight("https://shop.example").send().await;
+    assert_eq!(answer.status(), 403);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
 /// A configuration for an admin listener that others can reach.

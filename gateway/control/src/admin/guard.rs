@@ -5,16 +5,20 @@
 //! rebinding) is told by the `Host` header: a loopback listener answers to
 //! loopback names only. On any other address names are the operator's own, and
 //! every answer takes a token, which no browser sends by itself. A page that
-//! asks from elsewhere is told by its `Origin`.
+//! asks from elsewhere is told by its `Origin`, and refused unless the
+//! configuration names it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::cors;
 use super::envelope::failure;
+use crate::control::Control;
 
 /// Nothing but our own files, nothing inline, nowhere else. A page that needs
 /// another policy brings it.
@@ -23,42 +27,67 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'";
 
 /// What requests have to look like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(super) struct Guard {
     /// Whether only loopback names are answered to.
     only_local: bool,
+    /// Whose configuration says which pages of other origins may ask.
+    control: Arc<Control>,
+}
+
+/// Who asks, as far as the browser says.
+#[derive(Debug, PartialEq)]
+enum Asking {
+    /// No page, or one that came from here.
+    Own,
+    /// A page of an origin that the configuration names.
+    Friend(HeaderValue),
+    /// A page of another origin.
+    Stranger,
 }
 
 impl Guard {
-    /// For a listener at this address.
-    pub(super) fn of(listen: SocketAddr) -> Self {
+    pub(super) fn new(control: &Arc<Control>) -> Self {
+        let listen = control.publisher.snapshot().config.admin.listen;
         Self {
             only_local: listen.ip().is_loopback(),
+            control: Arc::clone(control),
         }
     }
 
-    fn refusal(self, headers: &HeaderMap) -> Option<Response> {
-        let forbid =
-            |code, message: &str| Some(failure(StatusCode::FORBIDDEN, code, message.to_owned()));
-        if self.only_local && !is_local(headers) {
-            let message = "this listener answers to localhost and loopback addresses only";
-            return forbid("forbidden_host", message);
+    fn asking(&self, headers: &HeaderMap) -> Asking {
+        if is_same_origin(headers) {
+            return Asking::Own;
         }
-        if !is_same_origin(headers) {
-            return forbid("forbidden_origin", "pages of other origins may not ask");
-        }
-        None
+        asking_from_elsewhere(
+            headers,
+            &self.control.publisher.snapshot().config.admin.origins,
+        )
     }
 }
 
 /// Refuse whom the guard refuses, and add what keeps browsers in bounds to
 /// every answer.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let mut response = match guard.refusal(request.headers()) {
-        Some(refusal) => refusal,
-        None => next.run(request).await,
+    let headers = request.headers();
+    let asking = guard.asking(headers);
+    let mut response = if guard.only_local && !is_local(headers) {
+        let message = "this listener answers to localhost and loopback addresses only";
+        forbidden("forbidden_host", message)
+    } else {
+        match &asking {
+            Asking::Stranger => {
+                let message = "pages of other origins may not ask, but for those in admin.origins";
+                forbidden("forbidden_origin", message)
+            }
+            Asking::Friend(_) if cors::is_preflight(request.method(), headers) => cors::preflight(),
+            Asking::Friend(_) | Asking::Own => next.run(request).await,
+        }
     };
     let headers = response.headers_mut();
+    if let Asking::Friend(origin) = asking {
+        cors::allow(origin, headers);
+    }
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
@@ -67,6 +96,21 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
     policy.or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     response
+}
+
+fn forbidden(code: &'static str, message: &str) -> Response {
+    failure(StatusCode::FORBIDDEN, code, message.to_owned())
+}
+
+/// Whether the one origin is among the friends.
+fn asking_from_elsewhere(headers: &HeaderMap, friends: &[Arc<str>]) -> Asking {
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) if friends.iter().any(|friend| **friend == *origin) => {
+            Asking::Friend(origin.clone())
+        }
+        _ => Asking::Stranger,
+    }
 }
 
 /// Whether no page asks, or one that came from here.
@@ -187,6 +231,31 @@ mod tests {
             assert!(!asks(&[origin]), "{origin}");
         }
         assert!(!asks(&["http://localhost:9000", "http://localhost:9000"]));
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_may_ask_when_it_is_named_exactly() {
+        let friends = ["https://ops.example".into()];
+        let asks = |origins: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            asking_from_elsewhere(&headers, &friends)
+        };
+        let friend = HeaderValue::from_static("https://ops.example");
+        assert_eq!(asks(&["https://ops.example"]), Asking::Friend(friend));
+        for origin in [
+            "null",
+            "http://ops.example",
+            "https://ops.example:8443",
+            "https://ops.example.org",
+            "https://a.ops.example",
+        ] {
+            assert_eq!(asks(&[origin]), Asking::Stranger, "{origin}");
+        }
+        let twice = ["https://ops.example", "https://ops.example"];
+        assert_eq!(asks(&twice), Asking::Stranger);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! Whether who asks may have what is asked for.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -13,6 +12,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::failure;
+use super::listening::Peer;
 use super::openapi::{TOKEN, operations, refused};
 use crate::access::{Denied, Role, Who};
 use crate::control::Control;
@@ -76,7 +76,7 @@ fn describe(operation: &mut Operation, needed: Role) {
 
 async fn admit(
     State((control, needed)): State<(Arc<Control>, Needed)>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {

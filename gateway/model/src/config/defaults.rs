@@ -116,6 +116,8 @@ impl Default for Admin {
         Self {
             listen: "127.0.0.1:9000".to_owned(),
             data: "data".to_owned(),
+            origins: Vec::new(),
+            tls: None,
         }
     }
 }

@@ -50,6 +50,20 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The data folder: compile cache, plugin files, store.
     pub data: PathBuf,
+    /// Whose pages may ask beside its own, as browsers name them.
+    pub origins: Vec<Arc<str>>,
+    /// How it speaks TLS; none for plain HTTP.
+    pub tls: Option<AdminTls>,
+}
+
+/// How the admin listener speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminTls {
+    /// What it shows to clients.
+    pub certificate: CertificateFiles,
+    /// The authorities one of which has to have signed a client's certificate;
+    /// none: clients need no certificate.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// Where clients connect.

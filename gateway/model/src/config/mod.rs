@@ -37,8 +37,9 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
-    Admin, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits, Listener,
-    OnFault, PluginSource, Policy, PoolConfig, Retries, ServerConfig, Shadow, Timeouts, Tls,
+    Admin, AdminTls, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits,
+    Listener, OnFault, PluginSource, Policy, PoolConfig, Retries, ServerConfig, Shadow, Timeouts,
+    Tls,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -48,6 +48,10 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("a table for an array", "[pools.web.servers]\nhost = \"a\""),
     ("a text for a table", "limits = \"none\"\n[pools.web]\n@"),
+    (
+        "origins with a path and without a scheme",
+        "[admin]\norigins = [\n  \"https://ops.example\",\n  \"https://ops.example/page\",\n  \"*\",\n]\n[pools.web]\n@",
+    ),
     ("a date", "[pools.web]\n@\nhash_key = 2026-01-01"),
     (
         "a number beyond all numbers",

@@ -45,6 +45,9 @@ fn every_example_is_a_right_configuration() {
     for file in [
         "certs/example.com.pem",
         "certs/example.com.key",
+        "certs/admin.pem",
+        "certs/admin.key",
+        "certs/operators.pem",
         "plugins/mine.wasm",
     ] {
         let file = folder.path().join(file);

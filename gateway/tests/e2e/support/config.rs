@@ -17,6 +17,7 @@ pub(crate) struct Builder {
     top: String,
     workers: usize,
     admin: String,
+    admin_keys: String,
     listen: String,
     tls: Option<String>,
     pools: Vec<Pool>,
@@ -143,6 +144,13 @@ impl Builder {
         self
     }
 
+    /// More keys of the admin listener, as written.
+    pub(crate) fn admin_with(mut self, keys: &str) -> Self {
+        self.admin_keys += keys;
+        self.admin_keys += "\n";
+        self
+    }
+
     /// A file beside the configuration.
     pub(crate) fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.to_owned(), content.into()));
@@ -186,9 +194,9 @@ impl Builder {
     /// The configuration's text. The system chooses the ports.
     fn text(&self) -> String {
         let mut text = format!(
-            "{}[admin]\nlisten = \"{}\"\ndata = \"data\"\n[workers]\ncount = {}\n\
+            "{}[admin]\nlisten = \"{}\"\ndata = \"data\"\n{}[workers]\ncount = {}\n\
              [[listener]]\nname = \"plain\"\nlisten = \"{}\"\n",
-            self.top, self.admin, self.workers, self.listen,
+            self.top, self.admin, self.admin_keys, self.workers, self.listen,
         );
         if let Some(tls) = &self.tls {
             let listener = "[[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"";

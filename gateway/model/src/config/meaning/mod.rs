@@ -3,7 +3,9 @@
 //! reports everything; a configuration with any error is refused whole.
 
 mod address;
+mod admin;
 mod listener;
+mod origin;
 mod plugin;
 mod pool;
 mod report;
@@ -19,7 +21,7 @@ use self::report::Report;
 use super::defaults;
 use super::error::ConfigErrors;
 use super::key_path::KeyPath;
-use super::meant::{Admin, Config, Limits, Timeouts};
+use super::meant::{Config, Limits, Timeouts};
 use super::places::Places;
 use super::quantity::{Period, Size};
 use super::written;
@@ -39,7 +41,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let policies = plugin::policies(&written.policies, &names, &mut report);
     let declared = plugin::declared(&written.plugins, &mut report);
     let listeners = listener::listeners(&written.listeners, &mut report);
-    let admin = admin(&written.admin, &mut report);
+    let admin = admin::admin(&written.admin, &mut report);
     listener::refuse_sharing(&listeners, admin.as_ref(), &mut report);
     let workers = workers(written.workers.count, &mut report);
     let limits = limits(&written.limits, &top.key("limits"), &mut report);
@@ -78,13 +80,6 @@ fn default_pool(written: &written::Config, report: &mut Report<'_>) -> Option<Po
         report.unknown(&path, "pool", name, known);
     }
     index.map(|index| PoolIndex(index as u32))
-}
-
-fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option<Admin> {
-    let path = KeyPath::default().key("admin");
-    let listen = report.value(&path.key("listen"), listen_address(&written.listen))?;
-    let data = report.resolve(&path.key("data"), &written.data);
-    Some(Admin { listen, data })
 }
 
 fn workers(count: written::WorkerCount, report: &mut Report<'_>) -> usize {

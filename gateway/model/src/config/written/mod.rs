@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{Health, Pool, Retries, Server, ServerHealth};
-pub use server::{Admin, Certificate, Limits, Listener, Timeouts, Tls, Workers};
+pub use server::{Admin, AdminTls, Certificate, Limits, Listener, Timeouts, Tls, Workers};
 
 /// A Gatewright configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

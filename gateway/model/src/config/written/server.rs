@@ -16,6 +16,26 @@ pub struct Admin {
     /// The folder for compiled plugins and what else outlives a restart,
     /// relative to the file. It is made when it is missing.
     pub data: String,
+    /// Whose web pages may use the API beside the gateway's own, such as
+    /// `"https://ops.example"`. Default: nobody's.
+    pub origins: Vec<String>,
+    /// How it speaks TLS. Default: it speaks plain HTTP.
+    pub tls: Option<AdminTls>,
+}
+
+/// How the admin listener speaks TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdminTls {
+    /// The certificate chain in PEM, leaf first, relative to the file.
+    pub cert: String,
+    /// The private key in PEM (PKCS#8, PKCS#1 or SEC1), relative to the file.
+    pub key: String,
+    /// Certificates of authorities in PEM, relative to the file: only clients
+    /// with a certificate that one of them signed are let in. Default: clients
+    /// need no certificate.
+    #[serde(default)]
+    pub client_ca: Option<String>,
 }
 
 /// The threads that carry traffic.

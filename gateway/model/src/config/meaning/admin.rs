@@ -1,0 +1,39 @@
+//! The admin listener: its address, its TLS, and whose pages may ask.
+
+use super::address::listen_address;
+use super::origin::origin;
+use super::report::Report;
+use crate::config::key_path::KeyPath;
+use crate::config::meant::{Admin, AdminTls, CertificateFiles};
+use crate::config::written;
+
+pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option<Admin> {
+    let path = KeyPath::default().key("admin");
+    let listen = report.value(&path.key("listen"), listen_address(&written.listen));
+    let data = report.resolve(&path.key("data"), &written.data);
+    let origins = written.origins.iter().enumerate();
+    let origins = origins.filter_map(|(index, text)| {
+        let path = path.key("origins").index(index);
+        report.value(&path, origin(text))
+    });
+    let origins = origins.collect();
+    let tls = written.tls.as_ref();
+    let tls = tls.map(|written| tls_of(written, &path.key("tls"), report));
+    Some(Admin {
+        listen: listen?,
+        data,
+        origins,
+        tls,
+    })
+}
+
+fn tls_of(written: &written::AdminTls, path: &KeyPath, report: &mut Report<'_>) -> AdminTls {
+    let client_ca = written.client_ca.as_ref();
+    AdminTls {
+        certificate: CertificateFiles {
+            certificate: report.file(&path.key("cert"), &written.cert),
+            key: report.file(&path.key("key"), &written.key),
+        },
+        client_ca: client_ca.map(|file| report.file(&path.key("client_ca"), file)),
+    }
+}

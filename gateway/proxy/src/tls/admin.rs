@@ -1,0 +1,47 @@
+//! TLS of the admin listener: one certificate, and perhaps clients that have to
+//! show theirs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gatewright_model::config::AdminTls;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
+use rustls::{RootCertStore, ServerConfig};
+
+use super::{TlsError, chain, load, unreadable};
+
+/// What handshakes of the admin listener are done with.
+///
+/// # Errors
+///
+/// When a file does not hold what it should.
+pub fn admin_server_config(tls: &AdminTls) -> Result<Arc<ServerConfig>, TlsError> {
+    let certified = load(&tls.certificate)?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = match &tls.client_ca {
+        Some(authority) => builder.with_client_cert_verifier(signed_by(authority)?),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Takes clients whose certificate one of a file's authorities has signed, and
+/// no others.
+fn signed_by(authorities: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let what = "certificates of authorities";
+    let mut roots = RootCertStore::empty();
+    for certificate in chain(authorities, what)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| unreadable(authorities, what, &error))?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.map_err(|error| unreadable(authorities, what, &error))
+}

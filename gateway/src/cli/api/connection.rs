@@ -1,0 +1,113 @@
+//! A connection to an admin listener, in the clear or by TLS.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::ending::usage;
+use crate::traffic::tls::authorities;
+
+/// Whom to trust, and what to show, where the listener speaks TLS.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Trust {
+    /// The authorities, in PEM, that may have signed the gateway's certificate; the system's if
+    /// not given.
+    #[arg(long, env = "GATEWRIGHT_CA_CERT", value_name = "FILE", global = true)]
+    ca_cert: Option<PathBuf>,
+
+    /// The certificate to show, in PEM, where the gateway asks for one.
+    #[arg(
+        long,
+        env = "GATEWRIGHT_CLIENT_CERT",
+        value_name = "FILE",
+        global = true
+    )]
+    client_cert: Option<PathBuf>,
+
+    /// Its private key, in PEM.
+    #[arg(
+        long,
+        env = "GATEWRIGHT_CLIENT_KEY",
+        value_name = "FILE",
+        global = true
+    )]
+    client_key: Option<PathBuf>,
+}
+
+impl Trust {
+    /// Send a request to where its URL says, and wait for the answer's head.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> anyhow::Result<Response<Incoming>> {
+        let uri = request.uri();
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let (tls, usual) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => (Some(self.connector().map_err(usage)?), 443),
+            _ => {
+                let message = "--admin: write an URL that begins with http:// or https://";
+                return Err(usage(anyhow!(message)));
+            }
+        };
+        let port = uri.port_u16().unwrap_or(usual);
+        let stream = TcpStream::connect((host, port)).await?;
+        match tls {
+            Some(tls) => {
+                let name = ServerName::try_from(host.to_owned()).map_err(usage)?;
+                send(tls.connect(name, stream).await?, request).await
+            }
+            None => send(stream, request).await,
+        }
+    }
+
+    fn connector(&self) -> anyhow::Result<TlsConnector> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(authorities(self.ca_cert.as_deref())?);
+        let config = match (&self.client_cert, &self.client_key) {
+            (Some(cert), Some(key)) => {
+                let reading = || format!("reading {}", cert.display());
+                let chain = CertificateDer::pem_file_iter(cert).with_context(reading)?;
+                let chain = chain.collect::<Result<_, _>>().with_context(reading)?;
+                let reading = || format!("reading {}", key.display());
+                let key = PrivateKeyDer::from_pem_file(key).with_context(reading)?;
+                builder.with_client_auth_cert(chain, key)?
+            }
+            (None, None) => builder.with_no_client_auth(),
+            _ => return Err(anyhow!("--client-cert and --client-key go together")),
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+/// Send a request on a connection of its own.
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    mut request: Request<Full<Bytes>>,
+) -> anyhow::Result<Response<Incoming>> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let authority = request.uri().authority().map_or("", |it| it.as_str());
+    let host = HeaderValue::try_from(authority)?;
+    request.headers_mut().insert(HOST, host);
+    let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
+    *request.uri_mut() = path.parse::<Uri>()?;
+    Ok(sender.send_request(request).await?)
+}
