@@ -52,6 +52,8 @@ Environment:
   HEALTH_CHECK_INTERVAL    replaces the interval of health checks of a file
   GATEWRIGHT_ADMIN         the admin listener of the gateway to operate
   GATEWRIGHT_TOKEN         the access token to operate it with
+  GATEWRIGHT_CA_CERT, GATEWRIGHT_CLIENT_CERT, GATEWRIGHT_CLIENT_KEY
+                           whom to trust and what to show where it speaks TLS
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.")]
 struct Cli {

@@ -19,6 +19,7 @@ mod admin_pools;
 mod admin_servers;
 mod admin_store;
 mod admin_stream;
+mod admin_tls;
 mod client_trouble;
 mod drain;
 mod explain;

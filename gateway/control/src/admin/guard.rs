@@ -123,7 +123,7 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     };
     let host = headers.get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
-    // Over TLS there would be a proxy of the operator's in front.
+    // A proxy of the operator's in front may speak TLS where this does not.
     let asked = origin.strip_prefix("http://");
     let asked = asked.or_else(|| origin.strip_prefix("https://"));
     asked.is_some_and(|asked| asked.eq_ignore_ascii_case(host))
