@@ -8,10 +8,10 @@
 //! and `restart` what cannot go that way; `store` is what outlives a restart;
 //! `catalog` has the versions of plugins, `uploads` brings new ones, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
-//! back there when a version is quarantined;
-//! `access` is who may do what; `watcher` notices changed files; `events`
-//! remembers what happened; `overview` gathers the figures; `live` hands them to whoever
-//! watches; `admin` answers operators.
+//! back there when a version is quarantined; `access` is who may do what;
+//! `watcher` notices changed files; `events` remembers what happened; `overview`
+//! gathers the figures; `live` hands them to whoever watches; `admin` answers
+//! operators.
 //!
 //! What is absent on purpose: nothing here is on the way of a request. Were all
 //! of this to hang, traffic would flow on.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Events, Gateway, Pool, Upstream, Wire, eventually, plain, soon};
+use crate::support::{
+    Builder, Events, Gateway, Guest, Load, Pool, Upstream, Wire, eventually, misdeeds, plain, soon,
+};
 
 /// Streams that there may be at once.
 const MOST: usize = 64;
@@ -113,6 +115,31 @@ async fn a_refused_reload_is_told() {
             .expect("a reason")
             .contains("nonsense")
     );
+}
+
+#[tokio::test]
+async fn a_plugins_fault_and_its_quarantine_are_told() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let component = Guest::balancer_that(misdeeds::TRAP).build();
+    let pool = Pool::of(&[&a, &b]).with("balancer", "\"mine\"");
+    let builder = Builder::new().plugin("mine", component).pool(pool);
+    let gateway = builder.start().await;
+    let mut events = Events::of(&gateway, None).await;
+    let load = Load::on(gateway.address(), "/");
+    let fault = events.find("plugin", |_| true).await;
+    assert_eq!(
+        (&fault["plugin"], &fault["role"]),
+        (&json!("mine"), &json!("balancer"))
+    );
+    assert_eq!(
+        (&fault["happening"], &fault["pool"]),
+        (&json!("faulted"), &json!("web"))
+    );
+    assert_eq!(fault["fault"], "the plugin trapped");
+    let is_quarantine = |data: &Value| data["happening"] == "quarantined";
+    let quarantine = events.find("plugin", is_quarantine).await;
+    assert_eq!(quarantine["version"], fault["version"]);
+    load.stop_without_failure().await;
 }
 
 /// How the event begins that tells of missed ones.
