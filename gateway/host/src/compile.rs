@@ -206,14 +206,17 @@ fn failed(status: ExitStatus, reason: &[u8]) -> CompileError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
-    /// A script in the child's place.
+    /// A script in the child's place. Another process writes the program: what
+    /// this one has open for writing, a child that another test starts has open
+    /// too for a moment, and nobody can run it meanwhile.
     fn child(script: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        let program = folder.path().join("compiler");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        let (text, program) = (folder.path().join("text"), folder.path().join("compiler"));
+        std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let mut install = Command::new("install");
+        let installed = install.args(["-m", "700"]).arg(&text).arg(&program);
+        assert!(installed.status().unwrap().success());
         (folder, program)
     }
 

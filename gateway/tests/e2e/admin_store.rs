@@ -263,3 +263,26 @@ async fn an_algorithm_whose_plugin_is_broken_since_is_left_out() {
     let config = gateway.api("/api/config").await;
     assert_eq!(config["leftOut"][0]["key"], "pools.web.balancer");
 }
+
+#[tokio::test]
+async fn a_full_disk_refuses_changes_until_there_is_room_and_loses_none() {
+    let a = Upstream::named("a").await;
+    let mut gateway = before(&a).await;
+    gateway.change("POST", "/api/servers", somewhere(1)).await;
+    gateway.limit_files(Some(0));
+    let refusal = gateway.call("POST", "/api/servers").json(&somewhere(2));
+    let refusal = refusal.send().await;
+    assert_eq!(refusal.status(), 507, "{refusal:?}");
+    assert_eq!(refusal.json()["error"]["code"], "not_kept");
+    let again = gateway
+        .call("POST", "/api/servers")
+        .json(&somewhere(60_000));
+    assert_eq!(again.send().await.status(), 507);
+    assert_eq!(gateway.get("/").await.text(), "a", "traffic goes on");
+    gateway.limit_files(None);
+    let late = somewhere(60_001);
+    gateway.change("POST", "/api/servers", late).await;
+    gateway.restart().await;
+    let servers = weights(&gateway).await;
+    assert_eq!(servers.len(), 3, "{servers:?}");
+}

@@ -88,6 +88,12 @@ impl Gateway {
         child.wait().expect("it is our child");
     }
 
+    /// Let no file of it grow beyond this size: a full disk. None lifts that.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let process = self.child.lock().expect("no panic").id();
+        run::limit_files(process, bytes.unwrap_or(libc::RLIM_INFINITY));
+    }
+
     async fn serves(&mut self) {
         within(
             STARTING,

@@ -1,6 +1,7 @@
 //! The binary as a process.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -13,7 +14,16 @@ pub(crate) type Log = Arc<Mutex<String>>;
 
 /// Run the binary in a folder, apart from the environment's settings.
 pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            // A file that may not grow fails to be written, as on a full disk.
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let mut child = command
         .args(arguments)
         .current_dir(folder)
         .env_remove("PORT")
@@ -49,6 +59,19 @@ pub(crate) fn signal(process: u32, signal: i32) {
     // SAFETY: `kill` touches no memory; the process is our child, not yet waited for.
     let sent = unsafe { libc::kill(process, signal) };
     assert_eq!(sent, 0, "the gateway has ended already");
+}
+
+/// Limit the size to which files of a process that we have started may grow.
+pub(crate) fn limit_files(process: u32, bytes: u64) {
+    let process = i32::try_from(process).expect("a process id");
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    let before = std::ptr::null_mut();
+    // SAFETY: it reads `limit`, and writes nothing since `before` is null.
+    let set = unsafe { libc::prlimit(process, libc::RLIMIT_FSIZE, &raw const limit, before) };
+    assert_eq!(set, 0, "the limit cannot be set");
 }
 
 /// Run the binary until it ends by itself: its exit code and what it wrote.
