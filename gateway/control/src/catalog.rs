@@ -13,7 +13,7 @@ use gatewright_model::id::{Digest, PluginName};
 use crate::seats::SeatName;
 use crate::store::{Histories, Record, Step, Store, StoreError, VersionRecord, Versions};
 
-pub(crate) use named::{Naming, naming, policy};
+pub(crate) use named::{Naming, naming};
 
 /// Hexadecimal digits that name a version, at least.
 const PREFIX: usize = 8;

@@ -94,6 +94,7 @@ fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let HostEvent {
         role,
         pool,
+        policy,
         plugin,
         part,
         version,
@@ -105,6 +106,9 @@ fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if let Some(pool) = pool {
         write!(f, " of pool {pool}")?;
+    }
+    if let Some(policy) = policy {
+        write!(f, " {policy}")?;
     }
     match happening {
         Happening::Faulted { fault, .. } => write!(f, "): {fault}"),

@@ -6,7 +6,7 @@ use gatewright_model::config::{Config, Key, Override};
 use crate::change::{Change, Edit, Recorded, Refusal};
 use crate::control::Control;
 use crate::desired::{Desired, Draft};
-use crate::seats::{SeatName, decide_alike, written};
+use crate::seats::{SeatName, decide_alike};
 use crate::store::{Record, Restore, Step};
 
 /// Steps that are kept of each seat; the oldest go first.
@@ -28,7 +28,7 @@ impl Control {
             let key = seat.key();
             edits.iter().any(|edit| edit.key().touches(&key))
         };
-        let changed = SeatName::all(in_force).into_iter().filter(|seat| {
+        let changed = seats(in_force, wanted).into_iter().filter(|seat| {
             let (before, after) = (seat.binding(in_force), seat.binding(wanted));
             recorded.back.as_ref() == Some(seat) || is_edited(seat) && !decide_alike(before, after)
         });
@@ -74,6 +74,18 @@ impl Control {
     }
 }
 
+/// The seats that are in force, and of those that are wanted the policies':
+/// a pool's come with the pool and have no past before it.
+fn seats(in_force: &Config, wanted: &Config) -> Vec<SeatName> {
+    let mut seats = SeatName::all(in_force);
+    for seat in SeatName::all(wanted) {
+        if matches!(seat, SeatName::Policy(_)) && !seats.contains(&seat) {
+            seats.push(seat);
+        }
+    }
+    seats
+}
+
 /// What is bound in a seat now. What stands beside it is not restored with it.
 fn step(desired: &Desired, in_force: &Config, seat: &SeatName) -> Step {
     let bound = seat.binding(in_force);
@@ -83,7 +95,7 @@ fn step(desired: &Desired, in_force: &Config, seat: &SeatName) -> Step {
         Some(bound) => {
             let mut alone = bound.clone();
             (alone.canary, alone.shadow) = (None, None);
-            Restore::Binding(written(&alone))
+            Restore::Binding(seat.written_as(&alone, in_force))
         }
     };
     Step {

@@ -5,7 +5,6 @@ use std::io;
 
 use gatewright_host::{PrepareError, Refusal};
 use gatewright_model::config::{ConfigError, ConfigErrors, Listener};
-use gatewright_model::role::Role;
 use gatewright_model::snapshot::SnapshotError;
 use gatewright_proxy::{BindError, TlsError};
 
@@ -61,12 +60,8 @@ impl Wanted {
     /// A plugin that cannot be seated.
     pub(crate) fn prepare_error(&self, error: &PrepareError) -> ConfigErrors {
         let PrepareError { place, refusal } = error;
-        let plugin = &place.plugin;
-        // A policy's place in the file is not what it is called.
-        let (key, whose) = match place.role {
-            Role::RequestPolicy | Role::ResponsePolicy => ("policy".to_owned(), place.to_string()),
-            _ => (place.to_string(), format!("plugin \"{plugin}\"")),
-        };
+        let key = place.to_string();
+        let whose = format!("plugin \"{}\"", place.plugin);
         match refusal {
             Refusal::Config { key: inner, reason } => self.error(
                 &format!("{key}.config"),

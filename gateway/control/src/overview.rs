@@ -10,7 +10,7 @@ use std::time::Duration;
 use gatewright_host::{Figure, Part};
 use gatewright_model::endpoint::Health;
 use gatewright_model::histogram::Reading;
-use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PoolName};
+use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
 use gatewright_model::role::Role;
 
 pub(crate) use gather::{gather, plugin, server, state, workers_at};
@@ -111,8 +111,8 @@ pub struct PluginFigures {
     pub role: Role,
     /// The pool that it decides for; none for policies and the router.
     pub pool: Option<PoolName>,
-    /// Which of several policies that are the same plugin, counted from 0.
-    pub ordinal: usize,
+    /// The policy's name; none for what is no policy.
+    pub policy: Option<PolicyName>,
     /// What it is there for.
     pub part: Part,
     /// The version.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use gatewright_host::{Host, Place, Plan, PrepareError, Prepared};
+use gatewright_host::{Host, Plan, PrepareError, Prepared};
 use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
@@ -21,6 +21,7 @@ use crate::desired::Wanted;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Events, Happened};
 use crate::resolving::resolve_new;
+use crate::seats::SeatName;
 use crate::store::{Edited, Store};
 
 /// What a change came to.
@@ -274,20 +275,11 @@ async fn ready(
     let prepared = prepare(host, &next, plan.cloned()).await;
     let prepared = prepared.map_err(|error| wanted.error("", "", error.to_string()))?;
     let prepared = prepared.map_err(|error| PublishError::Plugin {
-        key: key_of(&error.place),
+        key: SeatName::of_place(&error.place).key(),
         errors: wanted.prepare_error(&error),
     })?;
     resolve_new(&next).await;
     Ok(Ready { next, prepared })
-}
-
-/// The key of a plugin's place.
-fn key_of(place: &Place) -> Key {
-    let role = place.role.to_string();
-    match &place.pool {
-        Some(pool) => Key::pool(pool.as_str()).then(&role),
-        None => Key::top(&role),
-    }
 }
 
 /// Prepare a snapshot's plugins on a thread that may block: it reads files and

@@ -12,14 +12,12 @@ use serde_json::Value;
 use crate::change::{Author, Change, Edit, Recorded, Refusal};
 use crate::control::Control;
 use crate::history::is_overridden;
-use crate::seats::{SeatName, written};
+use crate::seats::SeatName;
 
 impl Control {
     /// Take back what an event says was quarantined, if the API has set it.
     pub(crate) async fn retreat(self: &Arc<Self>, event: &HostEvent) {
-        let Some(seat) = SeatName::of_event(event) else {
-            return;
-        };
+        let seat = SeatName::of_event(event);
         let in_force = Arc::clone(&self.publisher.snapshot().config);
         if self.step_back(&in_force, &seat, event).is_none() {
             return;
@@ -73,7 +71,7 @@ impl Control {
             }
             _ => return None,
         }
-        Some(Ok(without(seat, target, written(&rest))))
+        Some(Ok(without(seat, target, seat.written_as(&rest, config))))
     }
 }
 

@@ -1,10 +1,11 @@
-//! The seats of the chain that the API names: each pool's balancer and affinity
-//! and the router; and what is bound there.
+//! The seats of the chain as the API names them: the policies, the router, each
+//! pool's affinity and balancer; and what is bound there.
 
 use std::fmt;
 
-use gatewright_host::HostEvent;
-use gatewright_model::config::{Binding, Config, Key, Period};
+use gatewright_host::{HostEvent, Place};
+use gatewright_model::config::{Binding, Config, Key, OnFault, Period, Policy};
+use gatewright_model::id::{PolicyName, PoolName};
 use gatewright_model::role::Role;
 use serde_json::{Value, json};
 
@@ -13,101 +14,168 @@ use crate::change::Refusal;
 /// What stands for the pool of a seat that is no pool's.
 const NO_POOL: &str = "-";
 
-/// A seat: `web/balancer`, `web/affinity`, `-/router`.
+/// What a policy's name stands behind.
+const POLICY: &str = "policy.";
+
+/// A seat: `web/balancer`, `web/affinity`, `-/router`, `-/policy.NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SeatName {
-    pub(crate) role: Role,
-    /// Its pool; none for the router's.
-    pub(crate) pool: Option<String>,
+pub(crate) enum SeatName {
+    /// The policy of a name.
+    Policy(String),
+    Router,
+    /// A pool's.
+    Affinity(String),
+    /// A pool's.
+    Balancer(String),
 }
 
 impl SeatName {
     /// The seat that a path names.
     pub(crate) fn of_path(pool: &str, role: &str) -> Result<Self, Refusal> {
-        let named = match (pool, role) {
-            (NO_POOL, "router") => Some((Role::Router, None)),
-            (NO_POOL, _) => None,
-            (pool, "balancer") => Some((Role::Balancer, Some(pool.to_owned()))),
-            (pool, "affinity") => Some((Role::Affinity, Some(pool.to_owned()))),
-            _ => None,
-        };
-        let (role, pool) = named.ok_or_else(|| {
-            let message = format!(
-                "there is no seat {pool}/{role}; there is POOL/balancer, POOL/affinity and \
-                 {NO_POOL}/router, and policies are the configuration file's"
-            );
-            Refusal::NotFound(message)
-        })?;
-        Ok(Self { role, pool })
+        match (pool, role, role.strip_prefix(POLICY)) {
+            (NO_POOL, "router", _) => Ok(Self::Router),
+            (NO_POOL, _, Some(policy)) if !policy.is_empty() => Ok(Self::Policy(policy.to_owned())),
+            (NO_POOL, ..) => Err(no_such(pool, role)),
+            (pool, "balancer", _) => Ok(Self::Balancer(pool.to_owned())),
+            (pool, "affinity", _) => Ok(Self::Affinity(pool.to_owned())),
+            _ => Err(no_such(pool, role)),
+        }
     }
 
-    /// The seat that an event is about; none for a policy's.
-    pub(crate) fn of_event(event: &HostEvent) -> Option<Self> {
-        let is_policy = matches!(event.role, Role::RequestPolicy | Role::ResponsePolicy);
-        (!is_policy).then(|| Self {
-            role: event.role,
-            pool: event.pool.as_ref().map(ToString::to_string),
-        })
+    /// The seat of a role: a policy's by its name, a pool's by the pool's.
+    pub(crate) fn new(role: Role, pool: Option<&PoolName>, policy: Option<&PolicyName>) -> Self {
+        let pool = || pool.map(ToString::to_string).unwrap_or_default();
+        match role {
+            Role::RequestPolicy | Role::ResponsePolicy => {
+                Self::Policy(policy.map(ToString::to_string).unwrap_or_default())
+            }
+            Role::Router => Self::Router,
+            Role::Affinity => Self::Affinity(pool()),
+            Role::Balancer => Self::Balancer(pool()),
+        }
     }
 
-    /// The seats of a configuration, filled or not: the router's, then pool by
-    /// pool.
+    /// The seat of a plugin's place.
+    pub(crate) fn of_place(place: &Place) -> Self {
+        Self::new(place.role, place.pool.as_ref(), place.policy.as_ref())
+    }
+
+    /// The seat that an event is about.
+    pub(crate) fn of_event(event: &HostEvent) -> Self {
+        Self::new(event.role, event.pool.as_ref(), event.policy.as_ref())
+    }
+
+    /// The seats of a configuration, filled or not, in the order of a request's
+    /// way: policies, the router, then pool by pool.
     pub(crate) fn all(config: &Config) -> Vec<Self> {
-        let router = Self {
-            role: Role::Router,
-            pool: None,
-        };
+        let policies = config.policies.iter();
+        let policies = policies.map(|policy| Self::Policy(policy.name.to_string()));
         let pools = config.pools.iter().flat_map(|pool| {
-            [Role::Affinity, Role::Balancer].map(|role| Self {
-                role,
-                pool: Some(pool.name.to_string()),
-            })
+            let name = || pool.name.to_string();
+            [Self::Affinity(name()), Self::Balancer(name())]
         });
-        std::iter::once(router).chain(pools).collect()
+        policies.chain([Self::Router]).chain(pools).collect()
     }
 
     /// Its key in the configuration.
     pub(crate) fn key(&self) -> Key {
-        match &self.pool {
-            Some(pool) => Key::pool(pool).then(&self.role.to_string()),
-            None => Key::top(&self.role.to_string()),
+        match self {
+            Self::Policy(policy) => Key::policy(policy),
+            Self::Router => Key::top("router"),
+            Self::Affinity(pool) => Key::pool(pool).then("affinity"),
+            Self::Balancer(pool) => Key::pool(pool).then("balancer"),
+        }
+    }
+
+    /// Its pool; none for what is no pool's.
+    pub(crate) fn pool(&self) -> Option<&str> {
+        match self {
+            Self::Policy(_) | Self::Router => None,
+            Self::Affinity(pool) | Self::Balancer(pool) => Some(pool),
         }
     }
 
     /// What is bound there; none when nothing is.
     pub(crate) fn binding<'c>(&self, config: &'c Config) -> Option<&'c Binding> {
-        let Some(name) = &self.pool else {
-            return Some(&config.router);
-        };
-        let mut pools = config.pools.iter();
-        let pool = pools.find(|pool| pool.name.as_str() == name)?;
-        match self.role {
-            Role::Affinity => pool.affinity.as_ref(),
-            _ => Some(&pool.balancer),
+        let pool = |name: &str| config.pools.iter().find(|pool| pool.name.as_str() == name);
+        match self {
+            Self::Policy(name) => policy(config, name).map(|policy| &policy.binding),
+            Self::Router => Some(&config.router),
+            Self::Affinity(name) => pool(name)?.affinity.as_ref(),
+            Self::Balancer(name) => pool(name).map(|pool| &pool.balancer),
         }
     }
 
-    /// [`Self::binding`] of a seat that must be there.
+    /// [`Self::binding`] of a seat that must be there, be it empty. A policy's
+    /// is there as soon as somebody names it.
     pub(crate) fn found<'c>(&self, config: &'c Config) -> Result<Option<&'c Binding>, Refusal> {
-        let is_there = |name: &String| config.pools.iter().any(|pool| pool.name.as_str() == name);
-        match &self.pool {
+        let is_there = |name: &str| config.pools.iter().any(|pool| pool.name.as_str() == name);
+        match self.pool() {
             Some(pool) if !is_there(pool) => {
                 Err(Refusal::NotFound(format!("there is no pool {pool}")))
             }
             _ => Ok(self.binding(config)),
         }
     }
+
+    /// [`Self::found`] of a seat that must be filled, where a policy's may not
+    /// be there.
+    pub(crate) fn shown(&self, config: &Config) -> Result<(), Refusal> {
+        match (self, self.found(config)?) {
+            (Self::Policy(name), None) => {
+                Err(Refusal::NotFound(format!("there is no policy {name}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is bound there as a file would say it.
+    pub(crate) fn written(&self, config: &Config) -> Option<Value> {
+        let binding = self.binding(config)?;
+        Some(self.written_as(binding, config))
+    }
+
+    /// [`Self::written`], were this the binding.
+    pub(crate) fn written_as(&self, binding: &Binding, config: &Config) -> Value {
+        let mut written = written(binding);
+        let Self::Policy(name) = self else {
+            return written;
+        };
+        written["name"] = json!(name);
+        written["role"] = json!(binding.role);
+        let on_fault = policy(config, name).map_or(OnFault::Deny, |policy| policy.on_fault);
+        written["on_fault"] = json!(on_fault.to_string());
+        written
+    }
+}
+
+fn no_such(pool: &str, role: &str) -> Refusal {
+    let message = format!(
+        "there is no seat {pool}/{role}; there is POOL/balancer, POOL/affinity, \
+         {NO_POOL}/router and {NO_POOL}/{POLICY}NAME"
+    );
+    Refusal::NotFound(message)
+}
+
+/// The policy of a name.
+pub(crate) fn policy<'c>(config: &'c Config, name: &str) -> Option<&'c Policy> {
+    let mut policies = config.policies.iter();
+    policies.find(|policy| policy.name.as_str() == name)
 }
 
 impl fmt::Display for SeatName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pool = self.pool.as_deref().unwrap_or(NO_POOL);
-        write!(f, "{pool}/{}", self.role)
+        match self {
+            Self::Policy(policy) => write!(f, "{NO_POOL}/{POLICY}{policy}"),
+            Self::Router => write!(f, "{NO_POOL}/router"),
+            Self::Affinity(pool) => write!(f, "{pool}/affinity"),
+            Self::Balancer(pool) => write!(f, "{pool}/balancer"),
+        }
     }
 }
 
-/// A binding as a file would say it.
-pub(crate) fn written(binding: &Binding) -> Value {
+/// What a file says of any binding.
+fn written(binding: &Binding) -> Value {
     let mut written = json!({
         "plugin": binding.plugin.as_str(),
         "deadline": Period(binding.deadline).to_string(),

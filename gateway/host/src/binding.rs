@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatewright_model::id::{Digest, PluginName, PoolName, Slot};
+use gatewright_model::id::{Digest, PluginName, PolicyName, PoolName, Slot};
 use gatewright_model::role::{Grant, Role};
 
 use crate::event::{Happening, HostEvent};
@@ -34,8 +34,8 @@ pub struct Place {
     pub pool: Option<PoolName>,
     /// The plugin.
     pub plugin: PluginName,
-    /// Which of several policies that are the same plugin, counted from 0.
-    pub ordinal: usize,
+    /// The policy's name; none for what is no policy.
+    pub policy: Option<PolicyName>,
     /// What the plugin is there for.
     pub part: Part,
 }
@@ -65,17 +65,10 @@ impl fmt::Display for Part {
 impl fmt::Display for Place {
     /// As the configuration's key path, such as `pools.web.balancer`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.role, &self.pool) {
-            (Role::Router, _) => f.write_str("router"),
-            (Role::RequestPolicy | Role::ResponsePolicy, _) => {
-                write!(f, "policy \"{}\"", self.plugin)?;
-                match self.ordinal {
-                    0 => Ok(()),
-                    ordinal => write!(f, " (number {})", ordinal + 1),
-                }
-            }
-            (role, Some(pool)) => write!(f, "pools.{pool}.{role}"),
-            (role, None) => write!(f, "{role}"),
+        match (&self.pool, &self.policy) {
+            (Some(pool), _) => write!(f, "pools.{pool}.{}", self.role),
+            (None, Some(policy)) => write!(f, "policy.{policy}"),
+            (None, None) => write!(f, "{}", self.role),
         }?;
         match self.part {
             Part::Active => Ok(()),
@@ -359,6 +352,7 @@ impl Binding {
         HostEvent {
             role: place.role,
             pool: place.pool.clone(),
+            policy: place.policy.clone(),
             plugin: place.plugin.clone(),
             part: place.part,
             version: self.terms.version,

@@ -1,6 +1,6 @@
 //! What a host tells of its plugins while traffic flows.
 
-use gatewright_model::id::{Digest, PluginName, PoolName};
+use gatewright_model::id::{Digest, PluginName, PolicyName, PoolName};
 use gatewright_model::role::Role;
 
 use crate::binding::Part;
@@ -13,6 +13,8 @@ pub struct HostEvent {
     pub role: Role,
     /// The seat's pool; none for policies and the router.
     pub pool: Option<PoolName>,
+    /// The policy's name; none for what is no policy.
+    pub policy: Option<PolicyName>,
     /// The plugin.
     pub plugin: PluginName,
     /// What it is there for.

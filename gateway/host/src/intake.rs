@@ -146,7 +146,7 @@ impl Host {
                 role,
                 pool: pool.map(|pool| pool.name.clone()),
                 plugin: plugin.clone(),
-                ordinal: 0,
+                policy: None,
                 part: Part::Active,
             },
             version: version.digest,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::config;
-use gatewright_model::id::{Digest, PluginName, PoolName};
+use gatewright_model::id::{Digest, PluginName, PolicyName, PoolName};
 use gatewright_model::pool::Pool;
 use gatewright_model::role::{Grant, Role};
 use gatewright_model::snapshot::Snapshot;
@@ -52,24 +52,22 @@ impl<'a> Preparation<'a> {
     pub(crate) fn run(mut self) -> Result<Prepared, PrepareError> {
         let config = Arc::clone(&self.snapshot.config);
         let (mut policies, mut finishers) = (Vec::new(), Vec::new());
-        for (index, policy) in config.policies.iter().enumerate() {
-            let same = |other: &&config::Policy| other.binding.plugin == policy.binding.plugin;
-            let ordinal = config.policies[..index].iter().filter(same).count();
-            let draft = self.draft(&policy.binding, None, ordinal)?;
+        for policy in &config.policies {
+            let draft = self.draft(&policy.binding, None, Some(&policy.name))?;
             match draft.active.binding.role() {
                 Role::ResponsePolicy => finishers.push(draft),
                 _ => policies.push((draft, policy.on_fault)),
             }
         }
-        let router = self.draft(&config.router, None, 0)?;
+        let router = self.draft(&config.router, None, None)?;
         let mut pools = Vec::new();
         for pool in &Arc::clone(self.snapshot).pools {
             self.enter_pool(pool);
             let affinity = pool.config.affinity.as_ref();
             let affinity = affinity
-                .map(|binding| self.draft(binding, Some(pool), 0))
+                .map(|binding| self.draft(binding, Some(pool), None))
                 .transpose()?;
-            let balancer = self.draft(&pool.config.balancer, Some(pool), 0)?;
+            let balancer = self.draft(&pool.config.balancer, Some(pool), None)?;
             pools.push((affinity, balancer));
         }
         let drafts = Drafts {
@@ -102,13 +100,13 @@ impl<'a> Preparation<'a> {
         &mut self,
         binding: &config::Binding,
         pool: Option<&Arc<Pool>>,
-        ordinal: usize,
+        policy: Option<&PolicyName>,
     ) -> Result<SeatDraft, PrepareError> {
         let mut place = Place {
             role: binding.role,
             pool: pool.map(|pool| pool.name.clone()),
             plugin: binding.plugin.clone(),
-            ordinal,
+            policy: policy.cloned(),
             part: Part::Active,
         };
         let active = self.active(&mut place, binding, pool);

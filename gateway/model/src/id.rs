@@ -76,6 +76,11 @@ macro_rules! name {
 }
 
 name! {
+    /// A policy's name in the configuration, no other policy's.
+    PolicyName
+}
+
+name! {
     /// A pool's name in the configuration.
     PoolName
 }

@@ -18,8 +18,8 @@ use crate::ending::usage;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A version is named by the SHA-256 of its component, or by its first 8 digits or
-more. It decides nothing before it is activated, by POOL/balancer, POOL/affinity
-or -/router. Changes are in force when the command ends, and outlive a restart;
+more. It decides nothing before it is activated, at POOL/balancer, POOL/affinity,
+-/router or -/policy.NAME, where NAME is any name for a new policy. Changes are in force when the command ends, and outlive a restart;
 no request fails by them.
 
 Environment:
@@ -98,6 +98,12 @@ enum Command {
         #[arg(value_name = "POOL/ROLE")]
         seat: String,
     },
+    /// Bind nothing in a policy's or an affinity's seat any more.
+    Unbind {
+        /// The seat, such as -/policy.guard.
+        #[arg(value_name = "POOL/ROLE")]
+        seat: String,
+    },
     /// Delete a plugin, or one of its versions, that is bound nowhere.
     Delete {
         /// The plugin.
@@ -137,6 +143,10 @@ pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
         Command::Promote { seat } => promote(api, seat),
         Command::Rollback { seat } => {
             let call = Call::new(Method::POST, format!("{}/rollback", path_of(seat)?));
+            api.change(call, |data| bound(seat, data))
+        }
+        Command::Unbind { seat } => {
+            let call = Call::new(Method::DELETE, path_of(seat)?);
             api.change(call, |data| bound(seat, data))
         }
         Command::Delete { name, digest } => delete(api, name, digest.as_deref()),
@@ -212,7 +222,7 @@ fn path(name: &str, rest: &str) -> String {
 fn path_of(seat: &str) -> anyhow::Result<String> {
     let (pool, role) = seat.split_once('/').ok_or_else(|| {
         usage(anyhow!(
-            "{seat:?} is no seat; write POOL/balancer, POOL/affinity or -/router"
+            "{seat:?} is no seat; write POOL/balancer, POOL/affinity, -/router or -/policy.NAME"
         ))
     })?;
     Ok(format!("/api/bindings/{}/{}", escaped(pool), escaped(role)))

@@ -318,7 +318,7 @@ async fn a_binding_that_cannot_be_changes_nothing() {
         assert_eq!(refused["field"], field, "{binding}: {refused}");
     }
     let wanted = json!({ "version": digest });
-    for unknown in ["no/balancer", "web/router", "-/balancer", "-/policy.mine"] {
+    for unknown in ["no/balancer", "web/router", "-/balancer", "-/policy."] {
         let call = gateway.call("PUT", &format!("/api/bindings/{unknown}"));
         assert_eq!(call.json(&wanted).refused(404).await["code"], "not_found");
     }
@@ -358,6 +358,115 @@ async fn affinity_and_router_are_seats_too() {
     let seats = seats.as_array().expect("seats").iter();
     let names: Vec<_> = seats.map(|seat| seat["binding"].clone()).collect();
     assert_eq!(names, ["-/router", "web/balancer"]);
+}
+
+/// A policy that answers with this status where the path is not `/`.
+fn answering(status: u16) -> Vec<u8> {
+    let answer = format!(
+        "(i32.store8 (i32.const 16) (i32.const 1)) \
+         (i32.store16 (i32.const 18) (i32.const {status})) (return (i32.const 16))"
+    );
+    Guest::policy_that(&answer).build()
+}
+
+async fn status(gateway: &Gateway) -> u16 {
+    gateway.get("/x").await.status()
+}
+
+#[tokio::test]
+async fn policies_come_go_and_are_taken_back() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let mut gateway = gateway([&a, &b]).await;
+    let guard = "/api/bindings/-/policy.guard";
+    let back = "/api/bindings/-/policy.guard/rollback";
+    assert_eq!(
+        gateway.call("GET", guard).refused(404).await["code"],
+        "not_found"
+    );
+    let first = gateway.upload("guard", answering(403)).await;
+    let second = gateway.upload("guard", answering(401)).await;
+    let bound = gateway
+        .change("PUT", guard, json!({ "plugin": "guard" }))
+        .await;
+    assert_eq!(bound["binding"], "-/policy.guard");
+    assert_eq!(bound["role"], "request-policy");
+    assert_eq!(bound["onFault"], "deny");
+    assert_eq!(bound["version"], first.as_str());
+    assert_eq!(status(&gateway).await, 403);
+    let plugin = gateway.call("DELETE", "/api/plugins/guard");
+    assert_eq!(plugin.refused(409).await["code"], "conflict");
+    let wanted = json!({ "version": second, "onFault": "allow" });
+    let bound = gateway.change("PUT", guard, wanted).await;
+    assert_eq!(bound["onFault"], "allow");
+    assert_eq!(status(&gateway).await, 401);
+    gateway.restart().await;
+    assert_eq!(status(&gateway).await, 401);
+    gateway.change("POST", back, Value::Null).await;
+    assert_eq!(status(&gateway).await, 403);
+    gateway.change("DELETE", guard, Value::Null).await;
+    assert_eq!(status(&gateway).await, 200);
+    assert_eq!(
+        gateway.call("DELETE", guard).refused(404).await["code"],
+        "not_found"
+    );
+    gateway.change("POST", back, Value::Null).await;
+    assert_eq!(status(&gateway).await, 403);
+    // To before it was first bound.
+    gateway.change("POST", back, Value::Null).await;
+    assert_eq!(status(&gateway).await, 200);
+    assert_eq!(
+        gateway.call("POST", back).refused(409).await["code"],
+        "conflict"
+    );
+}
+
+#[tokio::test]
+async fn a_policy_of_the_file_has_a_canary_too_which_faults_and_is_taken_back() {
+    let server = Upstream::named("a").await;
+    let builder = Builder::new().plugin("guard", answering(403));
+    let builder = builder.with("[[policy]]\nplugin = \"guard\"\nname = \"door\"");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let door = "/api/bindings/-/policy.door";
+    let traps = Guest::policy_that(misdeeds::TRAP).build();
+    let traps = gateway.upload("guard", traps).await;
+    let canary = json!({ "canary": { "version": traps, "percent": 100 } });
+    gateway.change("PUT", door, canary).await;
+    eventually("the canary is taken back", async || {
+        assert_eq!(status(&gateway).await, 403);
+        gateway.api(door).await["canary"].is_null()
+    })
+    .await;
+    assert_eq!(actions(&gateway).await[0], "binding.rollback");
+    gateway.change("DELETE", door, Value::Null).await;
+    assert_eq!(status(&gateway).await, 200);
+    let bindings = gateway.api("/api/bindings").await;
+    assert_eq!(bindings[0]["binding"], "-/router");
+}
+
+#[tokio::test]
+async fn what_only_policies_have_and_what_must_be_bound_is_said() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let gateway = gateway([&a, &b]).await;
+    for (field, value) in [("onFault", "allow"), ("role", "request-policy")] {
+        let call = gateway.call("PUT", SEAT).json(&json!({ field: value }));
+        assert_eq!(call.refused(422).await["field"], field);
+    }
+    gateway.upload("guard", answering(403)).await;
+    for (binding, field) in [
+        (json!({ "plugin": "guard", "onFault": "maybe" }), "onFault"),
+        (json!({ "plugin": "guard", "role": "router" }), "role"),
+        (json!({ "plugin": "mine" }), "plugin"),
+    ] {
+        let call = gateway.call("PUT", "/api/bindings/-/policy.guard");
+        let refused = call.json(&binding).refused(422).await;
+        assert_eq!(refused["field"], field, "{refused}");
+    }
+    for seat in [SEAT, "/api/bindings/-/router"] {
+        assert_eq!(
+            gateway.call("DELETE", seat).refused(409).await["code"],
+            "conflict"
+        );
+    }
 }
 
 /// A component with a section that means nothing.

@@ -11,6 +11,7 @@ use axum::response::Response;
 use gatewright_host::{Binding as Seated, Part};
 use gatewright_model::config::Binding;
 use gatewright_model::id::Digest;
+use gatewright_model::role::Role;
 use gatewright_model::snapshot::Snapshot;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -24,12 +25,12 @@ use crate::change::Refusal;
 use crate::control::Control;
 use crate::history::is_overridden;
 use crate::overview;
-use crate::seats::SeatName;
+use crate::seats::{SeatName, policy};
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(one, change::put))
+        .routes(routes!(one, change::put, change::remove))
         .routes(routes!(change::back))
 }
 
@@ -56,6 +57,8 @@ struct Described {
     stand_in: Option<Digest>,
     /// In seconds.
     deadline: Option<f64>,
+    /// What becomes of a request when a policy faults: `deny` or `allow`.
+    on_fault: Option<String>,
     canary: Option<Beside>,
     shadow: Option<Beside>,
     /// `file`, which code stands for where there is none, or `api`.
@@ -97,8 +100,7 @@ impl Described {
         let seated = |part: Part| {
             let mut bindings = plan.bindings().iter();
             bindings.find(|binding| {
-                let pool = binding.pool().map(ToString::to_string);
-                binding.role() == seat.role && pool == seat.pool && binding.part() == part
+                binding.part() == part && SeatName::of_place(binding.place()) == *seat
             })
         };
         let active = seated(Part::Active);
@@ -107,8 +109,8 @@ impl Described {
         let steps = control.catalog.history(seat).into_iter().rev();
         Self {
             binding: seat.to_string(),
-            pool: seat.pool.clone(),
-            role: seat.role.to_string(),
+            pool: seat.pool().map(str::to_owned),
+            role: role(seat, bound),
             plugin: bound.map(|bound| bound.plugin.to_string()),
             version: active.map(|active| active.stands_in_for().unwrap_or(active.version())),
             pinned: bound.is_some_and(|bound| bound.version.is_some()),
@@ -117,6 +119,11 @@ impl Described {
                 .filter(|active| active.stands_in_for().is_some())
                 .map(|it| it.version()),
             deadline: bound.map(|bound: &Binding| bound.deadline.as_secs_f64()),
+            on_fault: match seat {
+                SeatName::Policy(name) => policy(&snapshot.config, name),
+                _ => None,
+            }
+            .map(|policy| policy.on_fault.to_string()),
             canary: canary.map(|canary| Beside {
                 version: canary.version,
                 percent: Some(canary.percent),
@@ -141,6 +148,18 @@ impl Described {
                 .collect(),
         }
     }
+}
+
+/// The role of who sits there, or would: a policy's is its own affair.
+fn role(seat: &SeatName, bound: Option<&Binding>) -> String {
+    let role = match (seat, bound) {
+        (_, Some(bound)) => bound.role,
+        (SeatName::Policy(_), None) => Role::RequestPolicy,
+        (SeatName::Router, None) => Role::Router,
+        (SeatName::Affinity(_), None) => Role::Affinity,
+        (SeatName::Balancer(_), None) => Role::Balancer,
+    };
+    role.to_string()
 }
 
 /// A version that was quarantined beside another is left out of its seat.
@@ -169,8 +188,8 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
 #[utoipa::path(
     get, path = "/api/bindings/{pool}/{role}", operation_id = "showBinding", tag = "bindings",
     params(
-        ("pool" = String, Path, description = "The pool; `-` for the router", example = "web"),
-        ("role" = String, Path, description = "`balancer`, `affinity` or `router`", example = "balancer"),
+        ("pool" = String, Path, description = "The pool; `-` for the router and policies", example = "web"),
+        ("role" = String, Path, description = "`balancer`, `affinity`, `router` or `policy.NAME`", example = "balancer"),
     ),
     responses(
         (status = OK, description = "What is bound", body = Success<Described>, headers(("ETag"))),
@@ -184,7 +203,7 @@ async fn one(
 ) -> Result<Response, Refusal> {
     let seat = SeatName::of_path(&pool, &role)?;
     let snapshot = control.publisher.snapshot();
-    seat.found(&snapshot.config)?;
+    seat.shown(&snapshot.config)?;
     let described = Described::of(&control, &snapshot, &seat);
     Ok(tagged(
         &control,

@@ -112,7 +112,7 @@ mod tests {
             name: "mine".into(),
             role: Role::Balancer,
             pool: Some("web".into()),
-            ordinal: 0,
+            policy: None,
             part: Part::Active,
             version: Digest([7; 32]),
             decisions: 41,

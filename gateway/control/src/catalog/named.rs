@@ -1,7 +1,7 @@
 //! Where a version is bound, or named.
 
 use gatewright_host::Part;
-use gatewright_model::config::{Binding, Config, Overlay, Policy};
+use gatewright_model::config::{Binding, Config, Overlay};
 use gatewright_model::id::{Digest, PluginName};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,18 +25,10 @@ pub(crate) struct Naming {
 pub(crate) fn naming(config: &Config, plugin: &PluginName) -> Vec<Naming> {
     let seats = SeatName::all(config).into_iter();
     let seats = seats.filter_map(|seat| Some((seat.to_string(), seat.binding(config)?)));
-    let policies = config.policies.iter();
-    let policies = policies.map(|Policy { binding, .. }| (policy(&binding.plugin), binding));
-    let bound = seats.chain(policies);
-    let bound = bound.filter(|(_, binding)| binding.plugin == *plugin);
+    let bound = seats.filter(|(_, binding)| binding.plugin == *plugin);
     bound
         .flat_map(|(seat, binding)| of(&seat, binding))
         .collect()
-}
-
-/// The name of a policy's seat.
-pub(crate) fn policy(plugin: &PluginName) -> String {
-    format!("-/policy.{plugin}")
 }
 
 fn of(seat: &str, binding: &Binding) -> Vec<Naming> {

@@ -121,7 +121,7 @@ pub(crate) fn plugin(binding: &Binding) -> PluginFigures {
         name: place.plugin.clone(),
         role: place.role,
         pool: place.pool.clone(),
-        ordinal: place.ordinal,
+        policy: place.policy.clone(),
         part: place.part,
         version: binding.version(),
         decisions: sum(|worker| &worker.decisions),

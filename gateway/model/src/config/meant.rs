@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::id::{Digest, EndpointId, PluginName, PoolIndex, PoolName};
+use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
 
 /// A whole configuration.
@@ -136,6 +136,8 @@ pub struct Shadow {
 /// A policy's binding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
+    /// Its name, no other policy's: what is written, or else the plugin's.
+    pub name: PolicyName,
     /// The plugin; its role is a request or a response policy, as the
     /// component exports. [`Role::RequestPolicy`] unless written otherwise.
     pub binding: Binding,
@@ -151,6 +153,16 @@ pub enum OnFault {
     Deny,
     /// It goes on.
     Allow,
+}
+
+impl fmt::Display for OnFault {
+    /// As a file would say it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        })
+    }
 }
 
 /// Where a plugin's component comes from and what it may do.

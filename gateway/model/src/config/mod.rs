@@ -13,6 +13,7 @@
 mod declared;
 mod defaults;
 mod document;
+mod element;
 mod environment;
 mod error;
 mod explain;

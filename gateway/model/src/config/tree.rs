@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::element;
 use super::error::{ConfigError, Place};
 use super::key_path::{KeyPath, Step};
 
@@ -36,6 +37,7 @@ impl Node {
             let next = match (&node.value, step) {
                 (Value::Table(table), Step::Key(key)) => table.get(key),
                 (Value::Array(array), Step::Index(index)) => array.get(*index),
+                (Value::Array(array), Step::Key(name)) => element::named(array, name),
                 _ => None,
             };
             match next {

@@ -103,6 +103,14 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\n@\n[[policy]]\nplugin = \"rate-limit\"\n",
     ),
     (
+        "two policies of a name",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\n",
+    ),
+    (
+        "a policy's name that is none",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"ip-hash\"\nname = \"a b\"\n",
+    ),
+    (
         "a wrong word for on_fault",
         "[pools.web]\n@\n[[policy]]\nplugin = \"mine\"\non_fault = \"alow\"\n",
     ),

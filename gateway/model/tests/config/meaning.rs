@@ -57,7 +57,10 @@ fn everything_goes_to_the_default_pool_when_nothing_routes() {
 #[test]
 fn request_policies_come_before_response_policies() {
     let policy = |role, n| {
-        format!("[[policy]]\nplugin = \"ip-hash\"\nrole = \"{role}\"\nconfig = {{ n = {n} }}\n")
+        format!(
+            "[[policy]]\nplugin = \"ip-hash\"\nname = \"p{n}\"\nrole = \"{role}\"\n\
+             config = {{ n = {n} }}\n"
+        )
     };
     let text = [
         policy("response-policy", 1),

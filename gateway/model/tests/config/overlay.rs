@@ -218,6 +218,41 @@ fn a_server_may_be_checked_in_its_own_way() {
 }
 
 #[test]
+fn policies_come_go_and_change_by_name() {
+    let policies = "[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\nname = \"late\"\n";
+    let file = declared(&format!("{policies}{TWO}"));
+    let names = |overlay: &Overlay| -> Vec<_> {
+        let config = meant(&file, overlay);
+        let policies = config.policies.iter();
+        policies
+            .map(|policy| (policy.name.to_string(), policy.on_fault.to_string()))
+            .collect()
+    };
+    let of = |name: &str, on_fault: &str| (name.to_owned(), on_fault.to_owned());
+    let mut overlay = Overlay::default();
+    let added = json!({ "plugin": "ip-hash", "name": "new", "on_fault": "allow" });
+    overlay.set(&file, &Key::policy("new"), added);
+    overlay.set(&file, &Key::policy("late").then("on_fault"), json!("allow"));
+    let all = [of("ip-hash", "deny"), of("late", "allow"), of("new", "allow")];
+    assert_eq!(names(&overlay), all);
+    overlay.remove(&file, &Key::policy("ip-hash"));
+    overlay.remove(&file, &Key::policy("new"));
+    assert_eq!(names(&overlay), [of("late", "allow")]);
+    overlay.reset(&Key::policy("ip-hash"));
+    overlay.reset(&Key::policy("late"));
+    assert!(overlay.is_empty());
+}
+
+#[test]
+fn the_first_policy_may_come_at_run_time() {
+    let file = declared(TWO);
+    let mut overlay = Overlay::default();
+    let policy = json!({ "plugin": "ip-hash", "name": "first" });
+    overlay.set(&file, &Key::policy("first"), policy);
+    assert_eq!(meant(&file, &overlay).policies[0].name.as_str(), "first");
+}
+
+#[test]
 fn a_configuration_made_in_code_takes_overrides_too() {
     let text = "[pools.web]\nservers = [\"a:1\", { host = \"b\", port = 2 }]\n[limits]\nrequest_body = \"1MiB\"\n";
     let written: written::Config = toml::from_str(text).expect("it reads");

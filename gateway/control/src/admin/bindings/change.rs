@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Binding, Config};
 use gatewright_model::id::PluginName;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -23,14 +23,23 @@ use crate::admin::precondition::{Expected, Outcome, outcome};
 use crate::catalog::Catalog;
 use crate::change::{Change, Changed, Edit, Refusal};
 use crate::control::Control;
-use crate::seats::{SeatName, written};
+use crate::seats::SeatName;
+
+/// What goes on in a seat when another plugin comes to sit there.
+const SEAT_S_OWN: [&str; 4] = ["deadline", "name", "role", "on_fault"];
 
 /// What is to be bound. What is left out stays, while the plugin does.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = WantedBinding)]
 pub(super) struct Wanted {
     plugin: Option<String>,
+    /// When a policy is asked.
+    #[schema(value_type = Option<PolicyRole>)]
+    role: Option<PolicyRole>,
+    /// What becomes of a request when a policy faults.
+    #[schema(value_type = Option<OnFault>)]
+    on_fault: Option<OnFault>,
     /// Null for the one that the plugin has.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<String>, required = false)]
@@ -47,6 +56,24 @@ pub(super) struct Wanted {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<WantedShadow>, required = false)]
     shadow: Option<Option<WantedShadow>>,
+}
+
+/// When a policy is asked: before the request is routed, which is so unless it
+/// is said otherwise, or on the response's head.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum PolicyRole {
+    RequestPolicy,
+    ResponsePolicy,
+}
+
+/// What becomes of a request when a policy faults: it is answered with 503,
+/// which is so unless it is said otherwise, or goes on.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum OnFault {
+    Deny,
+    Allow,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -72,8 +99,9 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 impl Wanted {
     /// The binding that is to be, as a file would say it.
-    fn over(&self, before: Option<&Binding>, catalog: &Catalog) -> Result<Value, Refusal> {
-        let (plugin, mut binding) = self.base(before)?;
+    fn over(&self, seat: &SeatName, config: &Config, catalog: &Catalog) -> Result<Value, Refusal> {
+        let (plugin, mut binding) = self.base(seat.written(config))?;
+        self.say_of_policy(seat, &mut binding)?;
         for (key, value) in self.said(&plugin, catalog)? {
             match value {
                 Value::Null => _ = binding.remove(key),
@@ -85,22 +113,42 @@ impl Wanted {
     }
 
     /// The plugin, and what of the binding before goes on with it.
-    fn base(&self, before: Option<&Binding>) -> Result<(PluginName, Map<String, Value>), Refusal> {
-        let known = before.map(|binding| binding.plugin.as_str());
-        let plugin = self.plugin.as_deref().or(known);
-        let plugin = plugin
-            .ok_or_else(|| Refusal::field("plugin", "nothing is bound there yet; name a plugin"))?;
-        let written = match before.map(written) {
+    fn base(&self, before: Option<Value>) -> Result<(PluginName, Map<String, Value>), Refusal> {
+        let mut binding = match before {
             Some(Value::Object(before)) => before,
             _ => Map::new(),
         };
-        let is_same = known == Some(plugin);
-        let goes_on = written.into_iter();
-        let mut binding: Map<_, _> = goes_on
-            .filter(|(key, _)| is_same || key == "deadline")
-            .collect();
-        binding.insert("plugin".to_owned(), json!(plugin));
-        Ok((plugin.into(), binding))
+        let known = binding.get("plugin").and_then(Value::as_str);
+        let plugin = self.plugin.as_deref().or(known).map(PluginName::from);
+        let plugin = plugin
+            .ok_or_else(|| Refusal::field("plugin", "nothing is bound there yet; name a plugin"))?;
+        if known != Some(plugin.as_str()) {
+            binding.retain(|key, _| SEAT_S_OWN.contains(&key.as_str()));
+        }
+        binding.insert("plugin".to_owned(), json!(plugin.as_str()));
+        Ok((plugin, binding))
+    }
+
+    /// What only policies have.
+    fn say_of_policy(
+        &self,
+        seat: &SeatName,
+        binding: &mut Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let SeatName::Policy(name) = seat else {
+            let role = self.role.map(|_| "role");
+            let said = role.or(self.on_fault.map(|_| "onFault"));
+            let refused = |field| Err(Refusal::field(field, "only a policy has it"));
+            return said.map_or(Ok(()), refused);
+        };
+        binding.insert("name".to_owned(), json!(name));
+        if let Some(role) = self.role {
+            binding.insert("role".to_owned(), json!(role));
+        }
+        if let Some(on_fault) = self.on_fault {
+            binding.insert("on_fault".to_owned(), json!(on_fault));
+        }
+        Ok(())
     }
 
     /// The keys that the request says something of; null removes one.
@@ -169,7 +217,11 @@ impl Wanted {
     fn action(&self, before: Option<&Binding>) -> &'static str {
         let known = before.map(|binding| binding.plugin.as_str());
         let same_plugin = self.plugin.is_none() || self.plugin.as_deref() == known;
-        let decides = self.version.is_some() || self.config.is_some() || self.deadline.is_some();
+        let decides = self.version.is_some()
+            || self.config.is_some()
+            || self.deadline.is_some()
+            || self.role.is_some()
+            || self.on_fault.is_some();
         match (same_plugin && !decides, &self.canary, &self.shadow) {
             (true, Some(_), _) => "binding.canary",
             (true, None, Some(_)) => "binding.shadow",
@@ -186,8 +238,8 @@ impl Wanted {
 #[utoipa::path(
     put, path = "/api/bindings/{pool}/{role}", operation_id = "changeBinding", tag = "bindings",
     params(
-        ("pool" = String, Path, description = "The pool; `-` for the router", example = "web"),
-        ("role" = String, Path, description = "`balancer`, `affinity` or `router`", example = "balancer"),
+        ("pool" = String, Path, description = "The pool; `-` for the router and policies", example = "web"),
+        ("role" = String, Path, description = "`balancer`, `affinity`, `router` or `policy.NAME`", example = "balancer"),
         Expected,
     ),
     request_body = Wanted,
@@ -208,7 +260,7 @@ pub(super) async fn put(
     let make = move |config: &Config| {
         let before = place.found(config)?;
         let key = place.key();
-        let binding = wanted.over(before, &asked.catalog)?;
+        let binding = wanted.over(&place, config, &asked.catalog)?;
         Ok(Change {
             action: wanted.action(before),
             target: target(&key.to_string(), &binding),
@@ -249,6 +301,48 @@ fn target(key: &str, binding: &Value) -> String {
     words
 }
 
+/// Bind nothing there any more.
+///
+/// Every pool must have a balancer, and the gateway a router; a policy or an
+/// affinity may go. A rollback brings it back.
+#[utoipa::path(
+    delete, path = "/api/bindings/{pool}/{role}", operation_id = "removeBinding", tag = "bindings",
+    params(
+        ("pool" = String, Path, description = "The pool; `-` for policies", example = "web"),
+        ("role" = String, Path, description = "`affinity` or `policy.NAME`", example = "affinity"),
+        Expected,
+    ),
+    responses(
+        (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
+        NamedWithin, Refusal, Expected,
+    )
+)]
+pub(super) async fn remove(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    NamedWithin(pool, role): NamedWithin,
+    expected: Expected,
+) -> Result<Response, Refusal> {
+    let seat = SeatName::of_path(&pool, &role)?;
+    if matches!(seat, SeatName::Router | SeatName::Balancer(_)) {
+        let message = format!("{seat} cannot be empty; bind another plugin there");
+        return Err(Refusal::Conflict(message));
+    }
+    let place = seat.clone();
+    let make = move |config: &Config| {
+        place.found(config)?.ok_or_else(|| {
+            Refusal::NotFound(format!("nothing is bound at {place}"))
+        })?;
+        Ok(Change {
+            action: "binding.remove",
+            target: place.key().to_string(),
+            edits: vec![Edit::Remove(place.key())],
+        })
+    };
+    let changed = control.change(who, expected.0, make).await?;
+    Ok(answer(&control, changed, &seat))
+}
+
 /// Go back to what was bound before.
 ///
 /// One step. What stands beside the version that decides ends with it.
@@ -256,8 +350,8 @@ fn target(key: &str, binding: &Value) -> String {
     post, path = "/api/bindings/{pool}/{role}/rollback", operation_id = "rollBackBinding",
     tag = "bindings",
     params(
-        ("pool" = String, Path, description = "The pool; `-` for the router", example = "web"),
-        ("role" = String, Path, description = "`balancer`, `affinity` or `router`", example = "balancer"),
+        ("pool" = String, Path, description = "The pool; `-` for the router and policies", example = "web"),
+        ("role" = String, Path, description = "`balancer`, `affinity`, `router` or `policy.NAME`", example = "balancer"),
         Expected,
     ),
     responses(

@@ -10,14 +10,12 @@ use gatewright_host::{Binding, Choices, Figure, Part, SeatCounters};
 use gatewright_model::config::Config;
 use gatewright_model::counters::Counter;
 use gatewright_model::id::Digest;
-use gatewright_model::role::Role;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{find, plain};
 use crate::admin::asked::Named;
 use crate::admin::envelope::{Failure, Success};
-use crate::catalog::policy;
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::overview::{self, PluginFigures};
@@ -132,7 +130,7 @@ pub(super) async fn stats(
 
 fn same_seat(one: &Binding, other: &Binding) -> bool {
     let [one, other] = [one, other].map(Binding::place);
-    (one.role, &one.pool, one.ordinal) == (other.role, &other.pool, other.ordinal)
+    (one.role, &one.pool, &one.policy) == (other.role, &other.pool, &other.policy)
 }
 
 fn own_figures(bindings: &[&Arc<Binding>]) -> BTreeMap<String, BTreeMap<String, f64>> {
@@ -165,14 +163,15 @@ impl Figures {
             state,
             ..
         } = overview::plugin(binding);
-        let bound = seat(binding).and_then(|seat| seat.binding(config));
+        let seat = SeatName::of_place(binding.place());
+        let bound = seat.binding(config);
         let canary = bound.and_then(|bound| bound.canary);
         let is_canary = binding.part() == Part::Canary;
         let shadow = bound.and_then(|bound| bound.shadow);
         let shadow = shadow.filter(|_| binding.part() == Part::Shadow);
         let beside = active.and_then(|active| overview::plugin(active).ns_per_decision);
         Self {
-            binding: seat_of(binding),
+            binding: seat.to_string(),
             part: binding.part().to_string(),
             version,
             state: state.name(),
@@ -231,19 +230,9 @@ fn distance(choices: &Choices) -> Option<f64> {
     Some(differences.sum::<f64>() / 2.0)
 }
 
-/// The seat of a binding, if the API names it.
-fn seat(binding: &Binding) -> Option<SeatName> {
-    let is_policy = matches!(binding.role(), Role::RequestPolicy | Role::ResponsePolicy);
-    (!is_policy).then(|| SeatName {
-        role: binding.role(),
-        pool: binding.pool().map(ToString::to_string),
-    })
-}
-
 /// What a binding's seat is called.
 pub(super) fn seat_of(binding: &Binding) -> String {
-    let seat = seat(binding).map(|seat| seat.to_string());
-    seat.unwrap_or_else(|| policy(binding.plugin()))
+    SeatName::of_place(binding.place()).to_string()
 }
 
 #[cfg(test)]

@@ -29,9 +29,8 @@ fn labels(plugin: &PluginFigures) -> Labels {
     if plugin.part != Part::Active {
         labels.push(("part", plugin.part.to_string()));
     }
-    if plugin.ordinal > 0 {
-        // The same plugin may be several policies.
-        labels.push(("ordinal", plugin.ordinal.to_string()));
+    if let Some(policy) = &plugin.policy {
+        labels.push(("policy", policy.to_string()));
     }
     labels
 }

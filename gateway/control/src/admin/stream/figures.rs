@@ -15,6 +15,7 @@ use crate::admin::metrics::{Answer, Figures, PoolFigures, milliseconds};
 use crate::admin::words::Status;
 use crate::control::Control;
 use crate::overview::{self, Overview, PluginFigures, ServerFigures};
+use crate::seats::SeatName;
 use crate::timestamp::Timestamp;
 
 /// How often.
@@ -100,6 +101,8 @@ struct Server {
 #[serde(rename_all = "camelCase")]
 struct Plugin {
     plugin: String,
+    /// The seat, such as `web/balancer`.
+    binding: String,
     role: String,
     part: String,
     pool: Option<String>,
@@ -188,14 +191,16 @@ impl Plugin {
             name,
             role,
             pool,
-            ordinal,
+            policy,
             part,
             ..
         } = plugin;
+        let seat = SeatName::new(*role, pool.as_ref(), policy.as_ref()).to_string();
         let pool = pool.as_ref().map(ToString::to_string);
-        let place = format!("plugin {name} {role} {pool:?} {ordinal} {part}");
+        let place = format!("plugin {name} {seat} {part}");
         Self {
             plugin: name.to_string(),
+            binding: seat,
             role: role.to_string(),
             part: part.to_string(),
             pool,

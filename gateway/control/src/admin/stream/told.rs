@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::admin::words::Status;
 use crate::events::{Event, Happened};
 use crate::publisher::Reloaded;
+use crate::seats::SeatName;
 
 /// An event's name on the stream, and its data. `message` is for people.
 pub(super) fn told(event: &Event) -> (&'static str, Value) {
@@ -48,6 +49,7 @@ fn plugin(event: &HostEvent) -> Value {
         "role": event.role.to_string(),
         "part": event.part.to_string(),
         "pool": event.pool.as_ref().map(ToString::to_string),
+        "binding": SeatName::of_event(event).to_string(),
     });
     match &event.happening {
         Happening::Faulted { fault, detail } => {

@@ -11,7 +11,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::meant::{Binding, Canary, OnFault, PluginSource, Policy, PoolConfig, Shadow};
 use crate::config::quantity::Period;
 use crate::config::written::{self, TextOr};
-use crate::id::PluginName;
+use crate::id::{PluginName, PolicyName};
 use crate::role::{Grant, Role};
 
 /// The names that a binding may use.
@@ -109,10 +109,22 @@ pub(super) fn policies(
     names: &PluginNames<'_>,
     report: &mut Report<'_>,
 ) -> Vec<Policy> {
-    let path = KeyPath::default().key("policy");
-    let mut policies = Vec::with_capacity(written.len());
+    let all = KeyPath::default().key("policy");
+    let mut policies: Vec<Policy> = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
-        let path = path.index(index);
+        let name = written.name.as_ref().unwrap_or(&written.plugin);
+        let is_taken = policies.iter().any(|other| other.name.as_str() == name);
+        let path = match is_taken {
+            true => all.index(index),
+            false => all.key(name),
+        };
+        if is_taken {
+            let message = format!("another policy is called {name:?}; give one of them a `name` of its own");
+            report.fail(&path, message);
+        }
+        if written.name.is_some() {
+            report.name(&path.key("name"), name);
+        }
         check_name(&path.key("plugin"), &written.plugin, names, report);
         let key = path.key("deadline");
         let deadline = report.within(&key, written.deadline, &defaults::DEADLINE);
@@ -121,6 +133,7 @@ pub(super) fn policies(
             written::PolicyRole::ResponsePolicy => Role::ResponsePolicy,
         };
         policies.push(Policy {
+            name: PolicyName::from(name.as_str()),
             binding: Binding {
                 version: written.version,
                 canary: canary(&path, written.canary, report),

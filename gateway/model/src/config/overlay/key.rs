@@ -1,5 +1,5 @@
 //! The name of a value in the configuration that stays right when others come
-//! and go: servers by id, pools by name.
+//! and go: servers by id, pools and policies by name.
 
 use std::fmt;
 
@@ -30,6 +30,11 @@ impl Key {
     /// A whole server.
     pub fn server(pool: &str, id: &str) -> Self {
         Self::pool(pool).then("servers").then(id)
+    }
+
+    /// A whole policy.
+    pub fn policy(policy: &str) -> Self {
+        Self::top("policy").then(policy)
     }
 
     /// A key one step further in.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Key, Overlay, Override, walk};
+use super::{Key, Overlay, Override};
 use crate::config::declared::Declared;
+use crate::config::element;
 use crate::config::tree::Node;
 
 impl Overlay {
@@ -58,7 +59,7 @@ impl Settling<'_> {
 
     fn merge_servers(&mut self, key: &Key, servers: Vec<Value>) {
         for server in servers {
-            if let Some(id) = walk::id(&Node::nowhere(&server)) {
+            if let Some(id) = element::name(&Node::nowhere(&server)) {
                 self.settle_new(key.clone().then(&id), server);
             }
         }

@@ -61,6 +61,9 @@ pub struct Shadow {
 pub struct Policy {
     /// Its name: of the default set, or a key of `[plugins]`.
     pub plugin: String,
+    /// What this policy is called, as no other is. Default: the plugin's name.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The plugin's own configuration; it checks it itself.
     #[serde(default)]
     pub config: Map<String, Value>,
