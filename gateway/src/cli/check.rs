@@ -31,7 +31,8 @@ Examples:
   gatewright check -c /etc/gatewright/gatewright.toml
   gatewright check --schema > gatewright.schema.json")]
 pub(super) struct CheckOptions {
-    /// The configuration; gatewright.toml here or in /etc/gatewright if not given.
+    /// The configuration; gatewright.toml, .yaml or .json here or in
+    /// /etc/gatewright if not given.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 

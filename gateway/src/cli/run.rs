@@ -25,7 +25,8 @@ Examples:
   gatewright run -c /etc/gatewright/gatewright.toml
   GATEWRIGHT_LOG=debug PORT=80 gatewright run")]
 pub(super) struct RunOptions {
-    /// The configuration; gatewright.toml here or in /etc/gatewright if not given.
+    /// The configuration; gatewright.toml, .yaml or .json here or in
+    /// /etc/gatewright if not given.
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
 }

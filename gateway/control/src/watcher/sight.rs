@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use gatewright_model::config::Config;
+use gatewright_model::config::{Config, may_be_read};
 
 /// What a configuration's files look like, with what might join them; a file
 /// that is not there looks like nothing.
@@ -81,15 +81,15 @@ pub(super) fn folder(file: &Path) -> &Path {
     }
 }
 
-/// The named files, and those beside the configuration's that an `include` may
-/// take in.
+/// The named files, and those beside the configuration's that may be read with
+/// it: what an `include` takes in, and `.env`.
 fn files(config: &Config) -> BTreeSet<PathBuf> {
     let folders: BTreeSet<_> = config.files.iter().map(|file| folder(file)).collect();
     let entries = folders
         .into_iter()
         .filter_map(|folder| fs::read_dir(folder).ok());
     let paths = entries.flatten().flatten().map(|entry| entry.path());
-    let might_join = paths.filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let might_join = paths.filter(|path| may_be_read(path));
     // The same file must not be known by two names.
     let plain = might_join.map(|path| match path.strip_prefix(".") {
         Ok(plain) => plain.to_owned(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::defaults::FILE_NAME;
-use super::environment::Environment;
+use super::dotenv::{self, Lookup, Variables};
+use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigErrors};
 use super::explain::explain;
 use super::key_path::KeyPath;
@@ -24,19 +25,28 @@ pub struct Declared {
     /// What relative paths start from where no file says them.
     base: PathBuf,
     files: Vec<PathBuf>,
+    /// Those of the file `.env`.
+    variables: Variables,
     is_from_files: bool,
 }
 
 impl Declared {
-    /// Reads a configuration file with all that it includes. What it means is
-    /// not yet looked at.
+    /// Reads a configuration file with all that it includes, and the file
+    /// `.env` beside it. What it means is not yet looked at.
     ///
     /// # Errors
     /// What cannot be read, parsed, replaced or merged.
     pub fn load(path: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let mut reading = Reading::new(environment);
+        let base = path.parent().unwrap_or(Path::new(""));
+        let variables = dotenv::read(base)?;
+        let file = &variables;
+        let mut reading = Reading::new(Lookup { environment, file });
         let root = reading.file(path);
-        Self::of(root, reading, path.parent().unwrap_or(Path::new("")))
+        let Reading { files, errors, .. } = reading;
+        Self::of(root, files, errors, base).map(|declared| Self {
+            variables,
+            ..declared
+        })
     }
 
     /// [`Declared::load`] for a text that stands for `gatewright.toml` in the
@@ -45,9 +55,11 @@ impl Declared {
     /// # Errors
     /// As [`Declared::load`].
     pub fn parse(text: &str, base: &Path, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let mut reading = Reading::new(environment);
+        let file = &Variables::new();
+        let mut reading = Reading::new(Lookup { environment, file });
         let root = reading.text(text, &Arc::from(base.join(FILE_NAME)));
-        Self::of(root, reading, base)
+        let Reading { files, errors, .. } = reading;
+        Self::of(root, files, errors, base)
     }
 
     /// What code declares. Paths are relative to the working folder.
@@ -64,12 +76,17 @@ impl Declared {
             root: Node::nowhere(&json),
             base: PathBuf::new(),
             files: Vec::new(),
+            variables: Variables::new(),
             is_from_files: false,
         })
     }
 
-    fn of(root: Option<Node>, reading: Reading<'_>, base: &Path) -> Result<Self, ConfigErrors> {
-        let Reading { files, errors, .. } = reading;
+    fn of(
+        root: Option<Node>,
+        files: Vec<PathBuf>,
+        errors: Vec<ConfigError>,
+        base: &Path,
+    ) -> Result<Self, ConfigErrors> {
         let Some(root) = root.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors::of(errors));
         };
@@ -77,6 +94,7 @@ impl Declared {
             root,
             base: base.to_owned(),
             files,
+            variables: Variables::new(),
             is_from_files: true,
         })
     }
@@ -111,7 +129,8 @@ impl Declared {
             false => Places::nowhere(self.base.clone()),
         };
         let mut written = deserialize(json, &places)?;
-        environment.apply_to(&mut written)?;
+        let file = &self.variables;
+        environment::apply(Lookup { environment, file }, &mut written)?;
         let mut config = meaning::mean(&written, &places)?;
         config.files.clone_from(&self.files);
         Ok((config, places))

@@ -1,128 +1,68 @@
-//! From the text of a file to a tree whose values know their lines.
+//! From the text of a file to a tree whose values know their lines: TOML, or
+//! YAML and JSON, which is YAML too, where the file's name says so.
 
-use std::collections::BTreeMap;
+mod toml;
+mod yaml;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
-
+use super::dotenv;
 use super::error::{ConfigError, Place};
 use super::key_path::KeyPath;
 use super::tree::{Node, Value};
 
-/// Reads a TOML document.
+/// What the names of files with a configuration end in.
+pub(super) const ENDINGS: [&str; 4] = ["toml", "yaml", "yml", "json"];
+
+/// The short form of a list of servers, and the keys that it stands for.
+const SERVERS: (&str, [&str; 3]) = ("backends", ["pools", "default", "servers"]);
+
+/// Reads a document.
 pub(super) fn read(text: &str, file: &Arc<Path>) -> Result<Node, ConfigError> {
-    let reader = Reader {
-        file,
-        starts: line_starts(text),
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    let mut root = match ending {
+        Some("json") => yaml::read(text, file, "JSON"),
+        Some("yaml" | "yml") => yaml::read(text, file, "YAML"),
+        _ => toml::read(text, file),
+    }?;
+    write_out(&mut root)?;
+    Ok(root)
+}
+
+/// Whether a file may be a part of a configuration, by its name.
+pub fn may_be_read(file: &Path) -> bool {
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending)) || dotenv::is_one(file)
+}
+
+/// Make a bare list of servers a pool of them.
+fn write_out(root: &mut Node) -> Result<(), ConfigError> {
+    let (short, long) = SERVERS;
+    let Value::Table(table) = &mut root.value else {
+        return Ok(());
     };
-    match DeTable::parse(text) {
-        Ok(table) => {
-            let value = reader.table(table.into_inner(), &KeyPath::default())?;
-            Ok(Node {
-                place: Place {
-                    file: Arc::clone(file),
-                    line: None,
-                },
-                value,
-            })
-        }
-        Err(error) => {
-            let span = error.span().unwrap_or_default();
-            let mut message = error.message().trim().replace('\n', ", ");
-            if message == "duplicate key" {
-                let key = text.get(span.clone()).unwrap_or_default();
-                message = format!("the key {key} is there twice; keep one of the two");
-            }
-            Err(reader.error(
-                span.start,
-                &KeyPath::default(),
-                format!("no TOML: {message}"),
-            ))
-        }
-    }
+    let Some(list) = table.remove(short) else {
+        return Ok(());
+    };
+    let place = list.place.clone();
+    let within = |inner: Node, key: &str| Node {
+        place: place.clone(),
+        value: Value::Table([(key.to_owned(), inner)].into()),
+    };
+    let written = long
+        .iter()
+        .rev()
+        .fold(list, |inner, key| within(inner, key));
+    let mut errors = Vec::new();
+    root.merge(written, &KeyPath::default(), &mut errors);
+    errors.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Where lines begin, in bytes.
-fn line_starts(text: &str) -> Vec<usize> {
-    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    std::iter::once(0)
-        .chain(ends.map(|(at, _)| at + 1))
-        .collect()
-}
-
-/// Turns the parser's tree into ours, byte ranges into lines.
-struct Reader<'a> {
-    file: &'a Arc<Path>,
-    starts: Vec<usize>,
-}
-
-impl Reader<'_> {
-    fn place(&self, start: usize) -> Place {
-        Place {
-            file: Arc::clone(self.file),
-            line: Some(self.starts.partition_point(|line| *line <= start)),
-        }
-    }
-
-    fn error(&self, start: usize, path: &KeyPath, message: String) -> ConfigError {
-        ConfigError {
-            place: Some(self.place(start)),
-            key: path.to_string(),
-            message,
-        }
-    }
-
-    fn table(&self, table: DeTable<'_>, path: &KeyPath) -> Result<Value, ConfigError> {
-        let mut nodes = BTreeMap::new();
-        for (key, value) in table {
-            let path = path.key(key.get_ref());
-            // An error is shown where the key stands: the value of a table may
-            // begin anywhere.
-            let start = key.span().start;
-            let value = self.value(value.into_inner(), start, &path)?;
-            let place = self.place(start);
-            nodes.insert(key.into_inner().into_owned(), Node { place, value });
-        }
-        Ok(Value::Table(nodes))
-    }
-
-    fn value(
-        &self,
-        value: DeValue<'_>,
-        start: usize,
-        path: &KeyPath,
-    ) -> Result<Value, ConfigError> {
-        Ok(match value {
-            DeValue::String(text) => Value::Text(text.into_owned()),
-            DeValue::Boolean(bool) => Value::Bool(bool),
-            DeValue::Integer(integer) => {
-                let number = i64::from_str_radix(integer.as_str(), integer.radix());
-                let message = || "the number is out of range; write at most 2^63 - 1".to_owned();
-                Value::Integer(number.map_err(|_| self.error(start, path, message()))?)
-            }
-            DeValue::Float(float) => match float.as_str().parse() {
-                Ok(float) if f64::is_finite(float) => Value::Float(float),
-                _ => {
-                    let message = format!("{} is no finite number; write one", float.as_str());
-                    return Err(self.error(start, path, message));
-                }
-            },
-            DeValue::Datetime(date) => {
-                let message = format!("no key holds a date; write it in quotes: \"{date}\"");
-                return Err(self.error(start, path, message));
-            }
-            DeValue::Array(array) => {
-                let mut nodes = Vec::with_capacity(array.len());
-                for (index, element) in array.into_iter().enumerate() {
-                    let start = element.span().start;
-                    let value = self.value(element.into_inner(), start, &path.index(index))?;
-                    let place = self.place(start);
-                    nodes.push(Node { place, value });
-                }
-                Value::Array(nodes)
-            }
-            DeValue::Table(table) => self.table(table, path)?,
-        })
+/// A whole document's place.
+fn whole(file: &Arc<Path>) -> Place {
+    Place {
+        file: Arc::clone(file),
+        line: None,
     }
 }

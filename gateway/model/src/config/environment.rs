@@ -6,15 +6,16 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use super::defaults;
+use super::dotenv::Lookup;
 use super::error::{ConfigError, ConfigErrors};
 use super::meaning::listen_address;
 use super::quantity::Period;
 use super::written::{Config, SwitchOr, WorkerCount};
 
 /// Where variables are looked up: the process's, or a table of a test's.
-pub struct Environment(Box<Lookup>);
+pub struct Environment(Box<Named>);
 
-type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+type Named = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 type Override = fn(&mut Config, &str) -> Result<(), String>;
 
@@ -42,31 +43,31 @@ impl Environment {
     pub(super) fn get(&self, name: &str) -> Option<String> {
         (self.0)(name)
     }
+}
 
-    /// Replaces what the variables `PORT`, `WORKER_COUNT` and
-    /// `HEALTH_CHECK_INTERVAL` override; an empty variable overrides nothing.
-    ///
-    /// # Errors
-    /// A value that does not fit; the error's key is the variable.
-    pub fn apply_to(&self, config: &mut Config) -> Result<(), ConfigErrors> {
-        let mut errors = Vec::new();
-        let overrides: [(&str, Override); 3] = [
-            ("PORT", port),
-            ("WORKER_COUNT", worker_count),
-            ("HEALTH_CHECK_INTERVAL", health_check_interval),
-        ];
-        for (name, apply) in overrides {
-            let value = self.get(name).filter(|value| !value.is_empty());
-            if let Some(Err(message)) = value.map(|value| apply(config, value.trim())) {
-                errors.push(ConfigError {
-                    place: None,
-                    key: format!("environment variable {name}"),
-                    message,
-                });
-            }
+/// Replaces what the variables `PORT`, `WORKER_COUNT` and
+/// `HEALTH_CHECK_INTERVAL` override; an empty variable overrides nothing.
+///
+/// # Errors
+/// A value that does not fit; the error's key is the variable.
+pub(super) fn apply(variables: Lookup<'_>, config: &mut Config) -> Result<(), ConfigErrors> {
+    let mut errors = Vec::new();
+    let overrides: [(&str, Override); 3] = [
+        ("PORT", port),
+        ("WORKER_COUNT", worker_count),
+        ("HEALTH_CHECK_INTERVAL", health_check_interval),
+    ];
+    for (name, apply) in overrides {
+        let value = variables.get(name).filter(|value| !value.is_empty());
+        if let Some(Err(message)) = value.map(|value| apply(config, value.trim())) {
+            errors.push(ConfigError {
+                place: None,
+                key: format!("environment variable {name}"),
+                message,
+            });
         }
-        ConfigErrors::unless_empty(errors)
     }
+    ConfigErrors::unless_empty(errors)
 }
 
 impl fmt::Debug for Environment {

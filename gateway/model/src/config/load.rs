@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::declared::Declared;
 use super::defaults::{FILE_NAME, SYSTEM_FOLDER};
+use super::document::ENDINGS;
 use super::environment::Environment;
 use super::error::ConfigErrors;
 use super::meant::Config;
@@ -53,10 +54,13 @@ pub fn mean(written: &written::Config) -> Result<Config, ConfigErrors> {
     Ok(config)
 }
 
-/// The configuration file to use when none is named: `gatewright.toml` in the
-/// working folder, then in `/etc/gatewright`.
+/// The configuration file to use when none is named: `gatewright.toml`, or else
+/// `.yaml`, `.yml` or `.json`, in the working folder, then in `/etc/gatewright`.
 pub fn find() -> Option<PathBuf> {
     let folders = [Path::new(""), Path::new(SYSTEM_FOLDER)];
-    let mut files = folders.iter().map(|folder| folder.join(FILE_NAME));
+    let mut files = folders.iter().flat_map(|folder| {
+        let file = folder.join(FILE_NAME);
+        ENDINGS.map(|ending| file.with_extension(ending))
+    });
     files.find(|file| file.is_file())
 }

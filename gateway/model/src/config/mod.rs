@@ -4,7 +4,8 @@
 //! remedy of whatever is wrong.
 //!
 //! Reading order: [`load`] is the way in. `read` makes one `tree` of the files
-//! (`document` parses one, `substitute` replaces `${NAME}`); serde makes
+//! (`document` parses one, `substitute` replaces `${NAME}`, `dotenv` reads
+//! what `.env` says); serde makes
 //! [`written::Config`] of it, and [`Environment`] overrides a few keys;
 //! `meaning` makes [`Config`] of that, and `places` gives errors their lines.
 //! `defaults` holds every default and range. What was changed at run time is an
@@ -13,6 +14,7 @@
 mod declared;
 mod defaults;
 mod document;
+mod dotenv;
 mod element;
 mod environment;
 mod error;
@@ -33,6 +35,7 @@ pub mod written;
 
 pub use declared::Declared;
 pub use defaults::{DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME};
+pub use document::may_be_read;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};

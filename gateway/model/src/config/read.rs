@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document;
-use super::environment::Environment;
+use super::dotenv::Lookup;
 use super::error::{ConfigError, Place};
 use super::key_path::KeyPath;
 use super::substitute::Substitution;
@@ -22,7 +22,7 @@ const MAX_FILES: usize = 1000;
 
 /// A configuration in the course of being read.
 pub(super) struct Reading<'a> {
-    environment: &'a Environment,
+    variables: Lookup<'a>,
     /// Every file that was read.
     pub(super) files: Vec<PathBuf>,
     /// Everything that was wrong.
@@ -31,9 +31,9 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(environment: &'a Environment) -> Self {
+    pub(super) fn new(variables: Lookup<'a>) -> Self {
         Self {
-            environment,
+            variables,
             files: Vec::new(),
             errors: Vec::new(),
             seen: HashSet::new(),
@@ -69,7 +69,7 @@ impl<'a> Reading<'a> {
         };
         let folder = file.parent().unwrap_or(Path::new(""));
         let mut substitution = Substitution {
-            environment: self.environment,
+            variables: self.variables,
             folder,
             files: Vec::new(),
             errors: Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::environment::Environment;
+use super::dotenv::Lookup;
 use super::error::ConfigError;
 use super::key_path::KeyPath;
 use super::read::read_limited;
@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 /// Replaces what stands for something else in every text of a document; never
 /// in keys. What was put in is not looked at again.
 pub(super) struct Substitution<'a> {
-    pub(super) environment: &'a Environment,
+    pub(super) variables: Lookup<'a>,
     /// What `${file:PATH}` is relative to.
     pub(super) folder: &'a Path,
     /// The files that were read.
@@ -81,7 +81,7 @@ impl Substitution<'_> {
                  or \"$${{\" for the characters themselves"
             ));
         }
-        let value = self.environment.get(name);
+        let value = self.variables.get(name);
         value.ok_or_else(|| {
             format!("the environment variable {name} is not set; set it, or write the value here")
         })

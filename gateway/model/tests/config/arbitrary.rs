@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gatewright_model::config::{Environment, parse};
+use gatewright_model::config::{Environment, load, parse};
 use proptest::prelude::*;
 
 /// Lines that get far into the reader, in any order and number.
@@ -20,7 +20,32 @@ fn lines() -> impl Strategy<Value = String> {
     proptest::collection::vec(line, 0..8).prop_map(|lines| lines.join("\n"))
 }
 
+/// Lines that get far into the reader of YAML.
+fn yaml() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just("pools:".to_owned()),
+        Just("  web: &a".to_owned()),
+        Just("backends:".to_owned()),
+        " {0,6}(servers|health|listener|b|-) ?:? ?[&*a-z0-9:{}\\[\\],. '\"|>!~-]{0,24}",
+        " {0,6}- [&*a-z0-9:{}\\[\\],. ]{0,16}",
+    ];
+    proptest::collection::vec(line, 0..10).prop_map(|lines| lines.join("\n"))
+}
+
 proptest! {
+    #[test]
+    fn no_yaml_makes_it_panic(text in any::<String>(), lines in yaml()) {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("gatewright.yaml");
+        for text in [text, lines] {
+            std::fs::write(&file, text)?;
+            if let Err(errors) = load(&file, &Environment::empty()) {
+                prop_assert!(errors.iter().count() > 0);
+                prop_assert!(!errors.to_string().is_empty());
+            }
+        }
+    }
+
     #[test]
     fn no_text_makes_it_panic(text in any::<String>(), lines in lines()) {
         for text in [text, lines] {

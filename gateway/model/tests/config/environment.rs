@@ -104,3 +104,35 @@ fn what_was_put_in_is_not_looked_at_again() {
     let config = parse(text, Path::new(""), &environment).unwrap();
     assert_eq!(&*config.router.config, r#"{"text":"${B}"}"#);
 }
+
+/// Loads a configuration that has a file `.env` beside it.
+fn beside(variables: &str, environment: &Environment) -> Result<Config, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join(".env"), variables).expect("a written file");
+    let text = "[[listener]]\nlisten = \":1\"\n[pools.web]\nservers = [\"${SERVER}\"]\n";
+    let file = folder.path().join("gatewright.toml");
+    std::fs::write(&file, text).expect("a written file");
+    let folder = format!("{}/", folder.path().display());
+    let config = gatewright_model::config::load(&file, environment);
+    config.map_err(|errors| errors.to_string().replace(&folder, ""))
+}
+
+#[test]
+fn a_dotenv_file_says_what_the_environment_does_not() {
+    let variables = "# ours\nSERVER=\"a:1\"\nexport PORT=7000\nWORKER_COUNT=3\n";
+    let config = beside(variables, &Environment::of([("WORKER_COUNT", "2")])).unwrap();
+    assert_eq!(config.pools[0].servers[0].id.as_str(), "a:1");
+    assert_eq!(config.listeners[0].listen.port(), 7000);
+    assert_eq!(config.workers, 2);
+}
+
+#[test]
+fn a_dotenv_file_that_cannot_be_read_is_told_without_its_content() {
+    let error = beside("SERVER=a:1\nSECRET hunter2\n", &Environment::empty()).unwrap_err();
+    assert!(
+        error.starts_with(".env:2: ") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let error = beside("PORT=x\nSERVER=a:1", &Environment::empty()).unwrap_err();
+    assert!(error.contains("environment variable PORT"), "{error}");
+}

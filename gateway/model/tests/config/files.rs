@@ -131,3 +131,154 @@ fn paths_are_relative_to_the_file_that_names_them() {
     assert_eq!(mine, Some(&folder.path().join("conf.d/mine.wasm")));
     assert_eq!(config.admin.data, folder.path().join("conf.d/../state"));
 }
+
+/// Loads the only file of a folder.
+fn alone(name: &str, text: &str) -> Result<Config, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join(name);
+    fs::write(&file, text).expect("a written file");
+    let folder = format!("{}/", folder.path().display());
+    load(&file, &Environment::empty()).map_err(|errors| errors.to_string().replace(&folder, ""))
+}
+
+/// What a configuration means, without what is of its file.
+fn meant(name: &str, text: &str) -> Config {
+    let mut config = alone(name, text).expect("a right one");
+    config.files.clear();
+    config.admin.data = "data".into();
+    config
+}
+
+#[test]
+fn yaml_and_json_mean_what_toml_does() {
+    let toml = meant(
+        "a.toml",
+        "[[listener]]\nlisten = \":1\"\n[pools.web]\nretries = { attempts = 2, budget = 0.5 }\n\
+         health = true\nservers = [\"a:1\", { host = \"b\", port = 2, weight = 3 }]\n",
+    );
+    let yaml = meant(
+        "a.yaml",
+        "# comment\nlistener:\n- listen: ':1'\nadmin: ~\npools:\n  web:\n    \
+         retries: {attempts: 0x2, budget: 0.5}\n    health: true\n    servers:\n    - a:1\n    \
+         - &b {host: b, port: 2, weight: 3}\n",
+    );
+    let json = meant(
+        "a.json",
+        r#"{"listener": [{"listen": ":1"}], "pools": {"web": {
+            "retries": {"attempts": 2, "budget": 0.5}, "health": true, "admin": null,
+            "servers": ["a:1", {"host": "b", "port": 2, "weight": 3}]}}}"#
+            .replace(r#", "admin": null"#, "")
+            .as_str(),
+    );
+    assert_eq!(toml, yaml);
+    assert_eq!(toml, json);
+}
+
+#[test]
+fn an_alias_stands_for_what_its_anchor_marks() {
+    let text = "pools:\n  a: &same\n    servers: [a:1]\n  b: *same\ndefault_pool: a\n";
+    let config = meant("a.yml", text);
+    assert_eq!(config.pools[0].servers, config.pools[1].servers);
+}
+
+#[test]
+fn mistakes_in_yaml_and_json_have_their_lines() {
+    for (name, text, told) in [
+        (
+            "a.yaml",
+            "pools:\n  web:\n    servers: [a:1\n",
+            "a.yaml:4: no YAML: ",
+        ),
+        ("a.json", "{\n  \"pools\": [}", "a.json:2: no JSON: "),
+        ("a.yaml", "pools: 3\n", "a.yaml:1: pools: "),
+        (
+            "a.yaml",
+            "pools:\n  web:\n    servers: [a:1]\n    helth: true\n",
+            "a.yaml:4: pools.web.helth: ",
+        ),
+        (
+            "a.yaml",
+            "pools:\n  web:\n    servers: [a:1]\n    servers: [a:2]\n",
+            "a.yaml:4: pools.web: the key servers is there twice; keep one of the two",
+        ),
+        (
+            "a.yaml",
+            "a: 1\n---\nb: 2\n",
+            "a.yaml:2: a second document begins here",
+        ),
+        (
+            "a.yaml",
+            "pools: {web: {servers: [a:1, ~]}}",
+            "a.yaml:1: pools.web.servers[1]: ",
+        ),
+        ("a.yaml", "? [a]\n: b\n", "a.yaml:1: a key must be a text"),
+        (
+            "a.yaml",
+            "pools: &p {web: *p}\n",
+            "a.yaml:1: pools.web: the alias stands for",
+        ),
+        (
+            "a.yaml",
+            "pools: .nan\n",
+            "a.yaml:1: pools: NaN is no finite number",
+        ),
+        (
+            "a.yaml",
+            "pools: !!int x\n",
+            "a.yaml:1: pools: the value is not what its tag says",
+        ),
+    ] {
+        let error = alone(name, text).unwrap_err();
+        assert!(error.starts_with(told), "{text}: {error}");
+    }
+}
+
+#[test]
+fn yaml_that_grows_or_nests_beyond_reason_is_refused() {
+    let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (inner, outer) in ('a'..'i').zip('b'..) {
+        let aliases = vec![format!("*{inner}"); 10].join(", ");
+        bomb += &format!("{outer}: &{outer} [{aliases}]\n");
+    }
+    let error = alone("a.yaml", &bomb).unwrap_err();
+    assert!(error.contains("more than 1000000 values"), "{error}");
+    let deep = format!("a: {}{}", "[".repeat(5000), "]".repeat(5000));
+    let error = alone("a.yaml", &deep).unwrap_err();
+    assert!(
+        error.contains("within each other") || error.contains("no YAML"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_list_of_servers_alone_is_a_configuration() {
+    let list = r#"{"backends": [{"host": "a", "port": 1}, {"host": "b", "port": 2}]}"#;
+    let config = meant("servers.json", list);
+    assert_eq!(config.pools[0].name.as_str(), "default");
+    let ids: Vec<_> = config.pools[0]
+        .servers
+        .iter()
+        .map(|s| s.id.as_str())
+        .collect();
+    assert_eq!(ids, ["a:1", "b:2"]);
+    let more = r#"{"backends": [{"host": "c", "port": "x"}]}"#;
+    let error = alone("servers.json", more).unwrap_err();
+    assert!(
+        error.starts_with("servers.json:1: pools.default.servers[0]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_list_of_servers_may_be_included() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "include = [\"servers.json\"]\n[pools.default]\nbalancer = \"weighted\"\n";
+    let list = r#"{"backends": [{"host": "a", "port": 1}]}"#;
+    let config = loaded(
+        folder.path(),
+        &[("gatewright.toml", text), ("servers.json", list)],
+    );
+    let config = config.unwrap();
+    assert_eq!(config.pools[0].balancer.plugin.as_str(), "weighted");
+    assert_eq!(config.pools[0].servers.len(), 1);
+}

@@ -219,7 +219,8 @@ fn a_server_may_be_checked_in_its_own_way() {
 
 #[test]
 fn policies_come_go_and_change_by_name() {
-    let policies = "[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\nname = \"late\"\n";
+    let policies =
+        "[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\nname = \"late\"\n";
     let file = declared(&format!("{policies}{TWO}"));
     let names = |overlay: &Overlay| -> Vec<_> {
         let config = meant(&file, overlay);
@@ -233,7 +234,11 @@ fn policies_come_go_and_change_by_name() {
     let added = json!({ "plugin": "ip-hash", "name": "new", "on_fault": "allow" });
     overlay.set(&file, &Key::policy("new"), added);
     overlay.set(&file, &Key::policy("late").then("on_fault"), json!("allow"));
-    let all = [of("ip-hash", "deny"), of("late", "allow"), of("new", "allow")];
+    let all = [
+        of("ip-hash", "deny"),
+        of("late", "allow"),
+        of("new", "allow"),
+    ];
     assert_eq!(names(&overlay), all);
     overlay.remove(&file, &Key::policy("ip-hash"));
     overlay.remove(&file, &Key::policy("new"));

@@ -330,9 +330,9 @@ pub(super) async fn remove(
     }
     let place = seat.clone();
     let make = move |config: &Config| {
-        place.found(config)?.ok_or_else(|| {
-            Refusal::NotFound(format!("nothing is bound at {place}"))
-        })?;
+        place
+            .found(config)?
+            .ok_or_else(|| Refusal::NotFound(format!("nothing is bound at {place}")))?;
         Ok(Change {
             action: "binding.remove",
             target: place.key().to_string(),

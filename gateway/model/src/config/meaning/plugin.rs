@@ -119,7 +119,8 @@ pub(super) fn policies(
             false => all.key(name),
         };
         if is_taken {
-            let message = format!("another policy is called {name:?}; give one of them a `name` of its own");
+            let message =
+                format!("another policy is called {name:?}; give one of them a `name` of its own");
             report.fail(&path, message);
         }
         if written.name.is_some() {
