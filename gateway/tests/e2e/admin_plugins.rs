@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Builder, Gateway, Guest, Message, Pool, Upstream, Wire, eventually, misdeeds,
+    Builder, Gateway, Guest, Load, Message, Pool, Upstream, Wire, eventually, misdeeds,
 };
 
 async fn gateway() -> (Gateway, Upstream) {
@@ -203,6 +203,42 @@ async fn grants_are_given_with_an_upload() {
     assert_eq!(more.status(), 200);
     let plugin = gateway.api("/api/plugins/mine").await;
     assert_eq!(plugin["grants"], json!(["store", "clock"]));
+}
+
+#[tokio::test]
+async fn a_component_that_no_compiler_can_take_is_refused_while_traffic_goes_on() {
+    let (gateway, _a) = gateway().await;
+    let load = Load::on(gateway.address(), "/");
+    let answer = post(&gateway, "name=mine", Guest::too_laborious().build()).await;
+    assert_eq!(answer.status(), 422, "{answer:?}");
+    let error = &answer.json()["error"];
+    let message = error["message"].as_str().expect("a message");
+    assert!(
+        message.contains("a smaller component would do"),
+        "{message}"
+    );
+    assert_eq!(kept(&gateway), 0);
+    load.stop_without_failure().await;
+    gateway.upload("mine", Guest::always(0, 1)).await;
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_an_upload_and_leaves_nothing_of_it() {
+    let (gateway, _a) = gateway().await;
+    let component = Guest::always(0, 1);
+    gateway.limit_files(Some(0));
+    let answer = post(&gateway, "name=mine", component.clone()).await;
+    assert_eq!(answer.status(), 507, "{answer:?}");
+    assert_eq!(answer.json()["error"]["code"], "not_kept");
+    assert_eq!(gateway.get("/").await.text(), "a", "traffic goes on");
+    gateway.limit_files(None);
+    assert_eq!(kept(&gateway), 0);
+    assert_eq!(
+        gateway.call("GET", "/api/plugins/mine").refused(404).await["code"],
+        "not_found"
+    );
+    gateway.upload("mine", component).await;
+    assert_eq!(kept(&gateway), 1);
 }
 
 /// The head of an upload that says how long its body is.
