@@ -11,7 +11,9 @@ use gatewright_host::defaults;
 use gatewright_model::id::{Digest, PluginName};
 
 use crate::seats::SeatName;
-use crate::store::{Histories, Record, Step, Store, StoreError, VersionRecord, Versions};
+use crate::store::{
+    Histories, Record, Step, Store, StoreError, VersionRecord, VersionSource, Versions,
+};
 
 pub(crate) use named::{Naming, naming};
 
@@ -74,6 +76,13 @@ impl Catalog {
         versions
     }
 
+    /// What a plugin's file held last, as far as is known.
+    pub(crate) fn newest_of_file(&self, plugin: &PluginName) -> Option<Digest> {
+        let versions = self.versions(plugin).into_iter().rev();
+        let mut of_file = versions.filter(|(_, version)| version.source == VersionSource::File);
+        of_file.next().map(|(digest, _)| digest)
+    }
+
     /// The plugins that have versions.
     pub(crate) fn plugins(&self) -> BTreeSet<PluginName> {
         let held = self.held();
@@ -93,14 +102,23 @@ impl Catalog {
         steps.cloned().unwrap_or_default()
     }
 
-    /// Every seat's history that has a step which names a version.
-    pub(crate) fn histories_with(&self, digest: Digest) -> Vec<(String, Vec<Step>)> {
+    /// Whether a rollback may lead back to a version.
+    fn may_be_back(&self, plugin: &PluginName, digest: Digest) -> bool {
         let held = self.held();
-        let names = |steps: &[Step]| steps.iter().any(|step| step.version == Some(digest));
-        let histories = held.histories.iter().filter(|(_, steps)| names(steps));
-        histories
-            .map(|(seat, steps)| (seat.clone(), steps.clone()))
-            .collect()
+        let mut steps = held.histories.values().flatten();
+        steps.any(|step| step.leads_to(plugin) && step.version == Some(digest))
+    }
+
+    /// The histories that have steps to forget, without them.
+    pub(crate) fn histories_without(&self, forget: impl Fn(&Step) -> bool) -> Vec<Record> {
+        let held = self.held();
+        let histories = held.histories.iter();
+        let histories = histories.filter(|(_, steps)| steps.iter().any(&forget));
+        let without = histories.map(|(seat, steps)| {
+            let kept = steps.iter().filter(|step| !forget(step));
+            Record::History(seat.clone(), kept.cloned().collect())
+        });
+        without.collect()
     }
 
     /// The version that a text names: a digest, or enough of its beginning.

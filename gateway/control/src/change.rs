@@ -1,13 +1,15 @@
 //! A change that somebody asks for at run time, and why it may be refused.
 
+use std::sync::Arc;
+
 use gatewright_model::config::{ConfigErrors, Key};
-use gatewright_model::id::Generation;
+use gatewright_model::id::{Digest, Generation};
 use serde_json::Value;
 
 use crate::access::Who;
 use crate::error::ReloadError;
 use crate::seats::SeatName;
-use crate::store::{Record, StoreError};
+use crate::store::{Record, Step, StoreError};
 
 /// What is to be changed: all of it or nothing.
 #[derive(Debug)]
@@ -41,8 +43,11 @@ impl Edit {
 pub(crate) struct Recorded {
     pub(crate) change: Change,
     pub(crate) records: Vec<Record>,
-    /// The seat that goes back to what was bound there before.
-    pub(crate) back: Option<SeatName>,
+    /// The component of a new version, to be on the disk before its record.
+    pub(crate) component: Option<(Digest, Arc<[u8]>)>,
+    /// The seat that goes back to what was bound there before, and the steps
+    /// that are left of its history then.
+    pub(crate) back: Option<(SeatName, Vec<Step>)>,
 }
 
 impl From<Change> for Recorded {
@@ -50,6 +55,7 @@ impl From<Change> for Recorded {
         Self {
             change,
             records: Vec::new(),
+            component: None,
             back: None,
         }
     }

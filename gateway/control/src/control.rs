@@ -10,8 +10,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use gatewright_model::config::{Config, LeftOut, Overlay};
-use gatewright_model::id::Generation;
-use tokio::sync::{Mutex, MutexGuard};
+use gatewright_model::id::{Digest, Generation};
+use tokio::sync::Mutex;
 
 use crate::access::Access;
 use crate::catalog::Catalog;
@@ -177,8 +177,25 @@ impl Control {
             return Err(Refusal::Stale);
         }
         let recorded = make(&in_force.config)?;
-        let overlay = edit(desired, &recorded.change.edits);
-        let draft = desired.with(overlay).await?;
+        if let Some((digest, component)) = &recorded.component {
+            self.keep_component(*digest, Arc::clone(component)).await?;
+        }
+        let touched: Vec<_> = component_digests(&recorded).collect();
+        let changed = self.carry_out(desired, who, recorded).await;
+        // What was not kept after all, and what is a version no more.
+        self.forget_components(touched).await;
+        changed
+    }
+
+    async fn carry_out(
+        &self,
+        desired: &Desired,
+        who: Author,
+        recorded: Recorded,
+    ) -> Result<Changed, Refusal> {
+        let in_force = self.publisher.snapshot();
+        let edits = &recorded.change.edits;
+        let draft = desired.with(edit(desired, edits), edits).await?;
         let records = self.records(desired, &draft, &in_force.config, &recorded);
         let entry = Entry {
             at: Timestamp::now(),
@@ -241,11 +258,6 @@ impl Control {
         }
     }
 
-    /// Whose turn it is to change something, for what changes no configuration.
-    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().await
-    }
-
     /// What is wanted and in force.
     pub(crate) fn desired(&self) -> Arc<Desired> {
         let desired = self.desired.read().unwrap_or_else(PoisonError::into_inner);
@@ -289,6 +301,16 @@ impl Control {
             tracing::error!(%error, "the workers were not waited for");
         }
     }
+}
+
+/// The components that a change brings, or that may be no versions after it.
+fn component_digests(recorded: &Recorded) -> impl Iterator<Item = Digest> {
+    let brought = recorded.component.iter().map(|(digest, _)| *digest);
+    let gone = recorded.records.iter().filter_map(|record| match record {
+        Record::Version(_, digest, None) => Some(*digest),
+        _ => None,
+    });
+    brought.chain(gone)
 }
 
 /// The overlay in force after some edits.

@@ -11,6 +11,7 @@ use gatewright_model::config::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::change::Edit;
 use crate::gateway::Source;
 
 /// Where the wanted configuration is read from, as often as asked.
@@ -179,11 +180,16 @@ impl Desired {
         self.origin.draft(declared, self.overlay.clone()).await
     }
 
-    /// What is declared, as it was last read, with another overlay, all of
-    /// which must fit but for what is left out already and was not changed.
-    pub(crate) async fn with(&self, overlay: Overlay) -> Result<Draft, ConfigErrors> {
-        let is_as_before = |left: &LeftOut| overlay.get(&left.key) == self.overlay.get(&left.key);
-        let left_out = self.left_out.iter().filter(|left| is_as_before(left));
+    /// What is declared, as it was last read, with the overlay that some edits
+    /// made, all of which must fit but for what is left out already and is not
+    /// among what was edited.
+    pub(crate) async fn with(
+        &self,
+        overlay: Overlay,
+        edits: &[Edit],
+    ) -> Result<Draft, ConfigErrors> {
+        let is_edited = |left: &LeftOut| edits.iter().any(|edit| edit.key().touches(&left.key));
+        let left_out = self.left_out.iter().filter(|left| !is_edited(left));
         let left_out: Vec<_> = left_out.cloned().collect();
         let (origin, declared) = (self.origin.clone(), Arc::clone(&self.declared));
         blocking(move || {

@@ -1,8 +1,10 @@
 //! What was bound in each seat before: noted with every change that somebody
 //! asks for, and restored by a rollback.
 
-use gatewright_model::config::{Config, Key, Override};
+use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, Override};
+use gatewright_model::id::PluginName;
 
+use crate::catalog::built_in;
 use crate::change::{Change, Edit, Recorded, Refusal};
 use crate::control::Control;
 use crate::desired::{Desired, Draft};
@@ -28,31 +30,40 @@ impl Control {
             let key = seat.key();
             edits.iter().any(|edit| edit.key().touches(&key))
         };
-        let changed = seats(in_force, wanted).into_iter().filter(|seat| {
-            let (before, after) = (seat.binding(in_force), seat.binding(wanted));
-            recorded.back.as_ref() == Some(seat) || is_edited(seat) && !decide_alike(before, after)
-        });
-        let histories = changed.filter_map(|seat| {
-            let mut steps = self.catalog.history(&seat);
-            let before = steps.len();
-            if seat.found(wanted).is_err() {
-                steps.clear();
-            } else if recorded.back.as_ref() == Some(&seat) {
-                steps.pop();
-            } else {
-                steps.push(step(desired, in_force, &seat));
-                steps.drain(..steps.len().saturating_sub(KEPT));
-            }
-            let is_new = before > 0 || !steps.is_empty();
-            is_new.then(|| Record::History(seat.to_string(), steps))
+        let edited = seats(in_force, wanted).into_iter().filter(is_edited);
+        let histories = edited.filter_map(|seat| {
+            let before = self.catalog.history(&seat);
+            let back = recorded.back.as_ref().filter(|(back, _)| *back == seat);
+            let (was, is) = (seat.binding(in_force), seat.binding(wanted));
+            let steps = match back {
+                // A pool that comes again has no past.
+                _ if seat.found(wanted).is_err() => Vec::new(),
+                Some((_, rest)) => rest.clone(),
+                None if decide_alike(was, is) => return None,
+                None => {
+                    let mut steps = before.clone();
+                    steps.push(step(desired, in_force, &seat));
+                    steps.drain(..steps.len().saturating_sub(KEPT));
+                    steps
+                }
+            };
+            (steps != before).then(|| Record::History(seat.to_string(), steps))
         });
         let histories: Vec<_> = histories.collect();
         recorded.records.iter().cloned().chain(histories).collect()
     }
 
     /// Going back to what was bound in a seat before.
-    pub(crate) fn rollback(&self, seat: &SeatName, target: String) -> Result<Recorded, Refusal> {
-        let step = self.catalog.history(seat).pop().ok_or_else(|| {
+    /// What is not there any more is passed over.
+    pub(crate) fn rollback(
+        &self,
+        config: &Config,
+        seat: &SeatName,
+        target: String,
+    ) -> Result<Recorded, Refusal> {
+        let mut steps = self.catalog.history(seat);
+        let step = std::iter::from_fn(|| steps.pop()).find(|step| self.can_be_had(config, step));
+        let step = step.ok_or_else(|| {
             let message = format!("{seat} has had nothing else that it could go back to");
             Refusal::Conflict(message)
         })?;
@@ -69,8 +80,28 @@ impl Control {
                 edits: vec![edit],
             },
             records: Vec::new(),
-            back: Some(seat.clone()),
+            component: None,
+            back: Some((seat.clone(), steps)),
         })
+    }
+
+    /// Whether there still are the plugin and the version of a step. What the
+    /// file declares is the file's to have.
+    fn can_be_had(&self, config: &Config, step: &Step) -> bool {
+        let Some(plugin) = step.plugin.as_deref().map(PluginName::from) else {
+            return true;
+        };
+        let is_there = |version| {
+            self.catalog.version(&plugin, version).is_some() || built_in(&plugin) == Some(version)
+        };
+        let is_declared = config.plugins.contains_key(&plugin);
+        match step.restore {
+            Restore::Declared | Restore::Nothing => true,
+            Restore::Binding(_) => {
+                (is_declared || DEFAULT_PLUGINS.contains(&plugin.as_str()))
+                    && step.version.is_none_or(is_there)
+            }
+        }
     }
 }
 

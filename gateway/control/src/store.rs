@@ -21,6 +21,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
@@ -49,6 +51,13 @@ const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// The key of the schema's number.
 const SCHEMA_KEY: &str = "schema";
+
+/// How long to wait for a process to let go of the file: one that was killed
+/// may have left it to a child that was about to become another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it is asked for meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The open store. Cloning it shares it.
 #[derive(Clone, Debug)]
@@ -245,12 +254,17 @@ fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
 fn lock(path: &Path) -> Result<File, StoreError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
     let file = opened.map_err(|error| StoreError::unusable(path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(StoreError::unusable(path, &error)),
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(LOOK_EVERY),
+            Err(TryLockError::WouldBlock) => {
+                let path = path.to_owned();
+                return Err(StoreError::Locked { path });
+            }
+            Err(TryLockError::Error(error)) => return Err(StoreError::unusable(path, &error)),
+        }
     }
 }
 

@@ -101,9 +101,8 @@ fn follow(
 async fn replace(control: Arc<Control>, mut quarantined: Receiver<HostEvent>) {
     let mut events = Vec::with_capacity(BATCH);
     while quarantined.recv_many(&mut events, BATCH).await > 0 {
+        events.clear();
         control.replace_quarantined().await;
-        for event in events.drain(..) {
-            control.retreat(&event).await;
-        }
+        control.retreat().await;
     }
 }

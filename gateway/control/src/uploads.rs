@@ -5,7 +5,7 @@
 //! component is on the disk before there is a record of it; what has none is
 //! cleared away at the next start.
 
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
 use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource};
 use gatewright_model::id::{Digest, PluginName};
@@ -13,30 +13,38 @@ use gatewright_model::role::Grant;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
 use crate::change::{Author, Change, Edit, Recorded, Refusal};
 use crate::control::{Control, edit};
 use crate::desired::Desired;
-use crate::store::{Entry, Record, VersionRecord};
+use crate::store::{Record, VersionRecord};
 use crate::timestamp::Timestamp;
 
 /// Bytes of a component: a whole language runtime has 20 MiB.
 pub(crate) const COMPONENT_BYTES: usize = 64 << 20;
 
-/// Uploads that may wait or be compiled at a time; each holds its component in
-/// memory.
+/// Uploads that may come in, wait or be compiled at a time; each holds its
+/// component in memory.
 const MOST: usize = 16;
 
 /// The memory of a plugin of the default set that is bound nowhere, in bytes.
 const DEFAULT_MEMORY: u64 = 16 << 20;
 
 /// What is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Uploads {
+    places: Arc<Semaphore>,
     turn: Mutex<()>,
     list: StdMutex<Vec<Upload>>,
+}
+
+/// An upload's place among those that may be under way. It is taken before the
+/// component is read.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// An upload that is under way.
@@ -89,20 +97,33 @@ impl Uploads {
         list.clone()
     }
 
-    fn begin(&self, upload: Upload) -> Result<UnderWay<'_>, Refusal> {
-        let since = upload.since;
+    /// Take a place, if there is one.
+    pub(crate) fn place(&self) -> Result<Place, Refusal> {
+        let permit = Arc::clone(&self.places).try_acquire_owned();
+        let message = "too many uploads are under way; try again in a moment";
+        let permit = permit.map_err(|_| Refusal::Busy(message))?;
+        Ok(Place { _permit: permit })
+    }
+
+    fn begin(&self, upload: Upload) -> UnderWay<'_> {
+        let (version, since) = (upload.version, upload.since);
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        if list.len() == MOST {
-            let message = "too many uploads are under way; try again in a moment";
-            return Err(Refusal::Busy(message));
-        }
-        let version = upload.version;
         list.push(upload);
-        Ok(UnderWay {
+        UnderWay {
             uploads: self,
             version,
             since,
-        })
+        }
+    }
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(MOST)),
+            turn: Mutex::default(),
+            list: StdMutex::default(),
+        }
     }
 }
 
@@ -175,7 +196,7 @@ impl Brought {
         let desired = control.desired();
         let in_force = control.publisher.snapshot();
         let edits = self.edits(&in_force.config, &desired, version)?;
-        let draft = desired.with(edit(&desired, &edits)).await?;
+        let draft = desired.with(edit(&desired, &edits), &edits).await?;
         let source = draft.wanted.config.plugins.get(&self.plugin);
         Ok(source.cloned().unwrap_or_else(|| PluginSource {
             file: None,
@@ -187,10 +208,10 @@ impl Brought {
 }
 
 /// The digest of a component, which takes a while, and the component.
-async fn digested(component: Vec<u8>) -> Result<(Digest, Vec<u8>), Refusal> {
+async fn digested(component: Vec<u8>) -> Result<(Digest, Arc<[u8]>), Refusal> {
     let digesting = tokio::task::spawn_blocking(move || {
         let digest = Digest(Sha256::digest(&component).into());
-        (digest, component)
+        (digest, Arc::from(component))
     });
     digesting.await.map_err(|_| Refusal::Stopping)
 }
@@ -207,10 +228,14 @@ impl Control {
         self: &Arc<Self>,
         author: Author,
         brought: Brought,
-        component: Vec<u8>,
+        (place, component): (Place, Vec<u8>),
     ) -> Result<Taken, Refusal> {
         let control = Arc::clone(self);
-        let taking = async move { control.taken(author, brought, component).await };
+        let taking = async move {
+            let taken = control.taken(author, brought, component).await;
+            drop(place);
+            taken
+        };
         let taken = tokio::spawn(taking).await;
         taken.unwrap_or(Err(Refusal::Stopping))
     }
@@ -229,82 +254,60 @@ impl Control {
             size,
             state: UploadState::Waiting,
             since: Timestamp::now(),
-        })?;
+        });
         let _turn = self.uploads.turn.lock().await;
         under_way.compiles();
         let source = brought.source(self, digest).await?;
         let host = Arc::clone(self.publisher.host());
         let (plugin, snapshot) = (brought.plugin.clone(), self.publisher.snapshot());
-        let compiling = tokio::task::spawn_blocking(move || {
-            host.take_in(&plugin, &component, &source, &snapshot)
-        });
+        let tried = Arc::clone(&component);
+        let compiling =
+            tokio::task::spawn_blocking(move || host.take_in(&plugin, &tried, &source, &snapshot));
         let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
-        let known = self.catalog.version(&brought.plugin, digest);
-        let is_new = known.is_none();
         let uploader = Some(author.name.clone());
-        let record = known.unwrap_or_else(|| VersionRecord::of(&compiled, size, uploader));
-        let new = is_new.then(|| record.clone());
-        let kept = self.keep_version(author, brought, digest, new).await;
-        if let Err(refusal) = kept {
-            self.forget_unnamed(digest).await;
-            return Err(refusal);
-        }
+        let record = VersionRecord::of(&compiled, size, uploader);
+        let kept = self.keep_version(author, brought, (digest, component), record.clone());
+        let known = kept.await?;
         Ok(Taken {
             digest,
-            record,
-            is_new,
+            is_new: known.is_none(),
+            record: known.unwrap_or(record),
             compile_ms: compiled.took.as_secs_f64() * 1000.0,
         })
     }
 
-    /// Keep the record of a version, if it is a new one, and declare the plugin
-    /// where it is not or may have something else now.
+    /// Keep a component and its record, if it is a new version, and declare the
+    /// plugin where it is not or may have something else now. Returns the
+    /// record that was there before.
     async fn keep_version(
         self: &Arc<Self>,
         author: Author,
         brought: Brought,
-        digest: Digest,
-        new: Option<VersionRecord>,
-    ) -> Result<(), Refusal> {
-        let plugin = brought.plugin.clone();
-        let target = format!("{plugin} {digest}");
-        let record = new.map(|new| Record::Version(plugin, digest, Some(new)));
-        let in_force = self.publisher.snapshot();
-        let edits = brought.edits(&in_force.config, &self.desired(), digest)?;
-        if edits.is_empty() {
-            let Some(record) = record else {
-                return Ok(());
-            };
-            let entry = Entry {
-                at: Timestamp::now(),
-                who: author.name,
-                from: author.from,
-                action: "plugin.upload".to_owned(),
-                target,
-                generation: None,
-            };
-            let _turn = self.turn().await;
-            return self.keep_records(vec![record], entry).await;
-        }
+        (digest, component): (Digest, Arc<[u8]>),
+        new: VersionRecord,
+    ) -> Result<Option<VersionRecord>, Refusal> {
         let control = Arc::clone(self);
+        let known = Arc::new(OnceLock::new());
+        let found = Arc::clone(&known);
         let make = move |config: &Config| {
+            // As it is now that nobody else changes anything.
+            let plugin = brought.plugin.clone();
+            let edits = brought.edits(config, &control.desired(), digest)?;
+            let known = control.catalog.version(&plugin, digest);
+            let known = found.get_or_init(|| known);
             let change = Change {
                 action: "plugin.upload",
-                target,
-                edits: brought.edits(config, &control.desired(), digest)?,
+                target: format!("{plugin} {digest}"),
+                edits,
             };
+            let record = Record::Version(plugin, digest, Some(new));
             Ok(Recorded {
-                records: record.into_iter().collect(),
+                records: known.is_none().then_some(record).into_iter().collect(),
+                component: Some((digest, component)),
                 ..Recorded::from(change)
             })
         };
-        self.change_recorded(author, None, make).await.map(drop)
-    }
-
-    async fn forget_unnamed(&self, digest: Digest) {
-        let plugins = self.publisher.snapshot().config.plugins.clone();
-        if !plugins.keys().any(|plugin| self.is_named(plugin, digest)) {
-            self.forget_component(digest).await;
-        }
+        self.change_recorded(author, None, make).await?;
+        Ok(known.get().cloned().flatten())
     }
 }

@@ -20,7 +20,7 @@ use crate::limits::{CROSSING_BYTES, Limits};
 use crate::patience::Patience;
 use crate::ticker::TICK_MS;
 use crate::version::{Calls, Functions};
-use crate::view::Lent;
+use crate::view::{Effects, Lent};
 
 /// Bytes of what the runtime says about a trap.
 const DETAIL_BYTES: usize = 2048;
@@ -80,6 +80,8 @@ pub(crate) struct Instance {
     pub(crate) told_ms: u64,
     /// One more than the highest slot that it ever heard of.
     pub(crate) widest: u32,
+    /// How many edits there were before the last decision.
+    edits: usize,
 }
 
 impl Instance {
@@ -95,6 +97,7 @@ impl Instance {
             eligibility_version: 0,
             told_ms: 0,
             widest: 0,
+            edits: 0,
         };
         instance.configure(binding, budget)?;
         if let Some(pool) = &to.pool {
@@ -133,7 +136,7 @@ impl Instance {
         lent: &mut Lent,
         call: impl FnOnce(&Calls, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        let edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
+        self.edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
         self.store.set_epoch_deadline(budget.ticks());
         let guest = self.store.data_mut();
         guest.patience = Patience::of(budget.millis());
@@ -141,12 +144,17 @@ impl Instance {
         let answer = call(&self.functions.calls, &mut self.store);
         *lent = self.store.data_mut().exchange.take();
         answer.map_err(|error| {
-            // Half of what was meant may be worse than nothing.
             if let Some(view) = lent {
-                view.effects().edits.truncate(edits);
+                self.take_back(view.effects());
             }
             Failure::of(&error, &self.store)
         })
+    }
+
+    /// Take back what the last decision had done: half of what was meant may be
+    /// worse than nothing.
+    pub(crate) fn take_back(&self, effects: &mut Effects) {
+        effects.edits.truncate(self.edits);
     }
 
     /// Tell it the pool's members.

@@ -1,6 +1,6 @@
 //! Taking in a component that somebody uploads: it is checked against the
-//! contract, compiled, tried in every role that it has, and kept. It decides
-//! nothing until a binding names it.
+//! contract, compiled, and tried in every role that it has. It decides nothing
+//! until it is kept and a binding names it.
 
 use std::io;
 use std::sync::Arc;
@@ -65,8 +65,8 @@ impl Host {
     /// # Errors
     ///
     /// When it is no component, does not fit the contract, imports what it is
-    /// not granted, faults in a trial, or cannot be kept. That it refuses an
-    /// empty configuration is no reason: the binding may bring another.
+    /// not granted, or faults in a trial. That it refuses an empty configuration
+    /// is no reason: the binding may bring another.
     pub fn take_in(
         &self,
         plugin: &PluginName,
@@ -87,8 +87,16 @@ impl Host {
         for role in &roles {
             self.try_in(*role, plugin, &version, source, snapshot)?;
         }
-        self.library.keep(version.digest, component)?;
         Ok(Component::of(&version, began))
+    }
+
+    /// Keep a component that was taken in, unless it is kept.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), Refusal> {
+        self.library.keep(digest, component)
     }
 
     /// What a version is that is kept or built in. Compiles it unless that was

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
 use crate::admission::{self, COMPONENT_BYTES, Refusal};
+use crate::binding::{Binding, Place};
 use crate::cache::Cache;
 use crate::code;
 use crate::compile::Compiling;
@@ -30,7 +31,7 @@ pub(crate) struct Library {
     shelf: Shelf,
     compiling: Compiling,
     known: Mutex<HashMap<Digest, Weak<Version>>>,
-    seated: Mutex<HashMap<PluginName, Vec<Arc<Version>>>>,
+    seated: Mutex<HashMap<Place, Vec<Arc<Version>>>>,
 }
 
 impl Library {
@@ -93,7 +94,10 @@ impl Library {
         file: Option<&Path>,
         digest: Digest,
     ) -> Result<Arc<Version>, Refusal> {
-        if let Some(version) = self.known(digest) {
+        // What is only at hand could not be had again after a restart.
+        if let Some(version) = self.known(digest)
+            && (self.shelf.has(digest) || is_default(plugin, digest))
+        {
             return Ok(version);
         }
         match self.shelf.load(digest) {
@@ -154,21 +158,27 @@ impl Library {
         Ok(version)
     }
 
-    /// Remember that a version was seated, as the newest of its plugin.
-    pub(crate) fn seated(&self, plugin: &PluginName, version: &Arc<Version>) {
+    /// Remember which versions decide now, as the newest of their places, and
+    /// forget the places that are no more.
+    pub(crate) fn seated<'b>(&self, bindings: impl Iterator<Item = &'b Arc<Binding>>) {
         let mut seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
-        let versions = seated.entry(plugin.clone()).or_default();
-        versions.retain(|known| known.digest != version.digest);
-        versions.push(Arc::clone(version));
-        if versions.len() > KEPT_VERSIONS {
-            versions.remove(0);
+        let mut before = std::mem::take(&mut *seated);
+        for binding in bindings {
+            let place = binding.place();
+            let mut versions = before.remove(place).unwrap_or_default();
+            versions.retain(|known| known.digest != binding.version.digest);
+            versions.push(Arc::clone(&binding.version));
+            if versions.len() > KEPT_VERSIONS {
+                versions.remove(0);
+            }
+            seated.insert(place.clone(), versions);
         }
     }
 
-    /// The other versions of a plugin that were seated, the latest first.
-    pub(crate) fn others(&self, plugin: &PluginName, than: Digest) -> Vec<Arc<Version>> {
+    /// The other versions of a plugin that decided at a place, the latest first.
+    pub(crate) fn others(&self, place: &Place, than: Digest) -> Vec<Arc<Version>> {
         let seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner);
-        let versions = seated.get(plugin).map_or(&[] as &[_], Vec::as_slice);
+        let versions = seated.get(place).map_or(&[] as &[_], Vec::as_slice);
         let others = versions
             .iter()
             .rev()

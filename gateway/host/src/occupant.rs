@@ -128,7 +128,7 @@ impl Occupant {
         });
         match self.end(began, answer)? {
             screening::Verdict::Proceed => Ok(Verdict::Proceed),
-            screening::Verdict::Answer(status) => Ok(Verdict::Answer(self.status(status)?)),
+            screening::Verdict::Answer(status) => Ok(Verdict::Answer(self.status(status, lent)?)),
         }
     }
 
@@ -147,8 +147,8 @@ impl Occupant {
             routing::Decision::Forward(pool) if (pool as usize) < self.snapshot.pools.len() => {
                 Ok(Route::Forward(PoolIndex(pool)))
             }
-            routing::Decision::Forward(pool) => Err(self.impossible("pool", pool)),
-            routing::Decision::Answer(status) => Ok(Route::Answer(self.status(status)?)),
+            routing::Decision::Forward(pool) => Err(self.impossible("pool", pool, lent)),
+            routing::Decision::Answer(status) => Ok(Route::Answer(self.status(status, lent)?)),
             routing::Decision::Unmatched => Ok(Route::Unmatched),
         }
     }
@@ -164,7 +164,7 @@ impl Occupant {
             _ => Err(misplaced()),
         });
         let slot = self.end(began, answer)?;
-        self.slot(slot)
+        self.slot(slot, lent)
     }
 
     /// Tell an affinity which endpoint answered.
@@ -200,7 +200,7 @@ impl Occupant {
             _ => Err(misplaced()),
         });
         let slot = self.end(began, answer)?;
-        self.slot(slot)
+        self.slot(slot, lent)
     }
 
     /// Let a response policy edit the head of a response.
@@ -283,17 +283,17 @@ impl Occupant {
         Fault::Vacant
     }
 
-    fn status(&mut self, status: u16) -> Result<u16, Fault> {
+    fn status(&mut self, status: u16, lent: &mut Lent) -> Result<u16, Fault> {
         match status {
             200..=599 => Ok(status),
-            _ => Err(self.impossible("status", status.into())),
+            _ => Err(self.impossible("status", status.into(), lent)),
         }
     }
 
-    fn slot(&mut self, slot: Option<u32>) -> Result<Option<Slot>, Fault> {
+    fn slot(&mut self, slot: Option<u32>, lent: &mut Lent) -> Result<Option<Slot>, Fault> {
         match slot {
             Some(slot) if self.instance.as_ref().is_some_and(|i| slot >= i.widest) => {
-                Err(self.impossible("slot", slot))
+                Err(self.impossible("slot", slot, lent))
             }
             slot => Ok(slot.map(Slot)),
         }
@@ -301,7 +301,10 @@ impl Occupant {
 
     /// The instance is sound, but what it says is nonsense.
     #[cold]
-    fn impossible(&mut self, what: &str, number: u32) -> Fault {
+    fn impossible(&mut self, what: &str, number: u32, lent: &mut Lent) -> Fault {
+        if let (Some(instance), Some(view)) = (&self.instance, lent) {
+            instance.take_back(view.effects());
+        }
         let fault = Fault::Impossible;
         self.counters().faulted(fault);
         let detail = format!("there is no {what} {number}");

@@ -77,9 +77,8 @@ impl<'a> Preparation<'a> {
             pools,
         };
         let active = self.plan.bindings.iter();
-        for binding in active.filter(|binding| binding.part() == Part::Active) {
-            self.host.library.seated(binding.plugin(), &binding.version);
-        }
+        let active = active.filter(|binding| binding.part() == Part::Active);
+        self.host.library.seated(active);
         Ok(Prepared {
             plan: self.plan,
             chains: drafts.chains(self.host.workers),
@@ -222,10 +221,7 @@ impl<'a> Preparation<'a> {
     /// The latest other version that works here; if there is none, the
     /// quarantined one keeps the seat and is never asked.
     fn stand_in(&self, terms: Terms, version: Arc<Version>, pool: Option<&Arc<Pool>>) -> Draft {
-        let others = self
-            .host
-            .library
-            .others(&terms.place.plugin, version.digest);
+        let others = self.host.library.others(&terms.place, version.digest);
         for other in others {
             let other_terms = Terms {
                 version: other.digest,

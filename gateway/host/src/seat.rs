@@ -4,7 +4,8 @@
 //!
 //! Whether a request is the canary's is settled once for all seats, by a number
 //! that the host draws for it. Where the canary has no answer, the version that
-//! it stands beside gives one, in the same request.
+//! it stands beside gives one, in the same request, and the request is no
+//! canary's from then on: who decided is who hears how it ended.
 
 mod canary;
 mod shadow;
@@ -169,10 +170,14 @@ impl Seat {
     ) -> Result<T, Fault> {
         if let Some(canary) = &mut self.canary
             && canary.is_asked(lent)
-            && let Ok(answer) = watched(&mut canary.occupant, lent, ask)
         {
-            self.was_canary = true;
-            return Ok(answer);
+            if let Ok(answer) = watched(&mut canary.occupant, lent, ask) {
+                self.was_canary = true;
+                return Ok(answer);
+            }
+            if let Some(view) = lent {
+                view.effects().is_given_up = true;
+            }
         }
         watched(&mut self.active, lent, ask)
     }

@@ -61,6 +61,17 @@ impl Shelf {
         }
     }
 
+    /// Whether there is a component, whole or not.
+    pub(crate) fn has(&self, digest: Digest) -> bool {
+        match self {
+            Self::Folder(folder) => path(folder, digest).is_file(),
+            Self::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.contains_key(&digest)
+            }
+        }
+    }
+
     /// A component that was kept; an error of the kind "not found" without one.
     pub(crate) fn load(&self, digest: Digest) -> io::Result<Vec<u8>> {
         match self {

@@ -62,6 +62,9 @@ pub struct Effects {
     /// What settles whether a canary decides about this exchange; drawn when
     /// that is first asked.
     pub lot: Option<u32>,
+    /// Whether a canary that was to decide about it had no answer: then it is
+    /// no canary's any more.
+    pub is_given_up: bool,
     /// Where each decision is written down, for an exchange that is explained.
     pub trace: Option<Box<Trace>>,
 }

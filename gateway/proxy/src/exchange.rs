@@ -118,7 +118,7 @@ async fn forward(
         }
         let observers = view.observed.then(|| Observers {
             pool: Arc::clone(&view.pool),
-            lot: held.effects.lot,
+            lot: held.effects.lot.filter(|_| !held.effects.is_given_up),
         });
         // The first attempt begins with the request: deciding takes about a
         // microsecond, and a clock call is not free.

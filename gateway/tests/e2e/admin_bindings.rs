@@ -421,6 +421,29 @@ async fn policies_come_go_and_are_taken_back() {
 }
 
 #[tokio::test]
+async fn policies_are_asked_in_the_order_in_which_they_came() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let mut gateway = gateway([&a, &b]).await;
+    for (name, status) in [("zeta", 403), ("alpha", 401)] {
+        gateway.upload(name, answering(status)).await;
+        let path = format!("/api/bindings/-/policy.{name}");
+        gateway
+            .change("PUT", &path, json!({ "plugin": name }))
+            .await;
+    }
+    let first = "/api/bindings/-/policy.zeta";
+    gateway
+        .change("PUT", first, json!({ "deadline": 0.003 }))
+        .await;
+    assert_eq!(status(&gateway).await, 403);
+    gateway.restart().await;
+    assert_eq!(status(&gateway).await, 403);
+    let seats = gateway.api("/api/bindings").await;
+    assert_eq!(seats[0]["binding"], "-/policy.zeta");
+    assert_eq!(seats[1]["binding"], "-/policy.alpha");
+}
+
+#[tokio::test]
 async fn a_policy_of_the_file_has_a_canary_too_which_faults_and_is_taken_back() {
     let server = Upstream::named("a").await;
     let builder = Builder::new().plugin("guard", answering(403));

@@ -277,6 +277,33 @@ async fn an_upload_that_is_cut_off_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn uploads_that_come_in_slowly_are_not_more_than_may_wait() {
+    let (gateway, _a) = gateway().await;
+    let component = Guest::always(0, 1);
+    let mut slow = Vec::new();
+    for _ in 0..16 {
+        let stream = TcpStream::connect(gateway.admin_address()).await;
+        let mut wire = Wire::new(stream.expect("it accepts"));
+        wire.send(head(&gateway, component.len())).await;
+        wire.send(&component[..8]).await;
+        slow.push(wire);
+    }
+    eventually("there is no place", async || {
+        let answer = post(&gateway, "name=mine", "no component").await;
+        answer.status() == 429
+    })
+    .await;
+    drop(slow);
+    eventually("there are places again", async || {
+        post(&gateway, "name=mine", component.clone())
+            .await
+            .status()
+            != 429
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn ten_uploads_at_once_are_all_taken_while_the_api_answers() {
     let (gateway, _a) = gateway().await;
     let gateway = Arc::new(gateway);

@@ -55,6 +55,49 @@ async fn a_pool_is_created_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn what_is_switched_off_and_on_is_as_the_file_has_it() {
+    let a = Upstream::named("a").await;
+    let plan = "{ path = \"/hh\", interval = \"3s\" }";
+    let affinity = "{ plugin = \"sticky-cookie\", config = { name = \"at\" } }";
+    let pool = Pool::of(&[&a]).health(plan).with("affinity", affinity);
+    let gateway = Builder::new().pool(pool).start().await;
+    let path = "/api/pools/web";
+    for on in [false, true] {
+        let settings = json!({ "healthCheckEnabled": on, "sessionPersistence": on });
+        gateway.change("PUT", path, settings).await;
+    }
+    let pool = gateway.api(path).await;
+    assert_eq!(pool["healthCheckPath"], "/hh");
+    assert_eq!(pool["healthCheckInterval"], 3.0);
+    let cookie = gateway.get("/").await;
+    let cookie = cookie.header("set-cookie").expect("a cookie");
+    assert!(cookie.starts_with("at="), "{cookie}");
+}
+
+#[tokio::test]
+async fn another_pool_may_become_the_default_one_and_the_first_may_go() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let gateway = before(&a).await;
+    let new = json!({ "pool": "api", "servers": [server(&b)] });
+    gateway.change("POST", "/api/pools", new).await;
+    let needed = gateway.call("DELETE", "/api/pools/web").refused(409).await;
+    let message = needed["message"].as_str().expect("a message");
+    assert!(message.contains("defaultPool"), "{message}");
+    let unknown = gateway
+        .call("PUT", "/api/config")
+        .json(&json!({ "defaultPool": "nowhere" }));
+    assert_eq!(unknown.refused(422).await["field"], "defaultPool");
+    let changed = gateway
+        .change("PUT", "/api/config", json!({ "defaultPool": "api" }))
+        .await;
+    assert_eq!(changed["defaultPool"], "api");
+    gateway
+        .change("DELETE", "/api/pools/web", Value::Null)
+        .await;
+    assert_eq!(gateway.get("/").await.text(), "b");
+}
+
+#[tokio::test]
 async fn the_algorithm_is_changed_without_a_failed_request_and_stays() {
     let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
     let pool = Pool::of(&[&a, &b]);

@@ -116,6 +116,64 @@ async fn add_until_the_end(gateway: &Gateway, first: u16) -> Vec<String> {
     acknowledged
 }
 
+/// What somebody who deploys was told.
+#[derive(Default)]
+struct Deployed {
+    versions: Vec<String>,
+    /// Decides for sure, or did when the last change was asked for.
+    bound: Option<String>,
+    /// What a change that nobody answered would have bound.
+    asked: Option<String>,
+}
+
+/// One who uploads version after version and activates each, until the gateway
+/// is gone.
+async fn deploy_until_the_end(gateway: &Gateway, round: u32) -> Deployed {
+    let mut told = Deployed::default();
+    for build in 0.. {
+        let component = Guest::always(0, round * 1000 + build);
+        let upload = gateway.call("POST", "/api/plugins?name=mine");
+        let Some(answer) = upload.component(component).try_send().await else {
+            break;
+        };
+        if !answer.is_whole || answer.status() != 201 {
+            break;
+        }
+        let version = answer.json()["data"]["version"].clone();
+        let version = version.as_str().expect("a digest").to_owned();
+        told.versions.push(version.clone());
+        told.asked = Some(version.clone());
+        let binding = json!({ "plugin": "mine", "version": version });
+        let bind = gateway.call("PUT", "/api/bindings/web/balancer");
+        match bind.json(&binding).try_send().await {
+            Some(answer) if answer.is_whole && answer.status() == 200 => {
+                told.bound = told.asked.take();
+            }
+            _ => break,
+        }
+    }
+    told
+}
+
+/// Whether everything is there that who deploys was told.
+async fn has_what_was_deployed(gateway: &Gateway, told: &Deployed) {
+    for version in &told.versions {
+        let path = format!("/api/plugins/mine/versions/{version}/download");
+        let component = gateway.call("GET", &path).send().await;
+        assert_eq!(component.status(), 200, "{version} is gone");
+    }
+    let seat = gateway.api("/api/bindings/web/balancer").await;
+    let decides = seat["version"].as_str();
+    let may = [&told.bound, &told.asked];
+    assert!(
+        told.bound.is_none() || may.into_iter().any(|version| version.as_deref() == decides),
+        "{decides:?} decides instead of {:?}",
+        told.bound
+    );
+    let config = gateway.api("/api/config").await;
+    assert_eq!(config["leftOut"], json!([]));
+}
+
 /// How often a gateway is killed before the next one has its turn.
 const KILLS: u64 = 20;
 
@@ -132,12 +190,12 @@ async fn kill_again_and_again() {
     let a = Upstream::named("a").await;
     let own = a.address().to_string();
     let mut gateway = before(&a).await;
-    let mut told = 0;
+    let (mut told, mut versions) = (0, 0);
     for round in 0..KILLS {
         let killed = async {
             // Any moment will do: after so many changes, and then some.
             eventually("changes are under way", async || {
-                gateway.says_how_often(" is in force on ") as u64 >= round % 7
+                gateway.says_how_often(" is in force on ") as u64 >= round % 13
             })
             .await;
             tokio::time::sleep(std::time::Duration::from_micros(round * 613 % 5000)).await;
@@ -146,8 +204,11 @@ async fn kill_again_and_again() {
         let first = 1000 + 2000 * (round as u16);
         let even = add_until_the_end(&gateway, first);
         let odd = add_until_the_end(&gateway, first + 1);
-        let (even, odd, ()) = tokio::join!(even, odd, killed);
+        let deployed = deploy_until_the_end(&gateway, round as u32);
+        let (even, odd, deployed, ()) = tokio::join!(even, odd, deployed, killed);
         gateway.restart().await;
+        has_what_was_deployed(&gateway, &deployed).await;
+        versions += deployed.versions.len();
         let weights = weights(&gateway).await;
         for id in even.iter().chain(&odd) {
             assert!(weights.iter().any(|(known, _)| known == id), "{id} is gone");
@@ -158,6 +219,7 @@ async fn kill_again_and_again() {
         told += even.len() + odd.len();
     }
     assert!(told > 20, "{told} changes were acknowledged");
+    assert!(versions > 5, "{versions} versions were acknowledged");
 }
 
 #[tokio::test]

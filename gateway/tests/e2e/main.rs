@@ -16,6 +16,7 @@ mod admin_docs;
 mod admin_plugin_commands;
 mod admin_plugins;
 mod admin_pools;
+mod admin_rollback;
 mod admin_servers;
 mod admin_store;
 mod admin_stream;

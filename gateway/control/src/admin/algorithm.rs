@@ -150,6 +150,7 @@ async fn put(
     Body(Wanted { algorithm, pool }): Body<Wanted>,
 ) -> Result<Response, Refusal> {
     let name = pool.clone();
+    let asked = Arc::clone(&control);
     let make = move |config: &Config| {
         let pool = pool_of(config, name.as_deref())?;
         let settings = Settings {
@@ -159,7 +160,7 @@ async fn put(
         Ok(Change {
             action: "algorithm",
             target: Key::pool(pool.name.as_str()).then("balancer").to_string(),
-            edits: settings.edits(config, pool)?,
+            edits: settings.edits(config, pool, &asked.desired())?,
         })
     };
     let changed = control.change(who, expected.0, make).await?;

@@ -10,6 +10,7 @@ use axum::response::Response;
 use gatewright_model::config::{Config, Key, Tls};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,10 +18,10 @@ use utoipa_axum::routes;
 use super::asked::{Asked, InPool};
 use super::body::Body;
 use super::envelope::{Failure, Success};
-use super::fields::{Settings, Shown, pool_of, shown_pool};
+use super::fields::{Settings, Shown, default_pool, pool_of, shown_pool};
 use super::precondition::{Expected, Outcome, outcome, tagged};
 use crate::access::Who;
-use crate::change::{Change, Refusal};
+use crate::change::{Change, Edit, Refusal};
 use crate::control::Control;
 use crate::desired::Desired;
 
@@ -36,6 +37,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
 struct Answer {
     /// Whose settings these are: the default pool, or the one that was named.
     pool: String,
+    /// Where a request goes that nothing routes.
+    default_pool: Option<String>,
     #[serde(flatten)]
     settings: Shown,
     #[serde(flatten)]
@@ -73,6 +76,7 @@ impl Answer {
         });
         Ok(Self {
             pool: pool.name.to_string(),
+            default_pool: default_pool(config).map(str::to_owned),
             settings: Shown::of(pool),
             tls: Termination::of(config),
             overrides: overrides.collect(),
@@ -134,6 +138,8 @@ async fn show(
 struct Wanted {
     /// The default pool if it is not said.
     pool: Option<String>,
+    /// Where a request goes that nothing routes.
+    default_pool: Option<String>,
     /// A balancer's name, with underscores or as the plugin is named.
     #[schema(example = "least_connections")]
     algorithm: Option<String>,
@@ -203,7 +209,7 @@ impl Wanted {
         }
     }
 
-    fn change(self, config: &Config) -> Result<Change, Refusal> {
+    fn change(self, config: &Config, desired: &Desired) -> Result<Change, Refusal> {
         self.check_tls(config)?;
         let pool = pool_of(config, self.pool.as_deref())?;
         let settings = Settings {
@@ -218,10 +224,15 @@ impl Wanted {
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
         };
+        let mut edits = settings.edits(config, pool, desired)?;
+        let default = self.default_pool.as_deref();
+        if let Some(default) = default.filter(|name| default_pool(config) != Some(name)) {
+            edits.push(Edit::Set(Key::top("default_pool"), json!(default)));
+        }
         Ok(Change {
             action: "config.change",
             target: Key::pool(pool.name.as_str()).to_string(),
-            edits: settings.edits(config, pool)?,
+            edits,
         })
     }
 }
@@ -246,7 +257,8 @@ async fn put(
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
     let pool = wanted.pool.clone();
-    let make = move |config: &Config| wanted.change(config);
+    let asked = Arc::clone(&control);
+    let make = move |config: &Config| wanted.change(config, &asked.desired());
     let changed = control.change(who, expected.0, make).await?;
     let snapshot = control.publisher.snapshot();
     let answer = Answer::of(&snapshot.config, &control.desired(), pool.as_deref())?;

@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::change::{Edit, Refusal};
+use crate::desired::Desired;
 
 /// Who remembers sessions when it is only said that somebody should.
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 21] = [
+const NAMES: [(&str, &str); 22] = [
+    ("default_pool", "defaultPool"),
     ("host", "host"),
     ("port", "port"),
     ("weight", "weight"),
@@ -125,7 +127,12 @@ impl Shown {
 
 impl Settings {
     /// The edits that make a pool so. `pool` is as it is in force.
-    pub(super) fn edits(&self, config: &Config, pool: &PoolConfig) -> Result<Vec<Edit>, Refusal> {
+    pub(super) fn edits(
+        &self,
+        config: &Config,
+        pool: &PoolConfig,
+        desired: &Desired,
+    ) -> Result<Vec<Edit>, Refusal> {
         let key = Key::pool(pool.name.as_str());
         let mut edits = Vec::new();
         let mut set = |key: Key, value: Value| edits.push(Edit::Set(key, value));
@@ -151,26 +158,31 @@ impl Settings {
                 set(key.clone().then(step), period(name, seconds)?);
             }
         }
-        edits.extend(self.affinity(&key, pool));
-        edits.extend(self.health(&key, pool)?);
+        edits.extend(self.affinity(&key, pool, desired));
+        edits.extend(self.health(&key, pool, desired)?);
         Ok(edits)
     }
 
-    fn affinity(&self, key: &Key, pool: &PoolConfig) -> Option<Edit> {
+    fn affinity(&self, key: &Key, pool: &PoolConfig, desired: &Desired) -> Option<Edit> {
         let key = key.clone().then("affinity");
         match (self.session_persistence?, &pool.affinity) {
-            (true, None) => Some(Edit::Set(key, json!(AFFINITY))),
+            (true, None) => Some(switched_on(key, desired, json!(AFFINITY))),
             (false, Some(_)) => Some(Edit::Remove(key)),
             _ => None,
         }
     }
 
-    fn health(&self, key: &Key, pool: &PoolConfig) -> Result<Vec<Edit>, Refusal> {
+    fn health(
+        &self,
+        key: &Key,
+        pool: &PoolConfig,
+        desired: &Desired,
+    ) -> Result<Vec<Edit>, Refusal> {
         let key = key.clone().then("health");
         let mut edits = Vec::new();
         match (self.health_check_enabled, &pool.health) {
             (Some(false), Some(_)) => edits.push(Edit::Set(key.clone(), json!(false))),
-            (Some(true), None) => edits.push(Edit::Set(key.clone(), json!({}))),
+            (Some(true), None) => edits.push(switched_on(key.clone(), desired, json!({}))),
             _ => {}
         }
         let is_checked = self.health_check_enabled.unwrap_or(pool.health.is_some());
@@ -196,6 +208,15 @@ impl Settings {
             set(name, step, value)?;
         }
         Ok(edits)
+    }
+}
+
+/// Switch on what is off: as the file has it, where it does, and not only as
+/// usual.
+fn switched_on(key: Key, desired: &Desired, usual: Value) -> Edit {
+    match desired.declared.value(&key) {
+        None | Some(Value::Bool(false)) => Edit::Set(key, usual),
+        Some(_) => Edit::Reset(key),
     }
 }
 
@@ -233,6 +254,12 @@ pub(super) fn plugin_named(config: &Config, algorithm: &str) -> Result<String, R
             format!("no plugin is named {algorithm:?}; GET /api/algorithms lists those there are");
         Refusal::field("algorithm", message)
     })
+}
+
+/// The name of the pool that a request goes to that nothing routes.
+pub(super) fn default_pool(config: &Config) -> Option<&str> {
+    let pool = config.pools.get(config.default_pool?.index())?;
+    Some(pool.name.as_str())
 }
 
 /// A pool to be shown: by its name, or else the default one, or else the first.

@@ -20,6 +20,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(super) use self::shown::own_version;
 use self::shown::{Plugin, VersionShown};
 use super::asked::{Named, NamedWithin};
 use super::envelope::{Failure, Success, Unkept, success};

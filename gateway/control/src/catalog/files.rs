@@ -145,9 +145,8 @@ impl Control {
         let records = new.chain(gone).collect();
         self.keep_records(records, entry_of_files("plugin.file", target))
             .await?;
-        for (_, digest) in old {
-            self.forget_component(digest).await;
-        }
+        let old = old.into_iter().map(|(_, digest)| digest).collect();
+        self.forget_components(old).await;
         Ok(())
     }
 
@@ -178,10 +177,11 @@ impl Control {
                 binding.version() == digest || binding.stands_in_for() == Some(digest)
             })
             || named::is_in(&self.desired().overlay, digest)
+            || self.catalog.may_be_back(plugin, digest)
     }
 
-    /// Write records, and take them over.
-    pub(crate) async fn keep_records(
+    /// Write records, and take them over. Only who has the turn may call it.
+    async fn keep_records(
         &self,
         records: Vec<Record>,
         entry: crate::store::Entry,
@@ -198,17 +198,40 @@ impl Control {
         Ok(())
     }
 
-    /// Have a component no more, unless it is a version of some plugin. What is
-    /// left over is cleared away at the next start.
-    pub(crate) async fn forget_component(&self, digest: Digest) {
-        if self.catalog.holds(digest) {
+    /// Have a component on the disk. Only who has the turn may call it: nobody
+    /// forgets it then before it is a version.
+    pub(crate) async fn keep_component(
+        &self,
+        digest: Digest,
+        component: Arc<[u8]>,
+    ) -> Result<(), Refusal> {
+        let host = Arc::clone(self.publisher.host());
+        let keeping = tokio::task::spawn_blocking(move || host.keep(digest, &component));
+        Ok(keeping.await.map_err(|_| Refusal::Stopping)??)
+    }
+
+    /// Have components no more, but for those that are versions of some plugin
+    /// or that anything names. Only who has the turn may call it. What is left
+    /// over is cleared away at the next start.
+    pub(crate) async fn forget_components(&self, mut digests: Vec<Digest>) {
+        let plugins = self.publisher.snapshot().config.plugins.clone();
+        digests.retain(|digest| {
+            let is_named = plugins.keys().any(|plugin| self.is_named(plugin, *digest));
+            !is_named && !self.catalog.holds(*digest)
+        });
+        if digests.is_empty() {
             return;
         }
         let host = Arc::clone(self.publisher.host());
-        let forgetting = tokio::task::spawn_blocking(move || host.forget(digest));
-        let forgotten = forgetting.await.unwrap_or_else(|error| Err(error.into()));
-        if let Err(error) = forgotten {
-            tracing::warn!(%digest, %error, "a component cannot be removed");
+        let forgetting = tokio::task::spawn_blocking(move || {
+            for digest in digests {
+                if let Err(error) = host.forget(digest) {
+                    tracing::warn!(%digest, %error, "a component cannot be removed");
+                }
+            }
+        });
+        if let Err(error) = forgetting.await {
+            tracing::warn!(%error, "components were not removed");
         }
     }
 
@@ -222,13 +245,7 @@ impl Control {
             tracing::warn!(%error, "the components in the data folder cannot be listed");
             Vec::new()
         });
-        let plugins = self.publisher.snapshot().config.plugins.clone();
-        for digest in kept {
-            let is_named = plugins.keys().any(|plugin| self.is_named(plugin, digest));
-            if !is_named && !self.catalog.holds(digest) {
-                self.forget_component(digest).await;
-            }
-        }
+        self.forget_components(kept).await;
     }
 }
 
@@ -242,8 +259,8 @@ fn describe(
 ) -> Result<Found, gatewright_host::Refusal> {
     let component = host.describe(&plugin, digest)?;
     let bytes = host.component(&plugin, digest);
-    let size = bytes.map_or(0, |bytes| bytes.len());
-    let record = VersionRecord::of(&component, size, None);
+    let bytes = bytes.map_err(|error| gatewright_host::Refusal::Unkept { digest, error })?;
+    let record = VersionRecord::of(&component, bytes.len(), None);
     Ok((plugin, digest, record))
 }
 
@@ -275,6 +292,7 @@ impl Unbound<'_> {
             return Ok(None);
         }
         let taken = host.take_in(self.plugin, &component, self.source, snapshot)?;
+        host.keep(digest, &component)?;
         let record = VersionRecord::of(&taken, component.len(), None);
         Ok(Some((self.plugin.clone(), digest, record)))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_model::id::Digest;
+use gatewright_model::id::{Digest, PluginName};
 use redb::{ReadableTable, TableDefinition, TableError, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +20,13 @@ pub(crate) struct Step {
     /// The version that the binding named; none for what the plugin has.
     pub(crate) version: Option<Digest>,
     pub(crate) restore: Restore,
+}
+
+impl Step {
+    /// Whether it was a plugin's version that was bound.
+    pub(crate) fn leads_to(&self, plugin: &PluginName) -> bool {
+        self.plugin.as_deref() == Some(plugin.as_str())
+    }
 }
 
 /// How to have it so again.

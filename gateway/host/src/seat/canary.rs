@@ -34,11 +34,15 @@ impl Canary {
     }
 
     /// Whether the exchange is the canary's. Its first seat with a canary draws
-    /// its lot, which no client can choose; all its attempts keep it.
+    /// its lot, which no client can choose; all its attempts keep it, until a
+    /// canary has no answer.
     pub(super) fn is_asked(&self, lent: &mut Lent) -> bool {
         let Some(view) = lent else {
             return false;
         };
+        if view.effects().is_given_up {
+            return false;
+        }
         let lot = view.effects().lot.get_or_insert_with(|| fastrand::u32(..));
         self.has(*lot)
     }

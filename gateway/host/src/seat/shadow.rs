@@ -71,7 +71,9 @@ impl Shadow {
     }
 
     /// Take on what waits for the shadow that was here before.
-    pub(super) fn with_sample(self, sample: u8) -> Self {
+    pub(super) fn with_sample(mut self, sample: u8) -> Self {
+        // It may have a new instance.
+        self.occupant.time_every_decision();
         Self { sample, ..self }
     }
 

@@ -60,7 +60,7 @@ impl Seat {
 
     fn shadow(&mut self, update: ShadowUpdate, snapshot: &Arc<Snapshot>) -> Box<Shadow> {
         match self.shadow.take() {
-            Some(mut past) if past.occupant.precedes(&update.occupant) => {
+            Some(mut past) if is_same(&past.occupant, &update.occupant) => {
                 past.occupant.renew(update.occupant, snapshot);
                 Box::new(past.with_sample(update.sample))
             }
@@ -80,11 +80,17 @@ impl Seat {
         snapshot: &Arc<Snapshot>,
     ) -> Occupant {
         match past {
-            Some(mut past) if past.precedes(&update) => {
+            Some(mut past) if is_same(&past, &update) => {
                 past.renew(update, snapshot);
                 past
             }
             _ => self.active.teach(update, snapshot),
         }
     }
+}
+
+/// Whether an occupant beside the one who decides goes on: another version
+/// learns from the one who decides, and not from the one that it replaces.
+fn is_same(past: &Occupant, update: &OccupantUpdate) -> bool {
+    past.binding().version() == update.binding.version() && past.precedes(update)
 }

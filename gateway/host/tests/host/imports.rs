@@ -64,6 +64,29 @@ fn values_are_shared_by_all_workers_and_outlive_a_version() {
 }
 
 #[test]
+fn who_says_nonsense_has_edited_nothing() {
+    let imports = r#"(import "gatewright:plugin/response@0.1.0" "set-header"
+        (func $set (param i32 i32 i32 i32)))
+        (import "gatewright:plugin/request@0.1.0" "attempt" (func $attempt (result i32)))"#;
+    // 99 on a retry, which the trial does not make.
+    let body = "(call $set (i32.const 300) (i32.const 6) (i32.const 306) (i32.const 2))
+        (select (i32.const 99) (i32.const 0) (i32.gt_u (call $attempt) (i32.const 1)))";
+    let data = "(data (i32.const 300) \"x-kind12\")";
+    let mut rig = screened(&["response", "request"], imports, body, data);
+    let seat = &mut rig.chains[0].policies[0].seat;
+    let mut first: Lent = Some(Box::new(Request::default()));
+    assert_eq!(seat.check(&mut first), Ok(Verdict::Proceed));
+    assert_eq!(effects(&mut first).edits.len(), 1);
+    let mut retry: Lent = Some(Box::new(Request {
+        tried: vec![Slot(0)],
+        ..Default::default()
+    }));
+    let said = seat.check(&mut retry);
+    assert_eq!(said, Err(gatewright_host::Fault::Impossible));
+    assert!(effects(&mut retry).edits.is_empty());
+}
+
+#[test]
 fn headers_are_edited_and_those_of_framing_are_refused() {
     let set = r#"(import "gatewright:plugin/response@0.1.0" "set-header"
         (func $set (param i32 i32 i32 i32)))"#;

@@ -19,6 +19,7 @@ fn upload(rig: &Rig, component: &[u8]) -> Result<Digest, Refusal> {
     let mine = PluginName::from("mine");
     let snapshot = rig.snapshot.as_ref().unwrap();
     let taken = rig.host.take_in(&mine, component, &source, snapshot)?;
+    rig.host.keep(taken.digest, component)?;
     assert_eq!(taken.roles, [Role::Balancer]);
     assert!(taken.exports[0].contains("balancing"), "{taken:?}");
     Ok(taken.digest)
@@ -127,8 +128,9 @@ fn a_canary_that_faults_costs_no_request_its_decision_and_is_left_out_in_the_end
     assert!(plan.bindings().iter().all(|b| b.part() == Part::Active));
 }
 
-#[test]
-fn a_canary_begins_with_what_the_one_that_decides_has_learned() {
+/// A balancer that picks in turn and hands over where it is; `more` only makes
+/// it another version.
+fn in_turn(more: &str) -> Vec<u8> {
     let functions = balancer("(i32.rem_u (global.get $picks) (i32.const 3))");
     let handover = r#"
         (func (export "gatewright:plugin/handover@0.1.0#save") (result i32)
@@ -140,16 +142,40 @@ fn a_canary_begins_with_what_the_one_that_decides_has_learned() {
             (param $schema i32) (param $at i32) (param $length i32) (result i32)
             (global.set $picks (i32.load (local.get $at)))
             (i32.const 64))"#;
-    let in_turn = |more: &str| {
-        let core = format!("(module {FRAME} {functions} {handover} {more})");
-        component(&[], &["balancing", "handover"], &core)
-    };
+    let core = format!("(module {FRAME} {functions} {handover} {more})");
+    component(&[], &["balancing", "handover"], &core)
+}
+
+#[test]
+fn every_canary_begins_with_what_the_one_that_decides_has_learned() {
     let mut rig = Rig::balanced_by(&in_turn(""));
-    let other = upload(&rig, &in_turn("(func $unused)")).unwrap();
     assert_eq!(rig.pick(0), Ok(Some(Slot(1))));
-    let canary = format!("canary = {{ version = \"{other}\", percent = 100 }}");
+    // The second does not go on from where the first has come to.
+    for more in ["(func $one)", "(func $other) (func $more)"] {
+        let canary = upload(&rig, &in_turn(more)).unwrap();
+        let canary = format!("canary = {{ version = \"{canary}\", percent = 100 }}");
+        rig.take(&bound(&canary)).unwrap();
+        assert_eq!(rig.pick(0), Ok(Some(Slot(2))));
+        assert_eq!(rig.pick(0), Ok(Some(Slot(0))));
+    }
+}
+
+#[test]
+fn a_request_whose_canary_faults_is_no_canary_s_any_more() {
+    let late = "(if (i32.gt_u (global.get $picks) (i32.const 40)) (then unreachable))(i32.const 1)";
+    let (mut rig, digest) = beside(&picking(late));
+    let canary = format!("canary = {{ version = \"{digest}\", percent = 100 }}");
     rig.take(&bound(&canary)).unwrap();
-    assert_eq!(rig.pick(0), Ok(Some(Slot(2))));
+    loop {
+        let mut request = request();
+        let picked = rig.balancer().pick(0, &mut request);
+        let is_given_up = request.as_mut().unwrap().effects().is_given_up;
+        assert_eq!(picked, Ok(Some(Slot(u32::from(!is_given_up)))));
+        if is_given_up {
+            assert_eq!(rig.balancer().pick(0, &mut request), Ok(Some(Slot(0))));
+            break;
+        }
+    }
 }
 
 #[test]

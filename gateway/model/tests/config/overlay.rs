@@ -149,6 +149,43 @@ fn a_server_that_both_add_is_one_with_the_files_fields_winning() {
 }
 
 #[test]
+fn a_binding_that_both_add_is_the_files_alone() {
+    let before = declared(TWO);
+    let balancer = Key::pool("web").then("balancer");
+    let policy = Key::policy("guard");
+    let mut overlay = Overlay::default();
+    let near = json!({ "plugin": "ip-hash", "deadline": "1ms" });
+    overlay.set(&before, &balancer, near);
+    let guard = json!({ "plugin": "ip-hash", "name": "guard", "on_fault": "allow" });
+    overlay.set(&before, &policy, guard);
+    let after = declared(&format!(
+        "{TWO}[pools.web.balancer]\nplugin = \"weighted\"\n\
+         [[policy]]\nplugin = \"weighted\"\nname = \"guard\"\n"
+    ));
+    assert_eq!(overlay.settle(&after), [policy, balancer]);
+    let config = meant(&after, &overlay);
+    let balancer = &config.pools[0].balancer;
+    assert_eq!(balancer.plugin.as_str(), "weighted");
+    assert_eq!(balancer.deadline, std::time::Duration::from_millis(2));
+    assert_eq!(config.policies[0].on_fault.to_string(), "deny");
+}
+
+#[test]
+fn what_was_added_is_in_the_order_in_which_it_came() {
+    let file = declared(TWO);
+    let mut overlay = Overlay::default();
+    let policy =
+        |name: &str, n: u16| json!({ "plugin": "ip-hash", "name": name, "config": { "n": n } });
+    for name in ["z", "a", "m"] {
+        overlay.set(&file, &Key::policy(name), policy(name, 1));
+    }
+    overlay.set(&file, &Key::policy("z"), policy("z", 2));
+    let names = meant(&file, &overlay).policies;
+    let names: Vec<_> = names.iter().map(|policy| policy.name.as_str()).collect();
+    assert_eq!(names, ["z", "a", "m"]);
+}
+
+#[test]
 fn a_pool_that_both_add_has_the_servers_of_both() {
     let file = declared(TWO);
     let mut overlay = Overlay::default();

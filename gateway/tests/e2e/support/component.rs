@@ -65,28 +65,29 @@ impl Guest {
         Self::of("request-policy", body)
     }
 
-    /// A balancer that is small and more than any compiler has memory for: a
-    /// thousand loops within each other, each of which may change 49,000
+    /// A balancer that is small and more than any compiler has memory for:
+    /// thousands of loops within each other, each of which may change 49,000
     /// variables.
     pub(crate) fn too_laborious() -> Self {
         let mut guest = Self::balancer("(i32.const 0)");
         let locals = 49_000;
-        let loops = 1000;
+        let loops = 7000;
         let body = &mut guest.body;
         *body += "(func (param i32) (local";
         *body += &" i32".repeat(locals);
         *body += ")";
-        *body += &"(loop ".repeat(loops);
+        *body += &" loop".repeat(loops);
         for local in 1..=locals {
             let _ = write!(
                 body,
-                "(local.set {local} (i32.add (local.get {local}) (local.get 0)))"
+                " local.get {local} local.get 0 i32.add local.set {local}"
             );
         }
         for outer in 0..loops {
-            let _ = write!(body, "(br_if {outer} (local.get {}))", outer + 1);
+            let _ = write!(body, " local.get {} br_if {outer}", outer + 1);
         }
-        *body += &")".repeat(loops + 1);
+        *body += &" end".repeat(loops);
+        *body += ")";
         guest
     }
 

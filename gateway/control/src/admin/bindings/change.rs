@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Binding, Config};
-use gatewright_model::id::PluginName;
+use gatewright_model::id::{Digest, PluginName};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -19,6 +19,7 @@ use crate::admin::asked::NamedWithin;
 use crate::admin::body::Body;
 use crate::admin::envelope::Success;
 use crate::admin::fields::period;
+use crate::admin::plugins::own_version;
 use crate::admin::precondition::{Expected, Outcome, outcome};
 use crate::catalog::Catalog;
 use crate::change::{Change, Changed, Edit, Refusal};
@@ -99,7 +100,13 @@ fn said<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 impl Wanted {
     /// The binding that is to be, as a file would say it.
-    fn over(&self, seat: &SeatName, config: &Config, catalog: &Catalog) -> Result<Value, Refusal> {
+    /// `own` says which version a plugin has.
+    fn over(
+        &self,
+        seat: &SeatName,
+        config: &Config,
+        (catalog, own): (&Catalog, impl Fn(&PluginName) -> Option<Digest>),
+    ) -> Result<Value, Refusal> {
         let (plugin, mut binding) = self.base(seat.written(config))?;
         self.say_of_policy(seat, &mut binding)?;
         for (key, value) in self.said(&plugin, catalog)? {
@@ -108,7 +115,7 @@ impl Wanted {
                 value => _ = binding.insert(key.to_owned(), value),
             }
         }
-        self.leave_no_twin(&mut binding);
+        self.leave_no_twin(&mut binding, own(&plugin));
         Ok(binding.into())
     }
 
@@ -197,11 +204,13 @@ impl Wanted {
     }
 
     /// What comes to decide for all is tried beside nobody any more.
-    fn leave_no_twin(&self, binding: &mut Map<String, Value>) {
-        let Some(Some(_)) = self.version else {
-            return;
+    fn leave_no_twin(&self, binding: &mut Map<String, Value>, own: Option<Digest>) {
+        let decides = match &self.version {
+            Some(Some(_)) => binding.get("version").cloned(),
+            // The one that the plugin has.
+            Some(None) => own.map(|own| json!(own)),
+            None => return,
         };
-        let decides = binding.get("version").cloned();
         for (part, is_said) in [
             ("canary", self.canary.is_some()),
             ("shadow", self.shadow.is_some()),
@@ -260,7 +269,11 @@ pub(super) async fn put(
     let make = move |config: &Config| {
         let before = place.found(config)?;
         let key = place.key();
-        let binding = wanted.over(&place, config, &asked.catalog)?;
+        let own = |plugin: &PluginName| {
+            let in_file = || asked.catalog.newest_of_file(plugin);
+            own_version(&asked, config, plugin).or_else(in_file)
+        };
+        let binding = wanted.over(&place, config, (&asked.catalog, own))?;
         Ok(Change {
             action: wanted.action(before),
             target: target(&key.to_string(), &binding),
@@ -369,7 +382,7 @@ pub(super) async fn back(
     let (asked, place) = (Arc::clone(&control), seat.clone());
     let make = move |config: &Config| {
         place.found(config)?;
-        asked.rollback(&place, place.key().to_string())
+        asked.rollback(config, &place, place.key().to_string())
     };
     let changed = control.change_recorded(who, expected.0, make).await?;
     Ok(answer(&control, changed, &seat))

@@ -20,7 +20,7 @@ use crate::admin::precondition::Expected;
 use crate::catalog::{Naming, built_in, naming};
 use crate::change::{Change, Edit, Recorded, Refusal};
 use crate::control::Control;
-use crate::store::{Record, VersionSource};
+use crate::store::{Record, Step, VersionSource};
 
 /// What was deleted.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,7 +61,6 @@ pub(super) async fn version(
     let (asked, plugin) = (Arc::clone(&control), name.clone());
     let make = move |config: &Config| version_removal(&asked, config, &plugin, digest);
     control.change_recorded(who, expected.0, make).await?;
-    control.forget_component(digest).await;
     Ok(plain(Removed {
         name: name.to_string(),
         version: Some(digest),
@@ -99,7 +98,8 @@ fn version_removal(
         edits.push(Edit::Set(key(plugin).then("version"), json!(newest)));
     }
     let mut records = vec![Record::Version(plugin.clone(), digest, None)];
-    records.extend(without_steps(control, plugin, digest));
+    let leads_there = |step: &Step| step.leads_to(plugin) && step.version == Some(digest);
+    records.extend(control.catalog.histories_without(leads_there));
     Ok(Recorded {
         records,
         ..Recorded::from(Change {
@@ -129,13 +129,9 @@ pub(super) async fn plugin(
     expected: Expected,
 ) -> Result<Response, Refusal> {
     let name = find(&control, &control.publisher.snapshot().config, &name)?;
-    let versions = control.catalog.versions(&name);
     let (asked, plugin) = (Arc::clone(&control), name.clone());
     let make = move |config: &Config| plugin_removal(&asked, config, &plugin);
     control.change_recorded(who, expected.0, make).await?;
-    for (digest, _) in versions {
-        control.forget_component(digest).await;
-    }
     Ok(plain(Removed {
         name: name.to_string(),
         version: None,
@@ -158,13 +154,13 @@ fn plugin_removal(
         return Err(Refusal::Conflict(message));
     }
     refuse_if_bound(plugin.as_str(), &naming(config, plugin))?;
-    let versions = control.catalog.versions(plugin);
-    let records = versions.into_iter().flat_map(|(digest, _)| {
-        let version = Record::Version(plugin.clone(), digest, None);
-        std::iter::once(version).chain(without_steps(control, plugin, digest))
-    });
+    let versions = control.catalog.versions(plugin).into_iter();
+    let versions = versions.map(|(digest, _)| Record::Version(plugin.clone(), digest, None));
+    let histories = control
+        .catalog
+        .histories_without(|step| step.leads_to(plugin));
     Ok(Recorded {
-        records: records.collect(),
+        records: versions.chain(histories).collect(),
         ..Recorded::from(Change {
             action: "plugin.delete",
             target: plugin.to_string(),
@@ -185,17 +181,4 @@ fn refuse_if_bound(what: &str, bound: &[Naming]) -> Result<(), Refusal> {
             Err(Refusal::Conflict(message))
         }
     }
-}
-
-/// The seats' histories without the steps that would lead to a version.
-fn without_steps(control: &Control, plugin: &PluginName, digest: Digest) -> Vec<Record> {
-    let histories = control.catalog.histories_with(digest).into_iter();
-    let without = histories.map(|(seat, mut steps)| {
-        steps.retain(|step| {
-            let is_its = step.plugin.as_deref() == Some(plugin.as_str());
-            !(is_its && step.version == Some(digest))
-        });
-        Record::History(seat, steps)
-    });
-    without.collect()
 }

@@ -72,7 +72,11 @@ pub(super) fn declared_by(control: &Control, config: &Config, name: &PluginName)
 }
 
 /// The version that bindings have that name none.
-pub(super) fn own_version(control: &Control, config: &Config, name: &PluginName) -> Option<Digest> {
+pub(in crate::admin) fn own_version(
+    control: &Control,
+    config: &Config,
+    name: &PluginName,
+) -> Option<Digest> {
     let source = config.plugins.get(name);
     let has_file = source.is_some_and(|source| source.file.is_some());
     let uploaded = source.and_then(|source| source.version);

@@ -79,8 +79,11 @@ pub(super) async fn upload(
     let plugin = brought.plugin.clone();
     let looked_at = control.would_take(&brought).await;
     looked_at.map_err(IntoResponse::into_response)?;
+    let place = control.uploads.place();
+    let place = place.map_err(IntoResponse::into_response)?;
     let component = component(request).await?;
-    let taken = control.take_in(who.into(), brought, component).await;
+    let taken = control.take_in(who.into(), brought, (place, component));
+    let taken = taken.await;
     let taken = taken.map_err(IntoResponse::into_response)?;
     let config = &control.publisher.snapshot().config;
     let version = (taken.digest, taken.record);

@@ -16,7 +16,7 @@ use crate::access::Who;
 use crate::admin::asked::Named;
 use crate::admin::body::Body;
 use crate::admin::envelope::Success;
-use crate::admin::fields::{Settings, plugin_named, pool_of};
+use crate::admin::fields::{Settings, default_pool, plugin_named, pool_of};
 use crate::admin::precondition::{Expected, Outcome, outcome};
 use crate::admin::servers::NewServer;
 use crate::change::{Change, Edit, Refusal};
@@ -46,12 +46,8 @@ impl NewPool {
         let key = Key::pool(name);
         let mut edits = vec![Edit::Set(key.clone(), self.written(config)?)];
         // The only pool is the default one without saying so; it stays that.
-        if let Some(index) = config.default_pool {
-            let default = config.pools.get(index.index());
-            let default = default.map(|pool| json!(pool.name.as_str()));
-            let key = Key::top("default_pool");
-            edits.extend(default.map(|default| Edit::Set(key, default)));
-        }
+        let default = default_pool(config).map(|default| json!(default));
+        edits.extend(default.map(|default| Edit::Set(Key::top("default_pool"), default)));
         Ok(Change {
             action: "pool.create",
             target: key.to_string(),
@@ -124,13 +120,13 @@ pub(super) async fn put(
     expected: Expected,
     Body(settings): Body<Settings>,
 ) -> Result<Response, Refusal> {
-    let wanted = name.clone();
+    let (wanted, asked) = (name.clone(), Arc::clone(&control));
     let make = move |config: &Config| {
         let pool = pool_of(config, Some(&wanted))?;
         Ok(Change {
             action: "pool.change",
             target: Key::pool(&wanted).to_string(),
-            edits: settings.edits(config, pool)?,
+            edits: settings.edits(config, pool, &asked.desired())?,
         })
     };
     let changed = control.change(who, expected.0, make).await?;
@@ -167,6 +163,13 @@ pub(super) async fn remove(
     let make = move |config: &Config| {
         pool_of(config, Some(&wanted))?;
         let key = Key::pool(&wanted);
+        let is_default = default_pool(config).is_some_and(|name| name == wanted);
+        if is_default && config.pools.len() > 1 {
+            return Err(Refusal::Conflict(format!(
+                "pool {wanted} is the default one; make another one that first: PUT /api/config \
+                 with {{\"defaultPool\": …}}"
+            )));
+        }
         Ok(Change {
             action: "pool.delete",
             target: key.to_string(),

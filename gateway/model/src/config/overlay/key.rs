@@ -70,6 +70,17 @@ impl Key {
         self.0.strip_prefix(outer.0.as_slice())
     }
 
+    /// Whether the object has fields of its own that both a file and an override
+    /// may say, as a pool, a server and a plugin have. A binding is one whole:
+    /// half of one would be another plugin's.
+    pub(super) fn is_mergeable(&self) -> bool {
+        let steps: Vec<_> = self.0.iter().map(String::as_str).collect();
+        matches!(
+            steps[..],
+            ["pools" | "plugins", _] | ["pools", _, "servers", _]
+        )
+    }
+
     /// Whether one of the two is the other or is within it.
     pub fn touches(&self, other: &Self) -> bool {
         self.within(other).or(other.within(self)).is_some()

@@ -7,8 +7,8 @@
 //! meaning are those of the file's own keys.
 //!
 //! Files stay the master of what they say. When one is edited at the very key
-//! of an override, the override yields ([`Overlay::settle`]). An object that
-//! both add is one object, the file's fields winning. An override that no
+//! of an override, the override yields ([`Overlay::settle`]). A pool, a server
+//! or a plugin that both add is one, the file's fields winning. An override that no
 //! longer fits, such as the weight of a server that the file no longer has, is
 //! left out with its reason ([`fit`]): no overlay can prevent a start or a
 //! reload.
@@ -44,6 +44,10 @@ pub struct Override {
     pub value: Option<Value>,
     /// What the files said when the override was made; none for nothing.
     pub base: Option<Value>,
+    /// Of what was added: its place among all that was, from 1, since policies
+    /// are asked in their order.
+    #[serde(default)]
+    added: u64,
 }
 
 impl Overlay {
@@ -77,12 +81,23 @@ impl Overlay {
         if self.edit_within(key, Some(&value)) {
             return;
         }
+        let before = self.0.get(key).map_or(0, |held| held.added);
         self.forget(key);
         let base = declared.value(key);
         if base.as_ref() != Some(&value) {
+            let added = match &base {
+                None if before == 0 => self.last_added() + 1,
+                None => before,
+                Some(_) => 0,
+            };
             let value = Some(value);
-            self.0.insert(key.clone(), Override { value, base });
+            self.0.insert(key.clone(), Override { value, base, added });
         }
+    }
+
+    fn last_added(&self) -> u64 {
+        let added = self.0.values().map(|held| held.added);
+        added.max().unwrap_or(0)
     }
 
     /// Remove a key and all within it, whoever declared it.
@@ -93,8 +108,12 @@ impl Overlay {
         self.forget(key);
         let base = declared.value(key);
         if base.is_some() {
-            let value = None;
-            self.0.insert(key.clone(), Override { value, base });
+            let held = Override {
+                value: None,
+                base,
+                added: 0,
+            };
+            self.0.insert(key.clone(), held);
         }
     }
 
@@ -139,7 +158,9 @@ impl Overlay {
 
     /// Change a document as the overrides say.
     pub(super) fn apply(&self, root: &mut Node) -> Result<(), LeftOut> {
-        for (key, held) in &self.0 {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_by_key(|(_, held)| held.added);
+        for (key, held) in all {
             let value = held.value.as_ref();
             walk::change(root, key.steps(), 0, value).map_err(|reason| LeftOut {
                 key: key.clone(),

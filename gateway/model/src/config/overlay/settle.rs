@@ -39,7 +39,9 @@ impl Settling<'_> {
             return;
         }
         match (held.base, held.value, declared) {
-            (None, Some(Value::Object(ours)), Some(Value::Object(_))) => self.merge(&key, ours),
+            (None, Some(Value::Object(ours)), Some(Value::Object(_))) if key.is_mergeable() => {
+                self.merge(&key, ours);
+            }
             // The files have come to say the same.
             (_, value, declared) if value == declared => {}
             _ => self.yielded.push(key),
@@ -70,6 +72,7 @@ impl Settling<'_> {
         let held = Override {
             value: Some(value),
             base: None,
+            added: 0,
         };
         self.settle(key, held);
     }
