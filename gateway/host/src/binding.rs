@@ -16,6 +16,7 @@ use crate::figures::Figures;
 use crate::instance::Failure;
 use crate::journal::{Journal, Level};
 use crate::lanes::Lane;
+use crate::limits::MemoryInUse;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
@@ -139,6 +140,7 @@ pub struct Binding {
     quarantined: AtomicBool,
     window: Mutex<FaultWindow>,
     preparation_ns: AtomicU64,
+    pub(crate) in_use: Arc<MemoryInUse>,
 }
 
 impl Binding {
@@ -163,6 +165,7 @@ impl Binding {
             quarantined: AtomicBool::new(false),
             window: Mutex::default(),
             preparation_ns: AtomicU64::new(u64::MAX),
+            in_use: Arc::default(),
         }
     }
 
@@ -274,6 +277,12 @@ impl Binding {
             u64::MAX => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }
+    }
+
+    /// Bytes in the linear memories of all its instances, on all workers and
+    /// those that are made ready beside them.
+    pub fn memory_in_use(&self) -> u64 {
+        self.in_use.bytes()
     }
 
     pub(crate) fn prepared_in(&self, duration: Duration) {

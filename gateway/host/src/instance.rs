@@ -283,7 +283,7 @@ fn store(to: &Assignment) -> Store<Guest> {
         worker: to.worker,
         snapshot: Arc::clone(&to.snapshot),
         pool: to.pool.clone(),
-        limits: Limits::new(binding.terms.memory),
+        limits: Limits::new(binding.terms.memory, Arc::clone(&binding.in_use)),
         patience: Patience::default(),
         border: None,
         random: fastrand::Rng::new(),
