@@ -18,6 +18,7 @@ mod explain;
 mod fields;
 mod guard;
 mod health;
+mod listeners;
 mod listening;
 mod login;
 mod metrics;
@@ -49,7 +50,7 @@ use crate::control::Control;
 
 /// Serve until the thread ends.
 pub(crate) async fn serve(control: Arc<Control>, listener: AdminListener) {
-    tokio::spawn(stream::gather(Arc::clone(&control)));
+    tokio::spawn(stream::show(Arc::clone(&control)));
     if let Err(error) = serve_on(listener, router(control)).await {
         tracing::error!(%error, "the admin listener has ended");
     }
@@ -100,6 +101,8 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(metrics::metrics))
         .routes(routes!(metrics::pools))
         .routes(routes!(metrics::servers))
+        .routes(routes!(metrics::history))
+        .routes(routes!(listeners::list))
         .routes(routes!(audit::audit))
         .routes(routes!(stream::stream))
         .merge(explain::routes())

@@ -5,7 +5,7 @@
 //! checked whole and prepared for every worker, then kept in the store, and
 //! only then published. Whatever goes wrong before that leaves nothing behind.
 
-use std::sync::atomic::AtomicU64;
+use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -25,6 +25,7 @@ use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
 use crate::restart;
 use crate::roster::Roster;
+use crate::series::Series;
 use crate::store::{Edited, Entry, Record, Store};
 use crate::timestamp::Timestamp;
 use crate::uploads::Uploads;
@@ -44,8 +45,9 @@ pub(crate) struct Control {
     pub(crate) roster: Roster,
     pub(crate) readiness: Readiness,
     pub(crate) live: Live,
-    /// Requests in the last second, as the bits of an `f64`.
-    pub(crate) rate: AtomicU64,
+    pub(crate) series: Series,
+    /// Where clients connect, in the order of the configuration.
+    pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) started: Instant,
     /// What tells this run's generations from those of another.
     pub(crate) run: u64,
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
+    pub(crate) listeners: Vec<SocketAddr>,
 }
 
 impl Control {
@@ -75,7 +78,8 @@ impl Control {
             roster: Roster::default(),
             readiness: Readiness::default(),
             live: Live::default(),
-            rate: AtomicU64::default(),
+            series: Series::default(),
+            listeners: parts.listeners,
             started: Instant::now(),
             run: Timestamp::now().0,
         }

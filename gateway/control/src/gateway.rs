@@ -68,7 +68,6 @@ pub struct Options {
 pub struct Gateway {
     control: Arc<Control>,
     thread: ControlThread,
-    listeners: Vec<SocketAddr>,
     admin: SocketAddr,
 }
 
@@ -112,6 +111,7 @@ impl Gateway {
             store,
             access,
             catalog,
+            listeners,
         }));
         control.keep_file_versions().await;
         control.sweep_components().await;
@@ -119,7 +119,6 @@ impl Gateway {
         Ok(Self {
             control,
             thread,
-            listeners,
             admin: address,
         })
     }
@@ -127,7 +126,7 @@ impl Gateway {
     /// Where clients connect, in the order of the configuration, with the ports
     /// that the system chose where it was asked to.
     pub fn listeners(&self) -> &[SocketAddr] {
-        &self.listeners
+        &self.control.listeners
     }
 
     /// Where operators connect.

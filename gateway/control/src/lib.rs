@@ -10,8 +10,9 @@
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined; `access` is who may do what;
 //! `watcher` notices changed files; `events` remembers what happened; `overview`
-//! gathers the figures; `live` hands them to whoever watches; `admin` answers
-//! operators.
+//! gathers the figures, `sampler` once a second, and `series` keeps the last
+//! quarter of an hour of them; `live` hands them to whoever watches; `admin`
+//! answers operators.
 //!
 //! What is absent on purpose: nothing here is on the way of a request. Were all
 //! of this to hang, traffic would flow on.
@@ -37,6 +38,7 @@ mod retreat;
 mod roster;
 mod sampler;
 mod seats;
+mod series;
 mod store;
 mod thread;
 mod timestamp;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 /// Watchers that there may be at once.
@@ -18,8 +19,8 @@ pub(crate) enum Shown {
     /// Nothing has been gathered for those who watch now.
     #[default]
     Nothing,
-    /// The newest figures, as the text that is sent.
-    Figures(Arc<str>),
+    /// The newest figures, as the bytes that are sent to each.
+    Figures(Bytes),
     /// The gateway ends.
     Over,
 }
@@ -78,11 +79,11 @@ impl Live {
     }
 
     /// Show figures to all that watch.
-    pub(crate) fn show(&self, figures: String) {
+    pub(crate) fn show(&self, figures: Bytes) {
         self.shown.send_if_modified(|shown| match shown {
             Shown::Over => false,
             shown => {
-                *shown = Shown::Figures(figures.into());
+                *shown = Shown::Figures(figures);
                 true
             }
         });
@@ -118,11 +119,11 @@ mod tests {
         let live = Live::default();
         let mut seat = live.sit().unwrap();
         for number in 0..1000 {
-            live.show(number.to_string());
+            live.show(number.to_string().into());
         }
         let shown = seat.next().await;
         assert!(
-            matches!(&shown, Shown::Figures(text) if &**text == "999"),
+            matches!(&shown, Shown::Figures(text) if **text == *b"999"),
             "{shown:?}"
         );
         let mut late = live.sit().unwrap();
@@ -142,7 +143,7 @@ mod tests {
     async fn who_comes_after_all_have_left_is_shown_nothing_old() {
         let live = Arc::new(Live::default());
         drop(live.sit());
-        live.show("old".to_owned());
+        live.show("old".into());
         let waiting = Arc::clone(&live);
         let waiting = tokio::spawn(async move { waiting.watched().await });
         // It waits from its first look on.

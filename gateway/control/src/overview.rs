@@ -4,11 +4,11 @@
 mod gather;
 mod ladder;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatewright_host::{Figure, Part};
-use gatewright_model::endpoint::Health;
+use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
 use gatewright_model::role::Role;
@@ -99,6 +99,15 @@ pub struct ServerFigures {
     pub latency: Reading,
     /// A moving mean of the same in milliseconds; none before the first.
     pub mean_ms: Option<f64>,
+    /// Whose figures these are: a server that left and came back is a new one.
+    pub state: Weak<EndpointState>,
+}
+
+impl ServerFigures {
+    /// The weight that counts now: 0 while it takes no new work.
+    pub fn weight_in_force(&self) -> u16 {
+        if self.eligible { self.weight } else { 0 }
+    }
 }
 
 /// The figures of a plugin in its seat, over all workers. Counts are since this
@@ -131,6 +140,8 @@ pub struct PluginFigures {
     pub time_ns: Reading,
     /// What a decision takes on average; none before the first sample.
     pub ns_per_decision: Option<f64>,
+    /// Bytes in the linear memories of its instances now.
+    pub memory: u64,
     /// Figures of the plugin's own, by name; over all its versions here.
     pub own: Vec<(Box<str>, Figure)>,
     /// Whether it decides.

@@ -210,6 +210,7 @@ mod tests {
             connections: 1,
             latency,
             mean_ms: None,
+            state: std::sync::Weak::new(),
         }
     }
 

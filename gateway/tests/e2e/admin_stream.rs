@@ -30,8 +30,6 @@ async fn weigh(gateway: &Gateway, server: &Upstream, weight: u16) {
 async fn the_figures_of_each_second_come_with_pools_servers_and_plugins() {
     let (gateway, a) = gateway().await;
     let mut events = Events::of(&gateway, None).await;
-    let first = events.find("metrics", |_| true).await;
-    assert_eq!(first["servers"][0]["requestsPerSecond"], Value::Null);
     gateway.get("/").await;
     let counted = events
         .find("metrics", |data| data["totalRequests"] == 1)

@@ -1,6 +1,8 @@
 //! `/api/metrics`: the traffic in a few numbers.
 
 mod breakdown;
+mod history;
+mod recent;
 
 use std::sync::Arc;
 
@@ -18,9 +20,9 @@ use super::uptime;
 use crate::control::Control;
 use crate::overview::{Overview, ServerFigures, gather};
 
-pub(super) use breakdown::{
-    __path_pools, __path_servers, Figures, PoolFigures, milliseconds, pools, servers,
-};
+pub(super) use breakdown::{__path_pools, __path_servers, Figures, PoolFigures, pools, servers};
+pub(super) use history::{__path_history, history};
+pub(super) use recent::{Recent, milliseconds, rounded};
 
 /// The traffic since the start.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,7 +61,7 @@ impl Answer {
         let is_unhealthy = |server: &&ServerFigures| server.health == Health::Unhealthy;
         Self {
             total_requests: totals.requests,
-            requests_per_second: totals.requests_per_second,
+            requests_per_second: rounded(totals.requests_per_second),
             average_response_time: totals.latency.mean().map(milliseconds),
             active_connections: totals.connections,
             active_servers: servers.iter().filter(|server| server.eligible).count(),

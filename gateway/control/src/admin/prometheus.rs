@@ -107,6 +107,7 @@ mod tests {
             connections: 4,
             latency: reading(700),
             mean_ms: Some(0.7),
+            state: std::sync::Weak::new(),
         };
         let plugin = PluginFigures {
             name: "mine".into(),
@@ -125,6 +126,7 @@ mod tests {
             restarts: 1,
             time_ns: reading(400),
             ns_per_decision: Some(400.0),
+            memory: 1 << 20,
             own: vec![
                 ("hits".into(), Figure::Counter(5)),
                 ("depth".into(), Figure::Gauge(0.5)),

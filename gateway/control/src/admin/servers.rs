@@ -6,6 +6,7 @@
 mod change;
 mod health;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -56,6 +57,9 @@ pub(super) struct Server {
     host: String,
     port: u16,
     weight: u16,
+    /// The weight that counts now: 0 while it takes no new work.
+    weight_in_force: u16,
+    labels: BTreeMap<String, String>,
     status: Status,
     draining: bool,
     active_connections: u32,
@@ -208,6 +212,8 @@ impl Server {
             host: figures.host.to_string(),
             port: figures.port,
             weight: figures.weight,
+            weight_in_force: figures.weight_in_force(),
+            labels: endpoint.labels.clone(),
             status: figures.health.into(),
             draining: figures.draining,
             active_connections: figures.active,

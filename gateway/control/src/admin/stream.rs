@@ -2,19 +2,21 @@
 //!
 //! Server-sent events. A reader has a place among the kept events and a seat
 //! before the newest figures, but no queue: one that reads slowly gets the
-//! newest figures and is told how many events it missed.
+//! newest figures and is told how many events it missed. The figures are put
+//! into bytes once a second, whatever the number of readers.
 
 mod figures;
+mod frame;
 mod told;
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event as Sent, KeepAlive, Sse};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
 
@@ -24,13 +26,15 @@ use crate::control::Control;
 use crate::events::{Event, Read, Reader};
 use crate::live::{MOST, Seat, Shown};
 
-pub(super) use figures::gather;
+pub(super) use figures::show;
 
 /// The header by which a reader that comes back says what it has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// How soon a reader that was cut off should come back.
-const RETRY: Duration = Duration::from_secs(1);
+/// What a stream begins with: how soon a reader that was cut off should come
+/// back, in milliseconds. Figures come every second, so no silence needs
+/// filling.
+const BEGINNING: Bytes = Bytes::from_static(b"retry: 1000\n: gatewright\n\n");
 
 /// Follow what happens, live.
 ///
@@ -72,9 +76,11 @@ pub(super) async fn stream(State(control): State<Arc<Control>>, headers: HeaderM
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
     });
-    Sse::new(events)
-        .keep_alive(KeepAlive::default())
-        .into_response()
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, Body::from_stream(events)).into_response()
 }
 
 /// Who reads a stream.
@@ -90,9 +96,9 @@ struct Follower {
 
 impl Follower {
     /// What it is sent next; none at the end.
-    async fn next(&mut self) -> Option<Sent> {
+    async fn next(&mut self) -> Option<Bytes> {
         if std::mem::take(&mut self.is_new) {
-            return Some(Sent::default().retry(RETRY).comment("gatewright"));
+            return Some(BEGINNING);
         }
         loop {
             tokio::select! {
@@ -102,9 +108,7 @@ impl Follower {
                 shown = self.seat.next() => match shown {
                     Shown::Nothing => {}
                     Shown::Figures(_) if !self.may_stay() => return None,
-                    Shown::Figures(figures) => {
-                        return Some(Sent::default().event("metrics").data(figures));
-                    }
+                    Shown::Figures(figures) => return Some(figures),
                     Shown::Over => return None,
                 },
                 read = read(&mut self.events) => return Some(self.sent(read)),
@@ -116,17 +120,14 @@ impl Follower {
         self.control.access.may_stay(self.token.as_deref())
     }
 
-    fn sent(&self, read: Read) -> Sent {
+    fn sent(&self, read: Read) -> Bytes {
         match read {
             Read::Event(event) => {
                 let (name, data) = told::told(&event);
                 let id = id_of(&event, self.control.run);
-                Sent::default().event(name).id(id).data(data.to_string())
+                frame::event(name, Some(&id), &data)
             }
-            Read::Missed(count) => {
-                let data = json!({ "missed": count });
-                Sent::default().event("missed").data(data.to_string())
-            }
+            Read::Missed(count) => frame::event("missed", None, &json!({ "missed": count })),
         }
     }
 }

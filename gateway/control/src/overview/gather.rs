@@ -1,6 +1,6 @@
 //! Adding up what the workers count.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 use gatewright_host::{Binding, SeatCounters};
 use gatewright_model::counters::{Counter, EndpointCounters, WorkerCounters};
@@ -17,11 +17,14 @@ pub(crate) fn gather(control: &Control) -> Overview {
     let snapshot = control.publisher.snapshot();
     let plan = control.publisher.plan();
     let workers = control.publisher.counters();
-    let mut totals = totals(workers, snapshot.generation);
-    totals.requests_per_second = f64::from_bits(control.rate.load(Ordering::Relaxed));
+    let last_second = control.series.of_all();
+    let rate = last_second.map_or(0.0, |point| point.requests_per_second.into());
     Overview {
         uptime: control.started.elapsed(),
-        totals,
+        totals: Totals {
+            requests_per_second: rate,
+            ..totals(workers, snapshot.generation)
+        },
         servers: snapshot
             .pools
             .iter()
@@ -96,6 +99,7 @@ pub(crate) fn server(pool: &Pool, endpoint: &Endpoint) -> ServerFigures {
         connections: sum(|worker| &worker.connections),
         latency: read(workers, |worker| &worker.latency),
         mean_ms: mean_ms(workers),
+        state: Arc::downgrade(state),
     }
 }
 
@@ -136,6 +140,7 @@ pub(crate) fn plugin(binding: &Binding) -> PluginFigures {
         restarts: sum(|worker| &worker.restarts),
         time_ns: read(workers, |worker| &worker.time_ns),
         ns_per_decision: (samples > 0).then(|| sampled_ns as f64 / samples as f64),
+        memory: binding.memory_in_use(),
         own: binding.figures().all(),
         state: state(binding),
     }

@@ -76,6 +76,8 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
         "host",
         "port",
         "weight",
+        "weightInForce",
+        "labels",
         "status",
         "draining",
         "activeConnections",

@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 
 use crate::admin::envelope::{Success, success};
 use crate::admin::fields::algorithm_name;
+use crate::admin::metrics::{Recent, milliseconds};
 use crate::control::Control;
 use crate::overview::{ServerFigures, server};
 
-/// A pool's figures since its servers were added.
+/// A pool's figures since its servers were added, and in the last second.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PoolMetrics)]
@@ -31,6 +32,8 @@ pub(in crate::admin) struct PoolFigures {
     average_response_time: Option<f64>,
     active_servers: usize,
     unhealthy_servers: usize,
+    #[serde(flatten)]
+    recent: Recent,
 }
 
 /// Show the traffic by pools.
@@ -44,14 +47,15 @@ pub(in crate::admin) async fn pools(
     let snapshot = control.publisher.snapshot();
     let pools = snapshot.pools.iter().map(|pool| {
         let servers: Vec<_> = pool.endpoints().map(|one| server(pool, one)).collect();
-        PoolFigures::of(pool, &servers)
+        let recent = Recent::of(control.series.of_pool(&pool.name));
+        PoolFigures::of(pool, &servers, recent)
     });
     success(pools.collect())
 }
 
 impl PoolFigures {
     /// A pool's figures, by those of its servers.
-    pub(in crate::admin) fn of(pool: &Pool, servers: &[ServerFigures]) -> Self {
+    pub(in crate::admin) fn of(pool: &Pool, servers: &[ServerFigures], recent: Recent) -> Self {
         let sum = |count: fn(&ServerFigures) -> u64| servers.iter().map(count).sum();
         let mut latency = Reading::default();
         for server in servers {
@@ -67,11 +71,12 @@ impl PoolFigures {
             average_response_time: latency.mean().map(milliseconds),
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
+            recent,
         }
     }
 }
 
-/// A server's figures since it was added.
+/// A server's figures since it was added, and in the last second.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ServerMetrics)]
@@ -87,6 +92,8 @@ pub(in crate::admin) struct Figures {
     average_response_time: Option<f64>,
     median_response_time: Option<f64>,
     p99_response_time: Option<f64>,
+    #[serde(flatten)]
+    recent: Recent,
 }
 
 /// Show the traffic by servers.
@@ -100,11 +107,15 @@ pub(in crate::admin) async fn servers(
     let snapshot = control.publisher.snapshot();
     let pools = snapshot.pools.iter();
     let servers = pools.flat_map(|pool| pool.endpoints().map(move |one| server(pool, one)));
-    success(servers.map(|server| Figures::of(&server)).collect())
+    let figures = servers.map(|server| {
+        let recent = Recent::of(control.series.of_server(&server.pool, &server.id));
+        Figures::of(&server, recent)
+    });
+    success(figures.collect())
 }
 
 impl Figures {
-    pub(in crate::admin) fn of(server: &ServerFigures) -> Self {
+    pub(in crate::admin) fn of(server: &ServerFigures, recent: Recent) -> Self {
         Self {
             server_id: server.id.to_string(),
             pool: server.pool.to_string(),
@@ -115,10 +126,7 @@ impl Figures {
             average_response_time: server.latency.mean().map(milliseconds),
             median_response_time: server.latency.quantile(0.5).map(milliseconds),
             p99_response_time: server.latency.quantile(0.99).map(milliseconds),
+            recent,
         }
     }
-}
-
-pub(in crate::admin) fn milliseconds(microseconds: f64) -> f64 {
-    microseconds / 1000.0
 }

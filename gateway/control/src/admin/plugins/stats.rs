@@ -9,6 +9,7 @@ use axum::response::Response;
 use gatewright_host::{Binding, Choices, Figure, Part, SeatCounters};
 use gatewright_model::config::Config;
 use gatewright_model::counters::Counter;
+use gatewright_model::histogram::Reading;
 use gatewright_model::id::Digest;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,6 +47,10 @@ struct Figures {
     ns_mean: Option<f64>,
     ns_p50: Option<f64>,
     ns_p99: Option<f64>,
+    /// The decisions that were timed, one in 64, by how long they took.
+    histogram: Vec<Rung>,
+    /// Bytes in the linear memories of its instances now.
+    memory_bytes: u64,
     /// Of a canary: the share of the requests that it decides for.
     #[schema(value_type = u8, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +59,16 @@ struct Figures {
     #[schema(value_type = Comparison, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
+}
+
+/// How many decisions took so long.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DecisionTimes)]
+struct Rung {
+    /// Fewer nanoseconds than this power of two, and not fewer than half.
+    up_to: u64,
+    count: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -160,6 +175,7 @@ impl Figures {
             restarts,
             time_ns,
             ns_per_decision,
+            memory,
             state,
             ..
         } = overview::plugin(binding);
@@ -188,6 +204,8 @@ impl Figures {
             ns_mean: ns_per_decision,
             ns_p50: time_ns.quantile(0.5),
             ns_p99: time_ns.quantile(0.99),
+            histogram: histogram(&time_ns),
+            memory_bytes: memory,
             percent: canary.filter(|_| is_canary).map(|canary| canary.percent),
             comparison: shadow.map(|shadow| {
                 let difference = ns_per_decision.zip(beside).map(|(own, other)| own - other);
@@ -216,6 +234,18 @@ impl Comparison {
     }
 }
 
+/// Counts by powers of two, where there are any: the reading's own buckets end
+/// at those too.
+fn histogram(reading: &Reading) -> Vec<Rung> {
+    let mut counts = BTreeMap::new();
+    for (longest, count) in reading.buckets() {
+        let up_to = (u64::from(longest) + 1).next_power_of_two();
+        *counts.entry(up_to).or_default() += u64::from(count);
+    }
+    let rungs = counts.into_iter();
+    rungs.map(|(up_to, count)| Rung { up_to, count }).collect()
+}
+
 /// Half the sum of the differences between two distributions' shares.
 fn distance(choices: &Choices) -> Option<f64> {
     let decided: u64 = choices.values().map(|(decided, _)| decided).sum();
@@ -239,6 +269,19 @@ pub(super) fn seat_of(binding: &Binding) -> String {
 mod tests {
     use super::*;
     use gatewright_model::id::Slot;
+
+    #[test]
+    fn times_are_counted_between_powers_of_two() {
+        let histogram_of = gatewright_model::histogram::Histogram::default();
+        for one in [255, 256, 511, 70_000] {
+            histogram_of.record(one);
+        }
+        let mut reading = Reading::default();
+        histogram_of.add_to(&mut reading);
+        let rungs = histogram(&reading).into_iter();
+        let rungs: Vec<_> = rungs.map(|rung| (rung.up_to, rung.count)).collect();
+        assert_eq!(rungs, [(256, 1), (512, 2), (131_072, 1)]);
+    }
 
     #[test]
     fn distance_tells_shares_apart_and_not_turns() {

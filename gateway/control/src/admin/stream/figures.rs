@@ -3,43 +3,44 @@
 
 mod rates;
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
 use self::rates::Rates;
+use super::frame;
 use crate::admin::health::{self, Overall};
-use crate::admin::metrics::{Answer, Figures, PoolFigures, milliseconds};
+use crate::admin::metrics::{Answer, Figures, PoolFigures, Recent, milliseconds, rounded};
 use crate::admin::words::Status;
 use crate::control::Control;
-use crate::overview::{self, Overview, PluginFigures, ServerFigures};
+use crate::overview::{Overview, PluginFigures, ServerFigures};
 use crate::seats::SeatName;
+use crate::series::Look;
 use crate::timestamp::Timestamp;
 
-/// How often.
-const PERIOD: Duration = Duration::from_secs(1);
-
-/// Gather the figures while somebody watches, for ever.
-pub(in crate::admin) async fn gather(control: Arc<Control>) {
+/// Show each look at the figures to those who watch, for ever.
+pub(in crate::admin) async fn show(control: Arc<Control>) {
     loop {
         control.live.watched().await;
         let mut rates = Rates::default();
-        let mut ticks = tokio::time::interval(PERIOD);
-        while control.live.is_watched() {
-            ticks.tick().await;
-            rates.turn(Instant::now());
-            match serde_json::to_string(&Moment::now(&control, &mut rates)) {
-                Ok(figures) => control.live.show(figures),
-                Err(error) => tracing::error!(%error, "the figures cannot be shown"),
+        let mut looks = control.series.looks();
+        // Who comes first is shown the last one at once.
+        looks.mark_changed();
+        while control.live.is_watched() && looks.changed().await.is_ok() {
+            let look = looks.borrow_and_update().clone();
+            if let Some(look) = look {
+                rates.turn(Instant::now());
+                let moment = Moment::of(&look, &control, &mut rates);
+                control.live.show(frame::event("metrics", None, &moment));
             }
         }
     }
 }
 
-/// All figures at a moment. Rates are those of the last second, none before
-/// there are two readings.
+/// All figures at a moment. Rates of plugins are none before there are two
+/// readings.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Moment {
@@ -50,7 +51,7 @@ struct Moment {
     metrics: Answer,
     #[serde(flatten)]
     traffic: Traffic,
-    pools: Vec<Pool>,
+    pools: Vec<PoolFigures>,
     servers: Vec<Server>,
     plugins: Vec<Plugin>,
 }
@@ -60,6 +61,11 @@ struct Moment {
 #[serde(rename_all = "camelCase")]
 struct Traffic {
     uptime_seconds: u64,
+    errors_per_second: Option<f64>,
+    /// Of the last second, in milliseconds, as those after it.
+    p50: Option<f64>,
+    p90: Option<f64>,
+    p99: Option<f64>,
     requests_in_flight: u64,
     /// By the hundreds of their status, 1xx to 5xx.
     responses: [u64; 5],
@@ -79,14 +85,6 @@ struct Applied {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Pool {
-    #[serde(flatten)]
-    figures: PoolFigures,
-    requests_per_second: Option<f64>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Server {
     #[serde(flatten)]
     figures: Figures,
@@ -94,7 +92,8 @@ struct Server {
     draining: bool,
     eligible: bool,
     weight: u16,
-    requests_per_second: Option<f64>,
+    /// 0 while it takes no new work.
+    weight_in_force: u16,
 }
 
 #[derive(Serialize)]
@@ -112,50 +111,52 @@ struct Plugin {
     decisions: u64,
     decisions_per_second: Option<f64>,
     ns_per_decision: Option<f64>,
+    ns_p50: Option<f64>,
+    ns_p99: Option<f64>,
+    memory_bytes: u64,
     faults: u64,
     fallbacks: u64,
 }
 
 impl Moment {
-    fn now(control: &Control, rates: &mut Rates) -> Self {
-        let overview = overview::gather(control);
+    fn of(look: &Look, control: &Control, rates: &mut Rates) -> Self {
+        let Look { at, overview } = look;
+        let series = &control.series;
         let snapshot = control.publisher.snapshot();
+        let by_pool = overview.servers.chunk_by(|one, next| one.pool == next.pool);
+        let by_pool = by_pool.filter_map(|servers| Some((&servers.first()?.pool, servers)));
+        let by_pool: HashMap<_, _> = by_pool.collect();
         let pools = snapshot.pools.iter().map(|pool| {
-            let of_pool = |server: &&ServerFigures| server.pool == pool.name;
-            let servers = overview.servers.iter().filter(of_pool).cloned();
-            let servers: Vec<_> = servers.collect();
-            let requests = servers.iter().map(|server| server.requests).sum();
-            Pool {
-                figures: PoolFigures::of(pool, &servers),
-                requests_per_second: rates.of(format!("pool {}", pool.name), requests),
-            }
+            let servers = by_pool.get(&pool.name).copied().unwrap_or_default();
+            PoolFigures::of(pool, servers, Recent::of(series.of_pool(&pool.name)))
         });
+        let servers = overview.servers.iter().map(|server| {
+            let recent = series.of_server(&server.pool, &server.id);
+            Server::of(server, Recent::of(recent))
+        });
+        let plugins = overview.plugins.iter();
         Self {
-            at: Timestamp::now(),
+            at: *at,
             status: health::overall(&snapshot),
-            metrics: Answer::of(&overview, control),
-            traffic: Traffic::of(&overview),
+            metrics: Answer::of(overview, control),
+            traffic: Traffic::of(overview, Recent::of(series.of_all())),
             pools: pools.collect(),
-            servers: overview
-                .servers
-                .iter()
-                .map(|server| Server::of(server, rates))
-                .collect(),
-            plugins: overview
-                .plugins
-                .iter()
-                .map(|plugin| Plugin::of(plugin, rates))
-                .collect(),
+            servers: servers.collect(),
+            plugins: plugins.map(|plugin| Plugin::of(plugin, rates)).collect(),
         }
     }
 }
 
 impl Traffic {
-    fn of(overview: &Overview) -> Self {
+    fn of(overview: &Overview, recent: Recent) -> Self {
         let Overview { totals, uptime, .. } = overview;
         let quantile = |share| totals.latency.quantile(share).map(milliseconds);
         Self {
             uptime_seconds: uptime.as_secs(),
+            errors_per_second: recent.errors_per_second,
+            p50: recent.p50,
+            p90: recent.p90,
+            p99: recent.p99,
             requests_in_flight: totals.in_flight,
             responses: totals.responses,
             median_response_time: quantile(0.5),
@@ -172,15 +173,14 @@ impl Traffic {
 }
 
 impl Server {
-    fn of(server: &ServerFigures, rates: &mut Rates) -> Self {
-        let name = format!("server {} {}", server.pool, server.id);
+    fn of(server: &ServerFigures, recent: Recent) -> Self {
         Self {
-            figures: Figures::of(server),
+            figures: Figures::of(server, recent),
             status: server.health.into(),
             draining: server.draining,
             eligible: server.eligible,
             weight: server.weight,
-            requests_per_second: rates.of(name, server.requests),
+            weight_in_force: server.weight_in_force(),
         }
     }
 }
@@ -207,8 +207,11 @@ impl Plugin {
             version: plugin.version.to_string(),
             state: plugin.state.name(),
             decisions: plugin.decisions,
-            decisions_per_second: rates.of(place, plugin.decisions),
-            ns_per_decision: plugin.ns_per_decision,
+            decisions_per_second: rates.of(place, plugin.decisions).map(rounded),
+            ns_per_decision: plugin.ns_per_decision.map(f64::round),
+            ns_p50: plugin.time_ns.quantile(0.5),
+            ns_p99: plugin.time_ns.quantile(0.99),
+            memory_bytes: plugin.memory,
             faults: plugin.faults.total(),
             fallbacks: plugin.fallbacks,
         }
