@@ -82,10 +82,35 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Response>> {
 fn refusal(error: &serde_json::Error, field: Option<String>) -> Response {
     if error.is_data() {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return failure_of(status, "invalid", error.to_string(), field);
+        return failure_of(status, "invalid", in_words(error), field);
     }
     let message = format!("the body is no JSON: {error}");
     failure(StatusCode::BAD_REQUEST, "bad_json", message)
+}
+
+/// What numbers are called in code, and what people are told to write.
+const NUMBERS: [(&str, &str); 4] = [
+    ("expected u8", "expected a whole number from 0 to 255"),
+    ("expected u16", "expected a whole number from 0 to 65535"),
+    (
+        "expected u32",
+        "expected a whole number from 0 to 4294967295",
+    ),
+    ("expected f64", "expected a number"),
+];
+
+/// What is wrong with a value, for whoever has a form before them and not the
+/// JSON: without its place in the text and without names of types.
+fn in_words(error: &serde_json::Error) -> String {
+    let mut message = error.to_string();
+    if let Some(place) = message.rfind(" at line ") {
+        message.truncate(place);
+    }
+    let number = NUMBERS.iter().find(|(name, _)| message.ends_with(name));
+    match number {
+        Some((name, words)) => message.replace(name, words),
+        None => message,
+    }
 }
 
 /// The field that is to blame: where reading stopped, or the one that is
@@ -99,5 +124,24 @@ fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String
         (".", missing) => missing,
         (path, Some(missing)) => Some(format!("{path}.{missing}")),
         (path, None) => Some(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_out_of_range_is_told_in_words() {
+        let told = |text: &str| in_words(&serde_json::from_str::<u16>(text).unwrap_err());
+        let range = "expected a whole number from 0 to 65535";
+        assert_eq!(
+            told("70000"),
+            format!("invalid value: integer `70000`, {range}")
+        );
+        assert_eq!(
+            told("\"x\""),
+            format!("invalid type: string \"x\", {range}")
+        );
     }
 }
