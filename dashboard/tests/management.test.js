@@ -1,0 +1,211 @@
+// Pools and servers: everything that an operator changes, by hand.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { eventually, open } from "./support/browser.js";
+import { Backend } from "./support/gateway.js";
+import { endAll } from "./support/processes.js";
+import { world } from "./support/world.js";
+
+// A browser says so of every answer that refuses.
+const REFUSED = /status of 4\d\d/;
+
+let gateway, a, b, c, d;
+before(async () => {
+  ({ gateway, a, b, c, d } = await world());
+});
+after(endAll);
+
+const pool = (page, name) => page.getByRole("region", { name, exact: true });
+const rowOf = (page, server, name = "web") => pool(page, name).getByRole("row").filter({ hasText: server.address });
+const toast = (page) => page.getByRole("status").filter({ has: page.getByRole("button", { name: "Undo" }) }).last();
+const undo = (page) => toast(page).getByRole("button", { name: "Undo" }).last().click();
+
+// What a column says of a server.
+async function cell(page, row, column) {
+  const heads = await page.getByRole("columnheader").allInnerTexts();
+  const index = heads.findIndex((head) => head.toLowerCase().startsWith(column.toLowerCase()));
+  return row.getByRole("rowheader").or(row.getByRole("cell")).nth(index).innerText();
+}
+
+const declaredWeight = async (server) => (await gateway.get(`servers/${server.address}`)).weight;
+
+async function add(page, server) {
+  await page.getByRole("button", { name: "Add server to web" }).click();
+  const dialog = page.getByRole("dialog", { name: "Add a server to web" });
+  await dialog.getByLabel("Host").fill(server.host);
+  await dialog.getByLabel("Port").fill(server.port);
+  await dialog.getByRole("button", { name: "Add server" }).click();
+  await dialog.waitFor({ state: "detached" });
+}
+
+describe("a server", () => {
+  test("that is added gets its share, and goes again by Undo", async () => {
+    const { page, close } = await open(gateway, "");
+    const server = await Backend.start();
+    await rowOf(page, a).waitFor();
+    await add(page, server);
+    await eventually("it gets requests", async () => parseFloat(await cell(page, rowOf(page, server), "Requests/s")) > 5);
+    assert.equal((await cell(page, rowOf(page, server), "Health")).trim(), "● healthy");
+    await undo(page);
+    await rowOf(page, server).waitFor({ state: "detached" });
+    await close();
+  });
+
+  test("that cannot be added is told beside the field that is wrong", async () => {
+    const { page, close } = await open(gateway, "", { expects: [REFUSED] });
+    await page.getByRole("button", { name: "Add server to web" }).click();
+    const dialog = page.getByRole("dialog");
+    const port = dialog.getByLabel("Port");
+    await dialog.getByRole("button", { name: "Add server" }).click();
+    assert.match(await described(dialog.getByLabel("Host")), /host or an address/);
+    await dialog.getByLabel("Host").fill("127.0.0.1");
+    await port.fill("70000");
+    await dialog.getByRole("button", { name: "Add server" }).click();
+    await eventually("the port is blamed", async () => /65535/.test(await described(port)));
+    assert.equal(await port.getAttribute("aria-invalid"), "true");
+    // The API's own range, told in its own words.
+    await port.fill("3000");
+    await dialog.getByLabel("Weight").fill("-1");
+    await dialog.getByRole("button", { name: "Add server" }).click();
+    await eventually("the weight is blamed", async () => /from 0 to 65535/.test(await described(dialog.getByLabel("Weight"))));
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "detached" });
+    await close();
+  });
+
+  test("that is drained takes no new work, and is enabled again", async () => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, b);
+    await row.getByRole("button", { name: `Drain ${b.address}` }).click();
+    await eventually("it is draining", async () => /draining/.test(await cell(page, row, "Health")));
+    await eventually("it gets nothing", async () => /^0(\.0+)?$/.test((await cell(page, row, "Requests/s")).trim()));
+    await row.getByRole("button", { name: `Enable ${b.address}` }).click();
+    await eventually("it gets requests", async () => parseFloat(await cell(page, row, "Requests/s")) > 5);
+    await close();
+  });
+
+  test("has another weight as soon as it is written, and the old one by Undo", async () => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, c);
+    await row.getByRole("button", { name: `Change the weight of ${c.address}, 1` }).click();
+    const input = row.getByRole("textbox", { name: `Weight of ${c.address}` });
+    await input.fill("many");
+    await input.press("Enter");
+    await row.getByRole("alert").filter({ hasText: "whole number" }).waitFor();
+    await input.fill("3");
+    await input.press("Enter");
+    await row.getByRole("button", { name: `Change the weight of ${c.address}, 3` }).waitFor();
+    assert.equal(await declaredWeight(c), 3);
+    await undo(page);
+    await row.getByRole("button", { name: `Change the weight of ${c.address}, 1` }).waitFor();
+    assert.equal(await declaredWeight(c), 1);
+    await close();
+  });
+
+  test("is removed when that is confirmed, and comes back by Undo", async () => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, b);
+    const ask = () => row.getByRole("button", { name: `Remove ${b.address}` }).click();
+    const dialog = page.getByRole("dialog", { name: `Remove ${b.address}?` });
+    await ask();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    assert.equal(await row.count(), 1);
+    await ask();
+    await dialog.getByRole("button", { name: "Remove server" }).click();
+    await row.waitFor({ state: "detached" });
+    await undo(page);
+    await row.waitFor();
+    await close();
+  });
+
+  test("that is killed turns red, and is well again when it is back", async (context) => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, a);
+    await eventually("it is healthy", async () => /healthy/.test(await cell(page, row, "Health")));
+    const began = performance.now();
+    await a.running.kill();
+    await row.getByText("unhealthy", { exact: true }).waitFor();
+    context.diagnostic(`red after ${Math.round(performance.now() - began)} ms`);
+    await a.again();
+    await row.getByText("healthy", { exact: true }).waitFor();
+    await close();
+  });
+
+  test("tells about itself", async () => {
+    const { page, close } = await open(gateway, "");
+    await rowOf(page, a).getByRole("button", { name: `Details of ${a.address}` }).click();
+    const dialog = page.getByRole("dialog", { name: a.address });
+    await dialog.getByText("GET /health every").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await close();
+  });
+});
+
+describe("a pool", () => {
+  test("has another algorithm when one is chosen, and the old one by Undo", async () => {
+    const { page, close } = await open(gateway, "");
+    const choice = pool(page, "web").getByLabel("Algorithm");
+    await rowOf(page, a).waitFor();
+    await eventually("there is a choice", async () => (await choice.locator("option").count()) > 3);
+    await choice.selectOption("power_of_two");
+    await eventually("it is set", async () => (await gateway.get("algorithm?pool=web")).algorithm === "power_of_two");
+    await undo(page);
+    await eventually("it is back", async () => (await gateway.get("algorithm?pool=web")).algorithm === "round_robin");
+    await close();
+  });
+
+  test("is created, changed and deleted, and mistakes are told beside the field", async () => {
+    const { page, close } = await open(gateway, "", { expects: [REFUSED] });
+    await page.getByRole("button", { name: "Create pool" }).click();
+    const dialog = page.getByRole("dialog", { name: "Create a pool" });
+    const create = dialog.getByRole("button", { name: "Create pool" });
+    await create.click();
+    assert.match(await described(dialog.getByLabel("Name")), /name/);
+    await dialog.getByLabel("Name").fill("reports");
+    await dialog.getByLabel("Servers", { exact: true }).fill("nowhere");
+    await create.click();
+    assert.match(await described(dialog.getByLabel("Servers", { exact: true })), /host:port/);
+    await dialog.getByLabel("Servers", { exact: true }).fill(d.address);
+    await create.click();
+    await dialog.waitFor({ state: "detached" });
+    await rowOf(page, d, "reports").waitFor();
+
+    await page.getByRole("button", { name: "Settings of reports" }).click();
+    const settings = page.getByRole("dialog", { name: "Settings of reports" });
+    await settings.getByLabel("Retries").fill("0");
+    await settings.getByRole("button", { name: "Save" }).click();
+    await settings.waitFor({ state: "detached" });
+    assert.equal((await gateway.get("pools/reports")).maxRetries, 0);
+
+    await page.getByRole("button", { name: "Delete pool reports" }).click();
+    await page.getByRole("dialog", { name: "Delete pool reports?" }).getByRole("button", { name: "Delete pool" }).click();
+    await pool(page, "reports").waitFor({ state: "detached" });
+    await close();
+  });
+
+  test("shows the servers that a filter wants, in the order that a column has", async () => {
+    const { page, close } = await open(gateway, "");
+    await rowOf(page, d, "api").waitFor();
+    await page.getByLabel("Filter").fill(b.address);
+    await rowOf(page, a).waitFor({ state: "detached" });
+    assert.equal(await rowOf(page, b).count(), 1);
+    await page.getByLabel("Filter").fill("");
+    await rowOf(page, a).waitFor();
+    const head = pool(page, "web").getByRole("columnheader", { name: /^Server/ });
+    await head.getByRole("button").click();
+    assert.equal(await head.getAttribute("aria-sort"), "ascending");
+    const names = await pool(page, "web").getByRole("rowheader").allInnerTexts();
+    const byPort = [...names].sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+    assert.deepEqual(names, byPort);
+    await close();
+  });
+});
+
+// What a screen reader says of a field beside its name.
+async function described(field) {
+  return field.evaluate((input) =>
+    (input.getAttribute("aria-describedby") ?? "").split(" ").map((id) => document.getElementById(id)?.textContent ?? "").join(" "));
+}

@@ -1,0 +1,110 @@
+// A real gateway on free ports, real servers behind it, real clients before it.
+
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { Running, folder } from "./processes.js";
+
+// A server of the binary's own, which says its name in every answer.
+export class Backend {
+  static async start(...options) {
+    const running = new Running("backend", ["--port", "0", ...options]);
+    return new Backend(running, await running.said(/listens on http:\/\/(\S+) /));
+  }
+
+  constructor(running, address) {
+    this.running = running;
+    this.address = address;
+    [this.host, this.port] = address.split(":");
+  }
+
+  // Come back on the same port after a kill.
+  async again() {
+    this.running = new Running("backend", ["--port", this.port]);
+    await this.running.said(/listens on http:\/\/(\S+) /);
+  }
+}
+
+// How servers are checked: quickly enough to see one fall within a test.
+const CHECKS = '{ path = "/health", interval = "250ms", timeout = "1s", rise = 1, fall = 2 }';
+
+// The configuration of a gateway whose pools have these servers, as
+// `{web: ["127.0.0.1:3001"]}`. The first pool is the default one.
+export function configuration(pools, { admin = "127.0.0.1:0", health = CHECKS } = {}) {
+  const [first] = Object.keys(pools);
+  const parts = Object.entries(pools).map(([name, servers]) =>
+    `[pools.${name}]\nhealth = ${health}\nbalancer = "round-robin"\nservers = ${JSON.stringify(servers)}\n`);
+  const routes = Object.keys(pools).slice(1).map((name) => `{ path = "/${name}/*", pool = "${name}" }`);
+  routes.push(`{ path = "/*", pool = "${first}" }`);
+  return [
+    `default_pool = "${first}"`,
+    `[admin]\nlisten = "${admin}"`,
+    "[workers]\ncount = 1",
+    '[[listener]]\nname = "web"\nlisten = "127.0.0.1:0"',
+    `[router]\nplugin = "path-router"\n[router.config]\nroutes = [${routes.join(", ")}]`,
+    ...parts,
+  ].join("\n\n");
+}
+
+export class Gateway {
+  static async start(text) {
+    const cwd = await folder();
+    await writeFile(join(cwd, "gatewright.toml"), text);
+    const gateway = new Gateway(cwd);
+    await gateway.run();
+    return gateway;
+  }
+
+  constructor(cwd) {
+    this.folder = cwd;
+    this.token = null;
+  }
+
+  async run() {
+    this.running = new Running("run", [], { cwd: this.folder });
+    this.admin = await this.running.said(/admin listening address=(\S+)/);
+    this.address = await this.running.said(/serving: listening address=(\S+)/);
+    this.origin = `http://${this.admin}`;
+  }
+
+  // Start it again where it was, after it has ended.
+  async again() {
+    const file = join(this.folder, "gatewright.toml");
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replace(/(\[admin\]\nlisten = ")[^"]*/, `$1${this.admin}`));
+    await this.run();
+  }
+
+  // Ask the API as an operator would by hand.
+  async ask(method, path, body) {
+    const headers = body instanceof Uint8Array ? { "content-type": "application/wasm" } : { "content-type": "application/json" };
+    if (this.token) {
+      headers.authorization = `Bearer ${this.token}`;
+    }
+    const sent = body === undefined || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const response = await fetch(`${this.origin}/api/${path}`, { method, headers, body: sent });
+    const answer = await response.json();
+    if (!answer.success) {
+      throw new Error(`${method} ${path}: ${answer.error.message}`);
+    }
+    return answer.data;
+  }
+
+  get(path) {
+    return this.ask("GET", path);
+  }
+}
+
+// Clients who ask a gateway until the tests are over.
+export async function traffic(gateway, { rate = 100, path = "/api/test" } = {}) {
+  const options = ["--target", `http://${gateway.address}`, "--duration", "0s", "--rate", String(rate), "--path", path, "--json"];
+  return new Running("traffic", options);
+}
+
+// Another build of a default plugin: the same code, with a digest of its own.
+export async function build(name, text) {
+  const component = await readFile(new URL(`../../../plugins/dist/${name}.wasm`, import.meta.url));
+  const section = [..."build"].concat([...text]).map((letter) => letter.charCodeAt(0));
+  // A custom section; its lengths stay below 128, where LEB128 is one byte.
+  return Buffer.concat([component, Buffer.from([0, section.length + 1, "build".length, ...section])]);
+}

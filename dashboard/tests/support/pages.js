@@ -1,0 +1,15 @@
+// The pages that there are.
+
+export const PAGES = [
+  { path: "", name: "Management" },
+  { path: "traffic", name: "Traffic" },
+  { path: "plugins", name: "Plugins" },
+  { path: "requests", name: "Requests" },
+  { path: "events", name: "Events" },
+];
+
+// Wait until a page follows the gateway and shows what it tells.
+export async function isLive(page) {
+  await page.getByRole("status").getByText("live", { exact: true }).or(page.getByRole("status").filter({ hasText: /^live$/ })).first().waitFor();
+  await page.locator(".skeleton").first().waitFor({ state: "detached" });
+}
