@@ -14,7 +14,7 @@ before(async () => {
 });
 after(endAll);
 
-const CHARTS = ["Requests a second", "Response time", "Errors a second", "Active"];
+const CHARTS = ["Requests per second", "Response times", "Errors per second", "Active requests"];
 
 const bars = (page) => page.getByRole("region", { name: "Servers" });
 const barOf = (page, server, pool = "web") =>
@@ -82,7 +82,7 @@ test("a pool, a server and a span are chosen, and a reload shows the same", asyn
   await barOf(page, d, "api").waitFor({ state: "detached" });
   await page.getByRole("combobox", { name: "Server" }).selectOption(a.address);
   await barOf(page, b).waitFor({ state: "detached" });
-  const span = page.getByRole("group", { name: "Time span" }).getByRole("button", { name: "15 min" });
+  const span = page.getByRole("button", { name: "15 minutes" });
   const loaded = page.waitForResponse((response) => response.url().includes("minutes=15"));
   await span.click();
   assert.equal((await loaded).status(), 200);
@@ -107,6 +107,15 @@ test("the values under the pointer are told", async () => {
     said.add(await value.innerText());
   }
   assert.ok(said.size > 1, "the same value wherever the pointer was");
+  await close();
+});
+
+test("what the bars show is a table too, for those who read rather than look", async () => {
+  const { page, close } = await open(gateway, "traffic");
+  await barOf(page, a).waitFor();
+  await page.getByText("As a table").click();
+  const row = page.getByRole("table", { name: "Servers" }).getByRole("row").filter({ hasText: a.address });
+  await row.getByText("healthy", { exact: true }).waitFor();
   await close();
 });
 

@@ -23,6 +23,10 @@ pub(crate) struct Counts {
 impl Counts {
     /// What a line of a test runner says; nothing for any other line.
     fn of_line(line: &str) -> Self {
+        // Node's runner ends with a line for each number.
+        if let Some(rest) = line.trim().strip_prefix("ℹ ") {
+            return Self::of_node(rest);
+        }
         let parts = if let Some(rest) = line.trim().strip_prefix("test result: ") {
             rest.split_once(". ").map(|(_, parts)| parts)
         } else if line.trim_start().starts_with("Summary [") {
@@ -31,6 +35,22 @@ impl Counts {
             None
         };
         parts.map_or(Self::default(), Self::of_parts)
+    }
+
+    /// `pass 2`, `fail 1`, and so on.
+    fn of_node(line: &str) -> Self {
+        let mut counts = Self::default();
+        if let Some((word, number)) = line.split_once(' ')
+            && let Ok(number) = number.parse()
+        {
+            match word {
+                "pass" => counts.passed = number,
+                "fail" | "cancelled" => counts.failed = number,
+                "skipped" | "todo" => counts.skipped = number,
+                _ => {}
+            }
+        }
+        counts
     }
 
     /// `2 passed; 1 failed; …` or `2 passed (1 slow), 1 timed out, …`.
@@ -138,7 +158,7 @@ mod tests {
     use super::{Counts, lines};
 
     #[test]
-    fn closing_lines_of_both_test_runners_are_counted() {
+    fn closing_lines_of_all_test_runners_are_counted() {
         let cases = [
             (
                 "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out",
@@ -152,6 +172,9 @@ mod tests {
                 "     Summary [   0.01s] 1 test run: 1 passed, 0 skipped",
                 (1, 0, 0),
             ),
+            ("ℹ pass 14", (14, 0, 0)),
+            ("ℹ cancelled 2", (0, 2, 0)),
+            ("ℹ tests 16", (0, 0, 0)),
             ("a test that says 3 passed, 1 failed", (0, 0, 0)),
         ];
         for (line, (passed, failed, skipped)) in cases {

@@ -3,6 +3,7 @@
 mod bench;
 mod bindings;
 mod cargo;
+mod dashboard;
 mod follow;
 mod fuzz;
 mod plugins;
@@ -42,6 +43,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Ask a running gateway's admin API all that its OpenAPI document knows
     Api,
+    /// Make the pictures of the dashboard in docs/images/
+    Screenshots,
     /// Measure: against nginx and HAProxy, decisions, a swap under load
     Bench(bench::Arguments),
 }
@@ -55,6 +58,7 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),
+        Task::Screenshots => dashboard::screenshots(),
         Task::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -39,5 +39,6 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;
-    steps.step("swap under load", bench::swap)
+    steps.step("swap under load", bench::swap)?;
+    steps.step("dashboards", bench::dashboards)
 }

@@ -77,8 +77,8 @@ async function leave(context, seen) {
 }
 
 // Wait until something holds, looking again and again.
-export async function eventually(what, holds) {
-  const end = Date.now() + PATIENCE_MS;
+export async function eventually(what, holds, patience = PATIENCE_MS) {
+  const end = Date.now() + patience;
   let last;
   for (;;) {
     try {

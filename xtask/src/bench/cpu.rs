@@ -63,6 +63,34 @@ pub(super) fn of_tree(root: u32) -> Result<CpuTime> {
     })
 }
 
+/// CPU time of each thread of a process so far, by the thread's name, which the
+/// kernel cuts to 15 letters.
+///
+/// # Errors
+///
+/// When the process is no more.
+pub(super) fn of_threads(process: u32) -> Result<Vec<(String, CpuTime)>> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.context("a process that is measured has ended")?;
+    let mut times = Vec::new();
+    for thread in threads {
+        // A thread may end while we look.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else {
+            continue;
+        };
+        if let Some(name) = name(&stat)
+            && let Some(ticks) = Stat::parse(&stat)
+        {
+            let time = CpuTime {
+                user: duration(ticks.user_ticks),
+                kernel: duration(ticks.kernel_ticks),
+            };
+            times.push((name.to_owned(), time));
+        }
+    }
+    Ok(times)
+}
+
 /// CPU time that the whole machine has spent on anything so far, over all cores.
 ///
 /// # Errors
@@ -86,6 +114,11 @@ pub(super) fn of_machine() -> Result<Duration> {
 fn duration(ticks: u64) -> Duration {
     let per_second = rustix::param::clock_ticks_per_second();
     Duration::from_secs_f64(ticks as f64 / per_second as f64)
+}
+
+/// The name in a `stat`, which may itself hold parentheses.
+fn name(stat: &str) -> Option<&str> {
+    stat.get(stat.find('(')? + 1..stat.rfind(')')?)
 }
 
 /// What is read of a process's `stat`: its own time and that of children that
@@ -112,16 +145,27 @@ impl Stat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Stat, of_tree};
+    use super::{Stat, name, of_threads, of_tree};
 
     #[test]
     fn a_process_with_a_strange_name_is_read() {
         let text = "42 (a) b) S 7 42 42 0 -1 4194560 1 2 3 4 50 25 4 1 20 0 1 0 9";
         let stat = Stat::parse(text).unwrap();
+        assert_eq!(name(text), Some("a) b"));
         assert_eq!(
             (stat.parent, stat.user_ticks, stat.kernel_ticks),
             (7, 54, 26)
         );
+    }
+
+    #[test]
+    fn threads_are_told_by_name() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let look = std::thread::Builder::new().name("looker".to_owned());
+        let look = look.spawn(move || tell.send(of_threads(std::process::id()).unwrap()));
+        let threads = told.recv().unwrap();
+        assert!(threads.iter().any(|(name, _)| name == "looker"));
+        look.unwrap().join().unwrap().unwrap();
     }
 
     #[test]

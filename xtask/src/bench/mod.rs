@@ -6,8 +6,10 @@ mod certificate;
 mod changes;
 mod cores;
 mod cpu;
+mod dashboards;
 mod decisions;
 mod figures;
+mod followers;
 mod http;
 mod metrics;
 mod peer;
@@ -43,6 +45,8 @@ enum Bench {
     Changes(changes::Arguments),
     /// Replace a component at full load: how soon it decides, and at what cost
     Swap(swap::Arguments),
+    /// A thousand servers and fifty dashboards: what control plane and pages take
+    Dashboards(dashboards::Arguments),
 }
 
 /// Run a benchmark.
@@ -56,6 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Decisions(arguments) => decisions::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
+        Bench::Dashboards(arguments) => dashboards::run(arguments),
     }
 }
 
@@ -93,6 +98,15 @@ pub(crate) fn changes() -> Result<()> {
 /// As [`run`].
 pub(crate) fn swap() -> Result<()> {
     swap::run(&swap::Arguments::parse_from(["swap"]))
+}
+
+/// The cost of dashboards, as it is by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn dashboards() -> Result<()> {
+    dashboards::run(&dashboards::Arguments::parse_from(["dashboards"]))
 }
 
 /// The gateway's program: the one that was named, or a release build of the

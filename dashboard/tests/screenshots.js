@@ -1,0 +1,57 @@
+// Pictures of every page, light and dark, on a desktop and on a phone, of a
+// gateway that is at work: `node screenshots.js FOLDER`.
+
+import { join } from "node:path";
+
+import { DESKTOP, PHONE, eventually, open } from "./support/browser.js";
+import { Backend, Gateway, build, configuration, traffic } from "./support/gateway.js";
+import { PAGES, isLive } from "./support/pages.js";
+import { endAll } from "./support/processes.js";
+
+const SIZES = { desktop: DESKTOP, phone: PHONE };
+
+// How long the gateway works before it is pictured: a chart's whole minute.
+const MINUTE_MS = 70_000;
+
+const [folder] = process.argv.slice(2);
+
+// A shop with a fallen server, one that is drained, one that errs, and a canary.
+async function shop() {
+  const manners = [[], ["--delay", "4ms", "--jitter", "6ms"], ["--delay", "12ms"], ["--error-rate", "0.02"], [], []];
+  const web = await Promise.all(manners.map((options) => Backend.start(...options)));
+  const api = await Promise.all([Backend.start("--delay", "2ms"), Backend.start("--delay", "2ms")]);
+  const pools = { web: web.map((one) => one.address), api: api.map((one) => one.address) };
+  const gateway = await Gateway.start(configuration(pools));
+  await traffic(gateway, { rate: 160, path: "/products" });
+  await traffic(gateway, { rate: 45, path: "/api/test" });
+  const { version } = await gateway.ask("POST", "plugins?name=round-robin", new Uint8Array(await build("round-robin", "next")));
+  await gateway.ask("PUT", "bindings/web/balancer", { canary: { version, percent: 20 } });
+  await gateway.ask("PUT", `servers/${web[1].address}/weight`, { weight: 2 });
+  await gateway.ask("POST", `servers/${web[4].address}/drain`);
+  await web[5].running.kill();
+  return gateway;
+}
+
+try {
+  const gateway = await shop();
+  const began = Date.now();
+  const points = async () => (await gateway.get("metrics/history")).time.length;
+  await eventually("a minute is charted", async () => (await points()) >= 60, MINUTE_MS);
+  console.log(`a minute of traffic after ${Math.round((Date.now() - began) / 1000)} s`);
+  for (const { path, name } of PAGES) {
+    for (const theme of ["light", "dark"]) {
+      for (const [device, size] of Object.entries(SIZES)) {
+        const { page, close } = await open(gateway, path, { theme, size });
+        await isLive(page);
+        if (name === "Plugins" && device === "desktop") {
+          await page.getByText(/Canary [0-9a-f]{8}/).first().waitFor();
+        }
+        await page.screenshot({ path: join(folder, `${name.toLowerCase()}-${theme}-${device}.png`) });
+        await close();
+      }
+    }
+    console.log(name);
+  }
+} finally {
+  await endAll();
+}
