@@ -12,10 +12,10 @@ const WATCH_MS = 12_000;
 // A frame of a screen that shows sixty a second, in microseconds.
 const FRAME_US = 1_000_000 / 60;
 
-const CATEGORIES = ["devtools.timeline", "disabled-by-default-devtools.timeline", "devtools.timeline.frame"];
+const CATEGORIES = ["devtools.timeline", "devtools.timeline.frame", "v8", "v8.execute"];
 
 // Where the trace has script; one may lie within another.
-const SCRIPT = new Set(["FunctionCall", "EvaluateScript", "RunMicrotasks", "V8.DeserializeUserScript"]);
+const SCRIPT = new Set(["v8.callFunction", "FunctionCall", "RunMicrotasks", "EvaluateScript"]);
 const FRAMES = new Set(["BeginMainThreadFrame", "BeginFrame"]);
 
 const [origin] = process.argv.slice(2);

@@ -14,6 +14,13 @@ const END_MS = 5_000;
 
 const program = process.env.GATEWRIGHT;
 
+// Programs that run now: none outlives the tests, whatever ends those.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => process.exit(1));
+}
+
 // What is to be undone when the tests of a file are over, the last first.
 const endings = [];
 
@@ -53,7 +60,11 @@ export class Running {
         this.#child.emit("said");
       });
     }
-    this.#child.on("exit", () => this.#child.emit("said"));
+    running.add(this.#child);
+    this.#child.on("exit", () => {
+      running.delete(this.#child);
+      this.#child.emit("said");
+    });
     atTheEnd(() => this.end());
   }
 

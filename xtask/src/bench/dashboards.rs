@@ -143,17 +143,21 @@ impl Running {
 
     /// The share of a core that the control plane's threads take.
     fn control_plane(&self, period: Duration) -> Result<f64> {
-        let (began, before) = (Instant::now(), self.taken()?);
+        let (began, [all, others]) = (Instant::now(), self.taken()?);
         std::thread::sleep(period);
-        let taken = self.taken()? - before;
+        let [all_now, others_now] = self.taken()?;
+        let taken = (all_now - all).saturating_sub(others_now - others);
         Ok(taken.as_secs_f64() / began.elapsed().as_secs_f64())
     }
 
-    fn taken(&self) -> Result<Duration> {
+    /// What all threads have taken, those that have ended too, and what those
+    /// have that are not the control plane's, which last as long as the gateway.
+    fn taken(&self) -> Result<[Duration; 2]> {
         let threads = cpu::of_threads(self.gateway.id())?;
-        let is_own = |name: &str| !name.starts_with(WORKERS) && name != PROBER;
-        let own = threads.iter().filter(|(name, _)| is_own(name));
-        Ok(own.map(|(_, time)| time.total()).sum())
+        let is_other = |name: &str| name.starts_with(WORKERS) || name == PROBER;
+        let others = threads.iter().filter(|(name, _)| is_other(name));
+        let others = others.map(|(_, time)| time.total()).sum();
+        Ok([cpu::of_tree(self.gateway.id())?.total(), others])
     }
 }
 
