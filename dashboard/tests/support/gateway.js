@@ -30,15 +30,15 @@ const CHECKS = '{ path = "/health", interval = "250ms", timeout = "1s", rise = 1
 
 // The configuration of a gateway whose pools have these servers, as
 // `{web: ["127.0.0.1:3001"]}`. The first pool is the default one.
-export function configuration(pools, { admin = "127.0.0.1:0", health = CHECKS } = {}) {
+export function configuration(pools, { balancer = "round-robin" } = {}) {
   const [first] = Object.keys(pools);
   const parts = Object.entries(pools).map(([name, servers]) =>
-    `[pools.${name}]\nhealth = ${health}\nbalancer = "round-robin"\nservers = ${JSON.stringify(servers)}\n`);
+    `[pools.${name}]\nhealth = ${CHECKS}\nbalancer = "${balancer}"\nservers = ${JSON.stringify(servers)}\n`);
   const routes = Object.keys(pools).slice(1).map((name) => `{ path = "/${name}/*", pool = "${name}" }`);
   routes.push(`{ path = "/*", pool = "${first}" }`);
   return [
     `default_pool = "${first}"`,
-    `[admin]\nlisten = "${admin}"`,
+    '[admin]\nlisten = "127.0.0.1:0"',
     "[workers]\ncount = 1",
     '[[listener]]\nname = "web"\nlisten = "127.0.0.1:0"',
     `[router]\nplugin = "path-router"\n[router.config]\nroutes = [${routes.join(", ")}]`,

@@ -11,9 +11,9 @@ mod support;
 
 mod admin_access;
 mod admin_bindings;
+mod admin_charts;
 mod admin_commands;
 mod admin_docs;
-mod admin_history;
 mod admin_plugin_commands;
 mod admin_plugins;
 mod admin_pools;
