@@ -1,0 +1,136 @@
+// What the page knows of the gateway now: the newest figures, what has happened
+// lately, and how the connection stands. Pages subscribe to it.
+
+import { inFrame, timed } from "./frames.js";
+import { askForToken } from "./login.js";
+import { follow } from "./stream.js";
+
+// How many happenings are kept for a page that lists them.
+const KEPT = 1_000;
+
+// A page that nobody has looked at for so long gives its stream back.
+const HIDDEN_MS = 5 * 60_000;
+
+class Live {
+  // `{kind}`: `connecting`, `live`, `waiting`, `locked` or `paused`.
+  connection = { kind: "connecting" };
+  // The newest `metrics` event, and when it came.
+  figures = null;
+  figuresAt = null;
+  // The newest last, each `{kind, id, ...data}`.
+  events = [];
+  #onFigures = new Map();
+  #onEvent = [];
+  #onConnection = [];
+  #controller = null;
+  #skipPause = () => {};
+  #hidden = null;
+
+  // Be told of figures, in a frame of its own, under a name of its own.
+  onFigures(name, listener) {
+    this.#onFigures.set(name, listener);
+    if (this.figures) {
+      inFrame(name, () => listener(this.figures));
+    }
+  }
+
+  // Be told of `health`, `plugin`, `change`, `audit` and `missed` events.
+  onEvent(listener) {
+    this.#onEvent.push(listener);
+  }
+
+  onConnection(listener) {
+    this.#onConnection.push(listener);
+    listener(this.connection);
+  }
+
+  start() {
+    document.addEventListener("visibilitychange", () => this.#seenOrNot());
+    window.addEventListener("online", () => this.reconnect());
+    this.#follow();
+  }
+
+  // Keep what is shown as it is, and ask for nothing.
+  pause() {
+    this.#controller?.abort();
+    this.#tell({ kind: "paused" });
+  }
+
+  resume() {
+    this.#follow();
+  }
+
+  // Try at once, instead of in a while.
+  reconnect() {
+    if (this.connection.kind === "locked") {
+      this.#unlock();
+    } else {
+      this.#skipPause();
+    }
+  }
+
+  #follow() {
+    this.#controller?.abort();
+    this.#controller = new AbortController();
+    const { signal } = this.#controller;
+    follow({
+      signal,
+      tell: (connection) => !signal.aborted && this.#tell(connection),
+      onEvent: (event) => !signal.aborted && this.#take(event),
+      skipPause: (skip) => {
+        this.#skipPause = skip;
+      },
+    });
+  }
+
+  #tell(connection) {
+    this.connection = connection;
+    this.#onConnection.forEach((listener) => listener(connection));
+    if (connection.kind === "locked") {
+      this.#unlock(connection.reason);
+    }
+  }
+
+  async #unlock(reason) {
+    if (await askForToken(reason ?? "This takes a token.")) {
+      this.#follow();
+    }
+  }
+
+  #take({ event, data, id }) {
+    if (event === "metrics") {
+      // Nobody sees what a hidden page draws.
+      if (!document.hidden) {
+        this.#show(timed("parse", () => JSON.parse(data)));
+      }
+      return;
+    }
+    const happened = { kind: event, id, ...JSON.parse(data) };
+    this.events.push(happened);
+    if (this.events.length > KEPT) {
+      this.events.shift();
+    }
+    this.#onEvent.forEach((listener) => listener(happened));
+  }
+
+  #show(figures) {
+    this.figures = figures;
+    this.figuresAt = Date.now();
+    for (const [name, listener] of this.#onFigures) {
+      inFrame(name, () => listener(this.figures));
+    }
+  }
+
+  #seenOrNot() {
+    clearTimeout(this.#hidden);
+    if (document.hidden) {
+      this.#hidden = setTimeout(() => this.#controller?.abort(), HIDDEN_MS);
+    } else if (this.connection.kind !== "paused" && this.#controller?.signal.aborted) {
+      this.#follow();
+    } else {
+      this.reconnect();
+    }
+  }
+}
+
+export const live = new Live();
