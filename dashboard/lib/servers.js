@@ -11,7 +11,7 @@ export function stateOf(server) {
 }
 
 // A form for each state, so that colour is not the only sign.
-const SIGNS = { healthy: "●", unhealthy: "▲", draining: "◒", unknown: "○" };
+export const SIGNS = { healthy: "●", unhealthy: "▲", draining: "◒", unknown: "○" };
 
 // The state as a sign and a word.
 export function stateMark() {
