@@ -5,13 +5,19 @@ import { element, setAttribute, setText } from "./dom.js";
 let serial = 0;
 
 // Fields by their descriptions: `{name, label, type, value, hint, options}`,
-// where `type` is `text`, `number`, `password`, `checkbox` or `select`.
+// where `type` is `text`, `number`, `password`, `checkbox`, `range` or `select`.
 export function fieldset(descriptions) {
   const fields = new Map(descriptions.map((one) => [one.name, field(one)]));
   return {
     element: element("div", { class: "fields" }, [...fields.values()].map((one) => one.element)),
     values: () => Object.fromEntries([...fields].map(([name, one]) => [name, one.value()])),
     focus: () => fields.values().next().value?.focus(),
+    // Be told when a field's value changes, as it is now.
+    onChange(name, listener) {
+      const one = fields.get(name);
+      one.input.addEventListener("change", () => listener(one.value()));
+    },
+    setOptions: (name, options) => fields.get(name).input.replaceChildren(...optionsOf(options)),
     // Show a refusal beside its field; false when no field here is to blame.
     blame(error) {
       for (const one of fields.values()) {
@@ -31,9 +37,10 @@ function field(description) {
   const wrong = element("p", { class: "field-error", id: `${id}-error`, "aria-live": "polite" });
   const hint = description.hint ? element("p", { class: "hint", id: `${id}-hint` }, description.hint) : null;
   setAttribute(input, "aria-describedby", hint ? `${id}-hint ${id}-error` : `${id}-error`);
-  const label = element("label", { for: id }, description.label);
+  const label = element("label", { for: id }, description.label, description.type === "range" ? reading(input, description.unit) : null);
   const isCheckbox = description.type === "checkbox";
   return {
+    input,
     element: element("div", { class: isCheckbox ? "field check" : "field" }, isCheckbox ? [input, label] : [label, input], wrong, hint),
     value: () => valueOf(input, description.type),
     focus: () => input.focus(),
@@ -44,10 +51,16 @@ function field(description) {
   };
 }
 
+// A slider's value as text.
+function reading(input, unit) {
+  const shown = element("output", { for: input.id }, `${input.value}${unit}`);
+  input.addEventListener("input", () => setText(shown, `${input.value}${unit}`));
+  return [" ", shown];
+}
+
 function inputOf({ name, type = "text", value, options, placeholder, min, max, step }, id) {
   if (type === "select") {
-    const choices = options.map(({ value: one, label }) => element("option", { value: one, selected: one === value }, label));
-    return element("select", { id, name }, choices);
+    return element("select", { id, name }, optionsOf(options, value));
   }
   const input = element("input", {
     id, name, type, placeholder, min, max, step,
@@ -61,6 +74,10 @@ function inputOf({ name, type = "text", value, options, placeholder, min, max, s
   return input;
 }
 
+function optionsOf(options, chosen) {
+  return options.map(({ value, label }) => element("option", { value, selected: value === chosen }, label));
+}
+
 // The value as the API takes it: nothing typed is nothing said. A number that
 // is none is sent as it was typed, so that the API says what is wrong with it.
 function valueOf(input, type) {
@@ -71,5 +88,5 @@ function valueOf(input, type) {
   if (text === "") {
     return undefined;
   }
-  return type === "number" && Number.isFinite(Number(text)) ? Number(text) : text;
+  return ["number", "range"].includes(type) && Number.isFinite(Number(text)) ? Number(text) : text;
 }

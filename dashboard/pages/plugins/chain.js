@@ -1,0 +1,97 @@
+// A picture of what a request passes: listeners, policies, the router, and each
+// pool's affinity, balancer and servers.
+
+import { button, element, reconcile, setAttribute, setText } from "../../lib/dom.js";
+import { nanoseconds, percent, plural, rate, short } from "../../lib/format.js";
+
+// More lanes are shown when they are asked for.
+const FEW_POOLS = 8;
+
+const container = document.getElementById("chain");
+const trunk = element("ol", { class: "chain", "aria-label": "Before the pool" });
+const lanes = element("ul", { class: "lanes", "aria-label": "Pools" });
+const more = button("", { hidden: true }, () => {
+  isWhole = true;
+  more.hidden = true;
+});
+const [steps, pools] = [new Map(), new Map()];
+let isWhole = false;
+
+export function showChain({ listeners }, figures) {
+  if (!trunk.isConnected) {
+    container.replaceChildren(trunk, lanes, more);
+  }
+  const part = (role, pool) => asked(figures.plugins, role, pool);
+  reconcile(trunk, steps, [
+    ...listeners.map(listener),
+    ...part("request-policy", null),
+    ...part("router", null),
+    ...part("response-policy", null).map((step) => ({ ...step, label: "response policy, on the way back" })),
+  ], { key: ({ key }) => key, make: makeStep });
+  const shown = isWhole ? figures.pools : figures.pools.slice(0, FEW_POOLS);
+  const items = shown.map((pool) => ({
+    pool,
+    steps: [...part("affinity", pool.pool), ...part("balancer", pool.pool), serversOf(pool, figures.servers)],
+  }));
+  reconcile(lanes, pools, items, { key: ({ pool }) => pool.pool, make: makeLane });
+  more.hidden = isWhole || figures.pools.length <= FEW_POOLS;
+  setText(more, `Show all ${figures.pools.length} pools`);
+}
+
+function listener({ name, address, tls }) {
+  return { key: `listener ${address}`, label: tls ? "listener, TLS" : "listener", title: address, note: name ?? "", isPlain: true };
+}
+
+// Those asked in a role, each with who stands beside it.
+function asked(plugins, role, pool) {
+  const here = plugins.filter((one) => one.role === role && (one.pool ?? null) === pool);
+  return here.filter(({ part }) => part === "active").map((one) => {
+    const beside = here.filter((other) => other.part !== "active" && other.ordinal === one.ordinal);
+    const notes = beside.map((other) => `${other.part} ${short(other.version)}`);
+    return {
+      key: `${role} ${one.plugin} ${one.ordinal ?? 0}`,
+      label: role.replace("-", " "),
+      title: one.plugin,
+      note: `${short(one.version)} · ${nanoseconds(one.nsP50 ?? one.nsPerDecision)}`,
+      extra: notes.join(", "),
+      state: one.state,
+    };
+  });
+}
+
+function serversOf(pool, servers) {
+  const own = servers.filter((server) => server.pool === pool.pool);
+  const share = own.length === 0 ? null : pool.activeServers / own.length;
+  return {
+    key: "servers",
+    label: "servers",
+    title: plural(own.length, "server"),
+    note: `${percent(share)} in use · ${rate(pool.requestsPerSecond)} requests/s`,
+    isPlain: true,
+  };
+}
+
+function makeStep(item) {
+  const [label, title, note, extra] = ["role", "plugin", "quiet", "extra"].map((name) => element("p", { class: name }));
+  const box = element("div", { class: item.isPlain ? "step plain" : "step" }, label, title, note, extra);
+  return {
+    element: element("li", {}, box),
+    update(now) {
+      setText(label, now.label);
+      setText(title, now.title);
+      setText(note, now.state && now.state !== "active" ? `${now.state} · ${now.note}` : now.note);
+      setText(extra, now.extra ?? "");
+      extra.hidden = !now.extra;
+      setAttribute(box, "data-state", now.state);
+    },
+  };
+}
+
+function makeLane({ pool }) {
+  const known = new Map();
+  const list = element("ol", { class: "chain", "aria-label": `In pool ${pool.pool}` });
+  return {
+    element: element("li", {}, element("p", { class: "pool" }, pool.pool), list),
+    update: ({ steps: now }) => reconcile(list, known, now, { key: ({ key }) => key, make: makeStep }),
+  };
+}
