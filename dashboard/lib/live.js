@@ -8,6 +8,9 @@ import { follow } from "./stream.js";
 // How many happenings are kept for a page that lists them.
 const KEPT = 1_000;
 
+// The id before all events: the stream begins with those that are kept.
+const BEFORE_ALL = "0-0";
+
 // A page that nobody has looked at for so long gives its stream back.
 const HIDDEN_MS = 5 * 60_000;
 
@@ -25,6 +28,7 @@ class Live {
   #controller = null;
   #skipPause = () => {};
   #hidden = null;
+  #lastId = null;
 
   // Be told of figures, in a frame of its own, under a name of its own.
   onFigures(name, listener) {
@@ -44,7 +48,9 @@ class Live {
     listener(this.connection);
   }
 
-  start() {
+  // Begin; a page that lists events wants what happened before it, too.
+  start({ fromEarlier = false } = {}) {
+    this.#lastId = fromEarlier ? BEFORE_ALL : null;
     document.addEventListener("visibilitychange", () => this.#seenOrNot());
     window.addEventListener("online", () => this.reconnect());
     this.#follow();
@@ -75,6 +81,7 @@ class Live {
     const { signal } = this.#controller;
     follow({
       signal,
+      lastId: this.#lastId,
       tell: (connection) => !signal.aborted && this.#tell(connection),
       onEvent: (event) => !signal.aborted && this.#take(event),
       skipPause: (skip) => {
@@ -105,6 +112,7 @@ class Live {
       }
       return;
     }
+    this.#lastId = id;
     const happened = { kind: event, id, ...JSON.parse(data) };
     this.events.push(happened);
     if (this.events.length > KEPT) {

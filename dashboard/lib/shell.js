@@ -16,8 +16,9 @@ const PAGES = [
 
 const THEMES = ["system", "light", "dark"];
 
-// Build what is around the page, and begin to follow the gateway.
-export function startPage(current) {
+// Build what is around the page, and begin to follow the gateway; `options` are
+// those of `live.start`.
+export function startPage(current, options) {
   const header = document.querySelector("header");
   header.append(
     element("a", { class: "brand", href: "./" }, element("img", { src: "icon.svg", alt: "", width: 22, height: 22 }), "Gatewright"),
@@ -27,7 +28,7 @@ export function startPage(current) {
   );
   installToasts();
   staleBanner();
-  live.start();
+  live.start(options);
 }
 
 function navigation(current) {

@@ -16,9 +16,8 @@ const LONGEST_PAUSE_MS = 30_000;
 // Follow the stream until `signal` aborts. `tell` is told of `{kind}`:
 // `connecting`, `live`, `waiting` (with `until`, and `reason`), `locked`; and
 // `onEvent` of every event. `skipPause` is a function that is given one which
-// ends the pause.
-export async function follow({ signal, tell, onEvent, skipPause }) {
-  let lastId = null;
+// ends the pause. With `lastId`, what happened since is told first.
+export async function follow({ signal, lastId = null, tell, onEvent, skipPause }) {
   let failures = 0;
   while (!signal.aborted) {
     tell({ kind: "connecting" });

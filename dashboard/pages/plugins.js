@@ -8,6 +8,7 @@ import { failed } from "../lib/toast.js";
 import { showChain } from "./plugins/chain.js";
 import { openDetail } from "./plugins/detail.js";
 import { showLibrary } from "./plugins/library.js";
+import { bindPolicy } from "./plugins/seat-actions.js";
 import { compareShadows, showSeats } from "./plugins/seats.js";
 import { installUpload } from "./plugins/uploading.js";
 
@@ -50,6 +51,7 @@ function show() {
 
 startPage("Plugins");
 installUpload({ onDone: load, open: openDetail });
+document.getElementById("bind-policy").addEventListener("click", bindPolicy);
 filter.addEventListener("input", () => inFrame("seats", show));
 live.onEvent(({ kind }) => ["audit", "change", "plugin"].includes(kind) && load());
 live.onFigures("seats", (figures) => {

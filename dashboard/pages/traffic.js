@@ -1,9 +1,11 @@
 // Live traffic: a bar for each server, and figures over the last minutes.
 
 import { button, element } from "../lib/dom.js";
+import { inFrame } from "../lib/frames.js";
 import { live } from "../lib/live.js";
 import { startPage } from "../lib/shell.js";
 import { Bars } from "./traffic/bars.js";
+import { BarTable } from "./traffic/bar-table.js";
 import { Charts } from "./traffic/charts.js";
 import { History } from "./traffic/history.js";
 
@@ -18,6 +20,7 @@ const choice = {
 };
 
 const bars = new Bars(document.getElementById("bars"), document.getElementById("states"), document.getElementById("measure"));
+const table = new BarTable(document.getElementById("as-table"));
 const charts = new Charts(document.getElementById("charts"));
 const history = new History((columns) => charts.show(columns));
 const [poolSelect, serverSelect] = ["pool", "server"].map((id) => document.getElementById(id));
@@ -29,13 +32,20 @@ function choose(change) {
   history.look(choice);
   if (live.figures) {
     showChoices(live.figures);
-    bars.show(live.figures, choice);
+    show(live.figures);
   }
+}
+
+function show({ servers }) {
+  const { pool, server } = choice;
+  const shown = servers.filter((one) => (pool === null || one.pool === pool) && (server === null || one.serverId === server));
+  bars.show(shown);
+  inFrame("table", () => table.show(shown));
 }
 
 function spanButtons() {
   const buttons = SPANS.map((minutes) => {
-    const label = `${minutes} min`;
+    const label = `${minutes} minute${minutes === 1 ? "" : "s"}`;
     return button(label, { "aria-pressed": String(minutes === choice.minutes) }, () => {
       choose({ minutes });
       buttons.forEach((one) => one.setAttribute("aria-pressed", String(one.textContent === label)));
@@ -65,7 +75,7 @@ startPage("Traffic");
 spanButtons();
 poolSelect.addEventListener("change", () => choose({ pool: poolSelect.value || null, server: null }));
 serverSelect.addEventListener("change", () => choose({ server: serverSelect.value || null }));
-live.onFigures("bars", (figures) => bars.show(figures, choice));
+live.onFigures("bars", show);
 live.onFigures("choices", showChoices);
 live.onFigures("history", (figures) => history.take(figures));
 live.onConnection(({ kind }) => kind === "live" && history.look(choice));

@@ -6,8 +6,8 @@ import { count, nanoseconds, percent, short } from "../../lib/format.js";
 import { endBeside, promote, share } from "./seat-actions.js";
 
 const WORDS = {
-  canary: { field: "percent", slider: "Share of the requests" },
-  shadow: { field: "sample", slider: "Share of the decisions" },
+  canary: { field: "percent", slider: "Canary share" },
+  shadow: { field: "sample", slider: "Shadow share" },
 };
 
 // `seat()` gives the seat as it is now.
@@ -19,7 +19,7 @@ export function besideOf(part, seat) {
   const reading = element("output");
   const input = element("input", {
     type: "range", min: 1, max: 100,
-    "aria-label": `${slider} for the ${part} in ${seat().binding}`,
+    "aria-label": `${slider} in ${seat().binding}`,
     on: {
       input: () => setText(reading, `${input.value} %`),
       change: () => share(seat(), part, Number(input.value)),
@@ -34,8 +34,8 @@ export function besideOf(part, seat) {
     element(
       "div",
       { class: "buttons" },
-      button("Promote", { "aria-label": `Promote the ${part} in ${seat().binding}` }, () => promote(seat(), part)),
-      button("End", { "aria-label": `End the ${part} in ${seat().binding}` }, () => endBeside(seat(), part)),
+      button("Promote", { "aria-label": `Promote ${part} in ${seat().binding}` }, () => promote(seat(), part)),
+      button("End", { "aria-label": `End ${part} in ${seat().binding}` }, () => endBeside(seat(), part)),
     ),
   );
   return {

@@ -17,21 +17,20 @@ const more = button("", { hidden: true }, () => {
 const [steps, pools] = [new Map(), new Map()];
 let isWhole = false;
 
-export function showChain({ listeners }, figures) {
+export function showChain({ listeners, bindings }, figures) {
   if (!trunk.isConnected) {
     container.replaceChildren(trunk, lanes, more);
   }
-  const part = (role, pool) => asked(figures.plugins, role, pool);
-  reconcile(trunk, steps, [
-    ...listeners.map(listener),
-    ...part("request-policy", null),
-    ...part("router", null),
-    ...part("response-policy", null).map((step) => ({ ...step, label: "response policy, on the way back" })),
-  ], { key: ({ key }) => key, make: makeStep });
+  const byRole = Map.groupBy(bindings, ({ role, pool }) => `${role} ${pool ?? ""}`);
+  const inSeat = Map.groupBy(figures.plugins, ({ binding }) => binding);
+  const asked = (role, pool = "") => (byRole.get(`${role} ${pool}`) ?? []).map((seat) => step(seat, inSeat.get(seat.binding) ?? []));
+  const before = [...listeners.map(listener), ...asked("request-policy"), ...asked("router")];
+  const after = asked("response-policy").map((one) => ({ ...one, label: `${one.label}, on the way back` }));
+  reconcile(trunk, steps, [...before, ...after], { key: ({ key }) => key, make: makeStep });
   const shown = isWhole ? figures.pools : figures.pools.slice(0, FEW_POOLS);
   const items = shown.map((pool) => ({
     pool,
-    steps: [...part("affinity", pool.pool), ...part("balancer", pool.pool), serversOf(pool, figures.servers)],
+    steps: [...asked("affinity", pool.pool), ...asked("balancer", pool.pool), serversOf(pool, figures.servers)],
   }));
   reconcile(lanes, pools, items, { key: ({ pool }) => pool.pool, make: makeLane });
   more.hidden = isWhole || figures.pools.length <= FEW_POOLS;
@@ -42,21 +41,21 @@ function listener({ name, address, tls }) {
   return { key: `listener ${address}`, label: tls ? "listener, TLS" : "listener", title: address, note: name ?? "", isPlain: true };
 }
 
-// Those asked in a role, each with who stands beside it.
-function asked(plugins, role, pool) {
-  const here = plugins.filter((one) => one.role === role && (one.pool ?? null) === pool);
-  return here.filter(({ part }) => part === "active").map((one) => {
-    const beside = here.filter((other) => other.part !== "active" && other.ordinal === one.ordinal);
-    const notes = beside.map((other) => `${other.part} ${short(other.version)}`);
-    return {
-      key: `${role} ${one.plugin} ${one.ordinal ?? 0}`,
-      label: role.replace("-", " "),
-      title: one.plugin,
-      note: `${short(one.version)} · ${nanoseconds(one.nsP50 ?? one.nsPerDecision)}`,
-      extra: notes.join(", "),
-      state: one.state,
-    };
-  });
+// Who is asked in a seat, and who stands beside.
+function step({ binding, role, plugin, version, state, canary, shadow }, figures) {
+  const active = figures.find(({ part }) => part === "active") ?? {};
+  const beside = [
+    canary && `canary ${short(canary.version)} for ${canary.percent} %`,
+    shadow && `shadow ${short(shadow.version)} of ${shadow.sample} %`,
+  ];
+  return {
+    key: binding,
+    label: role.endsWith("-policy") ? binding.replace("-/policy.", "policy ") : role,
+    title: plugin,
+    note: `${short(version)} · ${nanoseconds(active.nsP50 ?? active.nsPerDecision)}`,
+    extra: beside.filter(Boolean).join(", "),
+    state,
+  };
 }
 
 function serversOf(pool, servers) {

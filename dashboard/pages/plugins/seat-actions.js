@@ -1,11 +1,12 @@
 // What can be done with a seat, each with its way back.
 
-import { get, pathOf, post, put } from "../../lib/api.js";
+import { ApiError, get, pathOf, post, put, remove } from "../../lib/api.js";
 import { confirm, openForm } from "../../lib/dialog.js";
 import { clock, short } from "../../lib/format.js";
 import { attempt, done } from "../../lib/toast.js";
 
-const path = ({ pool, role }, ...rest) => pathOf(["bindings", pool ?? "-", role, ...rest]);
+// A seat's name is its place in the API: `web/balancer`, `-/policy.limits`.
+const path = ({ binding }, ...rest) => pathOf(["bindings", ...binding.split("/"), ...rest]);
 
 const goBack = (seat) => post(path(seat, "rollback"));
 
@@ -56,7 +57,7 @@ export function tryBeside(seat, part) {
         : isCanary ? "It decides for its share of the requests." : "It is asked too, compared, and never obeyed.",
       fields: versions.length === 0 ? [] : [
         { name: `${part}.version`, label: "Version", type: "select", options: versions },
-        { name: isCanary ? "canary.percent" : "shadow.sample", label: isCanary ? "Share of the requests" : "Share of the decisions", type: "range", min: 1, max: 100, value: 10, unit: " %" },
+        { name: isCanary ? "canary.percent" : "shadow.sample", label: isCanary ? "Canary share" : "Shadow share", type: "range", min: 1, max: 100, value: 10, unit: " %" },
       ],
       action: versions.length === 0 ? null : "Start",
       async onSubmit(values) {
@@ -117,5 +118,53 @@ export async function rollBack(seat) {
       await goBack(seat);
       done(`${seat.binding} has gone back to ${target}.`);
     }, `${seat.binding} could not be rolled back`);
+  }
+}
+
+// Put a policy behind the others.
+export function bindPolicy() {
+  return attempt(async () => {
+    const { plugins } = await get(pathOf(["plugins"]));
+    await openForm({
+      title: "Bind a policy",
+      text: "It is asked about every request, after the policies that are there.",
+      fields: [
+        { name: "name", label: "Name", placeholder: "limits" },
+        { name: "plugin", label: "Plugin", type: "select", options: plugins.map(({ name }) => ({ value: name, label: name })) },
+        { name: "role", label: "When", type: "select", value: "request-policy", options: [
+          { value: "request-policy", label: "before the request is routed" },
+          { value: "response-policy", label: "on the response’s head" },
+        ] },
+        { name: "onFault", label: "When it faults", type: "select", value: "deny", options: [
+          { value: "deny", label: "answer with 503" },
+          { value: "allow", label: "let the request go on" },
+        ] },
+      ],
+      action: "Bind",
+      async onSubmit({ name, ...wanted }) {
+        if (name === undefined) {
+          throw new ApiError(422, { code: "invalid", field: "name", message: "Give it a name." });
+        }
+        const seat = { binding: `-/policy.${name}` };
+        await put(path(seat), wanted);
+        done(`${wanted.plugin} is bound as policy ${name}.`, () => remove(path(seat)));
+      },
+    });
+  }, "The plugins could not be read");
+}
+
+// Take an affinity or a policy away.
+export async function unbind(seat) {
+  const isPolicy = seat.role.endsWith("-policy");
+  const isSure = await confirm({
+    title: `Unbind ${seat.binding}?`,
+    text: isPolicy ? `Requests pass without asking ${seat.plugin} from then on.` : "Clients are no longer kept on their server.",
+    action: "Unbind",
+  });
+  if (isSure) {
+    await attempt(async () => {
+      await remove(path(seat));
+      done(`Nothing is bound at ${seat.binding} any more.`, () => goBack(seat));
+    }, `${seat.binding} could not be unbound`);
   }
 }

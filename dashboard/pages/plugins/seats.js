@@ -4,7 +4,7 @@ import { get, pathOf } from "../../lib/api.js";
 import { button, element, reconcile, setAttribute, setText } from "../../lib/dom.js";
 import { bytes, count, nanoseconds, rate, short } from "../../lib/format.js";
 import { besideOf } from "./beside.js";
-import { activate, rollBack, tryBeside } from "./seat-actions.js";
+import { activate, rollBack, tryBeside, unbind } from "./seat-actions.js";
 
 const container = document.getElementById("seats");
 const known = new Map();
@@ -13,7 +13,7 @@ const known = new Map();
 const comparisons = new Map();
 
 export function showSeats({ bindings }, figures, filter) {
-  const bySeat = Map.groupBy(figures.plugins, (one) => `${one.pool ?? "-"}/${one.role}`);
+  const bySeat = Map.groupBy(figures.plugins, (one) => one.binding);
   const wanted = bindings.filter(({ binding, plugin }) => `${binding} ${plugin}`.toLowerCase().includes(filter));
   const items = wanted.map((seat) => ({ seat, figures: bySeat.get(seat.binding) ?? [], comparison: comparisons.get(seat.binding) }));
   container.querySelector(":scope > .skeleton, :scope > .empty")?.remove();
@@ -54,7 +54,8 @@ function makeSeat({ seat }) {
   const values = NUMBERS.map(() => element("dd"));
   const [canary, shadow] = [besideOf("canary", () => now), besideOf("shadow", () => now)];
   const back = button("Roll back", {}, () => rollBack(now));
-  const label = (word) => ({ "aria-label": `${word} for ${seat.binding}` });
+  const label = (word) => ({ "aria-label": `${word} in ${seat.binding}` });
+  const canGo = seat.role === "affinity" || seat.role.endsWith("-policy");
   const node = element(
     "section",
     { class: "card seat", "aria-labelledby": id },
@@ -69,10 +70,11 @@ function makeSeat({ seat }) {
       element(
         "div",
         { class: "buttons" },
-        button("Activate", label("Activate a version"), () => activate(now)),
-        button("Canary", label("Try a canary"), () => tryBeside(now, "canary")),
-        button("Shadow", label("Try a shadow"), () => tryBeside(now, "shadow")),
+        button("Activate", label("Activate"), () => activate(now)),
+        button("Canary", label("Canary"), () => tryBeside(now, "canary")),
+        button("Shadow", label("Shadow"), () => tryBeside(now, "shadow")),
         back,
+        canGo ? button("Unbind", { "aria-label": `Unbind ${seat.binding}` }, () => unbind(now)) : null,
       ),
     ),
   );
@@ -89,7 +91,7 @@ function makeSeat({ seat }) {
       const [earlier] = wanted.history;
       back.disabled = !earlier;
       const target = earlier ? `to ${earlier.plugin ?? "nothing"} ${earlier.version ? short(earlier.version) : "its own version"}` : "there is nothing to go back to";
-      setAttribute(back, "aria-label", `Roll back ${wanted.binding}: ${target}`);
+      setAttribute(back, "aria-label", `Roll back ${wanted.binding}`);
       back.title = target;
     },
   };
@@ -102,8 +104,9 @@ function showState(node, state) {
   setText(node, state ? `${SIGNS[state]} ${state}` : "○ not seated");
 }
 
-function whoDecides({ plugin, version, pinned, standIn }) {
+function whoDecides({ plugin, version, pinned, standIn, onFault }) {
   const which = pinned ? "chosen here" : "the plugin’s own";
   const instead = standIn ? `; ${short(standIn)} decides in its place` : "";
-  return `${plugin} ${short(version)} (${which})${instead}`;
+  const fault = onFault ? `; a fault ${onFault === "deny" ? "denies" : "allows"} the request` : "";
+  return `${plugin} ${short(version)} (${which})${instead}${fault}`;
 }

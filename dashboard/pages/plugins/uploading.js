@@ -19,8 +19,9 @@ export function installUpload({ onDone, open }) {
   const input = element("input", {
     type: "file",
     accept: ".wasm,application/wasm",
-    hidden: true,
-    "aria-label": "Component",
+    class: "unseen",
+    tabindex: -1,
+    "aria-label": "Component file",
     on: { change: () => bring([...input.files], input) },
   });
   drop.append(
@@ -131,6 +132,9 @@ function makeRow(name, file) {
     },
     done: ({ version, roles, compileMs }) =>
       end(`${name} ${short(version)} is there: ${roles.join(", ")}, compiled in ${milliseconds(compileMs)}. Activate it where it shall decide.`, "done"),
-    refused: (reason) => end(`${file.name} was refused:\n${reason}`, "refused"),
+    refused(reason) {
+      text.setAttribute("role", "alert");
+      end(`${file.name} was refused:\n${reason}`, "refused");
+    },
   };
 }

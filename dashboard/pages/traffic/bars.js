@@ -36,9 +36,8 @@ export class Bars {
     measure.addEventListener("change", () => this.#draw());
   }
 
-  show({ servers }, { pool, server }) {
-    this.#shown = servers.filter((one) =>
-      (pool === null || one.pool === pool) && (server === null || one.serverId === server));
+  show(servers) {
+    this.#shown = servers;
     this.#showStates();
     this.#draw();
   }

@@ -41,7 +41,7 @@ export class Chart {
       this.#names = names;
       this.repaint();
     }
-    setAttribute(this.#plot, "aria-label", `${this.#title} of ${scope}: lines over the time chosen, with the values above`);
+    setAttribute(this.#plot, "aria-label", scope ? `${this.#title} of ${scope}` : this.#title);
     this.#showValues(this.#chart.cursor.idx);
   }
 

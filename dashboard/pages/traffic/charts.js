@@ -12,10 +12,10 @@ const percentiles = ({ scope }) =>
   ["p50", "p90", "p99"].map((name) => ({ name, values: scope?.[name] ?? [] }));
 
 const CHARTS = [
-  ["Requests a second", byLine("requestsPerSecond"), rate],
-  ["Response time", percentiles, milliseconds],
-  ["Errors a second", byLine("errorsPerSecond"), rate],
-  ["Active", byLine("active"), count],
+  ["Requests per second", byLine("requestsPerSecond"), rate],
+  ["Response times", percentiles, milliseconds],
+  ["Errors per second", byLine("errorsPerSecond"), rate],
+  ["Active requests", byLine("active"), count],
 ];
 
 export class Charts {
