@@ -2,12 +2,13 @@
 // servers cost as much as forty.
 
 import { element } from "./dom.js";
+import { timed } from "./frames.js";
 
 // Fewer are simply all there.
 const FEW = 60;
 
 // Rows beyond the screen's edges, so that scrolling shows no gap.
-const MARGIN = 12;
+const MARGIN = 8;
 
 export class Rows {
   #body;
@@ -34,7 +35,7 @@ export class Rows {
         isAsked = true;
         requestAnimationFrame(() => {
           isAsked = false;
-          this.#draw(false);
+          timed("scroll", () => this.#draw(false));
         });
       }
     };

@@ -3,6 +3,7 @@
 import { prepare } from "./canvas.js";
 import { colour } from "./colours.js";
 import { element } from "./dom.js";
+import { inFrame } from "./frames.js";
 
 const POINTS = 60;
 const WIDTH = 84;
@@ -11,6 +12,12 @@ const HEIGHT = 20;
 // The last values of every series by its name; those that come no more go.
 export class Trends {
   #series = new Map();
+
+  // Begin with what was before the first value that was taken in.
+  begin(name, before) {
+    const values = [...before.map((value) => value ?? 0), ...this.of(name)];
+    this.#series.set(name, values.slice(-POINTS));
+  }
 
   // Take a value in for each name.
   take(pairs) {
@@ -44,7 +51,27 @@ export function sparkline() {
   return element("canvas", { class: "sparkline", "aria-hidden": "true", width: WIDTH, height: HEIGHT });
 }
 
-export function drawSparkline(canvas, values) {
+// Lines that wait to be drawn: all of a screen at once would fill a frame.
+const due = new Map();
+const IN_A_FRAME = 16;
+
+// Draw a line in one of the next frames.
+export function drawSoon(canvas, values) {
+  due.set(canvas, values);
+  inFrame("sparklines", drawDue);
+}
+
+function drawDue() {
+  for (const [canvas, values] of [...due].slice(0, IN_A_FRAME)) {
+    due.delete(canvas);
+    draw(canvas, values);
+  }
+  if (due.size > 0) {
+    inFrame("sparklines", drawDue);
+  }
+}
+
+function draw(canvas, values) {
   const context = prepare(canvas, WIDTH, HEIGHT);
   if (values.length < 2) {
     return;

@@ -15,7 +15,10 @@ import { showTotals } from "./management/totals.js";
 // What the stream does not carry, since it changes by hand only.
 const declared = { pools: new Map(), servers: new Map(), algorithms: [], generation: null };
 
+const FEW_SERVERS = 200;
+
 const trends = new Trends();
+let haveTrendsBegun = false;
 const sections = new Map();
 const container = document.getElementById("pools");
 const filter = document.getElementById("filter");
@@ -37,6 +40,22 @@ async function loadDeclared(generation) {
   } catch (error) {
     declared.generation = null;
     failed(`Pools and servers could not be read: ${error.message}`);
+  }
+}
+
+// The lines begin with the minute before the page was opened. Of many servers
+// that is much, and they fill while one watches.
+async function beginTrends({ pools, servers }) {
+  if (servers.length > FEW_SERVERS) {
+    return;
+  }
+  for (const { pool } of pools) {
+    try {
+      const past = await get(pathOf(["metrics", "history"], { minutes: 1, pool }));
+      past.servers.forEach((server) => trends.begin(keyOf(server), server.requestsPerSecond.slice(0, -1)));
+    } catch {
+      // The lines begin with now.
+    }
   }
 }
 
@@ -74,7 +93,12 @@ startPage("Management");
 filter.addEventListener("input", () => inFrame("pools", show));
 document.getElementById("create-pool").addEventListener("click", () => createPool(declared.algorithms));
 live.onFigures("totals", showTotals);
-live.onFigures("trends", ({ servers }) => {
+live.onFigures("trends", (figures) => {
+  const { servers } = figures;
+  if (!haveTrendsBegun) {
+    haveTrendsBegun = true;
+    beginTrends(figures);
+  }
   trends.take(servers.map((server) => [keyOf(server), server.requestsPerSecond]));
 });
 live.onFigures("pools", (figures) => {

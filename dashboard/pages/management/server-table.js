@@ -3,7 +3,7 @@
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { count, milliseconds, rate } from "../../lib/format.js";
 import { keyOf, median, stateMark, stateOf, tail } from "../../lib/servers.js";
-import { drawSparkline, sparkline } from "../../lib/sparkline.js";
+import { drawSoon, sparkline } from "../../lib/sparkline.js";
 import { Table } from "../../lib/table.js";
 import { drainServer, enableServer, removeServer, showServer } from "./server-actions.js";
 import { weightCell } from "./weight.js";
@@ -47,7 +47,7 @@ function nameCell(server, declared) {
 
 function trendCell(trends) {
   const node = sparkline();
-  return { node, update: (server) => drawSparkline(node, trends.of(keyOf(server))) };
+  return { node, update: (server) => drawSoon(node, trends.of(keyOf(server))) };
 }
 
 function actionsCell(server, declared) {

@@ -47,27 +47,29 @@ export class BarField {
     const columns = this.#columns();
     const step = this.#width / columns.length;
     const gap = step > 4 ? 1 : 0;
+    // Whole pixels: what lies between them is drawn as stripes.
+    const left = (index) => Math.round(index * step);
     // One colour after the other: to change it is what costs.
     for (const [state, fill] of FILLS) {
       context.fillStyle = colour(fill);
       columns.forEach((column, index) => {
         if (column.state === state) {
           const height = this.#top === 0 ? 0 : (column.value / this.#top) * (HEIGHT - 4);
-          context.fillRect(index * step, HEIGHT - Math.max(2, height), Math.max(1, step - gap), HEIGHT);
+          context.fillRect(left(index), HEIGHT - Math.max(2, height), left(index + 1) - left(index) - gap, HEIGHT);
         }
       });
     }
-    this.#markTheUnwell(context, columns, step);
+    this.#markTheUnwell(context, columns, left);
   }
 
   // A server that gets nothing has no height, and is what has to be seen.
-  #markTheUnwell(context, columns, step) {
-    context.globalAlpha = 0.28;
+  #markTheUnwell(context, columns, left) {
+    context.globalAlpha = 0.55;
     for (const [state, fill] of FILLS.slice(0, 3)) {
       context.fillStyle = colour(fill);
       columns.forEach((column, index) => {
         if (column.state === state) {
-          context.fillRect(index * step, 0, Math.max(1, step), HEIGHT);
+          context.fillRect(left(index), 0, Math.max(2, left(index + 1) - left(index)), HEIGHT);
         }
       });
     }

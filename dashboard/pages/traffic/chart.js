@@ -19,6 +19,7 @@ export class Chart {
   #names = [];
   #data = [[]];
   #values = [];
+  #span = 60;
 
   // `form` writes a value.
   constructor(container, title, form) {
@@ -31,8 +32,10 @@ export class Chart {
     }).observe(this.#plot);
   }
 
-  // Show lines of `{name, values}` over moments in seconds.
-  show(time, lines, scope = "") {
+  // Show lines of `{name, values}` over moments in seconds, the last `span` of
+  // them.
+  show({ time, lines, span, scope = "" }) {
+    this.#span = span;
     this.#data = [time, ...lines.map((line) => line.values)];
     const names = lines.map((line) => line.name);
     if (this.#chart && names.join("\n") === this.#names.join("\n")) {
@@ -69,9 +72,13 @@ export class Chart {
       height: HEIGHT,
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, sync: { key: "traffic" }, points: { size: 6 } },
-      scales: { y: { range: (_, __, top) => [0, top > 0 ? top * 1.08 : 1] } },
+      scales: {
+        // What is not known yet has its place too, so that nothing is stretched.
+        x: { range: (_, __, newest) => [newest - this.#span, newest] },
+        y: { range: (_, __, top) => [0, top > 0 ? top * 1.08 : 1] },
+      },
       axes: [
-        { ...axis, space: 90, values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)) },
+        { ...axis, size: 32, space: 90, values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)) },
         { ...axis, size: 62, values: (_, values) => values.map((value) => this.#form(value)) },
       ],
       series: [{}, ...this.#names.map((_, index) => line(index))],

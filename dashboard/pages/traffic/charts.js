@@ -31,7 +31,10 @@ export class Charts {
   show(columns) {
     this.#columns = columns;
     for (const { title, lines, chart } of this.#charts) {
-      inFrame(`chart ${title}`, () => chart.show(this.#columns.time, lines(this.#columns), this.#columns.scope?.name));
+      inFrame(`chart ${title}`, () => {
+        const { time, span, scope } = this.#columns;
+        chart.show({ time, span, scope: scope?.name, lines: lines(this.#columns) });
+      });
     }
   }
 }

@@ -18,8 +18,8 @@ export class History {
   #data = null;
   #isLoading = false;
 
-  // `onColumns` is given `{time, lines, scope}`: moments in seconds, each line's
-  // `{name, ...columns}`, and the line that all others are part of.
+  // `onColumns` is given `{time, lines, scope, span}`: moments in seconds, each
+  // line's `{name, ...columns}`, the line that all others are part of, seconds.
   constructor(onColumns) {
     this.#onColumns = onColumns;
   }
@@ -85,7 +85,7 @@ export class History {
     const shown = isOne ? named.filter((line) => line.serverId) : named;
     const parts = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
     const scope = all ?? shown[0] ?? null;
-    this.#onColumns({ time, lines: parts, scope });
+    this.#onColumns({ time, lines: parts, scope, span: this.#choice.minutes * 60 });
   }
 }
 

@@ -13,6 +13,7 @@ mod admin_access;
 mod admin_bindings;
 mod admin_commands;
 mod admin_docs;
+mod admin_pages;
 mod admin_plugin_commands;
 mod admin_plugins;
 mod admin_pools;
