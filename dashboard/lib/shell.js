@@ -14,6 +14,12 @@ const PAGES = [
   ["events", "Events"],
 ];
 
+const WHY_STALE = {
+  connecting: "the connection is being made.",
+  paused: "paused.",
+  locked: "the gateway asks for a token.",
+};
+
 const THEMES = ["system", "light", "dark"];
 
 // Build what is around the page, and begin to follow the gateway; `options` are
@@ -122,7 +128,6 @@ function staleBanner() {
     document.body.classList.toggle("stale", isStale);
     banner.hidden = !isStale;
     const age = live.figuresAt === null ? "Nothing is known yet" : `As of ${clock(live.figuresAt)}`;
-    const why = kind === "paused" ? "paused" : reason ?? "the connection is being made";
-    setText(banner, `${age}: ${why}`);
+    setText(banner, `${age}: ${WHY_STALE[kind] ?? reason}`);
   });
 }

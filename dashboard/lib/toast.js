@@ -6,6 +6,9 @@ import { button, element } from "./dom.js";
 // Long enough to read it and to reach the way back.
 const STAYS_MS = 10_000;
 
+// More would hide the page.
+const MOST = 3;
+
 const polite = element("div", { class: "toasts", role: "status", "aria-live": "polite" });
 const urgent = element("div", { class: "toasts", role: "alert" });
 
@@ -52,5 +55,8 @@ function shown(area, text, action) {
   }
   toast.append(button("×", { class: "close", "aria-label": "Close this message" }, () => toast.remove()));
   area.append(toast);
+  if (area.childElementCount > MOST) {
+    area.firstElementChild.remove();
+  }
   return toast;
 }

@@ -35,10 +35,14 @@ export class PoolSection {
         this.#badges,
         this.#summary,
         element("span", { class: "grow" }),
-        element("label", { class: "inline-label" }, "Algorithm", this.#algorithm),
-        button("Add server", { "aria-label": `Add server to ${name}` }, () => addServer(name, this.#settings())),
-        button("Settings", { "aria-label": `Settings of ${name}` }, () => changeSettings(name)),
-        button("Delete", { "aria-label": `Delete pool ${name}` }, () => deletePool(name)),
+        element(
+          "div",
+          { class: "buttons" },
+          element("label", { class: "inline-label" }, "Algorithm", this.#algorithm),
+          button("Add server", { class: "small", "aria-label": `Add server to ${name}` }, () => addServer(name, this.#settings())),
+          button("Settings", { class: "small", "aria-label": `Settings of ${name}` }, () => changeSettings(name)),
+          button("Delete", { class: "small", "aria-label": `Delete pool ${name}` }, () => deletePool(name)),
+        ),
       ),
       element("div", { class: "cards" }, this.#table.element, this.#empty),
     );

@@ -24,7 +24,7 @@ export function showChain({ listeners, bindings }, figures) {
   const byRole = Map.groupBy(bindings, ({ role, pool }) => `${role} ${pool ?? ""}`);
   const inSeat = Map.groupBy(figures.plugins, ({ binding }) => binding);
   const asked = (role, pool = "") => (byRole.get(`${role} ${pool}`) ?? []).map((seat) => step(seat, inSeat.get(seat.binding) ?? []));
-  const before = [...listeners.map(listener), ...asked("request-policy"), ...asked("router")];
+  const before = [entrance(listeners), ...asked("request-policy"), ...asked("router")];
   const after = asked("response-policy").map((one) => ({ ...one, label: `${one.label}, on the way back` }));
   reconcile(trunk, steps, [...before, ...after], { key: ({ key }) => key, make: makeStep });
   const shown = isWhole ? figures.pools : figures.pools.slice(0, FEW_POOLS);
@@ -37,8 +37,15 @@ export function showChain({ listeners, bindings }, figures) {
   setText(more, `Show all ${figures.pools.length} pools`);
 }
 
-function listener({ name, address, tls }) {
-  return { key: `listener ${address}`, label: tls ? "listener, TLS" : "listener", title: address, note: name ?? "", isPlain: true };
+// Listeners are side by side: a request comes through one of them.
+function entrance(listeners) {
+  return {
+    key: "listeners",
+    label: plural(listeners.length, "listener"),
+    title: listeners.map(({ address, tls }) => `${address}${tls ? ", TLS" : ""}`).join("\n"),
+    note: "",
+    isPlain: true,
+  };
 }
 
 // Who is asked in a seat, and who stands beside.

@@ -43,13 +43,14 @@ function close() {
 
 function makeDetail(name) {
   const versions = versionTable(name);
+  const showVersions = (plugin) => versions.show(plugin.versions.toReversed());
   const seats = element("div", { class: "detail-columns" });
   const log = element("ol", { class: "log", tabindex: 0, "aria-label": `Log of ${name}` });
   const known = new Map();
   const title = element("h2", { id: "detail-title", tabindex: -1 }, name);
   const node = element(
     "section",
-    { class: "card", "aria-labelledby": "detail-title" },
+    { class: "card detail", "aria-labelledby": "detail-title" },
     element(
       "div",
       { class: "card-head" },
@@ -75,13 +76,15 @@ function makeDetail(name) {
       title.focus();
       node.scrollIntoView({ block: "start" });
     },
-    showVersions: (plugin) => versions.show(plugin.versions.toReversed()),
+    showVersions,
     async refresh() {
       try {
-        const [stats, written] = await Promise.all([
+        const [plugin, stats, written] = await Promise.all([
+          get(pathOf(["plugins", name])),
           get(pathOf(["plugins", name, "stats"])),
           get(pathOf(["plugins", name, "logs"], { limit: LOG_LINES })),
         ]);
+        showVersions(plugin);
         showSeats(seats, known, stats.bindings);
         showLog(log, written);
       } catch {

@@ -18,7 +18,7 @@ export function histogram(buckets, label) {
       { title: words },
       element("span", { class: "unseen" }, words),
       element("span", { "aria-hidden": "true" }, percent(bucket.count / all)),
-      element("div", { class: "column", style: { height } }),
+      element("div", { class: "well" }, element("div", { class: "column", style: { height } })),
       element("span", { "aria-hidden": "true" }, `≤ ${nanoseconds(bucket.upTo)}`),
     );
   });
