@@ -10,6 +10,9 @@ const FEW = 60;
 // Rows beyond the screen's edges, so that scrolling shows no gap.
 const MARGIN = 8;
 
+// The height of a row, in pixels, before there is one to measure.
+const USUAL_HEIGHT = 36;
+
 export class Rows {
   #body;
   #columns;
@@ -21,7 +24,7 @@ export class Rows {
   #below;
   #height = null;
 
-  // `make(item)` gives `{element, update(item)}`, a row of constant height.
+  // `make(item)` gives `{element, update(item)}`, all of about one height.
   constructor(body, { columns, key, make }) {
     this.#body = body;
     this.#columns = columns;
@@ -49,6 +52,7 @@ export class Rows {
   // Show these items, in this order.
   show(items) {
     this.#items = items;
+    this.#height = null;
     this.#draw(true);
   }
 
@@ -97,16 +101,15 @@ export class Rows {
     return { first, last: Math.min(total, first + visible + 2 * MARGIN) };
   }
 
+  // The mean of those that are there: a long text may take two lines.
   #rowHeight() {
-    if (this.#height === null) {
-      const [row] = this.#rows.values();
-      const height = row?.element.getBoundingClientRect().height;
-      if (!height) {
-        return 36;
-      }
-      this.#height = height;
+    if (this.#height === null && this.#rows.size > 0) {
+      const first = this.#above.isConnected ? this.#above.nextElementSibling : this.#body.firstElementChild;
+      const last = this.#below.isConnected ? this.#below.previousElementSibling : this.#body.lastElementChild;
+      const span = last.getBoundingClientRect().bottom - first.getBoundingClientRect().top;
+      this.#height = span / this.#rows.size || null;
     }
-    return this.#height;
+    return this.#height ?? USUAL_HEIGHT;
   }
 
   #space(space, rows, end) {

@@ -48,7 +48,7 @@ const table = new Table({
 });
 
 function whatCell({ text, isBad }) {
-  return { node: element("span", { class: isBad ? "bad-text" : null }, text) };
+  return { node: element("span", { class: isBad ? "bad-text" : null, title: text }, text) };
 }
 
 // An event or an entry of the audit log, in the same words.

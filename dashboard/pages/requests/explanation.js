@@ -18,7 +18,7 @@ export function showExplanation(request) {
     ["Answer", `${statusCode} after ${milliseconds(responseTime)}`],
     ["Pool", pool ?? "none: the gateway answered"],
     ["Server", serverId ?? "none"],
-    ["Retries", plural(retries, "server") + " tried in vain"],
+    ["Retries", retries === 0 ? "none" : `${plural(retries, "server")} tried in vain`],
     ["Why it is here", asked ? "it asked to be explained" : "it is in the sample"],
   ];
   return show({
