@@ -80,7 +80,9 @@ export class History {
   #tell() {
     const { time, total, pools, servers } = this.#data;
     const all = total && { ...total, name: "all pools" };
-    const named = [...pools.map((one) => ({ ...one, name: one.pool })), ...servers.map((one) => ({ ...one, name: one.serverId }))];
+    // By name, whatever their rank is now, so that a server keeps its colour.
+    const sorted = servers.toSorted((one, other) => one.serverId.localeCompare(other.serverId, "en", { numeric: true }));
+    const named = [...pools.map((one) => ({ ...one, name: one.pool })), ...sorted.map((one) => ({ ...one, name: one.serverId }))];
     const isOne = this.#choice.server !== null;
     const shown = isOne ? named.filter((line) => line.serverId) : named;
     const parts = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
