@@ -72,6 +72,8 @@ export const remove = async (path) => (await ask("DELETE", path)).data;
 // A path of the API with its parts and query escaped.
 export function pathOf(parts, query = {}) {
   const path = ["api", ...parts].map((part) => encodeURIComponent(part)).join("/");
-  const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const said = Object.entries(query).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
   return said.length === 0 ? path : `${path}?${new URLSearchParams(said)}`;
 }

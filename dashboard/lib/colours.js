@@ -19,8 +19,14 @@ export function colour(name) {
 
 // Lines that are told apart by more than their colour have a dash too.
 export const LINES = [
-  ["line-1", []], ["line-2", [6, 3]], ["line-3", [2, 2]], ["line-4", [8, 3, 2, 3]],
-  ["line-5", []], ["line-6", [6, 3]], ["line-7", [2, 2]], ["line-8", [8, 3, 2, 3]],
+  ["line-1", []],
+  ["line-2", [6, 3]],
+  ["line-3", [2, 2]],
+  ["line-4", [8, 3, 2, 3]],
+  ["line-5", []],
+  ["line-6", [6, 3]],
+  ["line-7", [2, 2]],
+  ["line-8", [8, 3, 2, 3]],
 ];
 
 // Be told when the theme changes, and everything has to be drawn anew.

@@ -8,7 +8,9 @@ let serial = 0;
 // Ask before something that cannot be taken back. True when it shall be done.
 export function confirm({ title, text, action }) {
   const body = [].concat(text).map((line) => element("p", {}, line));
-  return open({ title, body, action, isDangerous: true, onSubmit: () => true }).then((done) => done === true);
+  return open({ title, body, action, isDangerous: true, onSubmit: () => true }).then(
+    (done) => done === true,
+  );
 }
 
 // A form. `onSubmit` gets the values by name; what it throws is shown, beside

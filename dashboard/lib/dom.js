@@ -26,7 +26,9 @@ function filled(made, { on = {}, dataset = {}, style = {}, ...attributes }, chil
   for (const [property, value] of Object.entries(style)) {
     made.style.setProperty(property, value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(
+    ...children.flat().filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return made;
 }
 

@@ -9,7 +9,11 @@ let serial = 0;
 export function fieldset(descriptions) {
   const fields = new Map(descriptions.map((one) => [one.name, field(one)]));
   return {
-    element: element("div", { class: "fields" }, [...fields.values()].map((one) => one.element)),
+    element: element(
+      "div",
+      { class: "fields" },
+      [...fields.values()].map((one) => one.element),
+    ),
     values: () => Object.fromEntries([...fields].map(([name, one]) => [name, one.value()])),
     focus: () => fields.values().next().value?.focus(),
     // Be told when a field's value changes, as it is now.
@@ -35,13 +39,26 @@ function field(description) {
   const id = `field-${(serial += 1)}`;
   const input = inputOf(description, id);
   const wrong = element("p", { class: "field-error", id: `${id}-error`, "aria-live": "polite" });
-  const hint = description.hint ? element("p", { class: "hint", id: `${id}-hint` }, description.hint) : null;
+  const hint = description.hint
+    ? element("p", { class: "hint", id: `${id}-hint` }, description.hint)
+    : null;
   setAttribute(input, "aria-describedby", hint ? `${id}-hint ${id}-error` : `${id}-error`);
-  const label = element("label", { for: id }, description.label, description.type === "range" ? reading(input, description.unit) : null);
+  const label = element(
+    "label",
+    { for: id },
+    description.label,
+    description.type === "range" ? reading(input, description.unit) : null,
+  );
   const isCheckbox = description.type === "checkbox";
   return {
     input,
-    element: element("div", { class: isCheckbox ? "field check" : "field" }, isCheckbox ? [input, label] : [label, input], wrong, hint),
+    element: element(
+      "div",
+      { class: isCheckbox ? "field check" : "field" },
+      isCheckbox ? [input, label] : [label, input],
+      wrong,
+      hint,
+    ),
     value: () => valueOf(input, description.type),
     focus: () => input.focus(),
     complain(text) {
@@ -63,8 +80,16 @@ function inputOf({ name, type = "text", value, options, placeholder, min, max, s
     return element("select", { id, name }, optionsOf(options, value));
   }
   const input = element("input", {
-    id, name, type, placeholder, min, max, step,
-    autocomplete: "off", spellcheck: "false", inputmode: type === "number" ? "decimal" : null,
+    id,
+    name,
+    type,
+    placeholder,
+    min,
+    max,
+    step,
+    autocomplete: "off",
+    spellcheck: "false",
+    inputmode: type === "number" ? "decimal" : null,
   });
   if (type === "checkbox") {
     input.checked = Boolean(value);
@@ -75,7 +100,9 @@ function inputOf({ name, type = "text", value, options, placeholder, min, max, s
 }
 
 function optionsOf(options, chosen) {
-  return options.map(({ value, label }) => element("option", { value, selected: value === chosen }, label));
+  return options.map(({ value, label }) =>
+    element("option", { value, selected: value === chosen }, label),
+  );
 }
 
 // The value as the API takes it: nothing typed is nothing said. A number that

@@ -4,8 +4,16 @@ const UNKNOWN = "–";
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
-const clockForm = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const dayForm = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const clockForm = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+const dayForm = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+});
 
 const isUnknown = (value) => value === null || value === undefined || Number.isNaN(value);
 
@@ -82,8 +90,16 @@ export function seconds(value) {
 
 // How long something lasts, in its two largest units.
 export function duration(value) {
-  const units = [["d", 86_400], ["h", 3600], ["min", 60], ["s", 1]];
-  const first = Math.max(0, units.findIndex(([, size]) => value >= size));
+  const units = [
+    ["d", 86_400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
+  const first = Math.max(
+    0,
+    units.findIndex(([, size]) => value >= size),
+  );
   const parts = units.slice(first, first + 2).map(([unit, size], index) => {
     const before = index === 0 ? value : value % units[first][1];
     return `${Math.floor(before / size)} ${unit}`;
@@ -110,7 +126,12 @@ export function ago(moment) {
   if (age < 1.5) {
     return "just now";
   }
-  const steps = [[60, 1, "s"], [3600, 60, "min"], [86_400, 3600, "h"], [Infinity, 86_400, "days"]];
+  const steps = [
+    [60, 1, "s"],
+    [3600, 60, "min"],
+    [86_400, 3600, "h"],
+    [Infinity, 86_400, "days"],
+  ];
   const [, size, unit] = steps.find(([below]) => age < below);
   return `${Math.round(age / size)} ${unit} ago`;
 }

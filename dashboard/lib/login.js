@@ -13,12 +13,14 @@ export function askForToken(reason) {
     text: token()
       ? reason
       : "This gateway asks for a token. The role “read” looks at everything, “operate” also changes servers and pools, “deploy” also plugins.",
-    fields: [{
-      name: "token",
-      label: "Token",
-      type: "password",
-      hint: "Kept in this tab until it is closed. “gatewright token create” makes one.",
-    }],
+    fields: [
+      {
+        name: "token",
+        label: "Token",
+        type: "password",
+        hint: "Kept in this tab until it is closed. “gatewright token create” makes one.",
+      },
+    ],
     action: "Sign in",
     onSubmit: signIn,
   }).finally(() => {

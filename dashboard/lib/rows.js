@@ -67,7 +67,9 @@ export class Rows {
       }
     }
     this.#space(this.#above, first, "first");
-    let next = this.#above.isConnected ? this.#above.nextElementSibling : this.#body.firstElementChild;
+    let next = this.#above.isConnected
+      ? this.#above.nextElementSibling
+      : this.#body.firstElementChild;
     shown.forEach((item, index) => {
       const key = this.#key(item);
       let row = this.#rows.get(key);
@@ -97,15 +99,22 @@ export class Rows {
     const height = this.#rowHeight();
     const top = this.#body.getBoundingClientRect().top;
     const visible = Math.ceil(innerHeight / height);
-    const first = Math.min(Math.max(0, Math.floor(-top / height) - MARGIN), Math.max(0, total - visible - MARGIN));
+    const first = Math.min(
+      Math.max(0, Math.floor(-top / height) - MARGIN),
+      Math.max(0, total - visible - MARGIN),
+    );
     return { first, last: Math.min(total, first + visible + 2 * MARGIN) };
   }
 
   // The mean of those that are there: a long text may take two lines.
   #rowHeight() {
     if (this.#height === null && this.#rows.size > 0) {
-      const first = this.#above.isConnected ? this.#above.nextElementSibling : this.#body.firstElementChild;
-      const last = this.#below.isConnected ? this.#below.previousElementSibling : this.#body.lastElementChild;
+      const first = this.#above.isConnected
+        ? this.#above.nextElementSibling
+        : this.#body.firstElementChild;
+      const last = this.#below.isConnected
+        ? this.#below.previousElementSibling
+        : this.#body.lastElementChild;
       const span = last.getBoundingClientRect().bottom - first.getBoundingClientRect().top;
       this.#height = span / this.#rows.size || null;
     }
@@ -127,5 +136,9 @@ export class Rows {
 }
 
 function spacer(columns) {
-  return element("tr", { class: "spacer", "aria-hidden": "true" }, element("td", { colspan: columns }));
+  return element(
+    "tr",
+    { class: "spacer", "aria-hidden": "true" },
+    element("td", { colspan: columns }),
+  );
 }

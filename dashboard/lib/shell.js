@@ -27,10 +27,22 @@ const THEMES = ["system", "light", "dark"];
 export function startPage(current, options) {
   const header = document.querySelector("header");
   header.append(
-    element("a", { class: "brand", href: "./" }, element("img", { src: "icon.svg", alt: "", width: 22, height: 22 }), "Gatewright"),
+    element(
+      "a",
+      { class: "brand", href: "./" },
+      element("img", { src: "icon.svg", alt: "", width: 22, height: 22 }),
+      "Gatewright",
+    ),
     navigation(current),
     gatewayState(),
-    element("div", { class: "controls" }, connectionState(), pauseButton(), themeButton(), signOutButton()),
+    element(
+      "div",
+      { class: "controls" },
+      connectionState(),
+      pauseButton(),
+      themeButton(),
+      signOutButton(),
+    ),
   );
   installToasts();
   staleBanner();
@@ -39,7 +51,12 @@ export function startPage(current, options) {
 
 function navigation(current) {
   const links = PAGES.map(([path, name]) =>
-    element("li", {}, element("a", { href: path, "aria-current": name === current ? "page" : null }, name)));
+    element(
+      "li",
+      {},
+      element("a", { href: path, "aria-current": name === current ? "page" : null }, name),
+    ),
+  );
   return element("nav", { "aria-label": "Pages" }, element("ul", {}, links));
 }
 
@@ -60,11 +77,18 @@ function connectionState() {
   const countdown = element("span", { "aria-hidden": "true" });
   const retry = button("Retry now", { class: "small" }, () => live.reconnect());
   const shown = element("div", { class: "connection" }, word, countdown, retry);
-  const words = { connecting: "connecting", live: "live", waiting: "reconnecting", locked: "no token", paused: "paused" };
+  const words = {
+    connecting: "connecting",
+    live: "live",
+    waiting: "reconnecting",
+    locked: "no token",
+    paused: "paused",
+  };
   const labels = { waiting: "Retry now", locked: "Sign in" };
   const tick = () => {
     const { kind, until } = live.connection;
-    const left = kind === "waiting" ? ` in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s` : "";
+    const left =
+      kind === "waiting" ? ` in ${Math.max(0, Math.ceil((until - Date.now()) / 1000))} s` : "";
     setText(countdown, left);
   };
   live.onConnection(({ kind, reason }) => {

@@ -48,7 +48,12 @@ export class Trends {
 
 // A line for eyes only: its newest value stands beside it as a number.
 export function sparkline() {
-  return element("canvas", { class: "sparkline", "aria-hidden": "true", width: WIDTH, height: HEIGHT });
+  return element("canvas", {
+    class: "sparkline",
+    "aria-hidden": "true",
+    width: WIDTH,
+    height: HEIGHT,
+  });
 }
 
 // Lines that wait to be drawn: all of a screen at once would fill a frame.

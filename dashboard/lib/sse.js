@@ -17,7 +17,10 @@ export class EventParser {
     }
     const text = this.#pieces.join("") + chunk.slice(0, end);
     this.#pieces = [chunk.slice(end + 1)];
-    return text.split("\n").map((line) => this.#line(line)).filter((event) => event !== null);
+    return text
+      .split("\n")
+      .map((line) => this.#line(line))
+      .filter((event) => event !== null);
   }
 
   #line(text) {

@@ -71,17 +71,21 @@ async function read({ signal, lastId }, onEvent) {
     if (lastId) {
       headers["last-event-id"] = lastId;
     }
-    const response = await fetch("api/stream", { headers, cache: "no-store", signal: connection.signal });
+    const response = await fetch("api/stream", {
+      headers,
+      cache: "no-store",
+      signal: connection.signal,
+    });
     if (!response.ok) {
       const { status, message } = await refusalOf(response);
       return { status, message, retryAfter: Number(response.headers.get("retry-after") ?? 0) };
     }
     const parser = new EventParser();
-    const chunks = response.body.pipeThrough(new TextDecoderStream());
-    for await (const chunk of chunks) {
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
       clearTimeout(silence);
       silence = setTimeout(end, SILENCE_MS);
-      parser.feed(chunk).forEach(onEvent);
+      parser.feed(chunk.value).forEach(onEvent);
     }
     return { message: "The gateway ended the stream.", retryAfter: 0 };
   } catch {

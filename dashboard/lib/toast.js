@@ -18,7 +18,11 @@ export function installToasts() {
 
 // Say that something is done; `undo` does the opposite.
 export function done(text, undo) {
-  const toast = shown(polite, text, undo && ["Undo", () => attempt(undo, "It could not be undone")]);
+  const toast = shown(
+    polite,
+    text,
+    undo && ["Undo", () => attempt(undo, "It could not be undone")],
+  );
   let timer = setTimeout(() => toast.remove(), STAYS_MS);
   // Whoever reads it or is about to press its button is not hurried.
   toast.addEventListener("pointerenter", () => clearTimeout(timer));
@@ -45,15 +49,23 @@ export async function attempt(action, otherwise) {
 }
 
 function shown(area, text, action) {
-  const toast = element("div", { class: area === urgent ? "toast bad" : "toast" }, element("p", {}, text));
+  const toast = element(
+    "div",
+    { class: area === urgent ? "toast bad" : "toast" },
+    element("p", {}, text),
+  );
   if (action) {
     const [label, act] = action;
-    toast.append(button(label, {}, () => {
-      toast.remove();
-      act();
-    }));
+    toast.append(
+      button(label, {}, () => {
+        toast.remove();
+        act();
+      }),
+    );
   }
-  toast.append(button("×", { class: "close", "aria-label": "Close this message" }, () => toast.remove()));
+  toast.append(
+    button("×", { class: "close", "aria-label": "Close this message" }, () => toast.remove()),
+  );
   area.append(toast);
   if (area.childElementCount > MOST) {
     area.firstElementChild.remove();

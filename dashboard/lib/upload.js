@@ -8,9 +8,18 @@ import { authorization } from "./token.js";
 export async function upload(path, file, onProgress) {
   for (;;) {
     const answer = await sent(path, file, onProgress);
-    const refusal = answer.status < 300 ? null : new ApiError(answer.status, answer.body?.error ?? {
-      message: answer.status === 0 ? "The connection was lost while the file was sent." : `The gateway answered ${answer.status}.`,
-    });
+    const refusal =
+      answer.status < 300
+        ? null
+        : new ApiError(
+            answer.status,
+            answer.body?.error ?? {
+              message:
+                answer.status === 0
+                  ? "The connection was lost while the file was sent."
+                  : `The gateway answered ${answer.status}.`,
+            },
+          );
     if (!refusal) {
       return answer.body.data;
     }
@@ -31,7 +40,9 @@ function sent(path, file, onProgress) {
     }
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
     request.upload.addEventListener("load", () => onProgress(1));
-    request.addEventListener("loadend", () => answer({ status: request.status, body: request.response }));
+    request.addEventListener("loadend", () =>
+      answer({ status: request.status, body: request.response }),
+    );
     request.send(file);
   });
 }

@@ -41,7 +41,12 @@ const table = new Table({
   order: { id: "time", descending: true },
   columns: [
     { id: "time", label: "Time", sort: ({ at }) => at, text: ({ at }) => clock(at) },
-    { id: "kind", label: "Kind", sort: ({ kind: name }) => name, text: ({ kind: name }) => `${SIGNS[name]} ${name}` },
+    {
+      id: "kind",
+      label: "Kind",
+      sort: ({ kind: name }) => name,
+      text: ({ kind: name }) => `${SIGNS[name]} ${name}`,
+    },
     { id: "what", label: "What", isHead: true, wide: true, make: whatCell },
     { id: "who", label: "Who", sort: ({ who }) => who, text: ({ who }) => who },
   ],
@@ -55,15 +60,39 @@ function whatCell({ text, isBad }) {
 function entry(happened) {
   if (happened.kind === "audit") {
     const { sequence, at, who, from, action, target } = happened;
-    return { key: `audit ${sequence}`, kind: "audit", at, who: from ? `${who} from ${from}` : who, text: `${action} ${target}`, isBad: false };
+    return {
+      key: `audit ${sequence}`,
+      kind: "audit",
+      at,
+      who: from ? `${who} from ${from}` : who,
+      text: `${action} ${target}`,
+      isBad: false,
+    };
   }
   if (happened.kind === "missed") {
     const text = `${happened.missed} events came too fast to be read`;
-    return { key: `missed ${Date.now()}`, kind: "missed", at: new Date().toISOString(), who: "", text, isBad: true };
+    return {
+      key: `missed ${Date.now()}`,
+      kind: "missed",
+      at: new Date().toISOString(),
+      who: "",
+      text,
+      isBad: true,
+    };
   }
   const { id, at, message, status, outcome } = happened;
-  const isBad = status === "unhealthy" || happened.kind === "plugin" || ["refused", "leftOut"].includes(outcome);
-  return { key: id, kind: happened.kind, at, who: happened.serverId ?? happened.plugin ?? "", text: message, isBad };
+  const isBad =
+    status === "unhealthy" ||
+    happened.kind === "plugin" ||
+    ["refused", "leftOut"].includes(outcome);
+  return {
+    key: id,
+    kind: happened.kind,
+    at,
+    who: happened.serverId ?? happened.plugin ?? "",
+    text: message,
+    isBad,
+  };
 }
 
 function take(happened) {
@@ -80,7 +109,11 @@ function show() {
   const from = Date.now() - SPANS[since.selectedIndex][1];
   const shown = [...entries.values()].filter((one) => {
     const text = `${one.text} ${one.who} ${one.kind}`.toLowerCase();
-    return isKind(one) && new Date(one.at).getTime() >= from && terms.every((term) => text.includes(term));
+    return (
+      isKind(one) &&
+      new Date(one.at).getTime() >= from &&
+      terms.every((term) => text.includes(term))
+    );
   });
   container.querySelector(":scope > .skeleton")?.remove();
   if (!table.element.isConnected) {
@@ -88,7 +121,12 @@ function show() {
   }
   table.element.hidden = shown.length === 0;
   empty.hidden = shown.length > 0;
-  setText(empty, entries.size === 0 ? "Nothing has happened yet. Events appear here as they do." : "No event fits.");
+  setText(
+    empty,
+    entries.size === 0
+      ? "Nothing has happened yet. Events appear here as they do."
+      : "No event fits.",
+  );
   table.show(shown);
 }
 

@@ -52,7 +52,9 @@ async function beginTrends({ pools, servers }) {
   for (const { pool } of pools) {
     try {
       const past = await get(pathOf(["metrics", "history"], { minutes: 1, pool }));
-      past.servers.forEach((server) => trends.begin(keyOf(server), server.requestsPerSecond.slice(0, -1)));
+      past.servers.forEach((server) =>
+        trends.begin(keyOf(server), server.requestsPerSecond.slice(0, -1)),
+      );
     } catch {
       // The lines begin with now.
     }
@@ -78,7 +80,10 @@ function show() {
     return { figures: pool, all, servers: shown, declared: declared.pools.get(pool.pool) };
   });
   const visible = pools.filter(({ servers }) => terms.length === 0 || servers.length > 0);
-  const message = pools.length === 0 ? "There are no pools yet. Create one to begin." : "No server fits the filter.";
+  const message =
+    pools.length === 0
+      ? "There are no pools yet. Create one to begin."
+      : "No server fits the filter.";
   container.querySelector(":scope > .skeleton, :scope > .empty")?.remove();
   reconcile(container, sections, visible, {
     key: ({ figures }) => figures.pool,
@@ -91,7 +96,9 @@ function show() {
 
 startPage("Management");
 filter.addEventListener("input", () => inFrame("pools", show));
-document.getElementById("create-pool").addEventListener("click", () => createPool(declared.algorithms));
+document
+  .getElementById("create-pool")
+  .addEventListener("click", () => createPool(declared.algorithms));
 live.onFigures("totals", showTotals);
 live.onFigures("trends", (figures) => {
   const { servers } = figures;

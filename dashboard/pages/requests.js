@@ -31,20 +31,64 @@ const table = new Table({
   key: ({ id }) => id,
   order: { id: "time", descending: true },
   columns: [
-    { id: "time", label: "Time", sort: ({ timestamp }) => timestamp, text: ({ timestamp }) => clock(timestamp) },
+    {
+      id: "time",
+      label: "Time",
+      sort: ({ timestamp }) => timestamp,
+      text: ({ timestamp }) => clock(timestamp),
+    },
     { id: "request", label: "Request", isHead: true, sort: ({ url }) => url, make: requestCell },
-    { id: "status", label: "Status", isNumber: true, sort: ({ statusCode }) => statusCode, make: statusCell },
-    { id: "took", label: "Took", isNumber: true, sort: ({ responseTime }) => responseTime, text: ({ responseTime }) => milliseconds(responseTime) },
-    { id: "pool", label: "Pool", sort: ({ pool }) => pool ?? "", text: ({ pool }) => pool ?? "none" },
-    { id: "server", label: "Server", sort: ({ serverId }) => serverId ?? "", text: ({ serverId }) => serverId ?? "the gateway itself" },
-    { id: "retries", label: "Retries", isNumber: true, sort: ({ retries }) => retries, text: ({ retries }) => count(retries) },
-    { id: "decisions", label: "Decisions", wide: true, text: ({ decisions }) => decisions.map((one) => one.plugin).join(", ") },
+    {
+      id: "status",
+      label: "Status",
+      isNumber: true,
+      sort: ({ statusCode }) => statusCode,
+      make: statusCell,
+    },
+    {
+      id: "took",
+      label: "Took",
+      isNumber: true,
+      sort: ({ responseTime }) => responseTime,
+      text: ({ responseTime }) => milliseconds(responseTime),
+    },
+    {
+      id: "pool",
+      label: "Pool",
+      sort: ({ pool }) => pool ?? "",
+      text: ({ pool }) => pool ?? "none",
+    },
+    {
+      id: "server",
+      label: "Server",
+      sort: ({ serverId }) => serverId ?? "",
+      text: ({ serverId }) => serverId ?? "the gateway itself",
+    },
+    {
+      id: "retries",
+      label: "Retries",
+      isNumber: true,
+      sort: ({ retries }) => retries,
+      text: ({ retries }) => count(retries),
+    },
+    {
+      id: "decisions",
+      label: "Decisions",
+      wide: true,
+      text: ({ decisions }) => decisions.map((one) => one.plugin).join(", "),
+    },
   ],
 });
 
 function requestCell({ id, method, url, asked }) {
-  const node = button(`${method} ${url}`, { class: "link", "aria-label": `Explain ${method} ${url}, ${id}` }, () => open(id));
-  return { node: element("span", {}, node, asked ? element("span", { class: "badge" }, "asked") : null) };
+  const node = button(
+    `${method} ${url}`,
+    { class: "link", "aria-label": `Explain ${method} ${url}, ${id}` },
+    () => open(id),
+  );
+  return {
+    node: element("span", {}, node, asked ? element("span", { class: "badge" }, "asked") : null),
+  };
 }
 
 function statusCell({ statusCode }) {
@@ -56,7 +100,7 @@ function statusCell({ statusCode }) {
 function open(id) {
   return attempt(async () => {
     const known = requests?.find((one) => one.id === id);
-    await showExplanation(known ?? await get(pathOf(["explain", id])));
+    await showExplanation(known ?? (await get(pathOf(["explain", id]))));
   }, "The request could not be explained");
 }
 
@@ -66,20 +110,29 @@ function show() {
   }
   const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const [, fits] = STATUSES[status.selectedIndex];
-  const shown = requests.filter((one) => fits(one.statusCode) && terms.every((term) => textOf(one).includes(term)));
+  const shown = requests.filter(
+    (one) => fits(one.statusCode) && terms.every((term) => textOf(one).includes(term)),
+  );
   container.querySelector(":scope > .skeleton")?.remove();
   if (!table.element.isConnected) {
     container.append(table.element, empty);
   }
   table.element.hidden = shown.length === 0;
   empty.hidden = shown.length > 0;
-  setText(empty, requests.length === 0 ? "No request has come yet. They appear here as they do." : "No recent request fits.");
+  setText(
+    empty,
+    requests.length === 0
+      ? "No request has come yet. They appear here as they do."
+      : "No recent request fits.",
+  );
   table.show(shown);
 }
 
 function textOf({ id, method, url, authority, pool, serverId, statusCode, decisions }) {
   const decided = decisions.flatMap(({ plugin, answer, fault }) => [plugin, answer, fault]);
-  return [id, method, url, authority, pool, serverId, statusCode, ...decided].join(" ").toLowerCase();
+  return [id, method, url, authority, pool, serverId, statusCode, ...decided]
+    .join(" ")
+    .toLowerCase();
 }
 
 async function load() {
@@ -94,11 +147,14 @@ async function load() {
 // The recipe with this gateway's own address.
 function showRecipe() {
   const api = new URL("api", location.href).href;
-  setText(document.getElementById("recipe"), [
-    "id=$(curl -s -o /dev/null -w '%header{x-gatewright-explain}' \\",
-    "  -H \"x-gatewright-explain: $GATEWRIGHT_TOKEN\" http://127.0.0.1:8080/)",
-    `curl -H "Authorization: Bearer $GATEWRIGHT_TOKEN" ${api}/explain/$id`,
-  ].join("\n"));
+  setText(
+    document.getElementById("recipe"),
+    [
+      "id=$(curl -s -o /dev/null -w '%header{x-gatewright-explain}' \\",
+      '  -H "x-gatewright-explain: $GATEWRIGHT_TOKEN" http://127.0.0.1:8080/)',
+      `curl -H "Authorization: Bearer $GATEWRIGHT_TOKEN" ${api}/explain/$id`,
+    ].join("\n"),
+  );
 }
 
 startPage("Requests");

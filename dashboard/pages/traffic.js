@@ -19,7 +19,11 @@ const choice = {
   minutes: SPANS.find((span) => String(span) === asked.get("minutes")) ?? 1,
 };
 
-const bars = new Bars(document.getElementById("bars"), document.getElementById("states"), document.getElementById("measure"));
+const bars = new Bars(
+  document.getElementById("bars"),
+  document.getElementById("states"),
+  document.getElementById("measure"),
+);
 const table = new BarTable(document.getElementById("as-table"));
 const charts = new Charts(document.getElementById("charts"));
 const history = new History((columns) => charts.show(columns));
@@ -38,7 +42,9 @@ function choose(change) {
 
 function show({ servers }) {
   const { pool, server } = choice;
-  const shown = servers.filter((one) => (pool === null || one.pool === pool) && (server === null || one.serverId === server));
+  const shown = servers.filter(
+    (one) => (pool === null || one.pool === pool) && (server === null || one.serverId === server),
+  );
   bars.show(shown);
   inFrame("table", () => table.show(shown));
 }
@@ -56,24 +62,39 @@ function spanButtons() {
 
 function showChoices({ pools, servers }) {
   const shown = servers.filter((server) => choice.pool === null || server.pool === choice.pool);
-  fill(poolSelect, "All pools", pools.map((pool) => pool.pool), choice.pool);
-  fill(serverSelect, "All servers", [...new Set(shown.map((server) => server.serverId))], choice.server);
+  fill(
+    poolSelect,
+    "All pools",
+    pools.map((pool) => pool.pool),
+    choice.pool,
+  );
+  fill(
+    serverSelect,
+    "All servers",
+    [...new Set(shown.map((server) => server.serverId))],
+    choice.server,
+  );
 }
 
 // A list is changed when what it lists does, and not with every figure.
 function fill(select, all, names, current) {
   const wanted = [all, ...names];
-  const isSame = select.options.length === wanted.length
-    && wanted.every((name, index) => select.options[index].textContent === name);
+  const isSame =
+    select.options.length === wanted.length &&
+    wanted.every((name, index) => select.options[index].textContent === name);
   if (!isSame) {
-    select.replaceChildren(...wanted.map((name, index) => element("option", { value: index === 0 ? "" : name }, name)));
+    select.replaceChildren(
+      ...wanted.map((name, index) => element("option", { value: index === 0 ? "" : name }, name)),
+    );
   }
   select.value = current ?? "";
 }
 
 startPage("Traffic");
 spanButtons();
-poolSelect.addEventListener("change", () => choose({ pool: poolSelect.value || null, server: null }));
+poolSelect.addEventListener("change", () =>
+  choose({ pool: poolSelect.value || null, server: null }),
+);
 serverSelect.addEventListener("change", () => choose({ server: serverSelect.value || null }));
 live.onFigures("bars", show);
 live.onFigures("choices", showChoices);

@@ -12,10 +12,26 @@ export function createPool(algorithms) {
     text: "It gets requests once a route of the configuration file names it.",
     fields: [
       { name: "pool", label: "Name", placeholder: "shop" },
-      { name: "algorithm", label: "Algorithm", type: "select", options: choices, value: "least_connections" },
-      { name: "servers", label: "Servers", placeholder: "10.0.0.7:3000, 10.0.0.8:3000", hint: "host:port, separated by commas" },
+      {
+        name: "algorithm",
+        label: "Algorithm",
+        type: "select",
+        options: choices,
+        value: "least_connections",
+      },
+      {
+        name: "servers",
+        label: "Servers",
+        placeholder: "10.0.0.7:3000, 10.0.0.8:3000",
+        hint: "host:port, separated by commas",
+      },
       { name: "healthCheckPath", label: "Health check path", placeholder: "/health" },
-      { name: "healthCheckEnabled", label: "Check the servers’ health", type: "checkbox", value: true },
+      {
+        name: "healthCheckEnabled",
+        label: "Check the servers’ health",
+        type: "checkbox",
+        value: true,
+      },
     ],
     action: "Create pool",
     async onSubmit({ servers, healthCheckEnabled, ...values }) {
@@ -59,7 +75,11 @@ function fieldsOf(settings) {
     { name: "maxRetries", label: "Retries", type: "number", hint: "Attempts beyond the first." },
     { name: "requestTimeout", label: "Request timeout (seconds)", type: "number" },
     { name: "connectTimeout", label: "Connect timeout (seconds)", type: "number" },
-    { name: "hashKey", label: "Hash key", hint: "client-address, path, header:NAME or cookie:NAME" },
+    {
+      name: "hashKey",
+      label: "Hash key",
+      hint: "client-address, path, header:NAME or cookie:NAME",
+    },
     { name: "healthCheckPath", label: "Health check path" },
     { name: "healthCheckInterval", label: "Check every (seconds)", type: "number" },
     { name: "healthCheckTimeout", label: "Check timeout (seconds)", type: "number" },
@@ -78,7 +98,9 @@ export async function changeSettings(pool) {
       fields: fieldsOf(settings),
       action: "Save",
       async onSubmit(values) {
-        const changed = Object.entries(values).filter(([name, value]) => value !== undefined && value !== settings[name]);
+        const changed = Object.entries(values).filter(
+          ([name, value]) => value !== undefined && value !== settings[name],
+        );
         if (changed.length === 0) {
           return;
         }
@@ -86,10 +108,14 @@ export async function changeSettings(pool) {
           await put(path, Object.fromEntries(changed), tag);
         } catch (error) {
           throw error.status === 412
-            ? new Error("Somebody else has changed the configuration meanwhile. Close this and look again.")
+            ? new Error(
+                "Somebody else has changed the configuration meanwhile. Close this and look again.",
+              )
             : error;
         }
-        const before = changed.map(([name]) => [name, settings[name]]).filter(([, value]) => value !== null);
+        const before = changed
+          .map(([name]) => [name, settings[name]])
+          .filter(([, value]) => value !== null);
         done(`Changed ${pool}.`, () => put(path, Object.fromEntries(before)));
       },
     });

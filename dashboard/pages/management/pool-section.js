@@ -39,9 +39,15 @@ export class PoolSection {
           "div",
           { class: "buttons" },
           element("label", { class: "inline-label" }, "Algorithm", this.#algorithm),
-          button("Add server", { class: "small", "aria-label": `Add server to ${name}` }, () => addServer(name, this.#settings())),
-          button("Settings", { class: "small", "aria-label": `Settings of ${name}` }, () => changeSettings(name)),
-          button("Delete", { class: "small", "aria-label": `Delete pool ${name}` }, () => deletePool(name)),
+          button("Add server", { class: "small", "aria-label": `Add server to ${name}` }, () =>
+            addServer(name, this.#settings()),
+          ),
+          button("Settings", { class: "small", "aria-label": `Settings of ${name}` }, () =>
+            changeSettings(name),
+          ),
+          button("Delete", { class: "small", "aria-label": `Delete pool ${name}` }, () =>
+            deletePool(name),
+          ),
         ),
       ),
       element("div", { class: "cards" }, this.#table.element, this.#empty),
@@ -64,10 +70,15 @@ export class PoolSection {
   #showBadges() {
     const settings = this.#settings();
     const wanted = settings
-      ? [settings.isDefault && "default pool", settings.source === "file" ? null : "added at run time"].filter(Boolean)
+      ? [
+          settings.isDefault && "default pool",
+          settings.source === "file" ? null : "added at run time",
+        ].filter(Boolean)
       : [];
     if (this.#badges.childElementCount !== wanted.length) {
-      this.#badges.replaceChildren(...wanted.map((text) => element("span", { class: "badge" }, text)));
+      this.#badges.replaceChildren(
+        ...wanted.map((text) => element("span", { class: "badge" }, text)),
+      );
     }
   }
 
@@ -77,12 +88,17 @@ export class PoolSection {
       [`${healthy} of ${plural(all.length, "server")}`, "healthy"],
       [rate(figures.requestsPerSecond), "requests/s"],
       [rate(figures.errorsPerSecond), "errors/s"],
-      [milliseconds(median(figures) ?? figures.averageResponseTime), median(figures) === null ? "mean" : "median"],
+      [
+        milliseconds(median(figures) ?? figures.averageResponseTime),
+        median(figures) === null ? "mean" : "median",
+      ],
       [milliseconds(tail(figures)), "p99"],
     ];
     if (this.#figures.length === 0) {
       this.#figures = texts.map(() => [element("strong"), element("span")]);
-      this.#summary.append(...this.#figures.map(([value, label]) => element("span", {}, value, " ", label)));
+      this.#summary.append(
+        ...this.#figures.map(([value, label]) => element("span", {}, value, " ", label)),
+      );
     }
     texts.forEach(([value, label], index) => {
       setText(this.#figures[index][0], value);

@@ -12,15 +12,32 @@ const path = ({ serverId, pool }, ...rest) => pathOf(["servers", serverId, ...re
 export function addServer(pool, settings) {
   const isChecked = settings?.healthCheckEnabled !== false;
   const checks = [
-    { name: "healthCheckPath", label: "Health check path", placeholder: settings?.healthCheckPath ?? "/health", hint: "The pool’s, unless it is given." },
-    { name: "healthCheckInterval", label: "Check every (seconds)", type: "number", placeholder: settings?.healthCheckInterval, hint: "The pool’s, unless it is given." },
+    {
+      name: "healthCheckPath",
+      label: "Health check path",
+      placeholder: settings?.healthCheckPath ?? "/health",
+      hint: "The pool’s, unless it is given.",
+    },
+    {
+      name: "healthCheckInterval",
+      label: "Check every (seconds)",
+      type: "number",
+      placeholder: settings?.healthCheckInterval,
+      hint: "The pool’s, unless it is given.",
+    },
   ];
   return openForm({
     title: `Add a server to ${pool}`,
     fields: [
       { name: "host", label: "Host", placeholder: "10.0.0.7" },
       { name: "port", label: "Port", type: "number", placeholder: "3000" },
-      { name: "weight", label: "Weight", type: "number", value: 1, hint: "Its share of the work, from 0." },
+      {
+        name: "weight",
+        label: "Weight",
+        type: "number",
+        value: 1,
+        hint: "Its share of the work, from 0.",
+      },
       ...(isChecked ? checks : []),
     ],
     action: "Add server",
@@ -64,7 +81,9 @@ export async function removeServer(server) {
   if (isSure) {
     await attempt(async () => {
       await remove(path(server));
-      done(`Removed ${serverId} from ${pool}.`, () => post(pathOf(["servers"]), declaration(server)));
+      done(`Removed ${serverId} from ${pool}.`, () =>
+        post(pathOf(["servers"]), declaration(server)),
+      );
     }, `${serverId} could not be removed`);
   }
 }
@@ -90,7 +109,9 @@ export async function weighServer(server, text) {
   } catch (error) {
     return error;
   }
-  done(`${server.serverId} has weight ${weight}.`, () => put(path(server, "weight"), { weight: before }));
+  done(`${server.serverId} has weight ${weight}.`, () =>
+    put(path(server, "weight"), { weight: before }),
+  );
   return null;
 }
 
@@ -104,7 +125,10 @@ export function showServer(server) {
     ["State", stateOf(server)],
     ["Health check", check],
     ["Last check", ago(server.lastHealthCheck)],
-    ["Last seen well", server.lastSeen ? `${clock(server.lastSeen)} (${ago(server.lastSeen)})` : "never"],
+    [
+      "Last seen well",
+      server.lastSeen ? `${clock(server.lastSeen)} (${ago(server.lastSeen)})` : "never",
+    ],
     ["Added", server.addedAt ? clock(server.addedAt) : "–"],
     ["Declared by", server.source ?? "–"],
     ["Labels", labels.join(", ") || "none"],
@@ -112,6 +136,10 @@ export function showServer(server) {
     ["Failed", count(server.failedRequests)],
     ["Mean response time", milliseconds(server.responseTime)],
   ];
-  const list = element("dl", { class: "facts" }, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  const list = element(
+    "dl",
+    { class: "facts" },
+    facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+  );
   return show({ title: server.serverId, body: list });
 }

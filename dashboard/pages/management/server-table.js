@@ -23,9 +23,27 @@ export function serverTable(pool, declared, trends) {
     caption: `Servers of pool ${pool}`,
     key: keyOf,
     columns: [
-      { id: "server", label: "Server", isHead: true, sort: (server) => server.serverId, make: (server) => nameCell(server, declared) },
-      { id: "health", label: "Health", sort: (server) => SEVERITY[stateOf(server)], isNumber: false, make: stateMark },
-      { id: "weight", label: "Weight", isNumber: true, sort: (server) => server.weight, make: weightCell },
+      {
+        id: "server",
+        label: "Server",
+        isHead: true,
+        sort: (server) => server.serverId,
+        make: (server) => nameCell(server, declared),
+      },
+      {
+        id: "health",
+        label: "Health",
+        sort: (server) => SEVERITY[stateOf(server)],
+        isNumber: false,
+        make: stateMark,
+      },
+      {
+        id: "weight",
+        label: "Weight",
+        isNumber: true,
+        sort: (server) => server.weight,
+        make: weightCell,
+      },
       figure("active", "Active", (server) => server.activeConnections, count),
       figure("requests", "Requests/s", (server) => server.requestsPerSecond, rate),
       figure("errors", "Errors/s", (server) => server.errorsPerSecond ?? null, rate),
@@ -33,15 +51,23 @@ export function serverTable(pool, declared, trends) {
       figure("median", "Median", median, milliseconds),
       figure("p99", "p99", tail, milliseconds),
       { id: "trend", label: "Last minute", make: () => trendCell(trends) },
-      { id: "actions", label: "Actions", hidesLabel: true, make: (server) => actionsCell(server, declared) },
+      {
+        id: "actions",
+        label: "Actions",
+        hidesLabel: true,
+        make: (server) => actionsCell(server, declared),
+      },
     ],
     onRow: (row, server) => setAttribute(row, "data-state", stateOf(server)),
   });
 }
 
 function nameCell(server, declared) {
-  const node = button(server.serverId, { class: "link", "aria-label": `Details of ${server.serverId}` }, () =>
-    showServer(declared.servers.get(keyOf(server)) ?? server));
+  const node = button(
+    server.serverId,
+    { class: "link", "aria-label": `Details of ${server.serverId}` },
+    () => showServer(declared.servers.get(keyOf(server)) ?? server),
+  );
   return { node };
 }
 
@@ -54,7 +80,8 @@ function actionsCell(server, declared) {
   let now = server;
   const turn = button("", {}, () => (now.draining ? enableServer(now) : drainServer(now)));
   const away = button("Remove", { "aria-label": `Remove ${server.serverId}` }, () =>
-    removeServer({ ...declared.servers.get(keyOf(now)), ...now }));
+    removeServer({ ...declared.servers.get(keyOf(now)), ...now }),
+  );
   return {
     node: element("span", { class: "row-actions" }, turn, away),
     update(server) {

@@ -11,7 +11,10 @@ const TOTALS = [
   ["p99", (figures) => milliseconds(tail(figures))],
   ["In flight", (figures) => count(figures.requestsInFlight)],
   ["Connections", (figures) => count(figures.activeConnections)],
-  ["Servers in use", (figures) => `${count(figures.activeServers)} of ${count(figures.servers.length)}`],
+  [
+    "Servers in use",
+    (figures) => `${count(figures.activeServers)} of ${count(figures.servers.length)}`,
+  ],
   ["Up for", (figures) => duration(figures.uptimeSeconds)],
 ];
 

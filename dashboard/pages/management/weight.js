@@ -58,7 +58,11 @@ export function weightCell(server) {
       setAttribute(set, "aria-label", `Change the weight of ${server.serverId}, ${server.weight}`);
       const { weight, weightInForce = weight } = server;
       setText(inForce, weightInForce === weight ? "" : `→ ${weightInForce}`);
-      setAttribute(inForce, "title", weightInForce === weight ? null : "The weight that is in force now");
+      setAttribute(
+        inForce,
+        "title",
+        weightInForce === weight ? null : "The weight that is in force now",
+      );
     },
   };
 }

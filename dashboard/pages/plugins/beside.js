@@ -18,7 +18,9 @@ export function besideOf(part, seat) {
   const result = element("p");
   const reading = element("output");
   const input = element("input", {
-    type: "range", min: 1, max: 100,
+    type: "range",
+    min: 1,
+    max: 100,
     "aria-label": `${slider} in ${seat().binding}`,
     on: {
       input: () => setText(reading, `${input.value} %`),
@@ -34,8 +36,12 @@ export function besideOf(part, seat) {
     element(
       "div",
       { class: "buttons" },
-      button("Promote", { "aria-label": `Promote ${part} in ${seat().binding}` }, () => promote(seat(), part)),
-      button("End", { "aria-label": `End ${part} in ${seat().binding}` }, () => endBeside(seat(), part)),
+      button("Promote", { "aria-label": `Promote ${part} in ${seat().binding}` }, () =>
+        promote(seat(), part),
+      ),
+      button("End", { "aria-label": `End ${part} in ${seat().binding}` }, () =>
+        endBeside(seat(), part),
+      ),
     ),
   );
   return {
@@ -70,7 +76,10 @@ function shadowResult(comparison) {
     return "Nothing has been compared yet.";
   }
   const { agreement, compared, distance, nsDifference } = comparison;
-  const slower = nsDifference === null ? "" : `, ${nanoseconds(Math.abs(nsDifference))} ${nsDifference < 0 ? "faster" : "slower"}`;
+  const slower =
+    nsDifference === null
+      ? ""
+      : `, ${nanoseconds(Math.abs(nsDifference))} ${nsDifference < 0 ? "faster" : "slower"}`;
   const apart = distance === null ? "" : `, shares of servers differ by ${percent(distance)}`;
   return `Agreement ${percent(agreement)} of ${count(compared)} decisions${apart}${slower}`;
 }

@@ -23,14 +23,22 @@ export function showChain({ listeners, bindings }, figures) {
   }
   const byRole = Map.groupBy(bindings, ({ role, pool }) => `${role} ${pool ?? ""}`);
   const inSeat = Map.groupBy(figures.plugins, ({ binding }) => binding);
-  const asked = (role, pool = "") => (byRole.get(`${role} ${pool}`) ?? []).map((seat) => step(seat, inSeat.get(seat.binding) ?? []));
+  const asked = (role, pool = "") =>
+    (byRole.get(`${role} ${pool}`) ?? []).map((seat) => step(seat, inSeat.get(seat.binding) ?? []));
   const before = [entrance(listeners), ...asked("request-policy"), ...asked("router")];
-  const after = asked("response-policy").map((one) => ({ ...one, label: `${one.label}, on the way back` }));
+  const after = asked("response-policy").map((one) => ({
+    ...one,
+    label: `${one.label}, on the way back`,
+  }));
   reconcile(trunk, steps, [...before, ...after], { key: ({ key }) => key, make: makeStep });
   const shown = isWhole ? figures.pools : figures.pools.slice(0, FEW_POOLS);
   const items = shown.map((pool) => ({
     pool,
-    steps: [...asked("affinity", pool.pool), ...asked("balancer", pool.pool), serversOf(pool, figures.servers)],
+    steps: [
+      ...asked("affinity", pool.pool),
+      ...asked("balancer", pool.pool),
+      serversOf(pool, figures.servers),
+    ],
   }));
   reconcile(lanes, pools, items, { key: ({ pool }) => pool.pool, make: makeLane });
   more.hidden = isWhole || figures.pools.length <= FEW_POOLS;
@@ -78,8 +86,17 @@ function serversOf(pool, servers) {
 }
 
 function makeStep(item) {
-  const [label, title, note, extra] = ["role", "plugin", "quiet", "extra"].map((name) => element("p", { class: name }));
-  const box = element("div", { class: item.isPlain ? "step plain" : "step" }, label, title, note, extra);
+  const [label, title, note, extra] = ["role", "plugin", "quiet", "extra"].map((name) =>
+    element("p", { class: name }),
+  );
+  const box = element(
+    "div",
+    { class: item.isPlain ? "step plain" : "step" },
+    label,
+    title,
+    note,
+    extra,
+  );
   return {
     element: element("li", {}, box),
     update(now) {
@@ -98,6 +115,7 @@ function makeLane({ pool }) {
   const list = element("ol", { class: "chain", "aria-label": `In pool ${pool.pool}` });
   return {
     element: element("li", {}, element("p", { class: "pool" }, pool.pool), list),
-    update: ({ steps: now }) => reconcile(list, known, now, { key: ({ key }) => key, make: makeStep }),
+    update: ({ steps: now }) =>
+      reconcile(list, known, now, { key: ({ key }) => key, make: makeStep }),
   };
 }

@@ -1,15 +1,13 @@
 // One plugin: its versions, its figures in each seat, and what it writes.
 
 import { get, pathOf, remove } from "../../lib/api.js";
-import { authorization } from "../../lib/token.js";
 import { confirm } from "../../lib/dialog.js";
 import { button, element, reconcile } from "../../lib/dom.js";
 import { bytes, clock, count, nanoseconds, short } from "../../lib/format.js";
 import { live } from "../../lib/live.js";
-import { Table } from "../../lib/table.js";
 import { attempt, done } from "../../lib/toast.js";
 import { histogram } from "./histogram.js";
-import { places } from "./library.js";
+import { versionTable } from "./versions.js";
 
 // How often figures and log are asked for.
 const LOOK_MS = 2_000;
@@ -24,7 +22,10 @@ export async function openDetail(name) {
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
   const shown = makeDetail(name);
   container.replaceChildren(shown.element);
-  const isThere = await attempt(async () => shown.showVersions(await get(pathOf(["plugins", name]))), `${name} could not be read`);
+  const isThere = await attempt(
+    async () => shown.showVersions(await get(pathOf(["plugins", name]))),
+    `${name} could not be read`,
+  );
   if (!isThere) {
     close();
     return;
@@ -42,7 +43,7 @@ function close() {
 }
 
 function makeDetail(name) {
-  const versions = versionTable(name);
+  const versions = versionTable(name, () => openDetail(name));
   const showVersions = (plugin) => versions.show(plugin.versions.toReversed());
   const seats = element("div", { class: "detail-columns" });
   const log = element("ol", { class: "log", tabindex: 0, "aria-label": `Log of ${name}` });
@@ -94,63 +95,14 @@ function makeDetail(name) {
   };
 }
 
-function versionTable(name) {
-  return new Table({
-    caption: `Versions of ${name}`,
-    key: ({ version }) => version,
-    columns: [
-      { id: "version", label: "Version", isHead: true, text: ({ version }) => short(version) },
-      { id: "source", label: "From", text: ({ source }) => source },
-      { id: "at", label: "Since", text: ({ uploadedAt }) => (uploadedAt ? clock(uploadedAt) : "built in") },
-      { id: "by", label: "By", text: ({ uploader }) => uploader ?? "–" },
-      { id: "size", label: "Size", isNumber: true, text: ({ size }) => bytes(size) },
-      { id: "roles", label: "Roles", text: ({ roles }) => roles.join(", ") },
-      { id: "imports", label: "Imports and exports", wide: true, text: ({ imports, exports }) => interfaces(imports, exports) },
-      { id: "bound", label: "Bound at", text: ({ bound }) => places(bound) },
-      { id: "actions", label: "Actions", hidesLabel: true, make: (version) => versionActions(name, version) },
-    ],
-  });
-}
-
-// Interfaces without what all of them have in common.
-function interfaces(imports, exports) {
-  const bare = (names) => names.map((name) => name.replace("gatewright:plugin/", "")).join(", ") || "nothing";
-  return `needs ${bare(imports)}; offers ${bare(exports)}`;
-}
-
-function versionActions(name, { version, source }) {
-  const what = `${short(version)} of ${name}`;
-  const away = button("Delete", { "aria-label": `Delete ${what}`, disabled: source === "default" }, () => deleteVersion(name, version));
-  const file = button("Download", { "aria-label": `Download ${what}` }, () => download(name, version));
-  return { node: element("span", { class: "row-actions" }, file, away) };
-}
-
-// A link would not carry the token.
-function download(name, version) {
-  return attempt(async () => {
-    const response = await fetch(pathOf(["plugins", name, "versions", version, "download"]), { headers: authorization() });
-    if (!response.ok) {
-      throw new Error(`the gateway answered ${response.status}`);
-    }
-    const address = URL.createObjectURL(await response.blob());
-    element("a", { href: address, download: `${name}-${short(version)}.wasm` }).click();
-    URL.revokeObjectURL(address);
-  }, "The component could not be downloaded");
-}
-
-async function deleteVersion(name, version) {
-  const title = `Delete version ${short(version)} of ${name}?`;
-  if (await confirm({ title, text: "Its component is gone then; it can be uploaded again.", action: "Delete version" })) {
-    await attempt(async () => {
-      await remove(pathOf(["plugins", name, "versions", version]));
-      done(`Deleted ${short(version)} of ${name}.`);
-      await openDetail(name);
-    }, "The version could not be deleted");
-  }
-}
-
 async function deletePlugin(name) {
-  if (await confirm({ title: `Delete plugin ${name}?`, text: "All its versions are gone then.", action: "Delete plugin" })) {
+  if (
+    await confirm({
+      title: `Delete plugin ${name}?`,
+      text: "All its versions are gone then.",
+      action: "Delete plugin",
+    })
+  ) {
     await attempt(async () => {
       await remove(pathOf(["plugins", name]));
       done(`Deleted plugin ${name}.`);
@@ -173,14 +125,43 @@ function showSeats(container, known, bindings) {
   }
 }
 
-function seatFigures({ binding, part, version, state, decisions, faults, fallbacks, overruled, restarts, nsMean, nsP50, nsP99, memoryBytes, histogram: times }) {
-  const kinds = [["trapped", faults.trapped], ["too slow", faults.overran], ["out of memory", faults.outOfMemory], ["impossible answers", faults.impossible]];
-  const told = kinds.filter(([, number]) => number > 0).map(([kind, number]) => `${count(number)} ${kind}`);
+function seatFigures({
+  binding,
+  part,
+  version,
+  state,
+  decisions,
+  faults,
+  fallbacks,
+  overruled,
+  restarts,
+  nsMean,
+  nsP50,
+  nsP99,
+  memoryBytes,
+  histogram: times,
+}) {
+  const kinds = [
+    ["trapped", faults.trapped],
+    ["too slow", faults.overran],
+    ["out of memory", faults.outOfMemory],
+    ["impossible answers", faults.impossible],
+  ];
+  const told = kinds
+    .filter(([, number]) => number > 0)
+    .map(([kind, number]) => `${count(number)} ${kind}`);
   return [
     element("p", {}, element("strong", {}, binding), ` ${part} ${short(version)}, ${state}`),
-    element("p", { class: "quiet" },
-      `${count(decisions)} decisions, ${told.join(", ") || "no faults"}, ${count(fallbacks)} fallbacks, ${count(overruled)} overruled, ${count(restarts)} restarts, ${bytes(memoryBytes)} of memory`),
-    element("p", { class: "quiet" }, `Decision time: mean ${nanoseconds(nsMean)}, median ${nanoseconds(nsP50)}, p99 ${nanoseconds(nsP99)}`),
+    element(
+      "p",
+      { class: "quiet" },
+      `${count(decisions)} decisions, ${told.join(", ") || "no faults"}, ${count(fallbacks)} fallbacks, ${count(overruled)} overruled, ${count(restarts)} restarts, ${bytes(memoryBytes)} of memory`,
+    ),
+    element(
+      "p",
+      { class: "quiet" },
+      `Decision time: mean ${nanoseconds(nsMean)}, median ${nanoseconds(nsP50)}, p99 ${nanoseconds(nsP99)}`,
+    ),
     histogram(times ?? [], `Decision times of ${binding} ${part}`),
   ];
 }
@@ -188,11 +169,24 @@ function seatFigures({ binding, part, version, state, decisions, faults, fallbac
 function showLog(list, { entries, dropped }) {
   const isAtEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
   const lines = entries.map(({ at, binding, part, level, message }) =>
-    element("li", { class: level }, `${clock(at)} ${level.padEnd(5)} ${binding}${part === "active" ? "" : ` ${part}`}: ${message}`));
+    element(
+      "li",
+      { class: level },
+      `${clock(at)} ${level.padEnd(5)} ${binding}${part === "active" ? "" : ` ${part}`}: ${message}`,
+    ),
+  );
   if (dropped > 0) {
-    lines.push(element("li", { class: "quiet" }, `${count(dropped)} entries were dropped: there were too many in a second.`));
+    lines.push(
+      element(
+        "li",
+        { class: "quiet" },
+        `${count(dropped)} entries were dropped: there were too many in a second.`,
+      ),
+    );
   }
-  list.replaceChildren(...(lines.length > 0 ? lines : [element("li", { class: "quiet" }, "It has written nothing.")]));
+  list.replaceChildren(
+    ...(lines.length > 0 ? lines : [element("li", { class: "quiet" }, "It has written nothing.")]),
+  );
   // Whoever has scrolled up to read is left there.
   if (isAtEnd) {
     list.scrollTop = list.scrollHeight;

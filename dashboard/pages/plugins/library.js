@@ -18,14 +18,35 @@ function makeTable(open) {
     key: ({ name }) => name,
     columns: [
       {
-        id: "name", label: "Plugin", isHead: true, sort: ({ name }) => name,
+        id: "name",
+        label: "Plugin",
+        isHead: true,
+        sort: ({ name }) => name,
         make: ({ name }) => ({ node: button(name, { class: "link" }, () => open(name)) }),
       },
       { id: "source", label: "From", sort: ({ source }) => source, text: ({ source }) => source },
       { id: "version", label: "Own version", text: ({ version }) => short(version) },
-      { id: "versions", label: "Versions", isNumber: true, sort: ({ versionCount }) => versionCount, text: ({ versionCount }) => String(versionCount) },
-      { id: "memory", label: "Memory at most", isNumber: true, text: ({ memory }) => memory ?? "–" },
-      { id: "bound", label: "Bound at", wide: true, sort: ({ bound }) => bound.length, isNumber: false, text: ({ bound }) => places(bound) },
+      {
+        id: "versions",
+        label: "Versions",
+        isNumber: true,
+        sort: ({ versionCount }) => versionCount,
+        text: ({ versionCount }) => String(versionCount),
+      },
+      {
+        id: "memory",
+        label: "Memory at most",
+        isNumber: true,
+        text: ({ memory }) => memory ?? "–",
+      },
+      {
+        id: "bound",
+        label: "Bound at",
+        wide: true,
+        sort: ({ bound }) => bound.length,
+        isNumber: false,
+        text: ({ bound }) => places(bound),
+      },
     ],
   });
   container.replaceChildren(made.element);
@@ -34,7 +55,8 @@ function makeTable(open) {
 
 // Where something is bound, in words.
 export function places(bound) {
-  const named = bound.map(({ binding, part }) => (part === "active" ? binding : `${binding} (${part})`));
+  const named = bound.map(({ binding, part }) =>
+    part === "active" ? binding : `${binding} (${part})`,
+  );
   return named.join(", ") || "nowhere";
 }
-

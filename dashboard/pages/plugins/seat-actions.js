@@ -24,22 +24,42 @@ const OWN = { value: "", label: "the plugin’s own" };
 // Let another version decide, or another plugin.
 export function activate(seat) {
   return attempt(async () => {
-    const [{ plugins }, versions] = await Promise.all([get(pathOf(["plugins"])), choices(seat.plugin)]);
+    const [{ plugins }, versions] = await Promise.all([
+      get(pathOf(["plugins"])),
+      choices(seat.plugin),
+    ]);
     await openForm({
       title: `Who decides in ${seat.binding}?`,
       text: "It takes over between two requests; none fails or waits.",
       fields: [
-        { name: "plugin", label: "Plugin", type: "select", value: seat.plugin, options: plugins.map(({ name }) => ({ value: name, label: name })) },
-        { name: "version", label: "Version", type: "select", value: seat.pinned ? seat.version : "", options: [OWN, ...versions] },
+        {
+          name: "plugin",
+          label: "Plugin",
+          type: "select",
+          value: seat.plugin,
+          options: plugins.map(({ name }) => ({ value: name, label: name })),
+        },
+        {
+          name: "version",
+          label: "Version",
+          type: "select",
+          value: seat.pinned ? seat.version : "",
+          options: [OWN, ...versions],
+        },
       ],
       action: "Activate",
-      wire: (form) => form.onChange("plugin", (name) => attempt(
-        async () => form.setOptions("version", [OWN, ...await choices(name)]),
-        `The versions of ${name} could not be read`,
-      )),
+      wire: (form) =>
+        form.onChange("plugin", (name) =>
+          attempt(
+            async () => form.setOptions("version", [OWN, ...(await choices(name))]),
+            `The versions of ${name} could not be read`,
+          ),
+        ),
       async onSubmit({ plugin, version = null }) {
         await put(path(seat), { plugin, version });
-        done(`${plugin} ${version ? short(version) : ""} decides in ${seat.binding}.`, () => goBack(seat));
+        done(`${plugin} ${version ? short(version) : ""} decides in ${seat.binding}.`, () =>
+          goBack(seat),
+        );
       },
     });
   }, `The versions of ${seat.plugin} could not be read`);
@@ -52,19 +72,37 @@ export function tryBeside(seat, part) {
     const versions = (await choices(seat.plugin)).filter(({ value }) => value !== seat.version);
     await openForm({
       title: isCanary ? `A canary in ${seat.binding}` : `A shadow in ${seat.binding}`,
-      text: versions.length === 0
-        ? `${seat.plugin} has no other version: upload one first.`
-        : isCanary ? "It decides for its share of the requests." : "It is asked too, compared, and never obeyed.",
-      fields: versions.length === 0 ? [] : [
-        { name: `${part}.version`, label: "Version", type: "select", options: versions },
-        { name: isCanary ? "canary.percent" : "shadow.sample", label: isCanary ? "Canary share" : "Shadow share", type: "range", min: 1, max: 100, value: 10, unit: " %" },
-      ],
+      text:
+        versions.length === 0
+          ? `${seat.plugin} has no other version: upload one first.`
+          : isCanary
+            ? "It decides for its share of the requests."
+            : "It is asked too, compared, and never obeyed.",
+      fields:
+        versions.length === 0
+          ? []
+          : [
+              { name: `${part}.version`, label: "Version", type: "select", options: versions },
+              {
+                name: isCanary ? "canary.percent" : "shadow.sample",
+                label: isCanary ? "Canary share" : "Shadow share",
+                type: "range",
+                min: 1,
+                max: 100,
+                value: 10,
+                unit: " %",
+              },
+            ],
       action: versions.length === 0 ? null : "Start",
       async onSubmit(values) {
         const version = values[`${part}.version`];
-        const body = isCanary ? { version, percent: values["canary.percent"] } : { version, sample: values["shadow.sample"] };
+        const body = isCanary
+          ? { version, percent: values["canary.percent"] }
+          : { version, sample: values["shadow.sample"] };
         await put(path(seat), { [part]: body });
-        done(`${short(version)} is a ${part} in ${seat.binding}.`, () => put(path(seat), { [part]: null }));
+        done(`${short(version)} is a ${part} in ${seat.binding}.`, () =>
+          put(path(seat), { [part]: null }),
+        );
       },
     });
   }, `The versions of ${seat.plugin} could not be read`);
@@ -98,10 +136,13 @@ export async function promote(seat, part) {
     action: "Promote",
   });
   if (isSure) {
-    await attempt(async () => {
-      await put(path(seat), { version });
-      done(`${short(version)} decides in ${seat.binding}.`, () => goBack(seat));
-    }, `${short(version)} could not be promoted`);
+    await attempt(
+      async () => {
+        await put(path(seat), { version });
+        done(`${short(version)} decides in ${seat.binding}.`, () => goBack(seat));
+      },
+      `${short(version)} could not be promoted`,
+    );
   }
 }
 
@@ -130,15 +171,32 @@ export function bindPolicy() {
       text: "It is asked about every request, after the policies that are there.",
       fields: [
         { name: "name", label: "Name", placeholder: "limits" },
-        { name: "plugin", label: "Plugin", type: "select", options: plugins.map(({ name }) => ({ value: name, label: name })) },
-        { name: "role", label: "When", type: "select", value: "request-policy", options: [
-          { value: "request-policy", label: "before the request is routed" },
-          { value: "response-policy", label: "on the response’s head" },
-        ] },
-        { name: "onFault", label: "When it faults", type: "select", value: "deny", options: [
-          { value: "deny", label: "answer with 503" },
-          { value: "allow", label: "let the request go on" },
-        ] },
+        {
+          name: "plugin",
+          label: "Plugin",
+          type: "select",
+          options: plugins.map(({ name }) => ({ value: name, label: name })),
+        },
+        {
+          name: "role",
+          label: "When",
+          type: "select",
+          value: "request-policy",
+          options: [
+            { value: "request-policy", label: "before the request is routed" },
+            { value: "response-policy", label: "on the response’s head" },
+          ],
+        },
+        {
+          name: "onFault",
+          label: "When it faults",
+          type: "select",
+          value: "deny",
+          options: [
+            { value: "deny", label: "answer with 503" },
+            { value: "allow", label: "let the request go on" },
+          ],
+        },
       ],
       action: "Bind",
       async onSubmit({ name, ...wanted }) {
@@ -158,7 +216,9 @@ export async function unbind(seat) {
   const isPolicy = seat.role.endsWith("-policy");
   const isSure = await confirm({
     title: `Unbind ${seat.binding}?`,
-    text: isPolicy ? `Requests pass without asking ${seat.plugin} from then on.` : "Clients are no longer kept on their server.",
+    text: isPolicy
+      ? `Requests pass without asking ${seat.plugin} from then on.`
+      : "Clients are no longer kept on their server.",
     action: "Unbind",
   });
   if (isSure) {

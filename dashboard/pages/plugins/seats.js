@@ -14,8 +14,14 @@ const comparisons = new Map();
 
 export function showSeats({ bindings }, figures, filter) {
   const bySeat = Map.groupBy(figures.plugins, (one) => one.binding);
-  const wanted = bindings.filter(({ binding, plugin }) => `${binding} ${plugin}`.toLowerCase().includes(filter));
-  const items = wanted.map((seat) => ({ seat, figures: bySeat.get(seat.binding) ?? [], comparison: comparisons.get(seat.binding) }));
+  const wanted = bindings.filter(({ binding, plugin }) =>
+    `${binding} ${plugin}`.toLowerCase().includes(filter),
+  );
+  const items = wanted.map((seat) => ({
+    seat,
+    figures: bySeat.get(seat.binding) ?? [],
+    comparison: comparisons.get(seat.binding),
+  }));
   container.querySelector(":scope > .skeleton, :scope > .empty")?.remove();
   reconcile(container, known, items, { key: ({ seat }) => seat.binding, make: makeSeat });
   if (items.length === 0) {
@@ -64,7 +70,11 @@ function makeSeat({ seat }) {
       "div",
       { class: "card-body" },
       who,
-      element("dl", { class: "numbers" }, NUMBERS.map(([name], index) => element("div", {}, element("dt", {}, name), values[index]))),
+      element(
+        "dl",
+        { class: "numbers" },
+        NUMBERS.map(([name], index) => element("div", {}, element("dt", {}, name), values[index])),
+      ),
       canary.element,
       shadow.element,
       element(
@@ -74,7 +84,9 @@ function makeSeat({ seat }) {
         button("Canary", label("Canary"), () => tryBeside(now, "canary")),
         button("Shadow", label("Shadow"), () => tryBeside(now, "shadow")),
         back,
-        canGo ? button("Unbind", { "aria-label": `Unbind ${seat.binding}` }, () => unbind(now)) : null,
+        canGo
+          ? button("Unbind", { "aria-label": `Unbind ${seat.binding}` }, () => unbind(now))
+          : null,
       ),
     ),
   );
@@ -86,11 +98,20 @@ function makeSeat({ seat }) {
       showState(state, wanted.state);
       setText(who, whoDecides(wanted));
       NUMBERS.forEach(([, form], index) => setText(values[index], form(active)));
-      canary.update(wanted.canary, figures.find(({ part }) => part === "canary"));
-      shadow.update(wanted.shadow, figures.find(({ part }) => part === "shadow"), comparison);
+      canary.update(
+        wanted.canary,
+        figures.find(({ part }) => part === "canary"),
+      );
+      shadow.update(
+        wanted.shadow,
+        figures.find(({ part }) => part === "shadow"),
+        comparison,
+      );
       const [earlier] = wanted.history;
       back.disabled = !earlier;
-      const target = earlier ? `to ${earlier.plugin ?? "nothing"} ${earlier.version ? short(earlier.version) : "its own version"}` : "there is nothing to go back to";
+      const target = earlier
+        ? `to ${earlier.plugin ?? "nothing"} ${earlier.version ? short(earlier.version) : "its own version"}`
+        : "there is nothing to go back to";
       setAttribute(back, "aria-label", `Roll back ${wanted.binding}`);
       back.title = target;
     },

@@ -56,9 +56,24 @@ async function describe(file) {
     title: `Upload ${file.name}`,
     text: `${bytes(file.size)}. It is checked, compiled and tried aside, and decides nothing until it is activated.`,
     fields: [
-      { name: "name", label: "Plugin", value: file.name.replace(/\.wasm$/, "").replaceAll("_", "-"), hint: "A new name declares a new plugin; a known one gets a version." },
-      { name: "grants", label: "Grants", placeholder: "store, clock", hint: "What a new plugin may import beside what needs no grant." },
-      { name: "memory", label: "Memory at most", placeholder: "16MiB", hint: "Of each instance of a new plugin." },
+      {
+        name: "name",
+        label: "Plugin",
+        value: file.name.replace(/\.wasm$/, "").replaceAll("_", "-"),
+        hint: "A new name declares a new plugin; a known one gets a version.",
+      },
+      {
+        name: "grants",
+        label: "Grants",
+        placeholder: "store, clock",
+        hint: "What a new plugin may import beside what needs no grant.",
+      },
+      {
+        name: "memory",
+        label: "Memory at most",
+        placeholder: "16MiB",
+        hint: "Of each instance of a new plugin.",
+      },
     ],
     action: "Upload",
     onSubmit: (values) => values,
@@ -71,7 +86,11 @@ async function describe(file) {
 async function send(file, { name, grants, memory }) {
   const row = makeRow(name, file);
   list.prepend(row.element);
-  const path = pathOf(["plugins"], { name: name ?? "", grants: grants?.replaceAll(" ", ""), memory });
+  const path = pathOf(["plugins"], {
+    name: name ?? "",
+    grants: grants?.replaceAll(" ", ""),
+    memory,
+  });
   let compiling = null;
   try {
     const version = await upload(path, file, (share) => {
@@ -106,7 +125,13 @@ function makeRow(name, file) {
   const text = element("p", { role: "status" }, `Sending ${file.name}…`);
   const bar = element("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const away = button("Dismiss", { hidden: true }, () => node.remove());
-  const node = element("div", { class: "upload" }, text, bar, element("div", { class: "buttons" }, away));
+  const node = element(
+    "div",
+    { class: "upload" },
+    text,
+    bar,
+    element("div", { class: "buttons" }, away),
+  );
   let isOver = false;
   const end = (words, kind) => {
     isOver = true;
@@ -119,7 +144,12 @@ function makeRow(name, file) {
     element: node,
     sent(share) {
       bar.value = share;
-      setText(text, share === 1 ? `${file.name} is checked and compiled…` : `Sending ${file.name}: ${bytes(Math.round(share * file.size))} of ${bytes(file.size)}`);
+      setText(
+        text,
+        share === 1
+          ? `${file.name} is checked and compiled…`
+          : `Sending ${file.name}: ${bytes(Math.round(share * file.size))} of ${bytes(file.size)}`,
+      );
       if (share === 1) {
         // How long that takes nobody knows: the bar only moves.
         bar.removeAttribute("value");
@@ -127,11 +157,19 @@ function makeRow(name, file) {
     },
     working(state, since) {
       if (!isOver) {
-        setText(text, state === "waiting" ? `${file.name} waits for the uploads before it.` : `${file.name} is compiled, for ${seconds(Math.round(since))} now.`);
+        setText(
+          text,
+          state === "waiting"
+            ? `${file.name} waits for the uploads before it.`
+            : `${file.name} is compiled, for ${seconds(Math.round(since))} now.`,
+        );
       }
     },
     done: ({ version, roles, compileMs }) =>
-      end(`${name} ${short(version)} is there: ${roles.join(", ")}, compiled in ${milliseconds(compileMs)}. Activate it where it shall decide.`, "done"),
+      end(
+        `${name} ${short(version)} is there: ${roles.join(", ")}, compiled in ${milliseconds(compileMs)}. Activate it where it shall decide.`,
+        "done",
+      ),
     refused(reason) {
       text.setAttribute("role", "alert");
       end(`${file.name} was refused:\n${reason}`, "refused");

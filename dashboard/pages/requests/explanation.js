@@ -10,7 +10,19 @@ import { Table } from "../../lib/table.js";
 const MOST_CANDIDATES = 20;
 
 export function showExplanation(request) {
-  const { id, method, url, authority, timestamp, pool, serverId, responseTime, statusCode, retries, asked } = request;
+  const {
+    id,
+    method,
+    url,
+    authority,
+    timestamp,
+    pool,
+    serverId,
+    responseTime,
+    statusCode,
+    retries,
+    asked,
+  } = request;
   const facts = [
     ["Id", id],
     ["When", clock(timestamp)],
@@ -24,7 +36,11 @@ export function showExplanation(request) {
   return show({
     title: `${method} ${url}`,
     body: [
-      element("dl", { class: "facts" }, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
+      element(
+        "dl",
+        { class: "facts" },
+        facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
+      ),
       element("h3", {}, "Decisions"),
       decisions(request.decisions),
     ],
@@ -40,8 +56,16 @@ function decisions(steps) {
     key: ({ number }) => number,
     columns: [
       { id: "number", label: "#", isHead: true, text: ({ number }) => String(number) },
-      { id: "seat", label: "Seat", text: ({ seat, part }) => (part === "active" ? seat : `${seat} (${part})`) },
-      { id: "plugin", label: "Plugin", text: ({ plugin, version }) => `${plugin} ${short(version)}` },
+      {
+        id: "seat",
+        label: "Seat",
+        text: ({ seat, part }) => (part === "active" ? seat : `${seat} (${part})`),
+      },
+      {
+        id: "plugin",
+        label: "Plugin",
+        text: ({ plugin, version }) => `${plugin} ${short(version)}`,
+      },
       { id: "took", label: "Took", isNumber: true, text: (step) => nanoseconds(step.nanoseconds) },
       { id: "answer", label: "Answer", wide: true, make: answerCell },
     ],
@@ -51,11 +75,16 @@ function decisions(steps) {
 }
 
 function answerCell({ answer, fault, reason, candidates }) {
-  const listed = candidates.length > MOST_CANDIDATES ? plural(candidates.length, "candidate") : candidates.join(", ");
+  const listed =
+    candidates.length > MOST_CANDIDATES
+      ? plural(candidates.length, "candidate")
+      : candidates.join(", ");
   const node = element(
     "div",
     { class: "answer" },
-    fault ? element("strong", { class: "bad-text" }, `fault: ${fault}`) : element("strong", {}, answer),
+    fault
+      ? element("strong", { class: "bad-text" }, `fault: ${fault}`)
+      : element("strong", {}, answer),
     reason ? element("div", {}, `“${reason}”`) : null,
     candidates.length > 0 ? element("div", { class: "quiet" }, `of ${listed}`) : null,
   );

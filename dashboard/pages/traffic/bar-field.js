@@ -9,7 +9,12 @@ import { stateOf } from "../../lib/servers.js";
 const HEIGHT = 170;
 
 // The worst is what a column of several shows.
-const FILLS = [["unhealthy", "bad-fill"], ["unknown", "unknown-fill"], ["draining", "warn-fill"], ["healthy", "good-fill"]];
+const FILLS = [
+  ["unhealthy", "bad-fill"],
+  ["unknown", "unknown-fill"],
+  ["draining", "warn-fill"],
+  ["healthy", "good-fill"],
+];
 
 export class BarField {
   #canvas = element("canvas", { role: "img" });
@@ -55,7 +60,12 @@ export class BarField {
       columns.forEach((column, index) => {
         if (column.state === state) {
           const height = this.#top === 0 ? 0 : (column.value / this.#top) * (HEIGHT - 4);
-          context.fillRect(left(index), HEIGHT - Math.max(2, height), left(index + 1) - left(index) - gap, HEIGHT);
+          context.fillRect(
+            left(index),
+            HEIGHT - Math.max(2, height),
+            left(index + 1) - left(index) - gap,
+            HEIGHT,
+          );
         }
       });
     }
@@ -85,7 +95,10 @@ export class BarField {
       const group = this.#servers.slice(first, first + each);
       const states = new Set(group.map(stateOf));
       const [state] = FILLS.find(([name]) => states.has(name));
-      const value = group.reduce((most, server) => Math.max(most, this.#measure.value(server) ?? 0), 0);
+      const value = group.reduce(
+        (most, server) => Math.max(most, this.#measure.value(server) ?? 0),
+        0,
+      );
       columns.push({ state, value, server: group[0] });
     }
     return columns;
@@ -93,9 +106,13 @@ export class BarField {
 
   #point(x) {
     const columns = this.#columns();
-    const { server } = columns[Math.min(columns.length - 1, Math.floor((x / this.#width) * columns.length))];
+    const { server } =
+      columns[Math.min(columns.length - 1, Math.floor((x / this.#width) * columns.length))];
     const value = this.#measure.form(this.#measure.value(server));
-    setText(this.#tip, `${server.serverId} of ${server.pool}: ${stateOf(server)}, ${value} ${this.#measure.name}`);
+    setText(
+      this.#tip,
+      `${server.serverId} of ${server.pool}: ${stateOf(server)}, ${value} ${this.#measure.name}`,
+    );
     this.#tip.hidden = false;
     const left = Math.min(x + 12, this.#width - this.#tip.offsetWidth);
     this.#tip.style.left = `${Math.max(0, left)}px`;

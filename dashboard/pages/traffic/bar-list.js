@@ -18,8 +18,22 @@ function bar({ server }) {
   const fill = element("div", { class: "fill" });
   const value = element("span", { class: "value" });
   const state = element("span", { class: "unseen" });
-  const name = element("span", { class: "name", title: `${server.serverId} of ${server.pool}` }, `${server.serverId} `, element("span", { class: "quiet" }, server.pool), " ", state);
-  const node = element("li", {}, sign, name, element("div", { class: "track", "aria-hidden": "true" }, fill), value);
+  const name = element(
+    "span",
+    { class: "name", title: `${server.serverId} of ${server.pool}` },
+    `${server.serverId} `,
+    element("span", { class: "quiet" }, server.pool),
+    " ",
+    state,
+  );
+  const node = element(
+    "li",
+    {},
+    sign,
+    name,
+    element("div", { class: "track", "aria-hidden": "true" }, fill),
+    value,
+  );
   return {
     element: node,
     update({ server: now, measure, top }) {

@@ -20,7 +20,13 @@ export class BarTable {
     caption: "Servers",
     key: keyOf,
     columns: [
-      { id: "server", label: "Server", isHead: true, sort: ({ serverId }) => serverId, text: ({ serverId }) => serverId },
+      {
+        id: "server",
+        label: "Server",
+        isHead: true,
+        sort: ({ serverId }) => serverId,
+        text: ({ serverId }) => serverId,
+      },
       { id: "pool", label: "Pool", sort: ({ pool }) => pool, text: ({ pool }) => pool },
       { id: "state", label: "State", sort: stateOf, make: stateMark },
       figure("requests", "Requests/s", (server) => server.requestsPerSecond, rate),

@@ -8,7 +8,11 @@ const { uPlot } = window;
 
 const HEIGHT = 180;
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const clock = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 
 export class Chart {
   #form;
@@ -26,7 +30,14 @@ export class Chart {
     this.#title = title;
     this.#form = form;
     this.#plot = element("div", { class: "plot", role: "img", "aria-label": title });
-    container.append(element("figure", {}, element("figcaption", {}, element("h2", {}, title), this.#legend), this.#plot));
+    container.append(
+      element(
+        "figure",
+        {},
+        element("figcaption", {}, element("h2", {}, title), this.#legend),
+        this.#plot,
+      ),
+    );
     new ResizeObserver(([{ contentRect }]) => {
       this.#chart?.setSize({ width: contentRect.width, height: HEIGHT });
     }).observe(this.#plot);
@@ -53,8 +64,11 @@ export class Chart {
     this.#chart?.destroy();
     this.#chart = new uPlot(this.#options(), this.#data, this.#plot);
     this.#values = this.#names.map(() => element("strong"));
-    this.#legend.replaceChildren(...this.#names.map((name, index) =>
-      element("li", {}, swatch(index), name, this.#values[index])));
+    this.#legend.replaceChildren(
+      ...this.#names.map((name, index) =>
+        element("li", {}, swatch(index), name, this.#values[index]),
+      ),
+    );
     this.#showValues(null);
   }
 
@@ -66,7 +80,12 @@ export class Chart {
   }
 
   #options() {
-    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+    const axis = {
+      stroke: colour("quiet"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui",
+    };
     return {
       width: this.#plot.clientWidth || 400,
       height: HEIGHT,
@@ -78,7 +97,12 @@ export class Chart {
         y: { range: (_, __, top) => [0, top > 0 ? top * 1.08 : 1] },
       },
       axes: [
-        { ...axis, size: 32, space: 90, values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)) },
+        {
+          ...axis,
+          size: 32,
+          space: 90,
+          values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)),
+        },
         { ...axis, size: 62, values: (_, values) => values.map((value) => this.#form(value)) },
       ],
       series: [{}, ...this.#names.map((_, index) => line(index))],
@@ -95,7 +119,10 @@ function line(index) {
 function swatch(index) {
   const [name, dash] = LINES[index % LINES.length];
   const stroke = drawing("line", {
-    x1: 0, x2: 22, y1: 5, y2: 5,
+    x1: 0,
+    x2: 22,
+    y1: 5,
+    y2: 5,
     "stroke-width": 2.5,
     "stroke-dasharray": dash.join(" ") || null,
     style: { stroke: `var(--${name})` },

@@ -6,7 +6,10 @@ import { inFrame } from "../../lib/frames.js";
 import { count, milliseconds, rate } from "../../lib/format.js";
 import { Chart } from "./chart.js";
 
-const byLine = (measure) => ({ lines }) => lines.map((line) => ({ name: line.name, values: line[measure] }));
+const byLine =
+  (measure) =>
+  ({ lines }) =>
+    lines.map((line) => ({ name: line.name, values: line[measure] }));
 
 const percentiles = ({ scope }) =>
   ["p50", "p90", "p99"].map((name) => ({ name, values: scope?.[name] ?? [] }));
@@ -23,7 +26,11 @@ export class Charts {
   #columns = null;
 
   constructor(container) {
-    this.#charts = CHARTS.map(([title, lines, form]) => ({ lines, title, chart: new Chart(container, title, form) }));
+    this.#charts = CHARTS.map(([title, lines, form]) => ({
+      lines,
+      title,
+      chart: new Chart(container, title, form),
+    }));
     onTheme(() => this.#charts.forEach(({ chart }) => chart.repaint()));
   }
 

@@ -81,8 +81,13 @@ export class History {
     const { time, total, pools, servers } = this.#data;
     const all = total && { ...total, name: "all pools" };
     // By name, whatever their rank is now, so that a server keeps its colour.
-    const sorted = servers.toSorted((one, other) => one.serverId.localeCompare(other.serverId, "en", { numeric: true }));
-    const named = [...pools.map((one) => ({ ...one, name: one.pool })), ...sorted.map((one) => ({ ...one, name: one.serverId }))];
+    const sorted = servers.toSorted((one, other) =>
+      one.serverId.localeCompare(other.serverId, "en", { numeric: true }),
+    );
+    const named = [
+      ...pools.map((one) => ({ ...one, name: one.pool })),
+      ...sorted.map((one) => ({ ...one, name: one.serverId })),
+    ];
     const isOne = this.#choice.server !== null;
     const shown = isOne ? named.filter((line) => line.serverId) : named;
     const parts = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
@@ -93,7 +98,9 @@ export class History {
 
 function busiest(lines) {
   const weight = (line) => line.requestsPerSecond.reduce((sum, value) => sum + (value ?? 0), 0);
-  const ranked = [...lines].sort((one, other) => weight(other) - weight(one)).slice(0, MOST_LINES - 1);
+  const ranked = [...lines]
+    .sort((one, other) => weight(other) - weight(one))
+    .slice(0, MOST_LINES - 1);
   // In their own order, so that a line keeps its colour while figures change.
   return lines.filter((line) => ranked.includes(line));
 }
