@@ -38,7 +38,7 @@ pub(super) fn router() -> Router {
         let path = path_of(&name);
         router.route(
             &path,
-            get(move |request: Request| async move { answer(&name, request) }),
+            get(move |request: Request| async move { answer(&name, &request) }),
         )
     };
     Assets::iter().map(String::from).fold(Router::new(), add)
@@ -53,7 +53,7 @@ fn path_of(name: &str) -> String {
     }
 }
 
-fn answer(name: &str, request: Request) -> Response {
+fn answer(name: &str, request: &Request) -> Response {
     // Only a debug build, which reads the folder, can have lost a file.
     let Some(file) = Assets::get(name) else {
         return envelope::missing(request.uri().path());
