@@ -52,7 +52,7 @@ class Live {
   start({ fromEarlier = false } = {}) {
     this.#lastId = fromEarlier ? BEFORE_ALL : null;
     document.addEventListener("visibilitychange", () => this.#seenOrNot());
-    window.addEventListener("online", () => this.reconnect());
+    window.addEventListener("online", () => this.#skipPause());
     this.#follow();
   }
 
@@ -136,7 +136,7 @@ class Live {
     } else if (this.connection.kind !== "paused" && this.#controller?.signal.aborted) {
       this.#follow();
     } else {
-      this.reconnect();
+      this.#skipPause();
     }
   }
 }

@@ -32,9 +32,13 @@ export function done(text, undo) {
   });
 }
 
-// Say that something went wrong; it stays until it is closed.
+// Say that something went wrong; it stays until it is closed, and is not said
+// twice.
 export function failed(text) {
-  shown(urgent, text);
+  const isSaid = [...urgent.children].some((toast) => toast.firstElementChild.textContent === text);
+  if (!isSaid) {
+    shown(urgent, text);
+  }
 }
 
 // Do something, and say so if it is refused. True when it was done.

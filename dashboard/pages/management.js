@@ -33,6 +33,10 @@ async function loadDeclared(generation) {
     const [pools, servers, algorithms] = await Promise.all(
       ["pools", "servers", "algorithms"].map((name) => get(pathOf([name]))),
     );
+    if (declared.generation !== generation) {
+      // A newer one has been asked for meanwhile.
+      return;
+    }
     declared.pools = new Map(pools.map((pool) => [pool.pool, pool]));
     declared.servers = new Map(servers.map((server) => [keyOf(server), server]));
     declared.algorithms = algorithms;

@@ -35,6 +35,7 @@ async function load() {
       showLibrary(plugins, openDetail);
       inFrame("seats", show);
     } catch (error) {
+      known.generation = null;
       failed(`The plugins could not be read: ${error.message}`);
     } finally {
       isLoading = false;

@@ -1,6 +1,6 @@
 // What can be done with a server, each with its way back.
 
-import { ApiError, pathOf, post, put, remove } from "../../lib/api.js";
+import { ApiError, get, pathOf, post, put, remove } from "../../lib/api.js";
 import { confirm, openForm, show } from "../../lib/dialog.js";
 import { element } from "../../lib/dom.js";
 import { ago, clock, count, milliseconds, seconds } from "../../lib/format.js";
@@ -116,6 +116,13 @@ export async function weighServer(server, text) {
 }
 
 export function showServer(server) {
+  return attempt(
+    async () => show({ title: server.serverId, body: factsOf(await get(path(server))) }),
+    `${server.serverId} could not be read`,
+  );
+}
+
+function factsOf(server) {
   const labels = Object.entries(server.labels ?? {}).map(([name, value]) => `${name}=${value}`);
   const check = server.healthCheckPath
     ? `GET ${server.healthCheckPath} every ${seconds(server.healthCheckInterval)}`
@@ -136,10 +143,9 @@ export function showServer(server) {
     ["Failed", count(server.failedRequests)],
     ["Mean response time", milliseconds(server.responseTime)],
   ];
-  const list = element(
+  return element(
     "dl",
     { class: "facts" },
     facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
   );
-  return show({ title: server.serverId, body: list });
 }

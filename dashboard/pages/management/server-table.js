@@ -28,7 +28,7 @@ export function serverTable(pool, declared, trends) {
         label: "Server",
         isHead: true,
         sort: (server) => server.serverId,
-        make: (server) => nameCell(server, declared),
+        make: nameCell,
       },
       {
         id: "health",
@@ -62,11 +62,11 @@ export function serverTable(pool, declared, trends) {
   });
 }
 
-function nameCell(server, declared) {
+function nameCell(server) {
   const node = button(
     server.serverId,
     { class: "link", "aria-label": `Details of ${server.serverId}` },
-    () => showServer(declared.servers.get(keyOf(server)) ?? server),
+    () => showServer(server),
   );
   return { node };
 }
