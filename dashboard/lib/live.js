@@ -1,12 +1,9 @@
-// What the page knows of the gateway now: the newest figures, what has happened
-// lately, and how the connection stands. Pages subscribe to it.
+// What the page knows of the gateway now: the newest figures, what happens, and
+// how the connection stands. Pages subscribe to it.
 
 import { inFrame, timed } from "./frames.js";
 import { askForToken } from "./login.js";
 import { follow } from "./stream.js";
-
-// How many happenings are kept for a page that lists them.
-const KEPT = 1_000;
 
 // The id before all events: the stream begins with those that are kept.
 const BEFORE_ALL = "0-0";
@@ -20,8 +17,6 @@ class Live {
   // The newest `metrics` event, and when it came.
   figures = null;
   figuresAt = null;
-  // The newest last, each `{kind, id, ...data}`.
-  events = [];
   #onFigures = new Map();
   #onEvent = [];
   #onConnection = [];
@@ -38,7 +33,8 @@ class Live {
     }
   }
 
-  // Be told of `health`, `plugin`, `change`, `audit` and `missed` events.
+  // Be told of `health`, `plugin`, `change`, `audit` and `missed` events, each
+  // as `{kind, id, ...data}`.
   onEvent(listener) {
     this.#onEvent.push(listener);
   }
@@ -112,12 +108,8 @@ class Live {
       }
       return;
     }
-    this.#lastId = id;
+    this.#lastId = id ?? this.#lastId;
     const happened = { kind: event, id, ...JSON.parse(data) };
-    this.events.push(happened);
-    if (this.events.length > KEPT) {
-      this.events.shift();
-    }
     this.#onEvent.forEach((listener) => listener(happened));
   }
 

@@ -12,6 +12,9 @@ import { failed } from "../lib/toast.js";
 // Entries of the audit log that are asked for.
 const LIMIT = 1000;
 
+// Entries that the page keeps, since it may be open for days.
+const KEPT = 3000;
+
 const KINDS = [
   ["everything", () => true],
   ["health", ({ kind }) => kind === "health"],
@@ -98,6 +101,9 @@ function entry(happened) {
 function take(happened) {
   const taken = entry(happened);
   entries.set(taken.key, taken);
+  if (entries.size > KEPT) {
+    entries.delete(entries.keys().next().value);
+  }
 }
 
 function show() {
@@ -133,7 +139,7 @@ function show() {
 async function loadAudit() {
   try {
     const log = await get(pathOf(["audit"], { limit: LIMIT }));
-    log.forEach((one) => take({ kind: "audit", ...one }));
+    log.reverse().forEach((one) => take({ kind: "audit", ...one }));
   } catch (error) {
     failed(`The audit log could not be read: ${error.message}`);
   }

@@ -61,6 +61,10 @@ function spanButtons() {
 }
 
 function showChoices({ pools, servers }) {
+  if (isGone({ pools, servers })) {
+    choose({ pool: null, server: null });
+    return;
+  }
   const shown = servers.filter((server) => choice.pool === null || server.pool === choice.pool);
   fill(
     poolSelect,
@@ -73,6 +77,16 @@ function showChoices({ pools, servers }) {
     "All servers",
     [...new Set(shown.map((server) => server.serverId))],
     choice.server,
+  );
+}
+
+// Whether what was chosen has been removed.
+function isGone({ pools, servers }) {
+  const { pool, server } = choice;
+  const isThere = (one) => one.serverId === server && (pool === null || one.pool === pool);
+  return (
+    (pool !== null && !pools.some((one) => one.pool === pool)) ||
+    (server !== null && !servers.some(isThere))
   );
 }
 

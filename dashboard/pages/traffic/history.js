@@ -17,6 +17,8 @@ export class History {
   #choice = null;
   #data = null;
   #isLoading = false;
+  // The configuration that the data is of.
+  #generation = null;
 
   // `onColumns` is given `{time, lines, scope, span}`: moments in seconds, each
   // line's `{name, ...columns}`, the line that all others are part of, seconds.
@@ -31,18 +33,19 @@ export class History {
   }
 
   // Take a second's figures in. Of a longer span, a point is of several
-  // seconds, and the server has it.
+  // seconds, and the server has it; as it has what was added meanwhile.
   take(figures) {
     if (!this.#data || this.#isLoading) {
       return;
     }
     const at = new Date(figures.at).getTime() / 1000;
     const newest = this.#data.time.at(-1) ?? 0;
-    if (this.#data.periodSeconds > 1) {
-      if (at - newest >= this.#data.periodSeconds) {
-        this.#load();
-      }
-    } else if (at > newest + 0.1) {
+    const isOtherwise = this.#generation !== figures.generation;
+    this.#generation = figures.generation;
+    const { periodSeconds } = this.#data;
+    if (isOtherwise || (periodSeconds > 1 && at - newest >= periodSeconds)) {
+      this.#load();
+    } else if (periodSeconds === 1 && at > newest + 0.1) {
       this.#append(at, figures);
     }
   }
