@@ -41,7 +41,7 @@ async fn every_page_comes_with_all_that_it_names_and_runs_nothing_inline() {
         ] {
             assert!(policy.contains(rule), "{path}: {policy}");
         }
-        let files = named(&page.text());
+        let files = named(page.text());
         assert!(files.len() > 5, "{path}: {files:?}");
         for file in files {
             assert_eq!(gateway.admin(&file).await.status(), 200, "{path}: {file}");
