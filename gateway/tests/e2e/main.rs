@@ -14,6 +14,7 @@ mod admin_bindings;
 mod admin_charts;
 mod admin_commands;
 mod admin_docs;
+mod admin_pages;
 mod admin_plugin_commands;
 mod admin_plugins;
 mod admin_pools;

@@ -83,7 +83,12 @@ pub(super) fn failure_of(
 
 /// There is no such path.
 pub(super) async fn not_found(uri: Uri) -> Response {
-    let message = format!("there is no {}", uri.path());
+    missing(uri.path())
+}
+
+/// What is said of a path that leads nowhere.
+pub(super) fn missing(path: &str) -> Response {
+    let message = format!("there is no {path}");
     failure(StatusCode::NOT_FOUND, "not_found", message)
 }
 

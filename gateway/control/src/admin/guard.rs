@@ -24,7 +24,7 @@ use crate::control::Control;
 /// another policy brings it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-     frame-ancestors 'none'";
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// What requests have to look like.
 #[derive(Clone)]
@@ -91,10 +91,13 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
-    // All of it is of the moment, and a new gateway has new files.
-    set(header::CACHE_CONTROL, "no-store");
-    let policy = headers.entry(header::CONTENT_SECURITY_POLICY);
-    policy.or_insert(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    let mut set_default = |name, value| {
+        let entry = headers.entry(name);
+        entry.or_insert(HeaderValue::from_static(value));
+    };
+    // All of it is of the moment, but for the dashboard's files.
+    set_default(header::CACHE_CONTROL, "no-store");
+    set_default(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     response
 }
 

@@ -1,0 +1,128 @@
+// A table that sorts by its columns and keeps its rows.
+
+import { button, element, setAttribute, setText } from "./dom.js";
+import { Rows } from "./rows.js";
+
+export class Table {
+  #columns;
+  #order;
+  #rows;
+  #items = [];
+  #heads;
+  #body;
+  #key;
+  #positions = new Map();
+
+  // Columns are `{id, label, text(item) | make(item) → {node, update(item)},
+  // sort(item), isNumber, isHead, hidesLabel}`. A column without `sort` does
+  // not sort.
+  constructor({ caption, columns, key, order = null, onRow }) {
+    this.#columns = columns;
+    this.#key = key;
+    this.#order = order;
+    this.#heads = new Map(columns.map((column) => [column.id, this.#head(column)]));
+    this.#body = element("tbody");
+    this.element = element(
+      "table",
+      {},
+      element("caption", { class: "unseen" }, caption),
+      element("thead", {}, element("tr", {}, [...this.#heads.values()])),
+      this.#body,
+    );
+    this.#rows = new Rows(this.#body, {
+      columns: columns.length,
+      key,
+      make: (item) => this.#row(item, onRow),
+    });
+    this.#mark();
+  }
+
+  show(items) {
+    this.#items = items;
+    setAttribute(this.element, "aria-rowcount", items.length + 1);
+    this.#rows.show(this.#sorted());
+  }
+
+  #head({ id, label, sort, isNumber, hidesLabel }) {
+    const content = hidesLabel ? element("span", { class: "unseen" }, label) : label;
+    const inner = sort ? button(label, { class: "sort" }, () => this.#sortBy(id)) : content;
+    return element("th", { scope: "col", class: isNumber ? "number" : null }, inner);
+  }
+
+  #sortBy(id) {
+    const isSame = this.#order?.id === id;
+    const column = this.#columns.find((one) => one.id === id);
+    // Of figures, the largest are of interest first.
+    const first = Boolean(column.isNumber);
+    this.#order = { id, descending: isSame ? !this.#order.descending : first };
+    this.#positions.clear();
+    this.#mark();
+    this.#rows.show(this.#sorted());
+  }
+
+  #mark() {
+    for (const [id, head] of this.#heads) {
+      const isIt = this.#order?.id === id;
+      const direction = this.#order?.descending ? "descending" : "ascending";
+      setAttribute(head, "aria-sort", isIt ? direction : null);
+    }
+  }
+
+  #sorted() {
+    const column = this.#columns.find((one) => one.id === this.#order?.id);
+    if (!column) {
+      return this.#items;
+    }
+    // Nothing moves away from under a pointer or out of a focus: who aims at a
+    // row's button must not hit another row's.
+    const isHeld = this.#positions.size > 0 && this.#body.matches(":hover, :focus-within");
+    const sign = this.#order.descending ? -1 : 1;
+    const compare = isHeld
+      ? (one, other) => this.#position(one) - this.#position(other)
+      : (one, other) => sign * compared(column.sort(one), column.sort(other));
+    const sorted = [...this.#items].sort(compare);
+    this.#positions = new Map(sorted.map((item, index) => [this.#key(item), index]));
+    return sorted;
+  }
+
+  #position(item) {
+    return this.#positions.get(this.#key(item)) ?? Infinity;
+  }
+
+  #row(item, onRow) {
+    const updates = [];
+    const cells = this.#columns.map((column) => {
+      const { isNumber, isHead, label, hidesLabel, wide } = column;
+      const classes = [isNumber && "number", wide && "wide"].filter(Boolean).join(" ");
+      const cell = element(isHead ? "th" : "td", {
+        scope: isHead ? "row" : null,
+        class: classes || null,
+        // On a narrow screen each row is a card, and this its labels.
+        dataset: hidesLabel || isHead ? {} : { label },
+      });
+      if (column.make) {
+        const made = column.make(item);
+        cell.append(made.node);
+        updates.push(made.update);
+      } else {
+        updates.push((now) => setText(cell, column.text(now)));
+      }
+      return cell;
+    });
+    const row = element("tr", {}, cells);
+    return {
+      element: row,
+      update(now) {
+        updates.forEach((update) => update?.(now));
+        onRow?.(row, now);
+      },
+    };
+  }
+}
+
+function compared(one, other) {
+  if (typeof one === "string") {
+    return one.localeCompare(other, "en", { numeric: true });
+  }
+  return (one ?? -1) - (other ?? -1);
+}

@@ -1,0 +1,48 @@
+// Sending a component: unlike `fetch`, XMLHttpRequest says how far the bytes are.
+
+import { ApiError } from "./api.js";
+import { askForToken } from "./login.js";
+import { authorization } from "./token.js";
+
+// Send a file; `onProgress` is told the share that has been sent, from 0 to 1.
+export async function upload(path, file, onProgress) {
+  for (;;) {
+    const answer = await sent(path, file, onProgress);
+    const refusal =
+      answer.status < 300
+        ? null
+        : new ApiError(
+            answer.status,
+            answer.body?.error ?? {
+              message:
+                answer.status === 0
+                  ? "The connection was lost while the file was sent."
+                  : `The gateway answered ${answer.status}.`,
+            },
+          );
+    if (!refusal) {
+      return answer.body.data;
+    }
+    if (refusal.status !== 401 || !(await askForToken(refusal.message))) {
+      throw refusal;
+    }
+  }
+}
+
+function sent(path, file, onProgress) {
+  return new Promise((answer) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    const headers = { "content-type": "application/wasm", ...authorization() };
+    for (const [name, value] of Object.entries(headers)) {
+      request.setRequestHeader(name, value);
+    }
+    request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
+    request.upload.addEventListener("load", () => onProgress(1));
+    request.addEventListener("loadend", () =>
+      answer({ status: request.status, body: request.response }),
+    );
+    request.send(file);
+  });
+}

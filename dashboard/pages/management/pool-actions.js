@@ -1,0 +1,147 @@
+// What can be done with a pool.
+
+import { ApiError, ask, get, pathOf, post, put, remove } from "../../lib/api.js";
+import { confirm, openForm } from "../../lib/dialog.js";
+import { words } from "../../lib/format.js";
+import { attempt, done } from "../../lib/toast.js";
+
+export function createPool(algorithms) {
+  const choices = algorithms.map(({ name }) => ({ value: name, label: words(name) }));
+  return openForm({
+    title: "Create a pool",
+    text: "It gets requests once a route of the configuration file names it.",
+    fields: [
+      { name: "pool", label: "Name", placeholder: "shop" },
+      {
+        name: "algorithm",
+        label: "Algorithm",
+        type: "select",
+        options: choices,
+        value: "least_connections",
+      },
+      {
+        name: "servers",
+        label: "Servers",
+        placeholder: "10.0.0.7:3000, 10.0.0.8:3000",
+        hint: "host:port, separated by commas",
+      },
+      { name: "healthCheckPath", label: "Health check path", placeholder: "/health" },
+      {
+        name: "healthCheckEnabled",
+        label: "Check the servers’ health",
+        type: "checkbox",
+        value: true,
+      },
+    ],
+    action: "Create pool",
+    async onSubmit({ servers, healthCheckEnabled, ...values }) {
+      if (values.pool === undefined) {
+        throw new ApiError(422, { code: "invalid", field: "pool", message: "Give it a name." });
+      }
+      const body = { ...values, healthCheckEnabled, servers: addresses(servers) };
+      try {
+        await post(pathOf(["pools"]), body);
+      } catch (error) {
+        throw placed(error);
+      }
+      done(`Created pool ${values.pool}.`, () => remove(pathOf(["pools", values.pool])));
+    },
+  });
+}
+
+// Here host and port are one field.
+function placed(error) {
+  const field = { host: "servers", port: "servers", weight: "servers" }[error.field] ?? error.field;
+  return Object.assign(error, { field });
+}
+
+// "10.0.0.7:3000, [::1]:3000" as the API takes servers.
+function addresses(text) {
+  const parts = (text ?? "").split(/[\s,]+/).filter(Boolean);
+  return parts.map((part) => {
+    const colon = part.lastIndexOf(":");
+    const port = Number(part.slice(colon + 1));
+    if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) {
+      const message = `“${part}” is no host:port.`;
+      throw new ApiError(422, { code: "invalid", field: "servers", message });
+    }
+    return { host: part.slice(0, colon), port };
+  });
+}
+
+// Settings as fields. The names are the API's.
+function fieldsOf(settings) {
+  return [
+    { name: "maxRetries", label: "Retries", type: "number", hint: "Attempts beyond the first." },
+    { name: "requestTimeout", label: "Request timeout (seconds)", type: "number" },
+    { name: "connectTimeout", label: "Connect timeout (seconds)", type: "number" },
+    {
+      name: "hashKey",
+      label: "Hash key",
+      hint: "client-address, path, header:NAME or cookie:NAME",
+    },
+    { name: "healthCheckPath", label: "Health check path" },
+    { name: "healthCheckInterval", label: "Check every (seconds)", type: "number" },
+    { name: "healthCheckTimeout", label: "Check timeout (seconds)", type: "number" },
+    { name: "healthCheckEnabled", label: "Check the servers’ health", type: "checkbox" },
+    { name: "sessionPersistence", label: "Keep clients on their server", type: "checkbox" },
+  ].map((field) => ({ ...field, value: settings[field.name] }));
+}
+
+// Change settings, if nobody else has since they were read.
+export async function changeSettings(pool) {
+  const path = pathOf(["pools", pool]);
+  await attempt(async () => {
+    const { data: settings, tag } = await ask("GET", path);
+    await openForm({
+      title: `Settings of ${pool}`,
+      fields: fieldsOf(settings),
+      action: "Save",
+      async onSubmit(values) {
+        const changed = Object.entries(values).filter(
+          ([name, value]) => value !== undefined && value !== settings[name],
+        );
+        if (changed.length === 0) {
+          return;
+        }
+        try {
+          await put(path, Object.fromEntries(changed), tag);
+        } catch (error) {
+          throw error.status === 412
+            ? new Error(
+                "Somebody else has changed the configuration meanwhile. Close this and look again.",
+              )
+            : error;
+        }
+        const before = changed
+          .map(([name]) => [name, settings[name]])
+          .filter(([, value]) => value !== null);
+        done(`Changed ${pool}.`, () => put(path, Object.fromEntries(before)));
+      },
+    });
+  }, `The settings of ${pool} could not be read`);
+}
+
+// Change a pool's algorithm. True when it is done.
+export function changeAlgorithm(pool, before, wanted) {
+  const set = (algorithm) => put(pathOf(["algorithm"]), { pool, algorithm });
+  return attempt(async () => {
+    await set(wanted);
+    done(`Pool ${pool} has ${words(wanted)}.`, () => set(before));
+  }, `The algorithm of ${pool} could not be changed`);
+}
+
+export async function deletePool(pool) {
+  await attempt(async () => {
+    const { servers } = await get(pathOf(["pools", pool]));
+    const isSure = await confirm({
+      title: `Delete pool ${pool}?`,
+      text: `Its ${servers.length} server${servers.length === 1 ? " goes" : "s go"} with it. This cannot be undone here.`,
+      action: "Delete pool",
+    });
+    if (isSure) {
+      await remove(pathOf(["pools", pool]));
+      done(`Deleted pool ${pool}.`);
+    }
+  }, `Pool ${pool} could not be deleted`);
+}

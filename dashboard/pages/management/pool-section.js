@@ -1,0 +1,129 @@
+// A pool: what it is, how it does, and its servers.
+
+import { button, element, setAttribute, setText } from "../../lib/dom.js";
+import { milliseconds, plural, rate, words } from "../../lib/format.js";
+import { median, tail } from "../../lib/servers.js";
+import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
+import { addServer } from "./server-actions.js";
+import { serverTable } from "./server-table.js";
+
+export class PoolSection {
+  #name;
+  #declared;
+  #table;
+  #badges = element("span", { class: "badges" });
+  #summary = element("p", { class: "pool-summary live" });
+  #figures = [];
+  #algorithm;
+  #empty = element("p", { class: "empty", hidden: true }, "This pool has no servers.");
+
+  constructor(name, declared, trends) {
+    this.#name = name;
+    this.#declared = declared;
+    this.#table = serverTable(name, declared, trends);
+    const id = `pool-${name}`;
+    this.#algorithm = element("select", {
+      on: { change: (event) => this.#choose(event.target.value) },
+    });
+    this.element = element(
+      "section",
+      { class: "card", "aria-labelledby": id },
+      element(
+        "div",
+        { class: "card-head" },
+        element("h2", { id }, name),
+        this.#badges,
+        this.#summary,
+        element("span", { class: "grow" }),
+        element(
+          "div",
+          { class: "buttons" },
+          element("label", { class: "inline-label" }, "Algorithm", this.#algorithm),
+          button("Add server", { class: "small", "aria-label": `Add server to ${name}` }, () =>
+            addServer(name, this.#settings()),
+          ),
+          button("Settings", { class: "small", "aria-label": `Settings of ${name}` }, () =>
+            changeSettings(name),
+          ),
+          button("Delete", { class: "small", "aria-label": `Delete pool ${name}` }, () =>
+            deletePool(name),
+          ),
+        ),
+      ),
+      element("div", { class: "cards" }, this.#table.element, this.#empty),
+    );
+  }
+
+  update({ figures, all, servers }) {
+    this.#showBadges();
+    this.#showSummary(figures, all);
+    this.#showAlgorithms(figures.algorithm);
+    this.#table.show(servers);
+    this.#table.element.hidden = servers.length === 0;
+    this.#empty.hidden = servers.length > 0;
+  }
+
+  #settings() {
+    return this.#declared.pools.get(this.#name);
+  }
+
+  #showBadges() {
+    const settings = this.#settings();
+    const wanted = settings
+      ? [
+          settings.isDefault && "default pool",
+          settings.source === "file" ? null : "added at run time",
+        ].filter(Boolean)
+      : [];
+    if (this.#badges.childElementCount !== wanted.length) {
+      this.#badges.replaceChildren(
+        ...wanted.map((text) => element("span", { class: "badge" }, text)),
+      );
+    }
+  }
+
+  #showSummary(figures, all) {
+    const healthy = all.filter((server) => server.status === "healthy").length;
+    const texts = [
+      [`${healthy} of ${plural(all.length, "server")}`, "healthy"],
+      [rate(figures.requestsPerSecond), "requests/s"],
+      [rate(figures.errorsPerSecond), "errors/s"],
+      [
+        milliseconds(median(figures) ?? figures.averageResponseTime),
+        median(figures) === null ? "mean" : "median",
+      ],
+      [milliseconds(tail(figures)), "p99"],
+    ];
+    if (this.#figures.length === 0) {
+      this.#figures = texts.map(() => [element("strong"), element("span")]);
+      this.#summary.append(
+        ...this.#figures.map(([value, label]) => element("span", {}, value, " ", label)),
+      );
+    }
+    texts.forEach(([value, label], index) => {
+      setText(this.#figures[index][0], value);
+      setText(this.#figures[index][1], label);
+    });
+  }
+
+  #showAlgorithms(current) {
+    const names = new Set([...this.#declared.algorithms.map((one) => one.name), current]);
+    if (this.#algorithm.options.length !== names.size) {
+      this.#algorithm.replaceChildren(
+        ...[...names].map((name) => element("option", { value: name }, words(name))),
+      );
+    }
+    setAttribute(this.#algorithm, "data-current", current);
+    // An open list is not changed under whoever chooses.
+    if (document.activeElement !== this.#algorithm) {
+      this.#algorithm.value = current;
+    }
+  }
+
+  async #choose(wanted) {
+    const before = this.#algorithm.dataset.current;
+    if (!(await changeAlgorithm(this.#name, before, wanted))) {
+      this.#algorithm.value = before;
+    }
+  }
+}

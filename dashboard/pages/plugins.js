@@ -1,0 +1,73 @@
+// Plugins: who decides where, which versions there are, and how they do.
+
+import { get, pathOf } from "../lib/api.js";
+import { inFrame } from "../lib/frames.js";
+import { live } from "../lib/live.js";
+import { startPage } from "../lib/shell.js";
+import { failed } from "../lib/toast.js";
+import { showChain } from "./plugins/chain.js";
+import { openDetail } from "./plugins/detail.js";
+import { showLibrary } from "./plugins/library.js";
+import { bindPolicy } from "./plugins/seat-actions.js";
+import { compareShadows, showSeats } from "./plugins/seats.js";
+import { installUpload } from "./plugins/uploading.js";
+
+// How often what the stream does not carry is asked for while it is shown.
+const LOOK_MS = 2_000;
+
+// What changes by hand only.
+const known = { plugins: [], bindings: [], listeners: [], generation: null };
+const filter = document.getElementById("filter");
+let isLoading = false;
+let isWanted = false;
+
+// One question at a time; what is wanted meanwhile is asked once afterwards.
+async function load() {
+  isWanted = true;
+  while (isWanted && !isLoading) {
+    isWanted = false;
+    isLoading = true;
+    try {
+      const [{ plugins }, bindings, listeners] = await Promise.all(
+        ["plugins", "bindings", "listeners"].map((name) => get(pathOf([name]))),
+      );
+      Object.assign(known, { plugins, bindings, listeners });
+      showLibrary(plugins, openDetail);
+      inFrame("seats", show);
+    } catch (error) {
+      known.generation = null;
+      failed(`The plugins could not be read: ${error.message}`);
+    } finally {
+      isLoading = false;
+    }
+  }
+}
+
+function show() {
+  if (live.figures && known.bindings.length > 0) {
+    showChain(known, live.figures);
+    showSeats(known, live.figures, filter.value.toLowerCase());
+  }
+}
+
+startPage("Plugins");
+installUpload({ onDone: load, open: openDetail });
+document.getElementById("bind-policy").addEventListener("click", bindPolicy);
+filter.addEventListener("input", () => inFrame("seats", show));
+live.onEvent(({ kind }) => ["audit", "change", "plugin"].includes(kind) && load());
+live.onFigures("seats", (figures) => {
+  if (known.generation !== figures.generation) {
+    known.generation = figures.generation;
+    load();
+  }
+  show();
+});
+setInterval(() => {
+  if (live.connection.kind === "live" && !document.hidden) {
+    compareShadows(known.bindings);
+  }
+}, LOOK_MS);
+const opened = decodeURIComponent(location.hash.slice(1));
+if (opened) {
+  openDetail(opened);
+}

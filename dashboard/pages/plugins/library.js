@@ -1,0 +1,62 @@
+// Every plugin that there is.
+
+import { button } from "../../lib/dom.js";
+import { short } from "../../lib/format.js";
+import { Table } from "../../lib/table.js";
+
+const container = document.getElementById("library");
+let table = null;
+
+export function showLibrary(plugins, open) {
+  table ??= makeTable(open);
+  table.show(plugins);
+}
+
+function makeTable(open) {
+  const made = new Table({
+    caption: "Plugins",
+    key: ({ name }) => name,
+    columns: [
+      {
+        id: "name",
+        label: "Plugin",
+        isHead: true,
+        sort: ({ name }) => name,
+        make: ({ name }) => ({ node: button(name, { class: "link" }, () => open(name)) }),
+      },
+      { id: "source", label: "From", sort: ({ source }) => source, text: ({ source }) => source },
+      { id: "version", label: "Own version", text: ({ version }) => short(version) },
+      {
+        id: "versions",
+        label: "Versions",
+        isNumber: true,
+        sort: ({ versionCount }) => versionCount,
+        text: ({ versionCount }) => String(versionCount),
+      },
+      {
+        id: "memory",
+        label: "Memory at most",
+        isNumber: true,
+        text: ({ memory }) => memory ?? "–",
+      },
+      {
+        id: "bound",
+        label: "Bound at",
+        wide: true,
+        sort: ({ bound }) => bound.length,
+        isNumber: false,
+        text: ({ bound }) => places(bound),
+      },
+    ],
+  });
+  container.replaceChildren(made.element);
+  return made;
+}
+
+// Where something is bound, in words.
+export function places(bound) {
+  const named = bound.map(({ binding, part }) =>
+    part === "active" ? binding : `${binding} (${part})`,
+  );
+  return named.join(", ") || "nowhere";
+}

@@ -1,0 +1,178 @@
+// A component comes in: dropped or chosen, named, sent, compiled; and why not.
+
+import { get, pathOf } from "../../lib/api.js";
+import { openForm } from "../../lib/dialog.js";
+import { button, element, setText } from "../../lib/dom.js";
+import { bytes, milliseconds, seconds, short } from "../../lib/format.js";
+import { upload } from "../../lib/upload.js";
+
+// How often to look how far the compile is.
+const LOOK_MS = 500;
+
+const drop = document.getElementById("drop");
+const list = document.getElementById("uploads");
+let after = null;
+
+// `onDone` is called when there is a new version, `open` shows its plugin.
+export function installUpload({ onDone, open }) {
+  after = { onDone, open };
+  const input = element("input", {
+    type: "file",
+    accept: ".wasm,application/wasm",
+    class: "unseen",
+    tabindex: -1,
+    "aria-label": "Component file",
+    on: { change: () => bring([...input.files], input) },
+  });
+  drop.append(
+    element("span", {}, "Drop a WebAssembly component here, or"),
+    button("Choose a file", {}, () => input.click()),
+    input,
+  );
+  // Beside the field too, a file that is dropped would replace the page.
+  for (const event of ["dragover", "drop"]) {
+    window.addEventListener(event, (one) => one.preventDefault());
+  }
+  drop.addEventListener("dragover", () => drop.classList.add("over"));
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    bring([...event.dataTransfer.files]);
+  });
+}
+
+async function bring(files, input) {
+  for (const file of files) {
+    await describe(file);
+  }
+  if (input) {
+    // The same file may be chosen again.
+    input.value = "";
+  }
+}
+
+async function describe(file) {
+  const wanted = await openForm({
+    title: `Upload ${file.name}`,
+    text: `${bytes(file.size)}. It is checked, compiled and tried aside, and decides nothing until it is activated.`,
+    fields: [
+      {
+        name: "name",
+        label: "Plugin",
+        value: file.name.replace(/\.wasm$/, "").replaceAll("_", "-"),
+        hint: "A new name declares a new plugin; a known one gets a version.",
+      },
+      {
+        name: "grants",
+        label: "Grants",
+        placeholder: "store, clock",
+        hint: "What a new plugin may import beside what needs no grant.",
+      },
+      {
+        name: "memory",
+        label: "Memory at most",
+        placeholder: "16MiB",
+        hint: "Of each instance of a new plugin.",
+      },
+    ],
+    action: "Upload",
+    onSubmit: (values) => values,
+  });
+  if (wanted) {
+    await send(file, wanted);
+  }
+}
+
+async function send(file, { name, grants, memory }) {
+  const row = makeRow(name, file);
+  list.prepend(row.element);
+  const path = pathOf(["plugins"], {
+    name: name ?? "",
+    grants: grants?.replaceAll(" ", ""),
+    memory,
+  });
+  let compiling = null;
+  try {
+    const version = await upload(path, file, (share) => {
+      row.sent(share);
+      if (share === 1) {
+        compiling ??= setInterval(() => look(name, row), LOOK_MS);
+      }
+    });
+    row.done(version);
+    after.onDone();
+    after.open(version.name);
+  } catch (error) {
+    row.refused(error.message);
+  } finally {
+    clearInterval(compiling);
+  }
+}
+
+async function look(name, row) {
+  try {
+    const { uploads } = await get(pathOf(["plugins"]));
+    const own = uploads.find((one) => one.name === name);
+    if (own) {
+      row.working(own.state, (Date.now() - new Date(own.since)) / 1000);
+    }
+  } catch {
+    // The upload's own answer says what is wrong.
+  }
+}
+
+function makeRow(name, file) {
+  const text = element("p", { role: "status" }, `Sending ${file.name}…`);
+  const bar = element("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
+  const away = button("Dismiss", { hidden: true }, () => node.remove());
+  const node = element(
+    "div",
+    { class: "upload" },
+    text,
+    bar,
+    element("div", { class: "buttons" }, away),
+  );
+  let isOver = false;
+  const end = (words, kind) => {
+    isOver = true;
+    bar.remove();
+    away.hidden = false;
+    node.classList.add(kind);
+    setText(text, words);
+  };
+  return {
+    element: node,
+    sent(share) {
+      bar.value = share;
+      setText(
+        text,
+        share === 1
+          ? `${file.name} is checked and compiled…`
+          : `Sending ${file.name}: ${bytes(Math.round(share * file.size))} of ${bytes(file.size)}`,
+      );
+      if (share === 1) {
+        // How long that takes nobody knows: the bar only moves.
+        bar.removeAttribute("value");
+      }
+    },
+    working(state, since) {
+      if (!isOver) {
+        setText(
+          text,
+          state === "waiting"
+            ? `${file.name} waits for the uploads before it.`
+            : `${file.name} is compiled, for ${seconds(Math.round(since))} now.`,
+        );
+      }
+    },
+    done: ({ version, roles, compileMs }) =>
+      end(
+        `${name} ${short(version)} is there: ${roles.join(", ")}, compiled in ${milliseconds(compileMs)}. Activate it where it shall decide.`,
+        "done",
+      ),
+    refused(reason) {
+      text.setAttribute("role", "alert");
+      end(`${file.name} was refused:\n${reason}`, "refused");
+    },
+  };
+}

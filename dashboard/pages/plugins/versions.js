@@ -1,0 +1,95 @@
+// A plugin's versions: what they are, and what can be done with each.
+
+import { pathOf, remove } from "../../lib/api.js";
+import { confirm } from "../../lib/dialog.js";
+import { button, element } from "../../lib/dom.js";
+import { bytes, clock, short } from "../../lib/format.js";
+import { Table } from "../../lib/table.js";
+import { attempt, done } from "../../lib/toast.js";
+import { authorization } from "../../lib/token.js";
+import { places } from "./library.js";
+
+// `onDelete` is called when there is one less.
+export function versionTable(name, onDelete) {
+  return new Table({
+    caption: `Versions of ${name}`,
+    key: ({ version }) => version,
+    columns: [
+      { id: "version", label: "Version", isHead: true, text: ({ version }) => short(version) },
+      { id: "source", label: "From", text: ({ source }) => source },
+      {
+        id: "at",
+        label: "Since",
+        text: ({ uploadedAt }) => (uploadedAt ? clock(uploadedAt) : "built in"),
+      },
+      { id: "by", label: "By", text: ({ uploader }) => uploader ?? "–" },
+      { id: "size", label: "Size", isNumber: true, text: ({ size }) => bytes(size) },
+      { id: "roles", label: "Roles", text: ({ roles }) => roles.join(", ") },
+      {
+        id: "imports",
+        label: "Imports and exports",
+        wide: true,
+        text: ({ imports, exports }) => interfaces(imports, exports),
+      },
+      { id: "bound", label: "Bound at", text: ({ bound }) => places(bound) },
+      {
+        id: "actions",
+        label: "Actions",
+        hidesLabel: true,
+        make: (version) => versionActions(name, version, onDelete),
+      },
+    ],
+  });
+}
+
+// Interfaces without what all of them have in common.
+function interfaces(imports, exports) {
+  const bare = (names) =>
+    names.map((name) => name.replace("gatewright:plugin/", "")).join(", ") || "nothing";
+  return `needs ${bare(imports)}; offers ${bare(exports)}`;
+}
+
+function versionActions(name, { version, source }, onDelete) {
+  const what = `${short(version)} of ${name}`;
+  const away = button(
+    "Delete",
+    { "aria-label": `Delete ${what}`, disabled: source === "default" },
+    () => deleteVersion(name, version, onDelete),
+  );
+  const file = button("Download", { "aria-label": `Download ${what}` }, () =>
+    download(name, version),
+  );
+  return { node: element("span", { class: "row-actions" }, file, away) };
+}
+
+// A link would not carry the token.
+function download(name, version) {
+  return attempt(async () => {
+    const response = await fetch(pathOf(["plugins", name, "versions", version, "download"]), {
+      headers: authorization(),
+    });
+    if (!response.ok) {
+      throw new Error(`the gateway answered ${response.status}`);
+    }
+    const address = URL.createObjectURL(await response.blob());
+    element("a", { href: address, download: `${name}-${short(version)}.wasm` }).click();
+    URL.revokeObjectURL(address);
+  }, "The component could not be downloaded");
+}
+
+async function deleteVersion(name, version, onDelete) {
+  const title = `Delete version ${short(version)} of ${name}?`;
+  if (
+    await confirm({
+      title,
+      text: "Its component is gone then; it can be uploaded again.",
+      action: "Delete version",
+    })
+  ) {
+    await attempt(async () => {
+      await remove(pathOf(["plugins", name, "versions", version]));
+      done(`Deleted ${short(version)} of ${name}.`);
+      onDelete();
+    }, "The version could not be deleted");
+  }
+}

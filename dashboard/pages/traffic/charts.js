@@ -1,0 +1,47 @@
+// The four charts under the bars: requests, response times, errors, what is
+// active.
+
+import { onTheme } from "../../lib/colours.js";
+import { inFrame } from "../../lib/frames.js";
+import { count, milliseconds, rate } from "../../lib/format.js";
+import { Chart } from "./chart.js";
+
+const byLine =
+  (measure) =>
+  ({ lines }) =>
+    lines.map((line) => ({ name: line.name, values: line[measure] }));
+
+const percentiles = ({ scope }) =>
+  ["p50", "p90", "p99"].map((name) => ({ name, values: scope?.[name] ?? [] }));
+
+const CHARTS = [
+  ["Requests per second", byLine("requestsPerSecond"), rate],
+  ["Response times", percentiles, milliseconds],
+  ["Errors per second", byLine("errorsPerSecond"), rate],
+  ["Active requests", byLine("active"), count],
+];
+
+export class Charts {
+  #charts;
+  #columns = null;
+
+  constructor(container) {
+    this.#charts = CHARTS.map(([title, lines, form]) => ({
+      lines,
+      title,
+      chart: new Chart(container, title, form),
+    }));
+    onTheme(() => this.#charts.forEach(({ chart }) => chart.repaint()));
+  }
+
+  // Each in a frame of its own.
+  show(columns) {
+    this.#columns = columns;
+    for (const { title, lines, chart } of this.#charts) {
+      inFrame(`chart ${title}`, () => {
+        const { time, span, scope } = this.#columns;
+        chart.show({ time, span, scope: scope?.name, lines: lines(this.#columns) });
+      });
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// What the server kept of the last minutes, and what the stream adds to it.
+
+import { get, pathOf } from "../../lib/api.js";
+import { keyOf } from "../../lib/servers.js";
+import { failed } from "../../lib/toast.js";
+
+const MEASURES = ["requestsPerSecond", "errorsPerSecond", "p50", "p90", "p99", "active"];
+
+// Lines of a chart that can be told apart.
+const MOST_LINES = 8;
+
+// Points of each span.
+const POINTS = 60;
+
+export class History {
+  #onColumns;
+  #choice = null;
+  #data = null;
+  #isLoading = false;
+  // The configuration that the data is of.
+  #generation = null;
+
+  // `onColumns` is given `{time, lines, scope, span}`: moments in seconds, each
+  // line's `{name, ...columns}`, the line that all others are part of, seconds.
+  constructor(onColumns) {
+    this.#onColumns = onColumns;
+  }
+
+  // Look at a pool, a server or all, over so many minutes.
+  look(choice) {
+    this.#choice = { ...choice };
+    this.#load();
+  }
+
+  // Take a second's figures in. Of a longer span, a point is of several
+  // seconds, and the server has it; as it has what was added meanwhile.
+  take(figures) {
+    if (!this.#data || this.#isLoading) {
+      return;
+    }
+    const at = new Date(figures.at).getTime() / 1000;
+    const newest = this.#data.time.at(-1) ?? 0;
+    const isOtherwise = this.#generation !== figures.generation;
+    this.#generation = figures.generation;
+    const { periodSeconds } = this.#data;
+    if (isOtherwise || (periodSeconds > 1 && at - newest >= periodSeconds)) {
+      this.#load();
+    } else if (periodSeconds === 1 && at > newest + 0.1) {
+      this.#append(at, figures);
+    }
+  }
+
+  async #load() {
+    const choice = this.#choice;
+    const { minutes, pool, server } = choice;
+    const query = { minutes, pool, server, top: pool && !server ? MOST_LINES : null };
+    this.#isLoading = true;
+    try {
+      const data = await get(pathOf(["metrics", "history"], query));
+      // Something else may have been chosen meanwhile.
+      if (choice === this.#choice) {
+        this.#data = data;
+        this.#tell();
+      }
+    } catch (error) {
+      failed(`The last minutes could not be read: ${error.message}`);
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  #append(at, figures) {
+    const { total, pools, servers, time } = this.#data;
+    const poolFigures = new Map(figures.pools.map((one) => [one.pool, one]));
+    const serverFigures = new Map(figures.servers.map((one) => [keyOf(one), one]));
+    push(time, at);
+    extend(total, { ...figures, activeConnections: figures.requestsInFlight });
+    pools.forEach((one) => extend(one, poolFigures.get(one.pool)));
+    servers.forEach((one) => extend(one, serverFigures.get(keyOf(one))));
+    this.#tell();
+  }
+
+  #tell() {
+    const { time, total, pools, servers } = this.#data;
+    const all = total && { ...total, name: "all pools" };
+    // By name, whatever their rank is now, so that a server keeps its colour.
+    const sorted = servers.toSorted((one, other) =>
+      one.serverId.localeCompare(other.serverId, "en", { numeric: true }),
+    );
+    const named = [
+      ...pools.map((one) => ({ ...one, name: one.pool })),
+      ...sorted.map((one) => ({ ...one, name: one.serverId })),
+    ];
+    const isOne = this.#choice.server !== null;
+    const shown = isOne ? named.filter((line) => line.serverId) : named;
+    const parts = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
+    const scope = all ?? shown[0] ?? null;
+    this.#onColumns({ time, lines: parts, scope, span: this.#choice.minutes * 60 });
+  }
+}
+
+function busiest(lines) {
+  const weight = (line) => line.requestsPerSecond.reduce((sum, value) => sum + (value ?? 0), 0);
+  const ranked = [...lines]
+    .sort((one, other) => weight(other) - weight(one))
+    .slice(0, MOST_LINES - 1);
+  // In their own order, so that a line keeps its colour while figures change.
+  return lines.filter((line) => ranked.includes(line));
+}
+
+function extend(series, newest) {
+  for (const measure of series ? MEASURES : []) {
+    const name = measure === "active" ? "activeConnections" : measure;
+    push(series[measure], newest?.[name] ?? null);
+  }
+}
+
+function push(column, value) {
+  column.push(value);
+  if (column.length > POINTS) {
+    column.shift();
+  }
+}
