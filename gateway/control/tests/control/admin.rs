@@ -246,33 +246,3 @@ async fn a_request_without_a_host_is_refused() {
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.0 403 "), "{answer}");
 }
-
-#[tokio::test]
-async fn the_dashboard_brings_nothing_inline_and_nothing_from_elsewhere() {
-    let (gateway, _folder, _server) = checked().await;
-    let page = get_path(gateway.admin(), "/").await;
-    assert_eq!(page.status, 200);
-    let policy = page.header("content-security-policy");
-    assert!(
-        policy.contains("default-src 'none'") && !policy.contains("unsafe"),
-        "{policy}"
-    );
-    assert!(
-        !page.body.contains("style=")
-            && !page.body.contains("http://")
-            && !page.body.contains("https://")
-    );
-    for (path, kind) in [
-        ("dashboard.js", "text/javascript"),
-        ("dashboard.css", "text/css"),
-        ("icon.svg", "image/svg+xml"),
-    ] {
-        assert!(
-            page.body.contains(&format!("=\"{path}\"")),
-            "the page has no {path}"
-        );
-        let asset = get_path(gateway.admin(), &format!("/{path}")).await;
-        assert!(asset.header("content-type").starts_with(kind));
-        assert_eq!(asset.header("x-content-type-options"), "nosniff");
-    }
-}
