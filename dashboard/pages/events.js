@@ -55,8 +55,10 @@ const table = new Table({
   ],
 });
 
+// Of a version's digest enough is shown to tell it by; all of it is in the title.
 function whatCell({ text, isBad }) {
-  return { node: element("span", { class: isBad ? "bad-text" : null, title: text }, text) };
+  const brief = text.replaceAll(/\b([0-9a-f]{8})[0-9a-f]{56}\b/g, "$1");
+  return { node: element("span", { class: isBad ? "bad-text" : null, title: text }, brief) };
 }
 
 // An event or an entry of the audit log, in the same words.
