@@ -32,7 +32,7 @@ pub(in crate::admin) struct Query {
     #[param(value_type = String, required = false)]
     server: Option<String>,
     /// So many servers at most, those with the most requests first.
-    #[param(value_type = u16, required = false, minimum = 1)]
+    #[param(value_type = u16, required = false, minimum = 1, maximum = 65535)]
     top: Option<NonZeroU16>,
 }
 
