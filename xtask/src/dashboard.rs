@@ -48,6 +48,19 @@ pub(crate) fn tests() -> Result<Counts> {
     Ok(counts)
 }
 
+/// [`tests`], by themselves.
+///
+/// # Errors
+///
+/// As those of [`tests`], and when one failed.
+pub(crate) fn check() -> Result<()> {
+    let counts = tests()?;
+    if counts.failed > 0 {
+        bail!("{} tests of the dashboard failed", counts.failed);
+    }
+    Ok(())
+}
+
 /// Make the README's pictures: every page, light and dark, on a desktop and on
 /// a phone, of a gateway that is at work.
 ///

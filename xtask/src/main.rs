@@ -43,6 +43,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Ask a running gateway's admin API all that its OpenAPI document knows
     Api,
+    /// Test the dashboard in a real browser
+    Dashboard,
     /// Make the pictures of the dashboard in docs/images/
     Screenshots,
     /// Measure: against nginx and HAProxy, decisions, a swap under load
@@ -58,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Task::Tidy => tidy::run(),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),
+        Task::Dashboard => dashboard::check(),
         Task::Screenshots => dashboard::screenshots(),
         Task::Bench(arguments) => bench::run(&arguments),
     }
