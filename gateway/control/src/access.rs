@@ -98,7 +98,8 @@ impl Access {
         Ok(())
     }
 
-    /// Who asks, by the token that was shown.
+    /// Who asks, by the token that was shown. A good one is let in whatever else
+    /// came from its address: only wrong ones have to wait.
     pub(crate) fn identify(&self, shown: Option<&str>, from: IpAddr) -> Result<Who, Denied> {
         if self.is_open() {
             return Ok(Who {
@@ -108,21 +109,23 @@ impl Access {
             });
         }
         let shown = shown.ok_or(Denied::Missing)?;
-        let now = Instant::now();
-        if let Some(pause) = self.attempts.pause(from, now) {
-            return Err(Denied::TooMany(pause));
-        }
         let tokens = self.tokens.load();
-        let known = token::find(&tokens, shown, Timestamp::now());
-        let Some(known) = known else {
-            self.attempts.failed(from, now);
-            return Err(Denied::Wrong);
-        };
-        Ok(Who {
-            name: known.name.clone(),
-            from,
-            role: known.role,
-        })
+        match token::find(&tokens, shown, Timestamp::now()) {
+            Some(known) => Ok(Who {
+                name: known.name.clone(),
+                from,
+                role: known.role,
+            }),
+            None => Err(self.refuse_guess(from, Instant::now())),
+        }
+    }
+
+    fn refuse_guess(&self, from: IpAddr, now: Instant) -> Denied {
+        if let Some(pause) = self.attempts.pause(from, now) {
+            return Denied::TooMany(pause);
+        }
+        self.attempts.failed(from, now);
+        Denied::Wrong
     }
 }
 
