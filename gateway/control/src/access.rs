@@ -5,6 +5,7 @@
 //! any other address there has to be one before the gateway starts.
 
 mod attempts;
+mod notices;
 mod role;
 mod token;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use self::attempts::Attempts;
+pub(crate) use self::notices::Notices;
 pub use self::role::Role;
 pub use self::token::{NewToken, create_token, revoke_token};
 use crate::store::{Store, StoreError, TokenRecord};
@@ -47,6 +49,8 @@ pub(crate) struct Access {
     /// Whether nobody needs a token while there is none.
     is_local: bool,
     attempts: Attempts,
+    /// Which of the refusals are logged.
+    pub(crate) notices: Notices,
 }
 
 impl Access {
@@ -56,6 +60,7 @@ impl Access {
             tokens: ArcSwap::from_pointee(store.tokens()?),
             is_local: listen.ip().is_loopback(),
             attempts: Attempts::default(),
+            notices: Notices::default(),
         })
     }
 

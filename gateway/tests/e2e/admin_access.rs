@@ -125,6 +125,21 @@ async fn who_guesses_is_slowed_down_and_who_knows_is_not() {
         .await;
     assert_eq!(guess.status(), 429);
     assert!(guess.header("retry-after").is_some());
+    let call = gateway.call("GET", "/api/servers").token(&deploy);
+    assert_eq!(call.send().await.status(), 200);
+}
+
+#[tokio::test]
+async fn refusals_fill_no_log() {
+    let (gateway, _server) = gateway().await;
+    token(&gateway, "deploy", None).await;
+    let path = format!("/api/servers/{}", "x".repeat(8000));
+    for _ in 0..20 {
+        gateway.call("GET", &path).refused(401).await;
+    }
+    gateway.says("turned away").await;
+    assert_eq!(gateway.says_how_often("turned away"), 1);
+    assert!(!gateway.log().contains(&"x".repeat(200)));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Whether who asks may have what is asked for.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -16,6 +18,9 @@ use super::listening::Peer;
 use super::openapi::{TOKEN, operations, refused};
 use crate::access::{Denied, Role, Who};
 use crate::control::Control;
+
+/// Bytes of a stranger's path that are logged.
+const LOGGED: usize = 100;
 
 /// The role that a method takes.
 pub(super) type Needed = fn(&Method) -> Role;
@@ -89,9 +94,18 @@ async fn admit(
             next.run(request).await
         }
         Err(denied) => {
-            tracing::warn!(peer = %peer.ip(), path = request.uri().path(), ?denied, "turned away");
+            tell(&control, peer.ip(), request.uri().path(), denied);
             refusal(denied)
         }
+    }
+}
+
+/// Log that somebody was turned away, unless that was just done: who writes no
+/// more than that to the disk fills none.
+fn tell(control: &Control, peer: IpAddr, path: &str, denied: Denied) {
+    if let Some(untold) = control.access.notices.due(peer, Instant::now()) {
+        let path = &path[..path.floor_char_boundary(LOGGED)];
+        tracing::warn!(%peer, path, ?denied, untold, "turned away");
     }
 }
 
