@@ -9,6 +9,7 @@
 mod backend;
 mod cli;
 mod demo;
+mod descriptors;
 mod ending;
 mod logging;
 mod runtime;

@@ -1,6 +1,7 @@
 //! The admin listener: what operators, browsers and probes ask.
 //!
-//! Reading order: [`router`] has every path; `openapi` describes them; `guard` keeps strangers' web pages
+//! Reading order: `listening` accepts, by `places`, and `serving` serves; [`router`] has every
+//! path; `openapi` describes them; `guard` keeps strangers' web pages
 //! out and `login` asks for tokens; `asked`, `body`, `precondition` and `envelope`
 //! are the form of requests and answers; `fields` is what the API calls the
 //! configuration's keys; the rest is a file for each subject.
@@ -23,48 +24,35 @@ mod listening;
 mod login;
 mod metrics;
 mod openapi;
+mod places;
 mod plugins;
 mod pools;
 mod precondition;
 mod probes;
 mod prometheus;
 mod servers;
+mod serving;
 mod stream;
 mod tokens;
 mod uptime;
 mod viewer;
 mod words;
 
-use std::io;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::guard::Guard;
 pub(crate) use self::listening::AdminListener;
-use self::listening::{Peer, TlsListener};
 use crate::control::Control;
 
 /// Serve until the thread ends.
 pub(crate) async fn serve(control: Arc<Control>, listener: AdminListener) {
     tokio::spawn(stream::show(Arc::clone(&control)));
-    if let Err(error) = serve_on(listener, router(control)).await {
+    if let Err(error) = listening::accept(listener, router(control)).await {
         tracing::error!(%error, "the admin listener has ended");
-    }
-}
-
-async fn serve_on(
-    AdminListener { listener, tls }: AdminListener,
-    routes: Router,
-) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    let service = routes.into_make_service_with_connect_info::<Peer>();
-    match tls {
-        Some(tls) => axum::serve(TlsListener::new(listener, tls)?, service).await,
-        None => axum::serve(listener, service).await,
     }
 }
 

@@ -9,7 +9,7 @@ use gatewright_model::config::Environment;
 
 use crate::ending::usage;
 use crate::signals::{Request, Signals};
-use crate::{logging, runtime};
+use crate::{descriptors, logging, runtime};
 
 /// Run a gateway, with its log on the error output, until SIGTERM or SIGINT;
 /// SIGHUP makes it read its configuration again.
@@ -31,7 +31,7 @@ pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> any
     })
 }
 
-/// Start a gateway that compiles plugins in children of this program and
+/// Start a gateway that has all the descriptors it may have, compiles plugins in children of this program and
 /// watches its files.
 ///
 /// # Errors
@@ -42,6 +42,7 @@ pub(crate) async fn start(
     environment: Environment,
     keep: Keep,
 ) -> anyhow::Result<Gateway> {
+    descriptors::raise_limit();
     let program = env::current_exe().context("cannot find this program's own file")?;
     let options = Options {
         environment,

@@ -1,24 +1,34 @@
-//! The admin listener's connections, in the clear or by TLS.
+//! The admin listener: who connects gets a place, shakes hands where it speaks
+//! TLS, and is served.
 
-use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::Router;
+use axum::serve::Listener;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::places::{Place, Places, Standing};
+use super::serving::{Patience, serve};
+use crate::access::Notices;
 
-/// Handshakes under way at once; more clients wait to be accepted.
-const MOST_HANDSHAKES: usize = 256;
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(3);
+
+/// How long a client is waited for.
+const PATIENCE: Patience = Patience {
+    head: Duration::from_secs(10),
+    body: STALL,
+};
+
+/// How long a client may take nothing of what it is sent.
+const STALL: Duration = Duration::from_secs(30);
 
 /// Where operators connect, before it is served.
 pub(crate) struct AdminListener {
@@ -27,74 +37,80 @@ pub(crate) struct AdminListener {
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
-/// Where a client connects from.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
-
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self(*stream.remote_addr())
+/// Accept and serve for ever.
+///
+/// # Errors
+///
+/// When the listener cannot be used.
+pub(super) async fn accept(
+    AdminListener { listener, tls }: AdminListener,
+    routes: Router,
+) -> io::Result<()> {
+    // Accepted sockets inherit it. The kernel ends them itself, stuck streams
+    // included, and knows better than we could what a client has taken.
+    SockRef::from(&listener).set_tcp_user_timeout(Some(STALL))?;
+    let mut listener = TcpListener::from_std(listener)?;
+    let door = Door {
+        tls: tls.map(TlsAcceptor::from),
+        routes,
+        notices: Arc::default(),
+    };
+    let places = Places::default();
+    loop {
+        // The trait's, which waits where there are no descriptors left.
+        let (stream, peer) = Listener::accept(&mut listener).await;
+        let standing = match door.tls {
+            Some(_) => Standing::Shaking,
+            None => Standing::Stranger,
+        };
+        let (place, leave) = places.enter(peer.ip(), standing);
+        let entering = door.clone().enter(stream, peer, place);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = entering => {}
+                _ = leave => {}
+            }
+        });
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        Self(*stream.remote_addr())
-    }
+/// What a connection goes through.
+#[derive(Clone)]
+struct Door {
+    tls: Option<TlsAcceptor>,
+    routes: Router,
+    notices: Arc<Notices>,
 }
 
-/// A connection, once its handshake is done.
-type Shaken = (TlsStream<TcpStream>, SocketAddr);
-
-/// Connections whose handshakes are done; those under way hold no other up.
-pub(super) struct TlsListener {
-    address: SocketAddr,
-    shaken: mpsc::Receiver<Shaken>,
-}
-
-impl TlsListener {
-    /// Accept, and shake hands as this says.
-    pub(super) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let (sender, shaken) = mpsc::channel(MOST_HANDSHAKES);
-        tokio::spawn(accept(listener, TlsAcceptor::from(config), sender));
-        Ok(Self { address, shaken })
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> Shaken {
-        match self.shaken.recv().await {
-            Some(shaken) => shaken,
-            // The one that accepts has ended, with the thread's runtime.
-            None => pending().await,
+impl Door {
+    async fn enter(self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let place = Arc::new(place);
+        match &self.tls {
+            None => serve(stream, peer, place, self.routes, PATIENCE).await,
+            Some(tls) => {
+                if let Some(stream) = self.shake_hands(tls, stream, peer).await {
+                    place.reaches(Standing::Stranger);
+                    serve(stream, peer, place, self.routes, PATIENCE).await;
+                }
+            }
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
-    }
-}
-
-async fn accept(mut listener: TcpListener, acceptor: TlsAcceptor, shaken: mpsc::Sender<Shaken>) {
-    let handshakes = Arc::new(Semaphore::new(MOST_HANDSHAKES));
-    while let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await {
-        // The trait's, which waits where there are no descriptors left.
-        let (stream, peer) = Listener::accept(&mut listener).await;
-        let (acceptor, shaken) = (acceptor.clone(), shaken.clone());
-        tokio::spawn(async move {
-            match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-                // The receiver lives as long as the listener.
-                Ok(Ok(stream)) => drop(shaken.send((stream, peer)).await),
-                Ok(Err(error)) => {
-                    tracing::info!(peer = %peer.ip(), %error, "no TLS with an admin client");
-                }
-                Err(_) => tracing::info!(peer = %peer.ip(), "an admin client's handshake stalled"),
-            }
-            drop(permit);
-        });
+    async fn shake_hands(
+        &self,
+        tls: &TlsAcceptor,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<TlsStream<TcpStream>> {
+        let shaken = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await;
+        let error = match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error,
+            Err(_) => io::Error::new(io::ErrorKind::TimedOut, "the handshake stalled"),
+        };
+        if let Some(untold) = self.notices.due(peer.ip(), Instant::now()) {
+            tracing::info!(peer = %peer.ip(), %error, untold, "no TLS with an admin client");
+        }
+        None
     }
 }

@@ -14,8 +14,9 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::envelope::failure;
-use super::listening::Peer;
 use super::openapi::{TOKEN, operations, refused};
+use super::places::{Place, Standing};
+use super::serving::Peer;
 use crate::access::{Denied, Role, Who};
 use crate::control::Control;
 
@@ -90,6 +91,9 @@ async fn admit(
     match control.access.identify(shown, peer.ip()) {
         Ok(who) if who.role < needed => forbidden(&who, needed),
         Ok(who) => {
+            if let Some(place) = request.extensions().get::<Arc<Place>>() {
+                place.reaches(Standing::Known);
+            }
             request.extensions_mut().insert(who);
             next.run(request).await
         }

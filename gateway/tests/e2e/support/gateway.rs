@@ -264,6 +264,17 @@ impl Gateway {
         std::fs::read_dir(path).expect("it runs").count()
     }
 
+    /// How many descriptors it may have open, and the most that it may ask for.
+    pub(crate) fn descriptor_limits(&self) -> [String; 2] {
+        let path = format!("/proc/{}/limits", self.id());
+        let limits = std::fs::read_to_string(path).expect("it runs");
+        let line = limits
+            .lines()
+            .find_map(|line| line.strip_prefix("Max open files"));
+        let mut words = line.expect("a line").split_whitespace().map(str::to_owned);
+        [(); 2].map(|()| words.next().expect("a limit"))
+    }
+
     fn id(&self) -> u32 {
         self.child.lock().expect("no panic").id()
     }

@@ -20,7 +20,7 @@ pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
         command.pre_exec(|| {
             // A file that may not grow fails to be written, as on a full disk.
             libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            Ok(())
+            begin_with_few_descriptors()
         });
     }
     let mut child = command
@@ -39,6 +39,24 @@ pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
     collect(child.stdout.take().expect("it is piped"), &log);
     collect(child.stderr.take().expect("it is piped"), &log);
     (child, log)
+}
+
+/// What shells and service managers start programs with.
+fn begin_with_few_descriptors() -> std::io::Result<()> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both are called with a limit of our own, which outlives them.
+    let done = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max.min(256);
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }
 
 /// Read in a thread, so that a full pipe never holds the process up.
