@@ -22,9 +22,14 @@ pub use self::token::{NewToken, create_token, revoke_token};
 use crate::store::{Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
 
+/// Who needs no token.
+const ANONYMOUS: &str = "anonymous";
+
 /// Who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
+    /// The token's id; `anonymous` without one.
+    pub(crate) id: String,
     /// The token's name; `anonymous` without one.
     pub(crate) name: String,
     pub(crate) from: IpAddr,
@@ -108,7 +113,8 @@ impl Access {
     pub(crate) fn identify(&self, shown: Option<&str>, from: IpAddr) -> Result<Who, Denied> {
         if self.is_open() {
             return Ok(Who {
-                name: "anonymous".to_owned(),
+                id: ANONYMOUS.to_owned(),
+                name: ANONYMOUS.to_owned(),
                 from,
                 role: Role::Deploy,
             });
@@ -117,6 +123,7 @@ impl Access {
         let tokens = self.tokens.load();
         match token::find(&tokens, shown, Timestamp::now()) {
             Some(known) => Ok(Who {
+                id: known.id.clone(),
                 name: known.name.clone(),
                 from,
                 role: known.role,

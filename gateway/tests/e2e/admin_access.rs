@@ -150,6 +150,17 @@ async fn pages_of_other_origins_are_refused() {
         let call = gateway.call("POST", &path).header("origin", origin);
         assert_eq!(call.refused(403).await["code"], "forbidden_origin");
     }
+    // What a page embeds comes without an origin.
+    for site in ["cross-site", "same-site"] {
+        let call = gateway.call("GET", "/api/stream");
+        let call = call.header("sec-fetch-site", site);
+        assert_eq!(call.refused(403).await["code"], "forbidden_origin");
+        let call = gateway.call("GET", "/").header("sec-fetch-site", site);
+        let answer = call.header("sec-fetch-mode", "navigate").send().await;
+        assert_eq!(answer.status(), 200);
+        let policy = answer.header("cross-origin-resource-policy");
+        assert_eq!(policy, Some("same-origin"));
+    }
     let own = format!("http://{}", gateway.admin_address());
     let call = gateway.call("POST", &path).header("origin", &own);
     assert_eq!(call.send().await.status(), 200);

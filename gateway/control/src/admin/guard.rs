@@ -6,13 +6,15 @@
 //! loopback names only. On any other address names are the operator's own, and
 //! every answer takes a token, which no browser sends by itself. A page that
 //! asks from elsewhere is told by its `Origin`, and refused unless the
-//! configuration names it.
+//! configuration names it. What a page only embeds or links to comes without an
+//! `Origin`, and is told by `Sec-Fetch-Site`: of that, others may link to the
+//! pages, and no more.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -25,6 +27,23 @@ use crate::control::Control;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// What pages of other origins may lead a browser to.
+const PAGES: [&str; 6] = [
+    "/",
+    "/traffic",
+    "/plugins",
+    "/requests",
+    "/events",
+    "/api/docs",
+];
+
+/// How a browser says whose page asks, and what for.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// No page of another origin may embed an answer.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What requests have to look like.
 #[derive(Clone)]
@@ -55,7 +74,14 @@ impl Guard {
         }
     }
 
-    fn asking(&self, headers: &HeaderMap) -> Asking {
+    fn asking(&self, request: &Request) -> Asking {
+        let headers = request.headers();
+        if !headers.contains_key(header::ORIGIN) {
+            return match is_embedded(headers) && !is_navigation(request) {
+                true => Asking::Stranger,
+                false => Asking::Own,
+            };
+        }
         if is_same_origin(headers) {
             return Asking::Own;
         }
@@ -70,7 +96,7 @@ impl Guard {
 /// every answer.
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    let asking = guard.asking(headers);
+    let asking = guard.asking(&request);
     let mut response = if guard.only_local && !is_local(headers) {
         let message = "this listener answers to localhost and loopback addresses only";
         forbidden("forbidden_host", message)
@@ -91,6 +117,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
+    set(RESOURCE_POLICY, "same-origin");
     let mut set_default = |name, value| {
         let entry = headers.entry(name);
         entry.or_insert(HeaderValue::from_static(value));
@@ -116,14 +143,28 @@ fn asking_from_elsewhere(headers: &HeaderMap, friends: &[Arc<str>]) -> Asking {
     }
 }
 
-/// Whether no page asks, or one that came from here.
+/// Whether a page of another origin asks that does not say which. What is no
+/// browser, and a person who types an address, say nothing or `none`.
+fn is_embedded(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter();
+    sites.any(|site| site != "same-origin" && site != "none")
+}
+
+/// Whether a browser is led to one of the pages.
+fn is_navigation(request: &Request) -> bool {
+    let mode = request.headers().get(SEC_FETCH_MODE);
+    request.method() == Method::GET
+        && mode.is_some_and(|mode| mode == "navigate")
+        && PAGES.contains(&request.uri().path())
+}
+
+/// Whether the page that asks came from here.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    let origin = match (origins.next(), origins.next()) {
-        (None, _) => return true,
-        (Some(origin), None) => origin.to_str().unwrap_or_default(),
-        (Some(_), Some(_)) => return false,
+    let (Some(origin), None) = (origins.next(), origins.next()) else {
+        return false;
     };
+    let origin = origin.to_str().unwrap_or_default();
     let host = headers.get(header::HOST);
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     // A proxy of the operator's in front may speak TLS where this does not.
@@ -220,7 +261,6 @@ mod tests {
             }
             is_same_origin(&headers)
         };
-        assert!(asks(&[]));
         assert!(asks(&["http://localhost:9000"]));
         for origin in [
             "null",
@@ -234,6 +274,29 @@ mod tests {
             assert!(!asks(&[origin]), "{origin}");
         }
         assert!(!asks(&["http://localhost:9000", "http://localhost:9000"]));
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_may_link_to_pages_and_embed_nothing() {
+        let asks = |path: &str, site: &'static str, mode: &'static str| {
+            let request = Request::get(path).header(SEC_FETCH_SITE, site);
+            let request = request.header(SEC_FETCH_MODE, mode);
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            !is_embedded(request.headers()) || is_navigation(&request)
+        };
+        for site in ["cross-site", "same-site", "anything"] {
+            for page in PAGES {
+                assert!(asks(page, site, "navigate"), "{page}");
+                assert!(!asks(page, site, "no-cors"), "{page}");
+            }
+            for path in ["/api/stream", "/api/servers", "/dashboard.js"] {
+                assert!(!asks(path, site, "navigate"), "{path}");
+                assert!(!asks(path, site, "no-cors"), "{path}");
+            }
+        }
+        for site in ["same-origin", "none"] {
+            assert!(asks("/api/stream", site, "no-cors"), "{site}");
+        }
     }
 
     #[test]

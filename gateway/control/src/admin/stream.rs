@@ -12,6 +12,7 @@ mod told;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -22,9 +23,10 @@ use serde_json::json;
 
 use super::envelope::{Failure, failure};
 use super::login;
+use crate::access::Who;
 use crate::control::Control;
 use crate::events::{Event, Read, Reader};
-use crate::live::{MOST, Seat, Shown};
+use crate::live::{MOST, MOST_OF_ONE, Seat, Shown};
 
 pub(super) use figures::show;
 
@@ -53,12 +55,19 @@ const BEGINNING: Bytes = Bytes::from_static(b"retry: 1000\n: gatewright\n\n");
         (status = OK, description = "Events, until the gateway ends", body = String,
             content_type = "text/event-stream"),
         (status = SERVICE_UNAVAILABLE,
-            description = "`too_many_streams`: 64 are open, or the gateway is ending", body = Failure),
+            description = "`too_many_streams`: 64 are open, 16 by this token, or the gateway is ending", body = Failure),
     )
 )]
-pub(super) async fn stream(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response {
-    let Some(seat) = control.live.sit() else {
-        let message = format!("{MOST} streams are open, or the gateway is ending; try again later");
+pub(super) async fn stream(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(seat) = control.live.sit(&who.id) else {
+        let message = format!(
+            "{MOST} streams are open, {MOST_OF_ONE} by this token, or the gateway is ending; try \
+             again later"
+        );
         return failure(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message);
     };
     let events = match headers.get(LAST_EVENT_ID) {

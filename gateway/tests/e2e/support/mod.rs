@@ -19,7 +19,7 @@ pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_
 pub(crate) use component::{Guest, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use events::Events;
-pub(crate) use eventually::{eventually, soon};
+pub(crate) use eventually::{eventually, soon, within};
 pub(crate) use gateway::{Gateway, get};
 pub(crate) use load::Load;
 pub(crate) use message::Message;
