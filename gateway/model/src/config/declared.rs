@@ -15,6 +15,7 @@ use super::meant::Config;
 use super::overlay::{Key, Overlay};
 use super::places::Places;
 use super::read::Reading;
+use super::substitute::PutIn;
 use super::tree::Node;
 use super::written;
 
@@ -27,6 +28,8 @@ pub struct Declared {
     files: Vec<PathBuf>,
     /// Those of the file `.env`.
     variables: Variables,
+    /// What no error may tell.
+    put_in: Arc<[PutIn]>,
     is_from_files: bool,
 }
 
@@ -42,8 +45,7 @@ impl Declared {
         let file = &variables;
         let mut reading = Reading::new(Lookup { environment, file });
         let root = reading.file(path);
-        let Reading { files, errors, .. } = reading;
-        Self::of(root, files, errors, base).map(|declared| Self {
+        Self::of(root, reading, base).map(|declared| Self {
             variables,
             ..declared
         })
@@ -58,8 +60,7 @@ impl Declared {
         let file = &Variables::new();
         let mut reading = Reading::new(Lookup { environment, file });
         let root = reading.text(text, &Arc::from(base.join(FILE_NAME)));
-        let Reading { files, errors, .. } = reading;
-        Self::of(root, files, errors, base)
+        Self::of(root, reading, base)
     }
 
     /// What code declares. Paths are relative to the working folder.
@@ -77,16 +78,18 @@ impl Declared {
             base: PathBuf::new(),
             files: Vec::new(),
             variables: Variables::new(),
+            put_in: Arc::default(),
             is_from_files: false,
         })
     }
 
-    fn of(
-        root: Option<Node>,
-        files: Vec<PathBuf>,
-        errors: Vec<ConfigError>,
-        base: &Path,
-    ) -> Result<Self, ConfigErrors> {
+    fn of(root: Option<Node>, reading: Reading<'_>, base: &Path) -> Result<Self, ConfigErrors> {
+        let Reading {
+            files,
+            errors,
+            put_in,
+            ..
+        } = reading;
         let Some(root) = root.filter(|_| errors.is_empty()) else {
             return Err(ConfigErrors::of(errors));
         };
@@ -95,6 +98,7 @@ impl Declared {
             base: base.to_owned(),
             files,
             variables: Variables::new(),
+            put_in: put_in.into(),
             is_from_files: true,
         })
     }
@@ -125,7 +129,7 @@ impl Declared {
         })?;
         let json = root.to_json();
         let places = match self.is_from_files {
-            true => Places::of_document(root, self.base.clone()),
+            true => Places::of_document(root, self.base.clone(), Arc::clone(&self.put_in)),
             false => Places::nowhere(self.base.clone()),
         };
         let mut written = deserialize(json, &places)?;

@@ -1,9 +1,11 @@
 //! Where the keys of a configuration stand.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::error::ConfigError;
 use super::key_path::KeyPath;
+use super::substitute::PutIn;
 use super::tree::Node;
 
 /// Where the keys of a configuration stand: the merged document, or none for a
@@ -13,20 +15,27 @@ use super::tree::Node;
 pub struct Places {
     root: Option<Node>,
     base: PathBuf,
+    /// What no error may tell.
+    put_in: Arc<[PutIn]>,
 }
 
 impl Places {
-    pub(super) fn of_document(root: Node, base: PathBuf) -> Self {
+    pub(super) fn of_document(root: Node, base: PathBuf, put_in: Arc<[PutIn]>) -> Self {
         Self {
             root: Some(root),
             base,
+            put_in,
         }
     }
 
     /// The places of a configuration that no file says; relative paths start
     /// from `base`.
     pub(super) fn nowhere(base: PathBuf) -> Self {
-        Self { root: None, base }
+        Self {
+            root: None,
+            base,
+            put_in: Arc::default(),
+        }
     }
 
     /// The error about a key of the document, such as `router.config`, with the
@@ -38,13 +47,16 @@ impl Places {
     }
 
     pub(super) fn error_at(&self, path: &KeyPath, message: impl Into<String>) -> ConfigError {
+        let place = self.root.as_ref();
+        let place = place.map(|root| root.nearest(path).place.clone());
+        let message = match &place {
+            Some(place) => PutIn::keep_back(&self.put_in, place, message.into()),
+            None => message.into(),
+        };
         ConfigError {
-            place: self
-                .root
-                .as_ref()
-                .map(|root| root.nearest(path).place.clone()),
+            place,
             key: path.to_string(),
-            message: message.into(),
+            message,
         }
     }
 

@@ -10,7 +10,7 @@ use super::document;
 use super::dotenv::Lookup;
 use super::error::{ConfigError, Place};
 use super::key_path::KeyPath;
-use super::substitute::Substitution;
+use super::substitute::{PutIn, Substitution};
 use super::tree::{Node, Value};
 
 /// The most that one file may hold, in bytes: a thousand servers written out
@@ -27,6 +27,8 @@ pub(super) struct Reading<'a> {
     pub(super) files: Vec<PathBuf>,
     /// Everything that was wrong.
     pub(super) errors: Vec<ConfigError>,
+    /// What no error may tell.
+    pub(super) put_in: Vec<PutIn>,
     seen: HashSet<PathBuf>,
 }
 
@@ -36,6 +38,7 @@ impl<'a> Reading<'a> {
             variables,
             files: Vec::new(),
             errors: Vec::new(),
+            put_in: Vec::new(),
             seen: HashSet::new(),
         }
     }
@@ -73,10 +76,12 @@ impl<'a> Reading<'a> {
             folder,
             files: Vec::new(),
             errors: Vec::new(),
+            put_in: Vec::new(),
         };
         substitution.apply(&mut root, &KeyPath::default());
         self.files.append(&mut substitution.files);
         self.errors.append(&mut substitution.errors);
+        self.put_in.append(&mut substitution.put_in);
         for included in self.included(&root, folder) {
             if let Some(mut included) = self.file(&included) {
                 // Its own files are merged into it already.
@@ -133,6 +138,10 @@ impl<'a> Reading<'a> {
     }
 
     fn fail(&mut self, place: Option<Place>, key: &KeyPath, message: String) {
+        let message = match &place {
+            Some(place) => PutIn::keep_back(&self.put_in, place, message),
+            None => message,
+        };
         self.errors.push(ConfigError {
             place,
             key: key.to_string(),

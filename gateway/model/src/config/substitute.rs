@@ -3,10 +3,47 @@
 use std::path::{Path, PathBuf};
 
 use super::dotenv::Lookup;
-use super::error::ConfigError;
+use super::error::{ConfigError, Place};
 use super::key_path::KeyPath;
 use super::read::read_limited;
 use super::tree::{Node, Value};
+
+/// What was put into a text. It may be a secret, so no error tells it, nor any
+/// part of it.
+#[derive(Clone, Debug)]
+pub(super) struct PutIn {
+    place: Place,
+    /// The text as it is written.
+    written: String,
+    values: Vec<String>,
+}
+
+/// The fewest characters of a value that is looked for in messages about other
+/// places: what is shorter is in many a word.
+const TELLING: usize = 4;
+
+impl PutIn {
+    /// What is said about a place, without what was put in anywhere.
+    pub(super) fn keep_back(all: &[Self], place: &Place, message: String) -> String {
+        if let Some(here) = all.iter().find(|one| one.place == *place) {
+            let written = &here.written;
+            return format!(
+                "what {written:?} stands for does not fit here; correct it where it comes from"
+            );
+        }
+        let is_told = |value: &String| {
+            let quoted = value.escape_debug().to_string();
+            value.len() >= TELLING && (message.contains(value) || message.contains(&quoted))
+        };
+        match all.iter().find(|one| one.values.iter().any(is_told)) {
+            Some(told) => {
+                let written = &told.written;
+                format!("what {written:?} stands for is wrong; correct it where it comes from")
+            }
+            None => message,
+        }
+    }
+}
 
 /// Replaces what stands for something else in every text of a document; never
 /// in keys. What was put in is not looked at again.
@@ -17,6 +54,7 @@ pub(super) struct Substitution<'a> {
     /// The files that were read.
     pub(super) files: Vec<PathBuf>,
     pub(super) errors: Vec<ConfigError>,
+    pub(super) put_in: Vec<PutIn>,
 }
 
 impl Substitution<'_> {
@@ -24,7 +62,18 @@ impl Substitution<'_> {
     pub(super) fn apply(&mut self, node: &mut Node, path: &KeyPath) {
         match &mut node.value {
             Value::Text(text) if text.contains("${") => match self.replaced(text) {
-                Ok(replaced) => *text = replaced,
+                Ok((replaced, values)) => {
+                    let written = std::mem::replace(text, replaced);
+                    // `$${` alone puts nothing in.
+                    if !values.is_empty() {
+                        let place = node.place.clone();
+                        self.put_in.push(PutIn {
+                            place,
+                            written,
+                            values,
+                        });
+                    }
+                }
                 Err(message) => self.errors.push(ConfigError {
                     place: Some(node.place.clone()),
                     key: path.to_string(),
@@ -45,7 +94,9 @@ impl Substitution<'_> {
         }
     }
 
-    fn replaced(&mut self, text: &str) -> Result<String, String> {
+    /// The text with everything replaced, and what was put in.
+    fn replaced(&mut self, text: &str) -> Result<(String, Vec<String>), String> {
+        let mut values = Vec::new();
         let mut replaced = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -64,11 +115,13 @@ impl Substitution<'_> {
                         .into(),
                 );
             };
-            replaced.push_str(&self.value(&at[2..end])?);
+            let value = self.value(&at[2..end])?;
+            replaced.push_str(&value);
+            values.push(value);
             rest = &at[end + 1..];
         }
         replaced.push_str(rest);
-        Ok(replaced)
+        Ok((replaced, values))
     }
 
     fn value(&mut self, name: &str) -> Result<String, String> {

@@ -78,22 +78,64 @@ fn variables_and_files_are_put_into_values() {
     std::fs::write(folder.path().join("zone.txt"), "north\r\n").unwrap();
     let text = r#"
         [pools.web]
-        hash_key = "header:x-${NAME}${NAME}-$${NAME}$"
         servers = [{ host = "${NAME}", port = 1, labels = { zone = "z-${file:zone.txt}" } }]
+        [router]
+        plugin = "path-router"
+        config = { text = "x-${NAME}${NAME}-$${NAME}$" }
     "#;
-    // A header cannot be named so; what matters is the text that was refused.
     let environment = Environment::of([("NAME", "app")]);
-    let errors = parse(text, folder.path(), &environment).unwrap_err();
-    assert!(
-        errors.to_string().contains(r#""header:x-appapp-${NAME}$""#),
-        "{errors}"
-    );
-    let text = text.replace("-$${NAME}$", "");
-    let config = parse(&text, folder.path(), &environment).unwrap();
+    let config = parse(text, folder.path(), &environment).unwrap();
+    assert_eq!(&*config.router.config, r#"{"text":"x-appapp-${NAME}$"}"#);
     let server = &config.pools[0].servers[0];
     assert_eq!(&*server.host, "app");
     assert_eq!(server.labels["zone"], "z-north");
     assert_eq!(config.files, [folder.path().join("zone.txt")]);
+}
+
+#[test]
+fn what_was_put_in_is_told_by_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "S3cr3t\"TopValue\n").unwrap();
+    let environment = Environment::of([("SECRET", "S3cr3t\"TopValue")]);
+    for (key, value) in [
+        (
+            "[pools.web]\nservers = [\"a:1\"]\n[[policy]]\nplugin = \"p\"\nconfig",
+            "${file:secret}",
+        ),
+        ("[pools.web]\nservers = [\"a:1\"]\nretries", "${SECRET}"),
+        (
+            "[pools.web]\nservers = [\"a:1\"]\nhash_key",
+            "header:${SECRET} x",
+        ),
+        ("[pools.web]\nservers", "${SECRET}"),
+        (
+            "[pools.web]\nservers = [\"a:1\"]\nbalancer",
+            "is-not-there-${SECRET}",
+        ),
+        ("workers", "${file:secret}"),
+        ("include", "${SECRET}"),
+        ("include = [\"${SECRET}\"]\nworkers", "x"),
+    ] {
+        let text = format!("{key} = \"{value}\"\n");
+        let errors = parse(&text, folder.path(), &environment).unwrap_err();
+        let told = errors.to_string();
+        assert!(
+            !told.contains("S3cr3t") && !told.contains("TopValue"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn what_was_put_in_and_does_not_fit_is_told_as_it_is_written() {
+    let text = "[pools.web]\nservers = [\"a:1\"]\nhash_key = \"${KEY}\"\n";
+    let environment = Environment::of([("KEY", "nonsense")]);
+    let errors = parse(text, Path::new(""), &environment).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "gatewright.toml:3: pools.web.hash_key: what \"${KEY}\" stands for does not fit here; \
+         correct it where it comes from"
+    );
 }
 
 #[test]
