@@ -17,7 +17,7 @@ mod versions;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -45,6 +45,9 @@ const FILE_NAME: &str = "gatewright.redb";
 
 /// What is stored and how; counted up when that changes.
 const SCHEMA: u64 = 1;
+
+/// Write permission for anybody but the owner.
+const OTHERS_WRITE: u32 = 0o022;
 
 /// Facts about the store itself.
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -76,11 +79,13 @@ impl Store {
     /// # Errors
     ///
     /// When another process has it, when it is damaged or of a newer version,
-    /// and when the folder cannot be had.
+    /// when others than this user may write it, and when the folder cannot be
+    /// had.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let unusable = |error| StoreError::unusable(&path, &error);
         make_folder(folder).map_err(unusable)?;
+        refuse_foreign(folder, &fs::metadata(folder).map_err(unusable)?)?;
         if !path.try_exists().map_err(unusable)? {
             Self::make(&path)?;
         }
@@ -132,8 +137,14 @@ impl Store {
     fn make(path: &Path) -> Result<(), StoreError> {
         let draft = path.with_extension(format!("{}.new", std::process::id()));
         let unusable = |error| StoreError::unusable(path, &error);
+        // What is left of one that was killed, or what somebody put there to be
+        // written through; what comes after it is not followed.
+        match fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(error)),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
+        options.read(true).write(true).create_new(true);
         let file = options.mode(0o600).open(&draft).map_err(unusable)?;
         let database = open_file(file, &draft)?;
         let store = Self {
@@ -253,7 +264,10 @@ fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
 /// Take the file for this process alone.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let opened = OpenOptions::new().read(true).write(true).open(path);
-    let file = opened.map_err(|error| StoreError::unusable(path, &error))?;
+    let unusable = |error| StoreError::unusable(path, &error);
+    let file = opened.map_err(unusable)?;
+    // Asked of the open file, so that it cannot be exchanged in between.
+    refuse_foreign(path, &file.metadata().map_err(unusable)?)?;
     let until = Instant::now() + LOCK_PATIENCE;
     loop {
         match file.try_lock() {
@@ -263,7 +277,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
                 let path = path.to_owned();
                 return Err(StoreError::Locked { path });
             }
-            Err(TryLockError::Error(error)) => return Err(StoreError::unusable(path, &error)),
+            Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
     }
 }
@@ -311,6 +325,21 @@ fn prepare(writing: &WriteTransaction) -> Result<(), redb::Error> {
 /// operate the gateway.
 fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Refuse what others could have written: who may write the store makes
+/// themselves a token, and who may write the folder brings another store.
+fn refuse_foreign(path: &Path, metadata: &fs::Metadata) -> Result<(), StoreError> {
+    let owner = rustix::process::geteuid().as_raw();
+    let path = path.to_owned();
+    if metadata.uid() != owner {
+        let owner = metadata.uid();
+        return Err(StoreError::Foreign { path, owner });
+    }
+    match metadata.mode() & OTHERS_WRITE {
+        0 => Ok(()),
+        _ => Err(StoreError::Exposed { path }),
+    }
 }
 
 /// Make a new name in a folder outlive a power failure.

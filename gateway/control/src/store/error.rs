@@ -43,6 +43,27 @@ pub enum StoreError {
         /// What was found.
         reason: String,
     },
+    /// Somebody else owns the file or its folder.
+    #[error(
+        "{} belongs to another user (the user id {owner}), who could have written anything to it; \
+         run as that user, or give it to this one with chown", path.display()
+    )]
+    Foreign {
+        /// The file or folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+    /// Others may write to the file or its folder.
+    #[error(
+        "others than its owner may write to {path}, and could have made themselves a token; take \
+         that from them (chmod go-w {path}), and look at who has one (gatewright token list)",
+        path = path.display()
+    )]
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// The file or its folder cannot be had.
     #[error("{} cannot be used: {reason}; correct the path (admin.data, or --data), its permissions or the disk", path.display())]
     Unusable {

@@ -1,5 +1,7 @@
 //! What the store keeps, and what it refuses.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use gatewright_model::config::{Declared, Environment, Key, Overlay};
 use gatewright_model::id::Digest;
 use serde_json::json;
@@ -111,7 +113,53 @@ async fn versions_and_histories_are_kept_with_the_change_and_go_when_they_are_to
 }
 
 #[test]
-fn the_oldest_entries_of_the_audit_log_go_first() {
+fn what_others_may_write_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let file = folder.path().join(FILE_NAME);
+    for (path, open, closed) in [(folder.path(), 0o770, 0o700), (&file, 0o606, 0o600)] {
+        let set = |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        set(open);
+        let refusal = refusal(folder.path());
+        let remedy = format!("chmod go-w {}", path.display());
+        assert!(refusal.contains(&remedy), "{refusal}");
+        set(closed);
+        Store::open(folder.path()).unwrap();
+    }
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let somebody = rustix::process::geteuid().as_raw() + 1;
+    let metadata = fs::metadata(folder.path()).unwrap();
+    assert!(refuse_foreign(folder.path(), &metadata).is_ok());
+    // Only who may do everything can give files away.
+    if std::os::unix::fs::chown(folder.path(), Some(somebody), None).is_ok() {
+        let refusal = refusal(folder.path());
+        assert!(refusal.contains("belongs to another user"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_new_store_is_not_written_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "theirs").unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    let draft = data
+        .join(FILE_NAME)
+        .with_extension(format!("{}.new", std::process::id()));
+    std::os::unix::fs::symlink(&elsewhere, &draft).unwrap();
+    drop(Store::open(&data).unwrap());
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"theirs");
+}
+
+#[test]
+fn the_oldest_entries_of_the_audit_log_go_first_each_of_its_kind() {
     let store = Store::in_memory().unwrap();
     store
         .write(|writing| {
