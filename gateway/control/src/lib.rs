@@ -45,11 +45,11 @@ mod timestamp;
 mod uploads;
 mod watcher;
 
-pub use access::{NewToken, Role, create_token, revoke_token};
+pub use access::{NewToken, Role, TokenError, create_token, revoke_token};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};
 pub use overview::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
 pub use publisher::Reloaded;
-pub use store::{Entry, Numbered, Store, StoreError, TokenRecord};
+pub use store::{Entry, Numbered, Removal, Spare, Store, StoreError, TokenRecord};
 pub use timestamp::Timestamp;

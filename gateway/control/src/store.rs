@@ -35,7 +35,7 @@ pub use error::StoreError;
 pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
-pub use tokens::TokenRecord;
+pub use tokens::{Removal, Spare, TokenRecord};
 pub(crate) use versions::{VersionRecord, VersionSource, Versions};
 
 use crate::events::Events;

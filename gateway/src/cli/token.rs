@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use gatewright_control::{NewToken, Role, Store, TokenRecord, create_token, revoke_token};
+use gatewright_control::{
+    NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token, revoke_token,
+};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -29,6 +31,10 @@ const COLUMNS: [Column; 5] = [
 A token is shown once, when it is made; the gateway keeps its hash. From the
 first one on, everybody needs one: in the environment variable GATEWRIGHT_TOKEN
 for these commands, as `Authorization: Bearer TOKEN` for everything else.
+
+The first one has the role deploy, and the last one of that role cannot be
+revoked but with --data. Where no token is left, nobody needs one again on a
+loopback address.
 
 With --data, the data folder of a gateway that does not run is changed: this is
 how a gateway gets its first token before it listens on an address that other
@@ -124,7 +130,11 @@ fn create(api: &ApiOptions, store: Option<&Store>, wanted: NewToken) -> anyhow::
         }
         return api.ask(Call::new(Method::POST, "/api/tokens").with(body));
     };
-    let (record, token) = create_token(store, wanted, WHO, None)?;
+    let made = create_token(store, wanted, WHO, None);
+    let (record, token) = made.map_err(|error| match error {
+        TokenError::Store(error) => error.into(),
+        error => usage(error),
+    })?;
     let mut made = shown(&record);
     made["token"] = json!(token);
     Ok(made)
@@ -135,10 +145,11 @@ fn revoke(api: &ApiOptions, store: Option<&Store>, id: &str) -> anyhow::Result<V
         let path = format!("/api/tokens/{}", escaped(id));
         return api.ask(Call::new(Method::DELETE, path));
     };
-    let was_there = revoke_token(store, id, WHO, None).context("cannot revoke it")?;
-    match was_there {
-        true => Ok(json!({ "id": id, "revoked": true })),
-        false => Err(anyhow!("there is no token {id}")),
+    // Whoever has the folder may do what nobody may through the API.
+    let removal = revoke_token(store, id, Spare::None, WHO, None).context("cannot revoke it")?;
+    match removal {
+        Removal::Done => Ok(json!({ "id": id, "revoked": true })),
+        Removal::NotThere | Removal::Spared => Err(anyhow!("there is no token {id}")),
     }
 }
 

@@ -19,7 +19,7 @@ async fn token(gateway: &Gateway, role: &str, with: Option<&str>) -> String {
         Some(token) => call.token(token),
         None => call,
     };
-    let wanted = json!({ "name": format!("of {role}"), "role": role });
+    let wanted = json!({ "name": format!("of-{role}"), "role": role });
     let answer = call.json(&wanted).send().await;
     assert_eq!(answer.status(), 201, "{answer:?}");
     let token = &answer.json()["data"]["token"];
@@ -70,7 +70,7 @@ async fn a_role_may_do_what_it_is_for_and_no_more() {
         assert!(!gateway.log().contains(token.as_str()));
     }
     let audit = gateway.call("GET", "/api/audit").token(&read).send().await;
-    assert_eq!(audit.json()["data"][0]["who"], "of operate");
+    assert_eq!(audit.json()["data"][0]["who"], "of-operate");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn revoked_and_expired_tokens_open_nothing_even_after_a_restart() {
     let listed = listed.json();
     let id = listed["data"].as_array().expect("tokens").iter();
     let id = id
-        .filter(|one| one["name"] == "of read")
+        .filter(|one| one["name"] == "of-read")
         .map(|one| &one["id"]);
     let id = id
         .map(|id| id.as_str().expect("an id"))
@@ -257,4 +257,22 @@ async fn a_listener_that_others_reach_needs_a_token_before_it_starts() {
     assert_eq!(call.refused(401).await["code"], "unauthorized");
     let call = gateway.call("GET", "/api/servers").token(token);
     assert_eq!(call.send().await.status(), 200);
+}
+
+#[tokio::test]
+async fn the_first_token_makes_others_and_the_last_of_its_role_stays() {
+    let (gateway, _server) = gateway().await;
+    let make = |role: &str| json!({ "name": "first", "role": role });
+    let call = gateway.call("POST", "/api/tokens").json(&make("read"));
+    assert_eq!(call.refused(409).await["code"], "conflict");
+    // Nobody is locked out by it.
+    assert_eq!(gateway.admin("/api/servers").await.status(), 200);
+    let deploy = token(&gateway, "deploy", None).await;
+    let list = gateway.call("GET", "/api/tokens").token(&deploy);
+    let id = list.send().await.json()["data"][0]["id"].take();
+    let path = format!("/api/tokens/{}", id.as_str().expect("an id"));
+    let revoke = gateway.call("DELETE", &path).token(&deploy);
+    assert_eq!(revoke.refused(409).await["code"], "conflict");
+    let open = gateway.call("GET", "/api/servers");
+    assert_eq!(open.refused(401).await["code"], "unauthorized");
 }

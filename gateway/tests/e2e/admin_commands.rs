@@ -98,10 +98,14 @@ async fn tokens_are_made_listed_and_revoked_in_the_folder_and_by_the_gateway() {
     let in_use = ends(&gateway, 2, &["token", "list", "--data", "data"]).await;
     assert!(in_use.contains("in use by another gateway"), "{in_use}");
     gateway.kill();
-    let create = [
-        "token", "create", "--role", "read", "--name", "ours", "--data", "data",
-    ];
-    let token = ends(&gateway, 0, &create).await;
+    let create = |role: &'static str| {
+        [
+            "token", "create", "--role", role, "--name", "ours", "--data", "data",
+        ]
+    };
+    let refused = ends(&gateway, 2, &create("read")).await;
+    assert!(refused.contains("no token of the role deploy"), "{refused}");
+    let token = ends(&gateway, 0, &create("deploy")).await;
     assert!(token.starts_with("gw_"), "{token}");
     gateway.restart().await;
     let call = gateway.call("GET", "/api/servers").token(token.trim());

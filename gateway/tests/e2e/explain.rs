@@ -14,7 +14,7 @@ async fn ask(gateway: &Gateway, token: &str, path: &str) -> Message {
 
 /// A token of the lowest role.
 async fn token(gateway: &Gateway) -> String {
-    let wanted = json!({ "name": "reader", "role": "read" });
+    let wanted = json!({ "name": "deployer", "role": "deploy" });
     let made = gateway.change("POST", "/api/tokens", wanted).await;
     made["token"].as_str().expect("a token").to_owned()
 }

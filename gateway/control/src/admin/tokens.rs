@@ -15,14 +15,11 @@ use utoipa_axum::routes;
 use super::asked::Named;
 use super::body::Body;
 use super::envelope::{Failure, Success, Unkept, success};
-use crate::access::{NewToken, Role, Who, create_token, revoke_token};
+use crate::access::{NewToken, Role, TokenError, Who, create_token, revoke_token};
 use crate::change::Refusal;
 use crate::control::Control;
-use crate::store::{StoreError, TokenRecord};
+use crate::store::{Removal, Spare, TokenRecord};
 use crate::timestamp::Timestamp;
-
-/// The most characters of a token's name.
-const MOST_NAME: usize = 100;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
@@ -73,8 +70,13 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewToken)]
 struct Wanted {
-    /// What it is for.
-    #[schema(min_length = 1, max_length = 100, example = "prometheus")]
+    /// What it is for; the audit log calls whoever shows it so.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[A-Za-z0-9._-]+$",
+        example = "prometheus"
+    )]
     name: String,
     role: Role,
     /// In seconds; none: until it is revoked.
@@ -92,11 +94,14 @@ struct Made {
 }
 
 /// Make a token.
+///
+/// The first one has the role `deploy`: whoever has it makes the others.
 #[utoipa::path(
     post, path = "/api/tokens", operation_id = "createToken", tag = "tokens",
     request_body = Wanted,
     responses(
         (status = CREATED, description = "The token, this once", body = Success<Made>),
+        (status = CONFLICT, description = "There is no token of the role `deploy` yet", body = Failure),
         Body<Wanted>, Unkept,
     )
 )]
@@ -105,10 +110,6 @@ async fn create(
     Extension(who): Extension<Who>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
-    if wanted.name.is_empty() || wanted.name.chars().count() > MOST_NAME {
-        let message = format!("write 1 to {MOST_NAME} characters");
-        return Err(Refusal::field("name", message));
-    }
     let new = NewToken {
         name: wanted.name,
         role: wanted.role,
@@ -134,12 +135,15 @@ struct Revoked {
 }
 
 /// Revoke a token.
+///
+/// The last one of the role `deploy` stays until there is another.
 #[utoipa::path(
     delete, path = "/api/tokens/{id}", operation_id = "revokeToken", tag = "tokens",
     params(("id" = String, Path, description = "The token's id")),
     responses(
         (status = OK, description = "It counts no more", body = Success<Revoked>),
         (status = NOT_FOUND, description = "There is none", body = Failure),
+        (status = CONFLICT, description = "It is the last one of the role `deploy`", body = Failure),
         Named, Unkept,
     )
 )]
@@ -149,14 +153,22 @@ async fn revoke(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     let wanted = id.clone();
-    let was_there = in_store(&control, move |control| {
+    let removal = in_store(&control, move |control| {
         let from = Some(who.from.to_string());
-        revoke_token(&control.store, &wanted, &who.name, from)
+        let spare = Spare::LastDeployer;
+        let removal = revoke_token(&control.store, &wanted, spare, &who.name, from);
+        Ok(removal?)
     })
     .await?;
-    match was_there {
-        true => Ok(success(Revoked { id, revoked: true }).into_response()),
-        false => Err(Refusal::NotFound(format!("there is no token {id}"))),
+    match removal {
+        Removal::Done => Ok(success(Revoked { id, revoked: true }).into_response()),
+        Removal::NotThere => Err(Refusal::NotFound(format!("there is no token {id}"))),
+        Removal::Spared => Err(Refusal::Conflict(
+            "it is the last token of the role deploy, without which nobody could make or revoke \
+             one; make another first, or revoke it in the data folder of the stopped gateway \
+             (gatewright token revoke --data)"
+                .to_owned(),
+        )),
     }
 }
 
@@ -164,7 +176,7 @@ async fn revoke(
 /// the store has. It is finished whether or not anybody waits for the answer.
 async fn in_store<T: Send + 'static>(
     control: &Arc<Control>,
-    work: impl FnOnce(&Control) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&Control) -> Result<T, TokenError> + Send + 'static,
 ) -> Result<T, Refusal> {
     let control = Arc::clone(control);
     let working = tokio::task::spawn_blocking(move || {
@@ -172,6 +184,10 @@ async fn in_store<T: Send + 'static>(
         control.access.reload(&control.store)?;
         Ok(done)
     });
-    let done: Result<T, StoreError> = working.await.map_err(|_| Refusal::Stopping)?;
-    Ok(done?)
+    let done: Result<T, TokenError> = working.await.map_err(|_| Refusal::Stopping)?;
+    done.map_err(|error| match error {
+        TokenError::Name => Refusal::field("name", error.to_string()),
+        TokenError::NoDeployer => Refusal::Conflict(error.to_string()),
+        TokenError::Store(error) => error.into(),
+    })
 }

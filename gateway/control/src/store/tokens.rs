@@ -46,28 +46,84 @@ impl Store {
         records.iter().map(|record| self.parse(record)).collect()
     }
 
-    /// Keep a token.
-    pub(crate) fn add_token(&self, token: &TokenRecord, entry: &Entry) -> Result<(), StoreError> {
+    /// Keep a token, unless nobody could make or revoke tokens then: says
+    /// whether it is kept.
+    pub(crate) fn add_token(&self, token: &TokenRecord, entry: &Entry) -> Result<bool, StoreError> {
         let sequence = self.write(|writing| {
             let mut table = writing.open_table(TOKENS)?;
+            if token.role != Role::Deploy && !has_deployer(&table, &token.id)? {
+                return Ok(None);
+            }
             table.insert(&*token.id, &*json(token)?)?;
-            audit::add(writing, entry)
-        })?;
-        self.tell(sequence, entry.clone());
-        Ok(())
-    }
-
-    /// Forget a token; says whether there was one of this id.
-    pub(crate) fn remove_token(&self, id: &str, entry: &Entry) -> Result<bool, StoreError> {
-        let sequence = self.write(|writing| {
-            let mut table = writing.open_table(TOKENS)?;
-            let was_there = table.remove(id)?.is_some();
-            let entry = was_there.then(|| audit::add(writing, entry));
-            entry.transpose()
+            audit::add(writing, entry).map(Some)
         })?;
         if let Some(sequence) = sequence {
             self.tell(sequence, entry.clone());
         }
         Ok(sequence.is_some())
     }
+
+    /// Forget a token.
+    pub(crate) fn remove_token(
+        &self,
+        id: &str,
+        spare: Spare,
+        entry: &Entry,
+    ) -> Result<Removal, StoreError> {
+        let (removal, sequence) = self.write(|writing| {
+            let mut table = writing.open_table(TOKENS)?;
+            if spare == Spare::LastDeployer
+                && table.get(id)?.is_some()
+                && !has_deployer(&table, id)?
+            {
+                return Ok((Removal::Spared, None));
+            }
+            match table.remove(id)?.is_some() {
+                true => Ok((Removal::Done, Some(audit::add(writing, entry)?))),
+                false => Ok((Removal::NotThere, None)),
+            }
+        })?;
+        if let Some(sequence) = sequence {
+            self.tell(sequence, entry.clone());
+        }
+        Ok(removal)
+    }
+}
+
+/// Which token is not to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spare {
+    /// Any may be.
+    None,
+    /// Not one without which nobody could make or revoke tokens.
+    LastDeployer,
+}
+
+/// What became of a token that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It counts no more.
+    Done,
+    /// There was none of this id.
+    NotThere,
+    /// It was to be spared.
+    Spared,
+}
+
+/// Whether a token other than this one has the role `deploy` now.
+fn has_deployer(
+    tokens: &impl ReadableTable<&'static str, &'static str>,
+    than: &str,
+) -> Result<bool, redb::Error> {
+    let now = Timestamp::now();
+    for token in tokens.iter()? {
+        let (id, token) = token?;
+        let token = serde_json::from_str(token.value());
+        let token: TokenRecord =
+            token.map_err(|error| redb::Error::Corrupted(error.to_string()))?;
+        if id.value() != than && token.role == Role::Deploy && token.is_valid(now) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
