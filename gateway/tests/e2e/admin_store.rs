@@ -80,6 +80,9 @@ async fn the_log_says_who_did_what() {
     assert_eq!(told("generation"), [4, 3, 2]);
     assert_eq!(told("sequence"), [3, 2, 1]);
     assert_eq!(told("target")[1], "pools.web.servers.\"127.0.0.1:1\"");
+    // The gateway's log has each too.
+    let line = "author=\"anonymous\" from=\"127.0.0.1\" action=\"server.remove\"";
+    gateway.says(line).await;
     let newest = gateway.api("/api/audit?limit=1").await;
     assert_eq!(newest.as_array().expect("entries").len(), 1);
 }

@@ -163,6 +163,11 @@ fn the_oldest_entries_of_the_audit_log_go_first_each_of_its_kind() {
     let store = Store::in_memory().unwrap();
     store
         .write(|writing| {
+            let token = Entry {
+                action: "token.create".to_owned(),
+                ..entry("mine")
+            };
+            audit::add(writing, &token)?;
             for number in 0..10_002 {
                 audit::add(writing, &entry(&number.to_string()))?;
             }
@@ -170,8 +175,13 @@ fn the_oldest_entries_of_the_audit_log_go_first_each_of_its_kind() {
         })
         .unwrap();
     let audit = store.audit(usize::MAX).unwrap();
-    assert_eq!(audit.len(), 10_000);
+    assert_eq!(audit.len(), 10_001);
+    assert_eq!(audit[0].sequence, 10_003);
     assert_eq!(audit[9_999].entry.target, "2");
+    // Who may do less does not push out what takes more.
+    assert_eq!(audit[10_000].entry.target, "mine");
+    let newest = store.audit(1).unwrap();
+    assert_eq!(newest[0].entry.target, "10001");
 }
 
 #[test]
