@@ -443,3 +443,14 @@ async fn a_plugin_s_log_and_figures_are_shown() {
     assert_eq!(active["faults"]["trapped"], 3);
     assert_eq!(active["fallbacks"], 3);
 }
+    assert_eq!(upload(deploy).send().await.status(), 201);
+    // Nor may it come into force by another name of the same.
+    let wanted = json!({ "algorithm": "mine" });
+    for path in ["/api/algorithm", "/api/config"] {
+        let put = |token: &str| gateway.call("PUT", path).token(token).json(&wanted);
+        assert_eq!(put(operate).refused(403).await["code"], "forbidden");
+        let other = json!({ "algorithm": "ip_hash" });
+        let call = gateway.call("PUT", path).token(operate).json(&other);
+        assert_eq!(call.send().await.status(), 200, "{path}");
+        assert_eq!(put(deploy).send().await.status(), 200, "{path}");
+    }

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatewright_model::config::{Config, DEFAULT_BALANCERS, Key};
+use gatewright_model::id::PluginName;
 use gatewright_model::role::Role;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,11 +19,14 @@ use utoipa_axum::routes;
 use super::asked::{Asked, InPool};
 use super::body::Body;
 use super::envelope::{Failure, Success};
-use super::fields::{Settings, algorithm_name, pool_of, shown_pool};
+use super::fields::{Settings, algorithm_name, plugin_named, pool_of, shown_pool};
+use super::login;
+use super::plugins::declared_by;
 use super::precondition::{Expected, Outcome, outcome, tagged};
-use crate::access::Who;
+use crate::access::{self, Who};
 use crate::change::{Change, Refusal};
 use crate::control::Control;
+use crate::store::VersionSource;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
@@ -134,6 +138,8 @@ struct Wanted {
 }
 
 /// Change a pool's algorithm.
+///
+/// One that was uploaded as a plugin of its own takes the role `deploy`.
 #[utoipa::path(
     put, path = "/api/algorithm", operation_id = "changeAlgorithm", tag = "algorithms",
     params(Expected),
@@ -149,6 +155,9 @@ async fn put(
     expected: Expected,
     Body(Wanted { algorithm, pool }): Body<Wanted>,
 ) -> Result<Response, Refusal> {
+    if let Some(refused) = refuse_uploaded(&control, &who, Some(&algorithm)) {
+        return Ok(refused);
+    }
     let name = pool.clone();
     let asked = Arc::clone(&control);
     let make = move |config: &Config| {
@@ -167,4 +176,22 @@ async fn put(
     let snapshot = control.publisher.snapshot();
     let answer = Answer::of(&snapshot.config, pool.as_deref())?;
     Ok(outcome(&control, changed, StatusCode::OK, answer))
+}
+
+/// Refuse an algorithm that only who deploys may bring into force: code that came
+/// in through the API. None where there is nothing to refuse.
+pub(super) fn refuse_uploaded(
+    control: &Control,
+    who: &Who,
+    algorithm: Option<&str>,
+) -> Option<Response> {
+    let needed = access::Role::Deploy;
+    if who.role >= needed {
+        return None;
+    }
+    let config = &control.publisher.snapshot().config;
+    // What nobody has declared is told in its place.
+    let plugin = plugin_named(config, algorithm?).ok()?;
+    let declared_by = declared_by(control, config, &PluginName::from(plugin.as_str()));
+    (declared_by == VersionSource::Upload).then(|| login::forbidden(who, needed))
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::algorithm::refuse_uploaded;
 use super::asked::{Asked, InPool};
 use super::body::Body;
 use super::envelope::{Failure, Success};
@@ -256,6 +257,10 @@ async fn put(
     expected: Expected,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
+    let refused = refuse_uploaded(&control, &who, wanted.algorithm.as_deref());
+    if let Some(refused) = refused {
+        return Ok(refused);
+    }
     let pool = wanted.pool.clone();
     let asked = Arc::clone(&control);
     let make = move |config: &Config| wanted.change(config, &asked.desired());

@@ -122,7 +122,8 @@ pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
         .then_some(token.trim())
 }
 
-fn forbidden(who: &Who, needed: Role) -> Response {
+/// That who asks may not, for want of a role.
+pub(super) fn forbidden(who: &Who, needed: Role) -> Response {
     let message = format!("this takes the role {needed}; your token has {}", who.role);
     failure(StatusCode::FORBIDDEN, "forbidden", message)
 }

@@ -20,8 +20,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use self::shown::own_version;
 use self::shown::{Plugin, VersionShown};
+pub(super) use self::shown::{declared_by, own_version};
 use super::asked::{Named, NamedWithin};
 use super::envelope::{Failure, Success, Unkept, success};
 use super::precondition::tagged;

@@ -54,7 +54,11 @@ impl Plugin {
 
 /// Who declares a plugin; for one that nobody does any more, where its versions
 /// came from.
-pub(super) fn declared_by(control: &Control, config: &Config, name: &PluginName) -> VersionSource {
+pub(in crate::admin) fn declared_by(
+    control: &Control,
+    config: &Config,
+    name: &PluginName,
+) -> VersionSource {
     let desired = control.desired();
     if desired.overlay.adds(&key(name)) {
         return VersionSource::Upload;
