@@ -74,6 +74,20 @@ impl Host {
         source: &PluginSource,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Component, Refusal> {
+        let taken = self.try_and_keep(plugin, component, source, snapshot);
+        if taken.is_err() {
+            self.library.refuse(plugin, component);
+        }
+        taken
+    }
+
+    fn try_and_keep(
+        &self,
+        plugin: &PluginName,
+        component: &[u8],
+        source: &PluginSource,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Component, Refusal> {
         let began = Instant::now();
         let version = self.library.version_of(component)?;
         let roles = roles(&version);

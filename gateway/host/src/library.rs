@@ -123,6 +123,7 @@ impl Library {
 
     /// Keep a component no more.
     pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
+        self.cache.forget(digest);
         self.shelf.forget(digest)
     }
 
@@ -136,6 +137,15 @@ impl Library {
         known.get(&digest).and_then(Weak::upgrade)
     }
 
+    /// Keep no code of a component that was refused, unless it is kept itself.
+    pub(crate) fn refuse(&self, plugin: &PluginName, component: &[u8]) {
+        let digest = Digest(Sha256::digest(component).into());
+        let is_kept = self.shelf.load(digest).is_ok() || is_default(plugin, digest);
+        if !is_kept && self.known(digest).is_none() {
+            self.cache.forget(digest);
+        }
+    }
+
     /// The version of a component, compiled unless that was done before.
     pub(crate) fn version_of(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
         admission::is_component(bytes)?;
@@ -143,15 +153,18 @@ impl Library {
         if let Some(version) = self.known(digest) {
             return Ok(version);
         }
-        let loaded = match self.cache.load(&self.engine, digest) {
-            Some(loaded) => loaded,
+        let version = match self.cache.load(&self.engine, digest) {
+            Some(loaded) => Version::new(digest, &loaded, &self.linkers)?,
             None => {
                 let code = self.compiling.compile(&self.engine, bytes)?;
+                let loaded = code::load(&self.engine, &code)?;
+                let version = Version::new(digest, &loaded, &self.linkers)?;
+                // Of what cannot be a plugin nothing is kept.
                 self.cache.keep(digest, &code);
-                code::load(&self.engine, &code)?
+                version
             }
         };
-        let version = Arc::new(Version::new(digest, &loaded, &self.linkers)?);
+        let version = Arc::new(version);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, version| version.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&version));

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -222,6 +223,33 @@ async fn a_component_that_no_compiler_can_take_is_refused_while_traffic_goes_on(
     gateway.upload("mine", Guest::always(0, 1)).await;
 }
 
+/// Whether the code of a component is kept. Gateways of other tests keep theirs
+/// in the same folder.
+fn is_compiled(gateway: &Gateway, component: &[u8]) -> bool {
+    let digest = Sha256::digest(component);
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = std::fs::read_dir(gateway.path("data/cache")).expect("it is there");
+    let mut names = folder.map(|file| file.expect("a file").file_name());
+    names.any(|name| name.to_string_lossy().starts_with(&digest))
+}
+
+#[tokio::test]
+async fn what_is_refused_or_deleted_leaves_no_code_behind() {
+    let (gateway, _a) = gateway().await;
+    // Components that no other test has.
+    let trap = Guest::balancer("(drop (i32.const 4711)) (unreachable)").build();
+    let answer = post(&gateway, "name=mine", trap.clone()).await;
+    assert_eq!(answer.status(), 422, "{}", answer.text());
+    assert!(!is_compiled(&gateway, &trap));
+    let good = Guest::always(0, 4711);
+    gateway.upload("mine", good.clone()).await;
+    assert!(is_compiled(&gateway, &good));
+    gateway
+        .change("DELETE", "/api/plugins/mine", Value::Null)
+        .await;
+    assert!(!is_compiled(&gateway, &good));
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_an_upload_and_leaves_nothing_of_it() {
     let (gateway, _a) = gateway().await;
@@ -407,6 +435,17 @@ async fn who_only_operates_may_look_and_not_deploy() {
         call.component(Guest::always(0, 1))
     };
     assert_eq!(upload(operate).refused(403).await["code"], "forbidden");
+    assert_eq!(upload(deploy).send().await.status(), 201);
+    // Nor may it come into force by another name of the same.
+    let wanted = json!({ "algorithm": "mine" });
+    for path in ["/api/algorithm", "/api/config"] {
+        let put = |token: &str| gateway.call("PUT", path).token(token).json(&wanted);
+        assert_eq!(put(operate).refused(403).await["code"], "forbidden");
+        let other = json!({ "algorithm": "ip_hash" });
+        let call = gateway.call("PUT", path).token(operate).json(&other);
+        assert_eq!(call.send().await.status(), 200, "{path}");
+        assert_eq!(put(deploy).send().await.status(), 200, "{path}");
+    }
     let bind = gateway
         .call("PUT", "/api/bindings/web/balancer")
         .token(operate);
@@ -443,14 +482,3 @@ async fn a_plugin_s_log_and_figures_are_shown() {
     assert_eq!(active["faults"]["trapped"], 3);
     assert_eq!(active["fallbacks"], 3);
 }
-    assert_eq!(upload(deploy).send().await.status(), 201);
-    // Nor may it come into force by another name of the same.
-    let wanted = json!({ "algorithm": "mine" });
-    for path in ["/api/algorithm", "/api/config"] {
-        let put = |token: &str| gateway.call("PUT", path).token(token).json(&wanted);
-        assert_eq!(put(operate).refused(403).await["code"], "forbidden");
-        let other = json!({ "algorithm": "ip_hash" });
-        let call = gateway.call("PUT", path).token(operate).json(&other);
-        assert_eq!(call.send().await.status(), 200, "{path}");
-        assert_eq!(put(deploy).send().await.status(), 200, "{path}");
-    }
