@@ -1,5 +1,6 @@
-//! Compiling components: in a child process of limited means, one at a time,
-//! because a stranger's component can make a compiler work for minutes.
+//! Compiling components: in a child process of limited means, one at a time of
+//! those that are uploaded and one of those that a change needs, because a
+//! stranger's component can make a compiler work for minutes.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -97,28 +98,45 @@ pub fn lower_limits() -> io::Result<()> {
     Ok(())
 }
 
-/// A compiler that takes one component at a time.
+/// Whom a component is compiled for. Nobody who changes something waits for what
+/// somebody else uploads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Queue {
+    /// A change, which holds the changes behind it up.
+    Changes,
+    /// An upload.
+    Uploads,
+}
+
+/// A compiler that takes one component of each queue at a time.
 #[derive(Debug)]
 pub(crate) struct Compiling {
     compiler: Compiler,
-    turn: Mutex<()>,
+    changes: Mutex<()>,
+    uploads: Mutex<()>,
 }
 
 impl Compiling {
     pub(crate) fn new(compiler: Compiler) -> Self {
         Self {
             compiler,
-            turn: Mutex::default(),
+            changes: Mutex::default(),
+            uploads: Mutex::default(),
         }
     }
 
-    /// Compile a component, when those before it are done.
+    /// Compile a component, when those before it in its queue are done.
     pub(crate) fn compile(
         &self,
         engine: &Engine,
         component: &[u8],
     ) -> Result<Vec<u8>, CompileError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = match queue {
+            Queue::Changes => &self.changes,
+            Queue::Uploads => &self.uploads,
+        };
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        queue: Queue,
         match &self.compiler {
             Compiler::Child { program } => in_child(program, component),
             Compiler::InProcess => {

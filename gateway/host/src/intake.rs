@@ -89,7 +89,7 @@ impl Host {
         snapshot: &Arc<Snapshot>,
     ) -> Result<Component, Refusal> {
         let began = Instant::now();
-        let version = self.library.version_of(component)?;
+        let version = self.library.version_brought(component)?;
         let roles = roles(&version);
         if roles.is_empty() {
             return Err(Refusal::without_role(&version.exports()));

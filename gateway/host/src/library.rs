@@ -14,7 +14,7 @@ use crate::admission::{self, COMPONENT_BYTES, Refusal};
 use crate::binding::{Binding, Place};
 use crate::cache::Cache;
 use crate::code;
-use crate::compile::Compiling;
+use crate::compile::{Compiling, Queue};
 use crate::defaults::defaults;
 use crate::imports::Linkers;
 use crate::shelf::Shelf;
@@ -146,8 +146,17 @@ impl Library {
         }
     }
 
+    /// The version of a component that somebody brings.
+    pub(crate) fn version_brought(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
+        self.compiled(bytes, Queue::Uploads)
+    }
+
     /// The version of a component, compiled unless that was done before.
-    pub(crate) fn version_of(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
+    fn version_of(&self, bytes: &[u8]) -> Result<Arc<Version>, Refusal> {
+        self.compiled(bytes, Queue::Changes)
+    }
+
+    fn compiled(&self, bytes: &[u8], queue: Queue) -> Result<Arc<Version>, Refusal> {
         admission::is_component(bytes)?;
         let digest = Digest(Sha256::digest(bytes).into());
         if let Some(version) = self.known(digest) {
@@ -156,7 +165,7 @@ impl Library {
         let version = match self.cache.load(&self.engine, digest) {
             Some(loaded) => Version::new(digest, &loaded, &self.linkers)?,
             None => {
-                let code = self.compiling.compile(&self.engine, bytes)?;
+                let code = self.compiling.compile(&self.engine, bytes, queue)?;
                 let loaded = code::load(&self.engine, &code)?;
                 let version = Version::new(digest, &loaded, &self.linkers)?;
                 // Of what cannot be a plugin nothing is kept.

@@ -250,6 +250,40 @@ async fn what_is_refused_or_deleted_leaves_no_code_behind() {
     assert!(!is_compiled(&gateway, &good));
 }
 
+/// Begin an upload that is compiled for long, and wait until it is.
+async fn begin_long_upload(gateway: &Gateway) -> Wire {
+    let component = Guest::too_laborious().build();
+    let stream = TcpStream::connect(gateway.admin_address()).await;
+    let mut wire = Wire::new(stream.expect("it accepts"));
+    wire.send(head(gateway, component.len())).await;
+    wire.send(component).await;
+    eventually("it is compiled", async || is_compiling(gateway).await).await;
+    wire
+}
+
+async fn is_compiling(gateway: &Gateway) -> bool {
+    let plugins = gateway.api("/api/plugins").await;
+    plugins["uploads"][0]["state"] == "compiling"
+}
+
+#[tokio::test]
+async fn a_change_does_not_wait_for_what_somebody_uploads() {
+    let a = Upstream::named("a").await;
+    let pool = Pool::of(&[&a]).with("balancer", "\"mine\"");
+    let builder = Builder::new().plugin("mine", Guest::always(0, 1));
+    let gateway = builder.pool(pool).start().await;
+    let version = async || gateway.api("/api/bindings/web/balancer").await["version"].take();
+    let before = version().await;
+    let _upload = begin_long_upload(&gateway).await;
+    // It has to be compiled, too.
+    gateway.put("mine.wasm", Guest::always(0, 2));
+    eventually("another version decides", async || {
+        version().await != before
+    })
+    .await;
+    assert!(is_compiling(&gateway).await);
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_an_upload_and_leaves_nothing_of_it() {
     let (gateway, _a) = gateway().await;
