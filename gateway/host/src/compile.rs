@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, nice, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
 use crate::code;
@@ -82,7 +82,8 @@ pub fn compile(component: &[u8], out: impl Write) -> Result<(), CompileError> {
 }
 
 /// Limit this process to what a compilation may take: its niceness, processor
-/// time and address space. For the compile child, before [`compile`].
+/// time and address space, and no more time than the thread lives that waits for
+/// it. For the compile child, before [`compile`].
 ///
 /// # Errors
 ///
@@ -92,6 +93,7 @@ pub fn lower_limits() -> io::Result<()> {
         current: Some(most),
         maximum: Some(most),
     };
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     nice(NICENESS)?;
     setrlimit(Resource::Cpu, limit(CPU_SECONDS))?;
     setrlimit(Resource::As, limit(ADDRESS_SPACE))?;
@@ -130,13 +132,13 @@ impl Compiling {
         &self,
         engine: &Engine,
         component: &[u8],
+        queue: Queue,
     ) -> Result<Vec<u8>, CompileError> {
         let turn = match queue {
             Queue::Changes => &self.changes,
             Queue::Uploads => &self.uploads,
         };
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        queue: Queue,
         match &self.compiler {
             Compiler::Child { program } => in_child(program, component),
             Compiler::InProcess => {
@@ -151,6 +153,8 @@ impl Compiling {
 fn in_child(program: &Path, component: &[u8]) -> Result<Vec<u8>, CompileError> {
     let mut child = Command::new(program)
         .arg("compile")
+        // It needs none of it, and what is compiled is a stranger's.
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -244,6 +248,12 @@ mod tests {
         // More than a pipe holds, both ways.
         let component = vec![42; 1 << 20];
         assert_eq!(in_child(&program, &component).unwrap(), component);
+    }
+
+    #[test]
+    fn a_child_is_told_nothing_of_the_environment() {
+        let (_folder, program) = child("cat > /dev/null; tr '\\0' '\\n' < /proc/$$/environ");
+        assert_eq!(in_child(&program, b"").unwrap(), b"");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Builder, Gateway, Guest, Load, Message, Pool, Upstream, Wire, eventually, misdeeds,
+    Builder, Gateway, Guest, Load, Message, Pool, Upstream, Wire, eventually, misdeeds, runs,
 };
 
 async fn gateway() -> (Gateway, Upstream) {
@@ -282,6 +282,22 @@ async fn a_change_does_not_wait_for_what_somebody_uploads() {
     })
     .await;
     assert!(is_compiling(&gateway).await);
+}
+
+#[tokio::test]
+async fn the_compiler_ends_with_the_gateway() {
+    let (gateway, _a) = gateway().await;
+    let _upload = begin_long_upload(&gateway).await;
+    eventually("there is a compiler", async || {
+        !gateway.children().is_empty()
+    })
+    .await;
+    let compilers = gateway.children();
+    gateway.kill();
+    eventually("it has ended", async || {
+        compilers.iter().all(|compiler| !runs(*compiler))
+    })
+    .await;
 }
 
 #[tokio::test]

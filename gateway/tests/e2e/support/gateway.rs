@@ -275,6 +275,19 @@ impl Gateway {
         [(); 2].map(|()| words.next().expect("a limit"))
     }
 
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.id()));
+        let threads = threads.expect("it runs").filter_map(Result::ok);
+        let children = threads.map(|thread| {
+            // A thread may have ended since.
+            std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+        });
+        let children: Vec<_> = children.collect();
+        let children = children.iter().flat_map(|list| list.split_whitespace());
+        children.filter_map(|id| id.parse().ok()).collect()
+    }
+
     fn id(&self) -> u32 {
         self.child.lock().expect("no panic").id()
     }

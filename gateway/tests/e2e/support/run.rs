@@ -92,6 +92,14 @@ pub(crate) fn limit_files(process: u32, bytes: u64) {
     assert_eq!(set, 0, "the limit cannot be set");
 }
 
+/// Whether a process runs; one that has ended and is not waited for does not.
+pub(crate) fn runs(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    let status = status.unwrap_or_default();
+    let state = status.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
+}
+
 /// Run the binary until it ends by itself: its exit code and what it wrote.
 pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
     let (mut child, log) = spawn(arguments, folder);
