@@ -4,6 +4,7 @@ mod bench;
 mod bindings;
 mod cargo;
 mod dashboard;
+mod examples;
 mod follow;
 mod fuzz;
 mod plugins;
@@ -39,6 +40,8 @@ enum Task {
     Verify(verify::Arguments),
     /// Check the files and the walls between the crates
     Tidy,
+    /// Build the example plugins in every language and try them in a gateway
+    Examples(examples::Arguments),
     /// Fuzz every target for some seconds
     Fuzz(fuzz::Arguments),
     /// Ask a running gateway's admin API all that its OpenAPI document knows
@@ -58,6 +61,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test(arguments) => test::run_all(&arguments),
         Task::Verify(arguments) => verify::run_all(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Examples(arguments) => examples::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),
         Task::Dashboard => dashboard::check(),

@@ -14,8 +14,9 @@ use crate::cargo::cannot_run;
 /// How long a program may take to end after it was asked to.
 const END: Duration = Duration::from_secs(5);
 
-/// How long a program may take to be ready.
-const START: Duration = Duration::from_secs(30);
+/// How long a program may take to be ready: a gateway that compiles a big
+/// component on a busy machine takes most of a minute.
+const START: Duration = Duration::from_secs(120);
 
 /// How often readiness and end are looked for.
 const LOOK: Duration = Duration::from_millis(20);

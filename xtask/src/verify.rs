@@ -1,10 +1,11 @@
 //! `cargo xtask verify`: the tests, and what takes too long for every change:
-//! long fuzzing, the benchmarks, the licences and sources of all dependencies.
+//! long fuzzing, the examples in every language, the benchmarks, the licences
+//! and sources of all dependencies.
 
 use anyhow::Result;
 
 use crate::steps::Steps;
-use crate::{bench, test, tools};
+use crate::{bench, examples, test, tools};
 
 /// Ten minutes for each fuzz target.
 const FUZZ_SECONDS: u32 = 600;
@@ -36,6 +37,7 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
         test::dependencies()
     })?;
     steps.step("killed 200 times", test::kills)?;
+    steps.step("examples", examples::all)?;
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;

@@ -11,15 +11,15 @@ use anyhow::{Context, Result};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A response, read to its end.
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: u16,
     head: String,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Response {
     /// The first value of a header, whose name is not case sensitive.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -32,7 +32,7 @@ impl Response {
 /// # Errors
 ///
 /// When nobody answers in time, or not in HTTP.
-pub(super) fn get(port: u16, path: &str) -> Result<Response> {
+pub(crate) fn get(port: u16, path: &str) -> Result<Response> {
     ask(port, "GET", path, "")
 }
 
@@ -41,7 +41,7 @@ pub(super) fn get(port: u16, path: &str) -> Result<Response> {
 /// # Errors
 ///
 /// As [`get`].
-pub(super) fn ask(port: u16, method: &str, path: &str, json: &str) -> Result<Response> {
+pub(crate) fn ask(port: u16, method: &str, path: &str, json: &str) -> Result<Response> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

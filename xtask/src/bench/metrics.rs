@@ -5,17 +5,17 @@ use anyhow::{Result, bail};
 use super::http;
 
 /// All samples of one scrape.
-pub(super) struct Metrics(String);
+pub(crate) struct Metrics(String);
 
 /// One line of them.
-pub(super) struct Sample<'a> {
+pub(crate) struct Sample<'a> {
     labels: &'a str,
-    pub(super) value: f64,
+    pub(crate) value: f64,
 }
 
 impl Sample<'_> {
     /// A label's value.
-    pub(super) fn label(&self, name: &str) -> Option<&str> {
+    pub(crate) fn label(&self, name: &str) -> Option<&str> {
         self.labels.split(',').find_map(|label| {
             let (key, value) = label.split_once('=')?;
             (key == name).then(|| value.trim_matches('"'))
@@ -29,7 +29,7 @@ impl Metrics {
     /// # Errors
     ///
     /// When it does not answer with metrics.
-    pub(super) fn of(admin_port: u16) -> Result<Self> {
+    pub(crate) fn of(admin_port: u16) -> Result<Self> {
         let answer = http::get(admin_port, "/metrics")?;
         if answer.status != 200 {
             bail!("/metrics answered with status {}", answer.status);
@@ -38,7 +38,7 @@ impl Metrics {
     }
 
     /// Every sample of a family.
-    pub(super) fn all<'a>(&'a self, family: &'a str) -> impl Iterator<Item = Sample<'a>> {
+    pub(crate) fn all<'a>(&'a self, family: &'a str) -> impl Iterator<Item = Sample<'a>> {
         self.0.lines().filter_map(move |line| {
             let rest = line.strip_prefix(family)?;
             let (labels, value) = match rest.strip_prefix('{') {

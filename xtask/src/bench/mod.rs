@@ -8,11 +8,11 @@ mod cores;
 mod cpu;
 mod dashboards;
 mod decisions;
-mod figures;
+pub(crate) mod figures;
 mod followers;
-mod http;
-mod metrics;
-mod peer;
+pub(crate) mod http;
+pub(crate) mod metrics;
+pub(crate) mod peer;
 mod peers;
 mod report;
 mod scenario;
@@ -111,7 +111,7 @@ pub(crate) fn dashboards() -> Result<()> {
 
 /// The gateway's program: the one that was named, or a release build of the
 /// sources.
-fn gatewright(named: Option<&Path>) -> Result<PathBuf> {
+pub(crate) fn gatewright(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(path) = named {
         if !path.is_file() {
             bail!("there is no program {}", path.display());

@@ -188,7 +188,7 @@ fn is_root() -> bool {
 
 /// Ports that are free now. All are held until the last is found, so that they
 /// differ.
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let mut held = Vec::new();
     let mut ports = [0; N];
     for port in &mut ports {

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use crate::workspace;
 use manifest::{Entry, Manifest};
 use source::Plugin;
+use toolchain::{TARGET, Toolchain};
 
 /// Where the components and their manifest lie.
 pub(crate) const FOLDER: &str = "plugins/dist";
@@ -58,6 +59,20 @@ pub(crate) fn check_committed() -> Result<()> {
 pub(crate) fn build_into(folder: &Path) -> Result<()> {
     let root = workspace::root();
     write_components(&root, &source::discover(&root)?, folder)
+}
+
+/// Make sure that the compiler at hand has the guests' target.
+///
+/// # Errors
+///
+/// When it has not and it cannot be installed.
+pub(crate) fn need_target() -> Result<()> {
+    match Toolchain::find()? {
+        Toolchain::Installed => Ok(()),
+        Toolchain::Debian => {
+            bail!("run `rustup target add {TARGET}`: cargo has no target for guests")
+        }
+    }
 }
 
 fn write_components(root: &Path, plugins: &[Plugin], folder: &Path) -> Result<()> {
