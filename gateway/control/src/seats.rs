@@ -184,6 +184,9 @@ fn written(binding: &Binding) -> Value {
     if config.as_object().is_some_and(|config| !config.is_empty()) {
         written["config"] = config;
     }
+    if let Some(share) = binding.cpu_share {
+        written["cpu_share"] = json!(share);
+    }
     if let Some(version) = binding.version {
         written["version"] = json!(version);
     }
@@ -203,10 +206,11 @@ pub(crate) fn decide_alike(one: Option<&Binding>, other: Option<&Binding>) -> bo
             plugin,
             config,
             deadline,
+            cpu_share,
             version,
             ..
         } = binding.clone();
-        (plugin, config, deadline, version)
+        (plugin, config, deadline, cpu_share, version)
     };
     one.map(what) == other.map(what)
 }

@@ -12,8 +12,8 @@ use crate::compile::CompileError;
 use crate::contract::{PACKAGE, VERSION, interface};
 use crate::fault::Fault;
 
-/// Bytes of a component. A whole language runtime has 20 MiB.
-pub(crate) const COMPONENT_BYTES: u64 = 64 << 20;
+/// The most bytes of a component. A whole language runtime has 20 MiB.
+pub const COMPONENT_BYTES: u64 = 64 << 20;
 
 /// The imports that need no grant.
 const BASE: [&str; 7] = [

@@ -93,6 +93,8 @@ pub(crate) struct Terms {
     pub(crate) config: Arc<str>,
     /// How long a decision may take.
     pub(crate) deadline: Duration,
+    /// The most of a worker's time that decisions may take, in percent.
+    pub(crate) cpu_share: Option<u8>,
     /// What the plugin may import.
     pub(crate) grants: Vec<Grant>,
     /// Bytes of memory that an instance may have.

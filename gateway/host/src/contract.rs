@@ -35,7 +35,7 @@ pub(crate) use gatewright::plugin as imports;
 pub(crate) const PACKAGE: &str = "gatewright:plugin/";
 
 /// The contract's version, as this gateway speaks it.
-pub(crate) const VERSION: &str = "0.1.0";
+pub const VERSION: &str = "0.1.0";
 
 /// The full name of one of the contract's interfaces.
 pub(crate) fn interface(name: &str) -> String {

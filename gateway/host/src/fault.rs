@@ -21,6 +21,9 @@ pub enum Fault {
     /// The last instance is gone and the next one is being prepared.
     #[error("the plugin is being restarted")]
     Vacant,
+    /// Its decisions have taken their share of the worker's time.
+    #[error("the plugin has used up its share of the time")]
+    Capped,
     /// The version faulted too often in this seat and is asked no more.
     #[error("the plugin is quarantined")]
     Quarantined,

@@ -116,6 +116,11 @@ impl Instance {
         enter(to, Lane::Component, budget).map(drop)
     }
 
+    /// Bytes of linear memory that it has taken.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.store.data().limits.memory_used()
+    }
+
     /// Whether it is asked with the load column.
     pub(crate) fn scans(&self) -> bool {
         matches!(self.functions.calls, Calls::Scanning(_))

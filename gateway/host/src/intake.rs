@@ -174,6 +174,7 @@ impl Host {
             version: version.digest,
             config: Arc::from("{}"),
             deadline: DEADLINE,
+            cpu_share: None,
             grants: source.grants.clone(),
             memory: source.memory,
             pools: pools.collect(),

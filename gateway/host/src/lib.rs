@@ -59,10 +59,11 @@ mod version;
 pub mod view;
 mod window;
 
-pub use admission::Refusal;
+pub use admission::{COMPONENT_BYTES, Refusal};
 pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
 pub use compile::{CompileError, Compiler, compile, lower_limits};
+pub use contract::VERSION as CONTRACT_VERSION;
 pub use defaults::{DefaultPlugin, defaults};
 pub use event::{Happening, HostEvent};
 pub use fault::Fault;

@@ -1,6 +1,7 @@
 //! One worker's instance of one binding: it asks the instance, answers for what
 //! goes wrong, and sees to it that there is an instance again.
 
+mod share;
 mod succession;
 mod upkeep;
 
@@ -31,6 +32,7 @@ const OUTCOMES: usize = 256;
 /// for the others.
 const SAMPLE: u64 = 64 - 1;
 
+use share::Share;
 pub(crate) use succession::OccupantUpdate;
 
 /// One worker's instance of one binding, or its absence.
@@ -48,6 +50,7 @@ pub(crate) struct Occupant {
     observed_ms: u64,
     /// The bits of a decision's number that are 0 when it is timed.
     untimed: u64,
+    share: Share,
 }
 
 impl Occupant {
@@ -55,6 +58,7 @@ impl Occupant {
     pub(crate) fn new(assignment: Assignment, instance: Option<Instance>) -> Self {
         Self {
             budget: Budget::of_decision(assignment.binding.terms.deadline),
+            share: Share::of(assignment.binding.terms.cpu_share),
             binding: assignment.binding,
             worker: assignment.worker,
             snapshot: assignment.snapshot,
@@ -77,6 +81,11 @@ impl Occupant {
     /// Which worker it serves.
     pub(crate) fn worker(&self) -> usize {
         self.worker
+    }
+
+    /// Bytes of linear memory that the instance has taken; none without one.
+    pub(crate) fn memory_used(&self) -> Option<usize> {
+        self.instance.as_ref().map(Instance::memory_used)
     }
 
     /// Ask the clock for each decision, where there are few.
@@ -251,6 +260,10 @@ impl Occupant {
             counters.faulted(Fault::Quarantined);
             return Err(Fault::Quarantined);
         }
+        if self.share.is_used_up(self.binding.shared.ticker.ticker()) {
+            self.counters().faulted(Fault::Capped);
+            return Err(Fault::Capped);
+        }
         self.binding.shared.ticker.begin(self.budget.ticks());
         if self.instance.is_none() {
             self.revive()?;
@@ -263,7 +276,13 @@ impl Occupant {
 
     fn end<T>(&mut self, began: Option<Instant>, answer: Result<T, Failure>) -> Result<T, Fault> {
         if let Some(began) = began {
-            self.counters().took(began.elapsed());
+            let now = Instant::now();
+            let took = now - began;
+            self.counters().took(took);
+            let ticker = self.binding.shared.ticker.ticker();
+            let stands_for = self.untimed as u32 + 1;
+            self.share
+                .take(took.saturating_mul(stands_for), now, ticker);
         }
         answer.map_err(|failure| self.failed(failure))
     }

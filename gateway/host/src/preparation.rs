@@ -199,6 +199,7 @@ impl<'a> Preparation<'a> {
             version: version.digest,
             config: Arc::clone(&binding.config),
             deadline: binding.deadline,
+            cpu_share: binding.cpu_share,
             grants,
             memory: source.map_or(DEFAULT_MEMORY, |source| source.memory),
             pools: self.pools_for(version),

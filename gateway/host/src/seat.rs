@@ -43,6 +43,12 @@ impl Seat {
         self.active.binding()
     }
 
+    /// Bytes of linear memory that the instance which decides has taken; none
+    /// while there is none.
+    pub fn memory_used(&self) -> Option<usize> {
+        self.active.memory_used()
+    }
+
     /// Ask a request policy whether a request may go on.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct SeatCounters {
     pub impossible: Counter,
     /// Decisions asked for while there was no instance.
     pub vacant: Counter,
+    /// Decisions asked for while the share of the time was used up.
+    pub capped: Counter,
     /// Decisions asked for in quarantine.
     pub quarantined: Counter,
     /// Answers that could not be used, as the caller said.
@@ -55,6 +57,7 @@ impl SeatCounters {
             Fault::OutOfMemory => &self.out_of_memory,
             Fault::Impossible => &self.impossible,
             Fault::Vacant => &self.vacant,
+            Fault::Capped => &self.capped,
             Fault::Quarantined => &self.quarantined,
         };
         counter.add(1);
@@ -68,7 +71,8 @@ impl SeatCounters {
         self.sampled_ns.add(nanos.into());
     }
 
-    /// Faults of the plugin's own: not vacancy, not quarantine.
+    /// Faults of the plugin's own: not vacancy, not a used-up share, not
+    /// quarantine.
     pub fn faults(&self) -> u64 {
         [
             &self.trapped,
@@ -81,9 +85,9 @@ impl SeatCounters {
         .sum()
     }
 
-    /// Decisions that somebody else had to make: every fault, vacancy and
-    /// quarantine.
+    /// Decisions that somebody else had to make: every fault, vacancy, used-up
+    /// share and quarantine.
     pub fn fallbacks(&self) -> u64 {
-        self.faults() + self.vacant.get() + self.quarantined.get()
+        self.faults() + self.vacant.get() + self.capped.get() + self.quarantined.get()
     }
 }

@@ -38,6 +38,7 @@ pub(crate) fn hold(
 ) -> Result<(), Refusal> {
     binding.on_trial = true;
     binding.terms.deadline = DEADLINE;
+    binding.terms.cpu_share = None;
     binding.estate = Arc::default();
     binding.sessions = binding.sessions.is_some().then(Arc::default);
     let assignment = Assignment {
@@ -49,7 +50,9 @@ pub(crate) fn hold(
     if assignment.binding.version.lane() == Lane::Direct {
         Instance::check(&assignment, Budget::PREPARATION)?;
     }
-    let instance = Instance::prepare(&assignment, Budget::PREPARATION)?;
+    let binding = Arc::clone(&assignment.binding);
+    let instance = Instance::prepare(&assignment, Budget::PREPARATION);
+    let instance = instance.map_err(|refusal| in_its_own_words(refusal, &binding))?;
     let mut tried = Occupant::new(assignment, Some(instance));
     let mut lent: Lent = Some(Box::new(MadeUp::default()));
     for decision in 0..DECISIONS {
@@ -76,18 +79,36 @@ fn decide(tried: &mut Occupant, decision: u64, lent: &mut Lent) -> Result<(), Fa
     }
 }
 
-/// What the plugin's log of the trial says last of it.
+/// A fault in the trial, as the plugin's log tells it.
 fn refusal(tried: &Occupant, fault: Fault) -> Refusal {
-    let mut entries = tried.binding().journal().entries().into_iter().rev();
-    let last = entries.find(|entry| entry.level == Level::Error);
-    let message = last.map(|entry| entry.message).unwrap_or_default();
-    let detail = message
-        .strip_prefix(&format!("{fault}: "))
-        .unwrap_or(&message);
-    Refusal::Trial {
-        fault,
-        detail: detail.to_owned(),
+    let binding = tried.binding();
+    let last = errors(binding).pop().unwrap_or_default();
+    let noted = format!("{fault}: ");
+    let detail = last.strip_prefix(&noted).unwrap_or(&last).to_owned();
+    in_its_own_words(Refusal::Trial { fault, detail }, binding)
+}
+
+/// A refusal over a fault, with what the plugin itself said last before it,
+/// such as a panic's message: nobody will see the log of a trial.
+fn in_its_own_words(mut refusal: Refusal, binding: &Binding) -> Refusal {
+    let (Refusal::Trial { fault, detail } | Refusal::Unprepared { fault, detail, .. }) =
+        &mut refusal
+    else {
+        return refusal;
+    };
+    let noted = format!("{fault}: ");
+    let mut said = errors(binding).into_iter().rev();
+    if let Some(said) = said.find(|entry| !entry.starts_with(&noted)) {
+        *detail = format!("it said {said:?}; {detail}");
     }
+    refusal
+}
+
+/// The errors in a plugin's log, oldest first.
+fn errors(binding: &Binding) -> Vec<String> {
+    let entries = binding.journal().entries().into_iter();
+    let errors = entries.filter(|entry| entry.level == Level::Error);
+    errors.map(|entry| entry.message).collect()
 }
 
 fn made_up(pool: &Pool) -> Pool {

@@ -24,7 +24,8 @@ pub(crate) fn key(by: &HashKey, facts: &Facts) -> u64 {
     }
 }
 
-fn address(address: IpAddr) -> u64 {
+/// The key of a client's picks in a pool that hashes by its address.
+pub fn address(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => xxh3_64(&v4.octets()),
         IpAddr::V6(v6) => xxh3_64(&v6.octets()),

@@ -42,6 +42,7 @@ mod worker;
 
 pub use data_plane::{Applied, BindError, Bound, DataPlane};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
+pub use hash::address as key_of_client;
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{TlsError, admin_server_config};

@@ -1,16 +1,27 @@
-//! `gatewright plugin`: the plugins of a running gateway, and where they are
-//! bound.
+//! `gatewright plugin`: writing a plugin, and the plugins of a running gateway
+//! and where they are bound. The commands for authors need no gateway.
 
+mod bench;
+mod build;
+mod check;
 mod follow;
+mod new;
 mod push;
+mod run;
 mod tables;
+mod workbench;
 
 use anyhow::{anyhow, ensure};
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use self::bench::BenchOptions;
+use self::build::BuildOptions;
+use self::check::CheckOptions;
 use self::follow::LogOptions;
+use self::new::NewOptions;
 use self::push::PushOptions;
+use self::run::RunOptions;
 use super::api::{ApiOptions, Call, escaped};
 use crate::ending::usage;
 
@@ -26,6 +37,8 @@ Environment:
   GATEWRIGHT_TOKEN   the access token, once the gateway has any
 
 Examples:
+  gatewright plugin new near && cd near && gatewright plugin build
+  gatewright plugin check target/near.wasm
   gatewright plugin push near.wasm --activate web/balancer --watch
   gatewright plugin canary web/balancer 5f1d20ab 10
   gatewright plugin stats near
@@ -40,6 +53,16 @@ pub(super) struct PluginOptions {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Make a project that a plugin is built from.
+    New(NewOptions),
+    /// Build a project into a component.
+    Build(BuildOptions),
+    /// Say whether a gateway would take a component, and what it costs.
+    Check(CheckOptions),
+    /// Ask a component about a request and servers that are made up.
+    Run(RunOptions),
+    /// Measure what a component's decisions cost.
+    Bench(BenchOptions),
     /// Upload a component as a version of a plugin.
     Push(PushOptions),
     /// Show every plugin.
@@ -61,6 +84,10 @@ enum Command {
         /// The version; the plugin's own if not given.
         #[arg(value_name = "VERSION")]
         digest: Option<String>,
+        /// The plugin's own configuration, as a JSON object; the one that is
+        /// there if not given.
+        #[arg(long, value_parser = object, value_name = "JSON")]
+        config: Option<Map<String, Value>>,
     },
     /// Have a version decide for a share of the requests.
     Canary {
@@ -125,11 +152,21 @@ pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
     let api = &options.api;
     let get = |path: String| Call::new(Method::GET, path);
     match &options.command {
+        Command::New(options) => new::run(api, options),
+        Command::Build(options) => build::run(api, options),
+        Command::Check(options) => check::run(api, options),
+        Command::Run(options) => run::run(api, options),
+        Command::Bench(options) => bench::run(api, options),
         Command::Push(options) => push::run(api, options),
         Command::List => api.show(get("/api/plugins".to_owned()), tables::plugins),
         Command::Versions { name } => api.show(get(path(name, "")), tables::versions),
         Command::Bindings => api.show(get("/api/bindings".to_owned()), tables::bindings),
-        Command::Activate { seat, name, digest } => activate(api, seat, name, digest.as_deref()),
+        Command::Activate {
+            seat,
+            name,
+            digest,
+            config,
+        } => activate(api, seat, binding(name, digest.as_deref(), config.as_ref())),
         Command::Canary {
             seat,
             digest,
@@ -155,9 +192,22 @@ pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
     }
 }
 
-/// Bind a version of a plugin; its own without one.
-fn activate(api: &ApiOptions, seat: &str, name: &str, version: Option<&str>) -> anyhow::Result<()> {
-    let binding = json!({ "plugin": name, "version": version });
+/// What is to be bound: a version of a plugin, its own without one, and its
+/// configuration, which stays without one.
+fn binding(name: &str, version: Option<&str>, config: Option<&Map<String, Value>>) -> Value {
+    let mut binding = json!({ "plugin": name, "version": version });
+    if let Some(config) = config {
+        binding["config"] = json!(config);
+    }
+    binding
+}
+
+/// A plugin's configuration, as it is written on the command line.
+fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+fn activate(api: &ApiOptions, seat: &str, binding: Value) -> anyhow::Result<()> {
     let call = Call::new(Method::PUT, path_of(seat)?).with(binding);
     api.change(call, |data| bound(seat, data))
 }

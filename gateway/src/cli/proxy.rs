@@ -114,7 +114,7 @@ fn listen_address(text: &str) -> Result<String, String> {
 
 /// What is compiled once need not be compiled again, and a command without a
 /// file leaves nothing in the working folder.
-fn data_folder() -> PathBuf {
+pub(super) fn data_folder() -> PathBuf {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let caches = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     let caches = caches.or_else(|| Some(variable("HOME")?.join(".cache")));

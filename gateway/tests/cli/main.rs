@@ -9,3 +9,4 @@
 mod commands;
 mod gateways;
 mod support;
+mod walkthrough;

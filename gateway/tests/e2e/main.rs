@@ -24,6 +24,7 @@ mod admin_store;
 mod admin_strangers;
 mod admin_stream;
 mod admin_tls;
+mod author_mistakes;
 mod client_trouble;
 mod drain;
 mod explain;

@@ -6,6 +6,7 @@ mod client;
 mod gateway;
 mod language;
 mod report;
+mod template;
 mod toolbox;
 mod trial;
 
@@ -55,6 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for language in languages {
         println!("\n{}", language.name);
         let row = try_out(language, &toolbox, &servers)
+            .and_then(|row| template::try_out(&gatewright, language, &toolbox).map(|()| row))
             .with_context(|| format!("the example in {}", language.name))?;
         rows.push(row);
     }

@@ -110,7 +110,8 @@ impl Toolbox {
         fs::write(&installed, wanted).context("cannot note what is installed")
     }
 
-    fn node_folder(&self, language: &str) -> PathBuf {
+    /// Where the packages of npm are for a language.
+    pub(super) fn node_folder(&self, language: &str) -> PathBuf {
         self.folder.join("npm").join(language)
     }
 
@@ -129,8 +130,13 @@ impl Toolbox {
         run(&mut command)
     }
 
+    /// Where projects outside of the repository are built by cargo.
+    pub(super) fn build_folder(&self) -> PathBuf {
+        self.folder.join("projects")
+    }
+
     /// The search path with this toolbox in front.
-    fn path(&self, language: &str) -> Result<OsString> {
+    pub(super) fn path(&self, language: &str) -> Result<OsString> {
         let own = [
             self.folder.join("bin"),
             self.folder.join("python/bin"),

@@ -57,6 +57,8 @@ struct Described {
     stand_in: Option<Digest>,
     /// In seconds.
     deadline: Option<f64>,
+    /// The most of a worker's time, in percent; none for no limit.
+    cpu_share: Option<u8>,
     /// What becomes of a request when a policy faults: `deny` or `allow`.
     on_fault: Option<String>,
     canary: Option<Beside>,
@@ -119,6 +121,7 @@ impl Described {
                 .filter(|active| active.stands_in_for().is_some())
                 .map(|it| it.version()),
             deadline: bound.map(|bound: &Binding| bound.deadline.as_secs_f64()),
+            cpu_share: bound.and_then(|bound| bound.cpu_share),
             on_fault: match seat {
                 SeatName::Policy(name) => policy(&snapshot.config, name),
                 _ => None,

@@ -16,7 +16,7 @@ use crate::desired::Desired;
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 22] = [
+const NAMES: [(&str, &str); 23] = [
     ("default_pool", "defaultPool"),
     ("host", "host"),
     ("port", "port"),
@@ -35,6 +35,7 @@ const NAMES: [(&str, &str); 22] = [
     ("plugin", "plugin"),
     ("version", "version"),
     ("deadline", "deadline"),
+    ("cpu_share", "cpuShare"),
     ("canary.percent", "canary.percent"),
     ("shadow.sample", "shadow.sample"),
     ("grants", "grants"),

@@ -146,3 +146,40 @@ fn a_plugin_that_is_slow_to_start_is_restarted_aside() {
     assert_eq!(counters.restarts.get(), 0);
     assert!(counters.vacant.get() >= 1);
 }
+
+/// A balancer that is busy for some tens of microseconds with each pick.
+const BUSY: &str = r#"
+    (local $turn i32)
+    (loop $on
+        (local.set $turn (i32.add (local.get $turn) (i32.const 1)))
+        (br_if $on (i32.lt_u (local.get $turn) (i32.const 100000))))
+    (i32.const 1)
+"#;
+
+#[test]
+fn beyond_its_share_of_the_time_a_plugin_rests_and_is_asked_again() {
+    let mut rig = Rig::new();
+    rig.place("mine", &picking(BUSY));
+    let capped = MINE.replace(" }", ", cpu_share = 5 }");
+    rig.take(&config(&capped, 3)).unwrap();
+    for _ in 0..2 {
+        let answer = eventually(&mut rig, |answer| *answer == Err(Fault::Capped));
+        assert_eq!(answer, Err(Fault::Capped));
+        let answer = eventually(&mut rig, |answer| *answer != Err(Fault::Capped));
+        assert_eq!(answer, Ok(Some(Slot(1))));
+    }
+    let binding = rig.balancer().binding();
+    let counters = &binding.counters()[0];
+    assert_eq!(counters.faults(), 0, "to rest is no fault");
+    assert_eq!(counters.fallbacks(), counters.capped.get());
+    assert!(!binding.is_quarantined());
+}
+
+#[test]
+fn without_a_limit_a_busy_plugin_is_asked_each_time() {
+    let mut rig = Rig::balanced_by(&picking(BUSY));
+    let until = Instant::now() + Duration::from_millis(300);
+    while Instant::now() < until {
+        assert_eq!(rig.pick(1), Ok(Some(Slot(1))));
+    }
+}

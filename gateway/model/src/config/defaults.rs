@@ -43,7 +43,7 @@ pub(super) const WORKERS: usize = 1;
 
 pub(super) const WORKER_COUNT: RangeInclusive<u64> = 1..=1024;
 pub(super) const DEADLINE: RangeInclusive<Period> = Period(micros(100))..=Period::s(1);
-/// Percent of requests or decisions.
+/// Percent of requests, decisions or time.
 pub(super) const SHARE: RangeInclusive<u8> = 1..=100;
 /// One page of Wasm memory at least; the host's own bound at most.
 pub(super) const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);

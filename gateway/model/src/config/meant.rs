@@ -107,6 +107,9 @@ pub struct Binding {
     pub config: Arc<str>,
     /// How long a decision may take.
     pub deadline: Duration,
+    /// The most of a worker's time that decisions may take, in percent; none for
+    /// no limit.
+    pub cpu_share: Option<u8>,
     /// Which version; none for the one that the plugin has now.
     pub version: Option<Digest>,
     /// Another version that decides for a share of the requests.

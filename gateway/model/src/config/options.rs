@@ -93,6 +93,7 @@ impl Binding {
                 _ => serde_json::Map::new(),
             },
             deadline: super::defaults::deadline(),
+            cpu_share: None,
             version: None,
             canary: None,
             shadow: None,

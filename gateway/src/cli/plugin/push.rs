@@ -11,9 +11,9 @@ use http::Method;
 use indicatif::ProgressBar;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
-use super::{path_of, tables::short};
+use super::{binding, object, path_of, tables::short};
 use crate::cli::api::{ApiOptions, Call, escaped};
 use crate::ending::usage;
 
@@ -41,6 +41,10 @@ pub(super) struct PushOptions {
     /// Have the new version decide in this seat, such as web/balancer.
     #[arg(long, value_name = "POOL/ROLE")]
     activate: Option<String>,
+    /// The plugin's own configuration there, as a JSON object; the one that is
+    /// there if not given.
+    #[arg(long, requires = "activate", value_parser = object, value_name = "JSON")]
+    config: Option<Map<String, Value>>,
     /// Do it again at each change of the file, until it is interrupted.
     #[arg(long)]
     watch: bool,
@@ -132,7 +136,7 @@ fn activate(
     let Some(seat) = &options.activate else {
         return Ok(Value::Null);
     };
-    let binding = json!({ "plugin": name, "version": pushed["version"] });
+    let binding = binding(name, pushed["version"].as_str(), options.config.as_ref());
     api.ask(Call::new(Method::PUT, path_of(seat)?).with(binding))
 }
 

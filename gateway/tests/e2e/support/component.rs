@@ -91,6 +91,28 @@ impl Guest {
         guest
     }
 
+    /// A balancer whose `pick` answers with a number instead of an option.
+    pub(crate) fn mistyped() -> Vec<u8> {
+        let package = "package gatewright:plugin@0.1.0;
+            interface balancing {
+                configure: func(config: string);
+                update: func(endpoints: list<u32>);
+                eligible: func(slots: list<u32>);
+                pick: func(key: u64) -> u32;
+            }
+            world guest { export balancing; }";
+        let functions = [
+            ("configure", "(param i32 i32)"),
+            ("update", "(param i32 i32)"),
+            ("eligible", "(param i32 i32)"),
+            ("pick", "(param i64) (result i32) (i32.const 0)"),
+        ];
+        let functions = functions.map(|(name, body)| {
+            format!("(func (export \"{PLUGIN}/balancing@0.1.0#{name}\") {body})")
+        });
+        encode(Resolve::default(), package, &functions.concat())
+    }
+
     fn of(world: &str, body: String) -> Self {
         Self {
             includes: vec![format!("include {PLUGIN}/{world}@0.1.0;")],
@@ -122,8 +144,6 @@ impl Guest {
 
     /// The component's bytes.
     pub(crate) fn build(&self) -> Vec<u8> {
-        let text = format!("(module {} {COMMON} {})", self.imports, self.body);
-        let mut module = wat::parse_str(&text).expect("a module");
         let mut resolve = Resolve::default();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
         resolve.push_dir(folder).expect("the contract");
@@ -131,16 +151,24 @@ impl Guest {
             "package test:guest; world guest {{ {} }}",
             self.includes.join(" ")
         );
-        let package = resolve.push_str("guest.wit", &world).expect("a world");
-        let world = resolve
-            .select_world(&[package], Some("guest"))
-            .expect("a world");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-            .expect("a module with its world");
-        let mut encoder = ComponentEncoder::default();
-        encoder.module(&module).expect("a module of the world");
-        encoder.encode().expect("a component")
+        encode(resolve, &world, &format!("{} {}", self.imports, self.body))
     }
+}
+
+/// A component of a module's parts, for the world `guest` of a package.
+fn encode(mut resolve: Resolve, package: &str, parts: &str) -> Vec<u8> {
+    // Imports and data stand before what uses them.
+    let text = format!("(module {parts} {COMMON})");
+    let mut module = wat::parse_str(&text).expect("a module");
+    let package = resolve.push_str("guest.wit", package).expect("a package");
+    let world = resolve
+        .select_world(&[package], Some("guest"))
+        .expect("a world");
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .expect("a module with its world");
+    let mut encoder = ComponentEncoder::default();
+    encoder.module(&module).expect("a module of the world");
+    encoder.encode().expect("a component")
 }
 
 /// What a guest may do wrong.

@@ -30,6 +30,7 @@ pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
         .env_remove("WORKER_COUNT")
         .env_remove("HEALTH_CHECK_INTERVAL")
         .env("GATEWRIGHT_LOG", "info")
+        .env("XDG_CACHE_HOME", folder.join("cache"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -27,7 +27,7 @@ use crate::control::Control;
 use crate::seats::SeatName;
 
 /// What goes on in a seat when another plugin comes to sit there.
-const SEAT_S_OWN: [&str; 4] = ["deadline", "name", "role", "on_fault"];
+const SEAT_S_OWN: [&str; 5] = ["deadline", "cpu_share", "name", "role", "on_fault"];
 
 /// What is to be bound. What is left out stays, while the plugin does.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -49,6 +49,11 @@ pub(super) struct Wanted {
     config: Option<Map<String, Value>>,
     /// In seconds.
     deadline: Option<f64>,
+    /// The most of a worker's time, in percent: beyond it the fallback decides.
+    /// Null for no limit. Policies have none.
+    #[serde(default, deserialize_with = "said")]
+    #[schema(value_type = Option<u8>, required = false)]
+    cpu_share: Option<Option<u8>>,
     /// Null for none.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<WantedCanary>, required = false)]
@@ -181,6 +186,9 @@ impl Wanted {
         if let Some(deadline) = self.deadline {
             said.push(("deadline", period("deadline", deadline)?));
         }
+        if let Some(share) = self.cpu_share {
+            said.push(("cpu_share", json!(share)));
+        }
         match &self.canary {
             Some(Some(WantedCanary { version, percent })) => {
                 let version = resolve("canary.version", version)?;
@@ -229,6 +237,7 @@ impl Wanted {
         let decides = self.version.is_some()
             || self.config.is_some()
             || self.deadline.is_some()
+            || self.cpu_share.is_some()
             || self.role.is_some()
             || self.on_fault.is_some();
         match (same_plugin && !decides, &self.canary, &self.shadow) {

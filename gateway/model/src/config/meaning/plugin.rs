@@ -47,7 +47,10 @@ pub(super) fn binding(
             check_name(&seat.path.key("plugin"), &table.plugin, names, report);
             let path = seat.path.key("deadline");
             let deadline = report.within(&path, table.deadline, &defaults::DEADLINE);
+            let path = seat.path.key("cpu_share");
+            let cpu_share = table.cpu_share;
             Binding {
+                cpu_share: cpu_share.map(|share| report.within(&path, share, &defaults::SHARE)),
                 version: table.version,
                 canary: canary(&seat.path, table.canary, report),
                 shadow: shadow(&seat.path, table.shadow, report),
@@ -97,6 +100,7 @@ pub(super) fn bind(
         plugin: PluginName::from(plugin),
         config: Arc::from(json!(config).to_string()),
         deadline: deadline.0,
+        cpu_share: None,
         version: None,
         canary: None,
         shadow: None,

@@ -21,6 +21,10 @@ pub struct Binding {
     /// How long a decision may take before the fallback decides: 100 µs to 1 s.
     #[serde(default = "defaults::deadline")]
     pub deadline: Period,
+    /// The most of a worker's time that its decisions may take, in percent: 1 to
+    /// 100. While it is over that, the fallback decides. Default: no limit.
+    #[serde(default)]
+    pub cpu_share: Option<u8>,
     /// The version that decides, by its digest. Default: what the plugin's file
     /// or the default set has now.
     #[serde(default)]

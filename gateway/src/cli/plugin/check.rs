@@ -1,0 +1,171 @@
+//! `gatewright plugin check`: what a gateway would say of a component, and what
+//! it costs, before any gateway has it.
+
+mod dry_run;
+mod report;
+
+use anyhow::{anyhow, bail};
+use gatewright_host::{CONTRACT_VERSION, Component, Fault, Refusal};
+use gatewright_model::config::Size;
+use gatewright_model::role::Grant;
+use serde_json::{Value, json};
+
+use self::dry_run::Tried;
+use super::workbench::{MOST_MEMORY, Setting, Workbench};
+use crate::cli::api::ApiOptions;
+
+/// The memory of an instance for which nobody has said anything.
+const USUAL_MEMORY: Size = Size::mib(16);
+
+/// What `gatewright plugin check` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The component is admitted, compiled, tried and seated by the very code of a
+gateway. What passes here is taken by one that gives it the grants, the memory
+and the deadline that are printed. The exit code is 1 with the reason when it
+would be refused, or when it faults in a thousand decisions on made-up servers.
+
+Examples:
+  gatewright plugin check near.wasm
+  gatewright plugin check zone.wasm --config '{\"zone\":\"a\"}' --deadline 500us
+  gatewright plugin check by-cookie.wasm --pools web,next --json")]
+pub(super) struct CheckOptions {
+    #[command(flatten)]
+    setting: Setting,
+}
+
+pub(super) fn run(api: &ApiOptions, options: &CheckOptions) -> anyhow::Result<()> {
+    let setting = &options.setting;
+    let bench = Workbench::open()?;
+    let bytes = setting.read()?;
+    let (component, memory) = admitted(&bench, setting, &bytes)?;
+    setting.role_of(&component)?;
+    let roles = component.roles.iter().filter(|role| {
+        let wanted = setting.role;
+        wanted.is_none_or(|wanted| wanted == **role)
+    });
+    let tried = roles.map(|role| dry_run::hold(&bench, setting, &component, (*role, memory)));
+    let tried = tried.collect::<anyhow::Result<Vec<_>>>()?;
+    let data = told(setting, &component, (bytes.len(), memory), &tried);
+    api.print(&data, report::words)
+}
+
+/// Take it in, with as much memory as it needs where nobody says how much.
+fn admitted(
+    bench: &Workbench,
+    setting: &Setting,
+    bytes: &[u8],
+) -> anyhow::Result<(Component, Size)> {
+    let mut memory = setting.memory.unwrap_or(USUAL_MEMORY);
+    loop {
+        match bench.take_in(setting, bytes, memory)? {
+            Ok(component) => return Ok((component, memory)),
+            Err(refusal)
+                if is_short_of_memory(&refusal)
+                    && setting.memory.is_none()
+                    && memory < MOST_MEMORY =>
+            {
+                memory = Size(memory.0 * 2);
+            }
+            Err(refusal) => return Err(refused(setting, &refusal)),
+        }
+    }
+}
+
+fn is_short_of_memory(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Unprepared {
+            fault: Fault::OutOfMemory,
+            ..
+        } | Refusal::Trial {
+            fault: Fault::OutOfMemory,
+            ..
+        }
+    )
+}
+
+/// Why a gateway would not take it, and what to do where that is known here.
+fn refused(setting: &Setting, refusal: &Refusal) -> anyhow::Error {
+    let remedy = match refusal {
+        refusal if is_short_of_memory(refusal) && setting.memory.is_none() => {
+            "; no more than 256MiB can be given"
+        }
+        refusal if is_short_of_memory(refusal) => {
+            "; give it more by --memory here, and by `memory` under [plugins.NAME] in a gateway"
+        }
+        Refusal::Trial {
+            fault: Fault::Overran,
+            ..
+        } => {
+            "; each decision of a trial may take 250ms, and in a gateway 2ms unless the \
+             binding's `deadline` says otherwise"
+        }
+        _ => "",
+    };
+    anyhow!(
+        "a gateway would refuse {}: {refusal}{remedy}",
+        setting.file.display()
+    )
+}
+
+/// Everything that was found out.
+fn told(
+    setting: &Setting,
+    component: &Component,
+    (size, memory): (usize, Size),
+    tried: &[Tried],
+) -> Value {
+    let imports = short_names(&component.imports).into_iter().map(|name| {
+        let grant = Grant::ALL.into_iter().find(|grant| grant.name() == name);
+        json!({ "name": name, "grant": grant.map(Grant::name) })
+    });
+    let imports: Vec<_> = imports.collect();
+    json!({
+        "file": setting.file,
+        "name": setting.name().as_str(),
+        "version": component.digest.to_string(),
+        "contract": CONTRACT_VERSION,
+        "roles": component.roles,
+        "exports": short_names(&component.exports),
+        "imports": imports,
+        "direct": component.is_direct,
+        "size": size,
+        "compileMs": component.took.as_secs_f64() * 1e3,
+        "memory": memory.0,
+        "tried": tried,
+    })
+}
+
+fn short_names(names: &[String]) -> Vec<&str> {
+    names.iter().map(|name| short(name)).collect()
+}
+
+/// An interface's name without the contract's package and version.
+fn short(name: &str) -> &str {
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    name.split_once('@').map_or(name, |(name, _)| name)
+}
+
+/// End with what the plugin did wrong in a dry run.
+fn faulted(setting: &Setting, decision: u64, fault: Fault, log: &[String]) -> anyhow::Result<()> {
+    let log = match log {
+        [] => String::new(),
+        log => format!("\nits log says:\n{}", log.join("\n")),
+    };
+    bail!(
+        "{} faults in decision {decision} on made-up servers: {fault}{log}",
+        setting.file.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_told_by_its_own_name() {
+        assert_eq!(short("gatewright:plugin/random@0.1.0"), "random");
+        assert_eq!(short("random"), "random");
+    }
+}

@@ -1,0 +1,182 @@
+//! Decisions on made-up servers, each of them timed, in the seat that a gateway
+//! would give the plugin.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use gatewright_host::{Component, Fault, Refusal};
+use gatewright_model::config::{Period, Size};
+use gatewright_model::role::Role;
+use serde::Serialize;
+
+use super::{faulted, refused};
+use crate::cli::plugin::workbench::{Asked, Place, Seated, Server, Setting, Workbench};
+
+/// Made-up servers: more than most pools have.
+const SERVERS: u16 = 100;
+
+/// Decisions, if they do not take longer than [`PATIENCE`] together.
+const DECISIONS: u64 = 1000;
+
+/// Decisions before those that are timed: caches are cold, and the default
+/// deadline is for a plugin that is at work.
+const WARM_UP: u64 = 16;
+
+/// How long a dry run goes on.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The deadline of a binding that names none.
+const USUAL: Period = Period::ms(2);
+
+/// The longest deadline that a binding can name.
+const LONGEST: Period = Period::s(1);
+
+/// Entries of the log that are shown.
+const ENTRIES: usize = 10;
+
+/// What came of a dry run in one role.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tried {
+    role: Role,
+    /// Why there was none: the configuration does not suit the plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unconfigured: Option<String>,
+    #[serde(flatten)]
+    found: Option<Found>,
+}
+
+/// What was found out in it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    servers: u16,
+    decisions: usize,
+    ns_median: u64,
+    ns_p99: u64,
+    ns_max: u64,
+    /// How long a decision was allowed to take.
+    deadline_ns: u64,
+    /// What to write as `deadline` where 2 ms were not enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs_deadline_ms: Option<u64>,
+    prepared_ms: Option<f64>,
+    memory_used: Option<usize>,
+    log: Vec<String>,
+}
+
+/// Try a component in a role with so much memory: with the deadline that was
+/// asked for, or the usual one, or if that is not enough with the longest.
+///
+/// # Errors
+///
+/// When a gateway would refuse it, or it faults.
+pub(super) fn hold(
+    bench: &Workbench,
+    setting: &Setting,
+    component: &Component,
+    (role, memory): (Role, Size),
+) -> anyhow::Result<Tried> {
+    let servers = Server::some(SERVERS);
+    let mut deadline = setting.deadline.unwrap_or(USUAL);
+    loop {
+        let place = Place {
+            component,
+            role,
+            memory,
+            deadline,
+            servers: &servers,
+        };
+        let mut seated = match bench.seat(setting, &place)? {
+            Ok(seated) => seated,
+            Err(error) => return unseated(setting, role, &error.refusal),
+        };
+        match decide(&mut seated)? {
+            Ok(times) => {
+                let found = Found::of(&mut seated, times, deadline)?;
+                return Ok(Tried {
+                    role,
+                    unconfigured: None,
+                    found: Some(found),
+                });
+            }
+            Err((_, Fault::Overran)) if setting.deadline.is_none() && deadline < LONGEST => {
+                deadline = LONGEST;
+            }
+            Err((decision, fault)) => {
+                faulted(setting, decision, fault, &log(&mut seated)?)?;
+            }
+        }
+    }
+}
+
+fn unseated(setting: &Setting, role: Role, refusal: &Refusal) -> anyhow::Result<Tried> {
+    match refusal {
+        Refusal::Config { .. } => Ok(Tried {
+            role,
+            unconfigured: Some(refusal.to_string()),
+            found: None,
+        }),
+        refusal => Err(refused(setting, refusal)),
+    }
+}
+
+/// The durations of decisions, or which one faulted and why.
+fn decide(seated: &mut Seated) -> anyhow::Result<Result<Vec<Duration>, (u64, Fault)>> {
+    let asked = Asked::new("GET / HTTP/1.1", &[], IpAddr::V4(Ipv4Addr::LOCALHOST), 200)?;
+    let mut lent = asked.lent(false);
+    let began = Instant::now();
+    let mut times = Vec::new();
+    for decision in 0..WARM_UP + DECISIONS {
+        // Keys as far apart as hashes are.
+        let key = decision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let start = Instant::now();
+        let answer = seated.decide(key, &mut lent)?;
+        let took = start.elapsed();
+        if let Err(fault) = answer {
+            return Ok(Err((decision + 1, fault)));
+        }
+        if decision >= WARM_UP {
+            times.push(took);
+        }
+        if !times.is_empty() && began.elapsed() > PATIENCE {
+            break;
+        }
+    }
+    Ok(Ok(times))
+}
+
+fn log(seated: &mut Seated) -> anyhow::Result<Vec<String>> {
+    let entries = seated.seat()?.binding().journal().entries();
+    let entries = entries.iter().rev().take(ENTRIES).rev();
+    let entries = entries.map(|entry| format!("{:?}: {}", entry.level, entry.message));
+    Ok(entries.collect())
+}
+
+impl Found {
+    fn of(seated: &mut Seated, mut times: Vec<Duration>, deadline: Period) -> anyhow::Result<Self> {
+        times.sort_unstable();
+        let at = |percent: usize| {
+            let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+            times.get(place).copied().unwrap_or_default()
+        };
+        let nanos = |time: Duration| time.as_nanos() as u64;
+        let slowest = at(100);
+        let log = log(seated)?;
+        let seat = seated.seat()?;
+        let prepared = seat.binding().preparation();
+        Ok(Self {
+            servers: SERVERS,
+            decisions: times.len(),
+            ns_median: nanos(at(50)),
+            ns_p99: nanos(at(99)),
+            ns_max: nanos(slowest),
+            deadline_ns: nanos(deadline.0),
+            needs_deadline_ms: (deadline == LONGEST && slowest > USUAL.0)
+                .then(|| (slowest.as_millis() as u64 * 2).clamp(4, 1000)),
+            prepared_ms: prepared.map(|time| time.as_secs_f64() * 1e3),
+            memory_used: seat.memory_used(),
+            log,
+        })
+    }
+}
