@@ -145,7 +145,7 @@ fn by(
     for entry in fs::read_dir(folder.join(TARGET)).context("the build left no target folder")? {
         let file = entry?.path();
         if fs::read(&file).is_ok_and(|bytes| bytes.starts_with(&COMPONENT)) {
-            components.push(file);
+            components.push(plainly(file));
         }
     }
     components.sort();
@@ -201,7 +201,12 @@ fn beside(folder: &Path, file: &Path) -> anyhow::Result<PathBuf> {
     fs::copy(file, &part)
         .and_then(|_| fs::rename(&part, &copy))
         .with_context(|| format!("cannot write {}", copy.display()))?;
-    Ok(copy.strip_prefix(".").map_or(copy.clone(), Path::to_owned))
+    Ok(plainly(copy))
+}
+
+/// A path as one would type it.
+fn plainly(path: PathBuf) -> PathBuf {
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
 }
 
 #[cfg(test)]

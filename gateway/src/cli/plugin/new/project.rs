@@ -183,14 +183,27 @@ impl Project<'_> {
         text
     }
 
+    fn trial(&self) -> anyhow::Result<&'static (&'static str, &'static str, &'static str)> {
+        let trial = TRIALS.iter().find(|(of, ..)| *of == self.role);
+        trial.context("every role of an example has a trial")
+    }
+
+    /// The flags that it is tried with.
+    ///
+    /// # Errors
+    ///
+    /// When nobody has said them, which is a defect.
+    pub(super) fn flags(&self) -> anyhow::Result<&'static str> {
+        Ok(self.trial()?.2)
+    }
+
     /// One screen: what to install, and the commands.
     fn readme(&self) -> anyhow::Result<String> {
         let example = text::<Examples>(&format!("{}/README.md", self.lang))?;
         let install = block(&example, "Install:").context("an example says what to install")?;
         let install = self.renamed("README.md", install.to_owned());
         let (name, lang, role) = (self.name, self.lang, self.role);
-        let trial = TRIALS.iter().find(|(of, ..)| *of == role);
-        let (_, does, flags) = trial.context("every role of an example has a trial")?;
+        let (does, flags) = (self.trial()?.1, self.flags()?);
         let seat = match role {
             "router" => "-/router",
             _ => "web/balancer",
