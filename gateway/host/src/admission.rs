@@ -57,7 +57,7 @@ pub enum Refusal {
     )]
     Text,
     #[error(
-        "this is a core module, not a component; build it with `cargo build --target wasm32-wasip2`, or turn it into a component by `wasm-tools component new`"
+        "this is a core module, not a component; have wasm-component-ld link it, as Rust can, or turn it into a component by `wasm-tools component new`"
     )]
     CoreModule,
     #[error(transparent)]

@@ -23,7 +23,7 @@ fn assert_says(message: &str, parts: &[&str]) {
 fn a_core_module_is_told_how_to_become_a_component() {
     let message = refusal(&wat::parse_str("(module)").unwrap());
     let seat = "pools.web.balancer: plugin \"mine\"";
-    assert_says(&message, &[seat, "core module", "wasm32-wasip2"]);
+    assert_says(&message, &[seat, "core module", "wasm-component-ld"]);
 }
 
 #[test]
