@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gatewright_host::{Fault, Happening};
 use gatewright_model::id::Slot;
 
-use crate::support::{FRAME, Rig, balancer, component, config, picking, request};
+use crate::support::{FRAME, MINE, Rig, balancer, component, config, picking, request};
 
 /// A balancer that misbehaves for some keys and picks slot 1 for all others.
 const MISCHIEF: &str = r#"

@@ -57,18 +57,20 @@ fn admitted(
     bytes: &[u8],
 ) -> anyhow::Result<(Component, Size)> {
     let mut memory = setting.memory.unwrap_or(USUAL_MEMORY);
+    // With more memory, one who wants all there is fails in other ways.
+    let mut first = None;
     loop {
-        match bench.take_in(setting, bytes, memory)? {
+        let refusal = match bench.take_in(setting, bytes, memory)? {
             Ok(component) => return Ok((component, memory)),
-            Err(refusal)
-                if is_short_of_memory(&refusal)
-                    && setting.memory.is_none()
-                    && memory < MOST_MEMORY =>
-            {
-                memory = Size(memory.0 * 2);
-            }
-            Err(refusal) => return Err(refused(setting, &refusal)),
+            Err(refusal) => refusal,
+        };
+        let may_have_more = setting.memory.is_none() && memory < MOST_MEMORY;
+        let goes_on = may_have_more && is_short_of_memory(&refusal);
+        let refusal = first.get_or_insert(refusal);
+        if !goes_on {
+            return Err(refused(setting, refusal));
         }
+        memory = Size(memory.0 * 2);
     }
 }
 
@@ -89,7 +91,7 @@ fn is_short_of_memory(refusal: &Refusal) -> bool {
 fn refused(setting: &Setting, refusal: &Refusal) -> anyhow::Error {
     let remedy = match refusal {
         refusal if is_short_of_memory(refusal) && setting.memory.is_none() => {
-            "; no more than 256MiB can be given"
+            "; more did not help, up to the 256MiB that can be given"
         }
         refusal if is_short_of_memory(refusal) => {
             "; give it more by --memory here, and by `memory` under [plugins.NAME] in a gateway"
