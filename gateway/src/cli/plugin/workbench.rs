@@ -218,6 +218,10 @@ impl Workbench {
             .host
             .take_in(&setting.name(), bytes, &source, &Arc::new(snapshot));
         busy.finish_and_clear();
+        if let Ok(component) = &taken {
+            // Its seat is bound to the version, which has to be at hand.
+            self.host.keep(component.digest, bytes)?;
+        }
         Ok(taken)
     }
 
