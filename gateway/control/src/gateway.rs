@@ -1,6 +1,6 @@
 //! The whole running gateway, as the command line has it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ impl Gateway {
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
         let kept = (store.clone(), explanations);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
-        let address = admin.listener.local_addr()?;
+        let address = admin.address()?;
         let control = Arc::new(Control::new(Parts {
             desired: Desired::of(origin, draft),
             publisher,
@@ -242,10 +242,9 @@ fn bind(wanted: &Wanted) -> Result<(Bound, AdminListener), StartError> {
     let admin = &wanted.config.admin;
     let tls = admin.tls.as_ref().map(admin_server_config).transpose();
     let tls = tls.map_err(|error| wanted.admin_tls_error(&error))?;
-    let listener = TcpListener::bind(admin.listen);
+    let listener = AdminListener::bind(admin.listen, tls);
     let listener = listener.map_err(|error| wanted.admin_error(&error))?;
-    listener.set_nonblocking(true)?;
-    Ok((bound, AdminListener { listener, tls }))
+    Ok((bound, listener))
 }
 
 async fn host(config: &Config, compiler: Compiler, keep: Keep) -> Result<Arc<Host>, StartError> {

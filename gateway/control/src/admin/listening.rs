@@ -27,14 +27,47 @@ const PATIENCE: Patience = Patience {
     body: STALL,
 };
 
+/// What the kernel may hold for a client that has not been sent yet: it would
+/// keep megabytes of a live stream for one that does not read, who is to be
+/// told of the newest instead.
+const MOST_UNSENT: u32 = 128 * 1024;
+
 /// How long a client may take nothing of what it is sent.
 const STALL: Duration = Duration::from_secs(30);
 
 /// Where operators connect, before it is served.
 pub(crate) struct AdminListener {
-    pub(crate) listener: StdListener,
+    listener: StdListener,
     /// How it speaks TLS; none for plain HTTP.
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl AdminListener {
+    /// Listen where operators are to connect.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be had.
+    pub(crate) fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        // Accepted sockets inherit both, early ones too. The kernel ends them
+        // itself, stuck streams included, and knows better than we could what a
+        // client has taken.
+        let socket = SockRef::from(&listener);
+        socket.set_tcp_user_timeout(Some(STALL))?;
+        socket.set_tcp_notsent_lowat(MOST_UNSENT)?;
+        Ok(Self { listener, tls })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not say.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }
 
 /// Accept and serve for ever.
@@ -46,9 +79,6 @@ pub(super) async fn accept(
     AdminListener { listener, tls }: AdminListener,
     routes: Router,
 ) -> io::Result<()> {
-    // Accepted sockets inherit it. The kernel ends them itself, stuck streams
-    // included, and knows better than we could what a client has taken.
-    SockRef::from(&listener).set_tcp_user_timeout(Some(STALL))?;
     let mut listener = TcpListener::from_std(listener)?;
     let door = Door {
         tls: tls.map(TlsAcceptor::from),

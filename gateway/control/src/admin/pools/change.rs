@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::{Described, described};
 use crate::access::Who;
+use crate::admin::algorithm::refuse_uploaded;
 use crate::admin::asked::Named;
 use crate::admin::body::Body;
 use crate::admin::envelope::Success;
@@ -94,6 +95,9 @@ pub(super) async fn add(
     expected: Expected,
     Body(new): Body<NewPool>,
 ) -> Result<Response, Refusal> {
+    if let Some(refused) = refuse_uploaded(&control, &who, new.algorithm.as_deref()) {
+        return Ok(refused);
+    }
     let name = new.pool.clone();
     let make = move |config: &Config| new.change(config);
     let changed = control.change(who, expected.0, make).await?;
@@ -120,6 +124,9 @@ pub(super) async fn put(
     expected: Expected,
     Body(settings): Body<Settings>,
 ) -> Result<Response, Refusal> {
+    if let Some(refused) = refuse_uploaded(&control, &who, settings.algorithm.as_deref()) {
+        return Ok(refused);
+    }
     let (wanted, asked) = (name.clone(), Arc::clone(&control));
     let make = move |config: &Config| {
         let pool = pool_of(config, Some(&wanted))?;
