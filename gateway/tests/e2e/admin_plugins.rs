@@ -358,21 +358,20 @@ async fn an_upload_that_is_cut_off_leaves_nothing() {
 async fn uploads_that_come_in_slowly_are_not_more_than_may_wait() {
     let (gateway, _a) = gateway().await;
     let component = Guest::always(0, 1);
+    let asking =
+        head(&gateway, component.len()).replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
     let mut slow = Vec::new();
-    // Sixteen may wait. There are some more, since an upload that asks whether
-    // there is a place takes one, and whoever comes just then is refused.
-    for _ in 0..24 {
+    for _ in 0..16 {
         let stream = TcpStream::connect(gateway.admin_address()).await;
         let mut wire = Wire::new(stream.expect("it accepts"));
-        wire.send(head(&gateway, component.len())).await;
-        wire.send(&component[..8]).await;
+        wire.send(&asking).await;
+        // Who has a place is told to go on.
+        let told = wire.head().await.expect("an interim response");
+        assert!(told.starts_with("HTTP/1.1 100"), "{told}");
         slow.push(wire);
     }
-    eventually("there is no place", async || {
-        let answer = post(&gateway, "name=mine", "no component").await;
-        answer.status() == 429
-    })
-    .await;
+    let answer = post(&gateway, "name=mine", component.clone()).await;
+    assert_eq!(answer.status(), 429);
     drop(slow);
     eventually("there are places again", async || {
         post(&gateway, "name=mine", component.clone())
