@@ -15,8 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 pub(crate) const MOST: usize = 64;
 
 /// Watchers that one token may have at once, or all without one together: a
-/// person's tabs, on several screens.
-pub(crate) const MOST_OF_ONE: u32 = 16;
+/// team that shares one leaves some to others.
+pub(crate) const MOST_OF_ONE: u32 = 56;
 
 /// What watchers are shown.
 #[derive(Clone, Debug, Default)]

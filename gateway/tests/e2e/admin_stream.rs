@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// Streams that all who need no token may have at once.
-const MOST: usize = 16;
+const MOST: usize = 56;
 
 async fn gateway() -> (Gateway, Upstream) {
     let a = Upstream::named("a").await;
