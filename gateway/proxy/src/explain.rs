@@ -154,8 +154,10 @@ pub(crate) fn begin(worker: &Worker, held: &mut Held) {
     if !asked {
         let due = worker.next_sample.get();
         // Clients that ask at a steady pace would have the same of them be the
-        // first after each tick: another request may be the sample.
-        if now < due || now < due + SAMPLE_TICKS && fastrand::bool() {
+        // first after each tick: another request may be the sample. The very
+        // first request is one.
+        let is_steady = due > 0 && now < due + SAMPLE_TICKS;
+        if now < due || is_steady && fastrand::bool() {
             return;
         }
         worker.next_sample.set(now + SAMPLE_TICKS);
