@@ -55,7 +55,7 @@ const BEGINNING: Bytes = Bytes::from_static(b"retry: 1000\n: gatewright\n\n");
         (status = OK, description = "Events, until the gateway ends", body = String,
             content_type = "text/event-stream"),
         (status = SERVICE_UNAVAILABLE,
-            description = "`too_many_streams`: 64 are open, 16 by this token, or the gateway is ending", body = Failure),
+            description = "`too_many_streams`: 64 are open, 56 by this token, or the gateway is ending", body = Failure),
     )
 )]
 pub(super) async fn stream(
