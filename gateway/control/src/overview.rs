@@ -38,6 +38,8 @@ pub struct Totals {
     pub responses: [u64; 5],
     /// Requests now in flight.
     pub in_flight: u64,
+    /// Tunnels now open: connections that have switched protocols.
+    pub tunnels: u64,
     /// Client connections accepted.
     pub accepted: u64,
     /// Client connections now open.

@@ -83,6 +83,8 @@ pub struct WorkerCounters {
     pub responses: [Counter; 5],
     /// Requests now in flight.
     pub in_flight: Counter,
+    /// Tunnels now open: connections and streams that have switched protocols.
+    pub tunnels: Counter,
     /// Client connections accepted.
     pub accepted: Counter,
     /// Client connections now open.

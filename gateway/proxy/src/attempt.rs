@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_host::{Ending, ExchangeView};
 use gatewright_model::config::PoolConfig;
-use gatewright_wire::{Forwarding, ResponseHead, UpstreamHead, encode_head};
+use gatewright_wire::{Asked, Forwarding, ResponseHead, UpstreamHead, encode_head};
 
 use crate::connection::Client;
 use crate::deadlines::Deadline;
@@ -186,7 +186,7 @@ impl Attempt<'_> {
                     }
                 }
             }
-            match connection.poll_head(cx, &self.facts.method) {
+            match connection.poll_head(cx, self.asked()) {
                 Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Broken)),
                 Poll::Pending if upstream.is_cut() => {
                     Poll::Ready(Err(Failure::Broken(ConnectionError::Closed)))
@@ -206,6 +206,15 @@ impl Attempt<'_> {
         }
     }
 
+    /// What the response is understood by.
+    fn asked(&self) -> Asked<'_> {
+        let upgrade = self.facts.upgrade.as_deref();
+        Asked {
+            method: &self.facts.method,
+            upgrade: upgrade.filter(|protocol| self.pool.upgrades.allow(protocol)),
+        }
+    }
+
     /// Send the head in one piece.
     fn send_head(&self, connection: &Connection, body: &RequestBody) {
         let facts = self.facts;
@@ -220,6 +229,7 @@ impl Attempt<'_> {
                 authority: facts.authority(),
                 headers: &facts.headers,
                 framing: body.framing(),
+                upgrade: self.asked().upgrade,
                 forwarding: Forwarding {
                     client: self.client.peer_text(),
                     real_ip: facts.client_text(self.client),

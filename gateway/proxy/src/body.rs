@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::Serving;
 use crate::streams::Gave;
-use crate::upstream::{CutShort, UpstreamBody};
+use crate::upstream::{CutShort, Switched, UpstreamBody};
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.
@@ -23,9 +23,17 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// It comes from a server as we speak.
     Streaming(Box<UpstreamBody>),
+    /// Nothing: the server speaks another protocol now, which is carried by a
+    /// tunnel.
+    Switched(Box<Switched>),
 }
 
 impl Content {
+    /// Nothing to say.
+    pub(crate) fn empty() -> Self {
+        Self::Whole(Bytes::new())
+    }
+
     /// End the exchange with this.
     pub(crate) fn with(self, serving: Serving) -> ClientBody {
         ClientBody {
@@ -47,6 +55,7 @@ impl Body for ClientBody {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
+            Content::Switched(_) => Poll::Ready(None),
         };
         self.serving.gave(match frame.is_ready() {
             true => Gave::Something,
@@ -59,6 +68,7 @@ impl Body for ClientBody {
         match &self.content {
             Content::Whole(bytes) => bytes.is_empty(),
             Content::Streaming(body) => body.is_end_stream(),
+            Content::Switched(_) => true,
         }
     }
 
@@ -66,6 +76,7 @@ impl Body for ClientBody {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Streaming(body) => body.size_hint(),
+            Content::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One client connection: TLS, HTTP framing by hyper, and the deadlines that
 //! hyper is not asked to keep.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -23,6 +23,8 @@ use crate::exchange::exchange;
 use crate::farewell;
 use crate::outbox::{Peer, Posted};
 use crate::streams::{Gave, Streams};
+use crate::tunnel;
+use crate::upstream::Switched;
 use crate::watched::Watched;
 use crate::worker::Worker;
 
@@ -51,6 +53,9 @@ pub(crate) struct Client {
     has_body: Cell<bool>,
     /// Whether the client takes nothing more at the moment.
     blocked: Cell<bool>,
+    /// The server's side of the tunnel that this connection becomes once the
+    /// HTTP server has let go of it.
+    switched: RefCell<Option<Box<Switched>>>,
     /// What the response's body that was asked last had to give, for the
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
@@ -86,6 +91,7 @@ impl Client {
             exchanges: Cell::new(0),
             has_body: Cell::new(false),
             blocked: Cell::new(false),
+            switched: RefCell::default(),
             gave: Cell::new(None),
             max_headers: config.limits.request_headers,
             deadline: worker.deadlines.register(),
@@ -152,6 +158,11 @@ impl Client {
         }
     }
 
+    /// Become a tunnel to this server, once the response has gone out.
+    pub(crate) fn switch(&self, server: Box<Switched>) {
+        self.switched.replace(Some(server));
+    }
+
     /// The note of what a response's body gave, taken away.
     pub(crate) fn take_gave(&self) -> Option<Gave> {
         self.gave.take()
@@ -175,6 +186,20 @@ impl Client {
     ) -> Result<F::Output, Passed> {
         self.deadline.arm(limit);
         self.deadline.limit(future).await
+    }
+
+    /// One more exchange or tunnel is under way.
+    fn busy(&self) {
+        self.exchanges.set(self.exchanges.get() + 1);
+    }
+
+    /// One less is.
+    fn rested(&self) {
+        let exchanges = self.exchanges.get() - 1;
+        self.exchanges.set(exchanges);
+        if exchanges == 0 {
+            self.waits();
+        }
     }
 
     fn waits(&self) {
@@ -209,7 +234,7 @@ impl Serving {
         if !client.blocked.get() {
             client.deadline.disarm();
         }
-        client.exchanges.set(client.exchanges.get() + 1);
+        client.busy();
         let counters = client.worker.counters();
         counters.requests.add(1);
         counters.in_flight.add(1);
@@ -249,11 +274,31 @@ impl Drop for Serving {
         if !self.responded {
             counters.abandoned.add(1);
         }
-        let exchanges = self.client.exchanges.get() - 1;
-        self.client.exchanges.set(exchanges);
-        if exchanges == 0 {
-            self.client.waits();
-        }
+        self.client.rested();
+    }
+}
+
+/// The guard of one tunnel.
+pub(crate) struct Tunnelling(Rc<Client>);
+
+impl Tunnelling {
+    /// Begin one.
+    pub(crate) fn begin(client: &Rc<Client>) -> Self {
+        client.busy();
+        client.worker.counters().tunnels.add(1);
+        Self(Rc::clone(client))
+    }
+
+    /// Whose it is.
+    pub(crate) fn client(&self) -> &Client {
+        &self.0
+    }
+}
+
+impl Drop for Tunnelling {
+    fn drop(&mut self) {
+        self.0.worker.counters().tunnels.sub(1);
+        self.0.rested();
     }
 }
 
@@ -307,7 +352,13 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
         );
     let mut connection = connection;
     let end = drive(client, Pin::new(&mut connection)).await;
-    let watched = connection.into_parts().io.into_inner();
+    let parts = connection.into_parts();
+    let watched = parts.io.into_inner();
+    let switched = client.switched.take();
+    if let (End::Closed, Some(server)) = (&end, switched) {
+        let tunnelling = Tunnelling::begin(client);
+        return tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+    }
     let may_send_more = match end {
         End::Broken | End::TimedOut => false,
         End::HeadTimeout | End::Malformed => true,
@@ -329,6 +380,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
     let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
         .max_concurrent_streams(MAX_STREAMS)
         .max_send_buf_size(MAX_SEND_BUFFER)
+        .enable_connect_protocol()
         .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
         .serve_connection(
             io,

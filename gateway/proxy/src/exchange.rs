@@ -7,9 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use gatewright_model::id::Slot;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -20,21 +19,28 @@ use crate::current::PoolView;
 use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
-use crate::facts::{Facts, Held};
+use crate::facts::{Facts, Held, Refusal};
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::retry;
+use crate::tunnel;
 use crate::upstream::{Begun, InFlight, Observers};
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
 pub(crate) async fn exchange(
     client: Rc<Client>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<ClientBody>, Infallible> {
-    let mut serving = Serving::begin(&client, !request.body().is_end_stream());
+    let has_body = !request.body().is_end_stream();
+    let mut serving = Serving::begin(&client, has_body);
+    // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
+    let stream = match request.method() {
+        &Method::CONNECT => request.extensions_mut().remove(),
+        _ => None,
+    };
     let (parts, body) = request.into_parts();
-    let (response, at) = match Facts::read(&client, parts, serving.started()) {
+    let (response, at) = match Facts::read(&client, parts, has_body, serving.started()) {
         Ok(facts) => {
             let mut held = Held::new(facts);
             explain::begin(&client.worker, &mut held);
@@ -49,7 +55,14 @@ pub(crate) async fn exchange(
         Err(refusal) => (Denial::from(refusal).into_response(), None),
     };
     serving.responded(response.status(), at.unwrap_or_else(Instant::now));
-    Ok(response.map(|content| content.with(serving)))
+    let (mut head, content) = response.into_parts();
+    let content = tunnel::open(
+        &client,
+        content,
+        (&mut head.status, &mut head.headers),
+        stream,
+    );
+    Ok(Response::from_parts(head, content.with(serving)))
 }
 
 /// From the request's head to the response's head.
@@ -74,9 +87,18 @@ async fn answer(
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }
+            let tunnels = held.wants_tunnel();
+            if tunnels.is_some_and(|protocol| !pool.pool.config.upgrades.allow(protocol)) {
+                return Err(Refusal::Protocol.into());
+            }
+            let tunnels = tunnels.is_some();
             let session = decide::session(worker, pool, held);
             let (slot, answered) = forward(client, held, pool, session, body).await?;
             let response = answer_of_server(answered);
+            if tunnels && response.status().is_success() {
+                // The client would take it for the beginning of a tunnel.
+                return Err(Denial::NotSwitched);
+            }
             if session == Some(slot) {
                 return Ok(response);
             }
@@ -167,6 +189,7 @@ fn answer_of_server(answered: Answered) -> Response<Content> {
     let content = match answered.body {
         Begun::Whole(bytes) => Content::Whole(bytes),
         Begun::Streaming(body) => Content::Streaming(body),
+        Begun::Switched(server) => Content::Switched(server),
     };
     let mut response = Response::new(content);
     *response.status_mut() = answered.head.status;
@@ -176,7 +199,7 @@ fn answer_of_server(answered: Answered) -> Response<Content> {
 
 /// An answer that a plugin gave; its headers and body are among its edits.
 fn answer_of_plugin(status: StatusCode) -> Response<Content> {
-    let mut response = Response::new(Content::Whole(Bytes::new()));
+    let mut response = Response::new(Content::empty());
     *response.status_mut() = status;
     response
 }

@@ -5,10 +5,12 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edit, Effects, ExchangeView, Lent};
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, hop, path};
-use http::header::{self, HeaderMap, HeaderName};
+use gatewright_wire::{cookie, hop, path, upgrade};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
@@ -37,6 +39,8 @@ pub(crate) struct Facts {
     asked: Option<String>,
     /// Forwarding headers that a plugin has set: they are sent as they stand.
     pub(crate) vouched: Vec<HeaderName>,
+    /// The protocol that the client wants to switch to.
+    pub(crate) upgrade: Option<Box<str>>,
     scheme: &'static str,
     client: IpAddr,
     /// The client's address as text, where it is not the peer's.
@@ -82,20 +86,25 @@ pub(crate) enum Refusal {
     Path(#[from] path::PathError),
     #[error("this gateway opens no tunnels")]
     Connect,
+    #[error("this protocol cannot be switched to here")]
+    Protocol,
     #[error("the request has too many headers")]
     TooManyHeaders,
 }
 
 impl Facts {
-    /// Take in a request's head.
+    /// Take in a request's head; `has_body` if one follows.
     pub(crate) fn read(
         client: &Client,
         mut parts: Parts,
+        has_body: bool,
         started: Instant,
     ) -> Result<Self, Refusal> {
-        if parts.method == Method::CONNECT {
-            return Err(Refusal::Connect);
-        }
+        let upgrade = match parts.method {
+            Method::CONNECT => Some(as_upgrade(&mut parts, client)?),
+            _ if has_body => None,
+            _ => asked_upgrade(&parts),
+        };
         let authority = authority(&parts)?;
         let path = match path::normalise(parts.uri.path())? {
             std::borrow::Cow::Borrowed(_) => None,
@@ -111,6 +120,7 @@ impl Facts {
             client: address,
             client_text,
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
+            upgrade,
             scheme: client.scheme(),
             started,
             responded: None,
@@ -160,10 +170,45 @@ impl Facts {
         self.client_text.as_deref().unwrap_or(client.peer_text())
     }
 
+    /// The protocol of the tunnel that an HTTP/2 client wants, which has no use
+    /// for any other success.
+    pub(crate) fn wants_tunnel(&self) -> Option<&str> {
+        let upgrade = self.upgrade.as_deref();
+        upgrade.filter(|_| self.version == Version::HTTP_2)
+    }
+
     /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         self.method.is_idempotent()
     }
+}
+
+/// What an HTTP/1.1 request asks to switch to.
+fn asked_upgrade(parts: &Parts) -> Option<Box<str>> {
+    match parts.version {
+        Version::HTTP_11 => upgrade::asked(&parts.headers).map(Box::from),
+        _ => None,
+    }
+}
+
+/// What an HTTP/2 client asks to switch to, by an extended CONNECT (RFC 8441):
+/// from here on the request is the GET that it would have been over HTTP/1.1.
+/// An ordinary CONNECT is refused.
+fn as_upgrade(parts: &mut Parts, client: &Client) -> Result<Box<str>, Refusal> {
+    let protocol = parts.extensions.remove::<hyper::ext::Protocol>();
+    let protocol = protocol.ok_or(Refusal::Connect)?;
+    if !upgrade::is_allowed(protocol.as_str()) {
+        return Err(Refusal::Protocol);
+    }
+    parts.method = Method::GET;
+    if protocol.as_str().eq_ignore_ascii_case("websocket") {
+        // Over HTTP/2 there is none, and HTTP/1.1 servers want one.
+        let nonce = client.worker.random.borrow_mut().u128(..).to_ne_bytes();
+        if let Ok(key) = HeaderValue::try_from(BASE64_STANDARD.encode(nonce)) {
+            parts.headers.insert(header::SEC_WEBSOCKET_KEY, key);
+        }
+    }
+    Ok(Box::from(protocol.as_str()))
 }
 
 /// Remove the headers that `Connection` lists, before anyone judges the

@@ -9,7 +9,7 @@
 //! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
-//! try another; [`explain`] keeps what was said
+//! try another; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
@@ -36,6 +36,7 @@ mod respond;
 mod retry;
 mod streams;
 mod tls;
+mod tunnel;
 mod upstream;
 mod watched;
 mod worker;

@@ -300,7 +300,7 @@ async fn ask(endpoint: &Endpoint, path: &str) -> Result<(), String> {
     let mut buffer = BytesMut::with_capacity(1024);
     let mut parser = HeadParser::new(HeadLimits::DEFAULT);
     loop {
-        let parsed = parser.parse(&mut buffer, &Method::GET);
+        let parsed = parser.parse(&mut buffer, (&Method::GET).into());
         match parsed.map_err(|error| error.to_string())? {
             Some(head) if head.status.is_informational() => {}
             Some(head) if head.status.is_success() => return Ok(()),

@@ -25,6 +25,8 @@ pub(crate) enum Denial {
     NoServer,
     #[error("a policy could not decide, and so denies")]
     PolicyFault,
+    #[error("the server did not switch to the protocol that was asked for")]
+    NotSwitched,
     #[error("{0}")]
     Failed(#[from] Failure),
 }
@@ -33,8 +35,10 @@ impl Denial {
     fn status(&self) -> StatusCode {
         match self {
             Self::Refused(Refusal::Connect) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(Refusal::Protocol) => StatusCode::NOT_IMPLEMENTED,
             Self::Refused(Refusal::TooManyHeaders) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {

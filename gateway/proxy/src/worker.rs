@@ -19,6 +19,7 @@ use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
+use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::upstream::{LANDING, Landing, Upstream};
 
 /// What the control plane tells a worker.
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
+    pub(crate) tunnel_landing: TunnelLanding,
     /// Where upstream request heads are written together.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) random: RefCell<fastrand::Rng>,
@@ -84,6 +86,7 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
+            tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
             scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),

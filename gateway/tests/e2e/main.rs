@@ -43,4 +43,5 @@ mod smuggling;
 mod start;
 mod swaps;
 mod tls;
+mod upgrades;
 mod upstream_trouble;

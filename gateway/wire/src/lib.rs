@@ -8,6 +8,7 @@
 //! - [`cookie`]: one cookie out of a `Cookie` header
 //! - [`forwarded`]: the client's address behind trusted proxies
 //! - [`hop`]: headers that belong to one connection only
+//! - [`upgrade`]: which other protocol a request asks to switch to
 //! - [`request`]: the head of an upstream HTTP/1.1 request
 //! - [`chunk`]: the body of such a request, when its length is not known
 //! - [`response`]: the head of an upstream response and how its body is framed
@@ -22,7 +23,8 @@ pub mod hop;
 pub mod path;
 pub mod request;
 pub mod response;
+pub mod upgrade;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
 pub use request::{Forwarding, RequestFraming, UpstreamHead, encode_head, is_claim};
-pub use response::{HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};
+pub use response::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

@@ -40,6 +40,8 @@ pub struct UpstreamHead<'a> {
     pub headers: &'a HeaderMap,
     /// How the body is delimited.
     pub framing: RequestFraming,
+    /// The protocol that the server is asked to switch to (see [`crate::upgrade`]).
+    pub upgrade: Option<&'a str>,
     /// What the server is told about the client.
     pub forwarding: Forwarding<'a>,
 }
@@ -123,7 +125,8 @@ struct Seen {
 /// Dropped are hop-by-hop headers, those that `Connection` lists, `Expect`
 /// (the gateway has answered it), and `Trailer` unless the body is chunked.
 /// The values of several `Cookie` headers, as HTTP/2 clients send them, become
-/// one. `TE: trailers` is said again, with `Connection: te`, if the client did.
+/// one. `TE: trailers` is said again, with `Connection: te`, if the client did;
+/// `Upgrade` if `head` has it.
 ///
 /// The texts in `head` cannot break out of their line: control characters are
 /// percent-encoded in the target and left out elsewhere.
@@ -140,9 +143,7 @@ pub fn encode_head(out: &mut BytesMut, head: &UpstreamHead<'_>) {
         put_joined(out, "cookie", head.headers, "; ");
         out.extend_from_slice(b"\r\n");
     }
-    if seen.te_trailers {
-        out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
-    }
+    put_connection(out, seen.te_trailers, head.upgrade);
     put_framing(out, head.method, head.framing);
     put_forwarding(out, head, &seen);
     out.extend_from_slice(b"\r\n");
@@ -194,6 +195,22 @@ fn is_copied(treatment: Treatment, value: &[u8], head: &UpstreamHead<'_>, seen: 
 
 fn says_trailers(te: &[u8]) -> bool {
     hop::listed(te).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Says again what only holds for the connection to the server.
+fn put_connection(out: &mut BytesMut, te_trailers: bool, upgrade: Option<&str>) {
+    if te_trailers {
+        out.extend_from_slice(b"te: trailers\r\n");
+    }
+    if let Some(protocol) = upgrade {
+        put_line(out, "upgrade", protocol);
+    }
+    out.extend_from_slice(match (te_trailers, upgrade.is_some()) {
+        (false, false) => b"",
+        (true, false) => b"connection: te\r\n",
+        (false, true) => b"connection: upgrade\r\n",
+        (true, true) => b"connection: te, upgrade\r\n",
+    });
 }
 
 fn put_framing(out: &mut BytesMut, method: &Method, framing: RequestFraming) {

@@ -8,7 +8,7 @@
 use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use thiserror::Error;
 
 use crate::fields::{EndScanner, MAX_FIELDS, has_strict_line_ends};
@@ -50,7 +50,7 @@ impl Default for HeadLimits {
 /// The head of a response, final or interim (`status.is_informational()`).
 #[derive(Debug)]
 pub struct ResponseHead {
-    /// The status; never 101.
+    /// The status; 101 only as an answer to the wish for it.
     pub status: StatusCode,
     /// The headers without those that are for this connection only. There is
     /// at most one `Content-Length`, and none on a response that cannot have one.
@@ -59,6 +59,25 @@ pub struct ResponseHead {
     pub framing: ResponseFraming,
     /// Whether the connection may carry another request after the body.
     pub reusable: bool,
+}
+
+/// What of a request its response is understood by.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// The protocol that it asked to switch to.
+    pub upgrade: Option<&'a str>,
+}
+
+impl<'a> From<&'a Method> for Asked<'a> {
+    /// A request that asked for no other protocol.
+    fn from(method: &'a Method) -> Self {
+        Self {
+            method,
+            upgrade: None,
+        }
+    }
 }
 
 /// Why a response head is not forwarded.
@@ -85,8 +104,8 @@ pub enum HeadError {
     /// The status is below 100.
     #[error("the response has no valid status")]
     Status,
-    /// The server switched protocols, for which it was not asked.
-    #[error("the response switches protocols unasked")]
+    /// The server switched protocols unasked, or to another than it was asked to.
+    #[error("the response switches to a protocol that was not asked for")]
     UnexpectedUpgrade,
     /// `Content-Length` is not a number, or not one that can be counted to.
     #[error("the response has a malformed Content-Length")]
@@ -122,8 +141,8 @@ impl HeadParser {
         }
     }
 
-    /// The next head, the answer to a request with method `to`, once it is
-    /// complete; it is then taken off the buffer.
+    /// The next head, the answer to `asked`, once it is complete; it is then
+    /// taken off the buffer.
     ///
     /// `None` asks for more bytes to be appended to the same buffer.
     ///
@@ -133,7 +152,7 @@ impl HeadParser {
     pub fn parse(
         &mut self,
         buffer: &mut BytesMut,
-        to: &Method,
+        asked: Asked<'_>,
     ) -> Result<Option<ResponseHead>, HeadError> {
         if !self.scanner.may_be_complete(buffer) {
             return self.wait(buffer);
@@ -144,7 +163,7 @@ impl HeadParser {
         };
         self.scanner = EndScanner::default();
         let section = buffer.split_to(start.bytes).freeze();
-        build(&section, start, &survey, to).map(Some)
+        build(&section, start, &survey, asked).map(Some)
     }
 
     /// Parses the head in place, if it is complete, and notes what matters in it.
@@ -205,15 +224,36 @@ fn build(
     section: &Bytes,
     start: Start,
     survey: &Survey,
-    to: &Method,
+    asked: Asked<'_>,
 ) -> Result<ResponseHead, HeadError> {
-    let framing = framing::framing(start, survey, to)?;
+    let framing = framing::framing(start, survey, asked.method)?;
+    let mut headers = headers(section, start.status, survey)?;
+    if start.status == StatusCode::SWITCHING_PROTOCOLS {
+        let protocol = switched(section, survey, asked.upgrade)?;
+        headers.insert(header::UPGRADE, protocol);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    }
     Ok(ResponseHead {
         status: start.status,
-        headers: headers(section, start.status, survey)?,
+        headers,
         framing,
         reusable: framing::is_reusable(start, survey, framing),
     })
+}
+
+/// The protocol that a server has switched to, if it is the one asked for.
+fn switched(
+    section: &Bytes,
+    survey: &Survey,
+    asked: Option<&str>,
+) -> Result<HeaderValue, HeadError> {
+    let named = survey.upgrade.as_ref().map(|span| span.value(section));
+    match (asked, named) {
+        (Some(asked), Some(named)) if named.eq_ignore_ascii_case(asked.as_bytes()) => {
+            HeaderValue::from_bytes(named).map_err(|_| HeadError::UnexpectedUpgrade)
+        }
+        _ => Err(HeadError::UnexpectedUpgrade),
+    }
 }
 
 fn headers(section: &Bytes, status: StatusCode, survey: &Survey) -> Result<HeaderMap, HeadError> {

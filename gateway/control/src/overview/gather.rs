@@ -51,6 +51,7 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         requests: sum(|worker| &worker.requests),
         responses: responses(workers),
         in_flight: sum(|worker| &worker.in_flight),
+        tunnels: sum(|worker| &worker.tunnels),
         accepted: sum(|worker| &worker.accepted),
         connections: sum(|worker| &worker.connections),
         tls_failures: sum(|worker| &worker.tls_failures),

@@ -151,6 +151,7 @@ impl Default for Pool {
             retries: Retries::default(),
             connect_timeout: Period::s(2),
             request_timeout: Period::s(60),
+            upgrades: vec!["websocket".to_owned()],
             idle_connections: 64,
             servers: Vec::new(),
         }
@@ -198,6 +199,7 @@ impl Default for Timeouts {
             request_head: Period::s(10),
             idle: Period::s(60),
             body_idle: Period::s(30),
+            tunnel_idle: Period::s(3600),
             drain: Period::s(30),
         }
     }

@@ -203,10 +203,32 @@ pub struct PoolConfig {
     /// From the request's head to the response's head, all attempts together,
     /// but for the time that sending a body takes; zero: no limit.
     pub request_timeout: Duration,
+    /// The protocols that clients may switch to.
+    pub upgrades: Upgrades,
     /// Idle connections kept to each server by each worker.
     pub idle_connections: usize,
     /// Its members as declared.
     pub servers: Vec<ServerConfig>,
+}
+
+/// The protocols that clients may switch their connection to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upgrades {
+    /// Any.
+    Any,
+    /// These, in lower case.
+    Named(Vec<String>),
+}
+
+impl Upgrades {
+    /// Whether a client may switch to a protocol.
+    #[must_use]
+    pub fn allow(&self, protocol: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Named(names) => names.iter().any(|name| name.eq_ignore_ascii_case(protocol)),
+        }
+    }
 }
 
 /// What the key of `pick` is a hash of.
@@ -310,6 +332,9 @@ pub struct Timeouts {
     pub idle: Duration,
     /// How long a body may stand still, in either direction.
     pub body_idle: Duration,
+    /// How long nothing may come from either side of a connection that has
+    /// switched protocols; zero: no limit.
+    pub tunnel_idle: Duration,
     /// How long requests in flight may go on after a stop was asked for.
     pub drain: Duration,
 }

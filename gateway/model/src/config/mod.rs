@@ -43,7 +43,7 @@ pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Admin, AdminTls, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits,
     Listener, OnFault, PluginSource, Policy, PoolConfig, Retries, ServerConfig, Shadow, Timeouts,
-    Tls,
+    Tls, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

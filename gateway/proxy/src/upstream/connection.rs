@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use gatewright_wire::response::{HeadError, HeadLimits, HeadParser, ResponseHead};
-use http::Method;
+use gatewright_wire::response::{Asked, HeadError, HeadLimits, HeadParser, ResponseHead};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -84,6 +84,11 @@ impl Connection {
         }
     }
 
+    /// The stream, and what was read of it already.
+    pub(crate) fn into_parts(self) -> (Posted, BytesMut) {
+        (self.stream, self.buffer)
+    }
+
     /// Whether an idle connection has neither been closed nor spoken to us: no
     /// system call unless the socket was reported readable.
     pub(crate) fn is_quiet(&self) -> bool {
@@ -133,16 +138,16 @@ impl Connection {
         Poll::Ready(Ok(read.len()))
     }
 
-    /// Read the head of the final response, passing over interim ones.
+    /// Read the head of the final response to `asked`, passing over interim ones.
     pub(crate) fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        method: &Method,
+        asked: Asked<'_>,
     ) -> Poll<Result<ResponseHead, ConnectionError>> {
         loop {
             while !self.buffer.is_empty() {
-                match self.parser.parse(&mut self.buffer, method)? {
-                    Some(interim) if interim.status.is_informational() => {
+                match self.parser.parse(&mut self.buffer, asked)? {
+                    Some(head) if is_interim(head.status) => {
                         self.interim += 1;
                         if self.interim > MAX_INTERIM {
                             return Poll::Ready(Err(ConnectionError::TooManyInterim));
@@ -165,4 +170,9 @@ impl Connection {
             self.is_brief = read < LANDING;
         }
     }
+}
+
+/// Whether another response follows: switching protocols is the last one.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }

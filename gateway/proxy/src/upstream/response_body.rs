@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use gatewright_host::Ending;
 use gatewright_wire::{BodyDecoder, BodyError, Decoded, ResponseHead};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 
-use super::{Connection, InFlight};
+use super::{Connection, InFlight, Switched};
 use crate::deadlines::Deadline;
 use crate::request_body::Sending;
 use crate::worker::Worker;
@@ -57,6 +57,8 @@ pub(crate) enum Begun {
     Whole(Bytes),
     /// It streams.
     Streaming(Box<UpstreamBody>),
+    /// There is none: the connection speaks another protocol now.
+    Switched(Box<Switched>),
 }
 
 impl UpstreamBody {
@@ -68,6 +70,12 @@ impl UpstreamBody {
         head: &ResponseHead,
         sending: Option<Sending>,
     ) -> Begun {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Begun::Switched(Box::new(Switched {
+                connection,
+                in_flight,
+            }));
+        }
         let mut body = Self {
             worker: Rc::clone(worker),
             in_flight,

@@ -55,6 +55,14 @@ impl Upstream {
         Self::on(listener, script)
     }
 
+    /// A server that does this with the stream of every connection.
+    pub(crate) async fn speaking<F>(speak: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::scripted(move |peer| speak(peer.wire.stream)).await
+    }
+
     /// A server with this name at an address where one was before.
     pub(crate) async fn named_at(name: &'static str, address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address)

@@ -25,6 +25,7 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
         authority: "shop.example",
         headers,
         framing: RequestFraming::None,
+        upgrade: None,
         forwarding: Forwarding {
             client: "198.51.100.7",
             real_ip: "198.51.100.7",

@@ -30,9 +30,6 @@ pub(super) fn framing(
     survey: &Survey,
     to: &Method,
 ) -> Result<ResponseFraming, HeadError> {
-    if start.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(HeadError::UnexpectedUpgrade);
-    }
     match survey.coding {
         Coding::Absent => {}
         _ if survey.length.is_some() => return Err(HeadError::LengthAndTransferEncoding),

@@ -20,6 +20,8 @@ pub(super) struct Survey {
     pub(super) options: ConnectionOptions,
     /// The `Connection` fields that may list names of other fields.
     pub(super) connections: SmallVec<[Span; 1]>,
+    /// The first `Upgrade` field.
+    pub(super) upgrade: Option<Span>,
 }
 
 /// A `Content-Length`: its value in bytes, and one mention of it.
@@ -65,6 +67,10 @@ impl Survey {
                     let span = Span::new(section, field.name, field.value);
                     self.connections.push(span);
                 }
+            }
+            Role::Upgrade => {
+                let span = || Span::new(section, field.name, field.value);
+                self.upgrade.get_or_insert_with(span);
             }
             Role::HopByHop => {}
         }
@@ -120,6 +126,7 @@ enum Role {
     Length,
     TransferEncoding,
     Connection,
+    Upgrade,
     HopByHop,
 }
 
@@ -132,6 +139,8 @@ impl Role {
             Self::TransferEncoding
         } else if name.eq_ignore_ascii_case("connection") {
             Self::Connection
+        } else if name.eq_ignore_ascii_case("upgrade") {
+            Self::Upgrade
         } else if is_hop_by_hop_name(name) {
             Self::HopByHop
         } else {

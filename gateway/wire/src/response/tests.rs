@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::{Method, StatusCode, header};
 use proptest::prelude::*;
 
-use super::{HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};
+use super::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};
 
 /// Parses a head that is in the buffer as a whole, if it is.
 fn parse_head(
@@ -12,7 +12,7 @@ fn parse_head(
     to: &Method,
     limits: HeadLimits,
 ) -> Result<Option<ResponseHead>, HeadError> {
-    HeadParser::new(limits).parse(buffer, to)
+    HeadParser::new(limits).parse(buffer, to.into())
 }
 
 fn parse_to(method: &Method, head: &str) -> Result<ResponseHead, HeadError> {
@@ -209,13 +209,35 @@ fn an_upgrade_that_was_not_asked_for_is_refused() {
 }
 
 #[test]
+fn a_server_switches_to_what_it_was_asked_to_and_to_nothing_else() {
+    let asked = Asked {
+        method: &Method::GET,
+        upgrade: Some("websocket"),
+    };
+    let switch = |to: &str| {
+        let head = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: {to}\r\n\r\n");
+        HeadParser::default().parse(&mut BytesMut::from(&*head), asked)
+    };
+    let head = switch("WebSocket").unwrap().unwrap();
+    assert_eq!(head.headers[header::UPGRADE], "WebSocket");
+    assert_eq!(head.headers[header::CONNECTION], "upgrade");
+    assert_eq!(switch("h2c").unwrap_err(), HeadError::UnexpectedUpgrade);
+}
+
+#[test]
 fn interim_heads_are_returned_one_by_one() {
     let mut buffer =
         BytesMut::from("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n");
     let mut parser = HeadParser::default();
-    let interim = parser.parse(&mut buffer, &Method::GET).unwrap().unwrap();
+    let interim = parser
+        .parse(&mut buffer, (&Method::GET).into())
+        .unwrap()
+        .unwrap();
     assert!(interim.status.is_informational());
-    let head = parser.parse(&mut buffer, &Method::GET).unwrap().unwrap();
+    let head = parser
+        .parse(&mut buffer, (&Method::GET).into())
+        .unwrap()
+        .unwrap();
     assert_eq!(head.status, StatusCode::OK);
     assert!(buffer.is_empty());
 }
@@ -284,7 +306,7 @@ fn a_head_that_arrives_byte_by_byte_is_the_same_head() {
     let mut parser = HeadParser::default();
     for (index, byte) in bytes.iter().enumerate() {
         buffer.extend_from_slice(&[*byte]);
-        let parsed = parser.parse(&mut buffer, &Method::GET).unwrap();
+        let parsed = parser.parse(&mut buffer, (&Method::GET).into()).unwrap();
         assert_eq!(parsed.is_some(), index + 1 == bytes.len(), "{index}");
     }
 }
@@ -336,7 +358,7 @@ proptest! {
             let (read, unread) = rest.split_at(rest.len().min(*cuts.next().unwrap()));
             buffer.extend_from_slice(read);
             rest = unread;
-            result = parser.parse(&mut buffer, &Method::GET);
+            result = parser.parse(&mut buffer, (&Method::GET).into());
         }
         prop_assert_eq!(summary(&result), expected);
     }

@@ -68,6 +68,14 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         &whole,
         |totals| totals.in_flight as f64,
     )?;
+    families.gauges(
+        (
+            "tunnels_open",
+            "Connections and streams that have switched protocols, such as WebSockets.",
+        ),
+        &whole,
+        |totals| totals.tunnels as f64,
+    )?;
     families.histograms(
         (
             "request_duration_seconds",

@@ -136,6 +136,11 @@ fn timeouts(written: &written::Timeouts, path: &KeyPath, report: &mut Report<'_>
         idle: period("idle", written.idle, &defaults::IDLE_TIMEOUT),
         body_idle: period("body_idle", written.body_idle, &defaults::IDLE_TIMEOUT),
         drain: period("drain", written.drain, &defaults::DRAIN_TIMEOUT),
+        tunnel_idle: report.limit(
+            &path.key("tunnel_idle"),
+            written.tunnel_idle,
+            &defaults::IDLE_TIMEOUT,
+        ),
     }
 }
 

@@ -2,15 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::address::{server_address, server_host, server_id};
 use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{HashKey, HealthCheck, PoolConfig, Retries, ServerConfig};
-use crate::config::quantity::Period;
+use crate::config::meant::{HashKey, HealthCheck, PoolConfig, Retries, ServerConfig, Upgrades};
 use crate::config::written::{self, TextOr};
 use crate::id::{EndpointId, PoolName};
 use crate::pool::MAX_SLOTS;
@@ -66,10 +64,10 @@ fn pool(
         written.idle_connections,
         &defaults::IDLE_CONNECTIONS,
     );
-    let request_timeout = request_timeout(
-        written.request_timeout,
+    let request_timeout = report.limit(
         &path.key("request_timeout"),
-        report,
+        written.request_timeout,
+        &defaults::REQUEST_TIMEOUT,
     );
     let health = health.map(|health| self::health(&health, &path.key("health"), report));
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
@@ -80,6 +78,7 @@ fn pool(
         retries: retries(&written.retries, &path.key("retries"), report),
         connect_timeout: connect_timeout.0,
         request_timeout,
+        upgrades: upgrades(&written.upgrades, &path.key("upgrades"), report),
         idle_connections: idle_connections as usize,
         servers,
         balancer,
@@ -87,12 +86,22 @@ fn pool(
     })
 }
 
-fn request_timeout(written: Period, path: &KeyPath, report: &mut Report<'_>) -> Duration {
-    // Zero is the absence of a limit, not a short one.
-    if !written.0.is_zero() {
-        report.within(path, written, &defaults::REQUEST_TIMEOUT);
+fn upgrades(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Upgrades {
+    if written.iter().any(|protocol| protocol == "*") {
+        return Upgrades::Any;
     }
-    written.0
+    for (index, protocol) in written.iter().enumerate() {
+        let (name, version) = protocol.split_once('/').unwrap_or((protocol, "1"));
+        if !is_token(name) || !is_token(version) {
+            let message = format!(
+                "{protocol:?} is no protocol; write its name as in an Upgrade header, such as \
+                 \"websocket\", or \"*\" for any"
+            );
+            report.fail(&path.index(index), message);
+        }
+    }
+    let names = written.iter().map(|protocol| protocol.to_ascii_lowercase());
+    Upgrades::Named(names.collect())
 }
 
 fn hash_key(text: &str) -> Result<HashKey, String> {

@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::fs::{self, File};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::error::{ConfigError, did_you_mean};
 use crate::config::key_path::KeyPath;
 use crate::config::places::Places;
+use crate::config::quantity::Period;
 
 /// The most characters of a name: names stand in metrics and addresses.
 const MAX_NAME: usize = 64;
@@ -58,6 +60,19 @@ impl<'a> Report<'a> {
             );
         }
         value
+    }
+
+    /// The limit; zero is the absence of one, not a short one.
+    pub(super) fn limit(
+        &mut self,
+        path: &KeyPath,
+        limit: Period,
+        range: &RangeInclusive<Period>,
+    ) -> Duration {
+        if !limit.0.is_zero() {
+            self.within(path, limit, range);
+        }
+        limit.0
     }
 
     /// Notes an error when a name would not do in metrics and addresses.

@@ -33,6 +33,9 @@ pub struct Pool {
     /// From a request's head to its response's head, all attempts together: 10 ms
     /// to 1 day; `"0s"` is no limit. Bodies may take as long as they move.
     pub request_timeout: Period,
+    /// The protocols that a client may switch its connection to, such as
+    /// `websocket`; `"*"` allows any. Never HTTP or TLS.
+    pub upgrades: Vec<String>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,

@@ -118,6 +118,10 @@ pub struct Timeouts {
     pub idle: Period,
     /// How long a body may stand still, in either direction: 10 ms to 1 day.
     pub body_idle: Period,
+    /// How long nothing may come from either side of a connection that has
+    /// switched protocols, such as a WebSocket: 10 ms to 1 day; `"0s"` is no
+    /// limit.
+    pub tunnel_idle: Period,
     /// How long requests in flight may go on after a stop was asked for: up to
     /// 1 h.
     pub drain: Period,

@@ -1,0 +1,251 @@
+//! What follows once client and server have agreed on another protocol, such as
+//! a WebSocket: bytes both ways, until both have said that they are done, one
+//! breaks off, or nothing has come for too long.
+//!
+//! Nothing is read from one side before the other has taken what was read
+//! before, so a slow reader slows its writer down. A tunnel at rest holds no
+//! buffer: what is read lands in memory that all tunnels of a worker share, and
+//! only what the other side does not take at once is kept.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use gatewright_host::Ending;
+use http::{HeaderMap, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::body::Content;
+use crate::connection::{Client, Tunnelling};
+use crate::upstream::Switched;
+
+/// What a worker's tunnels read into: as much as a TLS record holds.
+pub(crate) const TUNNEL_LANDING: usize = 16 * 1024;
+
+/// Memory that the tunnels of a worker share.
+pub(crate) type TunnelLanding = RefCell<Box<[u8]>>;
+
+/// Join what the server has switched with the client's connection, as soon as
+/// the HTTP server has let go of it. `over_http2` is the client's stream where
+/// it asked over HTTP/2, and `head` the response that it gets.
+pub(crate) fn open(
+    client: &Rc<Client>,
+    content: Content,
+    head: (&mut StatusCode, &mut HeaderMap),
+    over_http2: Option<OnUpgrade>,
+) -> Content {
+    let server = match content {
+        Content::Switched(server) => server,
+        content => return content,
+    };
+    match over_http2 {
+        None => client.switch(server),
+        Some(stream) => {
+            // RFC 8441 §5: there the status of success is 200, and the
+            // connection's own headers mean nothing.
+            let (status, headers) = head;
+            *status = StatusCode::OK;
+            headers.remove(header::UPGRADE);
+            headers.remove(header::CONNECTION);
+            headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+            let client = Rc::clone(client);
+            let tunnelling = Tunnelling::begin(&client);
+            tokio::task::spawn_local(async move {
+                if let Ok(stream) = stream.await {
+                    run(tunnelling, TokioIo::new(stream), &[], *server).await;
+                }
+            });
+        }
+    }
+    Content::empty()
+}
+
+/// Carry bytes both ways until the tunnel ends. `early` is what the client has
+/// sent already.
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    tunnelling: Tunnelling,
+    mut stream: S,
+    early: &[u8],
+    server: Switched,
+) {
+    let worker = &tunnelling.client().worker;
+    let limit = worker.timeouts().tunnel_idle;
+    let idle = worker.deadlines.register();
+    let rest = || {
+        if !limit.is_zero() {
+            idle.arm(limit);
+        }
+    };
+    let Switched {
+        connection,
+        mut in_flight,
+    } = server;
+    let (mut server, buffer) = connection.into_parts();
+    let (mut up, mut down) = (Direction::from(early), Direction::from(&buffer[..]));
+    drop(buffer);
+    rest();
+    let ending = poll_fn(|cx| {
+        let before = (up.moved, down.moved);
+        let landing = &worker.tunnel_landing;
+        let sent = up.poll_carry(&mut stream, &mut server, landing, cx);
+        let received = down.poll_carry(&mut server, &mut stream, landing, cx);
+        if before != (up.moved, down.moved) {
+            rest();
+        }
+        if sent.is_broken() || received.is_broken() || in_flight.upstream().is_cut() {
+            return Poll::Ready(Ending::Broken);
+        }
+        match sent.is_ready() && received.is_ready() {
+            true => Poll::Ready(Ending::Completed),
+            false => idle.poll_passed(cx).map(|()| Ending::TimedOut),
+        }
+    })
+    .await;
+    in_flight.ended(ending);
+}
+
+/// One of the two ways through a tunnel.
+struct Direction {
+    /// What was read and not yet taken by the other side.
+    held: BytesMut,
+    /// Whether the reading side has said that no more comes.
+    ended: bool,
+    /// Whether the writing side has been told so.
+    shut: bool,
+    /// Bytes that have been read.
+    moved: u64,
+}
+
+impl From<&[u8]> for Direction {
+    fn from(early: &[u8]) -> Self {
+        Self {
+            held: BytesMut::from(early),
+            ended: false,
+            shut: false,
+            moved: 0,
+        }
+    }
+}
+
+impl Direction {
+    /// Carry what there is; ready when the last byte has been carried.
+    fn poll_carry(
+        &mut self,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        landing: &TunnelLanding,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.shut {
+            while !self.held.is_empty() {
+                let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.held))?;
+                self.moved += written as u64;
+                self.held.advance(written);
+            }
+            if self.ended {
+                ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                self.shut = true;
+                break;
+            }
+            self.held = BytesMut::new();
+            let mut landing = landing.borrow_mut();
+            let mut read = ReadBuf::new(&mut landing);
+            if Pin::new(&mut *from).poll_read(cx, &mut read)?.is_pending() {
+                ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                return Poll::Pending;
+            }
+            self.ended = read.filled().is_empty();
+            self.moved += read.filled().len() as u64;
+            self.pass_on(read.filled(), to, cx)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Write what was read; what the other side does not take at once is kept.
+    fn pass_on(
+        &mut self,
+        read: &[u8],
+        to: &mut (impl AsyncWrite + Unpin),
+        cx: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let taken = match read.is_empty() {
+            true => 0,
+            false => match Pin::new(to).poll_write(cx, read)? {
+                Poll::Ready(taken) => taken,
+                Poll::Pending => 0,
+            },
+        };
+        self.held.extend_from_slice(&read[taken..]);
+        Ok(())
+    }
+}
+
+/// What one way has come to.
+trait Carried {
+    fn is_broken(&self) -> bool;
+}
+
+impl Carried for Poll<io::Result<()>> {
+    fn is_broken(&self) -> bool {
+        matches!(self, Poll::Ready(Err(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn carry_all(direction: &mut Direction, from: &[u8], room: usize) -> Vec<u8> {
+        let (mut to, mut far) = tokio::io::duplex(room);
+        let mut from = from;
+        let landing = RefCell::new(vec![0; 7].into());
+        let carrying =
+            async { poll_fn(|cx| direction.poll_carry(&mut from, &mut to, &landing, cx)).await };
+        let mut carried = Vec::new();
+        let (done, read) = tokio::join!(carrying, far.read_to_end(&mut carried));
+        done.unwrap();
+        read.unwrap();
+        carried
+    }
+
+    #[tokio::test]
+    async fn everything_arrives_in_order_through_any_room() {
+        for room in [1, 3, 7, 64] {
+            let mut direction = Direction::from(&b"early, "[..]);
+            let carried = carry_all(&mut direction, b"and then the rest of it", room).await;
+            assert_eq!(carried, b"early, and then the rest of it", "{room}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_one_way_leaves_the_other_open() {
+        let (mut near, mut client) = tokio::io::duplex(64);
+        let (mut server, mut far) = tokio::io::duplex(64);
+        let landing: TunnelLanding = RefCell::new(vec![0; 16].into());
+        let (mut up, mut down) = (Direction::from(&b""[..]), Direction::from(&b""[..]));
+        client.write_all(b"the last word").await.unwrap();
+        client.shutdown().await.unwrap();
+        poll_fn(|cx| up.poll_carry(&mut near, &mut server, &landing, cx))
+            .await
+            .unwrap();
+        let mut heard = String::new();
+        far.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "the last word");
+        far.write_all(b"an answer").await.unwrap();
+        drop(far);
+        poll_fn(|cx| down.poll_carry(&mut server, &mut near, &landing, cx))
+            .await
+            .unwrap();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "an answer");
+    }
+}

@@ -1,0 +1,10 @@
+//! A server that has switched to the protocol that it was asked for.
+
+use super::{Connection, InFlight};
+
+/// A connection that speaks another protocol from here on. It stays counted in
+/// flight until it closes.
+pub(crate) struct Switched {
+    pub(crate) connection: Connection,
+    pub(crate) in_flight: InFlight,
+}
