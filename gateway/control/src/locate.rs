@@ -6,7 +6,7 @@ use std::io;
 use gatewright_host::{PrepareError, Refusal};
 use gatewright_model::config::{ConfigError, ConfigErrors, Listener};
 use gatewright_model::snapshot::SnapshotError;
-use gatewright_proxy::{BindError, TlsError};
+use gatewright_proxy::{BindError, TlsError, TlsRefusal};
 
 use crate::desired::Wanted;
 
@@ -30,13 +30,14 @@ impl Wanted {
 
     /// A listener that cannot be had.
     pub(crate) fn bind_error(&self, error: &BindError) -> ConfigErrors {
-        let (name, part) = match error {
-            BindError::Listen { name, .. } => (name, "listen"),
-            BindError::Tls { name, .. } => (name, "tls"),
-        };
-        let named = |listener: &Listener| listener.name == *name;
+        let named = |listener: &Listener| listener.name == error.name;
         let index = self.config.listeners.iter().position(named).unwrap_or(0);
-        self.error(&format!("listener[{index}]"), part, error.to_string())
+        self.error(&format!("listener[{index}]"), "listen", error.to_string())
+    }
+
+    /// Certificates, keys or authorities that cannot be used.
+    pub(crate) fn tls_error(&self, refusal: &TlsRefusal) -> ConfigErrors {
+        self.error(&refusal.key, "", refusal.to_string())
     }
 
     /// An admin address that cannot be had.

@@ -14,7 +14,7 @@ use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
 use gatewright_model::snapshot::Snapshot;
-use gatewright_proxy::{Bound, DataPlane, Explanations, Prober};
+use gatewright_proxy::{Bound, DataPlane, Explanations, InForce, Prober, TlsConfigs, TlsRefusal};
 use tokio::sync::{Mutex, watch};
 
 use crate::desired::Wanted;
@@ -69,8 +69,8 @@ pub(crate) struct Publisher {
     host: Arc<Host>,
     /// Where changes are kept before they are handed over.
     store: Store,
-    /// The snapshot in force; the prober follows it.
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    /// What is in force; the prober follows it.
+    in_force: watch::Sender<InForce>,
     /// Which plugin versions are in force with it.
     plan: RwLock<Arc<Plan>>,
     /// What was decided about some requests.
@@ -100,17 +100,17 @@ impl Publisher {
         events: &Arc<Events>,
     ) -> Result<Self, StartError> {
         let Ready { next, prepared } = ready;
-        next.apply_draining();
-        let snapshots = watch::Sender::new(Arc::clone(&next));
+        next.snapshot.apply_draining();
+        let in_force = watch::Sender::new(next.clone());
         let events = Arc::clone(events);
-        let prober = Prober::start(snapshots.subscribe(), move |change| {
+        let prober = Prober::start(in_force.subscribe(), move |change| {
             events.push(Happened::Health(change));
         })?;
         let data_plane = bound.start(&next, prepared.chains, prober.suspects(), &explanations)?;
         Ok(Self {
             host,
             store,
-            snapshots,
+            in_force,
             plan: RwLock::new(Arc::new(prepared.plan)),
             explanations,
             counters: Arc::clone(data_plane.counters()),
@@ -127,12 +127,12 @@ impl Publisher {
 
     /// What is in force.
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshots.borrow())
+        Arc::clone(&self.in_force.borrow().snapshot)
     }
 
     /// To be told of every snapshot that comes into force.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshots.subscribe()
+    pub(crate) fn subscribe(&self) -> watch::Receiver<InForce> {
+        self.in_force.subscribe()
     }
 
     /// Which plugin versions are in force.
@@ -178,11 +178,12 @@ impl Publisher {
         wanted: &Wanted,
         edited: Option<Edited>,
     ) -> Result<Reloaded, PublishError> {
-        let before = (self.snapshot(), self.plan());
+        let before = (self.in_force.borrow().clone(), self.plan());
         // How many workers there are was decided at the start.
         let ready = ready(&self.host, Some(&before), wanted, self.counters.len()).await?;
-        let (snapshot, plan) = before;
-        if ready.next.config == snapshot.config && same_seats(&plan, &ready.prepared.plan) {
+        let (InForce { snapshot, .. }, plan) = before;
+        if ready.next.snapshot.config == snapshot.config && same_seats(&plan, &ready.prepared.plan)
+        {
             return Ok(Reloaded::Unchanged {
                 generation: snapshot.generation,
             });
@@ -199,18 +200,18 @@ impl Publisher {
         let data_plane = self.data_plane.lock().await;
         let data_plane = data_plane.as_ref().ok_or(ReloadError::Stopping)?;
         if let Some(mut edited) = edited {
-            edited.entry.generation = Some(next.generation.0);
+            edited.entry.generation = Some(next.snapshot.generation.0);
             self.store.keep(edited).await?;
         }
         // Noted before the only wait, in which the workers answer: a caller
         // that gives up there must not leave the next change to be prepared on
         // top of a plan that the workers no longer have.
         *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prepared.plan);
-        self.snapshots.send_replace(Arc::clone(&next));
-        next.apply_draining();
+        self.in_force.send_replace(next.clone());
+        next.snapshot.apply_draining();
         let applied = data_plane.publish(&next, prepared.chains).await;
         Ok(Reloaded::Published {
-            generation: next.generation,
+            generation: next.snapshot.generation,
             workers: applied.workers,
             of: applied.of,
         })
@@ -222,9 +223,9 @@ impl Publisher {
     }
 }
 
-/// A snapshot with all that it needs, to be handed over.
+/// What is to be in force with all that it needs, to be handed over.
 pub(crate) struct Ready {
-    next: Arc<Snapshot>,
+    next: InForce,
     prepared: Prepared,
 }
 
@@ -265,11 +266,12 @@ impl From<PublishError> for ReloadError {
 /// Make the next snapshot and everything that it needs.
 async fn ready(
     host: &Arc<Host>,
-    before: Option<&(Arc<Snapshot>, Arc<Plan>)>,
+    before: Option<&(InForce, Arc<Plan>)>,
     wanted: &Wanted,
     workers: usize,
 ) -> Result<Ready, PublishError> {
-    let (snapshot, plan) = before.map(|(snapshot, plan)| (&**snapshot, plan)).unzip();
+    let (in_force, plan) = before.map(|(in_force, plan)| (in_force, plan)).unzip();
+    let snapshot = in_force.map(|in_force| &*in_force.snapshot);
     let next = Snapshot::next(snapshot, Arc::clone(&wanted.config), workers);
     let next = Arc::new(next.map_err(|error| wanted.snapshot_error(&error))?);
     let prepared = prepare(host, &next, plan.cloned()).await;
@@ -278,7 +280,14 @@ async fn ready(
         key: SeatName::of_place(&error.place).key(),
         errors: wanted.prepare_error(&error),
     })?;
+    let tls = tls(&next, in_force.cloned()).await;
+    let tls = tls.map_err(|error| wanted.error("", "", error.to_string()))?;
+    let tls = Arc::new(tls.map_err(|refusal| wanted.tls_error(&refusal))?);
     resolve_new(&next).await;
+    let next = InForce {
+        snapshot: next,
+        tls,
+    };
     Ok(Ready { next, prepared })
 }
 
@@ -293,6 +302,21 @@ async fn prepare(
     let preparing =
         tokio::task::spawn_blocking(move || host.prepare(&snapshot, previous.as_deref()));
     Ok(preparing.await?)
+}
+
+/// Make what handshakes are done with, on a thread that may block: what the
+/// system trusts is in files.
+async fn tls(
+    snapshot: &Arc<Snapshot>,
+    before: Option<InForce>,
+) -> io::Result<Result<TlsConfigs, TlsRefusal>> {
+    let config = Arc::clone(&snapshot.config);
+    let making = tokio::task::spawn_blocking(move || {
+        let before = before.as_ref();
+        let before = before.map(|before| (&*before.snapshot.config, &*before.tls));
+        TlsConfigs::prepare(&config, before)
+    });
+    Ok(making.await?)
 }
 
 /// Whether the same versions sit in the same seats, and are asked. How they are

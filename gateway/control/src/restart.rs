@@ -1,6 +1,9 @@
 //! What a running gateway cannot take over: whatever it bound or started with.
 
-use gatewright_model::config::{Config, ConfigErrors};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use gatewright_model::config::{AdminTls, Config, ConfigErrors};
 
 use crate::desired::Wanted;
 
@@ -9,13 +12,29 @@ use crate::desired::Wanted;
 pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors> {
     let next = &*wanted.config;
     let keys = [
-        ("listener", in_force.listeners != next.listeners),
+        ("listener", places(in_force) != places(next)),
         ("workers.count", in_force.workers != next.workers),
         ("admin.listen", in_force.admin.listen != next.admin.listen),
-        ("admin.tls", in_force.admin.tls != next.admin.tls),
+        ("admin.tls", admin_files(in_force) != admin_files(next)),
         ("admin.data", in_force.admin.data != next.admin.data),
     ];
     let (key, _) = keys.into_iter().find(|(_, differs)| *differs)?;
     let message = "it cannot change while the gateway runs; restart it, or undo this change";
     Some(wanted.error(key, "", message.to_owned()))
+}
+
+/// The listeners' names and addresses. How they speak TLS is each new
+/// connection's.
+fn places(config: &Config) -> Vec<(&str, SocketAddr)> {
+    let listeners = config.listeners.iter();
+    listeners
+        .map(|listener| (&*listener.name, listener.listen))
+        .collect()
+}
+
+/// The admin listener's certificates by their files. What these hold is read at
+/// the start.
+fn admin_files(config: &Config) -> Vec<&Path> {
+    let files = config.admin.tls.iter().flat_map(AdminTls::files);
+    files.map(|file| &*file.path).collect()
 }

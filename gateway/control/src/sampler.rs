@@ -21,7 +21,7 @@ pub(crate) async fn sample(control: Arc<Control>) {
             _ = ticks.tick() => control.series.take_in(gather(&control), Instant::now()),
             changed = snapshots.changed() => if changed.is_err() { return },
         }
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let snapshot = Arc::clone(&snapshots.borrow_and_update().snapshot);
         control.roster.look(&snapshot);
     }
 }

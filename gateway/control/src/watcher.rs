@@ -30,7 +30,7 @@ pub(crate) async fn watch(control: Arc<Control>, mut seen: Sight) {
     let mut snapshots = control.publisher.subscribe();
     let mut folders = Folders::new(&hint);
     loop {
-        let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let snapshot = Arc::clone(&snapshots.borrow_and_update().snapshot);
         folders.follow(&snapshot.config);
         seen.follow(&snapshot.config);
         let now = Sight::of(&snapshot.config);

@@ -10,14 +10,20 @@ use std::time::{Duration, Instant};
 
 use gatewright_host::{Ending, ExchangeView};
 use gatewright_model::config::PoolConfig;
-use gatewright_wire::{Asked, Forwarding, ResponseHead, UpstreamHead, encode_head};
+use gatewright_wire::{
+    Asked, Forwarding, RequestFraming, ResponseHead, UpstreamHead, encode_head, http2_fields,
+    target,
+};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use http::{Request, Uri, Version};
 
 use crate::connection::Client;
 use crate::deadlines::Deadline;
 use crate::facts::Facts;
-use crate::request_body::{RequestBody, SendError, Sending};
+use crate::request_body::{RequestBody, SendError};
 use crate::upstream::{
-    Begun, ConnectError, Connection, ConnectionError, InFlight, Upstream, UpstreamBody,
+    Begun, By, ConnectError, Connection, ConnectionError, Conversation, InFlight, Line,
+    OnConnection, OnStream, Upstream, is_unprocessed,
 };
 use crate::worker::Worker;
 
@@ -30,6 +36,9 @@ pub(crate) enum Failure {
     ConnectTimeout,
     #[error("{0}")]
     Broken(ConnectionError),
+    /// It has done nothing with the request.
+    #[error("the server did not take the request: {0}")]
+    Unprocessed(h2::Error),
     #[error("the server did not answer in time")]
     Timeout,
     #[error("the client left before its request was whole")]
@@ -40,11 +49,20 @@ pub(crate) enum Failure {
     BodyTooLarge,
 }
 
+impl From<ConnectionError> for Failure {
+    fn from(error: ConnectionError) -> Self {
+        match error {
+            ConnectionError::Stream(error) if is_unprocessed(&error) => Self::Unprocessed(error),
+            error => Self::Broken(error),
+        }
+    }
+}
+
 impl Failure {
     fn ending(&self) -> Ending {
         match self {
             Self::Connect(_) | Self::ConnectTimeout => Ending::ConnectFailed,
-            Self::Broken(_) => Ending::Broken,
+            Self::Broken(_) | Self::Unprocessed(_) => Ending::Broken,
             Self::Timeout => Ending::TimedOut,
             Self::ClientLeft | Self::ClientStalled | Self::BodyTooLarge => Ending::Abandoned,
         }
@@ -74,6 +92,24 @@ pub(crate) struct Attempt<'a> {
     pub(crate) request_due: &'a Cell<u64>,
 }
 
+/// A conversation that failed.
+struct Lost {
+    failure: Failure,
+    body: RequestBody,
+    /// Whether only the connection may have been to blame, being an old one.
+    was_stale: bool,
+}
+
+/// A conversation in which the response's head has come.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "what most requests go over is not worth an allocation"
+)]
+enum Answering {
+    Connection(OnConnection),
+    Stream(Box<OnStream>),
+}
+
 impl Attempt<'_> {
     /// Try the server that `in_flight` counts.
     pub(crate) async fn run(
@@ -81,7 +117,7 @@ impl Attempt<'_> {
         mut in_flight: InFlight,
         body: RequestBody,
     ) -> Result<Answered, Failed> {
-        let (head, connection, sending) = match self.reach(&in_flight, body).await {
+        let (head, answering) = match self.reach(in_flight.upstream(), body).await {
             Ok(reached) => reached,
             Err((failure, body)) => {
                 in_flight.failed(failure.ending());
@@ -90,46 +126,89 @@ impl Attempt<'_> {
         };
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
-        let sending = (!sending.is_done()).then_some(sending);
-        let body = UpstreamBody::begin(self.worker, in_flight, connection, &head, sending);
+        let body = match answering {
+            Answering::Connection(answering) => answering.answered(self.worker, in_flight, &head),
+            Answering::Stream(answering) => answering.answered(self.worker, in_flight, &head),
+        };
         Ok(Answered { head, body, at })
     }
 
-    /// A response's head, over an idle connection or a new one.
+    /// A response's head, over a connection that is there or a new one.
     async fn reach(
         &self,
-        in_flight: &InFlight,
+        upstream: &Upstream,
         mut body: RequestBody,
-    ) -> Result<(ResponseHead, Connection, Sending), Failed> {
-        let upstream = in_flight.upstream();
+    ) -> Result<(ResponseHead, Answering), Failed> {
         self.arm(self.pool.retries.per_try_timeout);
-        if let Some(idle) = upstream.checkout(self.worker.deadlines.now()) {
-            match self.converse(upstream, idle, body).await {
-                Err((Failure::Broken(error), unsent)) if self.was_stale(&error, &unsent) => {
-                    body = unsent;
-                }
-                result => return result,
+        if let Some(line) = upstream.checkout(self.worker.deadlines.now()) {
+            match self.speak(upstream, line, body).await {
+                Err(lost) if self.may_speak_again(&lost) => body = lost.body,
+                spoken => return spoken.map_err(|lost| (lost.failure, lost.body)),
             }
         }
         let arm = || self.arm(self.pool.connect_timeout);
-        let stream = match upstream.connect(self.deadline, arm).await {
-            Ok(stream) => stream,
-            Err(ConnectError::Io(error)) => return Err((Failure::Connect(error), body)),
+        let by = By {
+            outbox: &self.worker.outbox,
+            landing: &self.worker.landing,
+        };
+        let line = match upstream.connect(by, self.deadline, arm).await {
+            Ok(line) => line,
+            Err(ConnectError::Io(error)) => {
+                upstream.tell(&error, self.worker.deadlines.now());
+                return Err((Failure::Connect(error), body));
+            }
             Err(ConnectError::Timeout) => return Err((Failure::ConnectTimeout, body)),
         };
-        let Worker {
-            outbox, landing, ..
-        } = &**self.worker;
-        let connection = Connection::new(stream, outbox, landing, upstream.head_limits());
         self.arm(self.pool.retries.per_try_timeout);
-        self.converse(upstream, connection, body).await
+        let spoken = self.speak(upstream, line, body).await;
+        spoken.map_err(|lost| (lost.failure, lost.body))
     }
 
-    /// Whether an idle connection was closed under us, as servers may at any
-    /// time: then the same server is asked again over a new one.
-    fn was_stale(&self, error: &ConnectionError, body: &RequestBody) -> bool {
-        let unanswered = matches!(error, ConnectionError::Closed | ConnectionError::Io(_));
-        unanswered && self.facts.is_idempotent() && body.is_replayable()
+    /// Whether the same server is asked again over a new connection: the old one
+    /// was closed under us, as servers may at any time, or took no more.
+    fn may_speak_again(&self, lost: &Lost) -> bool {
+        let did_nothing = matches!(lost.failure, Failure::Unprocessed(_));
+        let is_harmless = did_nothing || lost.was_stale && self.facts.is_idempotent();
+        is_harmless && lost.body.is_replayable()
+    }
+
+    /// Send the request on a line and wait for the response's head.
+    async fn speak(
+        &self,
+        upstream: &Upstream,
+        line: Line,
+        body: RequestBody,
+    ) -> Result<(ResponseHead, Answering), Lost> {
+        match line {
+            Line::Http1 {
+                mut connection,
+                reused,
+            } => {
+                self.send_head(&mut connection, &body);
+                let conversation = OnConnection::begin(connection, body, reused);
+                let (head, answering) = self.converse(upstream, conversation).await?;
+                Ok((head, Answering::Connection(answering)))
+            }
+            Line::Http2(session) => {
+                let request = self.http2_request(upstream, &body);
+                let now = self.worker.deadlines.now();
+                let is_whole = body.framing() == RequestFraming::None;
+                let conversation = match session.send(request, is_whole) {
+                    Ok(sent) => OnStream::begin(&session, sent, body, now),
+                    Err(error) => {
+                        return Err(Lost {
+                            failure: Failure::Unprocessed(error),
+                            body,
+                            was_stale: true,
+                        });
+                    }
+                };
+                // Apart, so that requests over HTTP/1.1 do not carry its size.
+                let conversing = Box::pin(self.converse(upstream, conversation));
+                let (head, answering) = conversing.await?;
+                Ok((head, Answering::Stream(Box::new(answering))))
+            }
+        }
     }
 
     fn arm(&self, after: Duration) {
@@ -152,26 +231,23 @@ impl Attempt<'_> {
         }
     }
 
-    /// Send the request and read the response's head; both at once, because a
+    /// Send the body and read the response's head; both at once, because a
     /// server may answer before it has heard everything.
-    async fn converse(
+    async fn converse<C: Conversation>(
         &self,
         upstream: &Upstream,
-        mut connection: Connection,
-        body: RequestBody,
-    ) -> Result<(ResponseHead, Connection, Sending), Failed> {
-        self.send_head(&connection, &body);
-        let mut sending = Sending::new(body);
-        let mut sends = !sending.is_done();
+        mut conversation: C,
+    ) -> Result<(ResponseHead, C), Lost> {
+        let mut sends = !conversation.is_sent();
         let began = self.worker.deadlines.now();
         if sends {
             self.arm_for_sending(began, false);
         }
         let head = poll_fn(|cx| {
             if sends {
-                let before = sending.sent();
-                match sending.poll_send(cx, &mut connection) {
-                    Poll::Pending if sending.sent() == before => {}
+                let before = conversation.sent();
+                match conversation.poll_send(cx) {
+                    Poll::Pending if conversation.sent() == before => {}
                     Poll::Pending => self.arm_for_sending(began, false),
                     Poll::Ready(Err(SendError::Client)) => {
                         return Poll::Ready(Err(Failure::ClientLeft));
@@ -186,13 +262,13 @@ impl Attempt<'_> {
                     }
                 }
             }
-            match connection.poll_head(cx, self.asked()) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(Failure::Broken)),
+            match conversation.poll_head(cx, self.asked()) {
+                Poll::Ready(result) => Poll::Ready(result.map_err(Failure::from)),
                 Poll::Pending if upstream.is_cut() => {
                     Poll::Ready(Err(Failure::Broken(ConnectionError::Closed)))
                 }
                 Poll::Pending => self.deadline.poll_passed(cx).map(|()| {
-                    Err(match sending.waits_for_client() {
+                    Err(match sends && conversation.waits_for_client() {
                         true => Failure::ClientStalled,
                         false => Failure::Timeout,
                     })
@@ -201,8 +277,17 @@ impl Attempt<'_> {
         })
         .await;
         match head {
-            Ok(head) => Ok((head, connection, sending)),
-            Err(failure) => Err((failure, sending.into_body())),
+            Ok(head) => Ok((head, conversation)),
+            Err(failure) => {
+                if matches!(failure, Failure::Timeout) {
+                    conversation.stood_still();
+                }
+                Err(Lost {
+                    was_stale: matches!(&failure, Failure::Broken(error) if conversation.is_stale(error)),
+                    body: conversation.into_body(),
+                    failure,
+                })
+            }
         }
     }
 
@@ -216,32 +301,56 @@ impl Attempt<'_> {
     }
 
     /// Send the head in one piece.
-    fn send_head(&self, connection: &Connection, body: &RequestBody) {
-        let facts = self.facts;
+    fn send_head(&self, connection: &mut Connection, body: &RequestBody) {
         let mut scratch = self.worker.scratch.borrow_mut();
         scratch.clear();
-        encode_head(
-            &mut scratch,
-            &UpstreamHead {
-                method: &facts.method,
-                path: facts.path(),
-                query: facts.query(),
-                authority: facts.authority(),
-                headers: &facts.headers,
-                framing: body.framing(),
-                upgrade: self.asked().upgrade,
-                forwarding: Forwarding {
-                    client: self.client.peer_text(),
-                    real_ip: facts.client_text(self.client),
-                    proto: facts.scheme(),
-                    host: facts.asked_authority(),
-                    request_id: facts.id.as_str(),
-                    received: facts.version,
-                    peer_trusted: self.client.is_trusted(),
-                    vouched: &facts.vouched,
-                },
-            },
-        );
+        encode_head(&mut scratch, &self.head(body));
         connection.post(&scratch);
+    }
+
+    /// The head of a request over HTTP/2.
+    fn http2_request(&self, upstream: &Upstream, body: &RequestBody) -> Request<()> {
+        let head = self.head(body);
+        let mut uri = Parts::default();
+        uri.scheme = Some(match upstream.is_secure() {
+            true => Scheme::HTTPS,
+            false => Scheme::HTTP,
+        });
+        let target = target(head.path, head.query);
+        uri.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
+        // One that no authority can be made of, as HTTP/1.0 allows, is replaced.
+        let authority = Authority::try_from(head.authority);
+        let unknown = || Authority::from_static("unknown.invalid");
+        uri.authority = Some(authority.unwrap_or_else(|_| unknown()));
+        let mut request = Request::new(());
+        *request.method_mut() = head.method.clone();
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+        *request.headers_mut() = http2_fields(&head);
+        request
+    }
+
+    /// What the server is sent as the request's head.
+    fn head<'a>(&'a self, body: &RequestBody) -> UpstreamHead<'a> {
+        let facts = self.facts;
+        UpstreamHead {
+            method: &facts.method,
+            path: facts.path(),
+            query: facts.query(),
+            authority: facts.authority(),
+            headers: &facts.headers,
+            framing: body.framing(),
+            upgrade: self.asked().upgrade,
+            forwarding: Forwarding {
+                client: self.client.peer_text(),
+                real_ip: facts.client_text(self.client),
+                proto: facts.scheme(),
+                host: facts.asked_authority(),
+                request_id: facts.id.as_str(),
+                received: facts.version,
+                peer_trusted: self.client.is_trusted(),
+                vouched: &facts.vouched,
+            },
+        }
     }
 }

@@ -8,13 +8,15 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::Serving;
 use crate::streams::Gave;
-use crate::upstream::{CutShort, Switched, UpstreamBody};
+use crate::upstream::{CutShort, StreamBody, Switched, UpstreamBody};
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.
 pub(crate) struct ClientBody {
     content: Content,
     serving: Serving,
+    /// What went wrong, until it is said.
+    failure: Option<CutShort>,
 }
 
 /// What a response says.
@@ -23,6 +25,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// It comes from a server as we speak.
     Streaming(Box<UpstreamBody>),
+    /// The same, over HTTP/2.
+    Stream(Box<StreamBody>),
     /// Nothing: the server speaks another protocol now, which is carried by a
     /// tunnel.
     Switched(Box<Switched>),
@@ -39,6 +43,7 @@ impl Content {
         ClientBody {
             content: self,
             serving,
+            failure: None,
         }
     }
 }
@@ -51,16 +56,27 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        if let Some(failure) = self.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         let frame = match &mut self.content {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
+            Content::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
             Content::Switched(_) => Poll::Ready(None),
         };
         self.serving.gave(match frame.is_ready() {
             true => Gave::Something,
             false => Gave::Nothing,
         });
+        if let Poll::Ready(Some(Err(failure))) = frame {
+            // The HTTP server drops what it has not flushed when a body fails,
+            // the head included. It flushes once nothing comes.
+            self.failure = Some(failure);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         frame
     }
 
@@ -68,6 +84,7 @@ impl Body for ClientBody {
         match &self.content {
             Content::Whole(bytes) => bytes.is_empty(),
             Content::Streaming(body) => body.is_end_stream(),
+            Content::Stream(body) => body.is_end_stream(),
             Content::Switched(_) => true,
         }
     }
@@ -76,6 +93,7 @@ impl Body for ClientBody {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Content::Streaming(body) => body.size_hint(),
+            Content::Stream(body) => body.size_hint(),
             Content::Switched(_) => SizeHint::with_exact(0),
         }
     }

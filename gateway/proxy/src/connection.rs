@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::deadlines::{Deadline, Passed};
 use crate::drive::{End, drive};
+use crate::early::Early;
 use crate::exchange::exchange;
 use crate::farewell;
 use crate::outbox::{Peer, Posted};
@@ -37,6 +38,9 @@ const MAX_STREAMS: u32 = 256;
 /// client with all its streams open that reads nothing makes the gateway hold
 /// this much for each; hyper's own limit would come to 100 MB a connection.
 const MAX_SEND_BUFFER: usize = 32 * 1024;
+
+/// How a connection of HTTP/2 begins.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
@@ -316,7 +320,9 @@ pub(crate) fn serve(
         match tls {
             None => {
                 client.waits();
-                serve_http1(&client, stream).await;
+                if let Some(stream) = serve_http1(&client, stream).await {
+                    serve_http2(&client, stream).await;
+                }
             }
             Some(acceptor) => serve_tls(&client, stream, &acceptor).await,
         }
@@ -334,11 +340,17 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, acceptor: &TlsAcceptor) 
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         serve_http2(client, stream).await;
     } else {
+        // HTTP/2 is agreed on by ALPN or not spoken at all.
         serve_http1(client, stream).await;
     }
 }
 
-async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
+/// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4):
+/// then nothing has been answered, and the stream is given back.
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &Rc<Client>,
+    stream: S,
+) -> Option<Early<S>> {
     let limits = client.worker.current().snapshot.config.limits;
     let io = TokioIo::new(Watched::new(stream, Rc::clone(client), true));
     let owner = Rc::clone(client);
@@ -357,7 +369,11 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
     let switched = client.switched.take();
     if let (End::Closed, Some(server)) = (&end, switched) {
         let tunnelling = Tunnelling::begin(client);
-        return tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+        return None;
+    }
+    if end == End::Malformed && parts.read_buf.starts_with(HTTP2_PREFACE) {
+        return Some(Early::new(parts.read_buf, watched.into_inner()));
     }
     let may_send_more = match end {
         End::Broken | End::TimedOut => false,
@@ -371,6 +387,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
         }
         farewell::linger(client, stream).await;
     }
+    None
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {

@@ -12,13 +12,16 @@ use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
 
+use crate::data_plane::InForce;
 use crate::retry::Budget;
-use crate::upstream::Upstream;
+use crate::tls::TlsConfigs;
+use crate::upstream::{Manner, Upstream};
 use crate::worker::Worker;
 
 /// What requests read: the snapshot, with this worker's side of each pool.
 pub(crate) struct Current {
     pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) tls: Arc<TlsConfigs>,
     pools: Vec<PoolView>,
     /// Whether any plugin has a shadow.
     shadowed: bool,
@@ -38,7 +41,7 @@ pub(crate) struct PoolView {
 impl Current {
     pub(crate) fn new(
         before: Option<&Self>,
-        snapshot: Arc<Snapshot>,
+        InForce { snapshot, tls }: InForce,
         chain: &Chain,
         worker: usize,
     ) -> Self {
@@ -53,11 +56,13 @@ impl Current {
                 let affinity = seats.affinity.as_ref();
                 seats.balancer.observes() || affinity.is_some_and(gatewright_host::Seat::observes)
             });
-            PoolView::new(before, Arc::clone(pool), limits, worker, observed)
+            let manner = Manner::of(&pool.config, limits, tls.pool(&pool.name));
+            PoolView::new(before, Arc::clone(pool), manner, worker, observed)
         };
         let pools = snapshot.pools.iter().map(view).collect();
         Self {
             snapshot,
+            tls,
             pools,
             shadowed: chain.is_shadowed(),
         }
@@ -115,19 +120,19 @@ impl PoolView {
     fn new(
         before: Option<&Self>,
         pool: Arc<Pool>,
-        limits: HeadLimits,
+        manner: Manner,
         worker: usize,
         observed: bool,
     ) -> Self {
+        let manner = Rc::new(manner);
         let mut upstreams = vec![None; pool.width()];
         for endpoint in pool.endpoints() {
             let slot = endpoint.slot();
             let known = before.and_then(|before| before.upstream(slot));
             let known = known.filter(|upstream| upstream.continues(endpoint));
-            let idle = pool.config.idle_connections;
-            let upstream =
-                known.map_or_else(|| Upstream::new(endpoint, worker, idle, limits), Rc::clone);
-            upstream.limit(idle, limits);
+            let new = || Upstream::new(endpoint, worker, &manner);
+            let upstream = known.map_or_else(new, Rc::clone);
+            upstream.adopt(&manner);
             upstreams[slot.index()] = Some(upstream);
         }
         Self {

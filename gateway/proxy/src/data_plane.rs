@@ -10,41 +10,38 @@ use gatewright_host::ChainUpdate;
 use gatewright_model::config::{Config, Listener};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::snapshot::Snapshot;
-use rustls::ServerConfig;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
-use tokio_rustls::TlsAcceptor;
 
 use crate::explain::Explanations;
 use crate::listener;
 use crate::prober::Suspects;
-use crate::tls::{TlsError, server_config};
+use crate::tls::TlsConfigs;
 use crate::worker::{Message, Publication, Worker};
+
+/// What is in force, as it is published: a snapshot, and what the handshakes of
+/// its listeners and pools are done with.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// TLS.
+    pub tls: Arc<TlsConfigs>,
+}
 
 /// How long a publication waits for the workers to say that they have it.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Why the data plane cannot start.
+/// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// An address cannot be listened on.
-    #[error("listener {name:?}: cannot listen on {address}: {}", in_words(source))]
-    Listen {
-        /// The listener's name.
-        name: Arc<str>,
-        /// Its address.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A certificate cannot be used.
-    #[error("listener {name:?}: {source}")]
-    Tls {
-        /// The listener's name.
-        name: Arc<str>,
-        /// What is wrong.
-        source: TlsError,
-    },
+#[error("listener {name:?}: cannot listen on {address}: {}", in_words(source))]
+pub struct BindError {
+    /// The listener's name.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
 }
 
 fn in_words(error: &io::Error) -> String {
@@ -70,20 +67,14 @@ struct BoundListener {
     listener: Listener,
     /// One for each worker.
     sockets: Vec<TcpListener>,
-    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Bound {
-    /// Bind every listener of a configuration, and load its certificates.
+    /// Bind every listener of a configuration.
     pub fn new(config: &Config) -> Result<Self, BindError> {
         let bind = |listener: &Listener| {
-            let tls = listener.tls.as_ref().map(server_config).transpose();
-            let tls = tls.map_err(|source| BindError::Tls {
-                name: Arc::clone(&listener.name),
-                source,
-            })?;
             let sockets = listener::bind_group(listener.listen, config.workers);
-            let sockets = sockets.map_err(|source| BindError::Listen {
+            let sockets = sockets.map_err(|source| BindError {
                 name: Arc::clone(&listener.name),
                 address: listener.listen,
                 source,
@@ -91,7 +82,6 @@ impl Bound {
             Ok(BoundListener {
                 listener: listener.clone(),
                 sockets,
-                tls,
             })
         };
         let listeners = config.listeners.iter().map(bind);
@@ -116,7 +106,7 @@ impl Bound {
     /// snapshot: as many `chains` as workers.
     pub fn start(
         mut self,
-        snapshot: &Arc<Snapshot>,
+        in_force: &InForce,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
         explanations: &Arc<Explanations>,
@@ -131,7 +121,7 @@ impl Bound {
             let start = Start {
                 index,
                 counters: Arc::clone(&counters),
-                snapshot: Arc::clone(snapshot),
+                in_force: in_force.clone(),
                 chain,
                 suspects: suspects.clone(),
                 explanations: Arc::clone(explanations),
@@ -151,8 +141,11 @@ impl Bound {
         })
     }
 
-    fn sockets_for_one_worker(&mut self) -> Vec<(TcpListener, Option<Arc<ServerConfig>>)> {
-        let take = |bound: &mut BoundListener| Some((bound.sockets.pop()?, bound.tls.clone()));
+    fn sockets_for_one_worker(&mut self) -> Vec<(Arc<str>, TcpListener)> {
+        let take = |bound: &mut BoundListener| {
+            let socket = bound.sockets.pop()?;
+            Some((Arc::clone(&bound.listener.name), socket))
+        };
         self.listeners.iter_mut().filter_map(take).collect()
     }
 }
@@ -161,11 +154,11 @@ impl Bound {
 struct Start {
     index: usize,
     counters: Arc<[WorkerCounters]>,
-    snapshot: Arc<Snapshot>,
+    in_force: InForce,
     chain: ChainUpdate,
     suspects: Suspects,
     explanations: Arc<Explanations>,
-    sockets: Vec<(TcpListener, Option<Arc<ServerConfig>>)>,
+    sockets: Vec<(Arc<str>, TcpListener)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
 
@@ -187,13 +180,12 @@ impl Start {
         let worker = Worker::new(
             self.index,
             self.counters,
-            self.snapshot,
+            self.in_force,
             self.chain,
             (self.suspects, self.explanations),
         );
-        for (socket, tls) in self.sockets {
-            let tls = tls.map(TlsAcceptor::from);
-            let accepting = listener::accept(std::rc::Rc::clone(&worker), socket, tls);
+        for (name, socket) in self.sockets {
+            let accepting = listener::accept(std::rc::Rc::clone(&worker), name, socket);
             tokio::task::spawn_local(accepting);
         }
         let sweeping = std::rc::Rc::clone(&worker);
@@ -254,12 +246,12 @@ impl DataPlane {
 
     /// Hand every worker the snapshot and its chain, wake it, and wait until
     /// all have taken it over, or one second.
-    pub async fn publish(&self, snapshot: &Arc<Snapshot>, chains: Vec<ChainUpdate>) -> Applied {
+    pub async fn publish(&self, in_force: &InForce, chains: Vec<ChainUpdate>) -> Applied {
         let mut pending = Vec::with_capacity(self.workers.len());
         for (worker, chain) in self.workers.iter().zip(chains) {
             let (taken_over, done) = oneshot::channel();
             let publication = Box::new(Publication {
-                snapshot: Arc::clone(snapshot),
+                in_force: in_force.clone(),
                 chain,
                 taken_over,
             });

@@ -104,6 +104,11 @@ impl Deadline {
         self.set(Some(tick));
     }
 
+    /// The present tick of the coarse clock.
+    pub(crate) fn now(&self) -> u64 {
+        self.deadlines.now()
+    }
+
     /// Let it never pass.
     pub(crate) fn disarm(&self) {
         self.set(None);

@@ -189,6 +189,7 @@ fn answer_of_server(answered: Answered) -> Response<Content> {
     let content = match answered.body {
         Begun::Whole(bytes) => Content::Whole(bytes),
         Begun::Streaming(body) => Content::Streaming(body),
+        Begun::Stream(body) => Content::Stream(body),
         Begun::Switched(server) => Content::Switched(server),
     };
     let mut response = Response::new(content);

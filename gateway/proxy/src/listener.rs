@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
 }
 
 /// Accept connections until the worker drains.
-pub(crate) async fn accept(worker: Rc<Worker>, listener: StdListener, tls: Option<TlsAcceptor>) {
+pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listener: StdListener) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener cannot be used"),
@@ -79,7 +80,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, listener: StdListener, tls: Optio
         };
         match accepted {
             Ok((stream, peer)) => {
-                let serving = connection::serve(&worker, stream, peer, tls.clone());
+                // Looked up for each: a renewed certificate holds at once.
+                let tls = worker.current().tls.listener(&name).cloned();
+                let tls = tls.map(TlsAcceptor::from);
+                let serving = connection::serve(&worker, stream, peer, tls);
                 tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}

@@ -1,26 +1,26 @@
 //! Active health checks: one prober for the gateway, on a small runtime of its
 //! own, with one task for each endpoint.
 
+mod ask;
+
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::BytesMut;
 use gatewright_model::config::HealthCheck;
 use gatewright_model::endpoint::{Endpoint, EndpointState, Health};
 use gatewright_model::id::{EndpointId, PoolName};
 use gatewright_model::pool::Pool;
-use gatewright_model::snapshot::Snapshot;
-use gatewright_wire::{HeadLimits, HeadParser};
-use http::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use gatewright_wire::HeadLimits;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
+use self::ask::ask;
+use crate::data_plane::InForce;
 use crate::resolve::resolve;
+use crate::upstream::Manner;
 
 /// Checks under way at once: a thousand servers must not be asked in one burst.
 const MOST_AT_ONCE: usize = 64;
@@ -66,10 +66,10 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Start checking whatever snapshot is current. `changed` is called on the
+    /// Start checking whatever is in force. `changed` is called on the
     /// prober's thread and must not block.
     pub fn start(
-        snapshots: watch::Receiver<Arc<Snapshot>>,
+        in_force: watch::Receiver<InForce>,
         changed: impl Fn(HealthChange) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(MOST_SUSPECTS);
@@ -85,7 +85,7 @@ impl Prober {
                     permits: Rc::new(Semaphore::new(MOST_AT_ONCE)),
                     changed: Rc::new(changed),
                 };
-                LocalSet::new().block_on(&runtime, probing.run(snapshots, receiver));
+                LocalSet::new().block_on(&runtime, probing.run(in_force, receiver));
             })?;
         Ok(Self {
             suspects: Suspects(sender),
@@ -110,6 +110,7 @@ struct Probing {
 /// One endpoint's task.
 struct Check {
     endpoint: Arc<Endpoint>,
+    manner: Rc<Manner>,
     plan: Option<HealthCheck>,
     nudge: Rc<Notify>,
     task: AbortHandle,
@@ -124,16 +125,16 @@ impl Drop for Check {
 impl Probing {
     async fn run(
         mut self,
-        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        mut in_force: watch::Receiver<InForce>,
         mut suspects: mpsc::Receiver<Arc<EndpointState>>,
     ) {
         loop {
-            let snapshot = Arc::clone(&snapshots.borrow_and_update());
-            self.follow(&snapshot);
-            drop(snapshot);
+            let now = in_force.borrow_and_update().clone();
+            self.follow(&now);
+            drop(now);
             loop {
                 tokio::select! {
-                    changed = snapshots.changed() => match changed {
+                    changed = in_force.changed() => match changed {
                         Ok(()) => break,
                         Err(_) => return,
                     },
@@ -149,26 +150,31 @@ impl Probing {
 
     /// Check exactly the endpoints of this snapshot; those that stay as they
     /// are keep their task.
-    fn follow(&mut self, snapshot: &Snapshot) {
+    fn follow(&mut self, in_force: &InForce) {
         let mut before = std::mem::take(&mut self.checks);
-        for pool in &snapshot.pools {
+        for pool in &in_force.snapshot.pools {
+            let tls = in_force.tls.pool(&pool.name);
+            let manner = Rc::new(Manner::of(&pool.config, HeadLimits::DEFAULT, tls));
             for endpoint in pool.endpoints() {
                 let key = Arc::as_ptr(&endpoint.state);
                 let known = before.remove(&key).filter(|check| {
-                    check.plan == endpoint.health && check.endpoint.id == endpoint.id
+                    check.plan == endpoint.health
+                        && check.endpoint.id == endpoint.id
+                        && check.manner.connects_like(&manner)
                 });
-                let check = known.unwrap_or_else(|| self.begin(pool, endpoint));
+                let check = known.unwrap_or_else(|| self.begin(pool, endpoint, &manner));
                 self.checks.insert(key, check);
             }
         }
     }
 
-    fn begin(&self, pool: &Pool, endpoint: &Arc<Endpoint>) -> Check {
+    fn begin(&self, pool: &Pool, endpoint: &Arc<Endpoint>, manner: &Rc<Manner>) -> Check {
         let nudge = Rc::new(Notify::new());
         let plan = endpoint.health.clone();
         let task = Task {
             pool: pool.name.clone(),
             endpoint: Arc::clone(endpoint),
+            manner: Rc::clone(manner),
             nudge: Rc::clone(&nudge),
             permits: Rc::clone(&self.permits),
             changed: Rc::clone(&self.changed),
@@ -180,6 +186,7 @@ impl Probing {
         };
         Check {
             endpoint: Arc::clone(endpoint),
+            manner: Rc::clone(manner),
             plan,
             nudge,
             task: task.abort_handle(),
@@ -190,6 +197,7 @@ impl Probing {
 struct Task {
     pool: PoolName,
     endpoint: Arc<Endpoint>,
+    manner: Rc<Manner>,
     nudge: Rc<Notify>,
     permits: Rc<Semaphore>,
     changed: Changed,
@@ -241,7 +249,8 @@ impl Task {
 
     async fn probe(&self, plan: &HealthCheck) -> Result<(), String> {
         let permit = self.permits.acquire().await;
-        let found = tokio::time::timeout(plan.timeout, ask(&self.endpoint, &plan.path)).await;
+        let found =
+            tokio::time::timeout(plan.timeout, ask(&self.endpoint, &plan.path, &self.manner)).await;
         drop(permit);
         found.unwrap_or_else(|_| Err(format!("no answer within {:?}", plan.timeout)))
     }
@@ -282,34 +291,6 @@ impl Streak {
             Health::Unhealthy if self.passed >= plan.rise => Health::Healthy,
             Health::Healthy if self.failed >= plan.fall => Health::Unhealthy,
             unchanged => unchanged,
-        }
-    }
-}
-
-/// One check: GET the path; any 2xx is healthy.
-async fn ask(endpoint: &Endpoint, path: &str) -> Result<(), String> {
-    let say = |error: io::Error| error.to_string();
-    resolve(endpoint).await.map_err(say)?;
-    let addresses = endpoint.state.addresses.load_full();
-    let mut stream = TcpStream::connect(&addresses[..]).await.map_err(say)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: gatewright-health\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        endpoint.id
-    );
-    stream.write_all(request.as_bytes()).await.map_err(say)?;
-    let mut buffer = BytesMut::with_capacity(1024);
-    let mut parser = HeadParser::new(HeadLimits::DEFAULT);
-    loop {
-        let parsed = parser.parse(&mut buffer, (&Method::GET).into());
-        match parsed.map_err(|error| error.to_string())? {
-            Some(head) if head.status.is_informational() => {}
-            Some(head) if head.status.is_success() => return Ok(()),
-            Some(head) => return Err(format!("{path} answered {}", head.status)),
-            None => {
-                if stream.read_buf(&mut buffer).await.map_err(say)? == 0 {
-                    return Err("closed without an answer".into());
-                }
-            }
         }
     }
 }

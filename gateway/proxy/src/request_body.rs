@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use gatewright_model::config::Limits;
-use gatewright_wire::{RequestFraming, chunk};
+use gatewright_wire::{RequestFraming, chunk, hop};
 use http::{HeaderMap, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -147,11 +147,52 @@ impl RequestBody {
     }
 }
 
-/// One sending of a request's body.
-pub(crate) struct Sending {
+/// A body from its beginning: what was kept of it, then the rest.
+pub(crate) struct Pieces {
     body: RequestBody,
-    /// How many of the kept bytes have been sent this time.
+    /// How many of the kept bytes have been given this time.
     replayed: usize,
+}
+
+impl Pieces {
+    /// Give `body` once more, or for the first time.
+    pub(crate) fn of(body: RequestBody) -> Self {
+        Self { body, replayed: 0 }
+    }
+
+    /// The body, to be given again.
+    pub(crate) fn into_body(self) -> RequestBody {
+        self.body
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, SendError>> {
+        let kept = self.body.kept.get(self.replayed..);
+        if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
+            let again = Bytes::copy_from_slice(kept);
+            self.replayed = self.body.kept.len();
+            return Poll::Ready(Ok(Some(again)));
+        }
+        let piece = ready!(self.body.poll_piece(cx));
+        self.replayed = self.body.kept.len();
+        Poll::Ready(piece)
+    }
+
+    /// The trailers, once the last piece has been given: those that may be
+    /// forwarded.
+    pub(crate) fn trailers(&self) -> Option<HeaderMap> {
+        let mut trailers = self.body.trailers.clone()?;
+        hop::strip_from_trailers(&mut trailers);
+        Some(trailers)
+    }
+}
+
+/// One sending of a request's body over HTTP/1.1.
+pub(crate) struct Sending {
+    pieces: Pieces,
     /// Bytes in front of `data`: a chunk's size or its end.
     prefix: BytesMut,
     data: Bytes,
@@ -166,8 +207,7 @@ impl Sending {
     pub(crate) fn new(body: RequestBody) -> Self {
         let drained = body.framing == RequestFraming::None;
         Self {
-            body,
-            replayed: 0,
+            pieces: Pieces::of(body),
             prefix: BytesMut::new(),
             data: Bytes::new(),
             drained,
@@ -177,7 +217,7 @@ impl Sending {
 
     /// The body, to be sent again.
     pub(crate) fn into_body(self) -> RequestBody {
-        self.body
+        self.pieces.into_body()
     }
 
     /// Bytes that the connection has accepted so far: it moves, or it stalls.
@@ -208,7 +248,7 @@ impl Sending {
             if self.drained {
                 return Poll::Ready(Ok(()));
             }
-            let piece = ready!(self.poll_next(cx))?;
+            let piece = ready!(self.pieces.poll_next(cx))?;
             self.frame(piece);
         }
     }
@@ -233,31 +273,15 @@ impl Sending {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, SendError>> {
-        if let Some(kept) = self
-            .body
-            .kept
-            .get(self.replayed..)
-            .filter(|kept| !kept.is_empty())
-        {
-            let again = Bytes::copy_from_slice(kept);
-            self.replayed = self.body.kept.len();
-            return Poll::Ready(Ok(Some(again)));
-        }
-        let piece = ready!(self.body.poll_piece(cx));
-        self.replayed = self.body.kept.len();
-        Poll::Ready(piece)
-    }
-
     fn frame(&mut self, piece: Option<Bytes>) {
-        let chunked = self.body.framing == RequestFraming::Chunked;
+        let chunked = self.pieces.body.framing == RequestFraming::Chunked;
         match piece {
             // Small pieces go out in one write with their frame.
             Some(data) if chunked => chunk::encode_chunk(&mut self.prefix, &data),
             Some(data) => self.data = data,
             None => {
                 if chunked {
-                    chunk::encode_last(&mut self.prefix, self.body.trailers.as_ref());
+                    chunk::encode_last(&mut self.prefix, self.pieces.body.trailers.as_ref());
                 }
                 self.drained = true;
             }

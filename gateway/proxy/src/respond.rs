@@ -42,7 +42,9 @@ impl Denial {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
-                Failure::Connect(_) | Failure::Broken(_) => StatusCode::BAD_GATEWAY,
+                Failure::Connect(_) | Failure::Broken(_) | Failure::Unprocessed(_) => {
+                    StatusCode::BAD_GATEWAY
+                }
                 Failure::ConnectTimeout | Failure::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 Failure::ClientLeft => StatusCode::BAD_REQUEST,
                 Failure::ClientStalled => StatusCode::REQUEST_TIMEOUT,
@@ -56,7 +58,8 @@ impl Denial {
     fn outer(&self) -> String {
         match self {
             Self::Failed(Failure::Connect(_)) => "the server cannot be reached".into(),
-            Self::Failed(Failure::Broken(ConnectionError::Io(_))) => {
+            Self::Failed(Failure::Unprocessed(_)) => "the server did not take the request".into(),
+            Self::Failed(Failure::Broken(ConnectionError::Io(_) | ConnectionError::Stream(_))) => {
                 "the connection to the server broke".into()
             }
             Self::Failed(Failure::Broken(ConnectionError::Head(_))) => {

@@ -1,7 +1,8 @@
 //! Whether a failed attempt may be followed by another.
 //!
-//! A connection that could not be made cost no server anything, so it is
-//! always followed by the next server, up to the pool's number of attempts.
+//! A connection that could not be made cost no server anything, nor did a
+//! request that a server says not to have looked at: it is always followed by
+//! the next server, up to the pool's number of attempts.
 //! Anything later may have had an effect: it is repeated only for idempotent
 //! methods with a body that can be sent again, and only within the budget that
 //! keeps a failing pool from being asked ever more (as in Finagle's
@@ -74,7 +75,9 @@ pub(crate) fn is_allowed(
         return false;
     }
     match failure {
-        Failure::Connect(_) | Failure::ConnectTimeout => body.is_replayable(),
+        Failure::Connect(_) | Failure::ConnectTimeout | Failure::Unprocessed(_) => {
+            body.is_replayable()
+        }
         Failure::Broken(_) | Failure::Timeout => {
             facts.is_idempotent() && body.is_replayable() && budget.withdraw(now)
         }

@@ -11,10 +11,10 @@ use gatewright_host::{Chain, ChainUpdate, Outcome};
 use gatewright_model::config::Timeouts;
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::pool::Pool;
-use gatewright_model::snapshot::Snapshot;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::current::Current;
+use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::outbox::Outbox;
@@ -30,9 +30,9 @@ pub(crate) enum Message {
     Drain,
 }
 
-/// A snapshot and what one worker needs for it.
+/// What comes into force and what one worker needs for it.
 pub(crate) struct Publication {
-    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) in_force: InForce,
     pub(crate) chain: ChainUpdate,
     pub(crate) taken_over: oneshot::Sender<()>,
 }
@@ -71,12 +71,12 @@ impl Worker {
     pub(crate) fn new(
         index: usize,
         counters: Arc<[WorkerCounters]>,
-        snapshot: Arc<Snapshot>,
+        in_force: InForce,
         chain: ChainUpdate,
         (suspects, explanations): (Suspects, Arc<Explanations>),
     ) -> Rc<Self> {
-        let chain = Chain::new(chain, &snapshot);
-        let current = Current::new(None, snapshot, &chain, index);
+        let chain = Chain::new(chain, &in_force.snapshot);
+        let current = Current::new(None, in_force, &chain, index);
         counters[index]
             .generation
             .raise_to(current.snapshot.generation.0);
@@ -162,13 +162,13 @@ impl Worker {
     fn take_over(&self, publication: Publication) {
         let started = Instant::now();
         let Publication {
-            snapshot,
+            in_force,
             chain,
             taken_over,
         } = publication;
         let mut seats = self.chain.borrow_mut();
-        seats.apply(chain, &snapshot);
-        let next = Current::new(Some(&self.current()), snapshot, &seats, self.index);
+        seats.apply(chain, &in_force.snapshot);
+        let next = Current::new(Some(&self.current()), in_force, &seats, self.index);
         let generation = next.snapshot.generation.0;
         self.let_go(&self.current(), &next);
         *self.current.borrow_mut() = Rc::new(next);

@@ -3,7 +3,6 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use anyhow::{Context as _, anyhow};
 use gatewright_host::{Compiler, Host, HostOptions, Plan, PrepareError, Refusal};
 use gatewright_model::config::{self, Config, ConfigError, Environment, Places};
 use gatewright_model::snapshot::Snapshot;
-use gatewright_proxy::{BindError, Bound};
+use gatewright_proxy::{TlsConfigs, TlsRefusal};
 
 use super::meaning::Meaning;
 use super::run::find;
@@ -65,20 +64,10 @@ fn check(file: &Path) -> anyhow::Result<String> {
     Ok(format!("{} is right. It means:\n{meaning}", file.display()))
 }
 
-/// Load the certificates as a gateway does: for listeners like the configured
-/// ones, though on ports that nobody uses, because a gateway may be running.
+/// Load certificates, keys and authorities as a gateway does.
 fn load_certificates(config: &Config, places: &Places) -> Result<(), ConfigError> {
-    for (index, listener) in config.listeners.iter().enumerate() {
-        let mut elsewhere = config.clone();
-        elsewhere.workers = 1;
-        elsewhere.listeners = vec![listener.clone()];
-        elsewhere.listeners[0].listen = (Ipv4Addr::LOCALHOST, 0).into();
-        if let Err(BindError::Tls { source, .. }) = Bound::new(&elsewhere) {
-            let key = format!("listener[{index}].tls");
-            return Err(places.error(&key, "", source.to_string()));
-        }
-    }
-    Ok(())
+    let refused = |refusal: TlsRefusal| places.error(&refusal.key, "", refusal.to_string());
+    TlsConfigs::prepare(config, None).map(drop).map_err(refused)
 }
 
 /// Compile, configure and try every plugin, in a folder that is removed again.

@@ -92,7 +92,7 @@ fn protocol(tls: Option<&Tls>) -> String {
         Some(Tls::Certificates(files)) => {
             let files = files
                 .iter()
-                .map(|files| files.certificate.display().to_string());
+                .map(|files| files.certificate.path.display().to_string());
             format!("https with {}", files.collect::<Vec<_>>().join(", "))
         }
     }

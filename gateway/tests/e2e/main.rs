@@ -44,4 +44,6 @@ mod start;
 mod swaps;
 mod tls;
 mod upgrades;
+mod upstream_http2;
+mod upstream_tls;
 mod upstream_trouble;

@@ -54,6 +54,23 @@ pub(crate) fn is_forbidden_in_trailers(name: &HeaderName) -> bool {
         )
 }
 
+/// Removes the headers that belong to a single connection.
+pub fn strip(headers: &mut HeaderMap) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes the trailer fields that must not be forwarded.
+pub fn strip_from_trailers(trailers: &mut HeaderMap) {
+    let forbidden = trailers
+        .keys()
+        .filter(|name| is_forbidden_in_trailers(name));
+    for name in forbidden.cloned().collect::<Vec<_>>() {
+        trailers.remove(name);
+    }
+}
+
 /// What the `Connection` header of a message asks for.
 ///
 /// Gathered value by value with [`ConnectionOptions::add`]. Only when a message

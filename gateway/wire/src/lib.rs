@@ -9,7 +9,7 @@
 //! - [`forwarded`]: the client's address behind trusted proxies
 //! - [`hop`]: headers that belong to one connection only
 //! - [`upgrade`]: which other protocol a request asks to switch to
-//! - [`request`]: the head of an upstream HTTP/1.1 request
+//! - [`request`]: the head of an upstream request
 //! - [`chunk`]: the body of such a request, when its length is not known
 //! - [`response`]: the head of an upstream response and how its body is framed
 //! - [`body`]: that body, slice by slice
@@ -26,5 +26,7 @@ pub mod response;
 pub mod upgrade;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
-pub use request::{Forwarding, RequestFraming, UpstreamHead, encode_head, is_claim};
+pub use request::{
+    Forwarding, RequestFraming, UpstreamHead, encode_head, http2_fields, is_claim, target,
+};
 pub use response::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

@@ -1,15 +1,16 @@
-//! The head of an upstream HTTP/1.1 request, written in one pass over the
-//! client's headers and without allocation.
+//! The head of an upstream request: for HTTP/1.1 written in one pass over the
+//! client's headers and without allocation, for HTTP/2 as a map.
 //!
 //! Nothing of the client's framing survives: the head is framed anew in one
 //! unambiguous form, so that a server cannot read another request out of the
 //! bytes than the gateway did.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, Method, Version};
 
 use crate::hop;
 
+mod fields;
 mod forwarding;
 mod text;
 mod treatment;
@@ -17,8 +18,9 @@ mod treatment;
 #[cfg(test)]
 mod tests;
 
+use fields::{Fields, Map};
 use forwarding::put_forwarding;
-use text::{put_decimal, put_joined, put_line, put_target};
+use text::{decimal, put_target};
 use treatment::{Treatment, treatment};
 
 /// Room for the request line and the gateway's own headers; longer heads grow
@@ -136,21 +138,54 @@ pub fn encode_head(out: &mut BytesMut, head: &UpstreamHead<'_>) {
     out.extend_from_slice(b" ");
     put_target(out, head.path, head.query);
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    put_line(out, "host", head.authority);
+    out.put_line("host", head.authority);
 
-    let seen = copy_headers(out, head);
-    if seen.cookie {
-        put_joined(out, "cookie", head.headers, "; ");
-        out.extend_from_slice(b"\r\n");
-    }
+    let seen = put_end_to_end(out, head);
     put_connection(out, seen.te_trailers, head.upgrade);
     put_framing(out, head.method, head.framing);
     put_forwarding(out, head, &seen);
     out.extend_from_slice(b"\r\n");
 }
 
+/// The request target in origin form, in which nothing can end it: what an
+/// HTTP/2 request has as its `:path`.
+#[must_use]
+pub fn target(path: &str, query: Option<&str>) -> Bytes {
+    let mut out = BytesMut::new();
+    put_target(&mut out, path, query);
+    out.freeze()
+}
+
+/// The fields of an upstream HTTP/2 request: those that [`encode_head`] writes,
+/// but for what is an HTTP/1.1 connection's own (`Host`, `Connection`,
+/// `Upgrade`, `Transfer-Encoding`).
+#[must_use]
+pub fn http2_fields(head: &UpstreamHead<'_>) -> HeaderMap {
+    let mut out = Map::default();
+    let seen = put_end_to_end(&mut out, head);
+    if seen.te_trailers {
+        out.put_line("te", "trailers");
+    }
+    if let RequestFraming::Length(length) = head.framing {
+        put_length(&mut out, length);
+    }
+    put_forwarding(&mut out, head, &seen);
+    out.headers
+}
+
+/// Writes what the client says to the server, whatever the connection.
+fn put_end_to_end(out: &mut impl Fields, head: &UpstreamHead<'_>) -> Seen {
+    let seen = copy_headers(out, head);
+    if seen.cookie {
+        out.begin("cookie");
+        out.put_joined("cookie", head.headers, b"; ");
+        out.end();
+    }
+    seen
+}
+
 /// Copies what may be copied, and notes what is to be written afterwards.
-fn copy_headers(out: &mut BytesMut, head: &UpstreamHead<'_>) -> Seen {
+fn copy_headers(out: &mut impl Fields, head: &UpstreamHead<'_>) -> Seen {
     let mut seen = Seen::default();
     let lists_names = hop::ConnectionOptions::of(head.headers).lists_names;
     for (name, value) in head.headers {
@@ -160,10 +195,7 @@ fn copy_headers(out: &mut BytesMut, head: &UpstreamHead<'_>) -> Seen {
         if head.forwarding.is_vouched(name.as_str())
             || is_copied(treatment(name.as_str()), value.as_bytes(), head, &mut seen)
         {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
+            out.copy(name, value);
         }
     }
     seen
@@ -203,7 +235,7 @@ fn put_connection(out: &mut BytesMut, te_trailers: bool, upgrade: Option<&str>) 
         out.extend_from_slice(b"te: trailers\r\n");
     }
     if let Some(protocol) = upgrade {
-        put_line(out, "upgrade", protocol);
+        out.put_line("upgrade", protocol);
     }
     out.extend_from_slice(match (te_trailers, upgrade.is_some()) {
         (false, false) => b"",
@@ -216,15 +248,18 @@ fn put_connection(out: &mut BytesMut, te_trailers: bool, upgrade: Option<&str>) 
 fn put_framing(out: &mut BytesMut, method: &Method, framing: RequestFraming) {
     match framing {
         RequestFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        RequestFraming::Length(length) => {
-            out.extend_from_slice(b"content-length: ");
-            put_decimal(out, length);
-            out.extend_from_slice(b"\r\n");
-        }
+        RequestFraming::Length(length) => put_length(out, length),
         // RFC 9110 §8.6: a method that anticipates content says that there is none.
         RequestFraming::None if matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
         RequestFraming::None => {}
     }
+}
+
+fn put_length(out: &mut impl Fields, length: u64) {
+    out.begin("content-length");
+    // The largest number has 20 digits.
+    out.put(decimal(length, &mut [0; 20]));
+    out.end();
 }

@@ -97,8 +97,8 @@ impl Termination {
         };
         Self {
             ssl_termination: tls.is_some(),
-            ssl_cert_path: files.map(|files| files.certificate.display().to_string()),
-            ssl_key_path: files.map(|files| files.key.display().to_string()),
+            ssl_cert_path: files.map(|files| files.certificate.path.display().to_string()),
+            ssl_key_path: files.map(|files| files.key.path.display().to_string()),
         }
     }
 }

@@ -66,11 +66,14 @@ impl Look {
     }
 }
 
-/// The files that a configuration was read from, and its plugins'.
+/// The files that a configuration was read from, its certificates', and its
+/// plugins'.
 pub(super) fn named(config: &Config) -> BTreeSet<PathBuf> {
     let plugins = config.plugins.values();
     let components = plugins.filter_map(|plugin| plugin.file.clone());
-    components.chain(config.files.iter().cloned()).collect()
+    let certificates = config.pem_files().map(|file| file.path.clone());
+    let files = config.files.iter().cloned();
+    components.chain(certificates).chain(files).collect()
 }
 
 /// The folder that a file is in.

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Health, Limits, Listener, Plugin, Pool, Retries, SwitchOr, Timeouts,
-    WorkerCount, Workers,
+    Admin, Config, Health, Limits, Listener, Plugin, Pool, Protocol, Retries, ServerTls, SwitchOr,
+    Timeouts, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -152,8 +152,22 @@ impl Default for Pool {
             connect_timeout: Period::s(2),
             request_timeout: Period::s(60),
             upgrades: vec!["websocket".to_owned()],
+            protocol: Protocol::default(),
+            tls: SwitchOr::Switch(false),
             idle_connections: 64,
             servers: Vec::new(),
+        }
+    }
+}
+
+impl Default for ServerTls {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            name: None,
+            cert: None,
+            key: None,
+            verify: true,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The configuration as meant: nothing optional that has a default, every
 //! duration and address parsed, every reference known to exist.
 
+mod tls;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+
+pub use tls::{AdminTls, CertificateFiles, PemFile, ServerTls, Tls};
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
@@ -56,16 +60,6 @@ pub struct Admin {
     pub tls: Option<AdminTls>,
 }
 
-/// How the admin listener speaks TLS.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdminTls {
-    /// What it shows to clients.
-    pub certificate: CertificateFiles,
-    /// The authorities one of which has to have signed a client's certificate;
-    /// none: clients need no certificate.
-    pub client_ca: Option<PathBuf>,
-}
-
 /// Where clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -75,25 +69,6 @@ pub struct Listener {
     pub listen: SocketAddr,
     /// How it speaks TLS; none for plain HTTP.
     pub tls: Option<Tls>,
-}
-
-/// Where a listener's certificates come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// One made on the spot for `localhost` and the loopback addresses.
-    SelfSigned,
-    /// Files; chosen by the name that the client asks for, the first one when
-    /// none matches.
-    Certificates(Vec<CertificateFiles>),
-}
-
-/// A certificate chain and its private key, in PEM.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, leaf first.
-    pub certificate: PathBuf,
-    /// The private key: PKCS#8, PKCS#1 or SEC1.
-    pub key: PathBuf,
 }
 
 /// A plugin in a seat of the chain.
@@ -158,6 +133,25 @@ pub enum OnFault {
     Allow,
 }
 
+impl Config {
+    /// The PEM files of listeners, of the admin listener and of pools.
+    pub fn pem_files(&self) -> impl Iterator<Item = &PemFile> {
+        let listeners = self
+            .listeners
+            .iter()
+            .filter_map(|listener| match &listener.tls {
+                Some(Tls::Certificates(files)) => {
+                    Some(files.iter().flat_map(CertificateFiles::files))
+                }
+                Some(Tls::SelfSigned) | None => None,
+            });
+        let pools = self.pools.iter().filter_map(|pool| pool.tls.as_ref());
+        let admin = self.admin.tls.iter().flat_map(AdminTls::files);
+        let pools = pools.flat_map(ServerTls::files);
+        listeners.flatten().chain(pools).chain(admin)
+    }
+}
+
 impl fmt::Display for OnFault {
     /// As a file would say it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,8 +201,24 @@ pub struct PoolConfig {
     pub upgrades: Upgrades,
     /// Idle connections kept to each server by each worker.
     pub idle_connections: usize,
+    /// The protocol that its servers speak.
+    pub protocol: Protocol,
+    /// How its servers are spoken to in TLS; none: in the clear.
+    pub tls: Option<ServerTls>,
     /// Its members as declared.
     pub servers: Vec<ServerConfig>,
+}
+
+/// The protocol that servers speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, by ALPN over TLS and by prior knowledge in the clear.
+    Http2,
+    /// Whichever a server prefers, by ALPN; over TLS alone.
+    Auto,
 }
 
 /// The protocols that clients may switch their connection to.

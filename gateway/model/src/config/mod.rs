@@ -42,8 +42,8 @@ pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Admin, AdminTls, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits,
-    Listener, OnFault, PluginSource, Policy, PoolConfig, Retries, ServerConfig, Shadow, Timeouts,
-    Tls, Upgrades,
+    Listener, OnFault, PemFile, PluginSource, Policy, PoolConfig, Protocol, Retries, ServerConfig,
+    ServerTls, Shadow, Timeouts, Tls, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

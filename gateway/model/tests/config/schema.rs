@@ -48,6 +48,9 @@ fn every_example_is_a_right_configuration() {
         "certs/admin.pem",
         "certs/admin.key",
         "certs/operators.pem",
+        "certs/internal-ca.pem",
+        "certs/gateway.pem",
+        "certs/gateway.key",
         "plugins/mine.wasm",
     ] {
         let file = folder.path().join(file);

@@ -1,17 +1,16 @@
 //! TLS of the admin listener: one certificate, and perhaps clients that have to
 //! show theirs.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_model::config::AdminTls;
+use gatewright_model::config::{AdminTls, PemFile};
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::SingleCertAndKey;
-use rustls::{RootCertStore, ServerConfig};
 
-use super::{TlsError, chain, load, unreadable};
+use super::{TlsError, pem};
 
 /// What handshakes of the admin listener are done with.
 ///
@@ -19,7 +18,7 @@ use super::{TlsError, chain, load, unreadable};
 ///
 /// When a file does not hold what it should.
 pub fn admin_server_config(tls: &AdminTls) -> Result<Arc<ServerConfig>, TlsError> {
-    let certified = load(&tls.certificate)?;
+    let certified = pem::certified(&tls.certificate)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -34,14 +33,9 @@ pub fn admin_server_config(tls: &AdminTls) -> Result<Arc<ServerConfig>, TlsError
 
 /// Takes clients whose certificate one of a file's authorities has signed, and
 /// no others.
-fn signed_by(authorities: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let what = "certificates of authorities";
-    let mut roots = RootCertStore::empty();
-    for certificate in chain(authorities, what)? {
-        let added = roots.add(certificate);
-        added.map_err(|error| unreadable(authorities, what, &error))?;
-    }
+fn signed_by(file: &PemFile) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    verifier.map_err(|error| unreadable(authorities, what, &error))
+    let roots = Arc::new(pem::authorities(file)?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+    verifier.map_err(|error| pem::unreadable(file, "certificates of authorities", &error))
 }

@@ -6,13 +6,12 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use gatewright_wire::response::{Asked, HeadError, HeadLimits, HeadParser, ResponseHead};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use crate::outbox::{Outbox, Peer, Posted};
+use super::Transport;
 
 /// What is allocated to read a longer body into.
 const READ_CHUNK: usize = 16 * 1024;
@@ -35,7 +34,10 @@ const MAX_INTERIM: u8 = 16;
 
 /// A connection that is open, as far as we know.
 pub(crate) struct Connection {
-    stream: Posted,
+    stream: Transport,
+    /// What is to be written before anything else: over TLS a head, which
+    /// cannot be posted.
+    unsent: BytesMut,
     parser: HeadParser,
     /// What was read and not yet understood.
     pub(crate) buffer: BytesMut,
@@ -61,21 +63,20 @@ pub(crate) enum ConnectionError {
     /// Interim responses came, and no final one after them.
     #[error("the server sent more than {MAX_INTERIM} interim responses")]
     TooManyInterim,
-    /// What it sent is no acceptable HTTP/1.1 response head.
+    /// Its HTTP/2 stream or connection failed.
+    #[error("the HTTP/2 exchange with the server failed: {0}")]
+    Stream(#[from] h2::Error),
+    /// What it sent is no acceptable response head.
     #[error("{0}")]
     Head(#[from] HeadError),
 }
 
 impl Connection {
-    /// A new connection, with what its worker writes by and reads into.
-    pub(crate) fn new(
-        stream: TcpStream,
-        outbox: &Rc<Outbox>,
-        landing: &Rc<Landing>,
-        limits: HeadLimits,
-    ) -> Self {
+    /// A new connection, with what its worker reads into.
+    pub(crate) fn new(stream: Transport, landing: &Rc<Landing>, limits: HeadLimits) -> Self {
         Self {
-            stream: Posted::new(stream, Peer::Server, outbox),
+            stream,
+            unsent: BytesMut::new(),
             parser: HeadParser::new(limits),
             buffer: BytesMut::new(),
             landing: Rc::clone(landing),
@@ -85,27 +86,40 @@ impl Connection {
     }
 
     /// The stream, and what was read of it already.
-    pub(crate) fn into_parts(self) -> (Posted, BytesMut) {
+    pub(crate) fn into_parts(self) -> (Transport, BytesMut) {
         (self.stream, self.buffer)
     }
 
     /// Whether an idle connection has neither been closed nor spoken to us: no
     /// system call unless the socket was reported readable.
-    pub(crate) fn is_quiet(&self) -> bool {
-        let mut byte = [0];
-        let read = self.stream.try_read(&mut byte);
-        self.is_settled() && matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.stream.is_quiet() && self.is_settled()
     }
 
     /// Whether neither side owes the other a byte that we know of: the server's
     /// socket has taken all that was written, and all that was read is understood.
     pub(crate) fn is_settled(&self) -> bool {
-        self.stream.is_clear() && self.buffer.is_empty()
+        self.stream.is_clear() && self.unsent.is_empty() && self.buffer.is_empty()
     }
 
     /// Send a request's head, at the end of this round.
-    pub(crate) fn post(&self, head: &[u8]) {
-        self.stream.post(head);
+    pub(crate) fn post(&mut self, head: &[u8]) {
+        match &self.stream {
+            Transport::Plain(stream) => stream.post(head),
+            Transport::Tls(_) => self.unsent.extend_from_slice(head),
+        }
+    }
+
+    /// Write what could not be posted; ready when it is on its way.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Transport::Plain(_) = &self.stream {
+            return Poll::Ready(Ok(()));
+        }
+        while !self.unsent.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
+            self.unsent.advance(written);
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     /// Write some of `bytes`.
@@ -114,6 +128,7 @@ impl Connection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_unsent(cx))?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -144,6 +159,12 @@ impl Connection {
         cx: &mut Context<'_>,
         asked: Asked<'_>,
     ) -> Poll<Result<ResponseHead, ConnectionError>> {
+        // What a server has to say may come before it has heard everything.
+        if let Poll::Ready(Err(error)) = self.poll_unsent(cx)
+            && self.buffer.is_empty()
+        {
+            return Poll::Ready(Err(error.into()));
+        }
         loop {
             while !self.buffer.is_empty() {
                 match self.parser.parse(&mut self.buffer, asked)? {

@@ -12,7 +12,7 @@ use gatewright_wire::{BodyDecoder, BodyError, Decoded, ResponseHead};
 use http::{HeaderMap, StatusCode};
 use http_body::{Frame, SizeHint};
 
-use super::{Connection, InFlight, Switched};
+use super::{Connection, InFlight, StreamBody, Switched};
 use crate::deadlines::Deadline;
 use crate::request_body::Sending;
 use crate::worker::Worker;
@@ -30,8 +30,6 @@ pub(crate) struct UpstreamBody {
     /// Registered only when the body streams.
     idle: Option<Deadline>,
     idle_limit: Duration,
-    /// What went wrong, until it is said.
-    failure: Option<CutShort>,
 }
 
 /// Why a response's body ends before its end.
@@ -46,6 +44,9 @@ pub(crate) enum CutShort {
     /// The server was removed, and the time that it had to finish is over.
     #[error("the server was removed, and its time to finish is over")]
     Removed,
+    /// Its HTTP/2 stream or connection failed.
+    #[error("the HTTP/2 exchange with the server failed: {0}")]
+    Stream(#[from] h2::Error),
     /// Nothing moved for too long.
     #[error("the server's response stood still for too long")]
     Stalled,
@@ -57,6 +58,8 @@ pub(crate) enum Begun {
     Whole(Bytes),
     /// It streams.
     Streaming(Box<UpstreamBody>),
+    /// It streams over HTTP/2.
+    Stream(Box<StreamBody>),
     /// There is none: the connection speaks another protocol now.
     Switched(Box<Switched>),
 }
@@ -85,7 +88,6 @@ impl UpstreamBody {
             sending,
             idle: None,
             idle_limit: worker.timeouts().body_idle,
-            failure: None,
         };
         if let Some(whole) = body.take_whole() {
             return Begun::Whole(whole);
@@ -175,9 +177,6 @@ impl http_body::Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let body = self.get_mut();
-        if let Some(failure) = body.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
-        }
         let part = match body.in_flight.upstream().is_cut() {
             true => Poll::Ready(Err(CutShort::Removed)),
             false => body.poll_part(cx),
@@ -209,11 +208,7 @@ impl http_body::Body for UpstreamBody {
             }
             Poll::Ready(Err(error)) => {
                 body.in_flight.ended(Ending::Broken);
-                // The HTTP server drops what it has not flushed when a body
-                // fails, the head included. It flushes once nothing comes.
-                body.failure = Some(error);
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                Poll::Ready(Some(Err(error)))
             }
         }
     }

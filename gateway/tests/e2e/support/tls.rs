@@ -6,11 +6,15 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::eventually::soon;
 
@@ -91,8 +95,14 @@ impl Authority {
 
     /// A certificate for a name.
     pub(crate) fn sign(&self, name: &str) -> Certified {
+        self.sign_until(name, 4096)
+    }
+
+    /// A certificate for a name that holds to the end of a year.
+    pub(crate) fn sign_until(&self, name: &str, year: i32) -> Certified {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(year, 12, 31);
         let signed = params.signed_by(&key, &self.issuer).expect("a certificate");
         Certified {
             certificate: signed.pem(),
@@ -100,6 +110,39 @@ impl Authority {
             der: signed.der().to_vec(),
         }
     }
+}
+
+/// What a server shakes hands with: it shows a certificate, speaks these
+/// protocols, and may ask clients for a certificate that `of` has signed.
+pub(crate) fn acceptor(
+    certified: &Certified,
+    protocols: &[&str],
+    of: Option<&Authority>,
+) -> TlsAcceptor {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("usual versions");
+    let builder = match of {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let authority = CertificateDer::from_pem_slice(authority.certificate.as_bytes());
+            roots
+                .add(authority.expect("a certificate"))
+                .expect("an authority");
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+        }
+    };
+    let chain = vec![CertificateDer::from(certified.der.clone())];
+    let key = PrivateKeyDer::from_pem_slice(certified.key.as_bytes()).expect("a key");
+    let mut config = builder.with_single_cert(chain, key).expect("a pair");
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Trusts everyone: who shows the certificate is what is tested.

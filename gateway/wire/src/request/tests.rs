@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use proptest::prelude::*;
 
-use super::{Forwarding, RequestFraming, UpstreamHead, encode_head, is_claim};
+use super::{Forwarding, RequestFraming, UpstreamHead, encode_head, http2_fields, is_claim};
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -295,6 +295,32 @@ fn any_headers() -> impl Strategy<Value = HeaderMap> {
 }
 
 proptest! {
+    #[test]
+    fn http2_servers_are_told_the_same_as_http1_servers(
+        headers in any_headers(),
+        peer_trusted: bool,
+    ) {
+        let mut head = head(&headers);
+        head.forwarding.peer_trusted = peer_trusted;
+        head.framing = RequestFraming::Length(7);
+        let mut fields = http2_fields(&head);
+        let encoded = encode(&head);
+        // What is the connection's own.
+        for name in ["te", "connection", "host"] {
+            fields.remove(name);
+        }
+        let own = ["te", "connection", "host"];
+        let lines = encoded.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let mut lines: Vec<_> = lines.filter(|(name, _)| !own.contains(name)).collect();
+        let mut fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+            .collect();
+        lines.sort_unstable();
+        fields.sort_unstable();
+        prop_assert_eq!(fields, lines);
+    }
+
     #[test]
     fn any_head_parses_as_exactly_one_request(
         headers in any_headers(),

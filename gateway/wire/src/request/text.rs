@@ -1,35 +1,6 @@
-//! Writing texts into a head so that none can break out of its place.
+//! Texts of a head, written so that none can break out of its place.
 
 use bytes::{BufMut, BytesMut};
-use http::HeaderMap;
-
-/// Writes a header line.
-pub(super) fn put_line(out: &mut BytesMut, name: &str, value: &str) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    put_text(out, value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Writes a text as (a part of) a header's value, without control characters.
-pub(super) fn put_text(out: &mut BytesMut, text: &str) {
-    if has(text, |byte| byte.is_ascii_control()) {
-        out.extend(text.bytes().filter(|byte| !byte.is_ascii_control()));
-    } else {
-        out.extend_from_slice(text.as_bytes());
-    }
-}
-
-/// Begins a header line with all values of that name, joined. The line is left open.
-pub(super) fn put_joined(out: &mut BytesMut, name: &str, headers: &HeaderMap, separator: &str) {
-    out.extend_from_slice(name.as_bytes());
-    let mut before = ": ";
-    for value in headers.get_all(name) {
-        out.extend_from_slice(before.as_bytes());
-        out.extend_from_slice(value.as_bytes());
-        before = separator;
-    }
-}
 
 /// Writes the request target in origin form.
 pub(super) fn put_target(out: &mut BytesMut, path: &str, query: Option<&str>) {
@@ -72,11 +43,9 @@ pub(super) fn has(text: &str, is_kind: impl Fn(u8) -> bool) -> bool {
     eights.iter().any(|eight| among(eight)) || among(rest)
 }
 
-/// Writes a number in decimal.
-pub(super) fn put_decimal(out: &mut BytesMut, number: u64) {
+/// A number in decimal, in the end of `digits`.
+pub(super) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut rest = number;
-    // The largest number has 20 digits.
-    let mut digits = [b'0'; 20];
     let mut start = digits.len() - 1;
     for place in (0..digits.len()).rev() {
         digits[place] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
@@ -86,7 +55,7 @@ pub(super) fn put_decimal(out: &mut BytesMut, number: u64) {
             break;
         }
     }
-    out.extend_from_slice(&digits[start..]);
+    &digits[start..]
 }
 
 #[cfg(test)]
@@ -94,32 +63,31 @@ mod tests {
     use bytes::BytesMut;
     use proptest::prelude::*;
 
-    use super::{put_decimal, put_target, put_text};
+    use super::{decimal, put_target};
+    use crate::request::fields::Fields;
 
-    fn decimal(number: u64) -> String {
-        let mut out = BytesMut::new();
-        put_decimal(&mut out, number);
-        String::from_utf8(out.to_vec()).unwrap()
+    fn text(number: u64) -> String {
+        String::from_utf8(decimal(number, &mut [0; 20]).to_vec()).unwrap()
     }
 
     #[test]
     fn the_ends_of_the_range_are_written_whole() {
-        assert_eq!(decimal(0), "0");
-        assert_eq!(decimal(u64::MAX), u64::MAX.to_string());
+        assert_eq!(text(0), "0");
+        assert_eq!(text(u64::MAX), u64::MAX.to_string());
     }
 
     #[test]
     fn neither_target_nor_text_can_end_their_line() {
         let mut out = BytesMut::new();
         put_target(&mut out, "/a b\r\n", Some("x=\n"));
-        put_text(&mut out, "host\r\nx: y\0");
+        out.put_text("host\r\nx: y\0");
         assert_eq!(out, &b"/a%20b%0D%0A?x=%0Ahostx: y"[..]);
     }
 
     proptest! {
         #[test]
         fn any_number_reads_as_itself(number: u64) {
-            prop_assert_eq!(decimal(number), number.to_string());
+            prop_assert_eq!(text(number), number.to_string());
         }
     }
 }

@@ -31,9 +31,9 @@ fn tls_of(written: &written::AdminTls, path: &KeyPath, report: &mut Report<'_>) 
     let client_ca = written.client_ca.as_ref();
     AdminTls {
         certificate: CertificateFiles {
-            certificate: report.file(&path.key("cert"), &written.cert),
-            key: report.file(&path.key("key"), &written.key),
+            certificate: report.pem(&path.key("cert"), &written.cert),
+            key: report.pem(&path.key("key"), &written.key),
         },
-        client_ca: client_ca.map(|file| report.file(&path.key("client_ca"), file)),
+        client_ca: client_ca.map(|file| report.pem(&path.key("client_ca"), file)),
     }
 }

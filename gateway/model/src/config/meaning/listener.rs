@@ -67,8 +67,8 @@ fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
     for (index, written) in written.certificates.iter().enumerate() {
         let path = path.index(index);
         certificates.push(CertificateFiles {
-            certificate: report.file(&path.key("cert"), &written.cert),
-            key: report.file(&path.key("key"), &written.key),
+            certificate: report.pem(&path.key("cert"), &written.cert),
+            key: report.pem(&path.key("key"), &written.key),
         });
     }
     Tls::Certificates(certificates)

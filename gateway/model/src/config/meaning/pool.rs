@@ -8,8 +8,11 @@ use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{HashKey, HealthCheck, PoolConfig, Retries, ServerConfig, Upgrades};
-use crate::config::written::{self, TextOr};
+use crate::config::meant::{
+    self, CertificateFiles, HashKey, HealthCheck, PoolConfig, Retries, ServerConfig, ServerTls,
+    Upgrades,
+};
+use crate::config::written::{self, Protocol, TextOr};
 use crate::id::{EndpointId, PoolName};
 use crate::pool::MAX_SLOTS;
 use crate::role::Role;
@@ -70,6 +73,14 @@ fn pool(
         &defaults::REQUEST_TIMEOUT,
     );
     let health = health.map(|health| self::health(&health, &path.key("health"), report));
+    let protocol = written.protocol;
+    let tls = written.tls.clone().into_table();
+    let tls = tls.map(|tls| server_tls(&tls, &path.key("tls"), report));
+    if protocol == Protocol::Auto && tls.is_none() {
+        let message = "without TLS nobody says which protocol a server prefers; write \
+                       \"http1\" or \"http2\", or tls = true";
+        report.fail(&path.key("protocol"), message);
+    }
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
     Some(PoolConfig {
         name: PoolName::from(name),
@@ -80,10 +91,46 @@ fn pool(
         request_timeout,
         upgrades: upgrades(&written.upgrades, &path.key("upgrades"), report),
         idle_connections: idle_connections as usize,
+        protocol: match protocol {
+            Protocol::Http1 => meant::Protocol::Http1,
+            Protocol::Http2 => meant::Protocol::Http2,
+            Protocol::Auto => meant::Protocol::Auto,
+        },
+        tls,
         servers,
         balancer,
         hash_key: hash_key?,
     })
+}
+
+fn server_tls(written: &written::ServerTls, path: &KeyPath, report: &mut Report<'_>) -> ServerTls {
+    let certificate = match (&written.cert, &written.key) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles {
+            certificate: report.pem(&path.key("cert"), certificate),
+            key: report.pem(&path.key("key"), key),
+        }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            report.fail(path, "cert and key go together; write both or neither");
+            None
+        }
+    };
+    if let Some(name) = &written.name {
+        report.value(&path.key("name"), server_host(name));
+    }
+    if !written.verify && written.ca.is_some() {
+        let message = "nothing is verified, so ca has no meaning; leave one of the two out";
+        report.fail(&path.key("verify"), message);
+    }
+    ServerTls {
+        authorities: written
+            .ca
+            .as_ref()
+            .map(|ca| report.pem(&path.key("ca"), ca)),
+        name: written.name.as_deref().map(Arc::from),
+        certificate,
+        verify: written.verify,
+    }
 }
 
 fn upgrades(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Upgrades {

@@ -2,17 +2,23 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::error::{ConfigError, did_you_mean};
 use crate::config::key_path::KeyPath;
+use crate::config::meant::PemFile;
 use crate::config::places::Places;
 use crate::config::quantity::Period;
 
 /// The most characters of a name: names stand in metrics and addresses.
 const MAX_NAME: usize = 64;
+
+/// The most that is read of a file in PEM: all the authorities that a system
+/// trusts come to a quarter of it.
+const LARGEST_PEM: u64 = 1024 * 1024;
 
 /// Collects errors and gives them their places.
 pub(super) struct Report<'a> {
@@ -108,7 +114,22 @@ impl<'a> Report<'a> {
         self.places.resolve(key, path)
     }
 
-    /// The same of a file that has to be readable.
+    /// What is in a file in PEM.
+    pub(super) fn pem(&mut self, key: &KeyPath, path: &str) -> PemFile {
+        let path = self.file(key, path);
+        // Where it cannot be read, that has been noted.
+        let file = File::open(&path).map(|file| file.take(LARGEST_PEM));
+        let mut contents = Vec::new();
+        if let Ok(mut file) = file {
+            let _ = file.read_to_end(&mut contents);
+        }
+        PemFile {
+            contents: contents.into(),
+            path,
+        }
+    }
+
+    /// The path of a file that has to be readable.
     pub(super) fn file(&mut self, key: &KeyPath, path: &str) -> PathBuf {
         let file = self.resolve(key, path);
         // Asked before it is opened: opening a pipe would wait for its writer.

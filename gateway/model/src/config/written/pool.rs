@@ -36,12 +36,50 @@ pub struct Pool {
     /// The protocols that a client may switch its connection to, such as
     /// `websocket`; `"*"` allows any. Never HTTP or TLS.
     pub upgrades: Vec<String>,
+    /// The protocol that its servers speak.
+    pub protocol: Protocol,
+    /// TLS towards its servers: `true` for what the system trusts, or a table.
+    pub tls: SwitchOr<ServerTls>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,
     /// The servers, as `"host:port"` or as tables: 1 to 4096.
     #[schemars(length(min = 1, max = 4096))]
     pub servers: Vec<TextOr<Server>>,
+}
+
+/// The protocol that servers speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge in the clear.
+    Http2,
+    /// HTTP/2 or HTTP/1.1, whichever a server prefers; over TLS alone.
+    Auto,
+}
+
+/// How connections to the servers of a pool speak TLS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerTls {
+    /// Certificates of authorities in PEM, relative to the file: one of them has
+    /// to have signed a server's certificate. Default: those that the system
+    /// trusts.
+    pub ca: Option<String>,
+    /// The name that servers are asked for and have to prove. Default: the host
+    /// of each.
+    pub name: Option<String>,
+    /// The certificate chain in PEM that is shown to servers that ask for one,
+    /// leaf first, relative to the file. Default: none is shown.
+    pub cert: Option<String>,
+    /// Its private key in PEM (PKCS#8, PKCS#1 or SEC1), relative to the file.
+    pub key: Option<String>,
+    /// Whether servers have to prove who they are; `false` lets anyone in
+    /// between read and change everything.
+    pub verify: bool,
 }
 
 /// How a pool's servers are checked: by GET, where any 2xx is healthy.

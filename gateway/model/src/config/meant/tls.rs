@@ -1,0 +1,87 @@
+//! TLS as meant: towards clients, towards operators, towards servers. What files
+//! hold is part of it, so that a renewed certificate is a change like any other.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Where a listener's certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// One made on the spot for `localhost` and the loopback addresses.
+    SelfSigned,
+    /// Files; chosen by the name that the client asks for, the first one when
+    /// none matches.
+    Certificates(Vec<CertificateFiles>),
+}
+
+/// How the admin listener speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminTls {
+    /// What it shows to clients.
+    pub certificate: CertificateFiles,
+    /// The authorities one of which has to have signed a client's certificate;
+    /// none: clients need no certificate.
+    pub client_ca: Option<PemFile>,
+}
+
+impl AdminTls {
+    /// Its files, whatever they hold.
+    pub fn files(&self) -> impl Iterator<Item = &PemFile> {
+        self.certificate.files().chain(&self.client_ca)
+    }
+}
+
+/// How connections to the servers of a pool speak TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerTls {
+    /// The authorities one of which has to have signed a server's certificate;
+    /// none: those that the system trusts.
+    pub authorities: Option<PemFile>,
+    /// The name that a server is asked for and has to prove; none: its host.
+    pub name: Option<Arc<str>>,
+    /// What is shown to servers that ask for a certificate.
+    pub certificate: Option<CertificateFiles>,
+    /// Whether a server has to prove who it is.
+    pub verify: bool,
+}
+
+impl ServerTls {
+    /// Its files.
+    pub fn files(&self) -> impl Iterator<Item = &PemFile> {
+        let certificate = self.certificate.iter().flat_map(CertificateFiles::files);
+        certificate.chain(&self.authorities)
+    }
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PemFile,
+    /// The private key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PemFile,
+}
+
+impl CertificateFiles {
+    /// Its files.
+    pub fn files(&self) -> impl Iterator<Item = &PemFile> {
+        [&self.certificate, &self.key].into_iter()
+    }
+}
+
+/// A file in PEM, as it was when the configuration was read.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PemFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it held; nothing if it could not be read.
+    pub contents: Arc<[u8]>,
+}
+
+impl fmt::Debug for PemFile {
+    /// Without the contents, which may be a key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PemFile").field(&self.path).finish()
+    }
+}

@@ -1,0 +1,99 @@
+//! TLS towards the servers of a pool.
+
+use std::sync::Arc;
+
+use gatewright_model::config::{Protocol, ServerTls};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use super::{TlsError, pem};
+
+/// What handshakes with servers are done with.
+pub(super) fn client_config(
+    tls: &ServerTls,
+    protocol: Protocol,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let builder = match (&tls.authorities, tls.verify) {
+        (_, false) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone(provider))),
+        (Some(file), true) => builder.with_root_certificates(pem::authorities(file)?),
+        (None, true) => builder.with_root_certificates(those_of_the_system()?),
+    };
+    let mut config = match &tls.certificate {
+        None => builder.with_no_client_auth(),
+        Some(files) => {
+            let (chain, key) = pem::chain_and_key(files)?;
+            let config = builder.with_client_auth_cert(chain, key);
+            config.map_err(|error| TlsError::Key {
+                path: files.key.path.clone(),
+                reason: error.to_string(),
+            })?
+        }
+    };
+    let offered: &[&[u8]] = match protocol {
+        Protocol::Http1 => &[b"http/1.1"],
+        Protocol::Http2 => &[b"h2"],
+        Protocol::Auto => &[b"h2", b"http/1.1"],
+    };
+    config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+    Ok(Arc::new(config))
+}
+
+/// The authorities that the system trusts. A file of theirs that cannot be read
+/// is passed over, as everybody does, as long as one is left.
+fn those_of_the_system() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    match roots.is_empty() {
+        true => Err(TlsError::NoAuthorities),
+        false => Ok(roots),
+    }
+}
+
+/// Takes any certificate, as it was asked to. Who shows it has to have its key.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
