@@ -93,6 +93,13 @@ pub(super) const LANGUAGES: &[Language] = &[
         router: None,
     },
     Language {
+        name: "go",
+        needs: &[PythonPackages, WasmTools],
+        build: &["make"],
+        balancer: BALANCER,
+        router: None,
+    },
+    Language {
         name: "python",
         needs: &[PythonPackages],
         build: &["make"],

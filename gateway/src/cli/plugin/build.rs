@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn everything_that_is_missing_is_named_with_how_to_get_it() {
         let folder = tempfile::tempdir().unwrap();
-        let makefile = "all:\n\tpython-zig build\n\twasm-tools component new\n";
+        let makefile = "# as good as any\nall:\n\tpython-zig build\n\twasm-tools component new\n";
         fs::write(folder.path().join("Makefile"), makefile).unwrap();
         let nothing = Tools::on(folder.path().as_os_str());
         let error = missing(Builder::Make, folder.path(), &nothing).unwrap_err();
@@ -239,6 +239,11 @@ mod tests {
         for part in ["make", "requirements.txt", "cargo install wasm-tools"] {
             assert!(error.contains(part), "{part}: {error}");
         }
-        assert!(!error.contains("wit-bindgen"), "{error}");
+        for part in ["wit-bindgen", "go.dev"] {
+            assert!(!error.contains(part), "{part}: {error}");
+        }
+        fs::write(folder.path().join("Makefile"), "all:\n\tgo build\n").unwrap();
+        let error = missing(Builder::Make, folder.path(), &nothing).unwrap_err();
+        assert!(error.to_string().contains("go.dev"), "{error}");
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// A program, and where it comes from.
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 9] = [
     ("cargo", "cargo: Rust, from https://rustup.rs"),
     (
         "npm",
@@ -19,6 +19,11 @@ const TOOLS: [(&str, &str); 8] = [
     ("make", "make: from your system's packages"),
     ("python-zig", PYTHON),
     ("componentize-py", PYTHON),
+    (
+        "go",
+        "go: 1.24 or newer, from https://go.dev, or with the packages in requirements.txt: \
+         python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
+    ),
     (
         "wasm-tools",
         "wasm-tools: cargo install wasm-tools --locked",
@@ -66,9 +71,10 @@ impl Tools {
 
     /// The same for the tool that runs a build, and what its file mentions.
     pub(super) fn missing_in(&self, builder: &str, text: &str) -> Vec<String> {
-        let mentioned = TOOLS.iter().map(|(program, _)| *program);
-        let mentioned = mentioned.filter(|program| *program == builder || text.contains(program));
-        self.missing(&mentioned.collect::<Vec<_>>())
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let mut mentioned: Vec<_> = text.split(|c| !is_part(c)).collect();
+        mentioned.push(builder);
+        self.missing(&mentioned)
     }
 
     /// Whether Rust can compile plugins in a folder.

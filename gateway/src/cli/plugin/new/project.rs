@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn every_language_has_a_balancer_and_three_have_a_router() {
         let languages = languages();
-        assert_eq!(languages.len(), 9, "{languages:?}");
+        assert_eq!(languages.len(), 10, "{languages:?}");
         assert!(
             languages
                 .iter()
