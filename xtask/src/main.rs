@@ -3,6 +3,7 @@
 mod bench;
 mod bindings;
 mod cargo;
+mod contract;
 mod dashboard;
 mod examples;
 mod follow;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Task {
     /// Generate the SDK's bindings from wit/
     Bindings(bindings::Arguments),
+    /// Generate the contract's reference from wit/
+    Contract(contract::Arguments),
     /// Build the default plugins' components into plugins/dist/
     Plugins(plugins::Arguments),
     /// Run everything that must hold before a change lands
@@ -57,6 +60,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Bindings(arguments) => bindings::run(&arguments),
+        Task::Contract(arguments) => contract::run(&arguments),
         Task::Plugins(arguments) => plugins::run(&arguments),
         Task::Test(arguments) => test::run_all(&arguments),
         Task::Verify(arguments) => verify::run_all(&arguments),

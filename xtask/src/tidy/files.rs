@@ -2,7 +2,7 @@
 //! first what it is, and no file names the machine that it was made on.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -36,12 +36,28 @@ const MACHINE_PATHS: [&str; 3] = [
 /// When a file cannot be read.
 pub(super) fn breaches(root: &Path) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    walk(root, root, &mut found)?;
-    found.sort();
+    for name in all(root)? {
+        let bytes = fs::read(root.join(&name))
+            .with_context(|| format!("cannot read {}", name.display()))?;
+        found.extend(breaches_of(&name.to_string_lossy(), &bytes));
+    }
     Ok(found)
 }
 
-fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) -> Result<()> {
+/// Every file below `root` that somebody wrote, by its path from there, in
+/// order.
+///
+/// # Errors
+///
+/// When a folder cannot be listed.
+pub(super) fn all(root: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    walk(root, root, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn walk(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
@@ -53,11 +69,9 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) -> Result<()> {
             continue;
         }
         if kind.is_dir() {
-            walk(root, &path, found)?;
+            walk(root, &path, files)?;
         } else if kind.is_file() {
-            let shown = path.strip_prefix(root)?.to_string_lossy().into_owned();
-            let bytes = fs::read(&path).with_context(|| format!("cannot read {shown}"))?;
-            found.extend(breaches_of(&shown, &bytes));
+            files.push(path.strip_prefix(root)?.to_owned());
         }
     }
     Ok(())

@@ -1,10 +1,15 @@
 //! `cargo xtask tidy`: what the repository promises of itself, read off the
-//! files and the tree of dependencies.
+//! files, their links and the tree of dependencies.
 
 mod files;
+mod links;
 mod walls;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
+
+pub(crate) use links::anchor;
 
 use crate::{cargo, workspace};
 
@@ -14,7 +19,9 @@ use crate::{cargo, workspace};
 ///
 /// When a promise is broken.
 pub(crate) fn run() -> Result<()> {
-    let mut breaches = files::breaches(&workspace::root())?;
+    let root = workspace::root();
+    let mut breaches = files::breaches(&root)?;
+    breaches.extend(links::breaches(&root, &pages(&root)?)?);
     breaches.extend(walls::breaches(&cargo::metadata()?)?);
     for breach in &breaches {
         println!("{breach}");
@@ -25,8 +32,14 @@ pub(crate) fn run() -> Result<()> {
             breaches.len()
         );
     }
-    println!("files and crate walls are as promised");
+    println!("files, links and crate walls are as promised");
     Ok(())
+}
+
+/// Every page of the documentation.
+fn pages(root: &Path) -> Result<Vec<PathBuf>> {
+    let is_page = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    Ok(files::all(root)?.into_iter().filter(is_page).collect())
 }
 
 #[cfg(test)]
@@ -36,6 +49,13 @@ mod tests {
     #[test]
     fn files_are_short_say_what_they_are_and_name_no_machine() {
         let breaches = super::files::breaches(&workspace::root()).unwrap();
+        assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+    }
+
+    #[test]
+    fn every_link_of_the_documentation_leads_somewhere() {
+        let root = workspace::root();
+        let breaches = super::links::breaches(&root, &super::pages(&root).unwrap()).unwrap();
         assert!(breaches.is_empty(), "{}", breaches.join("\n"));
     }
 
