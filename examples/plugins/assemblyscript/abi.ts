@@ -34,3 +34,15 @@ export function result(key: string = "", reason: string = ""): usize {
   }
   return area;
 }
+
+/** `gatewright:plugin/log.write`; level 0 is an error. */
+@external("gatewright:plugin/log@0.1.0", "write")
+declare function write(level: u32, text: usize, length: usize): void;
+
+/** What `throw` calls: the words and their place go to the plugin's log. */
+export function lastWords(message: string | null, file: string | null, line: u32, column: u32): void {
+  const words = `${message ? message : "thrown"} at ${file ? file : "?"}:${line}:${column}`;
+  const bytes = String.UTF8.encode(words);
+  write(0, changetype<usize>(bytes), bytes.byteLength);
+  unreachable();
+}

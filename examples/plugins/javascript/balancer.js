@@ -3,6 +3,7 @@
 // the least loaded of all.
 
 import { label } from "gatewright:plugin/endpoints@0.1.0";
+import { write } from "gatewright:plugin/log@0.1.0";
 
 /** What `pick` finds in `load` for a slot that this attempt may not use. */
 const UNUSABLE = 0xffffffff;
@@ -13,6 +14,18 @@ let zone = "";
 let near = new Set();
 /** Where the next scan begins, so that equally loaded endpoints take turns. */
 let start = 0;
+
+/** A function that tells the plugin's log what it throws. */
+function told(decide) {
+    return (...given) => {
+        try {
+            return decide(...given);
+        } catch (error) {
+            write("error", `${error}\n${error.stack}`);
+            throw error;
+        }
+    };
+}
 
 export const scanning = {
     configure(config) {
@@ -34,7 +47,7 @@ export const scanning = {
         // `load` says the same, and is newer.
     },
 
-    pick(_key, load) {
+    pick: told((_key, load) => {
         let best, bestIsNear, bestLoad;
         for (let step = 0; step < load.length; step++) {
             const slot = (start + step) % load.length;
@@ -47,5 +60,5 @@ export const scanning = {
         }
         if (best !== undefined) start = best + 1;
         return best;
-    },
+    }),
 };

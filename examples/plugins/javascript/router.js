@@ -1,6 +1,7 @@
 // A router by cookie: requests that carry the cookie go to one pool, all others
 // to another, as one tries a new release with those who asked for it.
 
+import { write } from "gatewright:plugin/log@0.1.0";
 import { index } from "gatewright:plugin/pools@0.1.0";
 import { cookie } from "gatewright:plugin/request@0.1.0";
 
@@ -17,6 +18,18 @@ function pool(config, key) {
     return found;
 }
 
+/** A function that tells the plugin's log what it throws. */
+function told(decide) {
+    return (...given) => {
+        try {
+            return decide(...given);
+        } catch (error) {
+            write("error", `${error}\n${error.stack}`);
+            throw error;
+        }
+    };
+}
+
 export const routing = {
     configure(text) {
         const config = JSON.parse(text);
@@ -28,8 +41,8 @@ export const routing = {
         without = pool(config, "without");
     },
 
-    route() {
+    route: told(() => {
         const carries = cookie(name) != null; // an `option` that is none
         return { tag: "forward", val: carries ? withCookie : without };
-    },
+    }),
 };

@@ -2,10 +2,13 @@
 least loaded one whose label `zone` is the configured one; when there is none,
 the least loaded of all."""
 
+import functools
 import json
+import traceback
 
 from componentize_py_types import Err
 from wit_world import exports
+from wit_world.imports import log
 from wit_world.imports.endpoints import label
 from wit_world.imports.types import ConfigError
 
@@ -19,6 +22,22 @@ zone = ""
 near = frozenset()
 # Where the next scan begins, so that equally loaded endpoints take turns.
 start = 0
+
+
+def told(decide):
+    """A function that tells the plugin's log what it raises."""
+
+    @functools.wraps(decide)
+    def telling(*given):
+        try:
+            return decide(*given)
+        except Exception as error:
+            calls = traceback.walk_tb(error.__traceback__)
+            places = [f"{frame.f_code.co_name}:{line}" for frame, line in calls]
+            log.write(log.Level.ERROR, f"{error!r} in {' > '.join(places)}")
+            raise
+
+    return telling
 
 
 class Scanning(exports.Scanning):
@@ -36,6 +55,7 @@ class Scanning(exports.Scanning):
     def eligible(self, slots):
         """`load` says the same, and is newer."""
 
+    @told
     def pick(self, key, load):
         global start
         best = None

@@ -3,6 +3,7 @@
 // the least loaded of all.
 
 import { label } from "gatewright:plugin/endpoints@0.1.0";
+import { write } from "gatewright:plugin/log@0.1.0";
 import type { Scanning } from "./contract.js";
 
 /** What `pick` finds in `load` for a slot that this attempt may not use. */
@@ -14,6 +15,18 @@ let zone = "";
 let near = new Set<number>();
 /** Where the next scan begins, so that equally loaded endpoints take turns. */
 let start = 0;
+
+/** A function that tells the plugin's log what it throws. */
+function told<Given extends unknown[], Answer>(decide: (...given: Given) => Answer) {
+    return (...given: Given): Answer => {
+        try {
+            return decide(...given);
+        } catch (error) {
+            write("error", error instanceof Error ? `${error}\n${error.stack}` : String(error));
+            throw error;
+        }
+    };
+}
 
 export const scanning: Scanning = {
     configure(config) {
@@ -34,7 +47,7 @@ export const scanning: Scanning = {
         // `load` says the same, and is newer.
     },
 
-    pick(_key, load) {
+    pick: told((_key: bigint, load: ArrayLike<number>) => {
         let best: { slot: number; isNear: boolean; load: number } | undefined;
         for (let step = 0; step < load.length; step++) {
             const slot = (start + step) % load.length;
@@ -47,5 +60,5 @@ export const scanning: Scanning = {
         }
         if (best) start = best.slot + 1;
         return best?.slot;
-    },
+    }),
 };

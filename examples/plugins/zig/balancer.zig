@@ -40,6 +40,16 @@ const Label = extern struct { some: bool, text: Text };
 
 extern "gatewright:plugin/endpoints@0.1.0" fn label(slot: u32, at: [*]const u8, length: usize, into: *Label) void;
 
+extern "gatewright:plugin/log@0.1.0" fn write(level: u32, at: [*]const u8, length: usize) void;
+
+/// The last words go to the plugin's log.
+pub const panic = std.debug.FullPanic(struct {
+    fn panic(message: []const u8, _: ?usize) noreturn {
+        write(0, message.ptr, message.len);
+        @trap();
+    }
+}.panic);
+
 /// The zone to stay in.
 var zone: []const u8 = "";
 /// By slot: whether it is in that zone.
