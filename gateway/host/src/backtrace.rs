@@ -7,6 +7,10 @@ use wasmtime::{Error, WasmBacktrace};
 /// find the place, and short enough for a log.
 const LINES: usize = 6;
 
+/// What the names of Rust's standard library begin with. A panic goes through
+/// some ten of its functions before it traps, and they say nothing of the place.
+const RUNTIME: [&str; 4] = ["__rustc", "alloc", "core", "std"];
+
 /// The causes from the outermost on, then the guest's own calls.
 pub(crate) fn in_one_line(error: &Error) -> String {
     let backtrace = error.downcast_ref::<WasmBacktrace>();
@@ -15,15 +19,27 @@ pub(crate) fn in_one_line(error: &Error) -> String {
     let causes = error.chain().map(ToString::to_string);
     let causes: Vec<_> = causes.filter(|cause| *cause != backtrace).collect();
     // Its first line is a headline, its last may be a note for developers.
-    let calls = backtrace.lines().skip(1).take(LINES);
-    let calls = calls.filter(|line| !line.starts_with("note:"));
-    let calls: Vec<_> = calls.flat_map(str::split_whitespace).collect();
+    let calls = backtrace.lines().skip(1);
+    let calls: Vec<_> = calls.filter(|line| !line.starts_with("note:")).collect();
+    let own = calls.iter().position(|line| !is_of_runtime(line));
+    let calls = calls[own.unwrap_or(0)..].iter().take(LINES);
+    let calls: Vec<_> = calls.flat_map(|line| line.split_whitespace()).collect();
     let mut told = causes.join(": ");
     if !calls.is_empty() {
         told += " at ";
         told += &calls.join(" ");
     }
     told.replace(['\n', '\r'], " ")
+}
+
+/// Whether a line of a backtrace is of the standard library: `0: 0x12 -
+/// module!function`, or the place in a file that may stand below it.
+fn is_of_runtime(line: &str) -> bool {
+    let Some((_, function)) = line.split_once('!') else {
+        return line.trim_start().starts_with("at ");
+    };
+    let root = function.split(['[', ':']).next().unwrap_or_default();
+    RUNTIME.contains(&root)
 }
 
 #[cfg(test)]
@@ -54,6 +70,30 @@ mod tests {
         ];
         let places = order.map(|part| told.find(part).unwrap_or_else(|| panic!("{part}: {told}")));
         assert!(places.is_sorted(), "{told}");
+    }
+
+    #[test]
+    fn a_panic_is_told_from_the_plugin_s_own_function_on() {
+        for (line, is_of_runtime) in [
+            (
+                "    0: 0x3a34 - mine.wasm!__rustc[b7974e86]::__rust_abort",
+                true,
+            ),
+            (
+                "    1: 0x246d - mine.wasm!std[a543996e]::panicking::panic_with_hook",
+                true,
+            ),
+            ("                    at src/panicking.rs:1:2", true),
+            ("    2: 0x2207 - mine.wasm!core::panicking::panic_fmt", true),
+            (
+                "    3: 0x2113 - mine.wasm!mine[01]::Mine as Balancer>::pick",
+                false,
+            ),
+            ("    4: 0x2113 - core.wasm!standard.pick", false),
+            ("    5: 0x2113 - <unknown>!<wasm function 7>", false),
+        ] {
+            assert_eq!(super::is_of_runtime(line), is_of_runtime, "{line}");
+        }
     }
 
     #[test]

@@ -14,8 +14,9 @@ use crate::direct::recognise;
 /// limited.
 const MEMORY_RESERVATION: u64 = 16 << 20;
 
-/// Frames of a trap's backtrace that are worth keeping.
-const BACKTRACE_FRAMES: usize = 8;
+/// Frames of a trap's backtrace: a panic in Rust fills eight of them before the
+/// plugin's own come.
+const BACKTRACE_FRAMES: usize = 20;
 
 /// An engine for decisions.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
