@@ -6,7 +6,9 @@
     reason = "what tests share stands outside of test functions"
 )]
 
+mod book;
 mod commands;
 mod gateways;
+mod reading;
 mod support;
 mod walkthrough;

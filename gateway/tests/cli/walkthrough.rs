@@ -6,9 +6,9 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::reading::{Block, blocks, shell};
 use crate::support::{Running, folder, gatewright};
 
 /// The section that is walked.
@@ -17,24 +17,12 @@ const SECTION: &str = "## Write a balancer\n";
 /// How long the demo may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A block of code: its language and its text.
-struct Block {
-    language: String,
-    text: String,
-}
-
 /// The blocks of the section, in their order.
-fn blocks() -> Vec<Block> {
+fn section() -> Vec<Block> {
     let readme = include_str!("../../../README.md");
     let (_, section) = readme.split_once(SECTION).unwrap();
     let (section, _) = section.split_once("\n## ").unwrap();
-    let fenced = section.split("```").skip(1).step_by(2);
-    let block = |fenced: &str| {
-        let (language, text) = fenced.split_once('\n').unwrap();
-        let (language, text) = (language.to_owned(), text.to_owned());
-        Block { language, text }
-    };
-    fenced.map(block).collect()
+    blocks(section)
 }
 
 /// Ports that were free a moment ago, all at once.
@@ -43,22 +31,10 @@ fn free_ports() -> [String; 3] {
     listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
-/// Run lines in a shell that knows the program and the demo; where it is then.
-fn shell(lines: &str, place: &Path, admin: &str) -> PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_gatewright"))
-        .parent()
-        .unwrap();
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let paths = std::iter::once(program.to_owned()).chain(std::env::split_paths(&path));
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-euc", &format!("{lines}\npwd")])
-        .current_dir(place)
-        .env("PATH", std::env::join_paths(paths).unwrap())
-        .env("XDG_CACHE_HOME", place.join("cache"))
-        .env("GATEWRIGHT_ADMIN", format!("http://127.0.0.1:{admin}"))
-        // What is compiled for the walk stays for the next one.
-        .env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"));
+/// Run lines in a shell that knows the demo; where it is then.
+fn walk(lines: &str, place: &Path, admin: &str) -> PathBuf {
+    let mut shell = shell(&format!("{lines}\npwd"), place);
+    shell.env("GATEWRIGHT_ADMIN", format!("http://127.0.0.1:{admin}"));
     let output = shell.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -93,19 +69,19 @@ fn a_balancer_of_one_s_own_decides_on_the_demo_s_traffic_as_the_readme_says() {
     while answerers(&http).len() < 2 {
         assert!(began.elapsed() < PATIENCE, "the demo does not answer");
     }
-    let blocks = blocks();
+    let blocks = section();
     let (last, steps) = blocks.split_last().unwrap();
     let mut place = folder.path().to_owned();
     for block in steps {
         match &*block.language {
-            "sh" => place = shell(&block.text, &place, &admin),
+            "sh" => place = walk(&block.text, &place, &admin),
             "rust" => fs::write(place.join("src/lib.rs"), &block.text).unwrap(),
             other => panic!("a block in {other:?}, which nobody can follow"),
         }
     }
     let decided = answerers(&http);
     assert_eq!(decided.len(), 1, "all go to one server: {decided:?}");
-    shell(&last.text, &place, &admin);
+    walk(&last.text, &place, &admin);
     let before = answerers(&http);
     assert!(before.len() > 1, "it is taken back: {before:?}");
 }
