@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_model::id::Slot;
+use gatewright_wire::grpc;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -45,7 +46,10 @@ pub(crate) async fn exchange(
             let mut held = Held::new(facts);
             explain::begin(&client.worker, &mut held);
             let answered = answer(&client, &mut held, body).await;
-            let response = answered.unwrap_or_else(Denial::into_response);
+            let response = answered.unwrap_or_else(|denial| match grpc::is_call(&held.headers) {
+                true => denial.into_grpc_response(),
+                false => denial.into_response(),
+            });
             let mut response = finish(&client.worker, &mut held, response);
             let status = response.status();
             explain::end(&client.worker, &mut held, status, response.headers_mut());
@@ -122,6 +126,10 @@ async fn forward(
         Duration::ZERO => u64::MAX,
         limit => worker.deadlines.tick_after(limit),
     });
+    if let Some(limit) = held.call_timeout() {
+        let due = worker.deadlines.tick_after(limit);
+        request_due.set(request_due.get().min(due));
+    }
     pool.budget.deposit(config.retries.budget);
     let mut last = Denial::NoServer;
     loop {

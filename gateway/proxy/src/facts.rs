@@ -3,13 +3,13 @@
 
 use std::any::Any;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edit, Effects, ExchangeView, Lent};
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, hop, path, upgrade};
+use gatewright_wire::{cookie, grpc, hop, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -168,6 +168,15 @@ impl Facts {
     /// The client's address as text.
     pub(crate) fn client_text<'a>(&'a self, client: &'a Client) -> &'a str {
         self.client_text.as_deref().unwrap_or(client.peer_text())
+    }
+
+    /// How long the client of a gRPC call waits.
+    pub(crate) fn call_timeout(&self) -> Option<Duration> {
+        if self.version != Version::HTTP_2 {
+            return None;
+        }
+        let timeout = self.headers.get("grpc-timeout")?;
+        grpc::timeout(timeout.as_bytes())
     }
 
     /// The protocol of the tunnel that an HTTP/2 client wants, which has no use

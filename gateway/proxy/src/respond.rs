@@ -2,6 +2,7 @@
 //! that says why, and what the client should do about it.
 
 use bytes::Bytes;
+use gatewright_wire::grpc;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
@@ -13,6 +14,9 @@ use crate::upstream::ConnectionError;
 /// What a client should wait for when no server can take its request: about
 /// the time in which a health check brings one back.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What gRPC's clients expect to read.
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Why the gateway answers in a server's place.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +73,31 @@ impl Denial {
         }
     }
 
-    /// The response. `{"error": …}` in JSON.
-    pub(crate) fn into_response(self) -> Response<Content> {
+    /// The response to a call of gRPC, whose clients look at nothing else.
+    pub(crate) fn into_grpc_response(self) -> Response<Content> {
+        let status = self.told_status();
+        let mut response = Response::new(Content::empty());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, GRPC);
+        headers.insert("grpc-status", u16::from(grpc::status_of(status)).into());
+        if let Ok(message) = HeaderValue::try_from(grpc::message(&self.outer())) {
+            headers.insert("grpc-message", message);
+        }
+        response
+    }
+
+    /// The status, after a word about it in the log.
+    fn told_status(&self) -> StatusCode {
         let status = self.status();
         if status.is_server_error() {
             tracing::debug!(%status, reason = %self, "the gateway answers itself");
         }
+        status
+    }
+
+    /// The response. `{"error": …}` in JSON.
+    pub(crate) fn into_response(self) -> Response<Content> {
+        let status = self.told_status();
         let body = json_error(&self.outer());
         let mut response = Response::new(Content::Whole(body));
         *response.status_mut() = status;

@@ -29,6 +29,7 @@ mod client_trouble;
 mod drain;
 mod explain;
 mod forwarding;
+mod grpc;
 mod health;
 mod http1;
 mod http2;

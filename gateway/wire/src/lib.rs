@@ -8,6 +8,7 @@
 //! - [`cookie`]: one cookie out of a `Cookie` header
 //! - [`forwarded`]: the client's address behind trusted proxies
 //! - [`hop`]: headers that belong to one connection only
+//! - [`grpc`]: deadlines and failures of gRPC's calls
 //! - [`upgrade`]: which other protocol a request asks to switch to
 //! - [`request`]: the head of an upstream request
 //! - [`chunk`]: the body of such a request, when its length is not known
@@ -19,6 +20,7 @@ pub mod chunk;
 pub mod cookie;
 mod fields;
 pub mod forwarded;
+pub mod grpc;
 pub mod hop;
 pub mod path;
 pub mod request;
