@@ -90,6 +90,8 @@ impl From<Who> for Author {
 /// A change that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Changed {
+    /// Whether anything is otherwise than before.
+    pub(crate) is_new: bool,
     pub(crate) generation: Generation,
     /// How many workers said so within a second.
     pub(crate) workers: usize,

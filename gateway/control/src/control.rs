@@ -218,6 +218,7 @@ impl Control {
                 workers,
                 of,
             } => Changed {
+                is_new: true,
                 generation,
                 workers,
                 of,
@@ -256,6 +257,7 @@ impl Control {
     fn as_it_is(&self, generation: Generation) -> Changed {
         let workers = self.publisher.counters();
         Changed {
+            is_new: false,
             generation,
             workers: workers_at(workers, generation),
             of: workers.len(),

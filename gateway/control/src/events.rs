@@ -149,6 +149,12 @@ impl Events {
         kept.iter().cloned().collect()
     }
 
+    /// The number of the last that is kept no more; 0 for none.
+    fn last_gone(&self) -> u64 {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.front().map_or(0, |oldest| oldest.number - 1)
+    }
+
     /// The oldest that is kept of those after a number.
     fn after(&self, number: u64) -> Option<Event> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

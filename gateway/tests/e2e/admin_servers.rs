@@ -40,6 +40,7 @@ async fn a_server_that_is_added_has_been_checked_and_takes_requests() {
     assert_eq!(data["weight"], 1);
     assert_eq!(data["status"], "healthy");
     assert_eq!(data["source"], "api");
+    assert_eq!(data["changed"], true);
     assert_eq!(data["applied"], json!({ "workers": 2, "of": 2 }));
     assert_eq!(data["generation"], 2);
     assert!(data["addedAt"].is_string() && data["lastHealthCheck"].is_string());
@@ -50,6 +51,19 @@ async fn a_server_that_is_added_has_been_checked_and_takes_requests() {
     let sources: Vec<_> = gateway.servers().await;
     let sources: Vec<_> = sources.iter().map(|one| &one["source"]).collect();
     assert_eq!(sources, ["file", "api"]);
+}
+
+#[tokio::test]
+async fn a_server_may_be_added_that_takes_no_work_yet() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let gateway = before(&[&a]).await;
+    let mut body = new(&b);
+    body["draining"] = json!(true);
+    let added = gateway.change("POST", "/api/servers", body).await;
+    assert_eq!(
+        (&added["draining"], &added["weightInForce"]),
+        (&json!(true), &json!(0))
+    );
 }
 
 #[tokio::test]
@@ -271,6 +285,7 @@ async fn a_change_that_changes_nothing_is_none() {
     let weight = json!({ "weight": 1 });
     let answer = gateway.change("PUT", &at(&a, "/weight"), weight).await;
     assert_eq!(answer["generation"], 1);
+    assert_eq!(answer["changed"], false);
     assert_eq!(answer["applied"], json!({ "workers": 2, "of": 2 }));
     assert_eq!(gateway.api("/api/audit").await, json!([]));
 }

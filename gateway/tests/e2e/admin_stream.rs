@@ -48,6 +48,10 @@ async fn the_figures_of_each_second_come_with_pools_servers_and_plugins() {
     let plugins = counted["plugins"].as_array().expect("plugins");
     let balancer = plugins.iter().find(|one| one["role"] == "balancer");
     assert_eq!(balancer.expect("one")["decisions"], 1);
+    // The run is the one that tags name.
+    let read = gateway.call("GET", "/api/servers").send().await;
+    let run = counted["run"].as_str().expect("a run");
+    assert_eq!(read.header("etag").expect("a tag"), format!("\"{run}-1\""));
     // The same as whoever asks by hand is told.
     let asked = gateway.api("/api/metrics").await;
     for (field, value) in asked.as_object().expect("an object") {

@@ -87,6 +87,8 @@ pub(super) fn tagged<T: Serialize>(
 pub(super) struct Outcome<T> {
     #[serde(flatten)]
     about: T,
+    /// Whether anything is otherwise than before.
+    changed: bool,
     applied: Applied,
     /// The number of the configuration in force.
     generation: u64,
@@ -114,6 +116,7 @@ pub(super) fn outcome<T: Serialize>(
     };
     let outcome = Outcome {
         about,
+        changed: changed.is_new,
         applied,
         generation: changed.generation.0,
     };

@@ -151,6 +151,11 @@ async fn read(events: &mut Reader) -> Read {
     }
 }
 
+/// What a run of the gateway is called.
+fn run_of(control: &Control) -> String {
+    format!("{:x}", control.run)
+}
+
 /// An event's id: numbers begin anew with every run of the gateway.
 fn id_of(event: &Event, run: u64) -> String {
     format!("{run:x}-{}", event.number)

@@ -31,11 +31,15 @@ impl Reader {
         Self::new(events, newest, last)
     }
 
-    /// Of what happened after the event of this number, as far as it is kept;
-    /// after 0, all that is kept and how many are not.
+    /// Of what happened after the event of this number, as far as it is kept.
+    /// Who asks for what is after 0 has seen none of it and misses none: it
+    /// gets all that is kept.
     pub(crate) fn after(events: &Arc<Events>, number: u64) -> Self {
         let newest = events.newest.subscribe();
-        let last = number.min(*newest.borrow());
+        let last = match number {
+            0 => events.last_gone(),
+            seen => seen.min(*newest.borrow()),
+        };
         Self::new(events, newest, last)
     }
 
@@ -110,6 +114,17 @@ mod tests {
         let read = read(&mut reader);
         assert_eq!(read[..3], [-5, 6, 7]);
         assert_eq!(read.len(), KEPT + 1);
+    }
+
+    #[test]
+    fn whoever_begins_with_all_that_is_kept_has_missed_nothing() {
+        let events = Arc::new(Events::default());
+        happens(&events, KEPT + 5);
+        let mut reader = Reader::after(&events, 0);
+        let first = read(&mut reader);
+        assert_eq!((first[0], first.len()), (6, KEPT));
+        happens(&events, KEPT + 1);
+        assert_eq!(read(&mut reader)[0], -1, "what goes by later is missed");
     }
 
     #[tokio::test]

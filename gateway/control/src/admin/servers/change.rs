@@ -46,6 +46,8 @@ pub(in crate::admin) struct NewServer {
     pool: Option<String>,
     /// What policies go by.
     labels: Option<BTreeMap<String, String>>,
+    /// Whether it takes no new work from the beginning.
+    draining: Option<bool>,
     /// The pool's if it is not said, as the interval.
     #[schema(example = "/health")]
     health_check_path: Option<String>,
@@ -72,6 +74,9 @@ impl NewServer {
         }
         if let Some(labels) = &self.labels {
             server["labels"] = json!(labels);
+        }
+        if let Some(draining) = self.draining {
+            server["drain"] = json!(draining);
         }
         if let Some(path) = &self.health_check_path {
             server["health"]["path"] = json!(path);

@@ -45,6 +45,8 @@ pub(in crate::admin) async fn show(control: Arc<Control>) {
 #[serde(rename_all = "camelCase")]
 struct Moment {
     at: Timestamp,
+    /// What tells this run of the gateway, and its generations, from another.
+    run: String,
     /// As `/api/health` has it.
     status: Overall,
     #[serde(flatten)]
@@ -137,6 +139,7 @@ impl Moment {
         let plugins = overview.plugins.iter();
         Self {
             at: *at,
+            run: super::run_of(control),
             status: health::overall(&snapshot),
             metrics: Answer::of(overview, control),
             traffic: Traffic::of(overview, Recent::of(series.of_all())),
