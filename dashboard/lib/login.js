@@ -1,6 +1,7 @@
 // Asking for the access token when the gateway wants one.
 
 import { openForm } from "./dialog.js";
+import { refusalOf, request } from "./http.js";
 import { authorization, keepToken, token } from "./token.js";
 
 let asking = null;
@@ -33,15 +34,9 @@ async function signIn({ token: wanted }) {
   if (!wanted) {
     throw blame("Paste a token.");
   }
-  let response;
-  try {
-    response = await fetch("api/health", { headers: authorization(wanted), cache: "no-store" });
-  } catch {
-    throw new Error("The gateway does not answer.");
-  }
-  if (!response.ok) {
-    const answer = await response.json().catch(() => null);
-    throw blame(answer?.error.message ?? `The gateway answered ${response.status}.`);
+  const answer = await request("api/health", { headers: authorization(wanted) });
+  if (answer.status !== 200) {
+    throw blame(refusalOf(answer).message);
   }
   keepToken(wanted);
   return true;

@@ -1,7 +1,7 @@
 // The live stream: read for as long as the page wants it, taken up again where
 // it broke off.
 
-import { refusalOf } from "./api.js";
+import { NO_ANSWER, refusalOf } from "./http.js";
 import { EventParser } from "./sse.js";
 import { authorization } from "./token.js";
 
@@ -50,12 +50,13 @@ function pauseAfter(failures, retryAfter) {
 
 function sleep(milliseconds, signal, skipPause) {
   return new Promise((over) => {
-    const timer = setTimeout(over, milliseconds);
     const wake = () => {
       clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
       over();
     };
-    signal.addEventListener("abort", wake, { once: true });
+    const timer = setTimeout(wake, milliseconds);
+    signal.addEventListener("abort", wake);
     skipPause(wake);
   });
 }
@@ -77,7 +78,8 @@ async function read({ signal, lastId }, onEvent) {
       signal: connection.signal,
     });
     if (!response.ok) {
-      const { status, message } = await refusalOf(response);
+      const { status } = response;
+      const { message } = refusalOf({ status, body: await response.json().catch(() => null) });
       return { status, message, retryAfter: Number(response.headers.get("retry-after") ?? 0) };
     }
     const parser = new EventParser();
@@ -89,7 +91,7 @@ async function read({ signal, lastId }, onEvent) {
     }
     return { message: "The gateway ended the stream.", retryAfter: 0 };
   } catch {
-    return { message: "The gateway does not answer.", retryAfter: 0 };
+    return { message: NO_ANSWER.message, retryAfter: 0 };
   } finally {
     clearTimeout(silence);
     signal.removeEventListener("abort", end);

@@ -1,6 +1,6 @@
 // Sending a component: unlike `fetch`, XMLHttpRequest says how far the bytes are.
 
-import { ApiError } from "./api.js";
+import { ApiError, refusalOf } from "./http.js";
 import { askForToken } from "./login.js";
 import { authorization } from "./token.js";
 
@@ -8,21 +8,13 @@ import { authorization } from "./token.js";
 export async function upload(path, file, onProgress) {
   for (;;) {
     const answer = await sent(path, file, onProgress);
-    const refusal =
-      answer.status < 300
-        ? null
-        : new ApiError(
-            answer.status,
-            answer.body?.error ?? {
-              message:
-                answer.status === 0
-                  ? "The connection was lost while the file was sent."
-                  : `The gateway answered ${answer.status}.`,
-            },
-          );
-    if (!refusal) {
+    if (answer.status === 0) {
+      throw new ApiError(0, { message: "The connection was lost while the file was sent." });
+    }
+    if (answer.status < 300) {
       return answer.body.data;
     }
+    const refusal = refusalOf(answer);
     if (refusal.status !== 401 || !(await askForToken(refusal.message))) {
       throw refusal;
     }

@@ -1,9 +1,9 @@
 // Recent requests: searched, and each opened into what was decided about it.
 
-import { get, pathOf } from "../lib/api.js";
+import { get, look, pathOf } from "../lib/api.js";
 import { button, element, setText } from "../lib/dom.js";
 import { clock, count, milliseconds } from "../lib/format.js";
-import { live } from "../lib/live.js";
+import { poll } from "../lib/poll.js";
 import { startPage } from "../lib/shell.js";
 import { Table } from "../lib/table.js";
 import { attempt } from "../lib/toast.js";
@@ -136,12 +136,8 @@ function textOf({ id, method, url, authority, pool, serverId, statusCode, decisi
 }
 
 async function load() {
-  try {
-    requests = await get(pathOf(["explain"], { limit: LIMIT }));
-    show();
-  } catch {
-    // The header says how the connection is; it is asked again.
-  }
+  requests = await look(pathOf(["explain"], { limit: LIMIT }));
+  show();
 }
 
 // The recipe with this gateway's own address.
@@ -169,9 +165,4 @@ document.getElementById("by-id").addEventListener("submit", (event) => {
   }
 });
 showRecipe();
-load();
-setInterval(() => {
-  if (live.connection.kind === "live" && !document.hidden) {
-    load();
-  }
-}, LOOK_MS);
+poll(load, LOOK_MS);

@@ -1,10 +1,10 @@
 // One plugin: its versions, its figures in each seat, and what it writes.
 
-import { get, pathOf, remove } from "../../lib/api.js";
+import { get, look, pathOf, remove } from "../../lib/api.js";
 import { confirm } from "../../lib/dialog.js";
 import { button, element, reconcile } from "../../lib/dom.js";
 import { bytes, clock, count, nanoseconds, short } from "../../lib/format.js";
-import { live } from "../../lib/live.js";
+import { poll } from "../../lib/poll.js";
 import { attempt, done } from "../../lib/toast.js";
 import { histogram } from "./histogram.js";
 import { versionTable } from "./versions.js";
@@ -14,11 +14,11 @@ const LOOK_MS = 2_000;
 const LOG_LINES = 200;
 
 const container = document.getElementById("detail");
-let timer = null;
+let endPoll = () => {};
 
 // Show a plugin, until it is closed or another one is shown.
 export async function openDetail(name) {
-  clearInterval(timer);
+  endPoll();
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
   const shown = makeDetail(name);
   container.replaceChildren(shown.element);
@@ -26,18 +26,20 @@ export async function openDetail(name) {
     async () => shown.showVersions(await get(pathOf(["plugins", name]))),
     `${name} could not be read`,
   );
+  // It may have been closed meanwhile, or opened once more.
+  if (!shown.element.isConnected) {
+    return;
+  }
   if (!isThere) {
     close();
     return;
   }
   shown.focus();
-  const look = () => live.connection.kind !== "paused" && !document.hidden && shown.refresh();
-  look();
-  timer = setInterval(look, LOOK_MS);
+  endPoll = poll(shown.refresh, LOOK_MS);
 }
 
 function close() {
-  clearInterval(timer);
+  endPoll();
   history.replaceState(null, "", location.pathname);
   container.replaceChildren();
 }
@@ -79,18 +81,11 @@ function makeDetail(name) {
     },
     showVersions,
     async refresh() {
-      try {
-        const [plugin, stats, written] = await Promise.all([
-          get(pathOf(["plugins", name])),
-          get(pathOf(["plugins", name, "stats"])),
-          get(pathOf(["plugins", name, "logs"], { limit: LOG_LINES })),
-        ]);
-        showVersions(plugin);
-        showSeats(seats, known, stats.bindings);
-        showLog(log, written);
-      } catch {
-        // The connection's state is told in the header, and it is asked again.
-      }
+      // One after the other, so that a token that counts no more is shown once.
+      showVersions(await look(pathOf(["plugins", name])));
+      const { bindings } = await look(pathOf(["plugins", name, "stats"]));
+      showSeats(seats, known, bindings);
+      showLog(log, await look(pathOf(["plugins", name, "logs"], { limit: LOG_LINES })));
     },
   };
 }
@@ -104,8 +99,7 @@ async function deletePlugin(name) {
     })
   ) {
     await attempt(async () => {
-      await remove(pathOf(["plugins", name]));
-      done(`Deleted plugin ${name}.`);
+      done(`Deleted plugin ${name}.`, await remove(pathOf(["plugins", name])));
       close();
     }, `${name} could not be deleted`);
   }

@@ -1,9 +1,10 @@
 // A component comes in: dropped or chosen, named, sent, compiled; and why not.
 
-import { get, pathOf } from "../../lib/api.js";
+import { look, pathOf } from "../../lib/api.js";
 import { openForm } from "../../lib/dialog.js";
 import { button, element, setText } from "../../lib/dom.js";
 import { bytes, milliseconds, seconds, short } from "../../lib/format.js";
+import { poll } from "../../lib/poll.js";
 import { upload } from "../../lib/upload.js";
 
 // How often to look how far the compile is.
@@ -91,12 +92,12 @@ async function send(file, { name, grants, memory }) {
     grants: grants?.replaceAll(" ", ""),
     memory,
   });
-  let compiling = null;
+  let endPoll = null;
   try {
     const version = await upload(path, file, (share) => {
       row.sent(share);
       if (share === 1) {
-        compiling ??= setInterval(() => look(name, row), LOOK_MS);
+        endPoll ??= poll(() => lookAt(name, row), LOOK_MS);
       }
     });
     row.done(version);
@@ -105,30 +106,30 @@ async function send(file, { name, grants, memory }) {
   } catch (error) {
     row.refused(error.message);
   } finally {
-    clearInterval(compiling);
+    endPoll?.();
   }
 }
 
-async function look(name, row) {
-  try {
-    const { uploads } = await get(pathOf(["plugins"]));
-    const own = uploads.find((one) => one.name === name);
-    if (own) {
-      row.working(own.state, (Date.now() - new Date(own.since)) / 1000);
-    }
-  } catch {
-    // The upload's own answer says what is wrong.
+// What goes wrong with it the upload's own answer says.
+async function lookAt(name, row) {
+  const { uploads } = await look(pathOf(["plugins"]));
+  const own = uploads.find((one) => one.name === name);
+  if (own) {
+    row.working(own.state, (Date.now() - new Date(own.since)) / 1000);
   }
 }
 
 function makeRow(name, file) {
   const text = element("p", { role: "status" }, `Sending ${file.name}…`);
+  // How far it is changes too often to be read aloud.
+  const far = element("p", { class: "quiet", "aria-hidden": "true" });
   const bar = element("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const away = button("Dismiss", { hidden: true }, () => node.remove());
   const node = element(
     "div",
     { class: "upload" },
     text,
+    far,
     bar,
     element("div", { class: "buttons" }, away),
   );
@@ -136,6 +137,7 @@ function makeRow(name, file) {
   const end = (words, kind) => {
     isOver = true;
     bar.remove();
+    far.remove();
     away.hidden = false;
     node.classList.add(kind);
     setText(text, words);
@@ -144,25 +146,21 @@ function makeRow(name, file) {
     element: node,
     sent(share) {
       bar.value = share;
-      setText(
-        text,
-        share === 1
-          ? `${file.name} is checked and compiled…`
-          : `Sending ${file.name}: ${bytes(Math.round(share * file.size))} of ${bytes(file.size)}`,
-      );
+      setText(far, `${bytes(Math.round(share * file.size))} of ${bytes(file.size)}`);
       if (share === 1) {
+        setText(text, `${file.name} is checked and compiled…`);
         // How long that takes nobody knows: the bar only moves.
         bar.removeAttribute("value");
       }
     },
     working(state, since) {
       if (!isOver) {
+        const isWaiting = state === "waiting";
         setText(
           text,
-          state === "waiting"
-            ? `${file.name} waits for the uploads before it.`
-            : `${file.name} is compiled, for ${seconds(Math.round(since))} now.`,
+          isWaiting ? `${file.name} waits for the uploads before it.` : `${file.name} is compiled…`,
         );
+        setText(far, isWaiting ? "" : `for ${seconds(Math.round(since))} now`);
       }
     },
     done: ({ version, roles, compileMs }) =>
