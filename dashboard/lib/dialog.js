@@ -15,9 +15,11 @@ export function confirm({ title, text, action }) {
 
 // A form. `onSubmit` gets the values by name; what it throws is shown, beside
 // the field that is to blame if one is, and the dialog stays. The promise gives
-// what `onSubmit` gave, or undefined when the dialog was closed.
-export function openForm({ title, text, fields, action, isDangerous, onSubmit }) {
+// what `onSubmit` gave, or undefined when the dialog was closed. `wire` is given
+// the fields, where one goes by another.
+export function openForm({ title, text, fields, action, isDangerous, wire, onSubmit }) {
   const form = fieldset(fields);
+  wire?.(form);
   const body = [text ? element("p", { class: "quiet" }, text) : null, form.element];
   return open({
     title,

@@ -21,7 +21,8 @@ export function fieldset(descriptions) {
       const one = fields.get(name);
       one.input.addEventListener("change", () => listener(one.value()));
     },
-    setOptions: (name, options) => fields.get(name).input.replaceChildren(...optionsOf(options)),
+    setOptions: (name, options, chosen) =>
+      fields.get(name).input.replaceChildren(...optionsOf(options, chosen)),
     // Show a refusal beside its field; false when no field here is to blame.
     blame(error) {
       for (const one of fields.values()) {

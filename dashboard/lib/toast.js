@@ -16,20 +16,35 @@ export function installToasts() {
   document.body.append(element("div", { class: "toast-area" }, polite, urgent));
 }
 
-// Say that something is done; `undo` does the opposite.
-export function done(text, undo) {
-  const toast = shown(
-    polite,
-    text,
-    undo && ["Undo", () => attempt(undo, "It could not be undone")],
-  );
-  let timer = setTimeout(() => toast.remove(), STAYS_MS);
-  // Whoever reads it or is about to press its button is not hurried.
-  toast.addEventListener("pointerenter", () => clearTimeout(timer));
-  toast.addEventListener("focusin", () => clearTimeout(timer));
-  toast.addEventListener("pointerleave", () => {
+// Say that something is done. What the API answered is `change`; `undo` does the
+// opposite, given the tag of the state that it is the opposite in: what somebody
+// else has changed since is not touched.
+export function done(text, change, undo) {
+  const isUndoable = undo && change.data.changed;
+  const way = isUndoable && ["Undo", () => takeBack(() => undo(change.tag))];
+  const toast = shown(polite, text, way);
+  let timer = null;
+  const stay = () => clearTimeout(timer);
+  const goSoon = () => {
+    stay();
     timer = setTimeout(() => toast.remove(), STAYS_MS);
-  });
+  };
+  // Whoever reads it or is about to press its button is not hurried.
+  ["pointerenter", "focusin"].forEach((event) => toast.addEventListener(event, stay));
+  ["pointerleave", "focusout"].forEach((event) => toast.addEventListener(event, goSoon));
+  goSoon();
+}
+
+async function takeBack(undo) {
+  const isStale = ({ status }) => status === 412;
+  try {
+    await undo();
+  } catch (error) {
+    const why = isStale(error)
+      ? "the configuration has been changed since, and that stays as it is."
+      : error.message;
+    failed(`It could not be undone: ${why}`);
+  }
 }
 
 // Say that something went wrong; it stays until it is closed, and is not said

@@ -39,12 +39,11 @@ export function createPool(algorithms) {
         throw new ApiError(422, { code: "invalid", field: "pool", message: "Give it a name." });
       }
       const body = { ...values, healthCheckEnabled, servers: addresses(servers) };
-      try {
-        await post(pathOf(["pools"]), body);
-      } catch (error) {
+      const created = await post(pathOf(["pools"]), body).catch((error) => {
         throw placed(error);
-      }
-      done(`Created pool ${values.pool}.`, () => remove(pathOf(["pools", values.pool])));
+      });
+      const own = pathOf(["pools", values.pool]);
+      done(`Created pool ${values.pool}.`, created, (tag) => remove(own, tag));
     },
   });
 }
@@ -98,36 +97,65 @@ export async function changeSettings(pool) {
       fields: fieldsOf(settings),
       action: "Save",
       async onSubmit(values) {
-        const changed = Object.entries(values).filter(
-          ([name, value]) => value !== undefined && value !== settings[name],
-        );
-        if (changed.length === 0) {
+        const wanted = difference(settings, values);
+        if (Object.keys(wanted).length === 0) {
           return;
         }
-        try {
-          await put(path, Object.fromEntries(changed), tag);
-        } catch (error) {
+        const changed = await put(path, wanted, tag).catch((error) => {
           throw error.status === 412
             ? new Error(
                 "Somebody else has changed the configuration meanwhile. Close this and look again.",
               )
             : error;
-        }
-        const before = changed
-          .map(([name]) => [name, settings[name]])
-          .filter(([, value]) => value !== null);
-        done(`Changed ${pool}.`, () => put(path, Object.fromEntries(before)));
+        });
+        const before = settingsBefore(settings, wanted);
+        done(`Changed ${pool}.`, changed, (now) => put(path, before, now));
       },
     });
   }, `The settings of ${pool} could not be read`);
 }
 
+// What is to be otherwise. Every setting that there is has a value.
+function difference(settings, values) {
+  const isOff = (name) => name.startsWith("healthCheck") && !values.healthCheckEnabled;
+  const emptied = Object.keys(values).find(
+    (name) => values[name] === undefined && settings[name] !== null && !isOff(name),
+  );
+  if (emptied) {
+    const message = `It cannot be empty; ${settings[emptied]} is in force.`;
+    throw new ApiError(422, { code: "invalid", field: emptied, message });
+  }
+  return Object.fromEntries(
+    Object.entries(values).filter(
+      ([name, value]) => value !== undefined && value !== settings[name],
+    ),
+  );
+}
+
+// The same settings as they were. With the checks, what they were goes too.
+function settingsBefore(settings, wanted) {
+  const goes = (name) =>
+    name in wanted || ("healthCheckEnabled" in wanted && name.startsWith("healthCheck"));
+  return Object.fromEntries(
+    Object.entries(settings).filter(([name, value]) => goes(name) && value !== null),
+  );
+}
+
 // Change a pool's algorithm. True when it is done.
 export function changeAlgorithm(pool, before, wanted) {
-  const set = (algorithm) => put(pathOf(["algorithm"]), { pool, algorithm });
+  const set = (algorithm, tag) => put(pathOf(["algorithm"]), { pool, algorithm }, tag);
   return attempt(async () => {
-    await set(wanted);
-    done(`Pool ${pool} has ${words(wanted)}.`, () => set(before));
+    const changed = await set(wanted);
+    // With its configuration, which the name alone does not bring back; that
+    // takes the role that binds plugins.
+    const goBack = (tag) =>
+      post(pathOf(["bindings", pool, "balancer", "rollback"]), undefined, tag).catch((error) => {
+        if (error.status !== 403) {
+          throw error;
+        }
+        return set(before, tag);
+      });
+    done(`Pool ${pool} has ${words(wanted)}.`, changed, goBack);
   }, `The algorithm of ${pool} could not be changed`);
 }
 
@@ -140,8 +168,7 @@ export async function deletePool(pool) {
       action: "Delete pool",
     });
     if (isSure) {
-      await remove(pathOf(["pools", pool]));
-      done(`Deleted pool ${pool}.`);
+      done(`Deleted pool ${pool}.`, await remove(pathOf(["pools", pool])));
     }
   }, `Pool ${pool} could not be deleted`);
 }

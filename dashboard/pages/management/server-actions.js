@@ -44,8 +44,9 @@ export function addServer(pool, settings) {
     async onSubmit(values) {
       requireSaid(values, "host", "Name a host or an address.");
       requireSaid(values, "port", "Write a port from 1 to 65535.");
-      const server = await post(pathOf(["servers"]), { pool, ...values });
-      done(`Added ${server.serverId}: it is ${server.status}.`, () => remove(path(server)));
+      const added = await post(pathOf(["servers"]), { pool, ...values });
+      const { serverId, status } = added.data;
+      done(`Added ${serverId}: it is ${status}.`, added, (tag) => remove(path(added.data), tag));
     },
   });
 }
@@ -59,15 +60,17 @@ function requireSaid(values, field, message) {
 
 export function drainServer(server) {
   return attempt(async () => {
-    await post(path(server, "drain"));
-    done(`${server.serverId} takes no new work.`, () => post(path(server, "enable")));
+    const drained = await post(path(server, "drain"));
+    const enable = (tag) => post(path(server, "enable"), undefined, tag);
+    done(`${server.serverId} takes no new work.`, drained, enable);
   }, `${server.serverId} could not be drained`);
 }
 
 export function enableServer(server) {
   return attempt(async () => {
-    await post(path(server, "enable"));
-    done(`${server.serverId} takes work again.`, () => post(path(server, "drain")));
+    const enabled = await post(path(server, "enable"));
+    const drain = (tag) => post(path(server, "drain"), undefined, tag);
+    done(`${server.serverId} takes work again.`, enabled, drain);
   }, `${server.serverId} could not be enabled`);
 }
 
@@ -80,18 +83,24 @@ export async function removeServer(server) {
   });
   if (isSure) {
     await attempt(async () => {
-      await remove(path(server));
-      done(`Removed ${serverId} from ${pool}.`, () =>
-        post(pathOf(["servers"]), declaration(server)),
+      const asks = [path(server), pathOf(["pools", pool])];
+      const [known, settings] = await Promise.all(asks.map(get));
+      const removed = await remove(path(server));
+      const body = declaration(known, settings);
+      done(`Removed ${serverId} from ${pool}.`, removed, (tag) =>
+        post(pathOf(["servers"]), body, tag),
       );
     }, `${serverId} could not be removed`);
   }
 }
 
-// What was said of a server when it was added, as far as the API tells.
-function declaration({ host, port, pool, weight, labels, healthCheckPath, healthCheckInterval }) {
-  const checks = healthCheckPath ? { healthCheckPath, healthCheckInterval } : {};
-  return { host, port, pool, weight, labels, ...checks };
+// What makes a server again as it was. Its checks are its own where they are not
+// the pool's.
+function declaration({ host, port, pool, weight, labels, draining, ...server }, settings) {
+  const checks = ["healthCheckPath", "healthCheckInterval"];
+  const own = checks.filter((name) => server[name] !== settings[name]);
+  const ownChecks = Object.fromEntries(own.map((name) => [name, server[name]]));
+  return { host, port, pool, weight, labels, draining, ...ownChecks };
 }
 
 // Change a weight. Null when it is done, or else why not.
@@ -103,16 +112,15 @@ export async function weighServer(server, text) {
   if (weight === server.weight) {
     return null;
   }
+  const set = (number, tag) => put(path(server, "weight"), { weight: number }, tag);
   const before = server.weight;
   try {
-    await put(path(server, "weight"), { weight });
+    const weighed = await set(weight);
+    done(`${server.serverId} has weight ${weight}.`, weighed, (tag) => set(before, tag));
+    return null;
   } catch (error) {
     return error;
   }
-  done(`${server.serverId} has weight ${weight}.`, () =>
-    put(path(server, "weight"), { weight: before }),
-  );
-  return null;
 }
 
 export function showServer(server) {

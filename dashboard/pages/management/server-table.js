@@ -11,7 +11,7 @@ import { weightCell } from "./weight.js";
 // The worst first.
 const SEVERITY = { unhealthy: 3, unknown: 2, draining: 1, healthy: 0 };
 
-export function serverTable(pool, declared, trends) {
+export function serverTable(pool, trends) {
   const figure = (id, label, value, form) => ({
     id,
     label,
@@ -55,7 +55,7 @@ export function serverTable(pool, declared, trends) {
         id: "actions",
         label: "Actions",
         hidesLabel: true,
-        make: (server) => actionsCell(server, declared),
+        make: actionsCell,
       },
     ],
     onRow: (row, server) => setAttribute(row, "data-state", stateOf(server)),
@@ -76,11 +76,11 @@ function trendCell(trends) {
   return { node, update: (server) => drawSoon(node, trends.of(keyOf(server))) };
 }
 
-function actionsCell(server, declared) {
+function actionsCell(server) {
   let now = server;
   const turn = button("", {}, () => (now.draining ? enableServer(now) : drainServer(now)));
   const away = button("Remove", { "aria-label": `Remove ${server.serverId}` }, () =>
-    removeServer({ ...declared.servers.get(keyOf(now)), ...now }),
+    removeServer(now),
   );
   return {
     node: element("span", { class: "row-actions" }, turn, away),

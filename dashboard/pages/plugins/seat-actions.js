@@ -1,23 +1,10 @@
 // What can be done with a seat, each with its way back.
 
-import { ApiError, get, pathOf, post, put, remove } from "../../lib/api.js";
+import { ApiError, get, pathOf, put, remove } from "../../lib/api.js";
 import { confirm, openForm } from "../../lib/dialog.js";
-import { clock, short } from "../../lib/format.js";
+import { short } from "../../lib/format.js";
 import { attempt, done } from "../../lib/toast.js";
-
-// A seat's name is its place in the API: `web/balancer`, `-/policy.limits`.
-const path = ({ binding }, ...rest) => pathOf(["bindings", ...binding.split("/"), ...rest]);
-
-const goBack = (seat) => post(path(seat, "rollback"));
-
-// The versions of a plugin as choices, the newest first.
-async function choices(plugin) {
-  const { versions } = await get(pathOf(["plugins", plugin]));
-  return versions.reverse().map(({ version, uploadedAt, source }) => {
-    const when = uploadedAt ? clock(uploadedAt) : "built in";
-    return { value: version, label: `${short(version)} · ${source}, ${when}` };
-  });
-}
+import { choices, goBack, path, restore } from "./seat.js";
 
 const OWN = { value: "", label: "the plugin’s own" };
 
@@ -48,83 +35,27 @@ export function activate(seat) {
         },
       ],
       action: "Activate",
-      wire: (form) =>
-        form.onChange("plugin", (name) =>
-          attempt(
-            async () => form.setOptions("version", [OWN, ...(await choices(name))]),
-            `The versions of ${name} could not be read`,
-          ),
-        ),
+      wire: (form) => form.onChange("plugin", (name) => offerVersions(form, name, seat)),
       async onSubmit({ plugin, version = null }) {
-        await put(path(seat), { plugin, version });
-        done(`${plugin} ${version ? short(version) : ""} decides in ${seat.binding}.`, () =>
-          goBack(seat),
-        );
+        const changed = await put(path(seat), { plugin, version });
+        const which = version ? ` ${short(version)}` : "";
+        done(`${plugin}${which} decides in ${seat.binding}.`, changed, restore(seat));
       },
     });
   }, `The versions of ${seat.plugin} could not be read`);
 }
 
-// Try a version as a canary or as a shadow.
-export function tryBeside(seat, part) {
-  const isCanary = part === "canary";
+// A plugin's own versions are its choices, and no other's.
+function offerVersions(form, name, seat) {
+  form.setOptions("version", [OWN]);
   return attempt(async () => {
-    const versions = (await choices(seat.plugin)).filter(({ value }) => value !== seat.version);
-    await openForm({
-      title: isCanary ? `A canary in ${seat.binding}` : `A shadow in ${seat.binding}`,
-      text:
-        versions.length === 0
-          ? `${seat.plugin} has no other version: upload one first.`
-          : isCanary
-            ? "It decides for its share of the requests."
-            : "It is asked too, compared, and never obeyed.",
-      fields:
-        versions.length === 0
-          ? []
-          : [
-              { name: `${part}.version`, label: "Version", type: "select", options: versions },
-              {
-                name: isCanary ? "canary.percent" : "shadow.sample",
-                label: isCanary ? "Canary share" : "Shadow share",
-                type: "range",
-                min: 1,
-                max: 100,
-                value: 10,
-                unit: " %",
-              },
-            ],
-      action: versions.length === 0 ? null : "Start",
-      async onSubmit(values) {
-        const version = values[`${part}.version`];
-        const body = isCanary
-          ? { version, percent: values["canary.percent"] }
-          : { version, sample: values["shadow.sample"] };
-        await put(path(seat), { [part]: body });
-        done(`${short(version)} is a ${part} in ${seat.binding}.`, () =>
-          put(path(seat), { [part]: null }),
-        );
-      },
-    });
-  }, `The versions of ${seat.plugin} could not be read`);
-}
-
-// Change the share of a canary or shadow.
-export function share(seat, part, value) {
-  const { version, ...before } = seat[part];
-  const field = part === "canary" ? "percent" : "sample";
-  const set = (number) => put(path(seat), { [part]: { version, [field]: number } });
-  return attempt(async () => {
-    await set(value);
-    done(`The ${part} in ${seat.binding} has ${value} %.`, () => set(before[field]));
-  }, `The share of the ${part} in ${seat.binding} could not be changed`);
-}
-
-export function endBeside(seat, part) {
-  const { state: _, ...before } = seat[part];
-  return attempt(async () => {
-    await put(path(seat), { [part]: null });
-    done(`The ${part} in ${seat.binding} has ended.`, () => put(path(seat), { [part]: before }));
-  }, `The ${part} in ${seat.binding} could not be ended`);
+    const versions = await choices(name);
+    // Another one may have been chosen meanwhile.
+    if (form.values().plugin === name) {
+      const isSame = name === seat.plugin && seat.pinned;
+      form.setOptions("version", [OWN, ...versions], isSame ? seat.version : "");
+    }
+  }, `The versions of ${name} could not be read`);
 }
 
 // Let the version that was tried decide for all.
@@ -138,8 +69,8 @@ export async function promote(seat, part) {
   if (isSure) {
     await attempt(
       async () => {
-        await put(path(seat), { version });
-        done(`${short(version)} decides in ${seat.binding}.`, () => goBack(seat));
+        const changed = await put(path(seat), { version });
+        done(`${short(version)} decides in ${seat.binding}.`, changed, restore(seat));
       },
       `${short(version)} could not be promoted`,
     );
@@ -156,8 +87,7 @@ export async function rollBack(seat) {
   });
   if (isSure) {
     await attempt(async () => {
-      await goBack(seat);
-      done(`${seat.binding} has gone back to ${target}.`);
+      done(`${seat.binding} has gone back to ${target}.`, await goBack(seat));
     }, `${seat.binding} could not be rolled back`);
   }
 }
@@ -204,8 +134,11 @@ export function bindPolicy() {
           throw new ApiError(422, { code: "invalid", field: "name", message: "Give it a name." });
         }
         const seat = { binding: `-/policy.${name}` };
-        await put(path(seat), wanted);
-        done(`${wanted.plugin} is bound as policy ${name}.`, () => remove(path(seat)));
+        const bound = await put(path(seat), wanted);
+        const isNew = bound.data.history[0]?.plugin === null;
+        done(`${wanted.plugin} is bound as policy ${name}.`, bound, (tag) =>
+          isNew ? remove(path(seat), tag) : goBack(seat, tag),
+        );
       },
     });
   }, "The plugins could not be read");
@@ -223,8 +156,8 @@ export async function unbind(seat) {
   });
   if (isSure) {
     await attempt(async () => {
-      await remove(path(seat));
-      done(`Nothing is bound at ${seat.binding} any more.`, () => goBack(seat));
+      const unbound = await remove(path(seat));
+      done(`Nothing is bound at ${seat.binding} any more.`, unbound, restore(seat));
     }, `${seat.binding} could not be unbound`);
   }
 }

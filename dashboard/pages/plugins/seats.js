@@ -1,10 +1,11 @@
 // The seats: who decides in each, how that goes, and who is tried beside.
 
-import { get, pathOf } from "../../lib/api.js";
+import { look, pathOf } from "../../lib/api.js";
 import { button, element, reconcile, setAttribute, setText } from "../../lib/dom.js";
 import { bytes, count, nanoseconds, rate, short } from "../../lib/format.js";
 import { besideOf } from "./beside.js";
-import { activate, rollBack, tryBeside, unbind } from "./seat-actions.js";
+import { tryBeside } from "./beside-actions.js";
+import { activate, rollBack, unbind } from "./seat-actions.js";
 
 const container = document.getElementById("seats");
 const known = new Map();
@@ -33,13 +34,9 @@ export function showSeats({ bindings }, figures, filter) {
 export async function compareShadows(bindings) {
   const shadowed = bindings.filter(({ shadow }) => shadow !== null);
   for (const plugin of new Set(shadowed.map((seat) => seat.plugin))) {
-    try {
-      const stats = await get(pathOf(["plugins", plugin, "stats"]));
-      const shadows = stats.bindings.filter(({ comparison }) => comparison);
-      shadows.forEach(({ binding, comparison }) => comparisons.set(binding, comparison));
-    } catch {
-      // It is asked for again in a moment, and the connection's state is told.
-    }
+    const stats = await look(pathOf(["plugins", plugin, "stats"]));
+    const shadows = stats.bindings.filter(({ comparison }) => comparison);
+    shadows.forEach(({ binding, comparison }) => comparisons.set(binding, comparison));
   }
 }
 

@@ -9,6 +9,9 @@ import { attempt, done } from "../../lib/toast.js";
 import { authorization } from "../../lib/token.js";
 import { places } from "./library.js";
 
+// How long the largest component may take over a slow line.
+const DOWNLOAD_MS = 120_000;
+
 // `onDelete` is called when there is one less.
 export function versionTable(name, onDelete) {
   return new Table({
@@ -67,6 +70,7 @@ function download(name, version) {
   return attempt(async () => {
     const response = await fetch(pathOf(["plugins", name, "versions", version, "download"]), {
       headers: authorization(),
+      signal: AbortSignal.timeout(DOWNLOAD_MS),
     });
     if (!response.ok) {
       throw new Error(`the gateway answered ${response.status}`);
@@ -87,8 +91,8 @@ async function deleteVersion(name, version, onDelete) {
     })
   ) {
     await attempt(async () => {
-      await remove(pathOf(["plugins", name, "versions", version]));
-      done(`Deleted ${short(version)} of ${name}.`);
+      const removed = await remove(pathOf(["plugins", name, "versions", version]));
+      done(`Deleted ${short(version)} of ${name}.`, removed);
       onDelete();
     }, "The version could not be deleted");
   }
