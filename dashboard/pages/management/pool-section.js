@@ -2,6 +2,7 @@
 
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { milliseconds, plural, rate, words } from "../../lib/format.js";
+import { proposal } from "../../lib/proposal.js";
 import { median, tail } from "../../lib/servers.js";
 import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
 import { addServer } from "./server-actions.js";
@@ -14,16 +15,18 @@ export class PoolSection {
   #badges = element("span", { class: "badges" });
   #summary = element("p", { class: "pool-summary live" });
   #figures = [];
-  #algorithm;
+  #algorithm = element("select");
+  #choice;
   #empty = element("p", { class: "empty", hidden: true }, "This pool has no servers.");
 
   constructor(name, declared, trends) {
     this.#name = name;
     this.#declared = declared;
-    this.#table = serverTable(name, declared, trends);
+    this.#table = serverTable(name, trends);
     const id = `pool-${name}`;
-    this.#algorithm = element("select", {
-      on: { change: (event) => this.#choose(event.target.value) },
+    this.#choice = proposal(this.#algorithm, {
+      label: `Apply the algorithm to ${name}`,
+      apply: (wanted) => changeAlgorithm(name, this.#algorithm.dataset.current, wanted),
     });
     this.element = element(
       "section",
@@ -39,6 +42,7 @@ export class PoolSection {
           "div",
           { class: "buttons" },
           element("label", { class: "inline-label" }, "Algorithm", this.#algorithm),
+          this.#choice.button,
           button("Add server", { class: "small", "aria-label": `Add server to ${name}` }, () =>
             addServer(name, this.#settings()),
           ),
@@ -75,7 +79,8 @@ export class PoolSection {
           settings.source === "file" ? null : "added at run time",
         ].filter(Boolean)
       : [];
-    if (this.#badges.childElementCount !== wanted.length) {
+    const shown = [...this.#badges.children].map((badge) => badge.textContent);
+    if (shown.join() !== wanted.join()) {
       this.#badges.replaceChildren(
         ...wanted.map((text) => element("span", { class: "badge" }, text)),
       );
@@ -88,10 +93,7 @@ export class PoolSection {
       [`${healthy} of ${plural(all.length, "server")}`, "healthy"],
       [rate(figures.requestsPerSecond), "requests/s"],
       [rate(figures.errorsPerSecond), "errors/s"],
-      [
-        milliseconds(median(figures) ?? figures.averageResponseTime),
-        median(figures) === null ? "mean" : "median",
-      ],
+      [milliseconds(median(figures)), "median"],
       [milliseconds(tail(figures)), "p99"],
     ];
     if (this.#figures.length === 0) {
@@ -109,21 +111,13 @@ export class PoolSection {
   #showAlgorithms(current) {
     const names = new Set([...this.#declared.algorithms.map((one) => one.name), current]);
     if (this.#algorithm.options.length !== names.size) {
+      const chosen = this.#algorithm.value;
       this.#algorithm.replaceChildren(
         ...[...names].map((name) => element("option", { value: name }, words(name))),
       );
+      this.#algorithm.value = chosen;
     }
     setAttribute(this.#algorithm, "data-current", current);
-    // An open list is not changed under whoever chooses.
-    if (document.activeElement !== this.#algorithm) {
-      this.#algorithm.value = current;
-    }
-  }
-
-  async #choose(wanted) {
-    const before = this.#algorithm.dataset.current;
-    if (!(await changeAlgorithm(this.#name, before, wanted))) {
-      this.#algorithm.value = before;
-    }
+    this.#choice.follow(current);
   }
 }

@@ -3,7 +3,9 @@
 
 import { button, element, setText } from "../../lib/dom.js";
 import { count, nanoseconds, percent, short } from "../../lib/format.js";
-import { endBeside, promote, share } from "./seat-actions.js";
+import { proposal } from "../../lib/proposal.js";
+import { endBeside, share } from "./beside-actions.js";
+import { promote } from "./seat-actions.js";
 
 const WORDS = {
   canary: { field: "percent", slider: "Canary share" },
@@ -22,17 +24,18 @@ export function besideOf(part, seat) {
     min: 1,
     max: 100,
     "aria-label": `${slider} in ${seat().binding}`,
-    on: {
-      input: () => setText(reading, `${input.value} %`),
-      change: () => share(seat(), part, Number(input.value)),
-    },
+  });
+  const choice = proposal(input, {
+    label: `Apply ${slider.toLowerCase()} in ${seat().binding}`,
+    apply: (value) => share(seat(), part, Number(value)),
+    onShow: (value) => setText(reading, `${value} %`),
   });
   const node = element(
     "div",
     { class: "beside", hidden: true },
     element("p", {}, title, " ", state),
     result,
-    element("label", {}, slider, input, reading),
+    element("div", { class: "share" }, element("label", {}, slider, input, reading), choice.button),
     element(
       "div",
       { class: "buttons" },
@@ -54,11 +57,7 @@ export function besideOf(part, seat) {
       setText(title, `${part === "canary" ? "Canary" : "Shadow"} ${short(beside.version)}`);
       setText(state, beside.state);
       setText(result, part === "canary" ? canaryResult(figures) : shadowResult(comparison));
-      // A slider is not moved under the hand that moves it.
-      if (document.activeElement !== input) {
-        input.value = beside[field];
-        setText(reading, `${beside[field]} %`);
-      }
+      choice.follow(beside[field]);
     },
   };
 }
