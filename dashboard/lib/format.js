@@ -73,12 +73,17 @@ export function bytes(value) {
   return unit === 0 ? `${size} B` : `${significant(size)} ${units[unit]}`;
 }
 
-// A share of 1.
+// A share of 1. Only all is 100 %, and only nothing 0.
 export function percent(share) {
   if (isUnknown(share)) {
     return UNKNOWN;
   }
-  return `${significant(share * 100)} %`;
+  if (share > 0 && share < 0.0001) {
+    return "< 0.01 %";
+  }
+  // Cut and not rounded, so that none but all is all.
+  const value = share > 0.99 && share < 1 ? Math.floor(share * 1000) / 10 : share * 100;
+  return value > 99 && value < 100 ? `${value.toFixed(1)} %` : `${significant(value)} %`;
 }
 
 export function seconds(value) {

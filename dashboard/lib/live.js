@@ -8,6 +8,10 @@ import { follow } from "./stream.js";
 // The id before all events: the stream begins with those that are kept.
 const BEFORE_ALL = "0-0";
 
+// The state of the configuration that figures are of. Generations count from 1
+// in every run of the gateway.
+export const configurationOf = ({ run, generation }) => `${run}-${generation}`;
+
 // A page that nobody has looked at for so long gives its stream back.
 const HIDDEN_MS = 5 * 60_000;
 
@@ -25,7 +29,8 @@ class Live {
   #hidden = null;
   #lastId = null;
 
-  // Be told of figures, in a frame of its own, under a name of its own.
+  // Be told of figures, in a frame of its own, under a name of its own: once a
+  // second, and once more about the same moment when a server's health changes.
   onFigures(name, listener) {
     this.#onFigures.set(name, listener);
     if (this.figures) {
@@ -110,12 +115,30 @@ class Live {
     }
     this.#lastId = id ?? this.#lastId;
     const happened = { kind: event, id, ...JSON.parse(data) };
+    if (event === "health") {
+      this.#recolour(happened);
+    }
     this.#onEvent.forEach((listener) => listener(happened));
   }
 
   #show(figures) {
     this.figures = figures;
     this.figuresAt = Date.now();
+    this.#tellFigures();
+  }
+
+  // A server's health is seen when it changes, and not with the next figures;
+  // those that are younger know of it.
+  #recolour({ pool, serverId, status, at }) {
+    const { servers = [], at: known } = this.figures ?? {};
+    const server = servers.find((one) => one.pool === pool && one.serverId === serverId);
+    if (server && new Date(at) > new Date(known)) {
+      server.status = status;
+      this.#tellFigures();
+    }
+  }
+
+  #tellFigures() {
     for (const [name, listener] of this.#onFigures) {
       inFrame(name, () => listener(this.figures));
     }

@@ -23,6 +23,7 @@ export class Rows {
   #above;
   #below;
   #height = null;
+  #isAsked = false;
 
   // `make(item)` gives `{element, update(item)}`, all of about one height.
   constructor(body, { columns, key, make }) {
@@ -32,21 +33,6 @@ export class Rows {
     this.#make = make;
     this.#above = spacer(columns);
     this.#below = spacer(columns);
-    let isAsked = false;
-    const later = () => {
-      if (!isAsked && this.#items.length > FEW) {
-        isAsked = true;
-        requestAnimationFrame(() => {
-          isAsked = false;
-          timed("scroll", () => this.#draw(false));
-        });
-      }
-    };
-    window.addEventListener("scroll", later, { passive: true });
-    window.addEventListener("resize", () => {
-      this.#height = null;
-      later();
-    });
   }
 
   // Show these items, in this order.
@@ -54,7 +40,26 @@ export class Rows {
     this.#items = items;
     this.#height = null;
     this.#draw(true);
+    if (items.length > FEW) {
+      ["scroll", "resize"].forEach((event) => window.addEventListener(event, this.#later));
+    }
   }
+
+  // Draw once more in the next frame; a table that has left the page lets go.
+  #later = ({ type }) => {
+    if (type === "resize") {
+      this.#height = null;
+    }
+    if (!this.#body.isConnected) {
+      ["scroll", "resize"].forEach((event) => window.removeEventListener(event, this.#later));
+    } else if (!this.#isAsked && this.#items.length > FEW) {
+      this.#isAsked = true;
+      requestAnimationFrame(() => {
+        this.#isAsked = false;
+        timed("scroll", () => this.#draw(false));
+      });
+    }
+  };
 
   #draw(isNews) {
     const { first, last } = this.#window();

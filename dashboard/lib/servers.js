@@ -29,6 +29,6 @@ export function stateMark() {
   };
 }
 
-// Figures of the last second where there are any, or those since the start.
-export const median = (figures) => figures.p50 ?? figures.medianResponseTime ?? null;
-export const tail = (figures) => figures.p99 ?? figures.p99ResponseTime ?? null;
+// Response times of the last second: unknown where nothing was answered in it.
+export const median = ({ p50 }) => p50;
+export const tail = ({ p99 }) => p99;

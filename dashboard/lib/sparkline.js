@@ -4,47 +4,10 @@ import { prepare } from "./canvas.js";
 import { colour } from "./colours.js";
 import { element } from "./dom.js";
 import { inFrame } from "./frames.js";
+import { POINTS } from "./trends.js";
 
-const POINTS = 60;
 const WIDTH = 84;
 const HEIGHT = 20;
-
-// The last values of every series by its name; those that come no more go.
-export class Trends {
-  #series = new Map();
-
-  // Begin with what was before the first value that was taken in.
-  begin(name, before) {
-    const values = [...before.map((value) => value ?? 0), ...this.of(name)];
-    this.#series.set(name, values.slice(-POINTS));
-  }
-
-  // Take a value in for each name.
-  take(pairs) {
-    const seen = new Set();
-    for (const [name, value] of pairs) {
-      seen.add(name);
-      let values = this.#series.get(name);
-      if (!values) {
-        values = [];
-        this.#series.set(name, values);
-      }
-      values.push(value ?? 0);
-      if (values.length > POINTS) {
-        values.shift();
-      }
-    }
-    for (const name of this.#series.keys()) {
-      if (!seen.has(name)) {
-        this.#series.delete(name);
-      }
-    }
-  }
-
-  of(name) {
-    return this.#series.get(name) ?? [];
-  }
-}
 
 // A line for eyes only: its newest value stands beside it as a number.
 export function sparkline() {

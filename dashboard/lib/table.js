@@ -120,9 +120,12 @@ export class Table {
   }
 }
 
+// Names in the order that people expect, with numbers by their value.
+export const byName = new Intl.Collator("en", { numeric: true }).compare;
+
 function compared(one, other) {
   if (typeof one === "string") {
-    return one.localeCompare(other, "en", { numeric: true });
+    return byName(one, other);
   }
   return (one ?? -1) - (other ?? -1);
 }

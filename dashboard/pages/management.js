@@ -1,54 +1,53 @@
 // Management: pools and their servers, live, and everything that changes them.
 
 import { get, pathOf } from "../lib/api.js";
+import { onTheme } from "../lib/colours.js";
 import { element, reconcile } from "../lib/dom.js";
 import { inFrame } from "../lib/frames.js";
-import { live } from "../lib/live.js";
+import { configurationOf, live } from "../lib/live.js";
 import { keyOf, stateOf } from "../lib/servers.js";
 import { startPage } from "../lib/shell.js";
-import { Trends } from "../lib/sparkline.js";
 import { failed } from "../lib/toast.js";
+import { Trends } from "../lib/trends.js";
 import { createPool } from "./management/pool-actions.js";
 import { PoolSection } from "./management/pool-section.js";
 import { showTotals } from "./management/totals.js";
 
 // What the stream does not carry, since it changes by hand only.
-const declared = { pools: new Map(), servers: new Map(), algorithms: [], generation: null };
+const declared = { pools: new Map(), algorithms: [], configuration: null };
 
 const FEW_SERVERS = 200;
 
 const trends = new Trends();
-let haveTrendsBegun = false;
 const sections = new Map();
 const container = document.getElementById("pools");
 const filter = document.getElementById("filter");
 
-async function loadDeclared(generation) {
-  if (declared.generation === generation) {
+async function loadDeclared(configuration) {
+  if (declared.configuration === configuration) {
     return;
   }
-  // Set before the answers, so that each generation is asked for once.
-  declared.generation = generation;
+  // Set before the answers, so that each configuration is asked for once.
+  declared.configuration = configuration;
   try {
-    const [pools, servers, algorithms] = await Promise.all(
-      ["pools", "servers", "algorithms"].map((name) => get(pathOf([name]))),
+    const [pools, algorithms] = await Promise.all(
+      ["pools", "algorithms"].map((name) => get(pathOf([name]))),
     );
-    if (declared.generation !== generation) {
+    if (declared.configuration !== configuration) {
       // A newer one has been asked for meanwhile.
       return;
     }
     declared.pools = new Map(pools.map((pool) => [pool.pool, pool]));
-    declared.servers = new Map(servers.map((server) => [keyOf(server), server]));
     declared.algorithms = algorithms;
     show();
   } catch (error) {
-    declared.generation = null;
+    declared.configuration = null;
     failed(`Pools and servers could not be read: ${error.message}`);
   }
 }
 
-// The lines begin with the minute before the page was opened. Of many servers
-// that is much, and they fill while one watches.
+// The lines begin with the minute before the page was opened, or seen again. Of
+// many servers that is much, and they fill while one watches.
 async function beginTrends({ pools, servers }) {
   if (servers.length > FEW_SERVERS) {
     return;
@@ -57,7 +56,7 @@ async function beginTrends({ pools, servers }) {
     try {
       const past = await get(pathOf(["metrics", "history"], { minutes: 1, pool }));
       past.servers.forEach((server) =>
-        trends.begin(keyOf(server), server.requestsPerSecond.slice(0, -1)),
+        trends.begin(keyOf(server), past.time, server.requestsPerSecond),
       );
     } catch {
       // The lines begin with now.
@@ -105,14 +104,14 @@ document
   .addEventListener("click", () => createPool(declared.algorithms));
 live.onFigures("totals", showTotals);
 live.onFigures("trends", (figures) => {
-  const { servers } = figures;
-  if (!haveTrendsBegun) {
-    haveTrendsBegun = true;
+  const { at, servers } = figures;
+  const newest = servers.map((server) => [keyOf(server), server.requestsPerSecond]);
+  if (trends.take(new Date(at).getTime() / 1000, newest)) {
     beginTrends(figures);
   }
-  trends.take(servers.map((server) => [keyOf(server), server.requestsPerSecond]));
 });
 live.onFigures("pools", (figures) => {
-  loadDeclared(figures.generation);
+  loadDeclared(configurationOf(figures));
   show();
 });
+onTheme(() => inFrame("pools", show));

@@ -2,7 +2,8 @@
 
 import { get, pathOf } from "../lib/api.js";
 import { inFrame } from "../lib/frames.js";
-import { live } from "../lib/live.js";
+import { configurationOf, live } from "../lib/live.js";
+import { poll } from "../lib/poll.js";
 import { startPage } from "../lib/shell.js";
 import { failed } from "../lib/toast.js";
 import { showChain } from "./plugins/chain.js";
@@ -16,7 +17,7 @@ import { installUpload } from "./plugins/uploading.js";
 const LOOK_MS = 2_000;
 
 // What changes by hand only.
-const known = { plugins: [], bindings: [], listeners: [], generation: null };
+const known = { plugins: [], bindings: [], listeners: [], configuration: null };
 const filter = document.getElementById("filter");
 let isLoading = false;
 let isWanted = false;
@@ -35,7 +36,7 @@ async function load() {
       showLibrary(plugins, openDetail);
       inFrame("seats", show);
     } catch (error) {
-      known.generation = null;
+      known.configuration = null;
       failed(`The plugins could not be read: ${error.message}`);
     } finally {
       isLoading = false;
@@ -54,19 +55,20 @@ startPage("Plugins");
 installUpload({ onDone: load, open: openDetail });
 document.getElementById("bind-policy").addEventListener("click", bindPolicy);
 filter.addEventListener("input", () => inFrame("seats", show));
-live.onEvent(({ kind }) => ["audit", "change", "plugin"].includes(kind) && load());
+live.onEvent(({ kind, action }) => {
+  // An upload changes no configuration, and is told by the audit log alone.
+  if (kind === "change" || kind === "plugin" || /^(plugin|binding)\./.test(action)) {
+    load();
+  }
+});
 live.onFigures("seats", (figures) => {
-  if (known.generation !== figures.generation) {
-    known.generation = figures.generation;
+  if (known.configuration !== configurationOf(figures)) {
+    known.configuration = configurationOf(figures);
     load();
   }
   show();
 });
-setInterval(() => {
-  if (live.connection.kind === "live" && !document.hidden) {
-    compareShadows(known.bindings);
-  }
-}, LOOK_MS);
+poll(() => compareShadows(known.bindings), LOOK_MS);
 const opened = decodeURIComponent(location.hash.slice(1));
 if (opened) {
   openDetail(opened);

@@ -4,6 +4,7 @@
 import { prepare } from "../../lib/canvas.js";
 import { colour, onTheme } from "../../lib/colours.js";
 import { element, setText } from "../../lib/dom.js";
+import { plural } from "../../lib/format.js";
 import { stateOf } from "../../lib/servers.js";
 
 const HEIGHT = 170;
@@ -23,13 +24,17 @@ export class BarField {
   #measure = null;
   #top = 0;
   #width = 0;
+  // Where the pointer is; null where it is elsewhere.
+  #x = null;
 
   constructor() {
     this.element = element("div", { class: "field-of-bars" }, this.#canvas, this.#tip);
-    this.#canvas.addEventListener("pointermove", (event) => this.#point(event.offsetX));
-    this.#canvas.addEventListener("pointerleave", () => {
-      this.#tip.hidden = true;
-    });
+    const point = (x) => {
+      this.#x = x;
+      this.#showTip();
+    };
+    this.#canvas.addEventListener("pointermove", ({ offsetX }) => point(offsetX));
+    this.#canvas.addEventListener("pointerleave", () => point(null));
     onTheme(() => this.#draw());
     new ResizeObserver(([{ contentRect }]) => {
       this.#width = contentRect.width;
@@ -42,6 +47,7 @@ export class BarField {
     const label = `${measure.name} of ${servers.length} servers, ${measure.form(top)} at most`;
     this.#canvas.setAttribute("aria-label", label);
     this.#draw();
+    this.#showTip();
   }
 
   #draw() {
@@ -99,22 +105,37 @@ export class BarField {
         (most, server) => Math.max(most, this.#measure.value(server) ?? 0),
         0,
       );
-      columns.push({ state, value, server: group[0] });
+      columns.push({ state, value, group });
     }
     return columns;
   }
 
-  #point(x) {
-    const columns = this.#columns();
-    const { server } =
+  // What the column under the pointer shows, and of whom.
+  #showTip() {
+    const x = this.#x;
+    const columns = x === null ? [] : this.#columns();
+    const column =
       columns[Math.min(columns.length - 1, Math.floor((x / this.#width) * columns.length))];
-    const value = this.#measure.form(this.#measure.value(server));
-    setText(
-      this.#tip,
-      `${server.serverId} of ${server.pool}: ${stateOf(server)}, ${value} ${this.#measure.name}`,
-    );
-    this.#tip.hidden = false;
+    this.#tip.hidden = column === undefined;
+    if (column === undefined) {
+      return;
+    }
+    setText(this.#tip, this.#told(column));
     const left = Math.min(x + 12, this.#width - this.#tip.offsetWidth);
     this.#tip.style.left = `${Math.max(0, left)}px`;
+  }
+
+  #told({ state, value, group }) {
+    const [first, ...rest] = group;
+    const { form, name } = this.#measure;
+    if (rest.length === 0) {
+      return `${first.serverId} of ${first.pool}: ${state}, ${form(this.#measure.value(first))} ${name}`;
+    }
+    const unwell = state === "healthy" ? [] : group.filter((one) => stateOf(one) === state);
+    const states =
+      unwell.length === 0
+        ? "healthy"
+        : `${state}: ${unwell.map(({ serverId }) => serverId).join(", ")}`;
+    return `${plural(group.length, "server")} from ${first.serverId}: ${states}; ${form(value)} ${name} at most`;
   }
 }

@@ -26,7 +26,8 @@ export class Bars {
   #states;
   #known = new Map();
   #shown = null;
-  #view = null;
+  // Each kind that has been shown, kept for when it is shown again.
+  #views = new Map();
 
   constructor(container, states, measure) {
     this.#container = container;
@@ -66,10 +67,13 @@ export class Bars {
     const measure = MEASURES[this.#measure.selectedIndex];
     const top = this.#shown.reduce((most, server) => Math.max(most, measure.value(server) ?? 0), 0);
     const Kind = this.#shown.length > FEW ? BarField : BarList;
-    if (!(this.#view instanceof Kind)) {
-      this.#view = new Kind();
-      this.#container.replaceChildren(this.#view.element);
+    if (!this.#views.has(Kind)) {
+      this.#views.set(Kind, new Kind());
     }
-    this.#view.show(this.#shown, measure, top);
+    const view = this.#views.get(Kind);
+    if (!view.element.isConnected) {
+      this.#container.replaceChildren(view.element);
+    }
+    view.show(this.#shown, measure, top);
   }
 }

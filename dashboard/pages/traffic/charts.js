@@ -11,8 +11,14 @@ const byLine =
   ({ lines }) =>
     lines.map((line) => ({ name: line.name, values: line[measure] }));
 
-const percentiles = ({ scope }) =>
-  ["p50", "p90", "p99"].map((name) => ({ name, values: scope?.[name] ?? [] }));
+// Percentiles of several cannot be made one.
+const percentiles = ({ scopes }) =>
+  scopes.flatMap((scope) =>
+    ["p50", "p90", "p99"].map((name) => ({
+      name: scopes.length > 1 ? `${name} in ${scope.pool}` : name,
+      values: scope[name],
+    })),
+  );
 
 const CHARTS = [
   ["Requests per second", byLine("requestsPerSecond"), rate],
@@ -39,8 +45,9 @@ export class Charts {
     this.#columns = columns;
     for (const { title, lines, chart } of this.#charts) {
       inFrame(`chart ${title}`, () => {
-        const { time, span, scope } = this.#columns;
-        chart.show({ time, span, scope: scope?.name, lines: lines(this.#columns) });
+        const { time, span, scopes } = this.#columns;
+        const names = scopes.map(({ name }) => name).join(" and ");
+        chart.show({ time, span, scope: names, lines: lines(this.#columns) });
       });
     }
   }

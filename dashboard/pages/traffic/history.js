@@ -1,16 +1,22 @@
 // What the server kept of the last minutes, and what the stream adds to it.
 
 import { get, pathOf } from "../../lib/api.js";
+import { configurationOf } from "../../lib/live.js";
 import { keyOf } from "../../lib/servers.js";
+import { byName } from "../../lib/table.js";
 import { failed } from "../../lib/toast.js";
 
 const MEASURES = ["requestsPerSecond", "errorsPerSecond", "p50", "p90", "p99", "active"];
 
-// Lines of a chart that can be told apart.
+// Lines of a chart that can be told apart, and so many lines' percentiles.
 const MOST_LINES = 8;
+const MOST_SCOPES = 2;
 
 // Points of each span.
 const POINTS = 60;
+
+// Seconds that are missing make a gap, which the server can fill.
+const LONGEST_STEP_S = 1.6;
 
 export class History {
   #onColumns;
@@ -18,10 +24,10 @@ export class History {
   #data = null;
   #isLoading = false;
   // The configuration that the data is of.
-  #generation = null;
+  #configuration = null;
 
-  // `onColumns` is given `{time, lines, scope, span}`: moments in seconds, each
-  // line's `{name, ...columns}`, the line that all others are part of, seconds.
+  // `onColumns` is given `{time, lines, scopes, span}`: moments in seconds, each
+  // line's `{name, ...columns}`, the lines that all others are part of, seconds.
   constructor(onColumns) {
     this.#onColumns = onColumns;
   }
@@ -33,19 +39,20 @@ export class History {
   }
 
   // Take a second's figures in. Of a longer span, a point is of several
-  // seconds, and the server has it; as it has what was added meanwhile.
+  // seconds, and the server has it; as it has what was added meanwhile, and what
+  // was not shown while nobody looked.
   take(figures) {
     if (!this.#data || this.#isLoading) {
       return;
     }
     const at = new Date(figures.at).getTime() / 1000;
-    const newest = this.#data.time.at(-1) ?? 0;
-    const isOtherwise = this.#generation !== figures.generation;
-    this.#generation = figures.generation;
-    const { periodSeconds } = this.#data;
-    if (isOtherwise || (periodSeconds > 1 && at - newest >= periodSeconds)) {
+    const { periodSeconds, time } = this.#data;
+    const step = at - (time.at(-1) ?? 0);
+    const isOtherwise = this.#configuration !== configurationOf(figures);
+    this.#configuration = configurationOf(figures);
+    if (isOtherwise || step > (periodSeconds > 1 ? periodSeconds : LONGEST_STEP_S)) {
       this.#load();
-    } else if (periodSeconds === 1 && at > newest + 0.1) {
+    } else if (periodSeconds === 1 && step > 0.1) {
       this.#append(at, figures);
     }
   }
@@ -84,18 +91,20 @@ export class History {
     const { time, total, pools, servers } = this.#data;
     const all = total && { ...total, name: "all pools" };
     // By name, whatever their rank is now, so that a server keeps its colour.
-    const sorted = servers.toSorted((one, other) =>
-      one.serverId.localeCompare(other.serverId, "en", { numeric: true }),
-    );
+    const sorted = servers.toSorted((one, other) => byName(one.serverId, other.serverId));
+    const isOne = this.#choice.server !== null;
     const named = [
       ...pools.map((one) => ({ ...one, name: one.pool })),
-      ...sorted.map((one) => ({ ...one, name: one.serverId })),
+      // The same server in several pools is a line for each.
+      ...sorted.map((one) => ({
+        ...one,
+        name: isOne && servers.length > 1 ? `${one.serverId} in ${one.pool}` : one.serverId,
+      })),
     ];
-    const isOne = this.#choice.server !== null;
     const shown = isOne ? named.filter((line) => line.serverId) : named;
-    const parts = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
-    const scope = all ?? shown[0] ?? null;
-    this.#onColumns({ time, lines: parts, scope, span: this.#choice.minutes * 60 });
+    const lines = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
+    const scopes = all ? [all] : shown.slice(0, isOne ? MOST_SCOPES : 1);
+    this.#onColumns({ time, lines, scopes, span: this.#choice.minutes * 60 });
   }
 }
 
