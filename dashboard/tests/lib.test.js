@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import * as format from "../lib/format.js";
 import { EventParser } from "../lib/sse.js";
+import { Trends } from "../lib/trends.js";
 
 const STREAM = [
   ": gatewright\nretry: 1000\n\n",
@@ -64,6 +65,29 @@ test("figures are written in the unit that reads best", () => {
   assert.equal(format.duration(90_061), "1 d 1 h");
   assert.equal(format.plural(1, "server"), "1 server");
   assert.equal(format.plural(2, "server"), "2 servers");
+});
+
+test("only all is 100 %, and only nothing is 0", () => {
+  assert.equal(format.percent(1), "100 %");
+  assert.equal(format.percent(0.996), "99.6 %");
+  assert.equal(format.percent(0.99999), "99.9 %");
+  assert.equal(format.percent(0.99), "99 %");
+  assert.equal(format.percent(0), "0 %");
+  assert.equal(format.percent(0.000001), "< 0.01 %");
+});
+
+test("a line goes over no gap, and has each second once", () => {
+  const trends = new Trends();
+  const take = (at, value) => trends.take(at, [["a", value]]);
+  assert.equal(take(100, 1), true);
+  assert.equal(take(101.02, 2), false);
+  // The same second again, since a server's health has changed in it.
+  assert.equal(take(101.02, 2), false);
+  trends.begin("a", [97, 98, 99, 100, 101.02], [null, 8, 9, 1, 2]);
+  assert.deepEqual(trends.of("a"), [8, 9, 1, 2]);
+  assert.equal(take(105, 3), true);
+  assert.deepEqual(trends.of("a"), [3], "what was before is asked for anew");
+  assert.equal(take(60, 4), true, "and so it is when a clock was set back");
 });
 
 test("a moment is told by how long ago it was", () => {

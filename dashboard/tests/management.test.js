@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { eventually, open } from "./support/browser.js";
 import { Backend } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
+import { canWithhold, hide, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
 
 // A browser says so of every answer that refuses.
@@ -81,6 +82,7 @@ describe("a server", () => {
     await row.getByRole("button", { name: `Drain ${b.address}` }).click();
     await eventually("it is draining", async () => /draining/.test(await cell(page, row, "Health")));
     await eventually("it gets nothing", async () => /^0(\.0+)?$/.test((await cell(page, row, "Requests/s")).trim()));
+    assert.equal((await cell(page, row, "Median")).trim(), "–", "a second without answers has no times");
     await row.getByRole("button", { name: `Enable ${b.address}` }).click();
     await eventually("it gets requests", async () => parseFloat(await cell(page, row, "Requests/s")) > 5);
     await close();
@@ -120,14 +122,64 @@ describe("a server", () => {
     await close();
   });
 
-  test("that is killed turns red, and is well again when it is back", async (context) => {
+  test("that was draining and removed comes back draining, checked as its pool is", async () => {
     const { page, close } = await open(gateway, "");
+    const row = rowOf(page, b);
+    await gateway.ask("POST", `servers/${b.address}/drain`);
+    await row.getByText("draining", { exact: true }).waitFor();
+    await row.getByRole("button", { name: `Remove ${b.address}` }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove server" }).click();
+    await row.waitFor({ state: "detached" });
+    await undo(page);
+    await row.getByText("draining", { exact: true }).waitFor();
+    await gateway.ask("PUT", "pools/web", { healthCheckInterval: 0.3 });
+    const known = await gateway.get(`servers/${b.address}`);
+    assert.equal(known.draining, true);
+    assert.equal(known.healthCheckInterval, 0.3, "the pool's checks are its own");
+    await gateway.ask("PUT", "pools/web", { healthCheckInterval: 0.25 });
+    await gateway.ask("POST", `servers/${b.address}/enable`);
+    await close();
+  });
+
+  test("that somebody else has changed since is left as it is by Undo, which says so", async () => {
+    const { page, close } = await open(gateway, "", { expects: [REFUSED] });
+    const row = rowOf(page, c);
+    await row.getByRole("button", { name: `Drain ${c.address}` }).click();
+    await toast(page).waitFor();
+    await gateway.ask("PUT", `servers/${c.address}/weight`, { weight: 4 });
+    await undo(page);
+    await page.getByRole("alert").filter({ hasText: "the configuration has been changed since" }).waitFor();
+    const { draining, weight } = await gateway.get(`servers/${c.address}`);
+    assert.deepEqual({ draining, weight }, { draining: true, weight: 4 });
+    await gateway.ask("POST", `servers/${c.address}/enable`);
+    await gateway.ask("PUT", `servers/${c.address}/weight`, { weight: 1 });
+    await close();
+  });
+
+  test("that is as it was offers no Undo, which would undo somebody else's change", async () => {
+    const { page, close } = await open(gateway, "");
+    const drain = rowOf(page, c).getByRole("button", { name: `Drain ${c.address}` });
+    await drain.waitFor();
+    // What a paused page shows is old.
+    await page.getByRole("button", { name: "Pause" }).click();
+    await gateway.ask("POST", `servers/${c.address}/drain`);
+    await drain.click();
+    await page.getByText(`${c.address} takes no new work.`).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 0);
+    await gateway.ask("POST", `servers/${c.address}/enable`);
+    await close();
+  });
+
+  test("that is killed turns red before the next figures, and is well again when it is back", async (context) => {
+    const { page, close } = await open(gateway, "", { first: canWithhold });
     const row = rowOf(page, a);
     await eventually("it is healthy", async () => /healthy/.test(await cell(page, row, "Health")));
+    await withhold(page, true);
     const began = performance.now();
     await a.running.kill();
     await row.getByText("unhealthy", { exact: true }).waitFor();
     context.diagnostic(`red after ${Math.round(performance.now() - began)} ms`);
+    await withhold(page, false);
     await a.again();
     await row.getByText("healthy", { exact: true }).waitFor();
     await close();
@@ -147,13 +199,83 @@ describe("a server", () => {
 describe("a pool", () => {
   test("has another algorithm when one is chosen, and the old one by Undo", async () => {
     const { page, close } = await open(gateway, "");
-    const choice = pool(page, "web").getByLabel("Algorithm");
+    const choice = pool(page, "web").getByRole("combobox", { name: "Algorithm" });
     await rowOf(page, a).waitFor();
     await eventually("there is a choice", async () => (await choice.locator("option").count()) > 3);
     await choice.selectOption("power_of_two");
+    await page.getByRole("button", { name: "Apply the algorithm to web" }).click();
     await eventually("it is set", async () => (await gateway.get("algorithm?pool=web")).algorithm === "power_of_two");
     await undo(page);
     await eventually("it is back", async () => (await gateway.get("algorithm?pool=web")).algorithm === "round_robin");
+    await close();
+  });
+
+  test("has no algorithm that the keyboard only passes by", async () => {
+    const { page, close } = await open(gateway, "", { expects: [REFUSED] });
+    const changes = [];
+    page.on("request", (request) => request.method() === "PUT" && changes.push(request.postDataJSON()));
+    const choice = pool(page, "web").getByRole("combobox", { name: "Algorithm" });
+    const apply = page.getByRole("button", { name: "Apply the algorithm to web" });
+    await eventually("there is a choice", async () => (await choice.locator("option").count()) > 3);
+    const before = await choice.inputValue();
+    await choice.focus();
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    const chosen = await choice.inputValue();
+    assert.notEqual(chosen, before);
+    await page.keyboard.press("Escape");
+    await apply.waitFor({ state: "hidden" });
+    assert.equal(await choice.inputValue(), before);
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("ArrowDown");
+    const wanted = await choice.inputValue();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await eventually("it is in force", async () => (await gateway.get("algorithm?pool=web")).algorithm === wanted);
+    assert.deepEqual(changes, [{ pool: "web", algorithm: wanted }]);
+    await apply.waitFor({ state: "hidden" });
+    // What is refused is not shown as if it were so.
+    await page.route("**/api/algorithm", (route) =>
+      route.fulfill({ status: 422, json: { success: false, error: { code: "invalid", message: "not here" } } }));
+    await choice.selectOption(before);
+    await apply.click();
+    await page.getByRole("alert").filter({ hasText: "not here" }).waitFor();
+    assert.equal(await choice.inputValue(), wanted);
+    await gateway.ask("PUT", "algorithm", { pool: "web", algorithm: before });
+    await close();
+  });
+
+  test("keeps its settings when somebody else was quicker, or when one is emptied", async () => {
+    const { page, close } = await open(gateway, "", { expects: [REFUSED] });
+    await page.getByRole("button", { name: "Settings of web" }).click();
+    const dialog = page.getByRole("dialog", { name: "Settings of web" });
+    await dialog.getByLabel("Connect timeout").fill("");
+    await dialog.getByRole("button", { name: "Save" }).click();
+    assert.match(await described(dialog.getByLabel("Connect timeout")), /cannot be empty/);
+    const { connectTimeout, maxRetries } = await gateway.get("pools/web");
+    await dialog.getByLabel("Connect timeout").fill("7");
+    await gateway.ask("PUT", "pools/web", { maxRetries: maxRetries + 1 });
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await dialog.getByRole("alert").filter({ hasText: "Somebody else" }).waitFor();
+    const now = await gateway.get("pools/web");
+    assert.equal(now.connectTimeout, connectTimeout);
+    assert.equal(now.maxRetries, maxRetries + 1);
+    await gateway.ask("PUT", "pools/web", { maxRetries });
+    await close();
+  });
+
+  test("that was checked in its own way is checked so again by Undo", async () => {
+    const { page, close } = await open(gateway, "");
+    await gateway.ask("PUT", "pools/web", { healthCheckTimeout: 0.75 });
+    await page.getByRole("button", { name: "Settings of web" }).click();
+    const dialog = page.getByRole("dialog", { name: "Settings of web" });
+    await dialog.getByLabel("Check the servers’ health").uncheck();
+    await dialog.getByRole("button", { name: "Save" }).click();
+    await eventually("it is checked no more", async () => !(await gateway.get("pools/web")).healthCheckEnabled);
+    await undo(page);
+    await eventually("it is checked again", async () => (await gateway.get("pools/web")).healthCheckEnabled);
+    assert.equal((await gateway.get("pools/web")).healthCheckTimeout, 0.75);
     await close();
   });
 
@@ -202,6 +324,20 @@ describe("a pool", () => {
     assert.deepEqual(names, byPort);
     await close();
   });
+});
+
+test("the lines of the last minute begin anew after nobody has looked", async () => {
+  const { page, close } = await open(gateway, "");
+  const asked = [];
+  page.on("request", (request) => /metrics\/history/.test(request.url()) && asked.push(request.url()));
+  await rowOf(page, a).waitFor();
+  await eventually("the lines of both pools have begun", () => asked.length === 2);
+  await hide(page, true);
+  const { totalRequests } = await gateway.get("metrics");
+  await eventually("some seconds have passed", async () => (await gateway.get("metrics")).totalRequests > totalRequests + 400);
+  await hide(page, false);
+  await eventually("the lines of both pools have begun anew", () => asked.length === 4);
+  await close();
 });
 
 // What a screen reader says of a field beside its name.

@@ -53,7 +53,7 @@ async function begin(page, part, version) {
 }
 
 test("a version is uploaded, tried as a canary, promoted, and rolled back", async () => {
-  const { page, close } = await open(gateway, "plugins");
+  const { page, close } = await open(gateway, "plugins", { expects: [REFUSED] });
   const before = (await bound()).version;
   await seat(page).waitFor();
   await upload(page, PLUGIN, await build(PLUGIN, "canary"));
@@ -68,9 +68,20 @@ test("a version is uploaded, tried as a canary, promoted, and rolled back", asyn
   });
   await seat(page).getByText(/[1-9]\d* decisions, 0 faults/).waitFor();
   const slider = seat(page).getByRole("slider", { name: `Canary share in ${SEAT}` });
-  await slider.fill("80");
-  await slider.blur();
+  const apply = seat(page).getByRole("button", { name: `Apply canary share in ${SEAT}` });
+  await slider.fill("79");
+  await slider.press("ArrowRight");
+  assert.equal((await bound()).canary.percent, 50, "what the keyboard passes by is not in force");
+  await apply.click();
   await eventually("it has another share", async () => (await bound()).canary.percent === 80);
+  // What is refused is not shown as if it were so.
+  await page.route(`**/api/bindings/${SEAT}`, (route) =>
+    route.fulfill({ status: 422, json: { success: false, error: { code: "invalid", message: "not here" } } }));
+  await slider.fill("20");
+  await apply.click();
+  await page.getByRole("alert").filter({ hasText: "not here" }).waitFor();
+  assert.equal(await slider.inputValue(), "80");
+  await page.unroute(`**/api/bindings/${SEAT}`);
 
   await seat(page).getByRole("button", { name: `Promote canary in ${SEAT}` }).click();
   await confirmed(page, `Promote ${short(version)}`, "Promote");
@@ -104,6 +115,63 @@ test("another plugin is activated, and undone", async () => {
   await eventually("it decides", async () => (await bound()).plugin === "power-of-two");
   await page.getByRole("button", { name: "Undo" }).last().click();
   await eventually("the one before decides", async () => (await bound()).plugin === PLUGIN);
+  await close();
+});
+
+test("the versions to choose from are those of the plugin that is chosen", async () => {
+  const [{ version: own }] = (await gateway.get("plugins/power-of-two")).versions;
+  const { version: pinned } = await bound();
+  await gateway.ask("PUT", `bindings/${SEAT}`, { version: pinned });
+  const { page, close } = await open(gateway, "plugins");
+  await seat(page).getByText("chosen here").waitFor();
+  await seat(page).getByRole("button", { name: `Activate in ${SEAT}` }).click();
+  const dialog = page.getByRole("dialog", { name: `Who decides in ${SEAT}?` });
+  const version = dialog.getByLabel("Version");
+  assert.equal(await version.inputValue(), pinned);
+  await dialog.getByLabel("Plugin").selectOption("power-of-two");
+  await eventually("its versions are there", async () => (await version.locator(`option[value="${own}"]`).count()) === 1);
+  assert.equal(await version.locator(`option[value="${pinned}"]`).count(), 0, "and no other's");
+  assert.equal(await version.inputValue(), "");
+  await dialog.getByLabel("Plugin").selectOption(PLUGIN);
+  await eventually("the one that is bound is chosen again", async () => (await version.inputValue()) === pinned);
+  await dialog.getByLabel("Plugin").selectOption("power-of-two");
+  await version.selectOption(own);
+  await dialog.getByRole("button", { name: "Activate" }).click();
+  await eventually("it decides", async () => (await bound()).version === own);
+  await gateway.ask("PUT", `bindings/${SEAT}`, { plugin: PLUGIN, version: null });
+  await close();
+});
+
+test("another plugin is undone with the canary that ended by it", async () => {
+  const version = await uploaded("beside");
+  await gateway.ask("PUT", `bindings/${SEAT}`, { canary: { version, percent: 5 } });
+  const { page, close } = await open(gateway, "plugins");
+  await seat(page).getByText(`Canary ${short(version)}`).waitFor();
+  await seat(page).getByRole("button", { name: `Activate in ${SEAT}` }).click();
+  const dialog = page.getByRole("dialog", { name: `Who decides in ${SEAT}?` });
+  await dialog.getByLabel("Plugin").selectOption("power-of-two");
+  await dialog.getByRole("button", { name: "Activate" }).click();
+  await eventually("it decides", async () => (await bound()).plugin === "power-of-two");
+  await page.getByRole("button", { name: "Undo" }).last().click();
+  await eventually("the canary is back", async () => (await bound()).canary?.version === version);
+  assert.equal((await bound()).plugin, PLUGIN);
+  await gateway.ask("PUT", `bindings/${SEAT}`, { canary: null });
+  await close();
+});
+
+test("a rollback by Undo goes over no change of somebody else's", async () => {
+  const { page, close } = await open(gateway, "plugins", { expects: [REFUSED] });
+  await seat(page).getByRole("button", { name: `Activate in ${SEAT}` }).click();
+  const dialog = page.getByRole("dialog", { name: `Who decides in ${SEAT}?` });
+  await dialog.getByLabel("Plugin").selectOption("power-of-two");
+  await dialog.getByRole("button", { name: "Activate" }).click();
+  const undo = page.getByRole("button", { name: "Undo" }).last();
+  await undo.waitFor();
+  await gateway.ask("PUT", `bindings/${SEAT}`, { plugin: "weighted", version: null });
+  await undo.click();
+  await page.getByRole("alert").filter({ hasText: "the configuration has been changed since" }).waitFor();
+  assert.equal((await bound()).plugin, "weighted");
+  await gateway.ask("PUT", `bindings/${SEAT}`, { plugin: PLUGIN, version: null });
   await close();
 });
 
@@ -150,6 +218,38 @@ test("a plugin tells how long its decisions take, and what it writes", async () 
   await times.getByRole("listitem").first().waitFor();
   await detail.getByText(/[1-9][\d,.]* decisions, no faults.* of memory/).waitFor();
   await detail.getByRole("list", { name: "Log of path-router" }).waitFor();
+  await close();
+});
+
+test("a plugin that is opened twice at once is looked at once, and none that was closed", async () => {
+  const { page, close } = await open(gateway, "plugins");
+  const looks = [];
+  page.on("request", (request) => /path-router\/logs/.test(request.url()) && looks.push(performance.now()));
+  const name = page.getByRole("table", { name: "Plugins" }).getByRole("button", { name: "path-router", exact: true });
+  const detail = page.getByRole("region", { name: "path-router", exact: true });
+  await name.dblclick();
+  await eventually("it is looked at again and again", () => looks.length === 4);
+  const took = looks[3] - looks[0];
+  assert.ok(took > 5_000, `four looks within ${took} ms are those of two`);
+  await detail.getByRole("button", { name: "Close path-router" }).click();
+
+  // Closed before it is there, it stays closed.
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route("**/api/plugins/path-router", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const asked = page.waitForRequest("**/api/plugins/path-router");
+  await name.click();
+  await asked;
+  await detail.getByRole("button", { name: "Close path-router" }).click();
+  looks.length = 0;
+  const answered = page.waitForResponse("**/api/plugins/path-router");
+  release();
+  await answered;
+  await page.waitForTimeout(3_000);
+  assert.equal(looks.length, 0, "nobody looks at what is closed");
   await close();
 });
 

@@ -110,6 +110,56 @@ test("a token that is revoked is asked for again", async () => {
   await close();
 });
 
+test("a page that is open asks with a token that counts no more once or twice, and not for ever", async () => {
+  const gateway = await gatewayOf();
+  await tokenOf(gateway, "deploy");
+  const token = await tokenOf(gateway, "operate");
+  const { page, close } = await open(gateway, "plugins#round-robin", { expects: [REFUSED, GONE] });
+  const refused = [];
+  page.on("response", (response) => response.status() === 401 && refused.push(response.url()));
+  await enter(page, token);
+  await isLive(page);
+  await page.getByRole("list", { name: "Log of round-robin" }).waitFor();
+  refused.length = 0;
+  const { id } = (await gateway.get("tokens")).find(({ role }) => role === "operate");
+  await gateway.ask("DELETE", `tokens/${id}`);
+  await signIn(page).waitFor();
+  const before = refused.length;
+  assert.ok(before <= 3, refused.join(" "));
+  await page.waitForTimeout(5_000);
+  assert.equal(refused.length, before, refused.join(" "));
+  await close();
+});
+
+test("what is not answered in time is told", async () => {
+  const gateway = await gatewayOf();
+  const { page, close } = await open(gateway, "", { expects: [GONE] });
+  await isLive(page);
+  await page.route(/api\/servers\/[^/]+\?pool=/, () => {});
+  await page.getByRole("button", { name: `Details of ${server.address}` }).click();
+  await page.getByRole("alert").filter({ hasText: "has not answered in time" }).waitFor();
+  await close();
+});
+
+test("a gateway that comes back with another configuration is shown as it is then", async () => {
+  const gateway = await Gateway.start(configuration({ web: [server.address], api: [server.address] }));
+  const { page, close } = await open(gateway, "", { expects: [GONE] });
+  const plugins = await open(gateway, "plugins", { expects: [GONE] });
+  const pool = (name) => page.getByRole("region", { name, exact: true });
+  await pool("web").getByText("default pool").waitFor();
+  const seat = plugins.page.getByRole("region", { name: "web/balancer", exact: true });
+  await seat.getByText(/^round-robin /).waitFor();
+  await gateway.running.kill();
+  // Generations begin at 1 again: they are of another run.
+  await gateway.edit((text) => text.replace('default_pool = "web"', 'default_pool = "api"').replaceAll("round-robin", "least-connections"));
+  await gateway.again();
+  await pool("api").getByText("default pool").waitFor();
+  await pool("web").getByText("default pool").waitFor({ state: "detached" });
+  await seat.getByText(/^least-connections /).waitFor();
+  await plugins.close();
+  await close();
+});
+
 test("the colours are the system's until others are chosen, which stay", async () => {
   const gateway = await gatewayOf();
   const { page, close } = await open(gateway, "", { theme: "dark" });

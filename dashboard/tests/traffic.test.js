@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { eventually, open } from "./support/browser.js";
-import { Backend } from "./support/gateway.js";
+import { PHONE, eventually, open } from "./support/browser.js";
+import { Backend, Gateway } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
+import { canWithhold, hide, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
 
 let gateway, a, b, d;
@@ -44,12 +45,13 @@ test("the bar of a server that is added grows", async () => {
   await close();
 });
 
-test("the bar of a server that is killed turns red, by colour, sign and word", async (context) => {
-  const { page, close } = await open(gateway, "traffic");
+test("the bar of a server that is killed turns red before the next figures, by colour, sign and word", async (context) => {
+  const { page, close } = await open(gateway, "traffic", { first: canWithhold });
   const bar = barOf(page, b);
   const colour = () => bar.locator(".sign").evaluate((sign) => getComputedStyle(sign).color);
   await bar.getByText("healthy", { exact: true }).waitFor();
   const before = await colour();
+  await withhold(page, true);
   const began = performance.now();
   await b.running.kill();
   await bar.getByText("unhealthy", { exact: true }).waitFor({ state: "attached" });
@@ -57,6 +59,7 @@ test("the bar of a server that is killed turns red, by colour, sign and word", a
   assert.match(await bar.innerText(), /▲/);
   const [red, green, blue] = (await colour()).match(/[\d.]+/g).map(Number);
   assert.ok(red > green && red > blue, `${before} became ${await colour()}`);
+  await withhold(page, false);
   await b.again();
   await bar.getByText("healthy", { exact: true }).waitFor({ state: "attached" });
   await close();
@@ -117,6 +120,50 @@ test("what the bars show is a table too, for those who read rather than look", a
   await page.getByText("As a table").click();
   const row = page.getByRole("table", { name: "Servers" }).getByRole("row").filter({ hasText: a.address });
   await row.getByText("healthy", { exact: true }).waitFor();
+  await close();
+});
+
+test("what was not seen while the page was hidden is asked for, and no line goes over it", async () => {
+  const { page, close } = await open(gateway, "traffic");
+  const kept = async () => (await gateway.get("metrics/history")).time.length;
+  await barOf(page, a).waitFor();
+  await hide(page, true);
+  const { totalRequests } = await gateway.get("metrics");
+  await eventually("some seconds have passed", async () => (await gateway.get("metrics")).totalRequests > totalRequests + 400);
+  const answered = page.waitForResponse(/metrics\/history/);
+  await hide(page, false);
+  const { data } = await (await answered).json();
+  const steps = data.time.slice(1).map((at, index) => at - data.time[index]);
+  assert.ok(steps.every((step) => step < 1.6), `${await kept()} are kept, with steps of ${Math.max(...steps)} s`);
+  await close();
+});
+
+test("a server of two pools has its response times in each", async () => {
+  await gateway.ask("POST", "servers", { pool: "api", host: a.host, port: Number(a.port) });
+  const { page, close } = await open(gateway, `traffic?server=${a.address}`);
+  const names = (name) => chart(page, name).getByRole("listitem").allInnerTexts();
+  await eventually("both are told", async () => {
+    const times = (await names("Response times")).join();
+    return /p99 in api/.test(times) && /p99 in web/.test(times);
+  });
+  const lines = (await names("Requests per second")).join();
+  assert.ok(lines.includes(`${a.address} in api`) && lines.includes(`${a.address} in web`), lines);
+  await gateway.ask("DELETE", `servers/${a.address}?pool=api`);
+  await close();
+});
+
+test("a column of several servers tells of all of them", async () => {
+  const names = Array.from({ length: 700 }, (_, index) => `127.1.${index % 7}.${1 + Math.floor(index / 7)}:3000`);
+  const crowd = await Gateway.start([
+    '[admin]\nlisten = "127.0.0.1:0"',
+    '[[listener]]\nlisten = "127.0.0.1:0"',
+    `[pools.web]\nhealth = false\nservers = ${JSON.stringify(names)}`,
+  ].join("\n"));
+  await crowd.ask("POST", `servers/${names[1]}/drain`);
+  const { page, close } = await open(crowd, "traffic", { size: PHONE });
+  const picture = bars(page).getByRole("img", { name: /of 700 servers/ });
+  await picture.hover({ position: { x: 1, y: 80 } });
+  await page.getByText(/^[34] servers from 127\.1\.0\.1:3000: /).waitFor();
   await close();
 });
 

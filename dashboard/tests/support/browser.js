@@ -34,8 +34,9 @@ atTheEnd(async () => {
 });
 
 // A page in a window of its own. `expects` are errors of the console that the
-// test brings about: a browser writes one for each refused request.
-export async function open(gateway, path, { theme = "light", size = DESKTOP, expects = [] } = {}) {
+// test brings about: a browser writes one for each refused request. `first` is
+// done with the page before it goes anywhere.
+export async function open(gateway, path, { theme = "light", size = DESKTOP, expects = [], first } = {}) {
   const running = await browser();
   const context = await running.newContext({ colorScheme: theme, viewport: size, reducedMotion: "reduce" });
   context.setDefaultTimeout(PATIENCE_MS);
@@ -59,6 +60,7 @@ export async function open(gateway, path, { theme = "light", size = DESKTOP, exp
       seen.files.push(response);
     }
   });
+  await first?.(page);
   await page.goto(`${gateway.origin}/${path}`);
   return { page, seen, close: () => leave(context, seen) };
 }

@@ -67,11 +67,15 @@ export class Gateway {
     this.origin = `http://${this.admin}`;
   }
 
+  // Change its configuration, whether it runs or not.
+  async edit(change) {
+    const file = join(this.folder, "gatewright.toml");
+    await writeFile(file, change(await readFile(file, "utf8")));
+  }
+
   // Start it again where it was, after it has ended.
   async again() {
-    const file = join(this.folder, "gatewright.toml");
-    const text = await readFile(file, "utf8");
-    await writeFile(file, text.replace(/(\[admin\]\nlisten = ")[^"]*/, `$1${this.admin}`));
+    await this.edit((text) => text.replace(/(\[admin\]\nlisten = ")[^"]*/, `$1${this.admin}`));
     await this.run();
   }
 
