@@ -37,6 +37,13 @@ const RATE: u32 = 1000;
 /// How long before it is measured: the first health checks are over then.
 const SETTLE: Duration = Duration::from_secs(8);
 
+/// The most of a core that the control plane may take while it is watched.
+const MOST_OF_A_CORE: f64 = 0.05;
+
+/// The most that a page's script may take of a frame, in milliseconds: half of
+/// what a screen of sixty frames a second has for one.
+const MOST_OF_A_FRAME: f64 = 8.0;
+
 /// What `cargo xtask bench dashboards` takes.
 #[derive(Parser)]
 pub(super) struct Arguments {
@@ -236,12 +243,61 @@ impl Report {
                 page.name, page.median_ms, page.frames, page.p99_ms, page.longest_ms
             );
         }
+        for (what, is_met) in self.goals() {
+            println!("{}: {what}", if is_met { "met" } else { "MISSED" });
+        }
+    }
+
+    /// What is aimed at, and whether it was reached; of pages if there were any.
+    fn goals(&self) -> Vec<(String, bool)> {
+        let most = MOST_OF_A_CORE * 100.0;
+        let mut goals = vec![(
+            format!("at most {most} % of a core for a watched control plane"),
+            self.control_plane_watched <= MOST_OF_A_CORE,
+        )];
+        if !self.pages.is_empty() {
+            let is_short = |page: &Page| page.longest_ms <= MOST_OF_A_FRAME;
+            goals.push((
+                format!("at most {MOST_OF_A_FRAME} ms of script in every frame of every page"),
+                self.pages.iter().all(is_short),
+            ));
+        }
+        goals
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BACKEND, after, configuration};
+    use super::{BACKEND, Page, Report, after, configuration};
+
+    fn report(control_plane_watched: f64, longest: &[f64]) -> Report {
+        let page = |longest_ms: &f64| Page {
+            name: "Traffic".to_owned(),
+            frames: 9,
+            median_ms: 0.5,
+            p99_ms: 1.0,
+            longest_ms: *longest_ms,
+        };
+        Report {
+            servers: 1000,
+            dashboards: 50,
+            control_plane_alone: 0.01,
+            control_plane_watched,
+            fewest_told_a_second: 1.0,
+            bytes_a_tick: 1.0,
+            pages: longest.iter().map(page).collect(),
+        }
+    }
+
+    #[test]
+    fn a_goal_is_met_by_all_or_missed() {
+        let met = |report: Report| -> Vec<bool> {
+            report.goals().into_iter().map(|(_, met)| met).collect()
+        };
+        assert_eq!(met(report(0.04, &[4.0, 7.9])), [true, true]);
+        assert_eq!(met(report(0.06, &[4.0, 8.1])), [false, false]);
+        assert_eq!(met(report(0.04, &[])), [true]);
+    }
 
     #[test]
     fn a_port_is_read_once_its_line_is_whole() {
