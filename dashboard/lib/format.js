@@ -17,12 +17,12 @@ const dayForm = new Intl.DateTimeFormat("en-GB", {
 
 const isUnknown = (value) => value === null || value === undefined || Number.isNaN(value);
 
-// Three digits that mean something: 0.42, 4.2, 42, 420.
+// Two or three digits that mean something: 0.42, 4.2, 42, 420.
 function significant(value) {
   if (value === 0) {
     return "0";
   }
-  const digits = value < 1 ? 2 : value < 10 ? 1 : 0;
+  const digits = value < 0.995 ? 2 : value < 9.95 ? 1 : 0;
   return value.toFixed(digits);
 }
 
@@ -40,24 +40,24 @@ export function rate(value) {
   if (value === 0) {
     return "0";
   }
-  return value < 10 ? value.toFixed(1) : count(value);
+  return value < 9.95 ? value.toFixed(1) : count(value);
 }
 
 export function milliseconds(value) {
   if (isUnknown(value)) {
     return UNKNOWN;
   }
-  return value < 1000 ? `${significant(value)} ms` : `${significant(value / 1000)} s`;
+  return value < 999.5 ? `${significant(value)} ms` : `${significant(value / 1000)} s`;
 }
 
 export function nanoseconds(value) {
   if (isUnknown(value)) {
     return UNKNOWN;
   }
-  if (value < 1000) {
+  if (value < 999.5) {
     return `${Math.round(value)} ns`;
   }
-  return value < 1e6 ? `${significant(value / 1000)} µs` : milliseconds(value / 1e6);
+  return value < 999_500 ? `${significant(value / 1000)} µs` : milliseconds(value / 1e6);
 }
 
 export function bytes(value) {

@@ -27,12 +27,8 @@ export async function request(path, { method = "GET", headers, body } = {}) {
   const signal = AbortSignal.timeout(isLook ? LOOK_MS : CHANGE_MS);
   try {
     const response = await fetch(path, { method, headers, body, cache: "no-store", signal });
-    const text = await response.text();
-    return {
-      status: response.status,
-      tag: response.headers.get("etag"),
-      body: parsed(text),
-    };
+    const answer = await response.json().catch(nullIfNoJson);
+    return { status: response.status, tag: response.headers.get("etag"), body: answer };
   } catch (error) {
     throw new ApiError(0, error.name === "TimeoutError" ? late(isLook) : NO_ANSWER);
   }
@@ -47,10 +43,9 @@ function late(isLook) {
   return { code: "late", message };
 }
 
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
+function nullIfNoJson(error) {
+  if (error instanceof SyntaxError) {
     return null;
   }
+  throw error;
 }

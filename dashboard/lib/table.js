@@ -14,8 +14,9 @@ export class Table {
   #positions = new Map();
 
   // Columns are `{id, label, text(item) | make(item) → {node, update(item)},
-  // sort(item), isNumber, isHead, hidesLabel}`. A column without `sort` does
-  // not sort.
+  // sort(item), isNumber, isHead, hidesLabel, wide, long}`. A column without
+  // `sort` does not sort. A wide one takes what room is left, and on a narrow
+  // screen it takes a line, as a long one does.
   constructor({ caption, columns, key, order = null, onRow }) {
     this.#columns = columns;
     this.#key = key;
@@ -92,8 +93,10 @@ export class Table {
   #row(item, onRow) {
     const updates = [];
     const cells = this.#columns.map((column) => {
-      const { isNumber, isHead, label, hidesLabel, wide } = column;
-      const classes = [isNumber && "number", wide && "wide"].filter(Boolean).join(" ");
+      const { isNumber, isHead, label, hidesLabel, wide, long } = column;
+      const classes = [isNumber && "number", wide && "wide", long && "long"]
+        .filter(Boolean)
+        .join(" ");
       const cell = element(isHead ? "th" : "td", {
         scope: isHead ? "row" : null,
         class: classes || null,

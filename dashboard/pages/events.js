@@ -51,7 +51,7 @@ const table = new Table({
       text: ({ kind: name }) => `${SIGNS[name]} ${name}`,
     },
     { id: "what", label: "What", isHead: true, wide: true, make: whatCell },
-    { id: "who", label: "Who", sort: ({ who }) => who, text: ({ who }) => who },
+    { id: "who", label: "Who", long: true, sort: ({ who }) => who, text: ({ who }) => who },
   ],
 });
 

@@ -58,6 +58,7 @@ async function beginTrends({ pools, servers }) {
       past.servers.forEach((server) =>
         trends.begin(keyOf(server), past.time, server.requestsPerSecond),
       );
+      inFrame("pools", show);
     } catch {
       // The lines begin with now.
     }

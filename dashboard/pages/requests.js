@@ -61,6 +61,7 @@ const table = new Table({
     {
       id: "server",
       label: "Server",
+      long: true,
       sort: ({ serverId }) => serverId ?? "",
       text: ({ serverId }) => serverId ?? "the gateway itself",
     },

@@ -52,6 +52,8 @@ test("figures are written in the unit that reads best", () => {
   assert.equal(format.count(1_234_567), "1.2M");
   assert.equal(format.rate(0.25), "0.3");
   assert.equal(format.milliseconds(0.421), "0.42 ms");
+  assert.equal(format.milliseconds(9.97), "10 ms");
+  assert.equal(format.milliseconds(999.7), "1.0 s");
   assert.equal(format.milliseconds(1500), "1.5 s");
   assert.equal(format.nanoseconds(812), "812 ns");
   assert.equal(format.nanoseconds(1250), "1.3 µs");

@@ -25,7 +25,7 @@ function makeTable(open) {
         make: ({ name }) => ({ node: button(name, { class: "link" }, () => open(name)) }),
       },
       { id: "source", label: "From", sort: ({ source }) => source, text: ({ source }) => source },
-      { id: "version", label: "Own version", text: ({ version }) => short(version) },
+      { id: "version", label: "Own version", long: true, text: ({ version }) => short(version) },
       {
         id: "versions",
         label: "Versions",

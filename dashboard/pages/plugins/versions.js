@@ -34,7 +34,7 @@ export function versionTable(name, onDelete) {
         wide: true,
         text: ({ imports, exports }) => interfaces(imports, exports),
       },
-      { id: "bound", label: "Bound at", text: ({ bound }) => places(bound) },
+      { id: "bound", label: "Bound at", long: true, text: ({ bound }) => places(bound) },
       {
         id: "actions",
         label: "Actions",

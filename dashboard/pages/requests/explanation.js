@@ -59,11 +59,13 @@ function decisions(steps) {
       {
         id: "seat",
         label: "Seat",
-        text: ({ seat, part }) => (part === "active" ? seat : `${seat} (${part})`),
+        long: true,
+        text: ({ seat }) => seat,
       },
       {
         id: "plugin",
         label: "Plugin",
+        long: true,
         text: ({ plugin, version }) => `${plugin} ${short(version)}`,
       },
       { id: "took", label: "Took", isNumber: true, text: (step) => nanoseconds(step.nanoseconds) },

@@ -8,6 +8,11 @@ const { uPlot } = window;
 
 const HEIGHT = 180;
 
+// The steps that a scale may have.
+const STEPS = Array.from({ length: 10 }, (_, power) =>
+  [1, 2, 5].map((one) => Number(`${one}e${power - 2}`)),
+).flat();
+
 const clock = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
   minute: "2-digit",
@@ -16,6 +21,7 @@ const clock = new Intl.DateTimeFormat("en-GB", {
 
 export class Chart {
   #form;
+  #steps;
   #title;
   #legend = element("ul", { class: "legend" });
   #plot;
@@ -25,10 +31,11 @@ export class Chart {
   #values = [];
   #span = 60;
 
-  // `form` writes a value.
-  constructor(container, title, form) {
+  // `form` writes a value; `step` is the least that it can tell apart.
+  constructor(container, title, { form, step }) {
     this.#title = title;
     this.#form = form;
+    this.#steps = STEPS.filter((one) => one >= step);
     this.#plot = element("div", { class: "plot", role: "img", "aria-label": title });
     container.append(
       element(
@@ -89,6 +96,8 @@ export class Chart {
     return {
       width: this.#plot.clientWidth || 400,
       height: HEIGHT,
+      // Half of a time of day, which stands below the newest moment.
+      padding: [null, 28, null, null],
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, sync: { key: "traffic" }, points: { size: 6 } },
       scales: {
@@ -103,7 +112,12 @@ export class Chart {
           space: 90,
           values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)),
         },
-        { ...axis, size: 62, values: (_, values) => values.map((value) => this.#form(value)) },
+        {
+          ...axis,
+          size: 62,
+          incrs: this.#steps,
+          values: (_, values) => values.map((value) => this.#form(value)),
+        },
       ],
       series: [{}, ...this.#names.map((_, index) => line(index))],
       hooks: { setCursor: [(chart) => this.#showValues(chart.cursor.idx)] },

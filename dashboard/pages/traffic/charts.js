@@ -20,11 +20,12 @@ const percentiles = ({ scopes }) =>
     })),
   );
 
+// With the least step of their scale.
 const CHARTS = [
-  ["Requests per second", byLine("requestsPerSecond"), rate],
-  ["Response times", percentiles, milliseconds],
-  ["Errors per second", byLine("errorsPerSecond"), rate],
-  ["Active requests", byLine("active"), count],
+  ["Requests per second", byLine("requestsPerSecond"), rate, 0.5],
+  ["Response times", percentiles, milliseconds, 0.01],
+  ["Errors per second", byLine("errorsPerSecond"), rate, 0.5],
+  ["Active requests", byLine("active"), count, 1],
 ];
 
 export class Charts {
@@ -32,10 +33,10 @@ export class Charts {
   #columns = null;
 
   constructor(container) {
-    this.#charts = CHARTS.map(([title, lines, form]) => ({
+    this.#charts = CHARTS.map(([title, lines, form, step]) => ({
       lines,
       title,
-      chart: new Chart(container, title, form),
+      chart: new Chart(container, title, { form, step }),
     }));
     onTheme(() => this.#charts.forEach(({ chart }) => chart.repaint()));
   }
