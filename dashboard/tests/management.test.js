@@ -326,6 +326,20 @@ describe("a pool", () => {
   });
 });
 
+test("a message stays while its button has the focus, and goes after that", async () => {
+  const { page, close } = await open(gateway, "", { first: (page) => page.clock.install() });
+  await rowOf(page, c).getByRole("button", { name: `Drain ${c.address}` }).click();
+  const button = page.getByRole("button", { name: "Undo" });
+  await button.focus();
+  await page.clock.fastForward(11_000);
+  assert.equal(await button.count(), 1);
+  await page.getByLabel("Filter").focus();
+  await page.clock.fastForward(11_000);
+  await button.waitFor({ state: "detached" });
+  await gateway.ask("POST", `servers/${c.address}/enable`);
+  await close();
+});
+
 test("the lines of the last minute begin anew after nobody has looked", async () => {
   const { page, close } = await open(gateway, "");
   const asked = [];

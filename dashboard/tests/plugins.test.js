@@ -191,6 +191,35 @@ test("what is no plugin is refused with the whole reason", async () => {
   await close();
 });
 
+test("what is read aloud of an upload is what changes, and not how far it is", async () => {
+  const { page, close } = await open(gateway, "plugins", { expects: [REFUSED] });
+  await seat(page).waitFor();
+  const network = await page.context().newCDPSession(page);
+  await network.send("Network.enable");
+  await network.send("Network.emulateNetworkConditions", {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: 1_000_000,
+  });
+  const spoken = await page.evaluateHandle(() => {
+    const texts = new Set();
+    new MutationObserver(() => document.querySelectorAll("#uploads [role=status]").forEach((one) => texts.add(one.textContent)))
+      .observe(document.getElementById("uploads"), { childList: true, subtree: true, characterData: true });
+    return texts;
+  });
+  await upload(page, "slow", Buffer.alloc(1_500_000));
+  const far = await page.getByText(/ of 1\.4 MiB$/).first().innerText();
+  await eventually("it goes on", async () => {
+    const now = await page.getByText(/ of 1\.4 MiB$/).or(page.getByRole("alert")).first().innerText();
+    return now !== far;
+  });
+  await page.getByRole("alert").filter({ hasText: "slow.wasm was refused" }).waitFor();
+  const said = await spoken.evaluate((texts) => [...texts]);
+  assert.ok(said.length <= 3, said.join("\n"));
+  await close();
+});
+
 test("a component that is dropped comes in, and is deleted again", async () => {
   const { page, close } = await open(gateway, "plugins");
   await seat(page).waitFor();
