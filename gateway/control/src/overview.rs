@@ -48,6 +48,10 @@ pub struct Totals {
     pub tls_failures: u64,
     /// Attempts beyond a request's first.
     pub retries: u64,
+    /// Copies of requests that were sent to a mirror.
+    pub mirrored: u64,
+    /// Copies that could not be sent, or failed.
+    pub unmirrored: u64,
     /// Decisions that the fallback made.
     pub fallbacks: u64,
     /// Plugin answers that could not be used.

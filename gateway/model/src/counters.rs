@@ -93,6 +93,10 @@ pub struct WorkerCounters {
     pub tls_failures: Counter,
     /// Attempts beyond a request's first.
     pub retries: Counter,
+    /// Copies of requests that were sent to a mirror.
+    pub mirrored: Counter,
+    /// Copies that were to be sent and could not be, or failed.
+    pub unmirrored: Counter,
     /// Plugin answers that could not be used and were replaced.
     pub overruled: Counter,
     /// Decisions that the fallback made because a plugin faulted or had no

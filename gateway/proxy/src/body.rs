@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::Serving;
 use crate::streams::Gave;
-use crate::upstream::{CutShort, StreamBody, Switched, UpstreamBody};
+use crate::upstream::{Begun, CutShort, StreamBody, Switched, UpstreamBody};
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.
@@ -48,6 +48,53 @@ impl Content {
     }
 }
 
+impl From<Begun> for Content {
+    fn from(begun: Begun) -> Self {
+        match begun {
+            Begun::Whole(bytes) => Self::Whole(bytes),
+            Begun::Streaming(body) => Self::Streaming(body),
+            Begun::Stream(body) => Self::Stream(body),
+            Begun::Switched(server) => Self::Switched(server),
+        }
+    }
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        match &mut *self {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Switched(_) => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Streaming(body) => body.is_end_stream(),
+            Self::Stream(body) => body.is_end_stream(),
+            Self::Switched(_) => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Streaming(body) => body.size_hint(),
+            Self::Stream(body) => body.size_hint(),
+            Self::Switched(_) => SizeHint::with_exact(0),
+        }
+    }
+}
+
 impl Body for ClientBody {
     type Data = Bytes;
     type Error = CutShort;
@@ -59,13 +106,7 @@ impl Body for ClientBody {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(failure)));
         }
-        let frame = match &mut self.content {
-            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
-            Content::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
-            Content::Switched(_) => Poll::Ready(None),
-        };
+        let frame = Pin::new(&mut self.content).poll_frame(cx);
         self.serving.gave(match frame.is_ready() {
             true => Gave::Something,
             false => Gave::Nothing,
@@ -81,20 +122,10 @@ impl Body for ClientBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Whole(bytes) => bytes.is_empty(),
-            Content::Streaming(body) => body.is_end_stream(),
-            Content::Stream(body) => body.is_end_stream(),
-            Content::Switched(_) => true,
-        }
+        self.content.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Streaming(body) => body.size_hint(),
-            Content::Stream(body) => body.size_hint(),
-            Content::Switched(_) => SizeHint::with_exact(0),
-        }
+        self.content.size_hint()
     }
 }

@@ -21,11 +21,13 @@ use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
 use crate::facts::{Facts, Held, Refusal};
+use crate::fault;
+use crate::mirror;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::retry;
 use crate::tunnel;
-use crate::upstream::{Begun, InFlight, Observers};
+use crate::upstream::{InFlight, Observers};
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
@@ -71,14 +73,14 @@ pub(crate) async fn exchange(
 
 /// From the request's head to the response's head.
 async fn answer(
-    client: &Client,
+    client: &Rc<Client>,
     held: &mut Held,
     body: Incoming,
 ) -> Result<Response<Content>, Denial> {
     let worker = &client.worker;
     let current = worker.current();
     let limits = &current.snapshot.config.limits;
-    let body = RequestBody::new(body, held, limits);
+    let mut body = RequestBody::new(body, held, limits);
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
     }
@@ -96,6 +98,10 @@ async fn answer(
                 return Err(Refusal::Protocol.into());
             }
             let tunnels = tunnels.is_some();
+            if let Some(faults) = &pool.pool.config.faults {
+                fault::inject(worker, faults).await?;
+            }
+            mirror::reflect(client, held, pool, &mut body);
             let session = decide::session(worker, pool, held);
             let (slot, answered) = forward(client, held, pool, session, body).await?;
             let response = answer_of_server(answered);
@@ -194,13 +200,7 @@ async fn forward(
 }
 
 fn answer_of_server(answered: Answered) -> Response<Content> {
-    let content = match answered.body {
-        Begun::Whole(bytes) => Content::Whole(bytes),
-        Begun::Streaming(body) => Content::Streaming(body),
-        Begun::Stream(body) => Content::Stream(body),
-        Begun::Switched(server) => Content::Switched(server),
-    };
-    let mut response = Response::new(content);
+    let mut response = Response::new(Content::from(answered.body));
     *response.status_mut() = answered.head.status;
     *response.headers_mut() = answered.head.headers;
     response

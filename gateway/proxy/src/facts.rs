@@ -367,6 +367,16 @@ impl Held {
         Self(Some(Box::new(facts)))
     }
 
+    /// The same exchange as it was before anybody was asked for a server.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut facts = Facts::clone(self);
+        facts.tried = SmallVec::new();
+        facts.effects = Effects::default();
+        facts.response_edits = Vec::new();
+        facts.answerer = None;
+        Self::new(facts)
+    }
+
     /// For a call into the host.
     pub(crate) fn lend(&mut self) -> &mut Lent {
         &mut self.0

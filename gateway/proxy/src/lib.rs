@@ -10,7 +10,8 @@
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
 //! try another; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
-//! about some; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
+//! purpose; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod attempt;
@@ -27,8 +28,10 @@ mod exchange;
 mod explain;
 mod facts;
 mod farewell;
+mod fault;
 mod hash;
 mod listener;
+mod mirror;
 mod outbox;
 mod prober;
 mod request_body;

@@ -12,6 +12,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::facts::Facts;
+use crate::mirror::{Copied, CopyWriter, copy};
 use crate::upstream::Connection;
 
 /// The body of one request, over all its attempts.
@@ -32,6 +33,8 @@ pub(crate) struct RequestBody {
     trailers: Option<HeaderMap>,
     received: u64,
     size_limit: u64,
+    /// Where a copy goes.
+    copy: Option<CopyWriter>,
 }
 
 /// Why a request's body could not be sent on.
@@ -73,7 +76,40 @@ impl RequestBody {
             trailers: None,
             received: 0,
             size_limit: limits.request_body.unwrap_or(u64::MAX),
+            copy: None,
         }
+    }
+
+    /// A body that is there.
+    pub(crate) fn of_bytes(bytes: Bytes) -> Self {
+        let length = bytes.len() as u64;
+        Self {
+            source: None,
+            framing: match length {
+                0 => RequestFraming::None,
+                length => RequestFraming::Length(length),
+            },
+            length: Some(length),
+            is_http2: false,
+            kept: BytesMut::from(bytes),
+            keep_limit: usize::MAX,
+            outgrown: false,
+            trailers: None,
+            received: length,
+            size_limit: u64::MAX,
+            copy: None,
+        }
+    }
+
+    /// A copy of what is to come, as much as may be kept of bodies. To be called
+    /// before anything is read.
+    pub(crate) fn copied(&mut self) -> Copied {
+        let (writer, copied) = copy(self.keep_limit);
+        match self.source {
+            Some(_) => self.copy = Some(writer),
+            None => writer.finish(),
+        }
+        copied
     }
 
     /// How the server is told its length.
@@ -130,14 +166,22 @@ impl RequestBody {
     }
 
     /// Nothing more comes: fine, if what was announced has come.
-    fn whole(&self) -> Result<Option<Bytes>, SendError> {
+    fn whole(&mut self) -> Result<Option<Bytes>, SendError> {
         match self.length {
             Some(length) if length != self.received => Err(SendError::Client),
-            _ => Ok(None),
+            _ => {
+                if let Some(copy) = self.copy.take() {
+                    copy.finish();
+                }
+                Ok(None)
+            }
         }
     }
 
     fn keep(&mut self, data: &Bytes) {
+        if let Some(copy) = &self.copy {
+            copy.write(data);
+        }
         if self.outgrown || self.kept.len() + data.len() > self.keep_limit {
             self.outgrown = true;
             self.kept = BytesMut::new();

@@ -29,6 +29,8 @@ pub(crate) enum Denial {
     NoServer,
     #[error("a policy could not decide, and so denies")]
     PolicyFault,
+    #[error("the gateway was told to fail this request")]
+    Injected(StatusCode),
     #[error("the server did not switch to the protocol that was asked for")]
     NotSwitched,
     #[error("{0}")]
@@ -42,6 +44,7 @@ impl Denial {
             Self::Refused(Refusal::Protocol) => StatusCode::NOT_IMPLEMENTED,
             Self::Refused(Refusal::TooManyHeaders) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
+            Self::Injected(status) => *status,
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,

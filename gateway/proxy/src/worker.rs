@@ -45,6 +45,8 @@ pub(crate) struct Worker {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
     pub(crate) tunnel_landing: TunnelLanding,
+    /// Copies of requests that are under way.
+    pub(crate) mirroring: Cell<usize>,
     /// Where upstream request heads are written together.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) random: RefCell<fastrand::Rng>,
@@ -86,6 +88,7 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
+            mirroring: Cell::new(0),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
             scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),

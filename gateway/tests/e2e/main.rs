@@ -26,6 +26,7 @@ mod admin_stream;
 mod admin_tls;
 mod author_mistakes;
 mod client_trouble;
+mod diversion;
 mod drain;
 mod explain;
 mod forwarding;

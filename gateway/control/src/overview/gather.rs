@@ -56,6 +56,8 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         connections: sum(|worker| &worker.connections),
         tls_failures: sum(|worker| &worker.tls_failures),
         retries: sum(|worker| &worker.retries),
+        mirrored: sum(|worker| &worker.mirrored),
+        unmirrored: sum(|worker| &worker.unmirrored),
         fallbacks: sum(|worker| &worker.fallbacks),
         overruled: sum(|worker| &worker.overruled),
         abandoned: sum(|worker| &worker.abandoned),

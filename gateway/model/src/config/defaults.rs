@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Health, Limits, Listener, Plugin, Pool, Protocol, Retries, ServerTls, SwitchOr,
-    Timeouts, WorkerCount, Workers,
+    Admin, Config, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Retries, ServerTls,
+    SwitchOr, Timeouts, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -54,6 +54,8 @@ pub(super) const HEALTH_COUNT: RangeInclusive<u32> = 1..=100;
 pub(super) const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 pub(super) const BUDGET: RangeInclusive<f64> = 0.0..=1.0;
 pub(super) const PER_TRY_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const FAULT_DELAY: RangeInclusive<Period> = Period::ms(1)..=Period::s(3600);
+pub(super) const FAULT_STATUS: RangeInclusive<u16> = 400..=599;
 pub(super) const CONNECT_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
 pub(super) const REQUEST_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
 pub(super) const IDLE_CONNECTIONS: RangeInclusive<u32> = 0..=10_000;
@@ -82,6 +84,11 @@ pub(crate) fn deadline() -> Period {
 
 pub(crate) fn sample() -> u8 {
     10
+}
+
+/// Percent.
+pub(crate) fn everything() -> u8 {
+    100
 }
 
 pub(crate) fn weight() -> u16 {
@@ -153,9 +160,22 @@ impl Default for Pool {
             request_timeout: Period::s(60),
             upgrades: vec!["websocket".to_owned()],
             protocol: Protocol::default(),
+            mirror: None,
+            faults: None,
             tls: SwitchOr::Switch(false),
             idle_connections: 64,
             servers: Vec::new(),
+        }
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            delay: None,
+            delay_percent: everything(),
+            abort: None,
+            abort_percent: everything(),
         }
     }
 }

@@ -205,8 +205,48 @@ pub struct PoolConfig {
     pub protocol: Protocol,
     /// How its servers are spoken to in TLS; none: in the clear.
     pub tls: Option<ServerTls>,
+    /// Who gets copies of requests, if anyone.
+    pub mirror: Option<Mirror>,
+    /// Faults on purpose, if any.
+    pub faults: Option<Faults>,
     /// Its members as declared.
     pub servers: Vec<ServerConfig>,
+}
+
+/// Another pool that gets copies of requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Which pool; another than the one that it is of.
+    pub pool: PoolName,
+    /// The share of requests that are copied, in percent: 1 to 100.
+    pub percent: u8,
+}
+
+/// Delays and failures on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// What requests are held up by.
+    pub delay: Option<Delay>,
+    /// What requests are answered with instead of being forwarded.
+    pub abort: Option<Abort>,
+}
+
+/// A delay on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// How long.
+    pub by: Duration,
+    /// The share of requests, in percent: 1 to 100.
+    pub percent: u8,
+}
+
+/// A failure on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abort {
+    /// The status: 400 to 599.
+    pub status: u16,
+    /// The share of requests, in percent: 1 to 100.
+    pub percent: u8,
 }
 
 /// The protocol that servers speak.

@@ -41,9 +41,9 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
-    Admin, AdminTls, Binding, Canary, CertificateFiles, Config, HashKey, HealthCheck, Limits,
-    Listener, OnFault, PemFile, PluginSource, Policy, PoolConfig, Protocol, Retries, ServerConfig,
-    ServerTls, Shadow, Timeouts, Tls, Upgrades,
+    Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Config, Delay, Faults, HashKey,
+    HealthCheck, Limits, Listener, Mirror, OnFault, PemFile, PluginSource, Policy, PoolConfig,
+    Protocol, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -107,6 +107,19 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         |totals| totals.overruled,
     )?;
     families.counters(
+        ("mirrored", "Copies of requests that were sent to a mirror."),
+        &whole,
+        |totals| totals.mirrored,
+    )?;
+    families.counters(
+        (
+            "unmirrored",
+            "Copies of requests that could not be sent to a mirror, or failed there.",
+        ),
+        &whole,
+        |totals| totals.unmirrored,
+    )?;
+    families.counters(
         (
             "abandoned",
             "Requests whose client left before the response's end.",

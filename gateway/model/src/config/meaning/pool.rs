@@ -1,5 +1,8 @@
 //! Pools and their servers.
 
+mod diversion;
+mod reach;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,10 +11,7 @@ use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{
-    self, CertificateFiles, HashKey, HealthCheck, PoolConfig, Retries, ServerConfig, ServerTls,
-    Upgrades,
-};
+use crate::config::meant::{self, HashKey, HealthCheck, PoolConfig, Retries, ServerConfig};
 use crate::config::written::{self, Protocol, TextOr};
 use crate::id::{EndpointId, PoolName};
 use crate::pool::MAX_SLOTS;
@@ -33,7 +33,10 @@ pub(super) fn pools(
     for (name, pool) in &written.pools {
         let path = path.key(name);
         report.name(&path, name);
-        pools.extend(self::pool(name, pool, &path, names, report));
+        let known = written.pools.keys().map(String::as_str);
+        let mirror = diversion::mirror(pool.mirror.as_ref(), name, known, &path, report);
+        let pool = self::pool(name, pool, &path, names, report);
+        pools.extend(pool.map(|pool| PoolConfig { mirror, ..pool }));
     }
     pools
 }
@@ -75,12 +78,13 @@ fn pool(
     let health = health.map(|health| self::health(&health, &path.key("health"), report));
     let protocol = written.protocol;
     let tls = written.tls.clone().into_table();
-    let tls = tls.map(|tls| server_tls(&tls, &path.key("tls"), report));
+    let tls = tls.map(|tls| reach::server_tls(&tls, &path.key("tls"), report));
     if protocol == Protocol::Auto && tls.is_none() {
         let message = "without TLS nobody says which protocol a server prefers; write \
                        \"http1\" or \"http2\", or tls = true";
         report.fail(&path.key("protocol"), message);
     }
+    let faults = written.faults.as_ref();
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
     Some(PoolConfig {
         name: PoolName::from(name),
@@ -89,7 +93,7 @@ fn pool(
         retries: retries(&written.retries, &path.key("retries"), report),
         connect_timeout: connect_timeout.0,
         request_timeout,
-        upgrades: upgrades(&written.upgrades, &path.key("upgrades"), report),
+        upgrades: reach::upgrades(&written.upgrades, &path.key("upgrades"), report),
         idle_connections: idle_connections as usize,
         protocol: match protocol {
             Protocol::Http1 => meant::Protocol::Http1,
@@ -97,58 +101,12 @@ fn pool(
             Protocol::Auto => meant::Protocol::Auto,
         },
         tls,
+        mirror: None,
+        faults: faults.map(|faults| diversion::faults(faults, &path.key("faults"), report)),
         servers,
         balancer,
         hash_key: hash_key?,
     })
-}
-
-fn server_tls(written: &written::ServerTls, path: &KeyPath, report: &mut Report<'_>) -> ServerTls {
-    let certificate = match (&written.cert, &written.key) {
-        (Some(certificate), Some(key)) => Some(CertificateFiles {
-            certificate: report.pem(&path.key("cert"), certificate),
-            key: report.pem(&path.key("key"), key),
-        }),
-        (None, None) => None,
-        (Some(_), None) | (None, Some(_)) => {
-            report.fail(path, "cert and key go together; write both or neither");
-            None
-        }
-    };
-    if let Some(name) = &written.name {
-        report.value(&path.key("name"), server_host(name));
-    }
-    if !written.verify && written.ca.is_some() {
-        let message = "nothing is verified, so ca has no meaning; leave one of the two out";
-        report.fail(&path.key("verify"), message);
-    }
-    ServerTls {
-        authorities: written
-            .ca
-            .as_ref()
-            .map(|ca| report.pem(&path.key("ca"), ca)),
-        name: written.name.as_deref().map(Arc::from),
-        certificate,
-        verify: written.verify,
-    }
-}
-
-fn upgrades(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Upgrades {
-    if written.iter().any(|protocol| protocol == "*") {
-        return Upgrades::Any;
-    }
-    for (index, protocol) in written.iter().enumerate() {
-        let (name, version) = protocol.split_once('/').unwrap_or((protocol, "1"));
-        if !is_token(name) || !is_token(version) {
-            let message = format!(
-                "{protocol:?} is no protocol; write its name as in an Upgrade header, such as \
-                 \"websocket\", or \"*\" for any"
-            );
-            report.fail(&path.index(index), message);
-        }
-    }
-    let names = written.iter().map(|protocol| protocol.to_ascii_lowercase());
-    Upgrades::Named(names.collect())
 }
 
 fn hash_key(text: &str) -> Result<HashKey, String> {

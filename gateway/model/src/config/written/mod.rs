@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
-pub use pool::{Health, Pool, Protocol, Retries, Server, ServerHealth, ServerTls};
+pub use pool::{Faults, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth, ServerTls};
 pub use server::{Admin, AdminTls, Certificate, Limits, Listener, Timeouts, Tls, Workers};
 
 /// A Gatewright configuration file.

@@ -40,12 +40,47 @@ pub struct Pool {
     pub protocol: Protocol,
     /// TLS towards its servers: `true` for what the system trusts, or a table.
     pub tls: SwitchOr<ServerTls>,
+    /// Another pool that gets copies of requests: its name, or a table. What its
+    /// servers answer is not used. Default: none.
+    pub mirror: Option<TextOr<Mirror>>,
+    /// Delays and failures on purpose, for tests. Default: none.
+    pub faults: Option<Faults>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,
     /// The servers, as `"host:port"` or as tables: 1 to 4096.
     #[schemars(length(min = 1, max = 4096))]
     pub servers: Vec<TextOr<Server>>,
+}
+
+/// Another pool that gets copies of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// Which pool.
+    pub pool: String,
+    /// The share of requests that are copied, in percent: 1 to 100.
+    #[serde(default = "defaults::everything")]
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u8,
+}
+
+/// Delays and failures on purpose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// How long requests are held up: 1 ms to 1 h. Default: not at all.
+    pub delay: Option<Period>,
+    /// The share of requests that are held up, in percent: 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub delay_percent: u8,
+    /// The status that requests are answered with instead of being forwarded:
+    /// 400 to 599. Default: none is.
+    #[schemars(range(min = 400, max = 599))]
+    pub abort: Option<u16>,
+    /// The share of requests that are answered so, in percent: 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
+    pub abort_percent: u8,
 }
 
 /// The protocol that servers speak.

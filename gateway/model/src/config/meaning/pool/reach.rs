@@ -1,0 +1,64 @@
+//! How a pool's servers are reached, and what may be spoken to them.
+
+use std::sync::Arc;
+
+use super::super::address::server_host;
+use super::super::report::Report;
+use super::is_token;
+use crate::config::key_path::KeyPath;
+use crate::config::meant::{CertificateFiles, ServerTls, Upgrades};
+use crate::config::written;
+
+/// How connections to servers speak TLS.
+pub(super) fn server_tls(
+    written: &written::ServerTls,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> ServerTls {
+    let certificate = match (&written.cert, &written.key) {
+        (Some(certificate), Some(key)) => Some(CertificateFiles {
+            certificate: report.pem(&path.key("cert"), certificate),
+            key: report.pem(&path.key("key"), key),
+        }),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => {
+            report.fail(path, "cert and key go together; write both or neither");
+            None
+        }
+    };
+    if let Some(name) = &written.name {
+        report.value(&path.key("name"), server_host(name));
+    }
+    if !written.verify && written.ca.is_some() {
+        let message = "nothing is verified, so ca has no meaning; leave one of the two out";
+        report.fail(&path.key("verify"), message);
+    }
+    ServerTls {
+        authorities: written
+            .ca
+            .as_ref()
+            .map(|ca| report.pem(&path.key("ca"), ca)),
+        name: written.name.as_deref().map(Arc::from),
+        certificate,
+        verify: written.verify,
+    }
+}
+
+/// What clients may switch to.
+pub(super) fn upgrades(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Upgrades {
+    if written.iter().any(|protocol| protocol == "*") {
+        return Upgrades::Any;
+    }
+    for (index, protocol) in written.iter().enumerate() {
+        let (name, version) = protocol.split_once('/').unwrap_or((protocol, "1"));
+        if !is_token(name) || !is_token(version) {
+            let message = format!(
+                "{protocol:?} is no protocol; write its name as in an Upgrade header, such as \
+                 \"websocket\", or \"*\" for any"
+            );
+            report.fail(&path.index(index), message);
+        }
+    }
+    let names = written.iter().map(|protocol| protocol.to_ascii_lowercase());
+    Upgrades::Named(names.collect())
+}
