@@ -12,6 +12,7 @@ mod assets;
 mod audit;
 mod bindings;
 mod body;
+mod burden;
 mod config;
 mod cors;
 mod envelope;

@@ -14,6 +14,7 @@ use gatewright_model::id::{Digest, Generation};
 use tokio::sync::Mutex;
 
 use crate::access::Access;
+use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
 use crate::desired::{Desired, Draft};
@@ -46,6 +47,7 @@ pub(crate) struct Control {
     pub(crate) readiness: Readiness,
     pub(crate) live: Live,
     pub(crate) series: Series,
+    pub(crate) burdens: Burdens,
     /// Where clients connect, in the order of the configuration.
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) started: Instant,
@@ -79,6 +81,7 @@ impl Control {
             readiness: Readiness::default(),
             live: Live::default(),
             series: Series::default(),
+            burdens: Burdens::default(),
             listeners: parts.listeners,
             started: Instant::now(),
             run: Timestamp::now().0,

@@ -9,11 +9,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gatewright_host::{Happening, HostEvent, Part};
+use gatewright_host::{Happening, HostEvent, Part, Place};
 use gatewright_model::config::{Key, LeftOut};
+use gatewright_model::id::Digest;
 use gatewright_proxy::HealthChange;
 use tokio::sync::watch;
 
+use crate::burden::Burdened;
 use crate::publisher::Reloaded;
 use crate::store::Numbered;
 use crate::timestamp::Timestamp;
@@ -41,6 +43,8 @@ pub enum Happened {
     Health(HealthChange),
     /// A plugin faulted or was quarantined.
     Plugin(HostEvent),
+    /// A plugin takes much of a worker's time, or does no more.
+    Burdened(Burdened),
     /// A change was put in force, or there was nothing to change.
     Reloaded(Reloaded),
     /// A change was refused, for this reason.
@@ -69,7 +73,21 @@ impl fmt::Display for Event {
                     health.name()
                 )
             }
-            Happened::Plugin(event) => plugin(event, f),
+            Happened::Plugin(event) => {
+                plugin(&event.place, event.version, f)?;
+                match &event.happening {
+                    Happening::Faulted { fault, .. } => write!(f, ": {fault}"),
+                    Happening::Quarantined => f.write_str(" is quarantined: it faulted too often"),
+                }
+            }
+            Happened::Burdened(Burdened {
+                place,
+                version,
+                turn,
+            }) => {
+                plugin(place, *version, f)?;
+                write!(f, " {turn}")
+            }
             Happened::Reloaded(reloaded) => write!(f, "{reloaded}"),
             Happened::Refused(reason) => write!(f, "a change was refused: {reason}"),
             Happened::Yielded(key) => write!(
@@ -90,16 +108,15 @@ impl fmt::Display for Event {
     }
 }
 
-fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let HostEvent {
+/// A plugin in its seat.
+fn plugin(place: &Place, version: Digest, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Place {
         role,
         pool,
-        policy,
         plugin,
+        policy,
         part,
-        version,
-        happening,
-    } = event;
+    } = place;
     write!(f, "plugin {plugin} {} ({role}", version.short())?;
     if *part != Part::Active {
         write!(f, " {part}")?;
@@ -110,10 +127,7 @@ fn plugin(event: &HostEvent, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(policy) = policy {
         write!(f, " {policy}")?;
     }
-    match happening {
-        Happening::Faulted { fault, .. } => write!(f, "): {fault}"),
-        Happening::Quarantined => f.write_str(") is quarantined: it faulted too often"),
-    }
+    f.write_str(")")
 }
 
 /// The events that are kept.
@@ -133,7 +147,10 @@ impl Events {
             at: Timestamp::now(),
             happened,
         };
-        if matches!(event.happened, Happened::Yielded(_) | Happened::LeftOut(_)) {
+        if matches!(
+            event.happened,
+            Happened::Yielded(_) | Happened::LeftOut(_) | Happened::Burdened(_)
+        ) {
             tracing::warn!("{event}");
         }
         if kept.len() == KEPT {

@@ -10,15 +10,16 @@
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined; `access` is who may do what;
 //! `watcher` notices changed files; `events` remembers what happened; `overview`
-//! gathers the figures, `sampler` once a second, and `series` keeps the last
-//! quarter of an hour of them; `live` hands them to whoever watches; `admin`
-//! answers operators.
+//! gathers the figures, `sampler` once a second, `burden` knows what plugins take
+//! of the workers' time, and `series` keeps the last quarter of an hour; `live`
+//! hands all that to whoever watches; `admin` answers operators.
 //!
 //! What is absent on purpose: nothing here is on the way of a request. Were all
 //! of this to hang, traffic would flow on.
 
 mod access;
 mod admin;
+mod burden;
 mod catalog;
 mod change;
 mod control;
@@ -46,6 +47,7 @@ mod uploads;
 mod watcher;
 
 pub use access::{NewToken, Role, TokenError, create_token, revoke_token};
+pub use burden::{Burden, Burdened, Turn};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};

@@ -13,6 +13,8 @@ use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
 use gatewright_model::role::Role;
 
+use crate::burden::Burden;
+
 pub(crate) use gather::{gather, plugin, server, state, workers_at};
 pub(crate) use ladder::ladder;
 
@@ -138,6 +140,8 @@ pub struct PluginFigures {
     pub faults: Faults,
     /// Decisions that somebody else had to make, whatever the reason.
     pub fallbacks: u64,
+    /// Those of them that its limit of a worker's time gave away.
+    pub capped: u64,
     /// Answers that could not be used.
     pub overruled: u64,
     /// Instances made on a worker after a fault.
@@ -146,6 +150,9 @@ pub struct PluginFigures {
     pub time_ns: Reading,
     /// What a decision takes on average; none before the first sample.
     pub ns_per_decision: Option<f64>,
+    /// What it takes of the workers' time; none before it was looked at twice,
+    /// once a second.
+    pub burden: Option<Burden>,
     /// Bytes in the linear memories of its instances now.
     pub memory: u64,
     /// Figures of the plugin's own, by name; over all its versions here.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use gatewright_host::{HostEvent, Place};
+use gatewright_host::Place;
 use gatewright_model::config::{Binding, Config, Key, OnFault, Period, Policy};
 use gatewright_model::id::{PolicyName, PoolName};
 use gatewright_model::role::Role;
@@ -58,11 +58,6 @@ impl SeatName {
     /// The seat of a plugin's place.
     pub(crate) fn of_place(place: &Place) -> Self {
         Self::new(place.role, place.pool.as_ref(), place.policy.as_ref())
-    }
-
-    /// The seat that an event is about.
-    pub(crate) fn of_event(event: &HostEvent) -> Self {
-        Self::new(event.role, event.pool.as_ref(), event.policy.as_ref())
     }
 
     /// The seats of a configuration, filled or not, in the order of a request's
@@ -187,6 +182,7 @@ fn written(binding: &Binding) -> Value {
     if let Some(share) = binding.cpu_share {
         written["cpu_share"] = json!(share);
     }
+    written["cpu_alarm"] = json!(binding.cpu_alarm);
     if let Some(version) = binding.version {
         written["version"] = json!(version);
     }

@@ -359,13 +359,8 @@ impl Binding {
     }
 
     fn event(&self, happening: Happening) -> HostEvent {
-        let place = &self.terms.place;
         HostEvent {
-            role: place.role,
-            pool: place.pool.clone(),
-            policy: place.policy.clone(),
-            plugin: place.plugin.clone(),
-            part: place.part,
+            place: self.terms.place.clone(),
             version: self.terms.version,
             happening,
         }

@@ -1,24 +1,15 @@
 //! What a host tells of its plugins while traffic flows.
 
-use gatewright_model::id::{Digest, PluginName, PolicyName, PoolName};
-use gatewright_model::role::Role;
+use gatewright_model::id::Digest;
 
-use crate::binding::Part;
+use crate::binding::Place;
 use crate::fault::Fault;
 
 /// Something that an operator would want to know, with the seat it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostEvent {
-    /// The seat's role.
-    pub role: Role,
-    /// The seat's pool; none for policies and the router.
-    pub pool: Option<PoolName>,
-    /// The policy's name; none for what is no policy.
-    pub policy: Option<PolicyName>,
-    /// The plugin.
-    pub plugin: PluginName,
-    /// What it is there for.
-    pub part: Part,
+    /// The seat and the plugin.
+    pub place: Place,
     /// The plugin's version.
     pub version: Digest,
     /// What happened.

@@ -85,6 +85,13 @@ impl SeatCounters {
         .sum()
     }
 
+    /// Decisions that the plugin was asked for: those that it had an instance,
+    /// a share of the time and no quarantine for.
+    pub fn answered(&self) -> u64 {
+        let kept_from_it = self.vacant.get() + self.capped.get() + self.quarantined.get();
+        self.decisions.get().saturating_sub(kept_from_it)
+    }
+
     /// Decisions that somebody else had to make: every fault, vacancy, used-up
     /// share and quarantine.
     pub fn fallbacks(&self) -> u64 {

@@ -11,6 +11,7 @@ mod support;
 
 mod admin_access;
 mod admin_bindings;
+mod admin_burden;
 mod admin_charts;
 mod admin_commands;
 mod admin_docs;

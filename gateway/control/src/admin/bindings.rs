@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::asked::NamedWithin;
+use super::burden::Taken;
 use super::envelope::{Failure, Success};
 use super::precondition::tagged;
 use crate::change::Refusal;
@@ -59,6 +60,12 @@ struct Described {
     deadline: Option<f64>,
     /// The most of a worker's time, in percent; none for no limit.
     cpu_share: Option<u8>,
+    /// The share of a worker's time, in percent, beyond which it is heavy; 100
+    /// for never.
+    cpu_alarm: Option<u8>,
+    /// Of the version that decides.
+    #[serde(flatten)]
+    burden: Taken,
     /// What becomes of a request when a policy faults: `deny` or `allow`.
     on_fault: Option<String>,
     canary: Option<Beside>,
@@ -122,6 +129,8 @@ impl Described {
                 .map(|it| it.version()),
             deadline: bound.map(|bound: &Binding| bound.deadline.as_secs_f64()),
             cpu_share: bound.and_then(|bound| bound.cpu_share),
+            cpu_alarm: bound.map(|bound| bound.cpu_alarm),
+            burden: Taken::of(active.and_then(|active| control.burdens.of(active))),
             on_fault: match seat {
                 SeatName::Policy(name) => policy(&snapshot.config, name),
                 _ => None,

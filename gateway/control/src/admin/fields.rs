@@ -16,7 +16,7 @@ use crate::desired::Desired;
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 24] = [
     ("default_pool", "defaultPool"),
     ("host", "host"),
     ("port", "port"),
@@ -36,6 +36,7 @@ const NAMES: [(&str, &str); 23] = [
     ("version", "version"),
     ("deadline", "deadline"),
     ("cpu_share", "cpuShare"),
+    ("cpu_alarm", "cpuAlarm"),
     ("canary.percent", "canary.percent"),
     ("shadow.sample", "shadow.sample"),
     ("grants", "grants"),

@@ -71,6 +71,7 @@ impl Collector for Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::burden::Burden;
     use crate::overview::{Faults, PluginFigures, PluginState, ServerFigures, Totals};
     use gatewright_host::{Figure, Part};
     use gatewright_model::endpoint::Health;
@@ -122,10 +123,16 @@ mod tests {
                 ..Faults::default()
             },
             fallbacks: 1,
+            capped: 1,
             overruled: 2,
             restarts: 1,
             time_ns: reading(400),
             ns_per_decision: Some(400.0),
+            burden: Some(Burden {
+                percent: 3.0,
+                busiest: 5.0,
+                ..Burden::default()
+            }),
             memory: 1 << 20,
             own: vec![
                 ("hits".into(), Figure::Counter(5)),

@@ -10,6 +10,7 @@ use gatewright_model::id::Generation;
 use gatewright_model::pool::Pool;
 
 use super::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
+use crate::burden::Burdens;
 use crate::control::Control;
 
 /// All figures as they are now.
@@ -33,7 +34,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
         plugins: plan
             .bindings()
             .iter()
-            .map(|binding| plugin(binding))
+            .map(|binding| plugin(&control.burdens, binding))
             .collect(),
     }
 }
@@ -117,7 +118,7 @@ fn mean_ms(workers: &[EndpointCounters]) -> Option<f64> {
 }
 
 /// A plugin's figures in its seat as they are now.
-pub(crate) fn plugin(binding: &Binding) -> PluginFigures {
+pub(crate) fn plugin(burdens: &Burdens, binding: &Binding) -> PluginFigures {
     let place = binding.place();
     let workers = binding.counters();
     let sum = |counter: fn(&SeatCounters) -> &Counter| add(workers, counter);
@@ -139,10 +140,12 @@ pub(crate) fn plugin(binding: &Binding) -> PluginFigures {
             impossible: sum(|worker| &worker.impossible),
         },
         fallbacks: fallbacks.sum(),
+        capped: sum(|worker| &worker.capped),
         overruled: sum(|worker| &worker.overruled),
         restarts: sum(|worker| &worker.restarts),
         time_ns: read(workers, |worker| &worker.time_ns),
         ns_per_decision: (samples > 0).then(|| sampled_ns as f64 / samples as f64),
+        burden: burdens.of(binding),
         memory: binding.memory_in_use(),
         own: binding.figures().all(),
         state: state(binding),

@@ -117,7 +117,7 @@ fn a_canary_that_faults_costs_no_request_its_decision_and_is_left_out_in_the_end
     rig.take(&bound(&canary)).unwrap();
     while !events
         .try_iter()
-        .any(|e| e.happening == Happening::Quarantined && e.part == Part::Canary)
+        .any(|e| e.happening == Happening::Quarantined && e.place.part == Part::Canary)
     {
         assert!(matches!(rig.pick(0), Ok(Some(Slot(0 | 1)))));
     }

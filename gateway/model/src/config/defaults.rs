@@ -91,6 +91,10 @@ pub(crate) fn everything() -> u8 {
     100
 }
 
+pub(crate) fn cpu_alarm() -> u8 {
+    25
+}
+
 pub(crate) fn weight() -> u16 {
     1
 }

@@ -85,6 +85,9 @@ pub struct Binding {
     /// The most of a worker's time that decisions may take, in percent; none for
     /// no limit.
     pub cpu_share: Option<u8>,
+    /// The share of a worker's time, in percent, beyond which the plugin is
+    /// reported as heavy; 100 for never.
+    pub cpu_alarm: u8,
     /// Which version; none for the one that the plugin has now.
     pub version: Option<Digest>,
     /// Another version that decides for a share of the requests.

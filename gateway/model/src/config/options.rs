@@ -94,6 +94,7 @@ impl Binding {
             },
             deadline: super::defaults::deadline(),
             cpu_share: None,
+            cpu_alarm: super::defaults::cpu_alarm(),
             version: None,
             canary: None,
             shadow: None,

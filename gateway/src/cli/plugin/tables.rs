@@ -36,7 +36,7 @@ const BINDINGS: [Column; 8] = [
     ("STEPS BACK", "history"),
 ];
 
-const STATS: [Column; 12] = [
+const STATS: [Column; 14] = [
     ("SEAT", "binding"),
     ("PART", "part"),
     ("VERSION", "version"),
@@ -44,9 +44,11 @@ const STATS: [Column; 12] = [
     ("DECISIONS", "decisions"),
     ("FAULTS", "faults"),
     ("FALLBACKS", "fallbacks"),
+    ("CAPPED", "capped"),
     ("OVERRULED", "overruled"),
     ("NS MEAN", "nsMean"),
     ("NS P99", "nsP99"),
+    ("CPU %", "cpuPercent"),
     ("AGREE %", "agreement"),
     ("DISTANCE", "distance"),
 ];

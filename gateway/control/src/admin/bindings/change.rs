@@ -27,7 +27,14 @@ use crate::control::Control;
 use crate::seats::SeatName;
 
 /// What goes on in a seat when another plugin comes to sit there.
-const SEAT_S_OWN: [&str; 5] = ["deadline", "cpu_share", "name", "role", "on_fault"];
+const SEAT_S_OWN: [&str; 6] = [
+    "deadline",
+    "cpu_share",
+    "cpu_alarm",
+    "name",
+    "role",
+    "on_fault",
+];
 
 /// What is to be bound. What is left out stays, while the plugin does.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -54,6 +61,9 @@ pub(super) struct Wanted {
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<u8>, required = false)]
     cpu_share: Option<Option<u8>>,
+    /// The share of a worker's time, in percent, beyond which it is reported as
+    /// heavy; 100 for never.
+    cpu_alarm: Option<u8>,
     /// Null for none.
     #[serde(default, deserialize_with = "said")]
     #[schema(value_type = Option<WantedCanary>, required = false)]
@@ -189,6 +199,9 @@ impl Wanted {
         if let Some(share) = self.cpu_share {
             said.push(("cpu_share", json!(share)));
         }
+        if let Some(alarm) = self.cpu_alarm {
+            said.push(("cpu_alarm", json!(alarm)));
+        }
         match &self.canary {
             Some(Some(WantedCanary { version, percent })) => {
                 let version = resolve("canary.version", version)?;
@@ -238,6 +251,7 @@ impl Wanted {
             || self.config.is_some()
             || self.deadline.is_some()
             || self.cpu_share.is_some()
+            || self.cpu_alarm.is_some()
             || self.role.is_some()
             || self.on_fault.is_some();
         match (same_plugin && !decides, &self.canary, &self.shadow) {

@@ -16,7 +16,9 @@ use utoipa::ToSchema;
 
 use super::{find, plain};
 use crate::admin::asked::Named;
+use crate::admin::burden::Taken;
 use crate::admin::envelope::{Failure, Success};
+use crate::burden::Burdens;
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::overview::{self, PluginFigures};
@@ -40,6 +42,8 @@ struct Figures {
     faults: Faults,
     /// Decisions that somebody else had to make.
     fallbacks: u64,
+    /// Those of them that its limit of a worker's time gave away.
+    capped: u64,
     /// Answers that could not be used.
     overruled: u64,
     restarts: u64,
@@ -51,6 +55,8 @@ struct Figures {
     histogram: Vec<Rung>,
     /// Bytes in the linear memories of its instances now.
     memory_bytes: u64,
+    #[serde(flatten)]
+    burden: Taken,
     /// Of a canary: the share of the requests that it decides for.
     #[schema(value_type = u8, required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,7 +140,8 @@ pub(super) async fn stats(
     let figures = bindings.iter().map(|binding| {
         let mut active = bindings.iter();
         let active = active.find(|one| one.part() == Part::Active && same_seat(one, binding));
-        Figures::of(&snapshot.config, binding, active.map(|active| &***active))
+        let control = (&*snapshot.config, &control.burdens);
+        Figures::of(control, binding, active.map(|active| &***active))
     });
     Ok(plain(Stats {
         name: name.to_string(),
@@ -165,27 +172,33 @@ fn own_figures(bindings: &[&Arc<Binding>]) -> BTreeMap<String, BTreeMap<String, 
 }
 
 impl Figures {
-    fn of(config: &Config, binding: &Binding, active: Option<&Binding>) -> Self {
+    fn of(
+        (config, burdens): (&Config, &Burdens),
+        binding: &Binding,
+        active: Option<&Binding>,
+    ) -> Self {
         let PluginFigures {
             version,
             decisions,
             faults,
             fallbacks,
+            capped,
             overruled,
             restarts,
             time_ns,
             ns_per_decision,
+            burden,
             memory,
             state,
             ..
-        } = overview::plugin(binding);
+        } = overview::plugin(burdens, binding);
         let seat = SeatName::of_place(binding.place());
         let bound = seat.binding(config);
         let canary = bound.and_then(|bound| bound.canary);
         let is_canary = binding.part() == Part::Canary;
         let shadow = bound.and_then(|bound| bound.shadow);
         let shadow = shadow.filter(|_| binding.part() == Part::Shadow);
-        let beside = active.and_then(|active| overview::plugin(active).ns_per_decision);
+        let beside = active.and_then(|active| overview::plugin(burdens, active).ns_per_decision);
         Self {
             binding: seat.to_string(),
             part: binding.part().to_string(),
@@ -199,6 +212,7 @@ impl Figures {
                 impossible: faults.impossible,
             },
             fallbacks,
+            capped,
             overruled,
             restarts,
             ns_mean: ns_per_decision,
@@ -206,6 +220,7 @@ impl Figures {
             ns_p99: time_ns.quantile(0.99),
             histogram: histogram(&time_ns),
             memory_bytes: memory,
+            burden: Taken::of(burden),
             percent: canary.filter(|_| is_canary).map(|canary| canary.percent),
             comparison: shadow.map(|shadow| {
                 let difference = ns_per_decision.zip(beside).map(|(own, other)| own - other);

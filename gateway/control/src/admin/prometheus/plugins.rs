@@ -5,6 +5,7 @@ use std::fmt;
 use gatewright_host::{Figure, Part};
 
 use super::families::{Families, Labelled, Labels, Scale};
+use crate::burden::Burden;
 use crate::overview::{PluginFigures, PluginState};
 
 pub(super) fn write(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
@@ -13,6 +14,7 @@ pub(super) fn write(families: &mut Families<'_>, plugins: &[PluginFigures]) -> f
         .map(|plugin| (labels(plugin), plugin))
         .collect();
     decisions(families, &labelled)?;
+    burdens(families, plugins)?;
     faults(families, plugins)?;
     own(families, plugins)
 }
@@ -50,6 +52,11 @@ fn decisions(families: &mut Families<'_>, plugins: &[Labelled<&PluginFigures>]) 
         |plugin| plugin.fallbacks,
     )?;
     counter(
+        "plugin_capped",
+        "Fallbacks because the plugin's share of a worker's time was used up.",
+        |plugin| plugin.capped,
+    )?;
+    counter(
         "plugin_overruled",
         "Answers that could not be used.",
         |plugin| plugin.overruled,
@@ -72,6 +79,31 @@ fn decisions(families: &mut Families<'_>, plugins: &[Labelled<&PluginFigures>]) 
         Scale::NANOSECONDS,
         plugins,
         |plugin| &plugin.time_ns,
+    )
+}
+
+/// What was measured over the last ten seconds.
+fn burdens(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
+    let known = plugins.iter();
+    let known = known.filter_map(|plugin| Some((labels(plugin), plugin.burden?)));
+    let known: Vec<_> = known.collect();
+    let mut gauge = |name, help, value: fn(&Burden) -> f64| {
+        families.gauges((name, help), &known, value)
+    };
+    gauge(
+        "plugin_time_ratio",
+        "Share of all workers' time that decisions took lately.",
+        |burden| burden.percent / 100.0,
+    )?;
+    gauge(
+        "plugin_time_ratio_busiest",
+        "Share of the time of the worker that decisions took most of lately.",
+        |burden| burden.busiest / 100.0,
+    )?;
+    gauge(
+        "plugin_heavy",
+        "1 while the plugin takes more of a worker's time than its alarm says.",
+        |burden| f64::from(u8::from(burden.heavy)),
     )
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use self::rates::Rates;
 use super::frame;
+use crate::admin::burden::Taken;
 use crate::admin::health::{self, Overall};
 use crate::admin::metrics::{Answer, Figures, PoolFigures, Recent, milliseconds, rounded};
 use crate::admin::words::Status;
@@ -118,6 +119,9 @@ struct Plugin {
     memory_bytes: u64,
     faults: u64,
     fallbacks: u64,
+    capped: u64,
+    #[serde(flatten)]
+    burden: Taken,
 }
 
 impl Moment {
@@ -217,6 +221,8 @@ impl Plugin {
             memory_bytes: plugin.memory,
             faults: plugin.faults.total(),
             fallbacks: plugin.fallbacks,
+            capped: plugin.capped,
+            burden: Taken::of(plugin.burden),
         }
     }
 }

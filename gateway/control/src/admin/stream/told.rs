@@ -1,10 +1,13 @@
 //! What a stream says of each event.
 
-use gatewright_host::{Happening, HostEvent};
+use gatewright_host::{Happening, HostEvent, Place};
+use gatewright_model::id::Digest;
 use gatewright_proxy::HealthChange;
 use serde_json::{Value, json};
 
+use crate::admin::metrics::rounded;
 use crate::admin::words::Status;
+use crate::burden::{Burdened, Turn};
 use crate::events::{Event, Happened};
 use crate::publisher::Reloaded;
 use crate::seats::SeatName;
@@ -16,6 +19,7 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
         Happened::Audited(numbered) => return ("audit", json!(**numbered)),
         Happened::Health(change) => ("health", health(change)),
         Happened::Plugin(event) => ("plugin", plugin(event)),
+        Happened::Burdened(burdened) => ("plugin", burden(burdened)),
         Happened::Reloaded(reloaded) => ("change", reload(*reloaded)),
         Happened::Refused(reason) => ("change", json!({ "outcome": "refused", "reason": reason })),
         Happened::Yielded(key) => {
@@ -43,14 +47,7 @@ fn health(change: &HealthChange) -> Value {
 }
 
 fn plugin(event: &HostEvent) -> Value {
-    let mut data = json!({
-        "plugin": event.plugin.to_string(),
-        "version": event.version.to_string(),
-        "role": event.role.to_string(),
-        "part": event.part.to_string(),
-        "pool": event.pool.as_ref().map(ToString::to_string),
-        "binding": SeatName::of_event(event).to_string(),
-    });
+    let mut data = seated(&event.place, event.version);
     match &event.happening {
         Happening::Faulted { fault, detail } => {
             data["happening"] = "faulted".into();
@@ -60,6 +57,39 @@ fn plugin(event: &HostEvent) -> Value {
         Happening::Quarantined => data["happening"] = "quarantined".into(),
     }
     data
+}
+
+fn burden(burdened: &Burdened) -> Value {
+    let Burdened {
+        place,
+        version,
+        turn,
+    } = burdened;
+    let mut data = seated(place, *version);
+    data["happening"] = match turn {
+        Turn::Heavy { .. } => "heavy",
+        Turn::Eased { .. } => "eased",
+        Turn::Capped => "capped",
+        Turn::Uncapped => "uncapped",
+    }
+    .into();
+    if let Turn::Heavy { percent, alarm } | Turn::Eased { percent, alarm } = turn {
+        data["cpuPercentBusiest"] = rounded(*percent).into();
+        data["cpuAlarm"] = (*alarm).into();
+    }
+    data
+}
+
+/// A plugin's version in its seat.
+fn seated(place: &Place, version: Digest) -> Value {
+    json!({
+        "plugin": place.plugin.to_string(),
+        "version": version.to_string(),
+        "role": place.role.to_string(),
+        "part": place.part.to_string(),
+        "pool": place.pool.as_ref().map(ToString::to_string),
+        "binding": SeatName::of_place(place).to_string(),
+    })
 }
 
 fn reload(reloaded: Reloaded) -> Value {

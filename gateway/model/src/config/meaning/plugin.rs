@@ -51,6 +51,7 @@ pub(super) fn binding(
             let cpu_share = table.cpu_share;
             Binding {
                 cpu_share: cpu_share.map(|share| report.within(&path, share, &defaults::SHARE)),
+                cpu_alarm: alarm(&seat.path, table.cpu_alarm, report),
                 version: table.version,
                 canary: canary(&seat.path, table.canary, report),
                 shadow: shadow(&seat.path, table.shadow, report),
@@ -64,6 +65,10 @@ fn check_name(path: &KeyPath, name: &str, names: &PluginNames<'_>, report: &mut 
     if !names.0.contains(name) {
         report.unknown(path, "plugin", name, names.0.iter().copied());
     }
+}
+
+fn alarm(seat: &KeyPath, percent: u8, report: &mut Report<'_>) -> u8 {
+    report.within(&seat.key("cpu_alarm"), percent, &defaults::SHARE)
 }
 
 fn canary(
@@ -101,6 +106,7 @@ pub(super) fn bind(
         config: Arc::from(json!(config).to_string()),
         deadline: deadline.0,
         cpu_share: None,
+        cpu_alarm: defaults::cpu_alarm(),
         version: None,
         canary: None,
         shadow: None,
@@ -140,6 +146,7 @@ pub(super) fn policies(
         policies.push(Policy {
             name: PolicyName::from(name.as_str()),
             binding: Binding {
+                cpu_alarm: alarm(&path, written.cpu_alarm, report),
                 version: written.version,
                 canary: canary(&path, written.canary, report),
                 shadow: shadow(&path, written.shadow, report),

@@ -25,6 +25,11 @@ pub struct Binding {
     /// 100. While it is over that, the fallback decides. Default: no limit.
     #[serde(default)]
     pub cpu_share: Option<u8>,
+    /// The share of a worker's time, in percent, beyond which the plugin is
+    /// reported as heavy: 1 to 100, where 100 is never. It goes on deciding.
+    #[serde(default = "defaults::cpu_alarm")]
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu_alarm: u8,
     /// The version that decides, by its digest. Default: what the plugin's file
     /// or the default set has now.
     #[serde(default)]
@@ -74,6 +79,11 @@ pub struct Policy {
     /// How long a decision may take: 100 µs to 1 s. A longer one is a fault.
     #[serde(default = "defaults::deadline")]
     pub deadline: Period,
+    /// The share of a worker's time, in percent, beyond which the plugin is
+    /// reported as heavy: 1 to 100, where 100 is never. It goes on deciding.
+    #[serde(default = "defaults::cpu_alarm")]
+    #[schemars(range(min = 1, max = 100))]
+    pub cpu_alarm: u8,
     /// What becomes of the request when the plugin faults.
     #[serde(default)]
     pub on_fault: OnFault,
