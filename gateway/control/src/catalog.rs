@@ -45,7 +45,7 @@ impl Catalog {
         for record in records.iter().cloned() {
             match record {
                 Record::Version(plugin, digest, Some(version)) => {
-                    held.versions.insert((plugin, digest), version);
+                    held.versions.insert((plugin, digest), *version);
                 }
                 Record::Version(plugin, digest, None) => {
                     held.versions.remove(&(plugin, digest));
@@ -164,7 +164,7 @@ pub(crate) fn built_in(plugin: &PluginName) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::VersionSource;
+    use crate::store::{About, VersionSource};
     use crate::timestamp::Timestamp;
 
     fn catalog(digests: &[[u8; 32]]) -> Catalog {
@@ -178,9 +178,14 @@ mod tests {
             imports: Vec::new(),
             exports: Vec::new(),
             direct: true,
+            about: About::default(),
         };
         let record = |digest: &[u8; 32]| {
-            Record::Version("mine".into(), Digest(*digest), Some(record.clone()))
+            Record::Version(
+                "mine".into(),
+                Digest(*digest),
+                Some(Box::new(record.clone())),
+            )
         };
         catalog.apply(&digests.iter().map(record).collect::<Vec<_>>());
         catalog

@@ -36,7 +36,7 @@ pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
 pub use tokens::{Removal, Spare, TokenRecord};
-pub(crate) use versions::{VersionRecord, VersionSource, Versions};
+pub(crate) use versions::{About, VersionRecord, VersionSource, Versions};
 
 use crate::events::Events;
 

@@ -265,7 +265,7 @@ impl Control {
             tokio::task::spawn_blocking(move || host.take_in(&plugin, &tried, &source, &snapshot));
         let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
         let uploader = Some(author.name.clone());
-        let record = VersionRecord::of(&compiled, size, uploader);
+        let record = VersionRecord::of(&compiled, uploader);
         let kept = self.keep_version(author, brought, (digest, component), record.clone());
         let known = kept.await?;
         Ok(Taken {
@@ -300,7 +300,7 @@ impl Control {
                 target: format!("{plugin} {digest}"),
                 edits,
             };
-            let record = Record::Version(plugin, digest, Some(new));
+            let record = Record::Version(plugin, digest, Some(Box::new(new)));
             Ok(Recorded {
                 records: known.is_none().then_some(record).into_iter().collect(),
                 component: Some((digest, component)),

@@ -11,6 +11,7 @@ use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::Role;
 use gatewright_model::snapshot::Snapshot;
 
+use crate::about::About;
 use crate::admission::Refusal;
 use crate::binding::{Binding, Part, Place, Terms};
 use crate::host::Host;
@@ -27,12 +28,16 @@ const DEADLINE: Duration = Duration::from_millis(2);
 pub struct Component {
     /// The SHA-256 of its bytes.
     pub digest: Digest,
+    /// How many those are.
+    pub size: u64,
     /// The roles that it has.
     pub roles: Vec<Role>,
     /// The interfaces of the contract that it imports.
     pub imports: Vec<String>,
     /// The interfaces that it exports.
     pub exports: Vec<String>,
+    /// What it says of itself.
+    pub about: About,
     /// Whether it is run without the component model between.
     pub is_direct: bool,
     /// How long it took to compile and try it; next to nothing for one that
@@ -41,12 +46,14 @@ pub struct Component {
 }
 
 impl Component {
-    fn of(version: &Version, began: Instant) -> Self {
+    fn of(version: &Version, bytes: &[u8], began: Instant) -> Self {
         Self {
             digest: version.digest,
+            size: bytes.len() as u64,
             roles: roles(version),
             imports: version.imported(),
             exports: version.exports(),
+            about: About::of(bytes),
             is_direct: version.lane() == Lane::Direct,
             took: began.elapsed(),
         }
@@ -101,7 +108,7 @@ impl Host {
         for role in &roles {
             self.try_in(*role, plugin, &version, source, snapshot)?;
         }
-        Ok(Component::of(&version, began))
+        Ok(Component::of(&version, component, began))
     }
 
     /// Keep a component that was taken in, unless it is kept.
@@ -122,7 +129,9 @@ impl Host {
     pub fn describe(&self, plugin: &PluginName, digest: Digest) -> Result<Component, Refusal> {
         let began = Instant::now();
         let version = self.library.version_at(plugin, None, digest)?;
-        Ok(Component::of(&version, began))
+        let bytes = self.library.component(plugin, digest);
+        let bytes = bytes.map_err(|error| Refusal::Unkept { digest, error })?;
+        Ok(Component::of(&version, &bytes, began))
     }
 
     /// The bytes of a version that is kept or built in.

@@ -15,6 +15,7 @@
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
 //! never.
 
+mod about;
 mod admission;
 mod backtrace;
 mod binding;
@@ -59,6 +60,7 @@ mod version;
 pub mod view;
 mod window;
 
+pub use about::About;
 pub use admission::{COMPONENT_BYTES, Refusal};
 pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};

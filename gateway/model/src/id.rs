@@ -42,6 +42,16 @@ impl Generation {
     }
 }
 
+/// The most characters of a name: names stand in metrics and addresses.
+pub const MAX_NAME: usize = 64;
+
+/// Whether a text can be the name of a pool, a policy or a plugin.
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let starts = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    starts && text.len() <= MAX_NAME && text.bytes().all(is_plain)
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Builder, Gateway, Guest, Pool, Upstream, ends, eventually, misdeeds, spawn};
+use crate::support::{
+    Builder, Gateway, Guest, Pool, Upstream, calling_itself, ends, eventually, misdeeds, spawn,
+};
 
 /// Two servers, a and b, and a component that picks the second beside the
 /// configuration.
@@ -153,4 +155,31 @@ async fn a_watched_component_decides_after_each_build() {
         said.contains("decides at web/balancer on 1 of 1 workers after"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn a_component_that_carries_a_name_is_pushed_and_listed_by_it() {
+    let (gateway, _servers) = gateway().await;
+    let component = calling_itself("near", "1.2.0", &Guest::always(1, 2));
+    gateway.put("build.wasm", component);
+    let said = ends(&gateway, 0, &["plugin", "push", "build.wasm"]).await;
+    assert!(said.starts_with("near "), "{said}");
+    let listed = ends(&gateway, 0, &["plugin", "list"]).await;
+    let line = listed.lines().find(|line| line.starts_with("near "));
+    assert!(line.is_some_and(|line| line.contains("1.2.0")), "{listed}");
+    let said = ends(
+        &gateway,
+        0,
+        &["plugin", "push", "build.wasm", "--name", "far"],
+    )
+    .await;
+    assert!(said.starts_with("far "), "{said}");
+    let checked = ends(&gateway, 0, &["plugin", "check", "build.wasm"]).await;
+    for part in [
+        "release   1.2.0",
+        "https://plugins.example/",
+        "[plugins.near]",
+    ] {
+        assert!(checked.contains(part), "{part} is not in:\n{checked}");
+    }
 }

@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::support::{
-    Builder, Gateway, Guest, Load, Message, Pool, Upstream, Wire, eventually, misdeeds, runs,
+    Builder, Gateway, Guest, Load, Message, Pool, Upstream, Wire, calling_itself, eventually,
+    misdeeds, runs,
 };
 
 async fn gateway() -> (Gateway, Upstream) {
@@ -168,7 +169,8 @@ async fn what_is_asked_wrongly_is_refused() {
     let (gateway, _a) = gateway().await;
     let component = Guest::always(0, 1);
     for (query, status, code) in [
-        ("", 400, "bad_address"),
+        ("", 422, "invalid"),
+        ("colour=red", 400, "bad_address"),
         ("name=mine&colour=red", 400, "bad_address"),
         ("name=no%20name", 422, "invalid"),
         ("name=mine&memory=1GiB", 422, "invalid"),
@@ -530,4 +532,29 @@ async fn a_plugin_s_log_and_figures_are_shown() {
     assert_eq!(active["decisions"], 3);
     assert_eq!(active["faults"]["trapped"], 3);
     assert_eq!(active["fallbacks"], 3);
+}
+
+#[tokio::test]
+async fn what_a_component_says_of_itself_is_shown_and_names_it() {
+    let (gateway, _a) = gateway().await;
+    let component = calling_itself("near", "1.2.0", &Guest::always(0, 1));
+    let answer = post(&gateway, "", component.clone()).await;
+    assert_eq!(answer.status(), 201, "{}", answer.text());
+    let uploaded = &answer.json()["data"];
+    assert_eq!(uploaded["name"], "near");
+    let about = &uploaded["about"];
+    assert_eq!(about["version"], "1.2.0");
+    assert_eq!(about["homepage"], "https://plugins.example/");
+    assert_eq!(about["authors"], Value::Null);
+    post(&gateway, "name=other", component).await;
+    for plugin in ["near", "other"] {
+        let plugin = gateway.api(&format!("/api/plugins/{plugin}")).await;
+        assert_eq!(plugin["about"], *about, "{plugin}");
+        assert_eq!(plugin["versions"][0]["about"], *about, "{plugin}");
+    }
+    let bad = calling_itself("no name", "1", &Guest::always(0, 2));
+    let call = gateway.call("POST", "/api/plugins").component(bad);
+    assert_eq!(call.refused(422).await["code"], "invalid");
+    let weighted = gateway.api("/api/plugins/weighted").await;
+    assert_eq!(weighted["about"]["name"], Value::Null);
 }

@@ -27,10 +27,10 @@ const KEPT_OF_FILES: usize = 8;
 
 impl VersionRecord {
     /// The record of a component that is there from now on.
-    pub(crate) fn of(component: &Component, size: usize, uploader: Option<String>) -> Self {
+    pub(crate) fn of(component: &Component, uploader: Option<String>) -> Self {
         Self {
             at: Timestamp::now(),
-            size: size as u64,
+            size: component.size,
             source: match uploader {
                 Some(_) => VersionSource::Upload,
                 None => VersionSource::File,
@@ -40,6 +40,7 @@ impl VersionRecord {
             imports: component.imports.clone(),
             exports: component.exports.clone(),
             direct: component.is_direct,
+            about: component.about.clone().into(),
         }
     }
 }
@@ -137,9 +138,9 @@ impl Control {
         let plugins: BTreeSet<_> = found.iter().map(|(plugin, ..)| plugin.clone()).collect();
         let old = plugins.iter().flat_map(|plugin| self.too_old(plugin));
         let old: Vec<_> = old.collect();
-        let new = found
-            .into_iter()
-            .map(|(plugin, digest, record)| Record::Version(plugin, digest, Some(record)));
+        let new = found.into_iter().map(|(plugin, digest, record)| {
+            Record::Version(plugin, digest, Some(Box::new(record)))
+        });
         let gone = old.iter().cloned();
         let gone = gone.map(|(plugin, digest)| Record::Version(plugin, digest, None));
         let records = new.chain(gone).collect();
@@ -258,9 +259,7 @@ fn describe(
     digest: Digest,
 ) -> Result<Found, gatewright_host::Refusal> {
     let component = host.describe(&plugin, digest)?;
-    let bytes = host.component(&plugin, digest);
-    let bytes = bytes.map_err(|error| gatewright_host::Refusal::Unkept { digest, error })?;
-    let record = VersionRecord::of(&component, bytes.len(), None);
+    let record = VersionRecord::of(&component, None);
     Ok((plugin, digest, record))
 }
 
@@ -293,7 +292,7 @@ impl Unbound<'_> {
         }
         let taken = host.take_in(self.plugin, &component, self.source, snapshot)?;
         host.keep(digest, &component)?;
-        let record = VersionRecord::of(&taken, component.len(), None);
+        let record = VersionRecord::of(&taken, None);
         Ok(Some((self.plugin.clone(), digest, record)))
     }
 }

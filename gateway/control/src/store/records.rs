@@ -10,7 +10,7 @@ use super::versions::{self, VersionRecord};
 #[derive(Clone, Debug)]
 pub(crate) enum Record {
     /// A plugin's version; none when it is there no more.
-    Version(PluginName, Digest, Option<VersionRecord>),
+    Version(PluginName, Digest, Option<Box<VersionRecord>>),
     /// What was bound in a seat before, the latest last; empty for nothing.
     History(String, Vec<Step>),
 }
@@ -19,7 +19,7 @@ pub(super) fn write(writing: &WriteTransaction, records: &[Record]) -> Result<()
     for record in records {
         match record {
             Record::Version(plugin, digest, version) => {
-                versions::write(writing, plugin, *digest, version.as_ref())?;
+                versions::write(writing, plugin, *digest, version.as_deref())?;
             }
             Record::History(seat, steps) => histories::write(writing, seat, steps)?,
         }

@@ -78,6 +78,10 @@ async fn versions_and_histories_are_kept_with_the_change_and_go_when_they_are_to
         imports: Vec::new(),
         exports: Vec::new(),
         direct: true,
+        about: About {
+            version: Some("1.2.0".to_owned()),
+            ..About::default()
+        },
     };
     let step = |restore| Step {
         plugin: Some("mine".to_owned()),
@@ -92,7 +96,7 @@ async fn versions_and_histories_are_kept_with_the_change_and_go_when_they_are_to
     let steps: Vec<_> = steps.map(step).into();
     let keep = async |store: &Store, version: Option<VersionRecord>, steps: Vec<Step>| {
         let records = vec![
-            Record::Version("mine".into(), digest, version),
+            Record::Version("mine".into(), digest, version.map(Box::new)),
             Record::History("web/balancer".to_owned(), steps),
         ];
         let edited = Edited {

@@ -33,6 +33,36 @@ pub(crate) struct VersionRecord {
     pub(crate) exports: Vec<String>,
     /// Whether it runs without the component model between.
     pub(crate) direct: bool,
+    /// What it says of itself.
+    #[serde(default)]
+    pub(crate) about: About,
+}
+
+/// What a component says of itself; none of it is checked to be true.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) struct About {
+    pub(crate) name: Option<String>,
+    /// As its author counts.
+    pub(crate) version: Option<String>,
+    pub(crate) description: Option<String>,
+    /// An address that begins with `http://` or `https://`.
+    pub(crate) homepage: Option<String>,
+    pub(crate) authors: Option<String>,
+    /// As an SPDX expression.
+    pub(crate) licenses: Option<String>,
+}
+
+impl From<gatewright_host::About> for About {
+    fn from(about: gatewright_host::About) -> Self {
+        Self {
+            name: about.name,
+            version: about.version,
+            description: about.description,
+            homepage: about.homepage,
+            authors: about.authors,
+            licenses: about.licenses,
+        }
+    }
 }
 
 /// Where a version came from.

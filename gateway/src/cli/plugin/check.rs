@@ -5,7 +5,7 @@ mod dry_run;
 mod report;
 
 use anyhow::{anyhow, bail};
-use gatewright_host::{CONTRACT_VERSION, Component, Fault, Refusal};
+use gatewright_host::{About, CONTRACT_VERSION, Component, Fault, Refusal};
 use gatewright_model::config::Size;
 use gatewright_model::role::Grant;
 use serde_json::{Value, json};
@@ -125,7 +125,8 @@ fn told(
     let imports: Vec<_> = imports.collect();
     json!({
         "file": setting.file,
-        "name": setting.name().as_str(),
+        "name": setting.pushed_as(&component.about).as_str(),
+        "about": told_about(&component.about),
         "version": component.digest.to_string(),
         "contract": CONTRACT_VERSION,
         "roles": component.roles,
@@ -136,6 +137,26 @@ fn told(
         "compileMs": component.took.as_secs_f64() * 1e3,
         "memory": memory.0,
         "tried": tried,
+    })
+}
+
+/// What it says of itself.
+fn told_about(about: &About) -> Value {
+    let About {
+        name,
+        version,
+        description,
+        homepage,
+        authors,
+        licenses,
+    } = about;
+    json!({
+        "name": name,
+        "version": version,
+        "description": description,
+        "homepage": homepage,
+        "authors": authors,
+        "licenses": licenses,
     })
 }
 

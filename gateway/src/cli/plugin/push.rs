@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
+use gatewright_host::About;
+use gatewright_model::id::is_name;
 use http::Method;
 use indicatif::ProgressBar;
 use notify::event::{AccessKind, AccessMode};
@@ -29,7 +31,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) struct PushOptions {
     /// The component.
     file: PathBuf,
-    /// The plugin; the file's name, with dashes, if not given.
+    /// The plugin; if not given, the name that the component carries, or else
+    /// the file's, with dashes.
     #[arg(long)]
     name: Option<String>,
     /// What it may import beside what needs no grant; repeat it for each.
@@ -51,9 +54,10 @@ pub(super) struct PushOptions {
 }
 
 impl PushOptions {
-    fn name(&self) -> anyhow::Result<String> {
-        if let Some(name) = &self.name {
-            return Ok(name.clone());
+    fn name(&self, component: &[u8]) -> anyhow::Result<String> {
+        let carried = || About::of(component).name.filter(|name| is_name(name));
+        if let Some(name) = self.name.clone().or_else(carried) {
+            return Ok(name);
         }
         let stem = self.file.file_stem().and_then(|stem| stem.to_str());
         let stem = stem.ok_or_else(|| usage(anyhow!("the file has no name; write --name")))?;
@@ -61,15 +65,15 @@ impl PushOptions {
     }
 
     /// Where it is sent.
-    fn path(&self) -> anyhow::Result<String> {
-        let mut path = format!("/api/plugins?name={}", escaped(&self.name()?));
+    fn path(&self, name: &str) -> String {
+        let mut path = format!("/api/plugins?name={}", escaped(name));
         if !self.grant.is_empty() {
             path += &format!("&grants={}", escaped(&self.grant.join(",")));
         }
         if let Some(memory) = &self.memory {
             path += &format!("&memory={}", escaped(memory));
         }
-        Ok(path)
+        path
     }
 }
 
@@ -111,11 +115,11 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 /// Send a component, have it decide if that is wanted, and say how long it took.
 fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
     let began = Instant::now();
-    let name = options.name()?;
+    let name = options.name(&component)?;
     // It hides itself where there is no terminal.
     let busy = ProgressBar::new_spinner().with_message(format!("{name} is compiled and tried"));
     busy.enable_steady_tick(TICK);
-    let call = Call::new(Method::POST, options.path()?).carrying(component);
+    let call = Call::new(Method::POST, options.path(&name)).carrying(component);
     let pushed = api.ask(call).and_then(|pushed| {
         let activated = activate(api, options, &name, &pushed)?;
         Ok((pushed, activated))

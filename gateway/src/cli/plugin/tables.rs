@@ -4,18 +4,21 @@ use serde_json::{Value, json};
 
 use crate::cli::table::{Column, Table};
 
-const PLUGINS: [Column; 7] = [
+const PLUGINS: [Column; 9] = [
     ("PLUGIN", "name"),
     ("SOURCE", "source"),
     ("VERSION", "version"),
+    ("RELEASE", "release"),
     ("VERSIONS", "versionCount"),
     ("GRANTS", "grants"),
     ("MEMORY", "memory"),
     ("BOUND", "bound"),
+    ("DESCRIPTION", "description"),
 ];
 
-const VERSIONS: [Column; 8] = [
+const VERSIONS: [Column; 9] = [
     ("VERSION", "version"),
+    ("RELEASE", "release"),
     ("SOURCE", "source"),
     ("SINCE", "uploadedAt"),
     ("BY", "uploader"),
@@ -56,9 +59,13 @@ const STATS: [Column; 14] = [
 /// Digits of a version that people are shown: more than enough to name it.
 const DIGITS: usize = 12;
 
+/// Characters of a description that there is room for.
+const LINE: usize = 48;
+
 pub(super) fn plugins(data: &Value) -> Table {
     rows(&data["plugins"], &PLUGINS, |row| {
         shorten(&mut row["version"]);
+        tell_about(row);
         row["bound"] = places(&row["bound"]);
     })
 }
@@ -66,6 +73,7 @@ pub(super) fn plugins(data: &Value) -> Table {
 pub(super) fn versions(data: &Value) -> Table {
     rows(&data["versions"], &VERSIONS, |row| {
         shorten(&mut row["version"]);
+        tell_about(row);
         row["bound"] = places(&row["bound"]);
     })
 }
@@ -103,6 +111,17 @@ fn rows(data: &Value, columns: &[Column], shape: impl Fn(&mut Value)) -> Table {
         rows.iter_mut().for_each(shape);
     }
     Table::of(&data, columns)
+}
+
+/// What a component says of itself, as far as a line has room for it.
+fn tell_about(row: &mut Value) {
+    let about = row["about"].take();
+    row["release"] = about["version"].clone();
+    let description = about["description"].as_str();
+    row["description"] = json!(description.map(|text| match text.chars().nth(LINE) {
+        Some(_) => text.chars().take(LINE - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }));
 }
 
 fn shorten(version: &mut Value) {

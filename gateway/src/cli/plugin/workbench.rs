@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use gatewright_host::{
-    Answer, COMPONENT_BYTES, Chain, Compiler, Component, Fault, Host, HostOptions, Lent,
+    About, Answer, COMPONENT_BYTES, Chain, Compiler, Component, Fault, Host, HostOptions, Lent,
     PrepareError, Refusal, Seat,
 };
 use gatewright_model::config::{self, Period, PluginSource, Size, written};
-use gatewright_model::id::{PluginName, Slot};
+use gatewright_model::id::{PluginName, Slot, is_name};
 use gatewright_model::role::{Grant, Role};
 use gatewright_model::snapshot::Snapshot;
 use indicatif::ProgressBar;
@@ -75,7 +75,14 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 impl Setting {
-    /// The name that it is given: its file's, with dashes.
+    /// The name that it is pushed under: the one that it carries, or else its
+    /// file's.
+    pub(super) fn pushed_as(&self, about: &About) -> PluginName {
+        let carried = about.name.as_deref().filter(|name| is_name(name));
+        carried.map_or_else(|| self.name(), PluginName::from)
+    }
+
+    /// The name that it is given here: its file's, with dashes.
     pub(super) fn name(&self) -> PluginName {
         let stem = self.file.file_stem().and_then(|stem| stem.to_str());
         let plain = |letter: char| match letter.is_ascii_alphanumeric() {

@@ -171,6 +171,29 @@ fn encode(mut resolve: Resolve, package: &str, parts: &str) -> Vec<u8> {
     encoder.encode().expect("a component")
 }
 
+/// A component that says of itself what it is called and which release it is.
+pub(crate) fn calling_itself(name: &str, release: &str, component: &[u8]) -> Vec<u8> {
+    let named = [&[0, 1 + short(name), short(name)], name.as_bytes()].concat();
+    let mut whole = component.to_vec();
+    for (section, data) in [
+        ("component-name", &*named),
+        ("version", release.as_bytes()),
+        ("homepage", b"https://plugins.example/"),
+    ] {
+        let length = 1 + section.len() + data.len();
+        let length = u8::try_from(length).expect("a short section");
+        whole.extend([0, length, short(section)]);
+        whole.extend(section.as_bytes());
+        whole.extend(data);
+    }
+    whole
+}
+
+/// The length of a text of less than 128 bytes, as WebAssembly writes it.
+fn short(text: &str) -> u8 {
+    u8::try_from(text.len()).expect("a short text")
+}
+
 /// What a guest may do wrong.
 pub(crate) mod misdeeds {
     /// Trap.

@@ -16,7 +16,7 @@ mod upstream;
 mod wire;
 
 pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
-pub(crate) use component::{Guest, misdeeds};
+pub(crate) use component::{Guest, calling_itself, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use events::Events;
 pub(crate) use eventually::{eventually, soon, within};

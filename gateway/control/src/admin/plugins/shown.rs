@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::key;
 use crate::catalog::{Naming, built_in, naming};
 use crate::control::Control;
-use crate::store::{VersionRecord, VersionSource};
+use crate::store::{About, VersionRecord, VersionSource};
 use crate::timestamp::Timestamp;
 
 /// A plugin.
@@ -24,6 +24,8 @@ pub(super) struct Plugin {
     #[schema(value_type = Option<String>)]
     version: Option<Digest>,
     version_count: usize,
+    /// What that version says of itself.
+    about: Option<About>,
     bound: Vec<Naming>,
     /// None for one that is declared no more.
     grants: Option<Vec<&'static str>>,
@@ -40,10 +42,12 @@ impl Plugin {
             let grants = source.grants.iter().map(|grant| grant.name());
             grants.collect()
         });
+        let version = own_version(control, config, name);
         Self {
             name: name.to_string(),
             source: declared_by(control, config, name),
-            version: own_version(control, config, name),
+            version,
+            about: version.and_then(|version| about(control, name, version)),
             version_count: versions,
             bound: naming(config, name),
             grants,
@@ -90,6 +94,16 @@ pub(in crate::admin) fn own_version(
     }
 }
 
+/// What a version says of itself, if it is known.
+fn about(control: &Control, name: &PluginName, version: Digest) -> Option<About> {
+    if let Some(record) = control.catalog.version(name, version) {
+        return Some(record.about);
+    }
+    let mut defaults = defaults().iter();
+    let default = defaults.find(|one| one.name == name.as_str() && one.digest() == version)?;
+    Some(gatewright_host::About::of(default.component).into())
+}
+
 /// What a plugin's file holds, as far as a binding has it.
 fn in_file(control: &Control, config: &Config, name: &PluginName) -> Option<Digest> {
     let plan = control.publisher.plan();
@@ -121,6 +135,7 @@ pub(super) struct VersionShown {
     imports: Vec<String>,
     exports: Vec<String>,
     direct: bool,
+    about: About,
     /// The places where it is named, or is the plugin's own and none is.
     bound: Vec<Naming>,
 }
@@ -143,6 +158,7 @@ impl VersionShown {
             imports: record.imports,
             exports: record.exports,
             direct: record.direct,
+            about: record.about,
             bound: bound_at(control, config, name, version),
         }
     }
@@ -154,19 +170,18 @@ impl VersionShown {
         name: &PluginName,
         component: &Component,
     ) -> Self {
-        let mut defaults = defaults().iter();
-        let default = defaults.find(|default| default.name == name.as_str());
         Self {
             name: name.to_string(),
             version: component.digest,
             source: VersionSource::Default,
             uploaded_at: None,
-            size: default.map_or(0, |default| default.component.len() as u64),
+            size: component.size,
             uploader: None,
             roles: component.roles.iter().map(ToString::to_string).collect(),
             imports: component.imports.clone(),
             exports: component.exports.clone(),
             direct: component.is_direct,
+            about: component.about.clone().into(),
             bound: bound_at(control, config, name, component.digest),
         }
     }

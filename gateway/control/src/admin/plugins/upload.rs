@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use gatewright_host::About as Carried;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,6 +15,7 @@ use super::{Component, plain, shown::VersionShown};
 use crate::access::Who;
 use crate::admin::asked::Asked;
 use crate::admin::envelope::{Failure, Success, Unkept, failure};
+use crate::change::Refusal;
 use crate::control::Control;
 use crate::uploads::{Brought, COMPONENT_BYTES as MOST};
 
@@ -22,15 +24,29 @@ use crate::uploads::{Brought, COMPONENT_BYTES as MOST};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct About {
-    /// The plugin; a new one is declared by its first version.
-    #[param(example = "near")]
-    name: String,
+    /// The plugin; a new one is declared by its first version. The name that
+    /// the component carries where none is given.
+    #[param(value_type = String, required = false, example = "near")]
+    name: Option<String>,
     /// What it may import beside what needs no grant, joined by commas.
     #[param(value_type = String, required = false, example = "store,clock")]
     grants: Option<String>,
     /// The most memory of an instance.
     #[param(value_type = String, required = false, example = "16MiB")]
     memory: Option<String>,
+}
+
+impl About {
+    /// What is brought, under a name.
+    fn brought(&self, name: &str) -> Brought {
+        let grants = self.grants.as_deref();
+        let grants = grants.map(|grants| grants.split(',').map(str::trim).map(str::to_owned));
+        Brought {
+            plugin: name.into(),
+            grants: grants.map(|grants| grants.filter(|grant| !grant.is_empty()).collect()),
+            memory: self.memory.clone(),
+        }
+    }
 }
 
 /// A version that was brought.
@@ -69,19 +85,17 @@ pub(super) async fn upload(
     Asked(about): Asked<About>,
     request: Request,
 ) -> Result<Response, Response> {
-    let grants = about.grants.as_deref();
-    let grants = grants.map(|grants| grants.split(',').map(str::trim).map(str::to_owned));
-    let brought = Brought {
-        plugin: about.name.as_str().into(),
-        grants: grants.map(|grants| grants.filter(|grant| !grant.is_empty()).collect()),
-        memory: about.memory,
-    };
-    let plugin = brought.plugin.clone();
-    let looked_at = control.would_take(&brought).await;
-    looked_at.map_err(IntoResponse::into_response)?;
+    if let Some(name) = &about.name {
+        let looked_at = control.would_take(&about.brought(name)).await;
+        looked_at.map_err(IntoResponse::into_response)?;
+    }
     let place = control.uploads.place();
     let place = place.map_err(IntoResponse::into_response)?;
     let component = component(request).await?;
+    let name = about.name.clone().or_else(|| Carried::of(&component).name);
+    let name = name.ok_or_else(nameless)?;
+    let brought = about.brought(&name);
+    let plugin = brought.plugin.clone();
     let taken = control.take_in(who.into(), brought, (place, component));
     let taken = taken.await;
     let taken = taken.map_err(IntoResponse::into_response)?;
@@ -96,6 +110,11 @@ pub(super) async fn upload(
         false => StatusCode::OK,
     };
     Ok((status, plain(answer)).into_response())
+}
+
+fn nameless() -> Response {
+    let message = "the component carries no name of its own; name the plugin by ?name=";
+    Refusal::field("name", message).into_response()
 }
 
 /// The component that a request brings, whole.

@@ -87,9 +87,8 @@ fn burdens(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Resul
     let known = plugins.iter();
     let known = known.filter_map(|plugin| Some((labels(plugin), plugin.burden?)));
     let known: Vec<_> = known.collect();
-    let mut gauge = |name, help, value: fn(&Burden) -> f64| {
-        families.gauges((name, help), &known, value)
-    };
+    let mut gauge =
+        |name, help, value: fn(&Burden) -> f64| families.gauges((name, help), &known, value);
     gauge(
         "plugin_time_ratio",
         "Share of all workers' time that decisions took lately.",

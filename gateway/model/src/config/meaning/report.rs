@@ -12,9 +12,7 @@ use crate::config::key_path::KeyPath;
 use crate::config::meant::PemFile;
 use crate::config::places::Places;
 use crate::config::quantity::Period;
-
-/// The most characters of a name: names stand in metrics and addresses.
-const MAX_NAME: usize = 64;
+use crate::id::{MAX_NAME, is_name};
 
 /// The most that is read of a file in PEM: all the authorities that a system
 /// trusts come to a quarter of it.
@@ -83,9 +81,7 @@ impl<'a> Report<'a> {
 
     /// Notes an error when a name would not do in metrics and addresses.
     pub(super) fn name(&mut self, path: &KeyPath, name: &str) {
-        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-        let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if !starts || name.len() > MAX_NAME || !name.bytes().all(is_plain) {
+        if !is_name(name) {
             let message = format!(
                 "{name:?} is no name; write at most {MAX_NAME} letters, digits, \"-\", \"_\" \
                  and \".\", beginning with a letter or digit"

@@ -35,13 +35,30 @@ pub(super) fn words(data: &Value) -> String {
         ("exports", exports(&data["exports"])),
         ("imports", imports(&data["imports"])),
     ];
-    for (name, value) in rows {
+    for (name, value) in about(&data["about"]).into_iter().chain(rows) {
         let _ = writeln!(text, "  {name:10}{value}");
     }
     for tried in data["tried"].as_array().into_iter().flatten() {
         text += &tried_in_words(tried);
     }
     text + "\nA gateway takes it with this in its file:\n\n" + &settings(data)
+}
+
+/// What it says of itself.
+fn about(about: &Value) -> Vec<(&'static str, String)> {
+    let fields = [
+        ("name", "name"),
+        ("release", "version"),
+        ("is", "description"),
+        ("homepage", "homepage"),
+        ("authors", "authors"),
+        ("licences", "licenses"),
+    ];
+    let said = fields.into_iter().filter_map(|(name, field)| {
+        let text = about[field].as_str()?;
+        Some((name, text.to_owned()))
+    });
+    said.collect()
 }
 
 fn exports(names: &Value) -> String {
