@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::id::{Digest, Generation};
+use gatewright_model::signature::PluginSignature;
 use serde_json::Value;
 
 use crate::access::Who;
@@ -44,10 +45,28 @@ pub(crate) struct Recorded {
     pub(crate) change: Change,
     pub(crate) records: Vec<Record>,
     /// The component of a new version, to be on the disk before its record.
-    pub(crate) component: Option<(Digest, Arc<[u8]>)>,
+    pub(crate) component: Option<Arrival>,
     /// The seat that goes back to what was bound there before, and the steps
     /// that are left of its history then.
     pub(crate) back: Option<(SeatName, Vec<Step>)>,
+}
+
+/// A component that comes to be a version.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) digest: Digest,
+    pub(crate) component: Arc<[u8]>,
+    pub(crate) signature: Option<PluginSignature>,
+}
+
+impl Arrival {
+    /// As the host takes it.
+    pub(crate) fn brought(&self) -> gatewright_host::Brought<'_> {
+        gatewright_host::Brought {
+            component: &self.component,
+            signature: self.signature.as_ref(),
+        }
+    }
 }
 
 impl From<Change> for Recorded {

@@ -184,8 +184,8 @@ impl Control {
             return Err(Refusal::Stale);
         }
         let recorded = make(&in_force.config)?;
-        if let Some((digest, component)) = &recorded.component {
-            self.keep_component(*digest, Arc::clone(component)).await?;
+        if let Some(arrival) = &recorded.component {
+            self.keep_component(arrival.clone()).await?;
         }
         let touched: Vec<_> = component_digests(&recorded).collect();
         let changed = self.carry_out(desired, who, recorded).await;
@@ -314,7 +314,7 @@ impl Control {
 
 /// The components that a change brings, or that may be no versions after it.
 fn component_digests(recorded: &Recorded) -> impl Iterator<Item = Digest> {
-    let brought = recorded.component.iter().map(|(digest, _)| *digest);
+    let brought = recorded.component.iter().map(|arrival| arrival.digest);
     let gone = recorded.records.iter().filter_map(|record| match record {
         Record::Version(_, digest, None) => Some(*digest),
         _ => None,

@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource};
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::Grant;
+use gatewright_model::signature::PluginSignature;
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 
-use crate::change::{Author, Change, Edit, Recorded, Refusal};
+use crate::change::{Arrival, Author, Change, Edit, Recorded, Refusal};
 use crate::control::{Control, edit};
 use crate::desired::Desired;
 use crate::store::{Record, VersionRecord};
@@ -77,6 +78,13 @@ pub(crate) struct Brought {
     pub(crate) grants: Option<Vec<String>>,
     /// The memory of an instance, as a configuration file would say it.
     pub(crate) memory: Option<String>,
+}
+
+/// What was sent of it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) component: Vec<u8>,
+    pub(crate) signature: Option<PluginSignature>,
 }
 
 /// A version that is there.
@@ -207,11 +215,12 @@ impl Brought {
     }
 }
 
-/// The digest of a component, which takes a while, and the component.
-async fn digested(component: Vec<u8>) -> Result<(Digest, Arc<[u8]>), Refusal> {
-    let digesting = tokio::task::spawn_blocking(move || {
-        let digest = Digest(Sha256::digest(&component).into());
-        (digest, Arc::from(component))
+/// What came in, with its digest, which takes a while.
+async fn digested(sent: Sent) -> Result<Arrival, Refusal> {
+    let digesting = tokio::task::spawn_blocking(move || Arrival {
+        digest: Digest(Sha256::digest(&sent.component).into()),
+        component: Arc::from(sent.component),
+        signature: sent.signature,
     });
     digesting.await.map_err(|_| Refusal::Stopping)
 }
@@ -228,11 +237,11 @@ impl Control {
         self: &Arc<Self>,
         author: Author,
         brought: Brought,
-        (place, component): (Place, Vec<u8>),
+        (place, sent): (Place, Sent),
     ) -> Result<Taken, Refusal> {
         let control = Arc::clone(self);
         let taking = async move {
-            let taken = control.taken(author, brought, component).await;
+            let taken = control.taken(author, brought, sent).await;
             drop(place);
             taken
         };
@@ -244,10 +253,10 @@ impl Control {
         self: &Arc<Self>,
         author: Author,
         brought: Brought,
-        component: Vec<u8>,
+        sent: Sent,
     ) -> Result<Taken, Refusal> {
-        let size = component.len();
-        let (digest, component) = digested(component).await?;
+        let arrival = digested(sent).await?;
+        let (digest, size) = (arrival.digest, arrival.component.len());
         let under_way = self.uploads.begin(Upload {
             name: brought.plugin.to_string(),
             version: digest,
@@ -260,13 +269,14 @@ impl Control {
         let source = brought.source(self, digest).await?;
         let host = Arc::clone(self.publisher.host());
         let (plugin, snapshot) = (brought.plugin.clone(), self.publisher.snapshot());
-        let tried = Arc::clone(&component);
-        let compiling =
-            tokio::task::spawn_blocking(move || host.take_in(&plugin, &tried, &source, &snapshot));
+        let tried = arrival.clone();
+        let compiling = tokio::task::spawn_blocking(move || {
+            host.take_in(&plugin, &tried.brought(), &source, &snapshot)
+        });
         let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
         let uploader = Some(author.name.clone());
         let record = VersionRecord::of(&compiled, uploader);
-        let kept = self.keep_version(author, brought, (digest, component), record.clone());
+        let kept = self.keep_version(author, brought, arrival, record.clone());
         let known = kept.await?;
         Ok(Taken {
             digest,
@@ -283,7 +293,7 @@ impl Control {
         self: &Arc<Self>,
         author: Author,
         brought: Brought,
-        (digest, component): (Digest, Arc<[u8]>),
+        arrival: Arrival,
         new: VersionRecord,
     ) -> Result<Option<VersionRecord>, Refusal> {
         let control = Arc::clone(self);
@@ -291,6 +301,7 @@ impl Control {
         let found = Arc::clone(&known);
         let make = move |config: &Config| {
             // As it is now that nobody else changes anything.
+            let digest = arrival.digest;
             let plugin = brought.plugin.clone();
             let edits = brought.edits(config, &control.desired(), digest)?;
             let known = control.catalog.version(&plugin, digest);
@@ -303,7 +314,7 @@ impl Control {
             let record = Record::Version(plugin, digest, Some(Box::new(new)));
             Ok(Recorded {
                 records: known.is_none().then_some(record).into_iter().collect(),
-                component: Some((digest, component)),
+                component: Some(arrival),
                 ..Recorded::from(change)
             })
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::{Grant, Role};
+use gatewright_model::signature::{PluginKey, Unsigned};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -60,6 +61,10 @@ pub enum Refusal {
         "this is a core module, not a component; have wasm-component-ld link it, as Rust can, or turn it into a component by `wasm-tools component new`"
     )]
     CoreModule,
+    #[error(
+        "{why}; only components are let in that were signed with a key of admin.plugin_keys, which has {known}: sign it by `minisign -Sm FILE`, and have FILE.minisig beside the file or send it along, as `gatewright plugin push` does"
+    )]
+    Unsigned { why: Unsigned, known: String },
     #[error(transparent)]
     Compile(#[from] CompileError),
     #[error(
@@ -104,6 +109,13 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// It is signed with none of the keys that are trusted.
+    pub(crate) fn unsigned(why: Unsigned, keys: &[PluginKey]) -> Self {
+        let known = keys.iter().map(|key| key.id().to_string());
+        let known = known.collect::<Vec<_>>().join(", ");
+        Self::Unsigned { why, known }
+    }
+
     pub(crate) fn incomplete(error: &wasmtime::Error) -> Self {
         let error = error.to_string();
         Self::Link(error)

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::Role;
+use gatewright_model::signature::{KeyId, PluginKey};
 use gatewright_model::snapshot::Snapshot;
 
 use crate::about::About;
@@ -17,6 +18,7 @@ use crate::binding::{Binding, Part, Place, Terms};
 use crate::host::Host;
 use crate::lanes::Lane;
 use crate::trial;
+use crate::trust::Brought;
 use crate::version::Version;
 
 /// How long a decision may take of a plugin that nobody has bound: nobody has
@@ -71,19 +73,20 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When it is no component, does not fit the contract, imports what it is
+    /// When nobody has signed it whose signature it needs, it is no component, does not fit the contract, imports what it is
     /// not granted, or faults in a trial. That it refuses an empty configuration
     /// is no reason: the binding may bring another.
     pub fn take_in(
         &self,
         plugin: &PluginName,
-        component: &[u8],
+        brought: &Brought<'_>,
         source: &PluginSource,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Component, Refusal> {
-        let taken = self.try_and_keep(plugin, component, source, snapshot);
+        brought.check(&snapshot.config.admin.plugin_keys)?;
+        let taken = self.try_and_keep(plugin, brought.component, source, snapshot);
         if taken.is_err() {
-            self.library.refuse(plugin, component);
+            self.library.refuse(plugin, brought.component);
         }
         taken
     }
@@ -111,13 +114,19 @@ impl Host {
         Ok(Component::of(&version, component, began))
     }
 
-    /// Keep a component that was taken in, unless it is kept.
+    /// Keep a component that was taken in, unless it is kept, and its signature.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), Refusal> {
-        self.library.keep(digest, component)
+    pub fn keep(&self, digest: Digest, brought: &Brought<'_>) -> Result<(), Refusal> {
+        self.library.keep(digest, brought)
+    }
+
+    /// Which of some keys has signed a component that is kept; none where none
+    /// has. Reads the component the first time.
+    pub fn signer(&self, digest: Digest, keys: &[PluginKey]) -> Option<KeyId> {
+        self.library.signer(digest, keys).ok()
     }
 
     /// What a version is that is kept or built in. Compiles it unless that was
@@ -128,7 +137,7 @@ impl Host {
     /// When there is none, or it cannot be had any more.
     pub fn describe(&self, plugin: &PluginName, digest: Digest) -> Result<Component, Refusal> {
         let began = Instant::now();
-        let version = self.library.version_at(plugin, None, digest)?;
+        let version = self.library.version_at(plugin, None, digest, &[])?;
         let bytes = self.library.component(plugin, digest);
         let bytes = bytes.map_err(|error| Refusal::Unkept { digest, error })?;
         Ok(Component::of(&version, &bytes, began))

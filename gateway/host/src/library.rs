@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName};
+use gatewright_model::signature::{KeyId, PluginKey, PluginSignature, Unsigned};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-use crate::admission::{self, COMPONENT_BYTES, Refusal};
+use crate::admission::{self, Refusal};
 use crate::binding::{Binding, Place};
 use crate::cache::Cache;
 use crate::code;
@@ -18,6 +19,7 @@ use crate::compile::{Compiling, Queue};
 use crate::defaults::defaults;
 use crate::imports::Linkers;
 use crate::shelf::Shelf;
+use crate::trust::{Brought, FromFile, Verified};
 use crate::version::Version;
 
 /// Versions of a plugin that are kept to go back to.
@@ -30,6 +32,7 @@ pub(crate) struct Library {
     cache: Cache,
     shelf: Shelf,
     compiling: Compiling,
+    verified: Verified,
     known: Mutex<HashMap<Digest, Weak<Version>>>,
     seated: Mutex<HashMap<Place, Vec<Arc<Version>>>>,
 }
@@ -47,6 +50,7 @@ impl Library {
             cache,
             shelf,
             compiling,
+            verified: Verified::default(),
             known: Mutex::default(),
             seated: Mutex::default(),
         }
@@ -60,30 +64,61 @@ impl Library {
         plugin: &PluginName,
         source: Option<&PluginSource>,
         wanted: Option<Digest>,
+        keys: &[PluginKey],
     ) -> Result<Arc<Version>, Refusal> {
         let file = source.and_then(|source| source.file.as_deref());
         let uploaded = source.and_then(|source| source.version);
         match (wanted, file, uploaded) {
             (Some(digest), ..) | (None, None, Some(digest)) => {
-                self.version_at(plugin, file, digest)
+                self.version_at(plugin, file, digest, keys)
             }
-            (None, Some(path), _) => self.take_in(&read(path)?),
+            (None, Some(path), _) => self.take_in(plugin, path, keys),
             (None, None, None) => self.version_of(default(plugin)?),
         }
     }
 
-    /// The version of a component from elsewhere, which is kept.
-    fn take_in(&self, component: &[u8]) -> Result<Arc<Version>, Refusal> {
-        let version = self.version_of(component)?;
-        self.keep(version.digest, component)?;
+    /// The version of a component's file, which is kept.
+    fn take_in(
+        &self,
+        plugin: &PluginName,
+        path: &Path,
+        keys: &[PluginKey],
+    ) -> Result<Arc<Version>, Refusal> {
+        let file = FromFile::read(path)?;
+        let brought = file.brought();
+        let digest = Digest(Sha256::digest(&file.component).into());
+        // Nothing is compiled for who is not trusted. What is at hand may be in
+        // force already, which is looked at where it is seated.
+        if self.known(digest).is_none() && !is_default(plugin, digest) {
+            brought.check(keys)?;
+        }
+        let version = self.version_of(&file.component)?;
+        self.keep(version.digest, &brought)?;
         Ok(version)
     }
 
-    /// Keep a component, unless it is.
-    pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> Result<(), Refusal> {
+    /// Keep a component, unless it is, and its signature.
+    pub(crate) fn keep(&self, digest: Digest, brought: &Brought<'_>) -> Result<(), Refusal> {
         let kept = self.shelf.load(digest).map(drop);
-        let kept = kept.or_else(|_| self.shelf.keep(digest, component));
-        kept.map_err(Refusal::NotKept)
+        let kept = kept.or_else(|_| self.shelf.keep(digest, brought.component));
+        let signature = brought.signature.map(PluginSignature::text);
+        let is_kept = |text: &&Arc<str>| self.shelf.signature(digest).as_deref() == Some(&***text);
+        let signed = match signature.filter(|text| !is_kept(text)) {
+            None => Ok(()),
+            Some(text) => {
+                self.verified.forget(digest);
+                self.shelf.keep_signature(digest, text)
+            }
+        };
+        kept.and(signed).map_err(Refusal::NotKept)
+    }
+
+    /// Which of the keys has signed a component that is kept.
+    pub(crate) fn signer(&self, digest: Digest, keys: &[PluginKey]) -> Result<KeyId, Unsigned> {
+        let signature = self.shelf.signature(digest);
+        let load = || self.shelf.load(digest).ok();
+        self.verified
+            .signer(digest, keys, signature.as_deref(), load)
     }
 
     /// The version of a digest: kept, of the default set, or in the plugin's
@@ -93,6 +128,7 @@ impl Library {
         plugin: &PluginName,
         file: Option<&Path>,
         digest: Digest,
+        keys: &[PluginKey],
     ) -> Result<Arc<Version>, Refusal> {
         // What is only at hand could not be had again after a restart.
         if let Some(version) = self.known(digest)
@@ -108,7 +144,8 @@ impl Library {
         if is_default(plugin, digest) {
             return self.version_of(default(plugin)?);
         }
-        let in_file = file.map(|path| self.take_in(&read(path)?)).transpose()?;
+        let in_file = file.map(|path| self.take_in(plugin, path, keys));
+        let in_file = in_file.transpose()?;
         let found = in_file.filter(|version| version.digest == digest);
         found.ok_or(Refusal::NoSuchVersion { digest })
     }
@@ -124,6 +161,7 @@ impl Library {
     /// Keep a component no more.
     pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
         self.cache.forget(digest);
+        self.verified.forget(digest);
         self.shelf.forget(digest)
     }
 
@@ -207,19 +245,6 @@ impl Library {
             .filter(|version| version.digest != than);
         others.cloned().collect()
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Refusal> {
-    let unreadable = |error| Refusal::Unreadable {
-        path: path.to_owned(),
-        error,
-    };
-    // A mistaken path may lead to something huge: ask before reading.
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > COMPONENT_BYTES {
-        return Err(Refusal::TooLarge);
-    }
-    std::fs::read(path).map_err(unreadable)
 }
 
 /// Whether a digest is that of a plugin of the default set.

@@ -182,7 +182,9 @@ impl<'a> Preparation<'a> {
             return Ok(Arc::clone(version));
         }
         let source = self.snapshot.config.plugins.get(plugin);
-        let version = self.host.library.version(plugin, source, digest)?;
+        let keys = &self.snapshot.config.admin.plugin_keys;
+        let library = &self.host.library;
+        let version = library.version(plugin, source, digest, keys)?;
         self.versions.insert(wanted, Arc::clone(&version));
         Ok(version)
     }
@@ -266,6 +268,7 @@ impl<'a> Preparation<'a> {
             Some(kept) => kept,
             None => {
                 admit(&terms, &version)?;
+                self.trust(&terms)?;
                 let tried = self.binding(terms.clone(), Arc::clone(&version), None);
                 trial::hold(tried, self.snapshot, pool)?;
                 Arc::new(self.binding(terms, version, stands_in_for))
@@ -286,6 +289,19 @@ impl<'a> Preparation<'a> {
             pool: pool.cloned(),
             binding,
         })
+    }
+
+    /// Refuse what nobody has signed who is trusted. What is in its seat already
+    /// may go on there in other terms: keys are for what comes.
+    fn trust(&self, terms: &Terms) -> Result<(), Refusal> {
+        let keys = &self.snapshot.config.admin.plugin_keys;
+        let before = self.previous.and_then(|plan| plan.at(&terms.place));
+        let goes_on = before.is_some_and(|before| before.version() == terms.version);
+        if keys.is_empty() || goes_on || is_default(&terms.place.plugin, terms.version) {
+            return Ok(());
+        }
+        let signed = self.host.library.signer(terms.version, keys);
+        signed.map(drop).map_err(|why| Refusal::unsigned(why, keys))
     }
 
     /// The binding of the plan before that is the very same.

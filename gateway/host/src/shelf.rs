@@ -16,6 +16,9 @@ use crate::cache::unique;
 /// The extension of a component's file.
 const EXTENSION: &str = "wasm";
 
+/// The extension of the file of its signature.
+const SIGNATURE: &str = "minisig";
+
 /// The extension of a file that is being written.
 const PART: &str = "part";
 
@@ -25,7 +28,14 @@ pub(crate) enum Shelf {
     /// In files that are named by their digests.
     Folder(PathBuf),
     /// As long as the process lives.
-    Memory(Mutex<HashMap<Digest, Vec<u8>>>),
+    Memory(Mutex<HashMap<Digest, Held>>),
+}
+
+/// A component that is kept in memory, with what its signature's file held.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    component: Vec<u8>,
+    signature: Option<String>,
 }
 
 impl Shelf {
@@ -52,10 +62,10 @@ impl Shelf {
     /// all.
     pub(crate) fn keep(&self, digest: Digest, component: &[u8]) -> io::Result<()> {
         match self {
-            Self::Folder(folder) => keep(folder, digest, component),
+            Self::Folder(folder) => keep(folder, &path(folder, digest), component),
             Self::Memory(kept) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.insert(digest, component.to_owned());
+                kept.entry(digest).or_default().component = component.to_owned();
                 Ok(())
             }
         }
@@ -85,8 +95,36 @@ impl Shelf {
             Self::Memory(kept) => {
                 let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.get(&digest)
-                    .cloned()
+                    .map(|held| held.component.clone())
                     .ok_or_else(|| io::ErrorKind::NotFound.into())
+            }
+        }
+    }
+
+    /// Keep the signature of a component that is kept.
+    pub(crate) fn keep_signature(&self, digest: Digest, signature: &str) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => {
+                let path = path(folder, digest).with_extension(SIGNATURE);
+                keep(folder, &path, signature.as_bytes())
+            }
+            Self::Memory(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.entry(digest).or_default().signature = Some(signature.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// The signature of a component; none where there is none that can be read.
+    pub(crate) fn signature(&self, digest: Digest) -> Option<String> {
+        match self {
+            Self::Folder(folder) => {
+                fs::read_to_string(path(folder, digest).with_extension(SIGNATURE)).ok()
+            }
+            Self::Memory(kept) => {
+                let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.get(&digest)?.signature.clone()
             }
         }
     }
@@ -94,10 +132,10 @@ impl Shelf {
     /// Keep a component no more.
     pub(crate) fn forget(&self, digest: Digest) -> io::Result<()> {
         match self {
-            Self::Folder(folder) => match fs::remove_file(path(folder, digest)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                removed => removed,
-            },
+            Self::Folder(folder) => {
+                let path = path(folder, digest);
+                remove(&path.with_extension(SIGNATURE)).and_then(|()| remove(&path))
+            }
             Self::Memory(kept) => {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.remove(&digest);
@@ -136,10 +174,17 @@ fn digest_of(path: &Path) -> Option<Digest> {
     path.file_stem()?.to_str()?.parse().ok()
 }
 
-fn keep(folder: &Path, digest: Digest, component: &[u8]) -> io::Result<()> {
-    let path = path(folder, digest);
+/// Remove a file, unless it is not there.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn keep(folder: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
     let beside = path.with_extension(unique());
-    let written = write(&beside, component).and_then(|()| fs::rename(&beside, &path));
+    let written = write(&beside, content).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
         // It may not even have come to be.
         let _ = fs::remove_file(&beside);
@@ -149,11 +194,11 @@ fn keep(folder: &Path, digest: Digest, component: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write(path: &Path, component: &[u8]) -> io::Result<()> {
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.open(path)?;
-    file.write_all(component)?;
+    file.write_all(content)?;
     file.sync_all()
 }
 
@@ -175,11 +220,16 @@ mod tests {
             shelf.keep(one, b"one").unwrap();
             assert_eq!(shelf.load(one).unwrap(), b"one");
             assert_eq!(shelf.list().unwrap(), [one]);
+            assert_eq!(shelf.signature(one), None);
+            shelf.keep_signature(one, "somebody's").unwrap();
+            assert_eq!(shelf.signature(one).as_deref(), Some("somebody's"));
+            assert_eq!(shelf.list().unwrap(), [one]);
             let absent = shelf.load(other).unwrap_err();
             assert_eq!(absent.kind(), io::ErrorKind::NotFound);
             shelf.forget(one).unwrap();
             shelf.forget(one).unwrap();
             assert!(shelf.load(one).is_err());
+            assert_eq!(shelf.signature(one), None);
         }
     }
 

@@ -2,7 +2,7 @@
 //! configuration means, what a pool and an endpoint are, what one published
 //! snapshot holds, and what is counted.
 //!
-//! Reading order: [`id`] and [`role`] name things; [`config`] says what was
+//! Reading order: [`id`] and [`role`] name things, [`signature`] says whose they are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`counters`] and [`histogram`] are what it leaves behind.
 //!
@@ -16,4 +16,5 @@ pub mod histogram;
 pub mod id;
 pub mod pool;
 pub mod role;
+pub mod signature;
 pub mod snapshot;

@@ -61,7 +61,7 @@ pub(super) struct Call {
 /// What a request carries.
 enum Body {
     Json(Value),
-    Component(Vec<u8>),
+    Component(Vec<u8>, Option<String>),
 }
 
 impl Call {
@@ -80,9 +80,9 @@ impl Call {
         Self { body, ..self }
     }
 
-    /// With a component as its body.
-    pub(super) fn carrying(self, component: Vec<u8>) -> Self {
-        let body = Some(Body::Component(component));
+    /// With a component as its body, and what its signature's file holds.
+    pub(super) fn carrying(self, component: Vec<u8>, signature: Option<String>) -> Self {
+        let body = Some(Body::Component(component, signature));
         Self { body, ..self }
     }
 }
@@ -181,7 +181,12 @@ impl ApiOptions {
                 request = request.header(CONTENT_TYPE, "application/json");
                 Bytes::from(body.to_string())
             }
-            Some(Body::Component(component)) => {
+            Some(Body::Component(component, Some(signature))) => {
+                let (kind, form) = form(&component, &signature);
+                request = request.header(CONTENT_TYPE, kind);
+                Bytes::from(form)
+            }
+            Some(Body::Component(component, None)) => {
                 request = request.header(CONTENT_TYPE, "application/wasm");
                 Bytes::from(component)
             }
@@ -189,6 +194,26 @@ impl ApiOptions {
         };
         request.body(Full::new(body)).map_err(usage)
     }
+}
+
+/// A form of a component and its signature, and its content type.
+fn form(component: &[u8], signature: &str) -> (String, Vec<u8>) {
+    // Nobody can have put it into the component.
+    let boundary = format!("{:032x}", fastrand::u128(..));
+    let part =
+        |name| format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n");
+    let (file, other) = (part("file"), part("signature"));
+    let end = format!("\r\n--{boundary}--\r\n");
+    let parts = [
+        file.as_bytes(),
+        component,
+        b"\r\n",
+        other.as_bytes(),
+        signature.as_bytes(),
+        end.as_bytes(),
+    ];
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    (kind, parts.concat())
 }
 
 async fn read(answer: Response<Incoming>) -> anyhow::Result<Value> {

@@ -21,6 +21,7 @@ mod admin_plugins;
 mod admin_pools;
 mod admin_rollback;
 mod admin_servers;
+mod admin_signatures;
 mod admin_store;
 mod admin_strangers;
 mod admin_stream;

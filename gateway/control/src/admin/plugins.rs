@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::shown::{Plugin, VersionShown};
+use self::shown::{Plugin, VersionShown, signers};
 pub(super) use self::shown::{declared_by, own_version};
 use super::asked::{Named, NamedWithin};
 use super::envelope::{Failure, Success, Unkept, success};
@@ -206,10 +206,13 @@ async fn versions(
         let component = describing.await.map_err(|_| Refusal::Stopping)??;
         versions.push(VersionShown::built_in(control, config, plugin, &component));
     }
-    let kept = control.catalog.versions(plugin).into_iter();
-    versions.extend(
-        kept.map(|(digest, record)| VersionShown::of(control, config, plugin, (digest, record))),
-    );
+    let kept = control.catalog.versions(plugin);
+    let digests = kept.iter().map(|(digest, _)| *digest).collect();
+    let signers = signers(control, config, digests).await?;
+    let shown = kept
+        .into_iter()
+        .map(|version| VersionShown::of((control, config, &signers), plugin, version));
+    versions.extend(shown);
     Ok(versions)
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use gatewright_host::{Component, Host};
+use gatewright_host::{Brought, Component, Host, signature_beside};
 use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::snapshot::Snapshot;
@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::named;
 use super::{built_in, naming};
-use crate::change::Refusal;
+use crate::change::{Arrival, Refusal};
 use crate::control::{Control, entry_of_files};
 use crate::store::{Edited, Record, VersionRecord, VersionSource};
 use crate::timestamp::Timestamp;
@@ -201,13 +201,10 @@ impl Control {
 
     /// Have a component on the disk. Only who has the turn may call it: nobody
     /// forgets it then before it is a version.
-    pub(crate) async fn keep_component(
-        &self,
-        digest: Digest,
-        component: Arc<[u8]>,
-    ) -> Result<(), Refusal> {
+    pub(crate) async fn keep_component(&self, arrival: Arrival) -> Result<(), Refusal> {
         let host = Arc::clone(self.publisher.host());
-        let keeping = tokio::task::spawn_blocking(move || host.keep(digest, &component));
+        let keeping =
+            tokio::task::spawn_blocking(move || host.keep(arrival.digest, &arrival.brought()));
         Ok(keeping.await.map_err(|_| Refusal::Stopping)??)
     }
 
@@ -290,8 +287,13 @@ impl Unbound<'_> {
         if self.known.contains(&digest) {
             return Ok(None);
         }
-        let taken = host.take_in(self.plugin, &component, self.source, snapshot)?;
-        host.keep(digest, &component)?;
+        let signature = signature_beside(file);
+        let brought = Brought {
+            component: &component,
+            signature: signature.as_ref(),
+        };
+        let taken = host.take_in(self.plugin, &brought, self.source, snapshot)?;
+        host.keep(digest, &brought)?;
         let record = VersionRecord::of(&taken, None);
         Ok(Some((self.plugin.clone(), digest, record)))
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use gatewright_model::config::{Config, may_be_read};
+use gatewright_model::signature::signature_file;
 
 /// What a configuration's files look like, with what might join them; a file
 /// that is not there looks like nothing.
@@ -67,13 +68,18 @@ impl Look {
 }
 
 /// The files that a configuration was read from, its certificates', and its
-/// plugins'.
+/// plugins' with their signatures, where those count.
 pub(super) fn named(config: &Config) -> BTreeSet<PathBuf> {
-    let plugins = config.plugins.values();
-    let components = plugins.filter_map(|plugin| plugin.file.clone());
+    let components = config.plugins.values();
+    let components = components.filter_map(|plugin| plugin.file.as_ref());
+    let are_signed = !config.admin.plugin_keys.is_empty();
+    let named = components.flat_map(|file| {
+        let signature = are_signed.then(|| signature_file(file));
+        [Some(file.clone()), signature].into_iter().flatten()
+    });
     let certificates = config.pem_files().map(|file| file.path.clone());
     let files = config.files.iter().cloned();
-    components.chain(certificates).chain(files).collect()
+    named.chain(certificates).chain(files).collect()
 }
 
 /// The folder that a file is in.

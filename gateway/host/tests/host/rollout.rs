@@ -1,7 +1,7 @@
 //! Versions beside the one that decides: taken in, tried on a share of the
 //! requests, or asked without being obeyed.
 
-use gatewright_host::{Answer, Fault, Happening, Part, Refusal, Trace};
+use gatewright_host::{Answer, Brought, Fault, Happening, Part, Refusal, Trace};
 use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName, Slot};
 use gatewright_model::role::Role;
@@ -18,8 +18,12 @@ fn upload(rig: &Rig, component: &[u8]) -> Result<Digest, Refusal> {
     };
     let mine = PluginName::from("mine");
     let snapshot = rig.snapshot.as_ref().unwrap();
-    let taken = rig.host.take_in(&mine, component, &source, snapshot)?;
-    rig.host.keep(taken.digest, component)?;
+    let brought = Brought {
+        component,
+        signature: None,
+    };
+    let taken = rig.host.take_in(&mine, &brought, &source, snapshot)?;
+    rig.host.keep(taken.digest, &brought)?;
     assert_eq!(taken.roles, [Role::Balancer]);
     assert!(taken.exports[0].contains("balancing"), "{taken:?}");
     Ok(taken.digest)

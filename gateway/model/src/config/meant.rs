@@ -16,6 +16,7 @@ pub use tls::{AdminTls, CertificateFiles, PemFile, ServerTls, Tls};
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
+use crate::signature::PluginKey;
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +57,8 @@ pub struct Admin {
     pub data: PathBuf,
     /// Whose pages may ask beside its own, as browsers name them.
     pub origins: Vec<Arc<str>>,
+    /// Whose signature a component needs, of any of them; empty for nobody's.
+    pub plugin_keys: Vec<PluginKey>,
     /// How it speaks TLS; none for plain HTTP.
     pub tls: Option<AdminTls>,
 }

@@ -2,6 +2,7 @@
 //! change of its file.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, anyhow};
 use gatewright_host::About;
 use gatewright_model::id::is_name;
+use gatewright_model::signature::signature_file;
 use http::Method;
 use indicatif::ProgressBar;
 use notify::event::{AccessKind, AccessMode};
@@ -112,14 +114,27 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
+/// What the file of the component's signature holds, where there is one.
+fn signature(component: &Path) -> anyhow::Result<Option<String>> {
+    let file = signature_file(component);
+    match fs::read_to_string(&file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => {
+            let read = read.with_context(|| format!("cannot read {}", file.display()));
+            read.map(Some).map_err(usage)
+        }
+    }
+}
+
 /// Send a component, have it decide if that is wanted, and say how long it took.
 fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
     let began = Instant::now();
     let name = options.name(&component)?;
+    let signature = signature(&options.file)?;
     // It hides itself where there is no terminal.
     let busy = ProgressBar::new_spinner().with_message(format!("{name} is compiled and tried"));
     busy.enable_steady_tick(TICK);
-    let call = Call::new(Method::POST, options.path(&name)).carrying(component);
+    let call = Call::new(Method::POST, options.path(&name)).carrying(component, signature);
     let pushed = api.ask(call).and_then(|pushed| {
         let activated = activate(api, options, &name, &pushed)?;
         Ok((pushed, activated))

@@ -16,12 +16,13 @@ const PLUGINS: [Column; 9] = [
     ("DESCRIPTION", "description"),
 ];
 
-const VERSIONS: [Column; 9] = [
+const VERSIONS: [Column; 10] = [
     ("VERSION", "version"),
     ("RELEASE", "release"),
     ("SOURCE", "source"),
     ("SINCE", "uploadedAt"),
     ("BY", "uploader"),
+    ("SIGNED BY", "signedBy"),
     ("BYTES", "size"),
     ("ROLES", "roles"),
     ("DIRECT", "direct"),

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use gatewright_host::{
-    About, Answer, COMPONENT_BYTES, Chain, Compiler, Component, Fault, Host, HostOptions, Lent,
-    PrepareError, Refusal, Seat,
+    About, Answer, Brought, COMPONENT_BYTES, Chain, Compiler, Component, Fault, Host, HostOptions,
+    Lent, PrepareError, Refusal, Seat,
 };
 use gatewright_model::config::{self, Period, PluginSource, Size, written};
 use gatewright_model::id::{PluginName, Slot, is_name};
@@ -221,13 +221,17 @@ impl Workbench {
             memory: memory.0,
         };
         let busy = busy("it is compiled and tried");
+        let brought = Brought {
+            component: bytes,
+            signature: None,
+        };
         let taken = self
             .host
-            .take_in(&setting.name(), bytes, &source, &Arc::new(snapshot));
+            .take_in(&setting.name(), &brought, &source, &Arc::new(snapshot));
         busy.finish_and_clear();
         if let Ok(component) = &taken {
             // Its seat is bound to the version, which has to be at hand.
-            self.host.keep(component.digest, bytes)?;
+            self.host.keep(component.digest, &brought)?;
         }
         Ok(taken)
     }

@@ -23,6 +23,7 @@ pub(crate) use eventually::{eventually, soon, within};
 pub(crate) use gateway::{Gateway, get};
 pub(crate) use load::Load;
 pub(crate) use message::Message;
+pub(crate) use operator::Call;
 pub(crate) use run::{ends, run_until_exit, runs, spawn};
 pub(crate) use tls::{Authority, Certified, acceptor, certificate_of, connect_tls};
 pub(crate) use upstream::{Peer, Upstream, plain};

@@ -1,13 +1,18 @@
 //! Plugins and their versions as the API shows them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use gatewright_host::{Component, Part, defaults};
 use gatewright_model::config::{Config, Size};
 use gatewright_model::id::{Digest, PluginName};
+use gatewright_model::signature::KeyId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::key;
 use crate::catalog::{Naming, built_in, naming};
+use crate::change::Refusal;
 use crate::control::Control;
 use crate::store::{About, VersionRecord, VersionSource};
 use crate::timestamp::Timestamp;
@@ -131,6 +136,8 @@ pub(super) struct VersionShown {
     uploaded_at: Option<Timestamp>,
     size: u64,
     uploader: Option<String>,
+    /// The key of `admin.plugin_keys` that it is signed with, by its id.
+    signed_by: Option<String>,
     roles: Vec<String>,
     imports: Vec<String>,
     exports: Vec<String>,
@@ -142,8 +149,7 @@ pub(super) struct VersionShown {
 
 impl VersionShown {
     pub(super) fn of(
-        control: &Control,
-        config: &Config,
+        (control, config, signers): (&Control, &Config, &Signers),
         name: &PluginName,
         (version, record): (Digest, VersionRecord),
     ) -> Self {
@@ -154,6 +160,7 @@ impl VersionShown {
             uploaded_at: Some(record.at),
             size: record.size,
             uploader: record.uploader,
+            signed_by: signers.get(&version).map(ToString::to_string),
             roles: record.roles,
             imports: record.imports,
             exports: record.exports,
@@ -177,6 +184,7 @@ impl VersionShown {
             uploaded_at: None,
             size: component.size,
             uploader: None,
+            signed_by: None,
             roles: component.roles.iter().map(ToString::to_string).collect(),
             imports: component.imports.clone(),
             exports: component.exports.clone(),
@@ -185,6 +193,29 @@ impl VersionShown {
             bound: bound_at(control, config, name, component.digest),
         }
     }
+}
+
+/// Who has signed which versions, of those that are trusted.
+pub(super) type Signers = HashMap<Digest, KeyId>;
+
+/// Find out who has signed versions, which reads those that nobody has asked
+/// for yet.
+pub(super) async fn signers(
+    control: &Control,
+    config: &Config,
+    digests: Vec<Digest>,
+) -> Result<Signers, Refusal> {
+    let keys = config.admin.plugin_keys.clone();
+    if keys.is_empty() {
+        return Ok(Signers::new());
+    }
+    let host = Arc::clone(control.publisher.host());
+    let finding = tokio::task::spawn_blocking(move || {
+        let signed = digests.into_iter();
+        let signed = signed.filter_map(|digest| Some((digest, host.signer(digest, &keys)?)));
+        signed.collect()
+    });
+    finding.await.map_err(|_| Refusal::Stopping)
 }
 
 /// Where a version is bound.

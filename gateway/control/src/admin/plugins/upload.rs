@@ -8,16 +8,21 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gatewright_host::About as Carried;
+use gatewright_model::signature::{PluginSignature, Unsigned};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Component, plain, shown::VersionShown};
+use super::shown::{VersionShown, signers};
+use super::{Component, plain};
 use crate::access::Who;
 use crate::admin::asked::Asked;
 use crate::admin::envelope::{Failure, Success, Unkept, failure};
 use crate::change::Refusal;
 use crate::control::Control;
-use crate::uploads::{Brought, COMPONENT_BYTES as MOST};
+use crate::uploads::{Brought, COMPONENT_BYTES as MOST, Sent};
+
+/// The name of a form's part that is the signature; any other is the component.
+const SIGNATURE: &str = "signature";
 
 /// What is said of a component in the query.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -63,7 +68,8 @@ pub(super) struct Answer {
 /// Upload a version of a plugin.
 ///
 /// It is compiled and tried, and decides nothing until a binding names it. The
-/// component is the body, or the one file of a `multipart/form-data` body.
+/// component is the body, or the file of a `multipart/form-data` body, beside which
+/// a part `signature` holds what `minisign` wrote, where the gateway asks for that.
 #[utoipa::path(
     post, path = "/api/plugins", operation_id = "uploadPlugin", tag = "plugins",
     params(About),
@@ -91,18 +97,21 @@ pub(super) async fn upload(
     }
     let place = control.uploads.place();
     let place = place.map_err(IntoResponse::into_response)?;
-    let component = component(request).await?;
-    let name = about.name.clone().or_else(|| Carried::of(&component).name);
+    let sent = sent(request).await?;
+    let carried = || Carried::of(&sent.component).name;
+    let name = about.name.clone().or_else(carried);
     let name = name.ok_or_else(nameless)?;
     let brought = about.brought(&name);
     let plugin = brought.plugin.clone();
-    let taken = control.take_in(who.into(), brought, (place, component));
+    let taken = control.take_in(who.into(), brought, (place, sent));
     let taken = taken.await;
     let taken = taken.map_err(IntoResponse::into_response)?;
     let config = &control.publisher.snapshot().config;
+    let signers = signers(&control, config, vec![taken.digest]).await;
+    let signers = signers.map_err(IntoResponse::into_response)?;
     let version = (taken.digest, taken.record);
     let answer = Answer {
-        version: VersionShown::of(&control, config, &plugin, version),
+        version: VersionShown::of((&control, config, &signers), &plugin, version),
         compile_ms: taken.compile_ms,
     };
     let status = match taken.is_new {
@@ -117,8 +126,8 @@ fn nameless() -> Response {
     Refusal::field("name", message).into_response()
 }
 
-/// The component that a request brings, whole.
-async fn component(request: Request) -> Result<Vec<u8>, Response> {
+/// What a request brings, whole.
+async fn sent(request: Request) -> Result<Sent, Response> {
     // What says so itself need not be read to be refused.
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -129,9 +138,12 @@ async fn component(request: Request) -> Result<Vec<u8>, Response> {
         "application/wasm" | "application/octet-stream" => {
             let bytes = Bytes::from_request(request, &()).await;
             let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
-            Ok(bytes.into())
+            Ok(Sent {
+                component: bytes.into(),
+                signature: None,
+            })
         }
-        "multipart/form-data" => part(request).await,
+        "multipart/form-data" => parts(request).await,
         _ => {
             let message = "send the component as the body with content-type: application/wasm, or \
                            as the one file of a multipart/form-data body";
@@ -141,23 +153,45 @@ async fn component(request: Request) -> Result<Vec<u8>, Response> {
     }
 }
 
-/// The one file of a form.
-async fn part(request: Request) -> Result<Vec<u8>, Response> {
+/// The component of a form, and the signature that may be in it.
+async fn parts(request: Request) -> Result<Sent, Response> {
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| unread(error.status(), &error.body_text()))?;
-    let mut component = None;
+    let (mut component, mut signature) = (None, None);
     loop {
         let field = form.next_field().await;
         let field = field.map_err(|error| unread(error.status(), &error.body_text()))?;
         let Some(field) = field else { break };
-        if component.is_some() {
-            return Err(unread(StatusCode::BAD_REQUEST, "it has several parts"));
+        let (place, what) = match field.name() == Some(SIGNATURE) {
+            true => (&mut signature, "signatures"),
+            false => (&mut component, "components"),
+        };
+        if place.is_some() {
+            let reason = format!("it has several {what}");
+            return Err(unread(StatusCode::BAD_REQUEST, &reason));
         }
         let bytes = field.bytes().await;
         let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
-        component = Some(bytes.into());
+        *place = Some(bytes);
     }
-    component.ok_or_else(|| unread(StatusCode::BAD_REQUEST, "it has no part"))
+    let component = component.ok_or_else(|| {
+        let reason = "it has no part that is the component";
+        unread(StatusCode::BAD_REQUEST, reason)
+    })?;
+    let signature = signature.map(|text| read(&text)).transpose();
+    Ok(Sent {
+        component: component.into(),
+        signature: signature.map_err(IntoResponse::into_response)?,
+    })
+}
+
+/// A signature as its file has it.
+fn read(text: &[u8]) -> Result<PluginSignature, Refusal> {
+    let read = std::str::from_utf8(text).map_err(|_| Unsigned::Unreadable);
+    let read = read.and_then(PluginSignature::parse);
+    read.map_err(|error| {
+        Refusal::field(SIGNATURE, format!("{error}; send what is in FILE.minisig"))
+    })
 }
 
 /// A body that is too large, or cannot be read.

@@ -6,6 +6,7 @@ use super::report::Report;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Admin, AdminTls, CertificateFiles};
 use crate::config::written;
+use crate::signature::PluginKey;
 
 pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option<Admin> {
     let path = KeyPath::default().key("admin");
@@ -17,12 +18,19 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         report.value(&path, origin(text))
     });
     let origins = origins.collect();
+    let keys = written.plugin_keys.iter().enumerate();
+    let keys = keys.filter_map(|(index, text)| {
+        let path = path.key("plugin_keys").index(index);
+        report.value(&path, PluginKey::parse(text))
+    });
+    let plugin_keys = keys.collect();
     let tls = written.tls.as_ref();
     let tls = tls.map(|written| tls_of(written, &path.key("tls"), report));
     Some(Admin {
         listen: listen?,
         data,
         origins,
+        plugin_keys,
         tls,
     })
 }

@@ -19,6 +19,9 @@ pub struct Admin {
     /// Whose web pages may use the API beside the gateway's own, such as
     /// `"https://ops.example"`. Default: nobody's.
     pub origins: Vec<String>,
+    /// Public keys of minisign, such as `"RW…"`: only components that one of
+    /// them signed are let in. Default: none is needed.
+    pub plugin_keys: Vec<String>,
     /// How it speaks TLS. Default: it speaks plain HTTP.
     pub tls: Option<AdminTls>,
 }
