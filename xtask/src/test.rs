@@ -15,6 +15,9 @@ use crate::{dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
 const FUZZ_SECONDS: u32 = 10;
 
+/// A registry of components, which the end-to-end tests fetch from.
+const REGISTRY: (&str, &str) = ("docker-registry", "docker-registry");
+
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -93,6 +96,7 @@ fn lints() -> Result<()> {
 
 /// Every test of the workspace, by nextest where it is installed.
 fn tests() -> Result<Counts> {
+    tools::need_programs(&[REGISTRY])?;
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
         command

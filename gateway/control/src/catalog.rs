@@ -179,6 +179,7 @@ mod tests {
             exports: Vec::new(),
             direct: true,
             about: About::default(),
+            reference: None,
         };
         let record = |digest: &[u8; 32]| {
             Record::Version(

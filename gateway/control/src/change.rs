@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::access::Who;
 use crate::error::ReloadError;
+use crate::registry::FetchError;
 use crate::seats::SeatName;
 use crate::store::{Record, Step, StoreError};
 
@@ -140,6 +141,12 @@ pub(crate) enum Refusal {
     /// A component cannot be a plugin here.
     #[error("{0}")]
     Plugin(#[from] gatewright_host::Refusal),
+    /// A component cannot be fetched.
+    #[error("{reference} cannot be fetched: {error}")]
+    Unfetched {
+        reference: String,
+        error: Box<FetchError>,
+    },
     /// Too much of it is asked for at a time.
     #[error("{0}")]
     Busy(&'static str),

@@ -6,7 +6,8 @@
 //! wanted and where that comes from; `change` is what somebody asks for at run
 //! time; `control` is the one path of every change, whose end is `publisher`,
 //! and `restart` what cannot go that way; `store` is what outlives a restart;
-//! `catalog` has the versions of plugins, `uploads` brings new ones, `seats` is
+//! `catalog` has the versions of plugins, `uploads` brings new ones,
+//! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined; `access` is who may do what;
 //! `watcher` notices changed files; `events` remembers what happened; `overview`
@@ -33,6 +34,7 @@ mod locate;
 mod overview;
 mod publisher;
 mod readiness;
+mod registry;
 mod resolving;
 mod restart;
 mod retreat;

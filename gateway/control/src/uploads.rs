@@ -85,6 +85,8 @@ pub(crate) struct Brought {
 pub(crate) struct Sent {
     pub(crate) component: Vec<u8>,
     pub(crate) signature: Option<PluginSignature>,
+    /// Where it was fetched from; none for what was sent.
+    pub(crate) reference: Option<String>,
 }
 
 /// A version that is there.
@@ -255,6 +257,7 @@ impl Control {
         brought: Brought,
         sent: Sent,
     ) -> Result<Taken, Refusal> {
+        let reference = sent.reference.clone();
         let arrival = digested(sent).await?;
         let (digest, size) = (arrival.digest, arrival.component.len());
         let under_way = self.uploads.begin(Upload {
@@ -275,7 +278,10 @@ impl Control {
         });
         let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
         let uploader = Some(author.name.clone());
-        let record = VersionRecord::of(&compiled, uploader);
+        let record = VersionRecord {
+            reference,
+            ..VersionRecord::of(&compiled, uploader)
+        };
         let kept = self.keep_version(author, brought, arrival, record.clone());
         let known = kept.await?;
         Ok(Taken {

@@ -50,4 +50,4 @@ pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
-pub use tls::{TlsConfigs, TlsError, TlsRefusal, admin_server_config};
+pub use tls::{TlsConfigs, TlsError, TlsRefusal, admin_server_config, system_authorities};

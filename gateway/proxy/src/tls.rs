@@ -15,6 +15,7 @@ use gatewright_model::id::PoolName;
 use rustls::{ClientConfig, ServerConfig};
 
 pub use admin::admin_server_config;
+pub use pools::system_authorities;
 
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]

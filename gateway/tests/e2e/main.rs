@@ -19,6 +19,7 @@ mod admin_pages;
 mod admin_plugin_commands;
 mod admin_plugins;
 mod admin_pools;
+mod admin_registries;
 mod admin_rollback;
 mod admin_servers;
 mod admin_signatures;

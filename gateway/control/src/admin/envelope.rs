@@ -111,6 +111,7 @@ impl IntoResponse for Refusal {
             Self::Invalid { field, .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", field),
             Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", None),
             Self::Plugin(refusal) => return refused(&refusal),
+            Self::Unfetched { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_fetched", None),
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", None),
             Self::Wrong(errors) => return wrong(&errors),
             Self::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart", None),

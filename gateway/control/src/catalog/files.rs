@@ -41,6 +41,7 @@ impl VersionRecord {
             exports: component.exports.clone(),
             direct: component.is_direct,
             about: component.about.clone().into(),
+            reference: None,
         }
     }
 }

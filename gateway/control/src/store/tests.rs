@@ -82,6 +82,7 @@ async fn versions_and_histories_are_kept_with_the_change_and_go_when_they_are_to
             version: Some("1.2.0".to_owned()),
             ..About::default()
         },
+        reference: None,
     };
     let step = |restore| Step {
         plugin: Some("mine".to_owned()),

@@ -36,6 +36,9 @@ pub(crate) struct VersionRecord {
     /// What it says of itself.
     #[serde(default)]
     pub(crate) about: About,
+    /// Where it was fetched from, by its manifest's digest.
+    #[serde(default)]
+    pub(crate) reference: Option<String>,
 }
 
 /// What a component says of itself; none of it is checked to be true.

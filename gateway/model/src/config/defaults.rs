@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Retries, ServerTls,
-    SwitchOr, Timeouts, WorkerCount, Workers,
+    Admin, Config, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Registries, Retries,
+    ServerTls, SwitchOr, Timeouts, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -129,6 +129,7 @@ impl Default for Admin {
             data: "data".to_owned(),
             origins: Vec::new(),
             plugin_keys: Vec::new(),
+            registries: Registries::default(),
             tls: None,
         }
     }

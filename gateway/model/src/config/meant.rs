@@ -59,8 +59,19 @@ pub struct Admin {
     pub origins: Vec<Arc<str>>,
     /// Whose signature a component needs, of any of them; empty for nobody's.
     pub plugin_keys: Vec<PluginKey>,
+    /// How registries are spoken to.
+    pub registries: Registries,
     /// How it speaks TLS; none for plain HTTP.
     pub tls: Option<AdminTls>,
+}
+
+/// How registries are spoken to that components are fetched from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registries {
+    /// A file of logins as `docker login` writes it; none for the user's own.
+    pub auth: Option<PathBuf>,
+    /// Those that are spoken to in the clear beside those on a loopback address.
+    pub plain_http: Vec<Arc<str>>,
 }
 
 /// Where clients connect.

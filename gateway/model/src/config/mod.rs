@@ -43,7 +43,7 @@ pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Config, Delay, Faults, HashKey,
     HealthCheck, Limits, Listener, Mirror, OnFault, PemFile, PluginSource, Policy, PoolConfig,
-    Protocol, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, Upgrades,
+    Protocol, Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

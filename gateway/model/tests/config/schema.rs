@@ -52,6 +52,7 @@ fn every_example_is_a_right_configuration() {
         "certs/gateway.pem",
         "certs/gateway.key",
         "plugins/mine.wasm",
+        "registries.json",
     ] {
         let file = folder.path().join(file);
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -23,7 +23,7 @@ pub(super) fn client_config(
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone(provider))),
         (Some(file), true) => builder.with_root_certificates(pem::authorities(file)?),
-        (None, true) => builder.with_root_certificates(those_of_the_system()?),
+        (None, true) => builder.with_root_certificates(system_authorities()?),
     };
     let mut config = match &tls.certificate {
         None => builder.with_no_client_auth(),
@@ -47,7 +47,11 @@ pub(super) fn client_config(
 
 /// The authorities that the system trusts. A file of theirs that cannot be read
 /// is passed over, as everybody does, as long as one is left.
-fn those_of_the_system() -> Result<RootCertStore, TlsError> {
+///
+/// # Errors
+///
+/// When there is none.
+pub fn system_authorities() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);

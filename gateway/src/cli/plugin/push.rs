@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use gatewright_host::About;
 use gatewright_model::id::is_name;
 use gatewright_model::signature::signature_file;
@@ -15,11 +15,14 @@ use http::Method;
 use indicatif::ProgressBar;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{binding, object, path_of, tables::short};
 use crate::cli::api::{ApiOptions, Call, escaped};
 use crate::ending::usage;
+
+/// What a component that is in a registry begins with.
+const OCI: &str = "oci://";
 
 /// How long a file must have been left alone: what is written bit by bit is not
 /// sent half-way.
@@ -31,7 +34,9 @@ const TICK: Duration = Duration::from_millis(100);
 /// What `gatewright plugin push` is asked for.
 #[derive(Debug, clap::Args)]
 pub(super) struct PushOptions {
-    /// The component.
+    /// The component: a file, or oci://HOST/REPOSITORY:TAG for the gateway to
+    /// fetch.
+    #[arg(value_name = "FILE|REFERENCE")]
     file: PathBuf,
     /// The plugin; if not given, the name that the component carries, or else
     /// the file's, with dashes.
@@ -67,21 +72,34 @@ impl PushOptions {
     }
 
     /// Where it is sent.
-    fn path(&self, name: &str) -> String {
-        let mut path = format!("/api/plugins?name={}", escaped(name));
+    fn path(&self, name: Option<&str>) -> String {
+        let name = name.map(|name| format!("&name={}", escaped(name)));
+        let mut path = name.unwrap_or_default();
         if !self.grant.is_empty() {
             path += &format!("&grants={}", escaped(&self.grant.join(",")));
         }
         if let Some(memory) = &self.memory {
             path += &format!("&memory={}", escaped(memory));
         }
-        path
+        format!("/api/plugins?{}", path.trim_start_matches('&'))
+    }
+
+    /// What the gateway is to fetch.
+    fn reference(&self) -> Option<&str> {
+        self.file.to_str()?.strip_prefix(OCI)
     }
 }
 
 pub(super) fn run(api: &ApiOptions, options: &PushOptions) -> anyhow::Result<()> {
     if let Some(seat) = &options.activate {
         path_of(seat)?;
+    }
+    if let Some(reference) = options.reference() {
+        ensure!(
+            !options.watch,
+            usage(anyhow!("a registry cannot be watched"))
+        );
+        return fetch(api, options, reference);
     }
     let component = read(&options.file).map_err(usage)?;
     if !options.watch {
@@ -126,23 +144,47 @@ fn signature(component: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-/// Send a component, have it decide if that is wanted, and say how long it took.
+/// Send a component.
 fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
-    let began = Instant::now();
     let name = options.name(&component)?;
     let signature = signature(&options.file)?;
+    let call = Call::new(Method::POST, options.path(Some(&name)));
+    let busy = format!("{name} is compiled and tried");
+    bring(api, options, call.carrying(component, signature), busy)
+}
+
+/// Have the gateway fetch a component.
+fn fetch(api: &ApiOptions, options: &PushOptions, reference: &str) -> anyhow::Result<()> {
+    let call = Call::new(Method::POST, options.path(options.name.as_deref()));
+    let call = call.with(json!({ "reference": reference }));
+    let busy = format!("{reference} is fetched, compiled and tried");
+    bring(api, options, call, busy)
+}
+
+/// Have a component taken in, have it decide if that is wanted, and say how long
+/// it took.
+fn bring(
+    api: &ApiOptions,
+    options: &PushOptions,
+    call: Call,
+    message: String,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
     // It hides itself where there is no terminal.
-    let busy = ProgressBar::new_spinner().with_message(format!("{name} is compiled and tried"));
+    let busy = ProgressBar::new_spinner().with_message(message);
     busy.enable_steady_tick(TICK);
-    let call = Call::new(Method::POST, options.path(&name)).carrying(component, signature);
     let pushed = api.ask(call).and_then(|pushed| {
-        let activated = activate(api, options, &name, &pushed)?;
+        let name = pushed["name"].as_str().unwrap_or_default();
+        let activated = activate(api, options, name, &pushed)?;
         Ok((pushed, activated))
     });
     busy.finish_and_clear();
     let (mut pushed, activated) = pushed?;
     pushed["activated"] = activated;
-    api.print(&pushed, |pushed| words(&name, pushed, began.elapsed()))
+    api.print(&pushed, |pushed| {
+        let name = pushed["name"].as_str().unwrap_or_default();
+        words(name, pushed, began.elapsed())
+    })
 }
 
 /// Bind what was sent where that is wanted; null where it is not.

@@ -136,6 +136,8 @@ pub(super) struct VersionShown {
     uploaded_at: Option<Timestamp>,
     size: u64,
     uploader: Option<String>,
+    /// Where it was fetched from, by its manifest's digest.
+    reference: Option<String>,
     /// The key of `admin.plugin_keys` that it is signed with, by its id.
     signed_by: Option<String>,
     roles: Vec<String>,
@@ -160,6 +162,7 @@ impl VersionShown {
             uploaded_at: Some(record.at),
             size: record.size,
             uploader: record.uploader,
+            reference: record.reference,
             signed_by: signers.get(&version).map(ToString::to_string),
             roles: record.roles,
             imports: record.imports,
@@ -184,6 +187,7 @@ impl VersionShown {
             uploaded_at: None,
             size: component.size,
             uploader: None,
+            reference: None,
             signed_by: None,
             roles: component.roles.iter().map(ToString::to_string).collect(),
             imports: component.imports.clone(),

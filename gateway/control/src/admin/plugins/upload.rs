@@ -16,9 +16,11 @@ use super::shown::{VersionShown, signers};
 use super::{Component, plain};
 use crate::access::Who;
 use crate::admin::asked::Asked;
+use crate::admin::body::Body;
 use crate::admin::envelope::{Failure, Success, Unkept, failure};
 use crate::change::Refusal;
 use crate::control::Control;
+use crate::registry::{self, Reference};
 use crate::uploads::{Brought, COMPONENT_BYTES as MOST, Sent};
 
 /// The name of a form's part that is the signature; any other is the component.
@@ -39,6 +41,43 @@ pub(super) struct About {
     /// The most memory of an instance.
     #[param(value_type = String, required = false, example = "16MiB")]
     memory: Option<String>,
+}
+
+/// A component that is to be fetched.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = FetchedPlugin)]
+pub(super) struct Wanted {
+    /// Its name in an OCI registry: `HOST/REPOSITORY:TAG` or
+    /// `HOST/REPOSITORY@sha256:DIGEST`.
+    #[schema(example = "registry.example/plugins/near:1.2")]
+    reference: String,
+    /// What is in the file of its signature, where the registry has none.
+    #[schema(value_type = String, required = false)]
+    signature: Option<String>,
+}
+
+impl Wanted {
+    /// Fetch it, and the name that it has in the registry.
+    async fn fetch(&self, control: &Control) -> Result<(Sent, Option<String>), Refusal> {
+        let reference = self.reference.parse::<Reference>();
+        let reference = reference.map_err(|wrong| Refusal::field("reference", wrong))?;
+        let config = Arc::clone(&control.publisher.snapshot().config);
+        let fetched = registry::fetch(&reference, &config.admin.registries).await;
+        let name = reference.plugin().map(str::to_owned);
+        let fetched = fetched.map_err(|error| Refusal::Unfetched {
+            reference: reference.to_string(),
+            error: Box::new(error),
+        })?;
+        let signature = self.signature.as_ref().or(fetched.signature.as_ref());
+        let signature = signature.map(|text| read(text.as_bytes())).transpose()?;
+        let sent = Sent {
+            component: fetched.component,
+            signature,
+            reference: Some(fetched.pinned),
+        };
+        Ok((sent, name))
+    }
 }
 
 impl About {
@@ -69,18 +108,19 @@ pub(super) struct Answer {
 ///
 /// It is compiled and tried, and decides nothing until a binding names it. The
 /// component is the body, or the file of a `multipart/form-data` body, beside which
-/// a part `signature` holds what `minisign` wrote, where the gateway asks for that.
+/// a part `signature` holds what `minisign` wrote, where the gateway asks for that; or JSON says where an
+/// OCI registry has it.
 #[utoipa::path(
     post, path = "/api/plugins", operation_id = "uploadPlugin", tag = "plugins",
     params(About),
-    request_body(content((Component = "application/wasm"), (Component = "application/octet-stream"))),
+    request_body(content((Component = "application/wasm"), (Component = "application/octet-stream"), (Wanted = "application/json"))),
     responses(
         (status = CREATED, description = "A new version", body = Success<Answer>),
         (status = OK, description = "It was there already", body = Success<Answer>),
         (status = BAD_REQUEST, description = "`bad_address`, `bad_body`: it cannot be read", body = Failure),
         (status = PAYLOAD_TOO_LARGE, description = "`body_too_large`: more than 64 MiB", body = Failure),
         (status = UNSUPPORTED_MEDIA_TYPE, description = "`not_wasm`: another content type", body = Failure),
-        (status = UNPROCESSABLE_ENTITY, description = "`plugin_refused`: it can be no plugin, with the reason; `invalid`: a value is wrong", body = Failure),
+        (status = UNPROCESSABLE_ENTITY, description = "`plugin_refused`: it can be no plugin, with the reason; `not_fetched`: the registry does not have it to give; `invalid`: a value is wrong", body = Failure),
         (status = CONFLICT, description = "`conflict`: grants and memory of this plugin are the file's to say", body = Failure),
         Unkept,
     )
@@ -97,9 +137,9 @@ pub(super) async fn upload(
     }
     let place = control.uploads.place();
     let place = place.map_err(IntoResponse::into_response)?;
-    let sent = sent(request).await?;
+    let (sent, named) = sent(&control, request).await?;
     let carried = || Carried::of(&sent.component).name;
-    let name = about.name.clone().or_else(carried);
+    let name = about.name.clone().or_else(carried).or(named);
     let name = name.ok_or_else(nameless)?;
     let brought = about.brought(&name);
     let plugin = brought.plugin.clone();
@@ -126,8 +166,8 @@ fn nameless() -> Response {
     Refusal::field("name", message).into_response()
 }
 
-/// What a request brings, whole.
-async fn sent(request: Request) -> Result<Sent, Response> {
+/// What a request brings, whole, and the name that the plugin has where it is.
+async fn sent(control: &Control, request: Request) -> Result<(Sent, Option<String>), Response> {
     // What says so itself need not be read to be refused.
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -138,15 +178,23 @@ async fn sent(request: Request) -> Result<Sent, Response> {
         "application/wasm" | "application/octet-stream" => {
             let bytes = Bytes::from_request(request, &()).await;
             let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
-            Ok(Sent {
+            let sent = Sent {
                 component: bytes.into(),
                 signature: None,
-            })
+                reference: None,
+            };
+            Ok((sent, None))
         }
-        "multipart/form-data" => parts(request).await,
+        "multipart/form-data" => Ok((parts(request).await?, None)),
+        "application/json" => {
+            let Body(wanted) = Body::<Wanted>::from_request(request, &()).await?;
+            let fetched = wanted.fetch(control).await;
+            fetched.map_err(IntoResponse::into_response)
+        }
         _ => {
             let message = "send the component as the body with content-type: application/wasm, or \
-                           as the one file of a multipart/form-data body";
+                           as the file of a multipart/form-data body, or JSON with its reference \
+                           in a registry";
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             Err(failure(status, "not_wasm", message.to_owned()))
         }
@@ -182,6 +230,7 @@ async fn parts(request: Request) -> Result<Sent, Response> {
     Ok(Sent {
         component: component.into(),
         signature: signature.map_err(IntoResponse::into_response)?,
+        reference: None,
     })
 }
 

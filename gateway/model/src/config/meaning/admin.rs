@@ -1,10 +1,12 @@
 //! The admin listener: its address, its TLS, and whose pages may ask.
 
-use super::address::listen_address;
+use std::sync::Arc;
+
+use super::address::{listen_address, server_address};
 use super::origin::origin;
 use super::report::Report;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Admin, AdminTls, CertificateFiles};
+use crate::config::meant::{Admin, AdminTls, CertificateFiles, Registries};
 use crate::config::written;
 use crate::signature::PluginKey;
 
@@ -24,6 +26,7 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         report.value(&path, PluginKey::parse(text))
     });
     let plugin_keys = keys.collect();
+    let registries = registries(&written.registries, &path.key("registries"), report);
     let tls = written.tls.as_ref();
     let tls = tls.map(|written| tls_of(written, &path.key("tls"), report));
     Some(Admin {
@@ -31,8 +34,28 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         data,
         origins,
         plugin_keys,
+        registries,
         tls,
     })
+}
+
+fn registries(
+    written: &written::Registries,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Registries {
+    let auth = written.auth.as_ref();
+    let auth = auth.map(|file| report.file(&path.key("auth"), file));
+    let plain = written.plain_http.iter().enumerate();
+    let plain = plain.filter_map(|(index, text)| {
+        let path = path.key("plain_http").index(index);
+        report.value(&path, server_address(text))?;
+        Some(Arc::from(text.as_str()))
+    });
+    Registries {
+        plain_http: plain.collect(),
+        auth,
+    }
 }
 
 fn tls_of(written: &written::AdminTls, path: &KeyPath, report: &mut Report<'_>) -> AdminTls {

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{Faults, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth, ServerTls};
-pub use server::{Admin, AdminTls, Certificate, Limits, Listener, Timeouts, Tls, Workers};
+pub use server::{
+    Admin, AdminTls, Certificate, Limits, Listener, Registries, Timeouts, Tls, Workers,
+};
 
 /// A Gatewright configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

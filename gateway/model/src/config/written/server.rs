@@ -22,8 +22,22 @@ pub struct Admin {
     /// Public keys of minisign, such as `"RW…"`: only components that one of
     /// them signed are let in. Default: none is needed.
     pub plugin_keys: Vec<String>,
+    /// How registries are spoken to that components are fetched from.
+    pub registries: Registries,
     /// How it speaks TLS. Default: it speaks plain HTTP.
     pub tls: Option<AdminTls>,
+}
+
+/// How registries are spoken to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registries {
+    /// A file of logins as `docker login` writes it, relative to the file.
+    /// Default: that of the user who runs the gateway, if there is one.
+    pub auth: Option<String>,
+    /// Those that are spoken to in the clear, as `"host:port"`. Default: those on
+    /// a loopback address alone.
+    pub plain_http: Vec<String>,
 }
 
 /// How the admin listener speaks TLS.
