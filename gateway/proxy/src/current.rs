@@ -86,6 +86,12 @@ impl Current {
         self.pools.get(index.index())
     }
 
+    /// A pool by its name.
+    pub(crate) fn pool_named(&self, name: &str) -> Option<&PoolView> {
+        let named = |view: &&PoolView| view.pool.name.as_str() == name;
+        self.pools.iter().find(named)
+    }
+
     /// A pool that was known by its place in an earlier snapshot.
     pub(crate) fn still(&self, earlier: &Pool) -> Option<&PoolView> {
         let same = |view: &&PoolView| Arc::ptr_eq(&view.pool.state, &earlier.state);

@@ -26,7 +26,7 @@ pub(crate) fn settle(facts: &mut Facts) {
             Edit::Authority(authority) => facts.set_authority(authority),
             Edit::SetRequestHeader { name, value } => {
                 if let Some((name, value)) = parse(&name, value) {
-                    vouch(facts, &name);
+                    facts.vouch(&name);
                     facts.headers.insert(name, value);
                 }
             }
@@ -36,13 +36,6 @@ pub(crate) fn settle(facts: &mut Facts) {
             }
             later => facts.response_edits.push(later),
         }
-    }
-}
-
-/// What a plugin says of the client is the operator's word, whoever the peer is.
-fn vouch(facts: &mut Facts, name: &HeaderName) {
-    if gatewright_wire::is_claim(name) && !facts.vouched.contains(name) {
-        facts.vouched.push(name.clone());
     }
 }
 

@@ -22,6 +22,7 @@ use crate::edits;
 use crate::explain;
 use crate::facts::{Facts, Held, Refusal};
 use crate::fault;
+use crate::forward_auth;
 use crate::mirror;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
@@ -50,7 +51,10 @@ pub(crate) async fn exchange(
             let answered = answer(&client, &mut held, body).await;
             let response = answered.unwrap_or_else(|denial| match grpc::is_call(&held.headers) {
                 true => denial.into_grpc_response(),
-                false => denial.into_response(),
+                false => {
+                    let current = client.worker.current();
+                    denial.into_response(&current.snapshot.config.error_pages)
+                }
             });
             let mut response = finish(&client.worker, &mut held, response);
             let status = response.status();
@@ -58,7 +62,11 @@ pub(crate) async fn exchange(
             client.worker.current().stir_shadows(&client.worker);
             (response, held.responded)
         }
-        Err(refusal) => (Denial::from(refusal).into_response(), None),
+        Err(refusal) => {
+            let current = client.worker.current();
+            let pages = &current.snapshot.config.error_pages;
+            (Denial::from(refusal).into_response(pages), None)
+        }
     };
     serving.responded(response.status(), at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
@@ -80,7 +88,7 @@ async fn answer(
     let worker = &client.worker;
     let current = worker.current();
     let limits = &current.snapshot.config.limits;
-    let mut body = RequestBody::new(body, held, limits);
+    let body = RequestBody::new(body, held, limits);
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
     }
@@ -93,32 +101,52 @@ async fn answer(
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }
-            let tunnels = held.wants_tunnel();
-            if tunnels.is_some_and(|protocol| !pool.pool.config.upgrades.allow(protocol)) {
-                return Err(Refusal::Protocol.into());
-            }
-            let tunnels = tunnels.is_some();
-            if let Some(faults) = &pool.pool.config.faults {
-                fault::inject(worker, faults).await?;
-            }
-            mirror::reflect(client, held, pool, &mut body);
-            let session = decide::session(worker, pool, held);
-            let (slot, answered) = forward(client, held, pool, session, body).await?;
-            let response = answer_of_server(answered);
-            if tunnels && response.status().is_success() {
-                // The client would take it for the beginning of a tunnel.
-                return Err(Denial::NotSwitched);
-            }
-            if session == Some(slot) {
-                return Ok(response);
-            }
-            Ok(bind(worker, held, pool, slot, response))
+            serve(client, held, pool, body).await
         }
     }
 }
 
+/// Have a server of the pool answer, if nothing speaks against it.
+async fn serve(
+    client: &Rc<Client>,
+    held: &mut Held,
+    pool: &PoolView,
+    mut body: RequestBody,
+) -> Result<Response<Content>, Denial> {
+    let worker = &client.worker;
+    let config = &pool.pool.config;
+    let tunnels = held.wants_tunnel();
+    if tunnels.is_some_and(|protocol| !config.upgrades.allow(protocol)) {
+        return Err(Refusal::Protocol.into());
+    }
+    let tunnels = tunnels.is_some();
+    if config.maintenance {
+        return Err(Denial::Maintenance);
+    }
+    if let Some(faults) = &config.faults {
+        fault::inject(worker, faults).await?;
+    }
+    if let Some(auth) = &config.forward_auth
+        && let Some(refusal) = forward_auth::ask(client, held, auth).await?
+    {
+        return Ok(refusal);
+    }
+    mirror::reflect(client, held, pool, &mut body);
+    let session = decide::session(worker, pool, held);
+    let (slot, answered) = forward(client, held, pool, session, body).await?;
+    let response = answer_of_server(answered);
+    if tunnels && response.status().is_success() {
+        // The client would take it for the beginning of a tunnel.
+        return Err(Denial::NotSwitched);
+    }
+    if session == Some(slot) {
+        return Ok(response);
+    }
+    Ok(bind(worker, held, pool, slot, response))
+}
+
 /// Try servers of the pool until one answers or no attempt is left.
-async fn forward(
+pub(crate) async fn forward(
     client: &Client,
     held: &mut Held,
     pool: &PoolView,
@@ -199,7 +227,8 @@ async fn forward(
     }
 }
 
-fn answer_of_server(answered: Answered) -> Response<Content> {
+/// A server's response as it stands.
+pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
     let mut response = Response::new(Content::from(answered.body));
     *response.status_mut() = answered.head.status;
     *response.headers_mut() = answered.head.headers;

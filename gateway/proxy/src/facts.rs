@@ -160,6 +160,14 @@ impl Facts {
         self.authority = Some(authority);
     }
 
+    /// Let a forwarding header be sent as it stands: it is the operator's word,
+    /// whoever the peer is.
+    pub(crate) fn vouch(&mut self, name: &HeaderName) {
+        if gatewright_wire::is_claim(name) && !self.vouched.contains(name) {
+            self.vouched.push(name.clone());
+        }
+    }
+
     /// The authority that the client asked for.
     pub(crate) fn asked_authority(&self) -> &str {
         self.asked.as_deref().unwrap_or_else(|| self.authority())

@@ -29,6 +29,7 @@ mod explain;
 mod facts;
 mod farewell;
 mod fault;
+mod forward_auth;
 mod hash;
 mod listener;
 mod mirror;

@@ -1,7 +1,10 @@
 //! The one place that turns a failure into a response: a status, a JSON body
 //! that says why, and what the client should do about it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use gatewright_model::config::ErrorPages;
 use gatewright_wire::grpc;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
@@ -14,6 +17,9 @@ use crate::upstream::ConnectionError;
 /// What a client should wait for when no server can take its request: about
 /// the time in which a health check brings one back.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// What errors are told in, where there is no page for them.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What gRPC's clients expect to read.
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -29,6 +35,8 @@ pub(crate) enum Denial {
     NoServer,
     #[error("a policy could not decide, and so denies")]
     PolicyFault,
+    #[error("the service is being worked on")]
+    Maintenance,
     #[error("the gateway was told to fail this request")]
     Injected(StatusCode),
     #[error("the server did not switch to the protocol that was asked for")]
@@ -47,7 +55,9 @@ impl Denial {
             Self::Injected(status) => *status,
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::NoServer | Self::PolicyFault => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer | Self::PolicyFault | Self::Maintenance => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Failed(failure) => match failure {
                 Failure::Connect(_) | Failure::Broken(_) | Failure::Unprocessed(_) => {
                     StatusCode::BAD_GATEWAY
@@ -98,17 +108,20 @@ impl Denial {
         status
     }
 
-    /// The response. `{"error": …}` in JSON.
-    pub(crate) fn into_response(self) -> Response<Content> {
+    /// The response: the page for its status, or `{"error": …}` in JSON.
+    pub(crate) fn into_response(self, pages: &ErrorPages) -> Response<Content> {
         let status = self.told_status();
-        let body = json_error(&self.outer());
+        let (kind, body) = match pages.of(status.as_u16()) {
+            Some(page) => {
+                let bytes = Bytes::from_owner(Arc::clone(&page.contents));
+                (HeaderValue::from_static(page.kind), bytes)
+            }
+            None => (JSON, json_error(&self.outer())),
+        };
         let mut response = Response::new(Content::Whole(body));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, kind);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
         }
@@ -144,13 +157,13 @@ mod tests {
         let inner = std::io::Error::other("connect to 10.0.0.7:80 refused");
         let denial = Denial::Failed(Failure::Connect(inner));
         assert!(!denial.outer().contains("10.0.0.7"));
-        let response = denial.into_response();
+        let response = denial.into_response(&ErrorPages::default());
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     }
 
     #[test]
     fn unavailable_says_when_to_come_back() {
-        let response = Denial::NoServer.into_response();
+        let response = Denial::NoServer.into_response(&ErrorPages::default());
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(response.headers().contains_key(header::RETRY_AFTER));
     }

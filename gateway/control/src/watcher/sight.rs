@@ -78,7 +78,8 @@ pub(super) fn named(config: &Config) -> BTreeSet<PathBuf> {
         [Some(file.clone()), signature].into_iter().flatten()
     });
     let certificates = config.pem_files().map(|file| file.path.clone());
-    let files = config.files.iter().cloned();
+    let pages = config.error_pages.iter().map(|page| page.path.clone());
+    let files = config.files.iter().cloned().chain(pages);
     named.chain(certificates).chain(files).collect()
 }
 

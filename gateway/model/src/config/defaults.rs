@@ -118,6 +118,7 @@ impl Default for Config {
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             trusted_proxies: Vec::new(),
+            error_pages: BTreeMap::new(),
         }
     }
 }
@@ -167,6 +168,8 @@ impl Default for Pool {
             upgrades: vec!["websocket".to_owned()],
             protocol: Protocol::default(),
             mirror: None,
+            maintenance: false,
+            forward_auth: None,
             faults: None,
             tls: SwitchOr::Switch(false),
             idle_connections: 64,

@@ -1,6 +1,7 @@
 //! The configuration as meant: nothing optional that has a default, every
 //! duration and address parsed, every reference known to exist.
 
+mod pages;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use pages::{ErrorPages, Page};
 pub use tls::{AdminTls, CertificateFiles, PemFile, ServerTls, Tls};
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
@@ -44,6 +46,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// What is shown for the gateway's own errors.
+    pub error_pages: ErrorPages,
     /// The files that it was read from: what a watcher watches.
     pub files: Vec<PathBuf>,
 }
@@ -224,6 +228,10 @@ pub struct PoolConfig {
     pub tls: Option<ServerTls>,
     /// Who gets copies of requests, if anyone.
     pub mirror: Option<Mirror>,
+    /// Whether it is closed: requests are answered with 503.
+    pub maintenance: bool,
+    /// Who is asked whether a request may go on, if anyone.
+    pub forward_auth: Option<ForwardAuth>,
     /// Faults on purpose, if any.
     pub faults: Option<Faults>,
     /// Its members as declared.
@@ -237,6 +245,17 @@ pub struct Mirror {
     pub pool: PoolName,
     /// The share of requests that are copied, in percent: 1 to 100.
     pub percent: u8,
+}
+
+/// Who is asked whether a request may go on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardAuth {
+    /// Whose servers; another pool than the one that it is of.
+    pub pool: PoolName,
+    /// What they are asked for.
+    pub path: String,
+    /// The headers of their answer that the request gets, in lower case.
+    pub headers: Vec<String>,
 }
 
 /// Delays and failures on purpose.

@@ -48,6 +48,8 @@ fn every_example_is_a_right_configuration() {
         "certs/admin.pem",
         "certs/admin.key",
         "certs/operators.pem",
+        "pages/404.html",
+        "pages/down.html",
         "certs/internal-ca.pem",
         "certs/gateway.pem",
         "certs/gateway.key",

@@ -6,6 +6,7 @@ mod address;
 mod admin;
 mod listener;
 mod origin;
+mod pages;
 mod plugin;
 mod pool;
 mod report;
@@ -46,6 +47,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let workers = workers(written.workers.count, &mut report);
     let limits = limits(&written.limits, &top.key("limits"), &mut report);
     let timeouts = timeouts(&written.timeouts, &top.key("timeouts"), &mut report);
+    let error_pages = pages::pages(&written.error_pages, &top.key("error_pages"), &mut report);
     let trusted_proxies = trusted_proxies(&written.trusted_proxies, &mut report);
 
     let errors = report.into_errors();
@@ -65,6 +67,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
         limits,
         timeouts,
         trusted_proxies,
+        error_pages,
         files: Vec::new(),
     })
 }

@@ -6,6 +6,7 @@ mod reach;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use self::diversion::Others;
 use super::address::{server_address, server_host, server_id};
 use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
@@ -33,10 +34,18 @@ pub(super) fn pools(
     for (name, pool) in &written.pools {
         let path = path.key(name);
         report.name(&path, name);
-        let known = written.pools.keys().map(String::as_str);
-        let mirror = diversion::mirror(pool.mirror.as_ref(), name, known, &path, report);
+        let known = &written.pools;
+        let others = Others { own: name, known };
+        let mirror = pool.mirror.as_ref();
+        let mirror = mirror.map(|mirror| diversion::mirror(mirror, &others, &path, report));
+        let auth = pool.forward_auth.as_ref();
+        let auth = auth.map(|auth| diversion::forward_auth(auth, &others, &path, report));
         let pool = self::pool(name, pool, &path, names, report);
-        pools.extend(pool.map(|pool| PoolConfig { mirror, ..pool }));
+        pools.extend(pool.map(|pool| PoolConfig {
+            mirror,
+            forward_auth: auth,
+            ..pool
+        }));
     }
     pools
 }
@@ -102,6 +111,8 @@ fn pool(
         },
         tls,
         mirror: None,
+        maintenance: written.maintenance,
+        forward_auth: None,
         faults: faults.map(|faults| diversion::faults(faults, &path.key("faults"), report)),
         servers,
         balancer,

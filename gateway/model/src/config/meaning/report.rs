@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::error::{ConfigError, did_you_mean};
@@ -14,9 +15,9 @@ use crate::config::places::Places;
 use crate::config::quantity::Period;
 use crate::id::{MAX_NAME, is_name};
 
-/// The most that is read of a file in PEM: all the authorities that a system
-/// trusts come to a quarter of it.
-const LARGEST_PEM: u64 = 1024 * 1024;
+/// The largest file that becomes part of the configuration: all the authorities
+/// that a system trusts come to a quarter of it.
+const LARGEST_FILE: u64 = 1024 * 1024;
 
 /// Collects errors and gives them their places.
 pub(super) struct Report<'a> {
@@ -112,17 +113,24 @@ impl<'a> Report<'a> {
 
     /// What is in a file in PEM.
     pub(super) fn pem(&mut self, key: &KeyPath, path: &str) -> PemFile {
+        let (path, contents) = self.contents(key, path);
+        PemFile { path, contents }
+    }
+
+    /// What is in a file that becomes part of the configuration.
+    pub(super) fn contents(&mut self, key: &KeyPath, path: &str) -> (PathBuf, Arc<[u8]>) {
         let path = self.file(key, path);
-        // Where it cannot be read, that has been noted.
-        let file = File::open(&path).map(|file| file.take(LARGEST_PEM));
         let mut contents = Vec::new();
-        if let Ok(mut file) = file {
-            let _ = file.read_to_end(&mut contents);
+        // Where it cannot be opened, that has been noted.
+        if let Ok(file) = File::open(&path) {
+            let read = file.take(LARGEST_FILE + 1).read_to_end(&mut contents);
+            match read {
+                Ok(read) if read as u64 <= LARGEST_FILE => {}
+                Ok(_) => self.fail(key, "the file is larger than 1 MiB; write a smaller one"),
+                Err(error) => self.fail(key, format!("{}: {error}", path.display())),
+            }
         }
-        PemFile {
-            contents: contents.into(),
-            path,
-        }
+        (path, contents.into())
     }
 
     /// The path of a file that has to be readable.

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
-pub use pool::{Faults, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth, ServerTls};
+pub use pool::{
+    Faults, ForwardAuth, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth, ServerTls,
+};
 pub use server::{
     Admin, AdminTls, Certificate, Limits, Listener, Registries, Timeouts, Tls, Workers,
 };
@@ -58,4 +60,7 @@ pub struct Config {
     /// Addresses and networks (CIDR) whose `X-Forwarded-For` is believed.
     /// Default: nobody's.
     pub trusted_proxies: Vec<String>,
+    /// Files that are shown for the gateway's own errors, by status: `404`, or
+    /// `5xx` for all from 500 to 599. Default: the error in JSON.
+    pub error_pages: BTreeMap<String, String>,
 }

@@ -43,6 +43,11 @@ pub struct Pool {
     /// Another pool that gets copies of requests: its name, or a table. What its
     /// servers answer is not used. Default: none.
     pub mirror: Option<TextOr<Mirror>>,
+    /// Whether it is closed for work: requests are answered with 503.
+    pub maintenance: bool,
+    /// A pool whose servers are asked whether a request may go on. Default: none
+    /// is.
+    pub forward_auth: Option<ForwardAuth>,
     /// Delays and failures on purpose, for tests. Default: none.
     pub faults: Option<Faults>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
@@ -63,6 +68,20 @@ pub struct Mirror {
     #[serde(default = "defaults::everything")]
     #[schemars(range(min = 1, max = 100))]
     pub percent: u8,
+}
+
+/// A pool whose servers are asked whether a request may go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardAuth {
+    /// Which pool.
+    pub pool: String,
+    /// The path that is asked for.
+    pub path: String,
+    /// The headers of the answer that the request gets, in the place of any that
+    /// its client sent. Default: none.
+    #[serde(default)]
+    pub headers: Vec<String>,
 }
 
 /// Delays and failures on purpose.

@@ -1,37 +1,81 @@
 //! What becomes of a pool's requests beside being served: copies of them for
-//! another pool, and faults on purpose.
+//! another pool, questions to another about them, and faults on purpose.
+
+use std::collections::BTreeMap;
 
 use super::super::report::Report;
+use super::{check_path, is_token};
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Abort, Delay, Faults, Mirror};
+use crate::config::meant::{Abort, Delay, Faults, ForwardAuth, Mirror};
 use crate::config::written::{self, TextOr};
 use crate::id::PoolName;
 
-/// Who gets copies; `own` is the pool that it is said of.
-pub(super) fn mirror<'n>(
-    written: Option<&TextOr<written::Mirror>>,
-    own: &str,
-    known: impl Iterator<Item = &'n str> + Clone,
+/// The pools beside the one that something is said of.
+pub(super) struct Others<'a> {
+    /// The one that it is said of.
+    pub(super) own: &'a str,
+    /// All of them.
+    pub(super) known: &'a BTreeMap<String, written::Pool>,
+}
+
+impl Others<'_> {
+    /// The one of that name; an error is noted if it is none of the others.
+    fn named(&self, name: &str, key: &KeyPath, report: &mut Report<'_>) -> PoolName {
+        if name == self.own {
+            let message = "this is the pool itself; write another pool's name";
+            report.fail(key, message);
+        } else if !self.known.contains_key(name) {
+            let known = self.known.keys().map(String::as_str);
+            report.unknown(key, "pool", name, known);
+        }
+        PoolName::from(name)
+    }
+}
+
+/// Who gets copies.
+pub(super) fn mirror(
+    written: &TextOr<written::Mirror>,
+    others: &Others<'_>,
     pool: &KeyPath,
     report: &mut Report<'_>,
-) -> Option<Mirror> {
+) -> Mirror {
     let path = pool.key("mirror");
-    let (pool, percent, key) = match written? {
+    let (pool, percent, key) = match written {
         TextOr::Text(pool) => (pool, defaults::everything(), path.clone()),
         TextOr::Table(table) => (&table.pool, table.percent, path.key("pool")),
     };
     report.within(&path.key("percent"), percent, &defaults::SHARE);
-    if pool == own {
-        let message = "a pool cannot mirror to itself; write another pool's name";
-        report.fail(&key, message);
-    } else if !known.clone().any(|known| known == pool) {
-        report.unknown(&key, "pool", pool, known);
-    }
-    Some(Mirror {
-        pool: PoolName::from(pool.as_str()),
+    Mirror {
+        pool: others.named(pool, &key, report),
         percent,
-    })
+    }
+}
+
+/// Who is asked whether requests may go on.
+pub(super) fn forward_auth(
+    written: &written::ForwardAuth,
+    others: &Others<'_>,
+    pool: &KeyPath,
+    report: &mut Report<'_>,
+) -> ForwardAuth {
+    let path = pool.key("forward_auth");
+    check_path(&written.path, &path.key("path"), report);
+    for (index, name) in written.headers.iter().enumerate() {
+        if !is_token(name) {
+            let message = format!("{name:?} is no header; write its name, such as \"x-user\"");
+            report.fail(&path.key("headers").index(index), message);
+        }
+    }
+    ForwardAuth {
+        pool: others.named(&written.pool, &path.key("pool"), report),
+        path: written.path.clone(),
+        headers: written
+            .headers
+            .iter()
+            .map(|name| name.to_ascii_lowercase())
+            .collect(),
+    }
 }
 
 /// Faults on purpose.
