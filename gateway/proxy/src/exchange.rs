@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use crate::attempt::{Answered, Attempt, Failure};
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Serving};
+use crate::cors;
 use crate::current::PoolView;
 use crate::decide::{self, Routed};
 use crate::edits;
@@ -101,7 +102,16 @@ async fn answer(
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }
-            serve(client, held, pool, body).await
+            let cors = cors::Asked::of(held, pool.pool.config.cors.as_ref());
+            let Some(cors) = cors else {
+                return serve(client, held, pool, body).await;
+            };
+            if let Some(preflight) = cors.preflight(held) {
+                return Ok(preflight);
+            }
+            let mut response = serve(client, held, pool, body).await?;
+            cors.mark(response.headers_mut());
+            Ok(response)
         }
     }
 }

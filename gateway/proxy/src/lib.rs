@@ -17,6 +17,7 @@
 mod attempt;
 mod body;
 mod connection;
+mod cors;
 mod current;
 mod data_plane;
 mod deadlines;

@@ -29,6 +29,7 @@ mod admin_stream;
 mod admin_tls;
 mod author_mistakes;
 mod client_trouble;
+mod cors;
 mod diversion;
 mod drain;
 mod error_pages;

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Registries, Retries,
-    ServerTls, SwitchOr, Timeouts, WorkerCount, Workers,
+    Admin, Config, Cors, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Registries,
+    Retries, ServerTls, SwitchOr, Timeouts, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -54,6 +54,7 @@ pub(super) const HEALTH_COUNT: RangeInclusive<u32> = 1..=100;
 pub(super) const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 pub(super) const BUDGET: RangeInclusive<f64> = 0.0..=1.0;
 pub(super) const PER_TRY_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const CORS_MAX_AGE: RangeInclusive<Period> = Period::s(0)..=DAY;
 pub(super) const FAULT_DELAY: RangeInclusive<Period> = Period::ms(1)..=Period::s(3600);
 pub(super) const FAULT_STATUS: RangeInclusive<u16> = 400..=599;
 pub(super) const CONNECT_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
@@ -169,11 +170,25 @@ impl Default for Pool {
             protocol: Protocol::default(),
             mirror: None,
             maintenance: false,
+            cors: None,
             forward_auth: None,
             faults: None,
             tls: SwitchOr::Switch(false),
             idle_connections: 64,
             servers: Vec::new(),
+        }
+    }
+}
+
+impl Default for Cors {
+    fn default() -> Self {
+        Self {
+            origins: Vec::new(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            expose: Vec::new(),
+            credentials: false,
+            max_age: Period::s(600),
         }
     }
 }

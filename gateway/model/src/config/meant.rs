@@ -232,6 +232,9 @@ pub struct PoolConfig {
     pub maintenance: bool,
     /// Who is asked whether a request may go on, if anyone.
     pub forward_auth: Option<ForwardAuth>,
+    /// Which web pages may use it from browsers; none: that is the servers'
+    /// business.
+    pub cors: Option<Cors>,
     /// Faults on purpose, if any.
     pub faults: Option<Faults>,
     /// Its members as declared.
@@ -256,6 +259,32 @@ pub struct ForwardAuth {
     pub path: String,
     /// The headers of their answer that the request gets, in lower case.
     pub headers: Vec<String>,
+}
+
+/// Which web pages may use a pool from browsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Whose.
+    pub origins: Origins,
+    /// The methods that they may use, as a header lists them.
+    pub methods: String,
+    /// The request headers that they may send, likewise.
+    pub headers: String,
+    /// The response headers that they may read, likewise.
+    pub expose: String,
+    /// Whether cookies and credentials come along.
+    pub credentials: bool,
+    /// How long a browser may keep the answer to a preflight.
+    pub max_age: Duration,
+}
+
+/// The origins of web pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Any.
+    Any,
+    /// These, as browsers name them.
+    These(Vec<Arc<str>>),
 }
 
 /// Delays and failures on purpose.

@@ -1,5 +1,6 @@
 //! Pools and their servers.
 
+mod cors;
 mod diversion;
 mod reach;
 
@@ -94,6 +95,7 @@ fn pool(
         report.fail(&path.key("protocol"), message);
     }
     let faults = written.faults.as_ref();
+    let cors = written.cors.as_ref();
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
     Some(PoolConfig {
         name: PoolName::from(name),
@@ -112,6 +114,7 @@ fn pool(
         tls,
         mirror: None,
         maintenance: written.maintenance,
+        cors: cors.map(|cors| cors::cors(cors, &path.key("cors"), report)),
         forward_auth: None,
         faults: faults.map(|faults| diversion::faults(faults, &path.key("faults"), report)),
         servers,

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
-    Faults, ForwardAuth, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth, ServerTls,
+    Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth,
+    ServerTls,
 };
 pub use server::{
     Admin, AdminTls, Certificate, Limits, Listener, Registries, Timeouts, Tls, Workers,

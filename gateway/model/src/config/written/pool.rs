@@ -48,6 +48,9 @@ pub struct Pool {
     /// A pool whose servers are asked whether a request may go on. Default: none
     /// is.
     pub forward_auth: Option<ForwardAuth>,
+    /// Which web pages may use it from browsers. Default: that is left to its
+    /// servers.
+    pub cors: Option<Cors>,
     /// Delays and failures on purpose, for tests. Default: none.
     pub faults: Option<Faults>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
@@ -82,6 +85,26 @@ pub struct ForwardAuth {
     /// its client sent. Default: none.
     #[serde(default)]
     pub headers: Vec<String>,
+}
+
+/// Which web pages may use a pool from browsers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cors {
+    /// Whose pages, such as `https://app.example`; `"*"` for anybody's. At least
+    /// one.
+    #[schemars(length(min = 1))]
+    pub origins: Vec<String>,
+    /// The methods that they may use beside GET, HEAD and POST.
+    pub methods: Vec<String>,
+    /// The request headers that they may send beside those that any page may.
+    pub headers: Vec<String>,
+    /// The response headers that they may read beside those that any page may.
+    pub expose: Vec<String>,
+    /// Whether cookies and credentials come along.
+    pub credentials: bool,
+    /// How long a browser may keep the answer to a preflight: up to 1 day.
+    pub max_age: Period,
 }
 
 /// Delays and failures on purpose.
