@@ -47,6 +47,7 @@ mod refusals;
 mod reload;
 mod retries;
 mod rewriting;
+mod server_files;
 mod smuggling;
 mod start;
 mod swaps;

@@ -176,6 +176,7 @@ impl Default for Pool {
             tls: SwitchOr::Switch(false),
             idle_connections: 64,
             servers: Vec::new(),
+            servers_file: None,
         }
     }
 }

@@ -20,14 +20,46 @@ const SERVERS: (&str, [&str; 3]) = ("backends", ["pools", "default", "servers"])
 
 /// Reads a document.
 pub(super) fn read(text: &str, file: &Arc<Path>) -> Result<Node, ConfigError> {
+    let mut root = as_written(text, file)?;
+    write_out(&mut root)?;
+    Ok(root)
+}
+
+/// Reads a document that is a list of servers and nothing else: of `backends`,
+/// or of `servers`.
+pub(super) fn servers(text: &str, file: &Arc<Path>) -> Result<Vec<Node>, ConfigError> {
+    let root = as_written(text, file)?;
+    let mut named = match root.value {
+        Value::Table(table) => table.into_iter(),
+        _ => Default::default(),
+    };
+    match (named.next(), named.next()) {
+        (Some((key, list)), None) if key == SERVERS.0 || key == "servers" => match list.value {
+            Value::Array(servers) => Ok(servers),
+            _ => Err(no_list(list.place)),
+        },
+        _ => Err(no_list(root.place)),
+    }
+}
+
+fn no_list(place: Place) -> ConfigError {
+    let message = "this is no list of servers; write {\"backends\": [{\"host\": …, \"port\": …}]}, \
+                   or servers = [\"host:port\"]";
+    ConfigError {
+        place: Some(place),
+        key: String::new(),
+        message: message.to_owned(),
+    }
+}
+
+/// Reads a document without minding what it says.
+fn as_written(text: &str, file: &Arc<Path>) -> Result<Node, ConfigError> {
     let ending = file.extension().and_then(|ending| ending.to_str());
-    let mut root = match ending {
+    match ending {
         Some("json") => yaml::read(text, file, "JSON"),
         Some("yaml" | "yml") => yaml::read(text, file, "YAML"),
         _ => toml::read(text, file),
-    }?;
-    write_out(&mut root)?;
-    Ok(root)
+    }
 }
 
 /// Whether a file may be a part of a configuration, by its name.

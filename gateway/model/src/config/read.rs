@@ -20,6 +20,9 @@ const MAX_FILE: u64 = 4 << 20;
 /// The most files that one configuration may be spread over.
 const MAX_FILES: usize = 1000;
 
+/// The key of a pool that names a file with servers of it.
+const SERVERS_FILE: &str = "servers_file";
+
 /// A configuration in the course of being read.
 pub(super) struct Reading<'a> {
     variables: Lookup<'a>,
@@ -91,7 +94,54 @@ impl<'a> Reading<'a> {
                 root.merge(included, &KeyPath::default(), &mut self.errors);
             }
         }
+        self.server_files(&mut root, folder);
         Some(root)
+    }
+
+    /// Adds the servers that pools have in files of their own.
+    fn server_files(&mut self, root: &mut Node, folder: &Path) {
+        let pools = KeyPath::default().key("pools");
+        for (name, pool) in root.table_at("pools") {
+            let key = pools.key(name).key(SERVERS_FILE);
+            let Value::Table(pool) = &mut pool.value else {
+                continue;
+            };
+            let Some(named) = pool.get(SERVERS_FILE) else {
+                continue;
+            };
+            let (Value::Text(file), place) = (&named.value, named.place.clone()) else {
+                // Anything but a text is refused with its type further on.
+                continue;
+            };
+            let list = self.server_list(&folder.join(file), &place, &key);
+            let none = Node {
+                place,
+                value: Value::Array(Vec::new()),
+            };
+            let servers = pool.entry("servers".to_owned()).or_insert(none);
+            if let Value::Array(servers) = &mut servers.value {
+                servers.extend(list);
+            }
+        }
+    }
+
+    /// The servers that a file lists: as `backends`, or as `servers`.
+    fn server_list(&mut self, file: &Path, place: &Place, key: &KeyPath) -> Vec<Node> {
+        let text = match read_limited(file) {
+            Ok(text) => text,
+            Err(message) => {
+                self.fail(Some(place.clone()), key, message);
+                return Vec::new();
+            }
+        };
+        self.files.push(file.to_owned());
+        match document::servers(&text, &Arc::from(file)) {
+            Ok(servers) => servers,
+            Err(error) => {
+                self.errors.push(error);
+                Vec::new()
+            }
+        }
     }
 
     /// The files that a document's `include` names, in the order of their names

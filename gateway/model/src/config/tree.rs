@@ -48,6 +48,19 @@ impl Node {
         node
     }
 
+    /// The entries of a table within this one; none if there is none.
+    pub(super) fn table_at(&mut self, key: &str) -> impl Iterator<Item = (&String, &mut Self)> {
+        let inner = match &mut self.value {
+            Value::Table(table) => table.get_mut(key),
+            _ => None,
+        };
+        let entries = inner.and_then(|inner| match &mut inner.value {
+            Value::Table(table) => Some(table.iter_mut()),
+            _ => None,
+        });
+        entries.into_iter().flatten()
+    }
+
     /// The same as JSON, for serde.
     pub(super) fn to_json(&self) -> Json {
         match &self.value {

@@ -213,7 +213,7 @@ fn servers(
     report: &mut Report<'_>,
 ) -> Vec<ServerConfig> {
     let written = &pool.servers;
-    if written.is_empty() {
+    if written.is_empty() && pool.servers_file.is_none() {
         report.fail(
             path,
             "the pool has no server; write some, such as [\"127.0.0.1:3000\"]",

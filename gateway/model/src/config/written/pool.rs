@@ -56,9 +56,14 @@ pub struct Pool {
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,
-    /// The servers, as `"host:port"` or as tables: 1 to 4096.
-    #[schemars(length(min = 1, max = 4096))]
+    /// The servers, as `"host:port"` or as tables: up to 4096, with those of
+    /// `servers_file`, and at least one where there is no such file.
+    #[schemars(length(max = 4096))]
     pub servers: Vec<TextOr<Server>>,
+    /// A file with more servers, as `backends` or `servers` in TOML, YAML or
+    /// JSON, relative to this one. It is watched, and may list none. Default:
+    /// none.
+    pub servers_file: Option<String>,
 }
 
 /// Another pool that gets copies of requests.
