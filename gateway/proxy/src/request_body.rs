@@ -30,7 +30,7 @@ pub(crate) struct RequestBody {
     keep_limit: usize,
     /// More was read than may be kept: it cannot be sent again.
     outgrown: bool,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     received: u64,
     size_limit: u64,
     /// Where a copy goes.
@@ -147,7 +147,7 @@ impl RequestBody {
                 Poll::Ready(Ok(Some(data)))
             }
             Err(frame) => {
-                self.trailers = frame.into_trailers().ok();
+                self.trailers = frame.into_trailers().ok().map(Box::new);
                 self.source = None;
                 Poll::Ready(self.whole())
             }
@@ -228,7 +228,7 @@ impl Pieces {
     /// The trailers, once the last piece has been given: those that may be
     /// forwarded.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
-        let mut trailers = self.body.trailers.clone()?;
+        let mut trailers = self.body.trailers.as_deref()?.clone();
         hop::strip_from_trailers(&mut trailers);
         Some(trailers)
     }
@@ -325,7 +325,7 @@ impl Sending {
             Some(data) => self.data = data,
             None => {
                 if chunked {
-                    chunk::encode_last(&mut self.prefix, self.pieces.body.trailers.as_ref());
+                    chunk::encode_last(&mut self.prefix, self.pieces.body.trailers.as_deref());
                 }
                 self.drained = true;
             }

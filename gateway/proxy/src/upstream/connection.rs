@@ -72,9 +72,10 @@ pub(crate) enum ConnectionError {
 }
 
 impl Connection {
-    /// A new connection, with what its worker reads into.
-    pub(crate) fn new(stream: Transport, landing: &Rc<Landing>, limits: HeadLimits) -> Self {
-        Self {
+    /// A new connection, with what its worker reads into. Boxed once, because it
+    /// is handed on several times for each request.
+    pub(crate) fn new(stream: Transport, landing: &Rc<Landing>, limits: HeadLimits) -> Box<Self> {
+        Box::new(Self {
             stream,
             unsent: BytesMut::new(),
             parser: HeadParser::new(limits),
@@ -82,7 +83,7 @@ impl Connection {
             landing: Rc::clone(landing),
             is_brief: true,
             interim: 0,
-        }
+        })
     }
 
     /// The stream, and what was read of it already.

@@ -46,7 +46,7 @@ pub(crate) trait Conversation {
 
 /// On a connection of HTTP/1.1, which is its own for as long as it lasts.
 pub(crate) struct OnConnection {
-    connection: Connection,
+    connection: Box<Connection>,
     sending: Sending,
     /// Whether the connection has served before.
     reused: bool,
@@ -54,7 +54,7 @@ pub(crate) struct OnConnection {
 
 impl OnConnection {
     /// Begin with a request whose head has been posted.
-    pub(crate) fn begin(connection: Connection, body: RequestBody, reused: bool) -> Self {
+    pub(crate) fn begin(connection: Box<Connection>, body: RequestBody, reused: bool) -> Self {
         Self {
             connection,
             sending: Sending::new(body),

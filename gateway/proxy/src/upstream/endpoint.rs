@@ -49,7 +49,7 @@ pub(crate) struct Upstream {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: u64,
 }
 
@@ -57,7 +57,7 @@ struct Idle {
 pub(crate) enum Line {
     /// A connection of its own; `reused` if it has served before.
     Http1 {
-        connection: Connection,
+        connection: Box<Connection>,
         reused: bool,
     },
     /// A stream of a connection that others share.
@@ -153,7 +153,7 @@ impl Upstream {
 
     /// The most recently used idle connection that is still good: last in,
     /// first out keeps few connections warm and lets the others age.
-    fn idle_connection(&self, now: u64) -> Option<Connection> {
+    fn idle_connection(&self, now: u64) -> Option<Box<Connection>> {
         let mut idle = self.idle.borrow_mut();
         while let Some(mut newest) = idle.pop() {
             if now.saturating_sub(newest.since) > IDLE_TICKS {
@@ -171,7 +171,7 @@ impl Upstream {
     /// Take a connection back whose exchange is complete. One on which something
     /// is still on its way is closed: a server that answers without having read
     /// the request may never read the rest of it.
-    pub(crate) fn give_back(&self, connection: Connection, now: u64) {
+    pub(crate) fn give_back(&self, connection: Box<Connection>, now: u64) {
         let limit = self.manner.borrow().idle_limit;
         if limit == 0 || !connection.is_settled() {
             return;

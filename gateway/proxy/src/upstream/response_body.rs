@@ -22,7 +22,7 @@ pub(crate) struct UpstreamBody {
     worker: Rc<Worker>,
     in_flight: InFlight,
     /// None once the body is over.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     decoder: BodyDecoder,
     reusable: bool,
     /// What of the request the connection has not accepted yet.
@@ -69,7 +69,7 @@ impl UpstreamBody {
     pub(crate) fn begin(
         worker: &Rc<Worker>,
         in_flight: InFlight,
-        connection: Connection,
+        connection: Box<Connection>,
         head: &ResponseHead,
         sending: Option<Sending>,
     ) -> Begun {

@@ -5,6 +5,6 @@ use super::{Connection, InFlight};
 /// A connection that speaks another protocol from here on. It stays counted in
 /// flight until it closes.
 pub(crate) struct Switched {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Box<Connection>,
     pub(crate) in_flight: InFlight,
 }
