@@ -3,6 +3,7 @@
 
 mod admin;
 mod listeners;
+mod names;
 mod pem;
 mod pools;
 
@@ -10,7 +11,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_model::config::{Config, Listener, PoolConfig};
+use gatewright_model::config::{Config, Listener, PoolConfig, Tls};
 use gatewright_model::id::PoolName;
 use rustls::{ClientConfig, ServerConfig};
 
@@ -76,14 +77,17 @@ impl TlsConfigs {
     pub fn prepare(config: &Config, before: Option<(&Config, &Self)>) -> Result<Self, TlsRefusal> {
         let mut made = Self::default();
         for (index, listener) in config.listeners.iter().enumerate() {
-            let known = before.and_then(|(config, made)| made.of_listener(config, listener));
             let refused = |source| TlsRefusal {
                 key: format!("listener[{index}].tls"),
                 source,
             };
             let Some(tls) = &listener.tls else { continue };
-            let tls = known.map_or_else(|| listeners::server_config(tls), Ok);
-            let tls = tls.map_err(refused)?;
+            let before = before.and_then(|(config, made)| made.of_listener(config, listener));
+            let tls = match before {
+                Some((before, known)) if before == tls => Arc::clone(known),
+                Some((_, known)) => listeners::server_config(tls, Some(known)).map_err(refused)?,
+                None => listeners::server_config(tls, None).map_err(refused)?,
+            };
             made.listeners.insert(Arc::clone(&listener.name), tls);
         }
         for pool in &config.pools {
@@ -112,12 +116,15 @@ impl TlsConfigs {
         self.pools.get(name)
     }
 
-    /// What was made for a listener, if its TLS is to stay the same.
-    fn of_listener(&self, config: &Config, listener: &Listener) -> Option<Arc<ServerConfig>> {
+    /// What was meant and made for a listener.
+    fn of_listener<'a>(
+        &'a self,
+        config: &'a Config,
+        listener: &Listener,
+    ) -> Option<(&'a Tls, &'a Arc<ServerConfig>)> {
         let mut before = config.listeners.iter();
         let before = before.find(|before| before.name == listener.name)?;
-        let same = before.tls == listener.tls;
-        self.listener(&listener.name).filter(|_| same).cloned()
+        before.tls.as_ref().zip(self.listener(&listener.name))
     }
 
     /// What was made for a pool, if its TLS is to stay the same.

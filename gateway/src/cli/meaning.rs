@@ -3,7 +3,9 @@
 use std::fmt;
 
 use gatewright_host::Plan;
-use gatewright_model::config::{Binding, Config, HealthCheck, Listener, PoolConfig, Tls};
+use gatewright_model::config::{
+    Binding, Certificates, Config, HealthCheck, Listener, PoolConfig, Tls,
+};
 use gatewright_model::id::PoolName;
 
 /// A configuration with the plugins that were loaded for it.
@@ -86,10 +88,10 @@ impl Meaning<'_> {
 }
 
 fn protocol(tls: Option<&Tls>) -> String {
-    match tls {
+    match tls.map(|tls| &tls.certificates) {
         None => "http".to_owned(),
-        Some(Tls::SelfSigned) => "https with a self-signed certificate".to_owned(),
-        Some(Tls::Certificates(files)) => {
+        Some(Certificates::SelfSigned) => "https with a self-signed certificate".to_owned(),
+        Some(Certificates::Files(files)) => {
             let files = files
                 .iter()
                 .map(|files| files.certificate.path.display().to_string());

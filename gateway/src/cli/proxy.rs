@@ -125,7 +125,7 @@ pub(super) fn data_folder() -> PathBuf {
 mod tests {
     use super::*;
     use clap::{Args as _, FromArgMatches as _};
-    use gatewright_model::config::Tls;
+    use gatewright_model::config::Certificates;
 
     fn config(arguments: &[&str]) -> config::Config {
         let command = ProxyFlags::augment_args(clap::Command::new("proxy"));
@@ -165,12 +165,10 @@ mod tests {
         assert_eq!(pool.balancer.plugin.as_str(), "round-robin");
         assert!(pool.affinity.is_some() && pool.health.is_none());
         assert_eq!(config.listeners.len(), 2);
-        assert!(
-            config
-                .listeners
-                .iter()
-                .all(|listener| listener.tls == Some(Tls::SelfSigned))
-        );
+        for listener in &config.listeners {
+            let certificates = listener.tls.as_ref().map(|tls| &tls.certificates);
+            assert_eq!(certificates, Some(&Certificates::SelfSigned));
+        }
         assert_eq!((config.admin.listen.port(), config.workers), (9001, 3));
     }
 }

@@ -86,7 +86,7 @@ servers = [
 mod tests {
     use super::*;
     use crate::cli::BALANCERS;
-    use gatewright_model::config::{self, Environment, Tls};
+    use gatewright_model::config::{self, Certificates, Environment};
     use std::path::Path;
 
     #[test]
@@ -103,7 +103,8 @@ mod tests {
             let config = config::parse(&text, Path::new(""), &Environment::empty());
             let config = config.expect("a good configuration");
             assert_eq!(config.listeners[0].listen.port(), 18080);
-            assert_eq!(config.listeners[1].tls, Some(Tls::SelfSigned));
+            let tls = config.listeners[1].tls.as_ref().expect("it speaks TLS");
+            assert_eq!(tls.certificates, Certificates::SelfSigned);
             assert_eq!(config.workers, 2);
             for pool in &config.pools {
                 assert_eq!(pool.balancer.plugin.as_str(), balancer);

@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use gatewright_model::config::{Config, Key, Tls};
+use gatewright_model::config::{Config, Key};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -91,10 +91,7 @@ impl Termination {
     fn of(config: &Config) -> Self {
         let mut speaking = config.listeners.iter().filter_map(|one| one.tls.as_ref());
         let tls = speaking.next();
-        let files = match tls {
-            Some(Tls::Certificates(files)) => files.first(),
-            _ => None,
-        };
+        let files = tls.and_then(|tls| tls.certificates.files().first());
         Self {
             ssl_termination: tls.is_some(),
             ssl_cert_path: files.map(|files| files.certificate.path.display().to_string()),

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Cors, Faults, Health, Limits, Listener, Plugin, Pool, Protocol, Registries,
-    Retries, ServerTls, SwitchOr, Timeouts, WorkerCount, Workers,
+    Admin, Config, Cors, Faults, Health, Limits, Listener, Offered, Plugin, Pool, Protocol,
+    Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -133,6 +133,18 @@ impl Default for Admin {
             plugin_keys: Vec::new(),
             registries: Registries::default(),
             tls: None,
+        }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            self_signed: false,
+            certificates: Vec::new(),
+            strict_sni: false,
+            min_version: TlsVersion::V1_2,
+            protocols: vec![Offered::Http2, Offered::Http1],
         }
     }
 }

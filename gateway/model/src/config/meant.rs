@@ -14,7 +14,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use pages::{ErrorPages, Page};
-pub use tls::{AdminTls, CertificateFiles, PemFile, ServerTls, Tls};
+pub use tls::{
+    AdminTls, CertificateFiles, Certificates, Offered, PemFile, ServerTls, Tls, TlsVersion,
+};
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
@@ -157,19 +159,12 @@ pub enum OnFault {
 impl Config {
     /// The PEM files of listeners, of the admin listener and of pools.
     pub fn pem_files(&self) -> impl Iterator<Item = &PemFile> {
-        let listeners = self
-            .listeners
-            .iter()
-            .filter_map(|listener| match &listener.tls {
-                Some(Tls::Certificates(files)) => {
-                    Some(files.iter().flat_map(CertificateFiles::files))
-                }
-                Some(Tls::SelfSigned) | None => None,
-            });
+        let listeners = self.listeners.iter();
+        let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
         let pools = self.pools.iter().filter_map(|pool| pool.tls.as_ref());
         let admin = self.admin.tls.iter().flat_map(AdminTls::files);
         let pools = pools.flat_map(ServerTls::files);
-        listeners.flatten().chain(pools).chain(admin)
+        listeners.flat_map(Tls::files).chain(pools).chain(admin)
     }
 }
 

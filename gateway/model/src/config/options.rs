@@ -77,7 +77,7 @@ impl Tls {
     pub fn self_signed() -> Self {
         Self {
             self_signed: true,
-            certificates: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -111,8 +111,8 @@ fn listeners(options: &ProxyOptions) -> Vec<Listener> {
         let tls = match options.certificates.as_slice() {
             [] => Tls::self_signed(),
             certificates => Tls {
-                self_signed: false,
                 certificates: certificates.to_vec(),
+                ..Tls::default()
             },
         };
         Listener::new(listen, Some(tls))

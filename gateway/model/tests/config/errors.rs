@@ -200,6 +200,14 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, certificates = [{ cert = \"a\", key = \"b\" }] }\n[pools.web]\n@",
     ),
     (
+        "TLS that nobody speaks any more",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, min_version = \"1.1\" }\n[pools.web]\n@",
+    ),
+    (
+        "TLS without a protocol in it",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, protocols = [] }\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatewright_model::config::written::{self, Binding, Certificate, TextOr};
 use gatewright_model::config::{
-    Config, ConfigErrors, Environment, HashKey, ProxyOptions, Tls, load_with_places, mean, parse,
-    starter,
+    Certificates, Config, ConfigErrors, Environment, HashKey, Offered, ProxyOptions, TlsVersion,
+    load_with_places, mean, parse, starter,
 };
 use gatewright_model::id::PluginName;
 use gatewright_model::role::{Grant, Role};
@@ -160,7 +160,10 @@ fn a_command_line_makes_a_configuration_like_a_file() {
         ..ProxyOptions::default()
     };
     let config = mean(&written::Config::for_proxy(&options)).unwrap();
-    assert_eq!(config.listeners[1].tls, Some(Tls::SelfSigned));
+    let tls = config.listeners[1].tls.as_ref().unwrap();
+    assert_eq!(tls.certificates, Certificates::SelfSigned);
+    assert_eq!(tls.min_version, TlsVersion::V1_2);
+    assert_eq!(tls.protocols, [Offered::Http2, Offered::Http1]);
     assert_eq!((config.workers, config.pools[0].servers.len()), (2, 2));
     assert_eq!(config.pools[0].balancer.plugin.as_str(), "round-robin");
 }

@@ -1,9 +1,10 @@
 //! TLS from outside: a client that takes any certificate, and certificates.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::WebPkiClientVerifier;
@@ -24,23 +25,56 @@ pub(crate) async fn connect_tls(
     name: &str,
     offered: &[&str],
 ) -> TlsStream<TcpStream> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .expect("usual versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    config.alpn_protocols = offered
-        .iter()
-        .map(|name| name.as_bytes().to_vec())
-        .collect();
-    let stream = TcpStream::connect(address)
-        .await
-        .expect("the gateway accepts");
-    let name = ServerName::try_from(name.to_owned()).expect("a host's name");
-    let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-    soon("a handshake", handshake).await.expect("a handshake")
+    let hello = Hello {
+        name,
+        offered,
+        certified: None,
+    };
+    hello.connect(address).await.expect("a handshake")
+}
+
+/// How a client begins a handshake.
+pub(crate) struct Hello<'a> {
+    /// The name that it asks for; an address is not asked for.
+    pub(crate) name: &'a str,
+    /// The protocols that it offers.
+    pub(crate) offered: &'a [&'a str],
+    /// What it shows when it is asked for a certificate.
+    pub(crate) certified: Option<&'a Certified>,
+}
+
+impl Hello<'_> {
+    /// Connect; an error when the gateway refuses.
+    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address)
+            .await
+            .expect("the gateway accepts");
+        self.shake_hands(stream).await
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) async fn shake_hands(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .expect("usual versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
+        let mut config = match self.certified {
+            None => builder.with_no_client_auth(),
+            Some(certified) => {
+                let (chain, key) = certified.pair();
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .expect("a certificate and its key")
+            }
+        };
+        let offered = self.offered.iter();
+        config.alpn_protocols = offered.map(|name| name.as_bytes().to_vec()).collect();
+        let name = ServerName::try_from(self.name.to_owned()).expect("a host's name");
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        soon("a handshake", handshake).await
+    }
 }
 
 /// The certificate that the gateway showed.
@@ -67,6 +101,12 @@ impl Certified {
             der: signed.cert.der().to_vec(),
         }
     }
+
+    /// The chain and the key.
+    fn pair(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        (vec![CertificateDer::from(self.der.clone())], key)
+    }
 }
 
 /// Somebody whose word is taken for other certificates.
@@ -79,6 +119,9 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of another name than those it signs, which would seem to sign themselves.
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "Authority");
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate").pem();
         let issuer = Issuer::new(params, key);
@@ -135,8 +178,7 @@ pub(crate) fn acceptor(
             builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
         }
     };
-    let chain = vec![CertificateDer::from(certified.der.clone())];
-    let key = PrivateKeyDer::from_pem_slice(certified.key.as_bytes()).expect("a key");
+    let (chain, key) = certified.pair();
     let mut config = builder.with_single_cert(chain, key).expect("a pair");
     config.alpn_protocols = protocols
         .iter()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::address::listen_address;
 use super::report::Report;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Admin, CertificateFiles, Listener, Tls};
+use crate::config::meant::{Admin, CertificateFiles, Certificates, Listener, Tls};
 use crate::config::written;
 
 /// All listeners; at least one, with names of their own.
@@ -59,19 +59,36 @@ fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
                        key = \"…\" }]; write one of the two";
         report.fail(path, message);
     }
-    if written.self_signed {
-        return Tls::SelfSigned;
+    if written.protocols.is_empty() {
+        let message =
+            "clients are offered no protocol; write [\"h2\", \"http/1.1\"] or one of them";
+        report.fail(&path.key("protocols"), message);
     }
-    let path = path.key("certificates");
-    let mut certificates = Vec::with_capacity(written.certificates.len());
-    for (index, written) in written.certificates.iter().enumerate() {
+    Tls {
+        certificates: match written.self_signed {
+            true => Certificates::SelfSigned,
+            false => certificates(&written.certificates, &path.key("certificates"), report),
+        },
+        strict_sni: written.strict_sni,
+        min_version: written.min_version,
+        protocols: written.protocols.clone(),
+    }
+}
+
+fn certificates(
+    written: &[written::Certificate],
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Certificates {
+    let mut certificates = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
         let path = path.index(index);
         certificates.push(CertificateFiles {
             certificate: report.pem(&path.key("cert"), &written.cert),
             key: report.pem(&path.key("key"), &written.key),
         });
     }
-    Tls::Certificates(certificates)
+    Certificates::Files(certificates)
 }
 
 /// Notes an error for each address that two would listen on.

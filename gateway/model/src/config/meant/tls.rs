@@ -5,14 +5,47 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use crate::config::written::{Offered, TlsVersion};
+
+/// How a listener speaks TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// What it shows to clients.
+    pub certificates: Certificates,
+    /// Whether clients are refused that ask for no name, or for one that no
+    /// certificate is for; if not, they get the first one.
+    pub strict_sni: bool,
+    /// The oldest version that is spoken.
+    pub min_version: TlsVersion,
+    /// What is offered by ALPN, the preferred one first; never empty.
+    pub protocols: Vec<Offered>,
+}
+
+impl Tls {
+    /// Its files, whatever they hold.
+    pub fn files(&self) -> impl Iterator<Item = &PemFile> {
+        let certificates = self.certificates.files().iter();
+        certificates.flat_map(CertificateFiles::files)
+    }
+}
+
 /// Where a listener's certificates come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
+pub enum Certificates {
     /// One made on the spot for `localhost` and the loopback addresses.
     SelfSigned,
-    /// Files; chosen by the name that the client asks for, the first one when
-    /// none matches.
-    Certificates(Vec<CertificateFiles>),
+    /// Files; chosen by the name that the client asks for.
+    Files(Vec<CertificateFiles>),
+}
+
+impl Certificates {
+    /// The files, if that is where they come from.
+    pub fn files(&self) -> &[CertificateFiles] {
+        match self {
+            Self::SelfSigned => &[],
+            Self::Files(files) => files,
+        }
+    }
 }
 
 /// How the admin listener speaks TLS.

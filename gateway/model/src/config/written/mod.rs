@@ -4,6 +4,7 @@
 //! comments become the descriptions of the published JSON Schema.
 
 mod choice;
+mod listener;
 mod plugin;
 mod pool;
 mod server;
@@ -14,14 +15,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use listener::{Certificate, Listener, Offered, Tls, TlsVersion};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
     Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth,
     ServerTls,
 };
-pub use server::{
-    Admin, AdminTls, Certificate, Limits, Listener, Registries, Timeouts, Tls, Workers,
-};
+pub use server::{Admin, AdminTls, Limits, Registries, Timeouts, Workers};
 
 /// A Gatewright configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

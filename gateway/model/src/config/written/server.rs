@@ -1,4 +1,4 @@
-//! The keys of the gateway itself: admin, workers, listeners, limits, timeouts.
+//! The keys of the gateway itself: admin, workers, limits, timeouts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,43 +62,6 @@ pub struct Workers {
     /// `"auto"`, one for each processor, or 1 to 1024. The environment variable
     /// `WORKER_COUNT` replaces it.
     pub count: WorkerCount,
-}
-
-/// Where clients connect.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    /// Its name in logs and metrics. Default: its address as written.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Its address: `"[::]:8080"`, `"127.0.0.1:8080"`, or `":8080"` for every
-    /// address. The environment variable `PORT` replaces the port of the first
-    /// listener.
-    pub listen: String,
-    /// How it speaks TLS. Default: it speaks plain HTTP.
-    #[serde(default)]
-    pub tls: Option<Tls>,
-}
-
-/// How a listener speaks TLS: exactly one of the keys.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// Make a certificate for `localhost` at every start; for development.
-    pub self_signed: bool,
-    /// Certificates in files, chosen by the name that the client asks for; the
-    /// first one when none matches.
-    pub certificates: Vec<Certificate>,
-}
-
-/// A certificate chain and its private key.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Certificate {
-    /// The chain in PEM, leaf first, relative to the file.
-    pub cert: String,
-    /// The private key in PEM (PKCS#8, PKCS#1 or SEC1), relative to the file.
-    pub key: String,
 }
 
 /// Sizes that nobody may exceed.

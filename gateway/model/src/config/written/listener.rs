@@ -1,0 +1,73 @@
+//! The keys of a listener: where clients connect, and how they are spoken to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name in logs and metrics. Default: its address as written.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its address: `"[::]:8080"`, `"127.0.0.1:8080"`, or `":8080"` for every
+    /// address. The environment variable `PORT` replaces the port of the first
+    /// listener.
+    pub listen: String,
+    /// How it speaks TLS. Default: it speaks plain HTTP.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+}
+
+/// How a listener speaks TLS: with exactly one of `self_signed` and
+/// `certificates`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Make a certificate for `localhost` at every start; for development.
+    pub self_signed: bool,
+    /// Certificates in files, chosen by the name that the client asks for: one
+    /// for exactly that name before one with a wildcard for it.
+    pub certificates: Vec<Certificate>,
+    /// Whether clients are refused that ask for no name, or for one that no
+    /// certificate is for. Default: they get the first certificate.
+    pub strict_sni: bool,
+    /// The oldest version of TLS that is spoken.
+    pub min_version: TlsVersion,
+    /// The protocols that clients are offered by ALPN, in the order in which
+    /// they are preferred.
+    #[schemars(length(min = 1))]
+    pub protocols: Vec<Offered>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[serde(rename = "1.2")]
+    V1_2,
+    /// TLS 1.3.
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// A protocol that clients are offered, by its name in ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Offered {
+    /// HTTP/2.
+    #[serde(rename = "h2")]
+    Http2,
+    /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
+    Http1,
+}
+
+/// A certificate chain and its private key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The chain in PEM, leaf first, relative to the file.
+    pub cert: String,
+    /// The private key in PEM (PKCS#8, PKCS#1 or SEC1), relative to the file.
+    pub key: String,
+}
