@@ -1,7 +1,7 @@
 //! One client connection: TLS, HTTP framing by hyper, and the deadlines that
 //! hyper is not asked to keep.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gatewright_wire::forwarded;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -20,8 +21,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::deadlines::{Deadline, Passed};
 use crate::drive::{End, drive};
 use crate::early::Early;
+use crate::entrance::Entrance;
 use crate::exchange::exchange;
 use crate::farewell;
+use crate::identity;
 use crate::outbox::{Peer, Posted};
 use crate::streams::{Gave, Streams};
 use crate::tunnel;
@@ -49,7 +52,9 @@ pub(crate) struct Client {
     peer_text: String,
     trusted: bool,
     max_headers: usize,
-    secure: bool,
+    entrance: Rc<Entrance>,
+    /// Who it has proved to be by a certificate.
+    identity: OnceCell<HeaderValue>,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
     /// Whether the latest request had a body, the end of which may not have come
@@ -80,7 +85,7 @@ pub(crate) enum Stage {
 }
 
 impl Client {
-    fn new(worker: &Rc<Worker>, peer: SocketAddr, secure: bool) -> Rc<Self> {
+    fn new(worker: &Rc<Worker>, peer: SocketAddr, entrance: Rc<Entrance>) -> Rc<Self> {
         let address = peer.ip().to_canonical();
         let config = Arc::clone(&worker.current().snapshot.config);
         let trusted = &config.trusted_proxies;
@@ -90,7 +95,8 @@ impl Client {
             peer: address,
             peer_text: address.to_string(),
             trusted: trusted.iter().any(|network| network.contains(&address)),
-            secure,
+            entrance,
+            identity: OnceCell::new(),
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
             has_body: Cell::new(false),
@@ -124,7 +130,20 @@ impl Client {
 
     /// `https` over TLS, `http` otherwise.
     pub(crate) fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+        match self.entrance.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
+    /// What holds for it because of its listener.
+    pub(crate) fn entrance(&self) -> &Entrance {
+        &self.entrance
+    }
+
+    /// Who it has proved to be, as servers are told.
+    pub(crate) fn identity(&self) -> Option<&HeaderValue> {
+        self.identity.get()
     }
 
     /// The address of the client that a request is from.
@@ -312,30 +331,37 @@ pub(crate) fn serve(
     worker: &Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
-    let client = Client::new(worker, peer, tls.is_some());
+    let client = Client::new(worker, peer, entrance);
     async move {
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
-        match tls {
+        match client.entrance.tls.clone() {
             None => {
                 client.waits();
                 if let Some(stream) = serve_http1(&client, stream).await {
                     serve_http2(&client, stream).await;
                 }
             }
-            Some(acceptor) => serve_tls(&client, stream, &acceptor).await,
+            Some(tls) => serve_tls(&client, stream, tls).await,
         }
     }
 }
 
-async fn serve_tls(client: &Rc<Client>, stream: Posted, acceptor: &TlsAcceptor) {
+async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) {
     let worker = &client.worker;
     client.deadline.arm(worker.timeouts().request_head);
-    let Ok(Ok(stream)) = client.deadline.limit(acceptor.accept(stream)).await else {
+    let accepting = TlsAcceptor::from(tls).accept(stream);
+    let Ok(Ok(stream)) = client.deadline.limit(accepting).await else {
         worker.counters().tls_failures.add(1);
         return;
     };
+    if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates()
+        && let Some(identity) = identity::of(leaf)
+    {
+        // Nobody has set it before.
+        let _ = client.identity.set(identity);
+    }
     client.waits();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         serve_http2(client, stream).await;

@@ -2,6 +2,7 @@
 //! of each pool.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,15 +14,15 @@ use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
 
 use crate::data_plane::InForce;
+use crate::entrance::Entrance;
 use crate::retry::Budget;
-use crate::tls::TlsConfigs;
 use crate::upstream::{Manner, Upstream};
 use crate::worker::Worker;
 
 /// What requests read: the snapshot, with this worker's side of each pool.
 pub(crate) struct Current {
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) tls: Arc<TlsConfigs>,
+    entrances: HashMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
     /// Whether any plugin has a shadow.
     shadowed: bool,
@@ -60,12 +61,22 @@ impl Current {
             PoolView::new(before, Arc::clone(pool), manner, worker, observed)
         };
         let pools = snapshot.pools.iter().map(view).collect();
+        let config = &snapshot.config;
+        let entrances = config.listeners.iter().map(|listener| {
+            let entrance = Entrance::of(listener, config, &tls);
+            (Arc::clone(&listener.name), Rc::new(entrance))
+        });
         Self {
+            entrances: entrances.collect(),
             snapshot,
-            tls,
             pools,
             shadowed: chain.is_shadowed(),
         }
+    }
+
+    /// What holds for connections that come in by a listener.
+    pub(crate) fn entrance(&self, listener: &str) -> Option<Rc<Entrance>> {
+        self.entrances.get(listener).cloned()
     }
 
     /// Let the shadows have their turn soon, if there are any.

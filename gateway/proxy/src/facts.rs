@@ -17,6 +17,7 @@ use smallvec::SmallVec;
 
 use crate::connection::Client;
 use crate::explain::Answerer;
+use crate::identity;
 
 /// The facts of an exchange.
 #[derive(Clone)]
@@ -114,6 +115,7 @@ impl Facts {
             return Err(Refusal::TooManyHeaders);
         }
         strip_listed(&mut parts.headers);
+        let vouched = identity::introduce(client, &mut parts.headers);
         let address = client.address_of_client(&parts.headers);
         let client_text = (address != client.peer()).then(|| address.to_string());
         Ok(Self {
@@ -132,7 +134,7 @@ impl Facts {
             query: None,
             authority,
             asked: None,
-            vouched: Vec::new(),
+            vouched,
             tried: SmallVec::new(),
             effects: Effects::default(),
             response_edits: Vec::new(),

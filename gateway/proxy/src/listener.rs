@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::connection;
 use crate::worker::Worker;
@@ -81,9 +80,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listener: StdList
         match accepted {
             Ok((stream, peer)) => {
                 // Looked up for each: a renewed certificate holds at once.
-                let tls = worker.current().tls.listener(&name).cloned();
-                let tls = tls.map(TlsAcceptor::from);
-                let serving = connection::serve(&worker, stream, peer, tls);
+                let Some(entrance) = worker.current().entrance(&name) else {
+                    continue;
+                };
+                let serving = connection::serve(&worker, stream, peer, entrance);
                 tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}

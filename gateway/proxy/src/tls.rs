@@ -2,6 +2,7 @@
 //! Made aside when a configuration is prepared, and published with its snapshot.
 
 mod admin;
+mod clients;
 mod listeners;
 mod names;
 mod pem;
@@ -85,8 +86,12 @@ impl TlsConfigs {
             let before = before.and_then(|(config, made)| made.of_listener(config, listener));
             let tls = match before {
                 Some((before, known)) if before == tls => Arc::clone(known),
-                Some((_, known)) => listeners::server_config(tls, Some(known)).map_err(refused)?,
-                None => listeners::server_config(tls, None).map_err(refused)?,
+                // A session is as good as the certificate that began it, so who
+                // was let in by other authorities has to show it again.
+                Some((before, known)) if before.client_auth == tls.client_auth => {
+                    listeners::server_config(tls, Some(known)).map_err(refused)?
+                }
+                _ => listeners::server_config(tls, None).map_err(refused)?,
             };
             made.listeners.insert(Arc::clone(&listener.name), tls);
         }

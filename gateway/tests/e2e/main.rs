@@ -28,6 +28,7 @@ mod admin_strangers;
 mod admin_stream;
 mod admin_tls;
 mod author_mistakes;
+mod client_certificates;
 mod client_trouble;
 mod cors;
 mod diversion;

@@ -5,8 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, Config, Cors, Faults, Health, Limits, Listener, Offered, Plugin, Pool, Protocol,
-    Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
+    Admin, ClientAuth, Config, Cors, Faults, Health, Limits, Listener, Offered, Plugin, Pool,
+    Protocol, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount,
+    Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -145,6 +146,8 @@ impl Default for Tls {
             strict_sni: false,
             min_version: TlsVersion::V1_2,
             protocols: vec![Offered::Http2, Offered::Http1],
+            client_ca: None,
+            client_auth: ClientAuth::default(),
         }
     }
 }

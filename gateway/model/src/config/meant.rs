@@ -15,7 +15,8 @@ use ipnet::IpNet;
 
 pub use pages::{ErrorPages, Page};
 pub use tls::{
-    AdminTls, CertificateFiles, Certificates, Offered, PemFile, ServerTls, Tls, TlsVersion,
+    AdminTls, CertificateFiles, Certificates, ClientAuth, Offered, PemFile, ServerTls, Tls,
+    TlsVersion,
 };
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};

@@ -208,6 +208,10 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, protocols = [] }\n[pools.web]\n@",
     ),
     (
+        "client certificates that nobody vouches for",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, client_auth = \"optional\" }\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

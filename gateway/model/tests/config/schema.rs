@@ -45,6 +45,7 @@ fn every_example_is_a_right_configuration() {
     for file in [
         "certs/example.com.pem",
         "certs/example.com.key",
+        "certs/clients.pem",
         "certs/admin.pem",
         "certs/admin.key",
         "certs/operators.pem",

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use gatewright_model::config::{AdminTls, PemFile};
+use gatewright_model::config::AdminTls;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::SingleCertAndKey;
 
+use super::clients::signed_by;
 use super::{TlsError, pem};
 
 /// What handshakes of the admin listener are done with.
@@ -23,19 +22,10 @@ pub fn admin_server_config(tls: &AdminTls) -> Result<Arc<ServerConfig>, TlsError
     let builder =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = match &tls.client_ca {
-        Some(authority) => builder.with_client_cert_verifier(signed_by(authority)?),
+        Some(authority) => builder.with_client_cert_verifier(signed_by(authority, true)?),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-/// Takes clients whose certificate one of a file's authorities has signed, and
-/// no others.
-fn signed_by(file: &PemFile) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(pem::authorities(file)?);
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
-    verifier.map_err(|error| pem::unreadable(file, "certificates of authorities", &error))
 }

@@ -9,6 +9,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use rustls_pki_types::PrivateKeyDer;
 
+use super::clients::signed_by;
 use super::names::CertificateChoice;
 use super::{TlsError, pem};
 
@@ -27,10 +28,15 @@ pub(super) fn server_config(
     };
     let choice = CertificateChoice::new(&certificates, tls.strict_sni);
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions(tls.min_version))?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(choice));
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions(tls.min_version))?;
+    let builder = match &tls.client_auth {
+        Some(auth) => {
+            builder.with_client_cert_verifier(signed_by(&auth.authorities, auth.is_required)?)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(choice));
     let offered = tls.protocols.iter().map(|offered| match offered {
         Offered::Http2 => b"h2".to_vec(),
         Offered::Http1 => b"http/1.1".to_vec(),
@@ -87,6 +93,7 @@ mod tests {
             strict_sni: false,
             min_version: TlsVersion::V1_2,
             protocols: vec![Offered::Http1],
+            client_auth: None,
         };
         let error = server_config(&tls, None).unwrap_err();
         assert!(error.to_string().starts_with("cert.pem: cannot read"));

@@ -45,6 +45,8 @@ pub(super) fn treatment(name: &str) -> Treatment {
         "x-forwarded-proto" => Treatment::ForwardedProto,
         "x-forwarded-host" => Treatment::ForwardedHost,
         "x-request-id" => Treatment::RequestId,
+        // RFC 9440 §2.2 and §2.3.
+        "client-cert" | "client-cert-chain" => Treatment::Claim,
         _ if name.starts_with("x-forwarded-") => Treatment::Claim,
         _ if is_hop_by_hop_name(name) || is_alias(name) => Treatment::Drop,
         _ => Treatment::Copy,
@@ -89,6 +91,7 @@ mod tests {
             "content_length",
             "transfer_encoding",
             "x_real_ip",
+            "client_cert",
             "x_forwarded_some_name_that_is_longer_than_any",
         ] {
             assert_eq!(treatment(name), Treatment::Drop, "{name}");

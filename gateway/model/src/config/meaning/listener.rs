@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::address::listen_address;
 use super::report::Report;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Admin, CertificateFiles, Certificates, Listener, Tls};
+use crate::config::meant::{Admin, CertificateFiles, Certificates, ClientAuth, Listener, Tls};
 use crate::config::written;
 
 /// All listeners; at least one, with names of their own.
@@ -72,7 +72,25 @@ fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
         strict_sni: written.strict_sni,
         min_version: written.min_version,
         protocols: written.protocols.clone(),
+        client_auth: client_auth(written, path, report),
     }
+}
+
+fn client_auth(
+    written: &written::Tls,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<ClientAuth> {
+    let is_required = written.client_auth == written::ClientAuth::Required;
+    if written.client_ca.is_none() && !is_required {
+        let message = "nobody says whose certificates are good; write client_ca = \"FILE\" too";
+        report.fail(&path.key("client_auth"), message);
+    }
+    let authorities = written.client_ca.as_ref()?;
+    Some(ClientAuth {
+        authorities: report.pem(&path.key("client_ca"), authorities),
+        is_required,
+    })
 }
 
 fn certificates(

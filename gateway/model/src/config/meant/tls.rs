@@ -19,13 +19,27 @@ pub struct Tls {
     pub min_version: TlsVersion,
     /// What is offered by ALPN, the preferred one first; never empty.
     pub protocols: Vec<Offered>,
+    /// Whom clients have to prove to be; none: they are not asked.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Whose word is taken for who a client is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientAuth {
+    /// The authorities one of which has to have signed a client's certificate.
+    pub authorities: PemFile,
+    /// Whether clients without a certificate are refused.
+    pub is_required: bool,
 }
 
 impl Tls {
     /// Its files, whatever they hold.
     pub fn files(&self) -> impl Iterator<Item = &PemFile> {
         let certificates = self.certificates.files().iter();
-        certificates.flat_map(CertificateFiles::files)
+        let authorities = self.client_auth.iter().map(|auth| &auth.authorities);
+        certificates
+            .flat_map(CertificateFiles::files)
+            .chain(authorities)
     }
 }
 

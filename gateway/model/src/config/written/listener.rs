@@ -38,6 +38,24 @@ pub struct Tls {
     /// they are preferred.
     #[schemars(length(min = 1))]
     pub protocols: Vec<Offered>,
+    /// Certificates of authorities in PEM, relative to the file: clients show
+    /// who they are by a certificate that one of them signed. Default: clients
+    /// are not asked for certificates.
+    pub client_ca: Option<String>,
+    /// Whether clients without a certificate are let in, where `client_ca` asks
+    /// for one.
+    pub client_auth: ClientAuth,
+}
+
+/// Whether clients without a certificate are let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// They are not.
+    #[default]
+    Required,
+    /// They are; those that show one have to show a good one.
+    Optional,
 }
 
 /// A version of TLS.
