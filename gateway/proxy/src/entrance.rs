@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gatewright_model::config::{Config, Listener};
+use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use rustls::ServerConfig;
 
 use crate::tls::TlsConfigs;
@@ -13,6 +14,10 @@ use crate::tls::TlsConfigs;
 pub(crate) struct Entrance {
     /// What handshakes are done with; none where it speaks plain HTTP.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// The port of the HTTPS listener that requests are sent on to.
+    pub(crate) redirect: Option<u16>,
+    /// What browsers are told to remember about HTTPS.
+    hsts: Option<HeaderValue>,
     /// Whether what clients say of their certificates is kept from plugins: it
     /// is where any listener asks for certificates.
     pub(crate) guards_identity: bool,
@@ -21,13 +26,27 @@ pub(crate) struct Entrance {
 impl Entrance {
     /// What a listener's configuration comes to.
     pub(crate) fn of(listener: &Listener, config: &Config, tls: &TlsConfigs) -> Self {
+        let meant = listener.tls.as_ref();
+        let hsts = meant.and_then(|tls| tls.hsts);
         let asks = |listener: &Listener| {
             let tls = listener.tls.as_ref();
             tls.is_some_and(|tls| tls.client_auth.is_some())
         };
         Self {
             tls: tls.listener(&listener.name).cloned(),
+            redirect: listener.redirect,
+            hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
             guards_identity: config.listeners.iter().any(asks),
+        }
+    }
+
+    /// Tell browsers to come by HTTPS from now on, unless the server has told
+    /// them something itself (RFC 6797).
+    pub(crate) fn put_hsts(&self, headers: &mut HeaderMap) {
+        if let Some(hsts) = &self.hsts
+            && !headers.contains_key(STRICT_TRANSPORT_SECURITY)
+        {
+            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::facts::{Facts, Held, Refusal};
 use crate::fault;
 use crate::forward_auth;
 use crate::mirror;
+use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::retry;
@@ -71,6 +72,7 @@ pub(crate) async fn exchange(
     };
     serving.responded(response.status(), at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
+    client.entrance().put_hsts(&mut head.headers);
     let content = tunnel::open(
         &client,
         content,
@@ -86,6 +88,9 @@ async fn answer(
     held: &mut Held,
     body: Incoming,
 ) -> Result<Response<Content>, Denial> {
+    if let Some(answer) = redirect::answer(client, held) {
+        return answer;
+    }
     let worker = &client.worker;
     let current = worker.current();
     let limits = &current.snapshot.config.limits;

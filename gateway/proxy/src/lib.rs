@@ -38,6 +38,7 @@ mod listener;
 mod mirror;
 mod outbox;
 mod prober;
+mod redirect;
 mod request_body;
 mod resolve;
 mod respond;

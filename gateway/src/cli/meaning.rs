@@ -3,9 +3,7 @@
 use std::fmt;
 
 use gatewright_host::Plan;
-use gatewright_model::config::{
-    Binding, Certificates, Config, HealthCheck, Listener, PoolConfig, Tls,
-};
+use gatewright_model::config::{Binding, Certificates, Config, HealthCheck, Listener, PoolConfig};
 use gatewright_model::id::PoolName;
 
 /// A configuration with the plugins that were loaded for it.
@@ -18,8 +16,8 @@ impl fmt::Display for Meaning<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = self.config;
         for listener in &config.listeners {
-            let Listener { name, listen, tls } = listener;
-            writeln!(f, "listener {name}: {listen}, {}", protocol(tls.as_ref()))?;
+            let Listener { name, listen, .. } = listener;
+            writeln!(f, "listener {name}: {listen}, {}", protocol(listener))?;
         }
         writeln!(
             f,
@@ -87,15 +85,17 @@ impl Meaning<'_> {
     }
 }
 
-fn protocol(tls: Option<&Tls>) -> String {
-    match tls.map(|tls| &tls.certificates) {
-        None => "http".to_owned(),
-        Some(Certificates::SelfSigned) => "https with a self-signed certificate".to_owned(),
-        Some(Certificates::Files(files)) => {
-            let files = files
-                .iter()
-                .map(|files| files.certificate.path.display().to_string());
-            format!("https with {}", files.collect::<Vec<_>>().join(", "))
-        }
+fn protocol(listener: &Listener) -> String {
+    match (&listener.tls, listener.redirect) {
+        (None, None) => "http".to_owned(),
+        (None, Some(port)) => format!("http, redirected to https on port {port}"),
+        (Some(tls), _) => match &tls.certificates {
+            Certificates::SelfSigned => "https with a self-signed certificate".to_owned(),
+            Certificates::Files(files) => {
+                let files = files.iter().map(|files| &files.certificate.path);
+                let files = files.map(|path| path.display().to_string());
+                format!("https with {}", files.collect::<Vec<_>>().join(", "))
+            }
+        },
     }
 }

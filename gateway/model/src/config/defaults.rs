@@ -74,6 +74,10 @@ pub(super) const REQUEST_HEAD_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..
 pub(super) const IDLE_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
 pub(super) const DRAIN_TIMEOUT: RangeInclusive<Period> = Period::s(0)..=Period::s(3600);
 
+pub(super) const HSTS: RangeInclusive<Period> = Period::s(0)..=Period::s(3650 * 24 * 3600);
+/// What those who keep the lists of browsers ask for.
+pub(super) const HSTS_PRELOAD: Period = Period::s(365 * 24 * 3600);
+
 const DAY: Period = Period::s(24 * 3600);
 
 const fn micros(count: u64) -> std::time::Duration {
@@ -111,6 +115,7 @@ impl Default for Config {
                 name: Some("web".to_owned()),
                 listen: "[::]:8080".to_owned(),
                 tls: None,
+                redirect: None,
             }],
             policies: Vec::new(),
             router: None,
@@ -148,6 +153,7 @@ impl Default for Tls {
             protocols: vec![Offered::Http2, Offered::Http1],
             client_ca: None,
             client_auth: ClientAuth::default(),
+            hsts: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 pub use pages::{ErrorPages, Page};
 pub use tls::{
-    AdminTls, CertificateFiles, Certificates, ClientAuth, Offered, PemFile, ServerTls, Tls,
+    AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
     TlsVersion,
 };
 
@@ -90,6 +90,8 @@ pub struct Listener {
     pub listen: SocketAddr,
     /// How it speaks TLS; none for plain HTTP.
     pub tls: Option<Tls>,
+    /// The port of HTTPS that its clients are sent on to; none: it serves them.
+    pub redirect: Option<u16>,
 }
 
 /// A plugin in a seat of the chain.

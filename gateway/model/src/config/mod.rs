@@ -42,8 +42,8 @@ pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates, ClientAuth, Config,
-    Cors, Delay, ErrorPages, Faults, ForwardAuth, HashKey, HealthCheck, Limits, Listener, Mirror,
-    Offered, OnFault, Origins, Page, PemFile, PluginSource, Policy, PoolConfig, Protocol,
+    Cors, Delay, ErrorPages, Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener,
+    Mirror, Offered, OnFault, Origins, Page, PemFile, PluginSource, Policy, PoolConfig, Protocol,
     Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;

@@ -68,6 +68,7 @@ impl Listener {
             name: None,
             listen: listen.to_owned(),
             tls,
+            redirect: None,
         }
     }
 }

@@ -212,6 +212,22 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, client_auth = \"optional\" }\n[pools.web]\n@",
     ),
     (
+        "a listener that sends its clients nowhere",
+        "[[listener]]\nlisten = \":80\"\nredirect = \"https:+443\"\n[pools.web]\n@",
+    ),
+    (
+        "a listener that sends its clients from HTTPS to HTTPS",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true }\nredirect = \"https\"\n[pools.web]\n@",
+    ),
+    (
+        "HTTPS for a time without a unit",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true, hsts = \"3600\" }\n[pools.web]\n@",
+    ),
+    (
+        "HTTPS in the lists of browsers for a day",
+        "[[listener]]\nlisten = \":443\"\n[listener.tls]\nself_signed = true\nhsts = { max_age = \"1 day\", preload = true }\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

@@ -94,6 +94,7 @@ mod tests {
             min_version: TlsVersion::V1_2,
             protocols: vec![Offered::Http1],
             client_auth: None,
+            hsts: None,
         };
         let error = server_config(&tls, None).unwrap_err();
         assert!(error.to_string().starts_with("cert.pem: cannot read"));

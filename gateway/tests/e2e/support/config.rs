@@ -19,6 +19,7 @@ pub(crate) struct Builder {
     admin: String,
     admin_keys: String,
     listen: String,
+    listener: String,
     tls: Option<String>,
     pools: Vec<Pool>,
     rest: String,
@@ -126,6 +127,13 @@ impl Builder {
         self
     }
 
+    /// More keys of the first listener, as written.
+    pub(crate) fn listener(mut self, keys: &str) -> Self {
+        self.listener += keys;
+        self.listener += "\n";
+        self
+    }
+
     /// A second listener that speaks TLS, such as `self_signed = true`.
     pub(crate) fn tls(mut self, keys: &str) -> Self {
         self.tls = Some(keys.to_owned());
@@ -195,8 +203,8 @@ impl Builder {
     fn text(&self) -> String {
         let mut text = format!(
             "{}[admin]\nlisten = \"{}\"\ndata = \"data\"\n{}[workers]\ncount = {}\n\
-             [[listener]]\nname = \"plain\"\nlisten = \"{}\"\n",
-            self.top, self.admin, self.admin_keys, self.workers, self.listen,
+             [[listener]]\nname = \"plain\"\nlisten = \"{}\"\n{}",
+            self.top, self.admin, self.admin_keys, self.workers, self.listen, self.listener,
         );
         if let Some(tls) = &self.tls {
             let listener = "[[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"";

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use super::address::listen_address;
 use super::report::Report;
+use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{Admin, CertificateFiles, Certificates, ClientAuth, Listener, Tls};
+use crate::config::meant::{
+    Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, Tls,
+};
+use crate::config::quantity::Period;
 use crate::config::written;
 
 /// All listeners; at least one, with names of their own.
@@ -46,10 +50,39 @@ fn listener(
         .tls
         .as_ref()
         .map(|written| tls(written, &path.key("tls"), report));
+    let redirect = written.redirect.as_ref();
+    let redirect = redirect.and_then(|target| {
+        let path = path.key("redirect");
+        if tls.is_some() {
+            let message = "its clients speak HTTPS already; leave redirect or tls out";
+            report.fail(&path, message);
+        }
+        report.value(&path, redirect_port(target))
+    });
     Some(Listener {
         name: Arc::from(name),
         listen: listen?,
         tls,
+        redirect,
+    })
+}
+
+/// The port of HTTPS that a `redirect` names.
+fn redirect_port(target: &str) -> Result<u16, String> {
+    let port = match target.strip_prefix("https") {
+        Some("") => Some(443),
+        Some(port) => port
+            .strip_prefix(':')
+            .filter(|port| port.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|port| port.parse().ok())
+            .filter(|port| *port > 0),
+        None => None,
+    };
+    port.ok_or_else(|| {
+        format!(
+            "{target:?} is nowhere to send clients; write \"https\", or \"https:8443\" for \
+             another port than 443"
+        )
     })
 }
 
@@ -73,7 +106,33 @@ fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
         min_version: written.min_version,
         protocols: written.protocols.clone(),
         client_auth: client_auth(written, path, report),
+        hsts: hsts(written.hsts.as_ref(), &path.key("hsts"), report),
     }
+}
+
+fn hsts(
+    written: Option<&written::TextOr<written::Hsts>>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<Hsts> {
+    let (max_age, include_subdomains, preload) = match written? {
+        written::TextOr::Text(text) => {
+            let max_age = text.parse::<Period>().map_err(|error| error.to_string());
+            (report.value(path, max_age)?, false, false)
+        }
+        written::TextOr::Table(hsts) => (hsts.max_age, hsts.include_subdomains, hsts.preload),
+    };
+    report.within(path, max_age, &defaults::HSTS);
+    if preload && (!include_subdomains || max_age < defaults::HSTS_PRELOAD) {
+        let message = "browsers list no name without include_subdomains = true and a max_age of \
+                       \"365 days\"; write both, or leave preload out";
+        report.fail(&path.key("preload"), message);
+    }
+    Some(Hsts {
+        max_age: max_age.0,
+        include_subdomains,
+        preload,
+    })
 }
 
 fn client_auth(

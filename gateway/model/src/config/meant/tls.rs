@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::config::written::{Offered, TlsVersion};
 
@@ -21,6 +22,33 @@ pub struct Tls {
     pub protocols: Vec<Offered>,
     /// Whom clients have to prove to be; none: they are not asked.
     pub client_auth: Option<ClientAuth>,
+    /// What browsers are told of HTTPS; none: nothing.
+    pub hsts: Option<Hsts>,
+}
+
+/// What browsers are told of HTTPS (RFC 6797).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hsts {
+    /// For how long they come by HTTPS only.
+    pub max_age: Duration,
+    /// Whether that is so for all names below the one they asked for.
+    pub include_subdomains: bool,
+    /// Whether the name may stand in the lists that browsers come with.
+    pub preload: bool,
+}
+
+impl fmt::Display for Hsts {
+    /// As the header says it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "max-age={}", self.max_age.as_secs())?;
+        if self.include_subdomains {
+            f.write_str("; includeSubDomains")?;
+        }
+        if self.preload {
+            f.write_str("; preload")?;
+        }
+        Ok(())
+    }
 }
 
 /// Whose word is taken for who a client is.

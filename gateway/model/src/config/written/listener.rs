@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::TextOr;
+use crate::config::quantity::Period;
+
 /// Where clients connect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +20,11 @@ pub struct Listener {
     /// How it speaks TLS. Default: it speaks plain HTTP.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Where its clients are sent on to: `"https"`, or `"https:PORT"` for another
+    /// port than 443. Default: nowhere, they are served.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^https(:[0-9]+)?$|\$\{.+\}"))]
+    pub redirect: Option<String>,
 }
 
 /// How a listener speaks TLS: with exactly one of `self_signed` and
@@ -45,6 +53,24 @@ pub struct Tls {
     /// Whether clients without a certificate are let in, where `client_ca` asks
     /// for one.
     pub client_auth: ClientAuth,
+    /// For how long browsers are told to come by HTTPS only, such as `"365 days"`,
+    /// or a table that says more. Default: they are not told.
+    pub hsts: Option<TextOr<Hsts>>,
+}
+
+/// What browsers are told of HTTPS (RFC 6797).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hsts {
+    /// For how long they come by HTTPS only: up to 3650 days; `"0s"` takes it
+    /// back.
+    pub max_age: Period,
+    /// Whether that is so for all names below the one they asked for.
+    #[serde(default)]
+    pub include_subdomains: bool,
+    /// Whether the name may stand in the lists that browsers come with.
+    #[serde(default)]
+    pub preload: bool,
 }
 
 /// Whether clients without a certificate are let in.
