@@ -148,6 +148,7 @@ impl Attempt<'_> {
         }
         let arm = || self.arm(self.pool.connect_timeout);
         let by = By {
+            client: Some(self.client.ends()),
             outbox: &self.worker.outbox,
             landing: &self.worker.landing,
         };

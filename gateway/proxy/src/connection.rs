@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gatewright_wire::forwarded;
+use gatewright_wire::proxy_header::Ends;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -26,6 +27,7 @@ use crate::exchange::exchange;
 use crate::farewell;
 use crate::identity;
 use crate::outbox::{Peer, Posted};
+use crate::proxied;
 use crate::streams::{Gave, Streams};
 use crate::tunnel;
 use crate::upstream::Switched;
@@ -48,6 +50,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
+    /// Counts it out at last.
+    _place: Place,
+    ends: Ends,
     peer: IpAddr,
     peer_text: String,
     trusted: bool,
@@ -85,13 +90,14 @@ pub(crate) enum Stage {
 }
 
 impl Client {
-    fn new(worker: &Rc<Worker>, peer: SocketAddr, entrance: Rc<Entrance>) -> Rc<Self> {
-        let address = peer.ip().to_canonical();
+    fn new(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
+        let worker = &place.0;
+        let address = ends.source.ip().to_canonical();
         let config = Arc::clone(&worker.current().snapshot.config);
         let trusted = &config.trusted_proxies;
-        worker.opened();
         Rc::new(Self {
             worker: Rc::clone(worker),
+            ends,
             peer: address,
             peer_text: address.to_string(),
             trusted: trusted.iter().any(|network| network.contains(&address)),
@@ -105,7 +111,13 @@ impl Client {
             gave: Cell::new(None),
             max_headers: config.limits.request_headers,
             deadline: worker.deadlines.register(),
+            _place: place,
         })
+    }
+
+    /// Both ends of its connection.
+    pub(crate) fn ends(&self) -> Ends {
+        self.ends
     }
 
     /// The address that connected.
@@ -235,9 +247,19 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+/// The guard of one client's place among those that are connected.
+struct Place(Rc<Worker>);
+
+impl Place {
+    fn take(worker: &Rc<Worker>) -> Self {
+        worker.opened();
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
-        self.worker.closed();
+        self.0.closed();
     }
 }
 
@@ -329,12 +351,27 @@ impl Drop for Tunnelling {
 /// future runs, so that the next one is not accepted beyond the limit.
 pub(crate) fn serve(
     worker: &Rc<Worker>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
-    let client = Client::new(worker, peer, entrance);
+    let place = Place::take(worker);
     async move {
+        let Ok(here) = stream.local_addr() else {
+            return;
+        };
+        let mut ends = Ends {
+            source: peer,
+            destination: here,
+        };
+        if !entrance.proxies.is_empty() {
+            let told = Box::pin(proxied::ends(&place.0, &mut stream, ends, &entrance));
+            let Some(told) = told.await else {
+                return;
+            };
+            ends = told;
+        }
+        let client = Client::new(place, ends, entrance);
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
         match client.entrance.tls.clone() {
             None => {

@@ -1,10 +1,12 @@
 //! What holds for a connection because of the listener that it came in by. Looked
 //! up when the connection is accepted: what is changed later is for later ones.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use gatewright_model::config::{Config, Listener};
 use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use ipnet::IpNet;
 use rustls::ServerConfig;
 
 use crate::tls::TlsConfigs;
@@ -18,6 +20,11 @@ pub(crate) struct Entrance {
     pub(crate) redirect: Option<u16>,
     /// What browsers are told to remember about HTTPS.
     hsts: Option<HeaderValue>,
+    /// The proxies that it is behind, which say whom they connect for; none: it
+    /// is behind none that do.
+    pub(crate) proxies: Vec<IpNet>,
+    /// The tick from which on a connection without their word is told of again.
+    pub(crate) tells_from: Cell<u64>,
     /// Whether what clients say of their certificates is kept from plugins: it
     /// is where any listener asks for certificates.
     pub(crate) guards_identity: bool,
@@ -35,6 +42,8 @@ impl Entrance {
         Self {
             tls: tls.listener(&listener.name).cloned(),
             redirect: listener.redirect,
+            proxies: listener.proxy_protocol.clone(),
+            tells_from: Cell::new(0),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
             guards_identity: config.listeners.iter().any(asks),
         }

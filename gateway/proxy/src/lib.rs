@@ -38,6 +38,7 @@ mod listener;
 mod mirror;
 mod outbox;
 mod prober;
+mod proxied;
 mod redirect;
 mod request_body;
 mod resolve;

@@ -44,6 +44,7 @@ mod http2;
 mod http2_slow;
 mod idle_connections;
 mod plugins;
+mod proxied;
 mod redirects;
 mod refusals;
 mod reload;

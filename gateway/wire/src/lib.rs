@@ -4,6 +4,7 @@
 //!
 //! In the order in which an exchange meets them:
 //!
+//! - [`proxy_header`]: whom a proxy in front connects for
 //! - [`path`]: the one form of a path that routers judge and servers get
 //! - [`cookie`]: one cookie out of a `Cookie` header
 //! - [`forwarded`]: the client's address behind trusted proxies
@@ -23,6 +24,7 @@ pub mod forwarded;
 pub mod grpc;
 pub mod hop;
 pub mod path;
+pub mod proxy_header;
 pub mod request;
 pub mod response;
 pub mod upgrade;

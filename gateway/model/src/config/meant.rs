@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+pub use crate::config::written::ProxyProtocol;
 pub use pages::{ErrorPages, Page};
 pub use tls::{
     AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
@@ -92,6 +93,9 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// The port of HTTPS that its clients are sent on to; none: it serves them.
     pub redirect: Option<u16>,
+    /// The proxies that it is behind, which begin each connection with a header
+    /// of the PROXY protocol; if there are any, nobody else is served.
+    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// A plugin in a seat of the chain.
@@ -224,6 +228,9 @@ pub struct PoolConfig {
     pub protocol: Protocol,
     /// How its servers are spoken to in TLS; none: in the clear.
     pub tls: Option<ServerTls>,
+    /// In which version of the PROXY protocol its servers are told which client
+    /// a connection is for; none: they are not.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Who gets copies of requests, if anyone.
     pub mirror: Option<Mirror>,
     /// Whether it is closed: requests are answered with 503.

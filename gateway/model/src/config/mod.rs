@@ -44,7 +44,8 @@ pub use meant::{
     Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates, ClientAuth, Config,
     Cors, Delay, ErrorPages, Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener,
     Mirror, Offered, OnFault, Origins, Page, PemFile, PluginSource, Policy, PoolConfig, Protocol,
-    Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
+    ProxyProtocol, Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion,
+    Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

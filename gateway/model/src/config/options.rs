@@ -69,6 +69,7 @@ impl Listener {
             listen: listen.to_owned(),
             tls,
             redirect: None,
+            proxy_protocol: Vec::new(),
         }
     }
 }

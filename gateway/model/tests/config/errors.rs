@@ -228,6 +228,14 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\n[listener.tls]\nself_signed = true\nhsts = { max_age = \"1 day\", preload = true }\n[pools.web]\n@",
     ),
     (
+        "a proxy that is no network",
+        "[[listener]]\nlisten = \":80\"\nproxy_protocol = [\"lb.internal\"]\n[pools.web]\n@",
+    ),
+    (
+        "one client's address on a connection for many",
+        "[pools.web]\nprotocol = \"http2\"\nproxy_protocol = \"v1\"\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

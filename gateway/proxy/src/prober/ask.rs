@@ -31,7 +31,8 @@ pub(super) async fn ask(endpoint: &Endpoint, path: &str, manner: &Manner) -> Res
 async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<StatusCode> {
     resolve(endpoint).await?;
     let addresses = endpoint.state.addresses.load_full();
-    let stream = TcpStream::connect(&addresses[..]).await?;
+    let mut stream = TcpStream::connect(&addresses[..]).await?;
+    stream.write_all(&manner.preamble(None)).await?;
     let Some(tls) = &manner.tls else {
         return match manner.protocol {
             Protocol::Http2 => over_http2(stream, endpoint, path, "http").await,

@@ -6,12 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use gatewright_model::config::Protocol;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Manner, Transport};
-use crate::outbox::{Outbox, Peer, Posted};
-use std::rc::Rc;
+use super::{By, Manner, Transport};
+use crate::outbox::{Peer, Posted};
 
 /// The protocol's name in ALPN.
 pub(crate) const H2: &[u8] = b"h2";
@@ -27,11 +27,14 @@ pub(super) async fn dial(
     address: SocketAddr,
     host: &str,
     manner: &Manner,
-    outbox: &Rc<Outbox>,
+    by: By<'_>,
 ) -> io::Result<Dialed> {
-    let stream = TcpStream::connect(address).await?;
+    let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let stream = Posted::new(stream, Peer::Server, outbox);
+    if manner.proxy_protocol.is_some() {
+        stream.write_all(&manner.preamble(by.client)).await?;
+    }
+    let stream = Posted::new(stream, Peer::Server, by.outbox);
     let Some(tls) = &manner.tls else {
         let stream = Transport::Plain(stream);
         return Ok(match manner.protocol {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gatewright_model::config::Protocol;
 use gatewright_model::counters::EndpointCounters;
 use gatewright_model::endpoint::{Endpoint, EndpointState};
+use gatewright_wire::proxy_header::Ends;
 use tokio::sync::Notify;
 
 use super::dial::{Dialed, dial};
@@ -64,9 +65,11 @@ pub(crate) enum Line {
     Http2(Rc<Session>),
 }
 
-/// What a worker's connections write by and read into.
+/// What a worker's connections write by and read into, and for whom.
 #[derive(Clone, Copy)]
 pub(crate) struct By<'a> {
+    /// The client that a new one is for, where one is.
+    pub(crate) client: Option<Ends>,
     pub(crate) outbox: &'a Rc<Outbox>,
     pub(crate) landing: &'a Rc<Landing>,
 }
@@ -277,7 +280,7 @@ impl Upstream {
         by: By<'_>,
         now: u64,
     ) -> io::Result<Line> {
-        match dial(address, &self.host, manner, by.outbox).await? {
+        match dial(address, &self.host, manner, by).await? {
             Dialed::Http1(stream) => {
                 self.is_single.set(true);
                 let connection = Connection::new(stream, by.landing, manner.head_limits);
@@ -372,6 +375,7 @@ mod tests {
         let outbox = Rc::new(Outbox::default());
         let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
         let by = By {
+            client: None,
             outbox: &outbox,
             landing: &landing,
         };

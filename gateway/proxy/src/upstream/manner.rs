@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use gatewright_model::config::{PoolConfig, Protocol};
+use gatewright_model::config::{PoolConfig, Protocol, ProxyProtocol};
 use gatewright_wire::HeadLimits;
+use gatewright_wire::proxy_header::{Ends, ProxyVersion, encode};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 
@@ -19,6 +20,9 @@ pub(crate) struct Manner {
     pub(crate) tls: Option<Arc<ClientConfig>>,
     /// The name that servers have to prove, where it is not their host.
     name: Option<Arc<str>>,
+    /// In which version of the PROXY protocol servers are told whom a connection
+    /// is for; none: they are not.
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
 }
 
 impl Manner {
@@ -29,11 +33,19 @@ impl Manner {
         tls: Option<&Arc<ClientConfig>>,
     ) -> Self {
         Self {
-            idle_limit: pool.idle_connections,
+            // A connection that is for one client is of no use to another.
+            idle_limit: match pool.proxy_protocol {
+                Some(_) => 0,
+                None => pool.idle_connections,
+            },
             head_limits,
             protocol: pool.protocol,
             tls: tls.cloned(),
             name: pool.tls.as_ref().and_then(|tls| tls.name.clone()),
+            proxy_protocol: pool.proxy_protocol.map(|version| match version {
+                ProxyProtocol::V1 => ProxyVersion::V1,
+                ProxyProtocol::V2 => ProxyVersion::V2,
+            }),
         }
     }
 
@@ -46,6 +58,7 @@ impl Manner {
             protocol: Protocol::Http1,
             tls: None,
             name: None,
+            proxy_protocol: None,
         }
     }
 
@@ -56,7 +69,20 @@ impl Manner {
             (None, None) => true,
             _ => false,
         };
-        same_tls && self.protocol == other.protocol && self.name == other.name
+        same_tls
+            && self.protocol == other.protocol
+            && self.name == other.name
+            && self.proxy_protocol == other.proxy_protocol
+    }
+
+    /// What a connection begins with that is for the client at these ends, or,
+    /// without them, for the gateway itself.
+    pub(crate) fn preamble(&self, client: Option<Ends>) -> Vec<u8> {
+        let mut preamble = Vec::new();
+        if let Some(version) = self.proxy_protocol {
+            encode(&mut preamble, version, client);
+        }
+        preamble
     }
 
     /// The name that a server has to prove.

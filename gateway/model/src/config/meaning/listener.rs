@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::address::listen_address;
+use super::networks;
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
@@ -59,8 +60,10 @@ fn listener(
         }
         report.value(&path, redirect_port(target))
     });
+    let proxies = path.key("proxy_protocol");
     Some(Listener {
         name: Arc::from(name),
+        proxy_protocol: networks(&written.proxy_protocol, &proxies, report),
         listen: listen?,
         tls,
         redirect,

@@ -148,7 +148,11 @@ fn timeouts(written: &written::Timeouts, path: &KeyPath, report: &mut Report<'_>
 }
 
 fn trusted_proxies(written: &[String], report: &mut Report<'_>) -> Vec<IpNet> {
-    let path = KeyPath::default().key("trusted_proxies");
+    networks(written, &KeyPath::default().key("trusted_proxies"), report)
+}
+
+/// Networks, and addresses as the networks of themselves alone.
+fn networks(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Vec<IpNet> {
     let mut networks = Vec::with_capacity(written.len());
     for (index, text) in written.iter().enumerate() {
         networks.extend(report.value(&path.index(index), address::network(text)));

@@ -94,6 +94,11 @@ fn pool(
                        \"http1\" or \"http2\", or tls = true";
         report.fail(&path.key("protocol"), message);
     }
+    if protocol != Protocol::Http1 && written.proxy_protocol.is_some() {
+        let message = "connections of HTTP/2 carry the requests of many clients, and this names \
+                       one; write protocol = \"http1\", or leave it out";
+        report.fail(&path.key("proxy_protocol"), message);
+    }
     let faults = written.faults.as_ref();
     let cors = written.cors.as_ref();
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
@@ -112,6 +117,7 @@ fn pool(
             Protocol::Auto => meant::Protocol::Auto,
         },
         tls,
+        proxy_protocol: written.proxy_protocol,
         mirror: None,
         maintenance: written.maintenance,
         cors: cors.map(|cors| cors::cors(cors, &path.key("cors"), report)),

@@ -25,6 +25,11 @@ pub struct Listener {
     #[serde(default)]
     #[schemars(regex(pattern = r"^https(:[0-9]+)?$|\$\{.+\}"))]
     pub redirect: Option<String>,
+    /// The addresses and networks (CIDR) of the proxies that it is behind, which
+    /// begin each connection with a header of the PROXY protocol, version 1 or
+    /// 2; nobody else is served. Default: it is behind none that do.
+    #[serde(default)]
+    pub proxy_protocol: Vec<String>,
 }
 
 /// How a listener speaks TLS: with exactly one of `self_signed` and

@@ -18,8 +18,8 @@ pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use listener::{Certificate, ClientAuth, Hsts, Listener, Offered, Tls, TlsVersion};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
-    Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, Retries, Server, ServerHealth,
-    ServerTls,
+    Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server,
+    ServerHealth, ServerTls,
 };
 pub use server::{Admin, AdminTls, Limits, Registries, Timeouts, Workers};
 

@@ -40,6 +40,10 @@ pub struct Pool {
     pub protocol: Protocol,
     /// TLS towards its servers: `true` for what the system trusts, or a table.
     pub tls: SwitchOr<ServerTls>,
+    /// The version of the PROXY protocol in which servers are told, at the
+    /// beginning of a connection, which client it is for. Each request then has
+    /// a connection of its own. Default: they are not told.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Another pool that gets copies of requests: its name, or a table. What its
     /// servers answer is not used. Default: none.
     pub mirror: Option<TextOr<Mirror>>,
@@ -141,6 +145,16 @@ pub enum Protocol {
     Http2,
     /// HTTP/2 or HTTP/1.1, whichever a server prefers; over TLS alone.
     Auto,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How connections to the servers of a pool speak TLS.

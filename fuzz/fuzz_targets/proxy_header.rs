@@ -1,0 +1,32 @@
+//! A header of the PROXY protocol: what is read of it is bounded, and written
+//! anew it says the same.
+#![no_main]
+
+use gatewright_wire::proxy_header::{Next, ProxyVersion, encode, next};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut taken = 0;
+    let told = loop {
+        let more = match next(&bytes[..taken]) {
+            Err(_) => return,
+            Ok(Next::Whole(told)) => break told,
+            Ok(Next::Read(count)) => count,
+            Ok(Next::ReadLine(most)) => {
+                let ahead = &bytes[taken..bytes.len().min(taken + most)];
+                let end = ahead.iter().position(|&byte| byte == b'\n');
+                end.map_or(ahead.len().max(1), |end| end + 1)
+            }
+        };
+        assert!((1..=4096).contains(&more));
+        taken += more;
+        if taken > bytes.len() {
+            return;
+        }
+    };
+    for version in [ProxyVersion::V1, ProxyVersion::V2] {
+        let mut written = Vec::new();
+        encode(&mut written, version, told);
+        assert_eq!(next(&written), Ok(Next::Whole(told)));
+    }
+});

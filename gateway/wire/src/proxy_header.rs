@@ -1,0 +1,292 @@
+//! The header of the PROXY protocol, versions 1 and 2, which a proxy sends
+//! before all else to say on whose behalf it connects.
+//!
+//! It is read without taking a byte of what follows, so that TLS or HTTP begins
+//! with a connection that nobody has read from beyond it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use proxy_header::{ParseConfig, Protocol, ProxiedAddress, ProxyHeader};
+
+/// What any header has at least: a line that says nothing.
+const LEAST: usize = b"PROXY UNKNOWN\r\n".len();
+
+/// The longest line of version 1, its end included (section 2.1).
+const LONGEST_LINE: usize = 107;
+
+/// How version 1 begins.
+const PREFACE_V1: &[u8] = b"PROXY ";
+
+/// How version 2 begins.
+const PREFACE_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// The fixed part of version 2.
+const FIXED_V2: usize = 16;
+
+/// The most that may follow it: addresses, and more about the connection than
+/// any known proxy has to say.
+const MOST_V2: usize = 2048;
+
+/// Both ends of a client's connection to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The client.
+    pub source: SocketAddr,
+    /// Where it connected to.
+    pub destination: SocketAddr,
+}
+
+/// A version of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
+}
+
+/// What there is to do about a header of which some bytes have been read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Read exactly so many more.
+    Read(usize),
+    /// Read on to the end of the line, so many bytes at most.
+    ReadLine(usize),
+    /// It is whole. None of the ends is known where the proxy connects on its
+    /// own behalf, or for a client that has no IP address.
+    Whole(Option<Ends>),
+}
+
+/// What has come is no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no header of the PROXY protocol")]
+pub struct NoProxyHeader;
+
+/// What comes next after these bytes, which are a header's first.
+///
+/// # Errors
+///
+/// When they are no header's first.
+pub fn next(read: &[u8]) -> Result<Next, NoProxyHeader> {
+    let begins = |preface: &[u8]| {
+        let known = read.len().min(preface.len());
+        read[..known] == preface[..known]
+    };
+    if !begins(PREFACE_V1) && !begins(PREFACE_V2) {
+        return Err(NoProxyHeader);
+    }
+    if read.len() < LEAST {
+        return Ok(Next::Read(LEAST - read.len()));
+    }
+    match begins(PREFACE_V1) {
+        true => next_v1(read),
+        false => next_v2(read),
+    }
+}
+
+fn next_v1(read: &[u8]) -> Result<Next, NoProxyHeader> {
+    match read.iter().position(|&byte| byte == b'\n') {
+        Some(end) if end + 1 == read.len() => {}
+        Some(_) => return Err(NoProxyHeader),
+        None if read.len() < LONGEST_LINE => return Ok(Next::ReadLine(LONGEST_LINE - read.len())),
+        None => return Err(NoProxyHeader),
+    }
+    // A sign would pass for a part of a number.
+    match read.contains(&b'+') && !read.starts_with(b"PROXY UNKNOWN") {
+        true => Err(NoProxyHeader),
+        false => parsed(read),
+    }
+}
+
+fn next_v2(read: &[u8]) -> Result<Next, NoProxyHeader> {
+    let Some(&[high, low]) = read.get(FIXED_V2 - 2..FIXED_V2) else {
+        return Ok(Next::Read(FIXED_V2 - read.len()));
+    };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    if length > MOST_V2 {
+        return Err(NoProxyHeader);
+    }
+    match (FIXED_V2 + length).checked_sub(read.len()) {
+        Some(missing @ 1..) => Ok(Next::Read(missing)),
+        _ => parsed(read),
+    }
+}
+
+/// What a header says that is whole, and followed by nothing.
+fn parsed(read: &[u8]) -> Result<Next, NoProxyHeader> {
+    let config = ParseConfig {
+        include_tlvs: false,
+        allow_v1: true,
+        allow_v2: true,
+    };
+    let (header, length) = ProxyHeader::parse(read, config).map_err(|_| NoProxyHeader)?;
+    if length != read.len() {
+        return Err(NoProxyHeader);
+    }
+    let ends = header.proxied_address().map(|address| {
+        // Who came by datagrams has no connection to be told of.
+        let is_stream = address.protocol == Protocol::Stream;
+        is_stream.then_some(Ends {
+            source: address.source,
+            destination: address.destination,
+        })
+    });
+    Ok(Next::Whole(ends.flatten()))
+}
+
+/// Appends a header that says on whose behalf a connection is made; without
+/// `ends`, on the gateway's own.
+pub fn encode(out: &mut Vec<u8>, version: ProxyVersion, ends: Option<Ends>) {
+    let header = match ends.map(in_one_family) {
+        Some(ends) => {
+            ProxyHeader::with_address(ProxiedAddress::stream(ends.source, ends.destination))
+        }
+        None => ProxyHeader::with_local(),
+    };
+    let encoded = match version {
+        ProxyVersion::V1 => header.encode_v1(out),
+        ProxyVersion::V2 => header.encode_v2(out),
+    };
+    // It fails for two families and for extensions, of which there are none.
+    debug_assert!(encoded.is_ok());
+}
+
+/// Both ends as IPv6 where one of them is: a header knows one family.
+fn in_one_family(ends: Ends) -> Ends {
+    if ends.source.is_ipv4() == ends.destination.is_ipv4() {
+        return ends;
+    }
+    let wide = |end: SocketAddr| match end.ip() {
+        IpAddr::V4(ip) => SocketAddr::from((ip.to_ipv6_mapped(), end.port())),
+        IpAddr::V6(_) => end,
+    };
+    Ends {
+        source: wide(ends.source),
+        destination: wide(ends.destination),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads as one who never takes more than it is told to.
+    fn read(bytes: &[u8]) -> (Result<Option<Ends>, NoProxyHeader>, usize) {
+        let mut at = 0;
+        loop {
+            let end = match next(&bytes[..at]) {
+                Err(error) => return (Err(error), at),
+                Ok(Next::Whole(ends)) => return (Ok(ends), at),
+                Ok(Next::Read(count)) => at + count,
+                Ok(Next::ReadLine(most)) => {
+                    let ahead = &bytes[at..bytes.len().min(at + most)];
+                    let end = ahead.iter().position(|&byte| byte == b'\n');
+                    assert!(!ahead.is_empty(), "it asks for more than there is");
+                    at + end.map_or(ahead.len(), |end| end + 1)
+                }
+            };
+            assert!(end <= bytes.len(), "it asks for more than there is");
+            at = end;
+        }
+    }
+
+    fn ends(source: &str, destination: &str) -> Ends {
+        Ends {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_and_nothing_after_it() {
+        for (line, told) in [
+            (
+                "PROXY TCP4 1.2.3.4 5.6.7.8 1000 443\r\n",
+                Some(ends("1.2.3.4:1000", "5.6.7.8:443")),
+            ),
+            (
+                "PROXY TCP6 2001:db8::1 ::1 1000 443\r\n",
+                Some(ends("[2001:db8::1]:1000", "[::1]:443")),
+            ),
+            ("PROXY UNKNOWN\r\n", None),
+            ("PROXY UNKNOWN ffff::1 and +more 1 2\r\n", None),
+        ] {
+            let bytes = format!("{line}GET / HTTP/1.1\r\n\r\n");
+            assert_eq!(read(bytes.as_bytes()), (Ok(told), line.len()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused_as_soon_as_that_shows() {
+        for bytes in [
+            &b"GET / HTTP/1.1\r\n\r\n"[..],
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 +1000 443\r\n",
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1000 65536\r\n",
+            b"PROXY TCP4 ::1 ::1 1000 443\r\n",
+            b"PROXY TCP5 1.2.3.4 5.6.7.8 1000 443\r\n",
+            b"PROXYxTCP4 1.2.3.4 5.6.7.8 1000 443\r\n",
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1000 443 \r\n",
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 1000 443\n.......",
+            b"PROXY UNKNOWN\n................",
+            b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0................",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x02................",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff................",
+        ] {
+            let (told, taken) = read(bytes);
+            assert_eq!(told, Err(NoProxyHeader), "{}", bytes.escape_ascii());
+            assert!(taken <= LONGEST_LINE);
+        }
+        let endless = [b"PROXY TCP4 ".to_vec(), vec![b'1'; 1000]].concat();
+        assert_eq!(read(&endless), (Err(NoProxyHeader), LONGEST_LINE));
+    }
+
+    #[test]
+    fn extensions_are_passed_over_and_local_connections_tell_nobody() {
+        let mut header = [PREFACE_V2, b"\x21\x11\0\x11"].concat();
+        header.extend([
+            1, 2, 3, 4, 5, 6, 7, 8, 0x03, 0xe8, 0x01, 0xbb, 4, 0, 2, 0, 0,
+        ]);
+        let told = Some(ends("1.2.3.4:1000", "5.6.7.8:443"));
+        let bytes = [&header[..], b"rest"].concat();
+        assert_eq!(read(&bytes), (Ok(told), header.len()));
+        header[12] = 0x20;
+        assert_eq!(read(&header), (Ok(None), header.len()));
+    }
+
+    fn end() -> impl Strategy<Value = SocketAddr> {
+        let ip = prop_oneof![
+            any::<[u8; 4]>().prop_map(IpAddr::from),
+            any::<[u8; 16]>().prop_map(IpAddr::from),
+        ];
+        (ip, any::<u16>()).prop_map(SocketAddr::from)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(
+            source in end(), destination in end(), told: bool, binary: bool, rest: Vec<u8>,
+        ) {
+            let told = told.then_some(Ends { source, destination });
+            let version = if binary { ProxyVersion::V2 } else { ProxyVersion::V1 };
+            let mut bytes = Vec::new();
+            encode(&mut bytes, version, told);
+            let length = bytes.len();
+            bytes.extend(rest);
+            let (read, taken) = read(&bytes);
+            let plain = |ends: Ends| (ends.source.ip().to_canonical(), ends.source.port());
+            prop_assert_eq!(read.unwrap().map(plain), told.map(plain));
+            prop_assert_eq!(taken, length);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>, which in 0..3) {
+            let preface: &[u8] = [PREFACE_V1, PREFACE_V2, b""][which as usize];
+            let bytes = [preface, &bytes].concat();
+            for end in 0..=bytes.len() {
+                let _ = next(&bytes[..end]);
+            }
+        }
+    }
+}
