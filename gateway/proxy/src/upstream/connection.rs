@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use gatewright_wire::response::{Asked, HeadError, HeadLimits, HeadParser, ResponseHead};
+use gatewright_wire::response::{Asked, HeadError, HeadParser, ResponseHead};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::Transport;
+use super::{Manner, Transport};
 
 /// What is allocated to read a longer body into.
 const READ_CHUNK: usize = 16 * 1024;
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     is_brief: bool,
     /// Interim responses since the last final one.
     interim: u8,
+    /// How it was made.
+    pub(super) manner: Rc<Manner>,
 }
 
 /// Where a worker's short responses land.
@@ -74,15 +76,16 @@ pub(crate) enum ConnectionError {
 impl Connection {
     /// A new connection, with what its worker reads into. Boxed once, because it
     /// is handed on several times for each request.
-    pub(crate) fn new(stream: Transport, landing: &Rc<Landing>, limits: HeadLimits) -> Box<Self> {
+    pub(super) fn new(stream: Transport, landing: &Rc<Landing>, manner: &Rc<Manner>) -> Box<Self> {
         Box::new(Self {
             stream,
             unsent: BytesMut::new(),
-            parser: HeadParser::new(limits),
+            parser: HeadParser::new(manner.head_limits),
             buffer: BytesMut::new(),
             landing: Rc::clone(landing),
             is_brief: true,
             interim: 0,
+            manner: Rc::clone(manner),
         })
     }
 

@@ -173,10 +173,13 @@ impl Upstream {
 
     /// Take a connection back whose exchange is complete. One on which something
     /// is still on its way is closed: a server that answers without having read
-    /// the request may never read the rest of it.
+    /// the request may never read the rest of it. So is one that would be made in
+    /// another way now.
     pub(crate) fn give_back(&self, connection: Box<Connection>, now: u64) {
-        let limit = self.manner.borrow().idle_limit;
-        if limit == 0 || !connection.is_settled() {
+        let manner = self.manner.borrow();
+        let limit = manner.idle_limit;
+        let is_fit = connection.is_settled() && manner.connects_like(&connection.manner);
+        if limit == 0 || !is_fit {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -276,14 +279,14 @@ impl Upstream {
     async fn connect_to(
         &self,
         address: SocketAddr,
-        manner: &Manner,
+        manner: &Rc<Manner>,
         by: By<'_>,
         now: u64,
     ) -> io::Result<Line> {
         match dial(address, &self.host, manner, by).await? {
             Dialed::Http1(stream) => {
                 self.is_single.set(true);
-                let connection = Connection::new(stream, by.landing, manner.head_limits);
+                let connection = Connection::new(stream, by.landing, manner);
                 Ok(Line::Http1 {
                     connection,
                     reused: false,
@@ -294,7 +297,10 @@ impl Upstream {
                 let largest = manner.head_limits.max_bytes;
                 let session = Session::begin(stream, largest, now).await;
                 let session = session.map_err(io::Error::other)?;
-                self.sessions.borrow_mut().push(Rc::clone(&session));
+                // Who has waited for it gets it in any case.
+                if self.manner.borrow().connects_like(manner) {
+                    self.sessions.borrow_mut().push(Rc::clone(&session));
+                }
                 Ok(Line::Http2(session))
             }
         }
@@ -324,7 +330,7 @@ mod tests {
 
     use gatewright_model::id::EndpointId;
     use gatewright_model::pool::PoolState;
-    use gatewright_wire::HeadLimits;
+    use gatewright_wire::proxy_header::ProxyVersion;
     use socket2::{Domain, Socket, Type};
     use tokio::net::TcpStream;
 
@@ -395,14 +401,14 @@ mod tests {
         let upstream = upstream_at(vec![listener.local_addr().unwrap()]);
         let outbox = Rc::new(Outbox::default());
         let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let manner = Rc::new(Manner::plain(1));
         let (mut kept, mut peers) = (Vec::new(), Vec::new());
         for length in [1, 20_000_000] {
             let stream = TcpStream::connect(listener.local_addr().unwrap());
             let (stream, accepted) = tokio::join!(stream, listener.accept());
-            let limits = HeadLimits::DEFAULT;
             let stream = Posted::new(stream.unwrap(), Peer::Server, &outbox);
             let stream = Transport::Plain(stream);
-            let mut connection = Connection::new(stream, &landing, limits);
+            let mut connection = Connection::new(stream, &landing, &manner);
             connection.post(&vec![0; length]);
             outbox.send();
             upstream.give_back(connection, 0);
@@ -410,6 +416,26 @@ mod tests {
             peers.push(accepted.unwrap());
         }
         assert_eq!(kept, [1, 0], "no socket takes so much unread");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_would_be_made_in_another_way_now_is_not_kept() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = upstream_at(vec![listener.local_addr().unwrap()]);
+        let outbox = Rc::new(Outbox::default());
+        let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let mut for_one_client = Manner::plain(1);
+        for_one_client.proxy_protocol = Some(ProxyVersion::V1);
+        let mut kept = Vec::new();
+        for manner in [Manner::plain(1), for_one_client] {
+            let stream = TcpStream::connect(listener.local_addr().unwrap());
+            let stream = Posted::new(stream.await.unwrap(), Peer::Server, &outbox);
+            let stream = Transport::Plain(stream);
+            let connection = Connection::new(stream, &landing, &Rc::new(manner));
+            upstream.give_back(connection, 0);
+            kept.push(upstream.idle.borrow_mut().drain(..).count());
+        }
+        assert_eq!(kept, [1, 0]);
     }
 
     #[tokio::test]
