@@ -1,9 +1,8 @@
-//! One client connection: TLS, HTTP framing by hyper, and the deadlines that
-//! hyper is not asked to keep.
+//! One client connection, as its exchanges see it, and the guards that count
+//! them: its place, its exchanges, its tunnels.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,40 +11,12 @@ use std::time::{Duration, Instant};
 use gatewright_wire::forwarded;
 use gatewright_wire::proxy_header::Ends;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use crate::deadlines::{Deadline, Passed};
-use crate::drive::{End, drive};
-use crate::early::Early;
 use crate::entrance::Entrance;
-use crate::exchange::exchange;
-use crate::farewell;
-use crate::identity;
-use crate::outbox::{Peer, Posted};
-use crate::proxied;
-use crate::streams::{Gave, Streams};
-use crate::tunnel;
+use crate::streams::Gave;
 use crate::upstream::Switched;
-use crate::watched::Watched;
 use crate::worker::Worker;
-
-/// How many requests an HTTP/2 client may have open on one connection: what
-/// browsers and gRPC clients expect of a server.
-const MAX_STREAMS: u32 = 256;
-
-/// What may wait on an HTTP/2 stream for the client to take it, beside the piece
-/// in hand: two full frames, so that one is ready while another goes out. A
-/// client with all its streams open that reads nothing makes the gateway hold
-/// this much for each; hyper's own limit would come to 100 MB a connection.
-const MAX_SEND_BUFFER: usize = 32 * 1024;
-
-/// How a connection of HTTP/2 begins.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
@@ -90,7 +61,7 @@ pub(crate) enum Stage {
 }
 
 impl Client {
-    fn new(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
+    pub(crate) fn new(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
         let worker = &place.0;
         let address = ends.source.ip().to_canonical();
         let config = Arc::clone(&worker.current().snapshot.config);
@@ -118,6 +89,12 @@ impl Client {
     /// Both ends of its connection.
     pub(crate) fn ends(&self) -> Ends {
         self.ends
+    }
+
+    /// It has proved who it is, as servers are told.
+    pub(crate) fn proves(&self, identity: HeaderValue) {
+        // Nobody has set it before: a connection has one handshake.
+        let _ = self.identity.set(identity);
     }
 
     /// The address that connected.
@@ -193,6 +170,16 @@ impl Client {
         }
     }
 
+    /// The server to which it becomes a tunnel, taken away.
+    pub(crate) fn take_switched(&self) -> Option<Box<Switched>> {
+        self.switched.take()
+    }
+
+    /// Whether its latest request had a body.
+    pub(crate) fn had_body(&self) -> bool {
+        self.has_body.get()
+    }
+
     /// Become a tunnel to this server, once the response has gone out.
     pub(crate) fn switch(&self, server: Box<Switched>) {
         self.switched.replace(Some(server));
@@ -237,7 +224,8 @@ impl Client {
         }
     }
 
-    fn waits(&self) {
+    /// The first byte of a request is waited for.
+    pub(crate) fn waits(&self) {
         let timeouts = self.worker.timeouts();
         self.stage.set(Stage::Idle);
         self.deadline.arm(match self.blocked.get() {
@@ -248,12 +236,18 @@ impl Client {
 }
 
 /// The guard of one client's place among those that are connected.
-struct Place(Rc<Worker>);
+pub(crate) struct Place(Rc<Worker>);
 
 impl Place {
-    fn take(worker: &Rc<Worker>) -> Self {
+    /// Count one in.
+    pub(crate) fn take(worker: &Rc<Worker>) -> Self {
         worker.opened();
         Self(Rc::clone(worker))
+    }
+
+    /// The worker that counts.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.0
     }
 }
 
@@ -345,126 +339,4 @@ impl Drop for Tunnelling {
         self.0.worker.counters().tunnels.sub(1);
         self.0.rested();
     }
-}
-
-/// Serve a connection until it closes. It is counted in at once, before the
-/// future runs, so that the next one is not accepted beyond the limit.
-pub(crate) fn serve(
-    worker: &Rc<Worker>,
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    entrance: Rc<Entrance>,
-) -> impl Future<Output = ()> + use<> {
-    let place = Place::take(worker);
-    async move {
-        let Ok(here) = stream.local_addr() else {
-            return;
-        };
-        let mut ends = Ends {
-            source: peer,
-            destination: here,
-        };
-        if !entrance.proxies.is_empty() {
-            let told = Box::pin(proxied::ends(&place.0, &mut stream, ends, &entrance));
-            let Some(told) = told.await else {
-                return;
-            };
-            ends = told;
-        }
-        let client = Client::new(place, ends, entrance);
-        let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
-        match client.entrance.tls.clone() {
-            None => {
-                client.waits();
-                if let Some(stream) = serve_http1(&client, stream).await {
-                    serve_http2(&client, stream).await;
-                }
-            }
-            Some(tls) => serve_tls(&client, stream, tls).await,
-        }
-    }
-}
-
-async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) {
-    let worker = &client.worker;
-    client.deadline.arm(worker.timeouts().request_head);
-    let accepting = TlsAcceptor::from(tls).accept(stream);
-    let Ok(Ok(stream)) = client.deadline.limit(accepting).await else {
-        worker.counters().tls_failures.add(1);
-        return;
-    };
-    if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates()
-        && let Some(identity) = identity::of(leaf)
-    {
-        // Nobody has set it before.
-        let _ = client.identity.set(identity);
-    }
-    client.waits();
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(client, stream).await;
-    } else {
-        // HTTP/2 is agreed on by ALPN or not spoken at all.
-        serve_http1(client, stream).await;
-    }
-}
-
-/// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4):
-/// then nothing has been answered, and the stream is given back.
-async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &Rc<Client>,
-    stream: S,
-) -> Option<Early<S>> {
-    let limits = client.worker.current().snapshot.config.limits;
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), true));
-    let owner = Rc::clone(client);
-    let connection = hyper::server::conn::http1::Builder::new()
-        .writev(false)
-        .max_headers(limits.request_headers)
-        .max_buf_size(limits.request_head)
-        .serve_connection(
-            io,
-            service_fn(|request| exchange(Rc::clone(&owner), request)),
-        );
-    let mut connection = connection;
-    let end = drive(client, Pin::new(&mut connection)).await;
-    let parts = connection.into_parts();
-    let watched = parts.io.into_inner();
-    let switched = client.switched.take();
-    if let (End::Closed, Some(server)) = (&end, switched) {
-        let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
-        return None;
-    }
-    if end == End::Malformed && parts.read_buf.starts_with(HTTP2_PREFACE) {
-        return Some(Early::new(parts.read_buf, watched.into_inner()));
-    }
-    let may_send_more = match end {
-        End::Broken | End::TimedOut => false,
-        End::HeadTimeout | End::Malformed => true,
-        End::Closed => client.has_body.get(),
-    };
-    if may_send_more && !watched.has_ended() {
-        let mut stream = watched.into_inner();
-        if end == End::HeadTimeout {
-            farewell::tell_too_slow(client, &mut stream).await;
-        }
-        farewell::linger(client, stream).await;
-    }
-    None
-}
-
-async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
-    let limits = client.worker.current().snapshot.config.limits;
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), false));
-    let owner = Rc::clone(client);
-    let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_send_buf_size(MAX_SEND_BUFFER)
-        .enable_connect_protocol()
-        .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
-        .serve_connection(
-            io,
-            service_fn(move |request| exchange(Rc::clone(&owner), request)),
-        );
-    drive(client, pin!(connection)).await;
 }

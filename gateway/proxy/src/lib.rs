@@ -44,6 +44,7 @@ mod request_body;
 mod resolve;
 mod respond;
 mod retry;
+mod serve;
 mod streams;
 mod tls;
 mod tunnel;

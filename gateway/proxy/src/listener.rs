@@ -12,7 +12,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::connection;
+use crate::serve;
 use crate::worker::Worker;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -83,7 +83,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listener: StdList
                 let Some(entrance) = worker.current().entrance(&name) else {
                     continue;
                 };
-                let serving = connection::serve(&worker, stream, peer, entrance);
+                let serving = serve::serve(&worker, stream, peer, entrance);
                 tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}

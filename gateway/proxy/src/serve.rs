@@ -1,0 +1,163 @@
+//! Serving one client connection: whom a proxy says it is for, TLS, HTTP framing
+//! by hyper, and the deadlines that hyper is not asked to keep.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use gatewright_wire::proxy_header::Ends;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::connection::{Client, Place, Tunnelling};
+use crate::drive::{End, drive};
+use crate::early::Early;
+use crate::entrance::Entrance;
+use crate::exchange::exchange;
+use crate::farewell;
+use crate::identity;
+use crate::outbox::{Peer, Posted};
+use crate::proxied;
+use crate::streams::Streams;
+use crate::tunnel;
+use crate::watched::Watched;
+use crate::worker::Worker;
+
+/// How many requests an HTTP/2 client may have open on one connection: what
+/// browsers and gRPC clients expect of a server.
+const MAX_STREAMS: u32 = 256;
+
+/// What may wait on an HTTP/2 stream for the client to take it, beside the piece
+/// in hand: two full frames, so that one is ready while another goes out. A
+/// client with all its streams open that reads nothing makes the gateway hold
+/// this much for each; hyper's own limit would come to 100 MB a connection.
+const MAX_SEND_BUFFER: usize = 32 * 1024;
+
+/// How a connection of HTTP/2 begins.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Serve a connection until it closes. It is counted in at once, before the
+/// future runs, so that the next one is not accepted beyond the limit.
+pub(crate) fn serve(
+    worker: &Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    entrance: Rc<Entrance>,
+) -> impl Future<Output = ()> + use<> {
+    let place = Place::take(worker);
+    async move {
+        let Ok(here) = stream.local_addr() else {
+            return;
+        };
+        let mut ends = Ends {
+            source: peer,
+            destination: here,
+        };
+        if !entrance.proxies.is_empty() {
+            let told = Box::pin(proxied::ends(place.worker(), &mut stream, ends, &entrance));
+            let Some(told) = told.await else {
+                return;
+            };
+            ends = told;
+        }
+        let client = Client::new(place, ends, entrance);
+        let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
+        match client.entrance().tls.clone() {
+            None => {
+                client.waits();
+                if let Some(stream) = serve_http1(&client, stream).await {
+                    serve_http2(&client, stream).await;
+                }
+            }
+            Some(tls) => serve_tls(&client, stream, tls).await,
+        }
+    }
+}
+
+async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) {
+    let worker = &client.worker;
+    let patience = worker.timeouts().request_head;
+    let accepting = TlsAcceptor::from(tls).accept(stream);
+    let Ok(Ok(stream)) = client.within(patience, accepting).await else {
+        worker.counters().tls_failures.add(1);
+        return;
+    };
+    if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates()
+        && let Some(identity) = identity::of(leaf)
+    {
+        client.proves(identity);
+    }
+    client.waits();
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_http2(client, stream).await;
+    } else {
+        // HTTP/2 is agreed on by ALPN or not spoken at all.
+        serve_http1(client, stream).await;
+    }
+}
+
+/// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4):
+/// then nothing has been answered, and the stream is given back.
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &Rc<Client>,
+    stream: S,
+) -> Option<Early<S>> {
+    let limits = client.worker.current().snapshot.config.limits;
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), true));
+    let owner = Rc::clone(client);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .writev(false)
+        .max_headers(limits.request_headers)
+        .max_buf_size(limits.request_head)
+        .serve_connection(
+            io,
+            service_fn(|request| exchange(Rc::clone(&owner), request)),
+        );
+    let mut connection = connection;
+    let end = drive(client, Pin::new(&mut connection)).await;
+    let parts = connection.into_parts();
+    let watched = parts.io.into_inner();
+    let switched = client.take_switched();
+    if let (End::Closed, Some(server)) = (&end, switched) {
+        let tunnelling = Tunnelling::begin(client);
+        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+        return None;
+    }
+    if end == End::Malformed && parts.read_buf.starts_with(HTTP2_PREFACE) {
+        return Some(Early::new(parts.read_buf, watched.into_inner()));
+    }
+    let may_send_more = match end {
+        End::Broken | End::TimedOut => false,
+        End::HeadTimeout | End::Malformed => true,
+        End::Closed => client.had_body(),
+    };
+    if may_send_more && !watched.has_ended() {
+        let mut stream = watched.into_inner();
+        if end == End::HeadTimeout {
+            farewell::tell_too_slow(client, &mut stream).await;
+        }
+        farewell::linger(client, stream).await;
+    }
+    None
+}
+
+async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
+    let limits = client.worker.current().snapshot.config.limits;
+    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), false));
+    let owner = Rc::clone(client);
+    let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_SEND_BUFFER)
+        .enable_connect_protocol()
+        .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
+        .serve_connection(
+            io,
+            service_fn(move |request| exchange(Rc::clone(&owner), request)),
+        );
+    drive(client, pin!(connection)).await;
+}
