@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use gatewright_model::config::{Config, Listener};
+use gatewright_model::config::{Config, Listener, Passthrough};
+use gatewright_model::id::PoolName;
 use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use ipnet::IpNet;
 use rustls::ServerConfig;
@@ -23,6 +24,8 @@ pub(crate) struct Entrance {
     /// The proxies that it is behind, which say whom they connect for; none: it
     /// is behind none that do.
     pub(crate) proxies: Vec<IpNet>,
+    /// Whose TLS is passed on as it comes, and to which pool.
+    passthrough: Vec<Passthrough>,
     /// The tick from which on a connection without their word is told of again.
     pub(crate) tells_from: Cell<u64>,
     /// Whether what clients say of their certificates is kept from plugins: it
@@ -43,10 +46,34 @@ impl Entrance {
             tls: tls.listener(&listener.name).cloned(),
             redirect: listener.redirect,
             proxies: listener.proxy_protocol.clone(),
+            passthrough: listener.passthrough.clone(),
             tells_from: Cell::new(0),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
             guards_identity: config.listeners.iter().any(asks),
         }
+    }
+
+    /// Whether TLS is passed on as it comes.
+    pub(crate) fn passes_on(&self) -> bool {
+        !self.passthrough.is_empty()
+    }
+
+    /// The pool that gets clients who ask for this name, in lower case: the one
+    /// for exactly that name, else for a wildcard in the place of its first
+    /// label, else for all others.
+    pub(crate) fn passed_on_to(&self, name: Option<&str>) -> Option<&PoolName> {
+        let pool = |fits: &dyn Fn(&str) -> bool| {
+            let mut all = self.passthrough.iter();
+            all.find(|one| fits(&one.name)).map(|one| &one.pool)
+        };
+        let parent = name.and_then(|name| Some(name.split_once('.')?.1));
+        let is_wildcard = |one: &str| {
+            one.strip_prefix("*.")
+                .is_some_and(|one| Some(one) == parent)
+        };
+        pool(&|one| Some(one) == name)
+            .or_else(|| pool(&is_wildcard))
+            .or_else(|| pool(&|one| one == "*"))
     }
 
     /// Tell browsers to come by HTTPS from now on, unless the server has told

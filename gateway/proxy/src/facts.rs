@@ -143,6 +143,20 @@ impl Facts {
         })
     }
 
+    /// What is known of a connection that is passed on as it comes: the name that
+    /// the client asks for.
+    pub(crate) fn of_connection(client: &Client, name: &str) -> Result<Self, Refusal> {
+        let mut request = http::Request::new(());
+        *request.uri_mut() = Uri::from_static("/");
+        let host = HeaderValue::try_from(name).map_err(|_| Refusal::Host)?;
+        request.headers_mut().insert(header::HOST, host);
+        let (parts, ()) = request.into_parts();
+        let mut facts = Self::read(client, parts, false, Instant::now())?;
+        facts.method = Method::CONNECT;
+        facts.scheme = "https";
+        Ok(facts)
+    }
+
     /// Replace the path; a malformed one is refused and changes nothing.
     pub(crate) fn set_path(&mut self, path: &str) -> Result<(), path::PathError> {
         self.path = Some(path::normalise(path)?.into_owned());

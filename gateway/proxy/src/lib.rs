@@ -37,6 +37,7 @@ mod identity;
 mod listener;
 mod mirror;
 mod outbox;
+mod passthrough;
 mod prober;
 mod proxied;
 mod redirect;

@@ -22,6 +22,7 @@ use crate::exchange::exchange;
 use crate::farewell;
 use crate::identity;
 use crate::outbox::{Peer, Posted};
+use crate::passthrough;
 use crate::proxied;
 use crate::streams::Streams;
 use crate::tunnel;
@@ -67,6 +68,9 @@ pub(crate) fn serve(
         }
         let client = Client::new(place, ends, entrance);
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
+        if client.entrance().passes_on() {
+            return Box::pin(passthrough::serve(&client, stream)).await;
+        }
         match client.entrance().tls.clone() {
             None => {
                 client.waits();

@@ -86,6 +86,9 @@ impl Meaning<'_> {
 }
 
 fn protocol(listener: &Listener) -> String {
+    if !listener.passthrough.is_empty() {
+        return "TLS, passed on as it comes".to_owned();
+    }
     match (&listener.tls, listener.redirect) {
         (None, None) => "http".to_owned(),
         (None, Some(port)) => format!("http, redirected to https on port {port}"),

@@ -44,6 +44,7 @@ mod http1;
 mod http2;
 mod http2_slow;
 mod idle_connections;
+mod passthrough;
 mod plugins;
 mod proxied;
 mod redirects;

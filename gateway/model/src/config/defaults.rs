@@ -117,6 +117,7 @@ impl Default for Config {
                 tls: None,
                 redirect: None,
                 proxy_protocol: Vec::new(),
+                passthrough: Vec::new(),
             }],
             policies: Vec::new(),
             router: None,

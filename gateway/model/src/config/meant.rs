@@ -1,6 +1,7 @@
 //! The configuration as meant: nothing optional that has a default, every
 //! duration and address parsed, every reference known to exist.
 
+mod listener;
 mod pages;
 mod tls;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use crate::config::written::ProxyProtocol;
+pub use listener::{Listener, Passthrough};
 pub use pages::{ErrorPages, Page};
 pub use tls::{
     AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
@@ -80,22 +82,6 @@ pub struct Registries {
     pub auth: Option<PathBuf>,
     /// Those that are spoken to in the clear beside those on a loopback address.
     pub plain_http: Vec<Arc<str>>,
-}
-
-/// Where clients connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// Its name in logs and metrics.
-    pub name: Arc<str>,
-    /// Its address.
-    pub listen: SocketAddr,
-    /// How it speaks TLS; none for plain HTTP.
-    pub tls: Option<Tls>,
-    /// The port of HTTPS that its clients are sent on to; none: it serves them.
-    pub redirect: Option<u16>,
-    /// The proxies that it is behind, which begin each connection with a header
-    /// of the PROXY protocol; if there are any, nobody else is served.
-    pub proxy_protocol: Vec<IpNet>,
 }
 
 /// A plugin in a seat of the chain.

@@ -43,9 +43,9 @@ pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates, ClientAuth, Config,
     Cors, Delay, ErrorPages, Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener,
-    Mirror, Offered, OnFault, Origins, Page, PemFile, PluginSource, Policy, PoolConfig, Protocol,
-    ProxyProtocol, Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion,
-    Upgrades,
+    Mirror, Offered, OnFault, Origins, Page, Passthrough, PemFile, PluginSource, Policy,
+    PoolConfig, Protocol, ProxyProtocol, Registries, Retries, ServerConfig, ServerTls, Shadow,
+    Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -70,6 +70,7 @@ impl Listener {
             tls,
             redirect: None,
             proxy_protocol: Vec::new(),
+            passthrough: Vec::new(),
         }
     }
 }

@@ -236,6 +236,14 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\nprotocol = \"http2\"\nproxy_protocol = \"v1\"\n@",
     ),
     (
+        "TLS that is spoken and passed on, to a pool that is not there and one that speaks it too",
+        "[[listener]]\nlisten = \":443\"\ntls = { self_signed = true }\npassthrough = [\n  { sni = \"a\", pool = \"wbe\" },\n  { sni = \"*\", pool = \"web\" },\n  { sni = \"a.*\", pool = \"web\" },\n]\n[pools.web]\ntls = true\n@",
+    ),
+    (
+        "a name that is passed on twice",
+        "[[listener]]\nlisten = \":443\"\npassthrough = [\n  { sni = \"a\", pool = \"web\" },\n  { sni = \"A\", pool = \"web\" },\n]\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

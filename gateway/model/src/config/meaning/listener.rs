@@ -5,17 +5,22 @@ use std::sync::Arc;
 
 use super::address::listen_address;
 use super::networks;
+use super::passthrough::passthrough;
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{
-    Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, Tls,
+    Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, PoolConfig, Tls,
 };
 use crate::config::quantity::Period;
 use crate::config::written;
 
 /// All listeners; at least one, with names of their own.
-pub(super) fn listeners(written: &[written::Listener], report: &mut Report<'_>) -> Vec<Listener> {
+pub(super) fn listeners(
+    written: &[written::Listener],
+    pools: &[PoolConfig],
+    report: &mut Report<'_>,
+) -> Vec<Listener> {
     let path = KeyPath::default().key("listener");
     if written.is_empty() {
         report.fail(
@@ -35,7 +40,7 @@ pub(super) fn listeners(written: &[written::Listener], report: &mut Report<'_>) 
             let message = format!("listener[{other}] is named {name:?} too; choose another name");
             report.fail(&path.key("name"), message);
         }
-        listeners.extend(listener(written, name, &path, report));
+        listeners.extend(listener(written, name, pools, &path, report));
     }
     listeners
 }
@@ -43,6 +48,7 @@ pub(super) fn listeners(written: &[written::Listener], report: &mut Report<'_>) 
 fn listener(
     written: &written::Listener,
     name: &str,
+    pools: &[PoolConfig],
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<Listener> {
@@ -63,6 +69,7 @@ fn listener(
     let proxies = path.key("proxy_protocol");
     Some(Listener {
         name: Arc::from(name),
+        passthrough: passthrough(written, pools, &path.key("passthrough"), report),
         proxy_protocol: networks(&written.proxy_protocol, &proxies, report),
         listen: listen?,
         tls,

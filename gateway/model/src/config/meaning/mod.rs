@@ -7,6 +7,7 @@ mod admin;
 mod listener;
 mod origin;
 mod pages;
+mod passthrough;
 mod plugin;
 mod pool;
 mod report;
@@ -41,7 +42,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let router = router::router(written, default_pool, &names, &mut report);
     let policies = plugin::policies(&written.policies, &names, &mut report);
     let declared = plugin::declared(&written.plugins, &mut report);
-    let listeners = listener::listeners(&written.listeners, &mut report);
+    let listeners = listener::listeners(&written.listeners, &pools, &mut report);
     let admin = admin::admin(&written.admin, &mut report);
     listener::refuse_sharing(&listeners, admin.as_ref(), &mut report);
     let workers = workers(written.workers.count, &mut report);

@@ -30,6 +30,23 @@ pub struct Listener {
     /// 2; nobody else is served. Default: it is behind none that do.
     #[serde(default)]
     pub proxy_protocol: Vec<String>,
+    /// Which servers get the connections of TLS clients as they come, by the
+    /// name that the client asks for. Nothing else is served then. Default:
+    /// none, the gateway speaks with clients itself.
+    #[serde(default)]
+    pub passthrough: Vec<Passthrough>,
+}
+
+/// Clients whose TLS is a server's business.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Passthrough {
+    /// The name that they ask for, such as `"db.example"`; `"*.example"` for any
+    /// with one label more; `"*"` for all others, and for those that ask for
+    /// none.
+    pub sni: String,
+    /// The pool whose servers get them.
+    pub pool: String,
 }
 
 /// How a listener speaks TLS: with exactly one of `self_signed` and

@@ -15,7 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use choice::{SwitchOr, TextOr, WorkerCount};
-pub use listener::{Certificate, ClientAuth, Hsts, Listener, Offered, Tls, TlsVersion};
+pub use listener::{
+    Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
+};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
     Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server,

@@ -1,0 +1,38 @@
+//! Listeners as meant: where clients connect, and what becomes of them there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::Tls;
+use crate::id::PoolName;
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name in logs and metrics.
+    pub name: Arc<str>,
+    /// Its address.
+    pub listen: SocketAddr,
+    /// How it speaks TLS; none for plain HTTP.
+    pub tls: Option<Tls>,
+    /// The port of HTTPS that its clients are sent on to; none: it serves them.
+    pub redirect: Option<u16>,
+    /// The proxies that it is behind, which begin each connection with a header
+    /// of the PROXY protocol; if there are any, nobody else is served.
+    pub proxy_protocol: Vec<IpNet>,
+    /// Which servers get the connections of TLS clients as they come; if there
+    /// are any, nothing else is served.
+    pub passthrough: Vec<Passthrough>,
+}
+
+/// Clients whose TLS is a server's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passthrough {
+    /// The name that they ask for, in lower case; `*.` before it stands for one
+    /// more label, and `*` alone for all others.
+    pub name: Arc<str>,
+    /// The pool whose servers get them.
+    pub pool: PoolName,
+}
