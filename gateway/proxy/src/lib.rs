@@ -36,6 +36,7 @@ mod hash;
 mod identity;
 mod listener;
 mod mirror;
+mod opening;
 mod outbox;
 mod passthrough;
 mod prober;

@@ -21,6 +21,7 @@ use crate::entrance::Entrance;
 use crate::exchange::exchange;
 use crate::farewell;
 use crate::identity;
+use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
@@ -38,9 +39,6 @@ const MAX_STREAMS: u32 = 256;
 /// client with all its streams open that reads nothing makes the gateway hold
 /// this much for each; hyper's own limit would come to 100 MB a connection.
 const MAX_SEND_BUFFER: usize = 32 * 1024;
-
-/// How a connection of HTTP/2 begins.
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Serve a connection until it closes. It is counted in at once, before the
 /// future runs, so that the next one is not accepted beyond the limit.

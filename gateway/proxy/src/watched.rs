@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Client;
+use crate::opening::{HTTP2_PREFACE, Opening};
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
@@ -17,6 +18,8 @@ pub(crate) struct Watched<S> {
     /// Whether bytes between two exchanges begin a request's head. On HTTP/2
     /// they may as well be a ping.
     bytes_begin_a_head: bool,
+    /// What has begun, until that is known.
+    opening: Option<Opening>,
     write_blocked: bool,
     has_ended: bool,
 }
@@ -27,6 +30,7 @@ impl<S> Watched<S> {
             stream,
             client,
             bytes_begin_a_head,
+            opening: bytes_begin_a_head.then(Opening::default),
             write_blocked: false,
             has_ended: false,
         }
@@ -50,6 +54,57 @@ impl<S> Watched<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Watched<S> {
+    fn poll_stream(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let has_come = buffer.filled().len() > before;
+        self.has_ended |= read.is_ready() && !has_come;
+        if self.bytes_begin_a_head && has_come {
+            self.client.reads();
+        }
+        read
+    }
+
+    /// Read the first bytes of the connection.
+    fn poll_opening(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut opening: Opening,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Behind what is held there is room in the buffer for so much.
+        let mut place = [0; HTTP2_PREFACE.len()];
+        loop {
+            let is_first = opening.held().is_empty();
+            let before = buffer.filled().len();
+            let mut next = ReadBuf::new(&mut place);
+            let read = match is_first {
+                true => self.poll_stream(cx, buffer),
+                false => self.poll_stream(cx, &mut next),
+            };
+            if read.is_pending() {
+                self.opening = Some(opening);
+                return Poll::Pending;
+            }
+            if is_first {
+                if !opening.holds(&buffer.filled()[before..]) {
+                    return read;
+                }
+                buffer.set_filled(before);
+            } else if !opening.holds(next.filled()) {
+                buffer.put_slice(opening.held());
+                buffer.put_slice(next.filled());
+                return read;
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -57,14 +112,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        let has_come = buffer.filled().len() > before;
-        this.has_ended |= read.is_ready() && !has_come;
-        if this.bytes_begin_a_head && has_come {
-            this.client.reads();
+        match this.opening.take() {
+            None => this.poll_stream(cx, buffer),
+            Some(opening) => this.poll_opening(cx, opening, buffer),
         }
-        read
     }
 }
 
