@@ -73,6 +73,8 @@ pub(crate) fn serve(
             None => {
                 client.waits();
                 if let Some(stream) = serve_http1(&client, stream).await {
+                    // What came was no head of HTTP/1.1.
+                    client.waits();
                     serve_http2(&client, stream).await;
                 }
             }
