@@ -107,6 +107,9 @@ impl Facts {
             _ => asked_upgrade(&parts),
         };
         let authority = authority(&parts)?;
+        if !has_path(&parts) {
+            return Err(path::PathError::NotAbsolute.into());
+        }
         let path = match path::normalise(parts.uri.path())? {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(normal) => Some(normal),
@@ -292,6 +295,15 @@ fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
         return Err(Refusal::Host);
     }
     Ok((!is_lower).then(|| host.to_ascii_lowercase()))
+}
+
+/// Whether the target is of a form that has a path: `*` is the server itself,
+/// of which only OPTIONS may ask, and an authority alone is for tunnels
+/// (RFC 9112 §3.2).
+fn has_path(parts: &Parts) -> bool {
+    let uri = &parts.uri;
+    let is_authority_alone = uri.scheme().is_none() && uri.authority().is_some();
+    !is_authority_alone && (uri.path() != "*" || parts.method == Method::OPTIONS)
 }
 
 /// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
