@@ -271,9 +271,11 @@ fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
         return Err(Refusal::Host);
     }
     // HTTP/2 and absolute-form requests name it in the target, which wins
-    // (RFC 9112 §3.2.2).
+    // (RFC 9112 §3.2.2). HTTP/2 has no use for two names that differ (RFC 9113
+    // §8.3.1).
     if let Some(authority) = parts.uri.authority() {
-        if authority.as_str().contains('@') {
+        let is_one = |host| parts.version != Version::HTTP_2 || is_same(host, &parts.uri);
+        if authority.as_str().contains('@') || !host.is_none_or(is_one) {
             return Err(Refusal::Host);
         }
         return Ok(Some(authority.as_str().to_ascii_lowercase()));
@@ -304,6 +306,18 @@ fn has_path(parts: &Parts) -> bool {
     let uri = &parts.uri;
     let is_authority_alone = uri.scheme().is_none() && uri.authority().is_some();
     !is_authority_alone && (uri.path() != "*" || parts.method == Method::OPTIONS)
+}
+
+/// Whether a `Host` is the authority of a target, where neither its case counts
+/// nor a port that goes without saying.
+fn is_same(host: &HeaderValue, target: &Uri) -> bool {
+    let port = match target.scheme_str() {
+        Some("https") => ":443",
+        _ => ":80",
+    };
+    let bare = |name: &str| name.strip_suffix(port).unwrap_or(name).to_ascii_lowercase();
+    let authority = target.authority().map(http::uri::Authority::as_str);
+    host.to_str().ok().map(bare) == authority.map(bare)
 }
 
 /// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
