@@ -33,10 +33,7 @@ impl Client {
         if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Self::http1_on(stream).await;
         }
-        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
-        let (sender, connection) = handshake.await.expect("a handshake");
-        tokio::spawn(connection);
-        Self::Http2(sender)
+        Self::http2_on(stream).await
     }
 
     /// HTTP/1.1 over any stream.
@@ -49,21 +46,40 @@ impl Client {
         Self::Http1(sender)
     }
 
-    /// Send a request and wait for the response's head.
-    pub(crate) async fn send(
+    /// HTTP/2 over any stream.
+    pub(crate) async fn http2_on(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
+        let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (sender, connection) = handshake.await.expect("a handshake");
+        tokio::spawn(connection);
+        Self::Http2(sender)
+    }
+
+    /// Send a request whose body takes its time, and wait as long for the
+    /// response's head.
+    pub(crate) async fn send_slowly(
         &mut self,
         request: Request<Body>,
     ) -> hyper::Result<Response<Incoming>> {
         match self {
             Self::Http1(sender) => {
                 sender.ready().await?;
-                soon("a response", sender.send_request(request)).await
+                sender.send_request(request).await
             }
             Self::Http2(sender) => {
                 sender.ready().await?;
-                soon("a response", sender.send_request(request)).await
+                sender.send_request(request).await
             }
         }
+    }
+
+    /// Send a request and wait for the response's head.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<Body>,
+    ) -> hyper::Result<Response<Incoming>> {
+        soon("a response", self.send_slowly(request)).await
     }
 
     /// GET a path and read the response whole.

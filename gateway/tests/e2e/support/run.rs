@@ -42,6 +42,22 @@ pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
     (child, log)
 }
 
+/// Let this process have as many descriptors open as it may: how many that is.
+pub(crate) fn raise_descriptors() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both are called with a limit of our own, which outlives them.
+    let done = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max;
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    assert_eq!(done, 0, "the limit cannot be raised");
+    limit.rlim_max
+}
+
 /// What shells and service managers start programs with.
 fn begin_with_few_descriptors() -> std::io::Result<()> {
     let mut limit = libc::rlimit {
