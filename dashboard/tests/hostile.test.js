@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { open } from "./support/browser.js";
-import { Backend } from "./support/gateway.js";
+import { DESKTOP, PHONE, eventually, open } from "./support/browser.js";
+import { Backend, build } from "./support/gateway.js";
+import { PAGES, isLive } from "./support/pages.js";
 import { endAll } from "./support/processes.js";
 import { world } from "./support/world.js";
 
@@ -63,13 +64,40 @@ test("a request's path is text, and what was decided about it", async () => {
         newest.decisions[0].reason = HOSTILE;
       }),
   });
-  await page.getByRole("button", { name: "Pause" }).click();
+  // A page that is paused before it has looked once shows nothing.
   await isHarmless(page, page.getByRole("table", { name: "Requests" }));
+  await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("table", { name: "Requests" }).getByRole("button", { name: HOSTILE }).first().click();
   const dialog = page.getByRole("dialog");
   await isHarmless(page, dialog.getByRole("definition"));
   await isHarmless(page, dialog.getByRole("table"));
   await close();
+});
+
+// A tablet: the narrowest screen on which tables are tables, or nearly.
+const TABLET = { width: 1_100, height: 800 };
+
+test("the longest names and paths move nothing out of sight", async () => {
+  const [name, host] = ["W".repeat(64), `${"h".repeat(60)}.`.repeat(4)];
+  await gateway.ask("POST", `plugins?name=${name}`, new Uint8Array(await build("round-robin", "long")));
+  await gateway.ask("POST", "servers", { pool: "web", host: host.slice(0, -1), port: 9 });
+  await gateway.ask("POST", "pools", { pool: name, algorithm: name, servers: [{ host: "127.0.0.1", port: 9 }] });
+  for (const size of [DESKTOP, TABLET, PHONE]) {
+    for (const { path } of [...PAGES, { path: `plugins#${name}` }]) {
+      const { page, close } = await open(gateway, path, { size });
+      await isLive(page);
+      if (path === "requests") {
+        await page.getByRole("searchbox", { name: "Search" }).fill("/long");
+        await eventually("a request with a long path is shown", async () => {
+          await fetch(`http://${gateway.address}/long${"g".repeat(3_000)}`);
+          return (await page.getByRole("button", { name: /long/ }).count()) > 0;
+        });
+      }
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= size.width, `${path} is ${width} pixels wide at ${size.width}`);
+      await close();
+    }
+  }
 });
 
 test("no text becomes markup or script, even for a page that asked for it", async () => {
