@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { eventually, open } from "./support/browser.js";
-import { Backend } from "./support/gateway.js";
+import { Backend, Gateway, configuration } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
 import { canWithhold, hide, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
@@ -324,6 +324,23 @@ describe("a pool", () => {
     assert.deepEqual(names, byPort);
     await close();
   });
+});
+
+test("servers that nobody can see are drawn when they come near", async () => {
+  const pools = Array.from({ length: 60 }, (_, pool) =>
+    [`pool-${pool}`, Array.from({ length: 10 }, (_, server) => `127.1.${pool}.${server + 1}:3000`)]);
+  const crowd = await Gateway.start(configuration(Object.fromEntries(pools)));
+  const { page, close } = await open(crowd, "");
+  const last = page.getByRole("region", { name: "pool-9" });
+  await page.getByRole("region", { name: "pool-0" }).getByRole("row").nth(10).waitFor();
+  await last.getByText("0 of 10 servers").waitFor();
+  const drawn = await page.getByRole("rowheader").count();
+  assert.ok(drawn < 150, `${drawn} of 600 servers are drawn`);
+  await last.scrollIntoViewIfNeeded();
+  await last.getByRole("row").nth(10).waitFor();
+  await crowd.ask("POST", "servers/127.1.9.1:3000/drain");
+  await last.getByRole("row").filter({ hasText: "draining" }).waitFor();
+  await close();
 });
 
 test("a message stays while its button has the focus, and goes after that", async () => {

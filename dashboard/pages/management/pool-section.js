@@ -2,11 +2,15 @@
 
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { milliseconds, plural, rate, words } from "../../lib/format.js";
+import { onNear } from "../../lib/near.js";
 import { proposal } from "../../lib/proposal.js";
 import { median, tail } from "../../lib/servers.js";
 import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
 import { addServer } from "./server-actions.js";
 import { serverTable } from "./server-table.js";
+
+// The height of a row that is not drawn yet, in pixels.
+const USUAL_HEIGHT = 33;
 
 export class PoolSection {
   #name;
@@ -18,11 +22,15 @@ export class PoolSection {
   #algorithm = element("select");
   #choice;
   #empty = element("p", { class: "empty", hidden: true }, "This pool has no servers.");
+  #cards;
+  #servers = [];
+  #isNear = false;
 
   constructor(name, declared, trends) {
     this.#name = name;
     this.#declared = declared;
     this.#table = serverTable(name, trends);
+    this.#cards = element("div", { class: "cards" }, this.#table.element, this.#empty);
     const id = `pool-${name}`;
     this.#choice = proposal(this.#algorithm, {
       label: `Apply the algorithm to ${name}`,
@@ -54,17 +62,32 @@ export class PoolSection {
           ),
         ),
       ),
-      element("div", { class: "cards" }, this.#table.element, this.#empty),
+      this.#cards,
     );
+    onNear(this.element, (isNear) => {
+      this.#isNear = isNear;
+      this.#showServers();
+    });
   }
 
   update({ figures, all, servers }) {
     this.#showBadges();
     this.#showSummary(figures, all);
     this.#showAlgorithms(figures.algorithm);
-    this.#table.show(servers);
-    this.#table.element.hidden = servers.length === 0;
-    this.#empty.hidden = servers.length > 0;
+    this.#servers = servers;
+    this.#showServers();
+  }
+
+  // The servers of a hundred pools would fill more than a frame: those that
+  // nobody can see have their place, and are drawn when they come near.
+  #showServers() {
+    const { length } = this.#servers;
+    this.#table.element.hidden = length === 0;
+    this.#empty.hidden = length > 0;
+    if (this.#isNear) {
+      this.#table.show(this.#servers);
+    }
+    this.#cards.style.minHeight = this.#isNear ? "" : `${length * USUAL_HEIGHT}px`;
   }
 
   #settings() {
