@@ -3,8 +3,14 @@
 import { button, element, setAttribute, setText } from "./dom.js";
 import { Rows } from "./rows.js";
 
+// How long somebody who has moved the pointer or pressed a key aims at a row of
+// a log, whose newest entries are what one waits for.
+const AIM_MS = 3_000;
+
 export class Table {
   #columns;
+  #isLog;
+  #usedAt = -Infinity;
   #order;
   #rows;
   #items = [];
@@ -16,9 +22,10 @@ export class Table {
   // Columns are `{id, label, text(item) | make(item) → {node, update(item)},
   // sort(item), isNumber, isHead, hidesLabel, wide, long}`. A column without
   // `sort` does not sort. A wide one takes what room is left, and on a narrow
-  // screen it takes a line, as a long one does.
-  constructor({ caption, columns, key, order = null, onRow }) {
+  // screen it takes a line, as a long one does. The rows of a log come and go.
+  constructor({ caption, columns, key, order = null, onRow, isLog = false }) {
     this.#columns = columns;
+    this.#isLog = isLog;
     this.#key = key;
     this.#order = order;
     this.#heads = new Map(columns.map((column) => [column.id, this.#head(column)]));
@@ -36,6 +43,11 @@ export class Table {
       make: (item) => this.#row(item, onRow),
     });
     this.#mark();
+    ["pointermove", "keydown"].forEach((event) =>
+      this.#body.addEventListener(event, () => {
+        this.#usedAt = performance.now();
+      }),
+    );
   }
 
   show(items) {
@@ -74,16 +86,20 @@ export class Table {
     if (!column) {
       return this.#items;
     }
-    // Nothing moves away from under a pointer or out of a focus: who aims at a
-    // row's button must not hit another row's.
-    const isHeld = this.#positions.size > 0 && this.#body.matches(":hover, :focus-within");
     const sign = this.#order.descending ? -1 : 1;
-    const compare = isHeld
+    const compare = this.#isHeld()
       ? (one, other) => this.#position(one) - this.#position(other)
       : (one, other) => sign * compared(column.sort(one), column.sort(other));
     const sorted = [...this.#items].sort(compare);
     this.#positions = new Map(sorted.map((item, index) => [this.#key(item), index]));
     return sorted;
+  }
+
+  // Nothing moves away from under a pointer or out of a focus: who aims at a
+  // row's button must not hit another row's.
+  #isHeld() {
+    const isUsed = !this.#isLog || performance.now() - this.#usedAt < AIM_MS;
+    return isUsed && this.#positions.size > 0 && this.#body.matches(":hover, :focus-within");
   }
 
   #position(item) {

@@ -41,9 +41,10 @@ let isLoaded = false;
 const table = new Table({
   caption: "Events",
   key: ({ key }) => key,
+  isLog: true,
   order: { id: "time", descending: true },
   columns: [
-    { id: "time", label: "Time", sort: ({ at }) => at, text: ({ at }) => clock(at) },
+    { id: "time", label: "Time", sort: ({ moment }) => moment, text: ({ at }) => clock(at) },
     {
       id: "kind",
       label: "Kind",
@@ -102,7 +103,10 @@ function entry(happened) {
 
 function take(happened) {
   const taken = entry(happened);
-  entries.set(taken.key, taken);
+  const { key, at, text, who } = taken;
+  const words = `${text} ${who} ${taken.kind}`.toLowerCase();
+  // Read once, since all of them are sorted and searched with each that comes.
+  entries.set(key, { ...taken, moment: Date.parse(at), words });
   if (entries.size > KEPT) {
     entries.delete(entries.keys().next().value);
   }
@@ -115,14 +119,10 @@ function show() {
   const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const [, isKind] = KINDS[kind.selectedIndex];
   const from = Date.now() - SPANS[since.selectedIndex][1];
-  const shown = [...entries.values()].filter((one) => {
-    const text = `${one.text} ${one.who} ${one.kind}`.toLowerCase();
-    return (
-      isKind(one) &&
-      new Date(one.at).getTime() >= from &&
-      terms.every((term) => text.includes(term))
-    );
-  });
+  const shown = [...entries.values()].filter(
+    (one) =>
+      isKind(one) && one.moment >= from && terms.every((term) => one.words.includes(term)),
+  );
   container.querySelector(":scope > .skeleton")?.remove();
   if (!table.element.isConnected) {
     container.append(table.element, empty);

@@ -29,6 +29,7 @@ let requests = null;
 const table = new Table({
   caption: "Requests",
   key: ({ id }) => id,
+  isLog: true,
   order: { id: "time", descending: true },
   columns: [
     {

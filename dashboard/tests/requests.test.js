@@ -46,6 +46,17 @@ test("a request opens into its decisions, and the keyboard closes them", async (
   await close();
 });
 
+test("newer requests come on top again after one was looked at", async () => {
+  const { page, close } = await open(gateway, "requests");
+  const newest = table(page).getByRole("button", { name: /^Explain/ }).first();
+  await newest.click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  const known = await newest.getAttribute("aria-label");
+  await eventually("another one is the newest", async () => (await newest.getAttribute("aria-label")) !== known);
+  await close();
+});
+
 test("a request that asked to be explained is opened by its id", async () => {
   const { token } = await gateway.ask("POST", "tokens", { name: "operator", role: "deploy" });
   gateway.token = token;
