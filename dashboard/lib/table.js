@@ -41,6 +41,7 @@ export class Table {
       columns: columns.length,
       key,
       make: (item) => this.#row(item, onRow),
+      passesFocus: !isLog,
     });
     this.#mark();
     ["pointermove", "keydown"].forEach((event) =>

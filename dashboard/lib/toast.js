@@ -12,16 +12,35 @@ const MOST = 3;
 const polite = element("div", { class: "toasts", role: "status", "aria-live": "polite" });
 const urgent = element("div", { class: "toasts", role: "alert" });
 
+// What is written in has an undo of its own.
+const WRITTEN_IN = "input:not([type=range], [type=checkbox]), textarea";
+
 export function installToasts() {
   document.body.append(element("div", { class: "toast-area" }, polite, urgent));
+  // The way back lies at the end of the page: whoever has no pointer would not
+  // reach it in time.
+  document.addEventListener("keydown", (event) => {
+    const isUndo = (event.ctrlKey || event.metaKey) && !event.shiftKey && event.key === "z";
+    const isElsewhere = document.querySelector("dialog[open]") ?? event.target.closest(WRITTEN_IN);
+    const way = polite.querySelector(".undo");
+    if (isUndo && !isElsewhere && way) {
+      event.preventDefault();
+      way.click();
+    }
+  });
 }
 
 // Say that something is done. What the API answered is `change`; `undo` does the
 // opposite, given the tag of the state that it is the opposite in: what somebody
 // else has changed since is not touched.
 export function done(text, change, undo) {
+  const { tag } = change;
+  // What leads back to an earlier state would be refused by now.
+  [...polite.querySelectorAll(".undo")]
+    .filter((way) => way.dataset.tag !== tag)
+    .forEach((way) => way.remove());
   const isUndoable = undo && change.data.changed;
-  const way = isUndoable && ["Undo", () => takeBack(() => undo(change.tag))];
+  const way = isUndoable && undoButton(tag, () => takeBack(() => undo(tag)));
   const toast = shown(polite, text, way);
   let timer = null;
   const stay = () => clearTimeout(timer);
@@ -33,6 +52,20 @@ export function done(text, change, undo) {
   ["pointerenter", "focusin"].forEach((event) => toast.addEventListener(event, stay));
   ["pointerleave", "focusout"].forEach((event) => toast.addEventListener(event, goSoon));
   goSoon();
+}
+
+function undoButton(tag, act) {
+  const attributes = {
+    class: "undo",
+    title: "Ctrl+Z",
+    "aria-keyshortcuts": "Control+Z Meta+Z",
+    dataset: { tag },
+  };
+  const way = button("Undo", attributes, () => {
+    way.closest(".toast").remove();
+    act();
+  });
+  return way;
 }
 
 async function takeBack(undo) {
@@ -67,22 +100,12 @@ export async function attempt(action, otherwise) {
   }
 }
 
-function shown(area, text, action) {
+function shown(area, text, way = null) {
   const toast = element(
     "div",
     { class: area === urgent ? "toast bad" : "toast" },
     element("p", {}, text),
-  );
-  if (action) {
-    const [label, act] = action;
-    toast.append(
-      button(label, {}, () => {
-        toast.remove();
-        act();
-      }),
-    );
-  }
-  toast.append(
+    way,
     button("×", { class: "close", "aria-label": "Close this message" }, () => toast.remove()),
   );
   area.append(toast);

@@ -122,6 +122,32 @@ describe("a server", () => {
     await close();
   });
 
+  test("is removed and brought back by the keyboard alone", async () => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, b);
+    await row.getByRole("button", { name: `Remove ${b.address}` }).focus();
+    for (const key of ["Enter", "Tab", "Enter"]) {
+      await page.keyboard.press(key);
+    }
+    await row.waitFor({ state: "detached" });
+    const focus = await page.evaluate(() => document.activeElement.ariaLabel);
+    assert.equal(focus, `Details of ${c.address}`, "the focus is where the server was");
+    await page.keyboard.press("Control+z");
+    await row.waitFor();
+    await close();
+  });
+
+  test("has one way back at a time: to what was before the last change", async () => {
+    const { page, close } = await open(gateway, "");
+    const row = rowOf(page, b);
+    await row.getByRole("button", { name: `Drain ${b.address}` }).click();
+    await page.getByRole("status").getByText(`${b.address} takes no new work`).waitFor();
+    await row.getByRole("button", { name: `Enable ${b.address}` }).click();
+    await page.getByRole("status").getByText(`${b.address} takes work again`).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 1);
+    await close();
+  });
+
   test("that was draining and removed comes back draining, checked as its pool is", async () => {
     const { page, close } = await open(gateway, "");
     const row = rowOf(page, b);
