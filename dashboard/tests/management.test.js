@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { eventually, open } from "./support/browser.js";
 import { Backend, Gateway, configuration } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
-import { canWithhold, hide, withhold } from "./support/stream.js";
+import { canAlter, hide, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
 
 // A browser says so of every answer that refuses.
@@ -197,7 +197,7 @@ describe("a server", () => {
   });
 
   test("that is killed turns red before the next figures, and is well again when it is back", async (context) => {
-    const { page, close } = await open(gateway, "", { first: canWithhold });
+    const { page, close } = await open(gateway, "", { first: canAlter });
     const row = rowOf(page, a);
     await eventually("it is healthy", async () => /healthy/.test(await cell(page, row, "Health")));
     await withhold(page, true);

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { PHONE, eventually, open } from "./support/browser.js";
 import { Backend, Gateway } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
-import { canWithhold, hide, withhold } from "./support/stream.js";
+import { canAlter, hide, setBack, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
 
 let gateway, a, b, d;
@@ -46,7 +46,7 @@ test("the bar of a server that is added grows", async () => {
 });
 
 test("the bar of a server that is killed turns red before the next figures, by colour, sign and word", async (context) => {
-  const { page, close } = await open(gateway, "traffic", { first: canWithhold });
+  const { page, close } = await open(gateway, "traffic", { first: canAlter });
   const bar = barOf(page, b);
   const colour = () => bar.locator(".sign").evaluate((sign) => getComputedStyle(sign).color);
   await bar.getByText("healthy", { exact: true }).waitFor();
@@ -135,6 +135,32 @@ test("what was not seen while the page was hidden is asked for, and no line goes
   const { data } = await (await answered).json();
   const steps = data.time.slice(1).map((at, index) => at - data.time[index]);
   assert.ok(steps.every((step) => step < 1.6), `${await kept()} are kept, with steps of ${Math.max(...steps)} s`);
+  await close();
+});
+
+test("the lines go on when the gateway's clock is set back", async () => {
+  const { page, close } = await open(gateway, "traffic", { first: canAlter });
+  const all = chart(page, "Requests per second").getByRole("listitem").filter({ hasText: "all pools" });
+  await all.waitFor();
+  const since = Date.now() / 1000;
+  await page.route(/metrics\/history/, async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    answer.data.time = answer.data.time.map((at) => (at < since ? at : at - 3_600));
+    await route.fulfill({ response, json: answer });
+  });
+  await setBack(page, 77_777);
+  await all.getByText("77,777").waitFor();
+  await close();
+});
+
+test("the lines that could not be read are asked for again", async () => {
+  const { page, close } = await open(gateway, "traffic", {
+    first: (page) => page.route(/metrics\/history/, (route) => route.abort(), { times: 2 }),
+    expects: [/ERR_FAILED/],
+  });
+  await page.getByText(/The last minutes could not be read/).waitFor();
+  await chart(page, "Requests per second").getByRole("listitem").filter({ hasText: "all pools" }).waitFor();
   await close();
 });
 

@@ -42,7 +42,11 @@ export class History {
   // seconds, and the server has it; as it has what was added meanwhile, and what
   // was not shown while nobody looked.
   take(figures) {
-    if (!this.#data || this.#isLoading) {
+    if (this.#isLoading) {
+      return;
+    }
+    if (!this.#data) {
+      this.#load();
       return;
     }
     const at = new Date(figures.at).getTime() / 1000;
@@ -50,7 +54,9 @@ export class History {
     const step = at - (time.at(-1) ?? 0);
     const isOtherwise = this.#configuration !== configurationOf(figures);
     this.#configuration = configurationOf(figures);
-    if (isOtherwise || step > (periodSeconds > 1 ? periodSeconds : LONGEST_STEP_S)) {
+    const isGap = step > (periodSeconds > 1 ? periodSeconds : LONGEST_STEP_S);
+    const isSetBack = step < -periodSeconds;
+    if (isOtherwise || isGap || isSetBack) {
       this.#load();
     } else if (periodSeconds === 1 && step > 0.1) {
       this.#append(at, figures);
@@ -66,13 +72,15 @@ export class History {
       const data = await get(pathOf(["metrics", "history"], query));
       // Something else may have been chosen meanwhile.
       if (choice === this.#choice) {
-        this.#data = data;
+        this.#data = sinceSetBack(data);
         this.#tell();
       }
     } catch (error) {
       failed(`The last minutes could not be read: ${error.message}`);
     } finally {
-      this.#isLoading = false;
+      if (choice === this.#choice) {
+        this.#isLoading = false;
+      }
     }
   }
 
@@ -106,6 +114,27 @@ export class History {
     const scopes = all ? [all] : shown.slice(0, isOne ? MOST_SCOPES : 1);
     this.#onColumns({ time, lines, scopes, span: this.#choice.minutes * 60 });
   }
+}
+
+// What was kept before the clock was set back would be drawn over what came
+// after that, and is left out.
+function sinceSetBack(data) {
+  const { time, total, pools, servers } = data;
+  const first = time.findLastIndex((at, index) => at <= time[index - 1]);
+  if (first < 0) {
+    return data;
+  }
+  const cut = (series) => {
+    const columns = MEASURES.map((measure) => [measure, series[measure].slice(first)]);
+    return { ...series, ...Object.fromEntries(columns) };
+  };
+  return {
+    ...data,
+    time: time.slice(first),
+    total: total && cut(total),
+    pools: pools.map(cut),
+    servers: servers.map(cut),
+  };
 }
 
 function busiest(lines) {

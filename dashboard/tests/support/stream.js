@@ -1,18 +1,19 @@
 // What the pages are told, and whether anybody looks at them.
 
-// A page that gets events alone, and no figures, once these are withheld by
-// `withhold`: what it shows then, it shows by an event. For `open`, as `first`.
-export function canWithhold(page) {
+// A page that is told of the stream what `alter` makes of it. For `open`, as
+// `first`.
+export function canAlter(page) {
   return page.addInitScript(() => {
-    const isFigures = (frame) => frame.startsWith("event: metrics");
     const sieve = () => {
       let rest = "";
       return new TransformStream({
         transform(text, out) {
           const frames = (rest + text).split("\n\n");
           rest = frames.pop();
-          for (const frame of frames.filter((one) => !(window.areFiguresWithheld && isFigures(one)))) {
-            out.enqueue(`${frame}\n\n`);
+          for (const frame of frames.map(window.alterFrame ?? ((one) => one))) {
+            if (frame !== null) {
+              out.enqueue(`${frame}\n\n`);
+            }
           }
         },
       });
@@ -29,10 +30,28 @@ export function canWithhold(page) {
   });
 }
 
+// Tell the page events alone, and no figures: what it shows then, it shows by an
+// event.
 export function withhold(page, areWithheld) {
   return page.evaluate((now) => {
-    window.areFiguresWithheld = now;
+    const isFigures = (frame) => frame.startsWith("event: metrics");
+    window.alterFrame = now ? (frame) => (isFigures(frame) ? null : frame) : undefined;
   }, areWithheld);
+}
+
+// Tell the page figures as of an hour before, with so many requests a second.
+export function setBack(page, requestsPerSecond) {
+  return page.evaluate((requests) => {
+    window.alterFrame = (frame) => {
+      const [head, data] = frame.split("\ndata: ");
+      if (head !== "event: metrics") {
+        return frame;
+      }
+      const figures = JSON.parse(data);
+      const at = new Date(Date.parse(figures.at) - 3_600_000).toISOString();
+      return `${head}\ndata: ${JSON.stringify({ ...figures, at, requestsPerSecond: requests })}`;
+    };
+  }, requestsPerSecond);
 }
 
 // Let the page believe that it lies behind another one, or is seen again.
