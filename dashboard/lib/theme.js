@@ -25,7 +25,11 @@
   apply(stored());
   // The header's button speaks with this by an event.
   document.addEventListener("gatewright:theme", ({ detail }) => {
-    localStorage.setItem(KEY, detail);
     apply(detail);
+    try {
+      localStorage.setItem(KEY, detail);
+    } catch {
+      // It holds until the page is left, then.
+    }
   });
 })();

@@ -51,6 +51,23 @@ function show() {
   }
 }
 
+// The plugin that the address names.
+function openNamed() {
+  const written = location.hash.slice(1);
+  if (written) {
+    openDetail(decoded(written));
+  }
+}
+
+// Whoever writes an address by hand may write a percent sign.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 startPage("Plugins");
 installUpload({ onDone: load, open: openDetail });
 document.getElementById("bind-policy").addEventListener("click", bindPolicy);
@@ -69,7 +86,5 @@ live.onFigures("seats", (figures) => {
   show();
 });
 poll(() => compareShadows(known.bindings), LOOK_MS);
-const opened = decodeURIComponent(location.hash.slice(1));
-if (opened) {
-  openDetail(opened);
-}
+window.addEventListener("hashchange", openNamed);
+openNamed();

@@ -174,3 +174,16 @@ test("the colours are the system's until others are chosen, which stay", async (
   assert.ok((await brightness()) > 600, await ground());
   await close();
 });
+
+test("colours are chosen in a browser that keeps nothing, too", async () => {
+  const gateway = await gatewayOf();
+  const deny = () => {
+    Storage.prototype.setItem = () => {
+      throw new DOMException("denied", "SecurityError");
+    };
+  };
+  const { page, close } = await open(gateway, "", { first: (page) => page.addInitScript(deny) });
+  await page.getByRole("button", { name: "Theme: system" }).click();
+  await page.getByRole("button", { name: "Theme: light" }).waitFor();
+  await close();
+});
