@@ -220,6 +220,24 @@ test("what is read aloud of an upload is what changes, and not how far it is", a
   await close();
 });
 
+test("how long a compile lasts is told by the page's own clock", async () => {
+  const early = { time: Date.now() - 3_600_000 };
+  const { page, close } = await open(gateway, "plugins", { first: (page) => page.clock.install(early) });
+  await seat(page).waitFor();
+  const told = await page.evaluateHandle(() => {
+    const texts = new Set();
+    new MutationObserver(() => document.querySelectorAll("#uploads .quiet").forEach((one) => texts.add(one.textContent)))
+      .observe(document.getElementById("uploads"), { childList: true, subtree: true, characterData: true });
+    return texts;
+  });
+  // The largest: its compile takes some seconds.
+  await upload(page, "path-router", await build("path-router", "lasting"));
+  await page.getByRole("region", { name: "path-router", exact: true }).waitFor();
+  const lasts = (await told.evaluate((texts) => [...texts])).filter((text) => text.startsWith("for"));
+  assert.ok(lasts.length > 0 && lasts.every((text) => /^for \d s now$/.test(text)), lasts.join());
+  await close();
+});
+
 test("a component that is dropped comes in, and is deleted again", async () => {
   const { page, close } = await open(gateway, "plugins");
   await seat(page).waitFor();
@@ -279,6 +297,16 @@ test("a plugin that is opened twice at once is looked at once, and none that was
   await answered;
   await page.waitForTimeout(3_000);
   assert.equal(looks.length, 0, "nobody looks at what is closed");
+  await close();
+});
+
+test("an address leads to the plugin that it names, whenever it is written", async () => {
+  const { page, close } = await open(gateway, "plugins#no%20such%plugin", { expects: [REFUSED] });
+  await page.getByRole("alert").getByText(/could not be read/).waitFor();
+  await page.evaluate(() => {
+    location.hash = "weighted";
+  });
+  await page.getByRole("region", { name: "weighted", exact: true }).waitFor();
   await close();
 });
 

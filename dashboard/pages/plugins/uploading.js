@@ -115,7 +115,7 @@ async function lookAt(name, row) {
   const { uploads } = await look(pathOf(["plugins"]));
   const own = uploads.find((one) => one.name === name);
   if (own) {
-    row.working(own.state, (Date.now() - new Date(own.since)) / 1000);
+    row.working(own.state);
   }
 }
 
@@ -134,6 +134,9 @@ function makeRow(name, file) {
     element("div", { class: "buttons" }, away),
   );
   let isOver = false;
+  // What is done with it now, and since when by the page's own clock: that of the
+  // gateway may be another.
+  let [working, since] = [null, 0];
   const end = (words, kind) => {
     isOver = true;
     bar.remove();
@@ -153,14 +156,16 @@ function makeRow(name, file) {
         bar.removeAttribute("value");
       }
     },
-    working(state, since) {
+    working(state) {
       if (!isOver) {
+        [working, since] = state === working ? [working, since] : [state, performance.now()];
+        const lasts = Math.round((performance.now() - since) / 1000);
         const isWaiting = state === "waiting";
         setText(
           text,
           isWaiting ? `${file.name} waits for the uploads before it.` : `${file.name} is compiled…`,
         );
-        setText(far, isWaiting ? "" : `for ${seconds(Math.round(since))} now`);
+        setText(far, isWaiting || lasts === 0 ? "" : `for ${seconds(lasts)} now`);
       }
     },
     done: ({ version, roles, compileMs }) =>
