@@ -51,8 +51,9 @@ export function setText(target, text) {
   }
 }
 
-export function button(label, attributes, onClick) {
-  return element("button", { type: "button", ...attributes, on: { click: onClick } }, label);
+export function button(label, { on, ...attributes }, onClick) {
+  const listeners = { ...on, click: onClick };
+  return element("button", { type: "button", ...attributes, on: listeners }, label);
 }
 
 // Make `parent` have a child for each item, in order, keeping the elements of

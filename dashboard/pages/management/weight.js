@@ -19,30 +19,43 @@ export function weightCell(server) {
       "aria-label": `Weight of ${now.serverId}`,
       on: { keydown, blur: close },
     });
+    // The keyboard of a phone may have no Enter. The field keeps its focus.
+    const take = button("Set", { class: "small", on: { pointerdown: stay }, tabindex: -1 }, send);
     let isSending = false;
-    node.replaceChildren(input, wrong);
+    node.replaceChildren(input, take, wrong);
     input.focus();
     input.select();
 
-    async function keydown(event) {
+    function keydown(event) {
       if (event.key === "Escape") {
         close();
         set.focus();
-      } else if (event.key === "Enter" && !isSending) {
-        isSending = true;
-        const error = await weighServer(now, input.value.trim());
-        isSending = false;
-        if (error === null) {
-          close();
-          set.focus();
-        } else {
-          setAttribute(input, "aria-invalid", "true");
-          setText(wrong, error.message);
-        }
+      } else if (event.key === "Enter") {
+        send();
       }
     }
 
-    // Leaving the field changes nothing: only Enter does.
+    function stay(event) {
+      event.preventDefault();
+    }
+
+    async function send() {
+      if (isSending) {
+        return;
+      }
+      isSending = true;
+      const error = await weighServer(now, input.value.trim());
+      isSending = false;
+      if (error === null) {
+        close();
+        set.focus();
+      } else {
+        setAttribute(input, "aria-invalid", "true");
+        setText(wrong, error.message);
+      }
+    }
+
+    // Leaving the field changes nothing: only Enter and the button do.
     function close() {
       if (!isSending && input.isConnected) {
         node.replaceChildren(set, inForce);
