@@ -39,9 +39,10 @@ export function proposal(input, { label, apply, onShow = () => {} }) {
   tell();
   return {
     button: shown,
-    // What is in force now. An open choice stays as it is.
+    // What is in force now. An open choice stays as it is, unless it has gone from
+    // its list, which has no value then.
     follow(value) {
-      const isOpen = input.value !== current;
+      const isOpen = input.value !== "" && input.value !== current;
       current = String(value);
       if (isOpen) {
         tell();

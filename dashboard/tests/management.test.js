@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { eventually, open } from "./support/browser.js";
+import { PHONE, eventually, open } from "./support/browser.js";
 import { Backend, Gateway, configuration } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
 import { canAlter, hide, withhold } from "./support/stream.js";
@@ -103,6 +103,18 @@ describe("a server", () => {
     await undo(page);
     await row.getByRole("button", { name: `Change the weight of ${c.address}, 1` }).waitFor();
     assert.equal(await declaredWeight(c), 1);
+    await close();
+  });
+
+  test("has another weight on a phone, whose keyboard has no Enter", async () => {
+    const { page, close } = await open(gateway, "", { size: PHONE });
+    const row = rowOf(page, c);
+    await row.getByRole("button", { name: /^Change the weight/ }).click();
+    await row.getByRole("textbox", { name: `Weight of ${c.address}` }).fill("4");
+    await row.getByRole("button", { name: "Set" }).click();
+    await row.getByRole("button", { name: `Change the weight of ${c.address}, 4` }).waitFor();
+    await undo(page);
+    await row.getByRole("button", { name: `Change the weight of ${c.address}, 1` }).waitFor();
     await close();
   });
 
@@ -233,6 +245,28 @@ describe("a pool", () => {
     await eventually("it is set", async () => (await gateway.get("algorithm?pool=web")).algorithm === "power_of_two");
     await undo(page);
     await eventually("it is back", async () => (await gateway.get("algorithm?pool=web")).algorithm === "round_robin");
+    await close();
+  });
+
+  test("shows who decides in it, though that changes before its choices have come", async () => {
+    let goOn;
+    const isBound = new Promise((resolve) => {
+      goOn = resolve;
+    });
+    const hold = async (route) => {
+      await isBound;
+      await route.continue();
+    };
+    const { page, close } = await open(gateway, "", { first: (page) => page.route(/api\/algorithms$/, hold) });
+    const algorithm = page.getByRole("region", { name: "api" }).getByRole("combobox", { name: "Algorithm" });
+    const isShown = (name) => eventually(`${name} is shown`, async () => (await algorithm.inputValue()) === name);
+    await isShown("round_robin");
+    await gateway.ask("PUT", "algorithm", { pool: "api", algorithm: "weighted" });
+    await isShown("weighted");
+    goOn();
+    await algorithm.locator("option", { hasText: "ip hash" }).waitFor({ state: "attached" });
+    await isShown("weighted");
+    assert.equal(await page.getByRole("button", { name: "Apply the algorithm to api" }).count(), 0);
     await close();
   });
 

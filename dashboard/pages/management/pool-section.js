@@ -132,11 +132,13 @@ export class PoolSection {
   }
 
   #showAlgorithms(current) {
-    const names = new Set([...this.#declared.algorithms.map((one) => one.name), current]);
-    if (this.#algorithm.options.length !== names.size) {
+    const offered = this.#declared.algorithms.map(({ name }) => name);
+    const names = [...new Set([...offered, current])];
+    const shown = [...this.#algorithm.options].map(({ value }) => value);
+    if (shown.join() !== names.join()) {
       const chosen = this.#algorithm.value;
       this.#algorithm.replaceChildren(
-        ...[...names].map((name) => element("option", { value: name }, words(name))),
+        ...names.map((name) => element("option", { value: name }, words(name))),
       );
       this.#algorithm.value = chosen;
     }
