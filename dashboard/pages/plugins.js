@@ -51,11 +51,11 @@ function show() {
   }
 }
 
-// The plugin that the address names.
+// The plugin that the address names, if it does not name the page's content.
 function openNamed() {
-  const written = location.hash.slice(1);
-  if (written) {
-    openDetail(decoded(written));
+  const { hash } = location;
+  if (hash && hash !== document.querySelector(".skip").hash) {
+    openDetail(decoded(hash.slice(1)));
   }
 }
 

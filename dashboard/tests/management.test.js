@@ -110,7 +110,13 @@ describe("a server", () => {
     const { page, close } = await open(gateway, "", { size: PHONE });
     const row = rowOf(page, c);
     await row.getByRole("button", { name: /^Change the weight/ }).click();
-    await row.getByRole("textbox", { name: `Weight of ${c.address}` }).fill("4");
+    const input = row.getByRole("textbox", { name: `Weight of ${c.address}` });
+    await input.fill("many");
+    await row.getByRole("button", { name: "Set" }).click();
+    const [field, told] = await Promise.all([input.boundingBox(), row.getByRole("alert").boundingBox()]);
+    assert.ok(told.y >= field.y + field.height, "what is wrong stands below the field");
+    assert.ok(told.x >= 0 && told.x + told.width <= PHONE.width, "and on the screen");
+    await input.fill("4");
     await row.getByRole("button", { name: "Set" }).click();
     await row.getByRole("button", { name: `Change the weight of ${c.address}, 4` }).waitFor();
     await undo(page);
@@ -153,9 +159,9 @@ describe("a server", () => {
     const { page, close } = await open(gateway, "");
     const row = rowOf(page, b);
     await row.getByRole("button", { name: `Drain ${b.address}` }).click();
-    await page.getByRole("status").getByText(`${b.address} takes no new work`).waitFor();
+    await page.getByRole("status").getByText(`${b.address} takes no new work of web.`).waitFor();
     await row.getByRole("button", { name: `Enable ${b.address}` }).click();
-    await page.getByRole("status").getByText(`${b.address} takes work again`).waitFor();
+    await page.getByRole("status").getByText(`${b.address} takes work of web again`).waitFor();
     assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 1);
     await close();
   });
@@ -202,7 +208,7 @@ describe("a server", () => {
     await page.getByRole("button", { name: "Pause" }).click();
     await gateway.ask("POST", `servers/${c.address}/drain`);
     await drain.click();
-    await page.getByText(`${c.address} takes no new work.`).waitFor();
+    await page.getByText(`${c.address} takes no new work of web.`).waitFor();
     assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 0);
     await gateway.ask("POST", `servers/${c.address}/enable`);
     await close();

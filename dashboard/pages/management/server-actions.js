@@ -46,7 +46,7 @@ export function addServer(pool, settings) {
       requireSaid(values, "port", "Write a port from 1 to 65535.");
       const added = await post(pathOf(["servers"]), { pool, ...values });
       const { serverId, status } = added.data;
-      done(`Added ${serverId}: it is ${status}.`, added, (tag) => remove(path(added.data), tag));
+      done(`Added ${serverId} to ${pool}: it is ${status}.`, added, (tag) => remove(path(added.data), tag));
     },
   });
 }
@@ -62,7 +62,7 @@ export function drainServer(server) {
   return attempt(async () => {
     const drained = await post(path(server, "drain"));
     const enable = (tag) => post(path(server, "enable"), undefined, tag);
-    done(`${server.serverId} takes no new work.`, drained, enable);
+    done(`${server.serverId} takes no new work of ${server.pool}.`, drained, enable);
   }, `${server.serverId} could not be drained`);
 }
 
@@ -70,7 +70,7 @@ export function enableServer(server) {
   return attempt(async () => {
     const enabled = await post(path(server, "enable"));
     const drain = (tag) => post(path(server, "drain"), undefined, tag);
-    done(`${server.serverId} takes work again.`, enabled, drain);
+    done(`${server.serverId} takes work of ${server.pool} again.`, enabled, drain);
   }, `${server.serverId} could not be enabled`);
 }
 
@@ -116,7 +116,7 @@ export async function weighServer(server, text) {
   const before = server.weight;
   try {
     const weighed = await set(weight);
-    done(`${server.serverId} has weight ${weight}.`, weighed, (tag) => set(before, tag));
+    done(`${server.serverId} has weight ${weight} in ${server.pool}.`, weighed, (tag) => set(before, tag));
     return null;
   } catch (error) {
     return error;
