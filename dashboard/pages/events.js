@@ -1,9 +1,10 @@
 // Events as they come, and the audit log: by kind, by time, by words.
 
 import { get, pathOf } from "../lib/api.js";
-import { element, setText } from "../lib/dom.js";
+import { element } from "../lib/dom.js";
 import { inFrame } from "../lib/frames.js";
 import { clock } from "../lib/format.js";
+import { Listing } from "../lib/listing.js";
 import { live } from "../lib/live.js";
 import { startPage } from "../lib/shell.js";
 import { Table } from "../lib/table.js";
@@ -32,9 +33,7 @@ const SPANS = [
 
 const SIGNS = { health: "♥", plugin: "◆", change: "✎", audit: "☰", missed: "…" };
 
-const container = document.getElementById("events");
 const [kind, since, search] = ["kind", "since", "search"].map((id) => document.getElementById(id));
-const empty = element("p", { class: "empty" });
 const entries = new Map();
 let isLoaded = false;
 
@@ -55,6 +54,7 @@ const table = new Table({
     { id: "who", label: "Who", long: true, sort: ({ who }) => who, text: ({ who }) => who },
   ],
 });
+const listing = new Listing(document.getElementById("events"), table);
 
 // Of a version's digest enough is shown to tell it by; all of it is in the title.
 function whatCell({ text, isBad }) {
@@ -123,19 +123,11 @@ function show() {
     (one) =>
       isKind(one) && one.moment >= from && terms.every((term) => one.words.includes(term)),
   );
-  container.querySelector(":scope > .skeleton")?.remove();
-  if (!table.element.isConnected) {
-    container.append(table.element, empty);
-  }
-  table.element.hidden = shown.length === 0;
-  empty.hidden = shown.length > 0;
-  setText(
-    empty,
+  const why =
     entries.size === 0
       ? "Nothing has happened yet. Events appear here as they do."
-      : "No event fits.",
-  );
-  table.show(shown);
+      : "No event fits.";
+  listing.show(shown, why);
 }
 
 async function loadAudit() {

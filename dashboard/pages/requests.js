@@ -3,6 +3,7 @@
 import { get, look, pathOf } from "../lib/api.js";
 import { button, element, setText } from "../lib/dom.js";
 import { clock, count, milliseconds } from "../lib/format.js";
+import { Listing } from "../lib/listing.js";
 import { poll } from "../lib/poll.js";
 import { startPage } from "../lib/shell.js";
 import { Table } from "../lib/table.js";
@@ -20,10 +21,8 @@ const STATUSES = [
   ["5xx", (status) => status >= 500],
 ];
 
-const container = document.getElementById("requests");
 const search = document.getElementById("search");
 const status = document.getElementById("status");
-const empty = element("p", { class: "empty" });
 let requests = null;
 
 const table = new Table({
@@ -81,6 +80,7 @@ const table = new Table({
     },
   ],
 });
+const listing = new Listing(document.getElementById("requests"), table);
 
 function requestCell({ id, method, url, asked }) {
   const node = button(
@@ -115,19 +115,11 @@ function show() {
   const shown = requests.filter(
     (one) => fits(one.statusCode) && terms.every((term) => textOf(one).includes(term)),
   );
-  container.querySelector(":scope > .skeleton")?.remove();
-  if (!table.element.isConnected) {
-    container.append(table.element, empty);
-  }
-  table.element.hidden = shown.length === 0;
-  empty.hidden = shown.length > 0;
-  setText(
-    empty,
+  const why =
     requests.length === 0
       ? "No request has come yet. They appear here as they do."
-      : "No recent request fits.",
-  );
-  table.show(shown);
+      : "No recent request fits.";
+  listing.show(shown, why);
 }
 
 function textOf({ id, method, url, authority, pool, serverId, statusCode, decisions }) {
