@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { PHONE, eventually, open } from "./support/browser.js";
 import { Backend } from "./support/gateway.js";
-import { REFUSED, cell, described, rowOf, undo } from "./support/management.js";
+import { REFUSED, cell, described, rowOf, toast, undo } from "./support/management.js";
 import { endAll } from "./support/processes.js";
 import { canAlter, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";

@@ -6,7 +6,7 @@ export const REFUSED = /status of 4\d\d/;
 export const pool = (page, name) => page.getByRole("region", { name, exact: true });
 export const rowOf = (page, server, name = "web") => pool(page, name).getByRole("row").filter({ hasText: server.address });
 
-const toast = (page) => page.getByRole("status").filter({ has: page.getByRole("button", { name: "Undo" }) }).last();
+export const toast = (page) => page.getByRole("status").filter({ has: page.getByRole("button", { name: "Undo" }) }).last();
 export const undo = (page) => toast(page).getByRole("button", { name: "Undo" }).last().click();
 
 // What a column says of a server.
