@@ -131,13 +131,14 @@ pub(super) async fn upload(
     Asked(about): Asked<About>,
     request: Request,
 ) -> Result<Response, Response> {
+    let bringing = Bringing::of(request).await?;
     if let Some(name) = &about.name {
         let looked_at = control.would_take(&about.brought(name)).await;
         looked_at.map_err(IntoResponse::into_response)?;
     }
     let place = control.uploads.place();
     let place = place.map_err(IntoResponse::into_response)?;
-    let (sent, named) = sent(&control, request).await?;
+    let (sent, named) = bringing.whole(&control).await?;
     let carried = || Carried::of(&sent.component).name;
     let name = about.name.clone().or_else(carried).or(named);
     let name = name.ok_or_else(nameless)?;
@@ -166,8 +167,37 @@ fn nameless() -> Response {
     Refusal::field("name", message).into_response()
 }
 
-/// What a request brings, whole, and the name that the plugin has where it is.
-async fn sent(control: &Control, request: Request) -> Result<(Sent, Option<String>), Response> {
+/// How a component is brought.
+enum Bringing {
+    /// It is to be fetched: what says so is short, and has been read.
+    Fetched(Wanted),
+    /// It is the body, or within it, and yet to be read.
+    Sent(Request),
+}
+
+impl Bringing {
+    async fn of(request: Request) -> Result<Self, Response> {
+        if media_type(request.headers()) != "application/json" {
+            return Ok(Self::Sent(request));
+        }
+        let Body(wanted) = Body::<Wanted>::from_request(request, &()).await?;
+        Ok(Self::Fetched(wanted))
+    }
+
+    /// What is brought, whole, and the name that the plugin has where it is.
+    async fn whole(self, control: &Control) -> Result<(Sent, Option<String>), Response> {
+        match self {
+            Self::Sent(request) => Ok((sent(request).await?, None)),
+            Self::Fetched(wanted) => {
+                let fetched = wanted.fetch(control).await;
+                fetched.map_err(IntoResponse::into_response)
+            }
+        }
+    }
+}
+
+/// What a request has as its body, whole.
+async fn sent(request: Request) -> Result<Sent, Response> {
     // What says so itself need not be read to be refused.
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -178,19 +208,13 @@ async fn sent(control: &Control, request: Request) -> Result<(Sent, Option<Strin
         "application/wasm" | "application/octet-stream" => {
             let bytes = Bytes::from_request(request, &()).await;
             let bytes = bytes.map_err(|error| unread(error.status(), &error.body_text()))?;
-            let sent = Sent {
+            Ok(Sent {
                 component: bytes.into(),
                 signature: None,
                 reference: None,
-            };
-            Ok((sent, None))
+            })
         }
-        "multipart/form-data" => Ok((parts(request).await?, None)),
-        "application/json" => {
-            let Body(wanted) = Body::<Wanted>::from_request(request, &()).await?;
-            let fetched = wanted.fetch(control).await;
-            fetched.map_err(IntoResponse::into_response)
-        }
+        "multipart/form-data" => parts(request).await,
         _ => {
             let message = "send the component as the body with content-type: application/wasm, or \
                            as the file of a multipart/form-data body, or JSON with its reference \
