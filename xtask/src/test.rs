@@ -15,8 +15,13 @@ use crate::{dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
 const FUZZ_SECONDS: u32 = 10;
 
-/// A registry of components, which the end-to-end tests fetch from.
-const REGISTRY: (&str, &str) = ("docker-registry", "docker-registry");
+/// What the end-to-end tests run beside the gateway: clients that are not ours,
+/// and a registry of components.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("curl", "curl"),
+    ("docker-registry", "docker-registry"),
+    ("openssl", "openssl"),
+];
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -96,7 +101,7 @@ fn lints() -> Result<()> {
 
 /// Every test of the workspace, by nextest where it is installed.
 fn tests() -> Result<Counts> {
-    tools::need_programs(&[REGISTRY])?;
+    tools::need_programs(&PROGRAMS)?;
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
         command
