@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use gatewright_host::ExchangeView;
 use gatewright_model::config::ForwardAuth;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response};
 
 use crate::body::Content;
@@ -38,9 +38,7 @@ pub(crate) async fn ask(
     let mut asking = question(held, &auth.path);
     let body = RequestBody::of_bytes(Bytes::new());
     let (_, answered) = forward(client, &mut asking, pool, None, body).await?;
-    for name in &auth.headers {
-        held.headers.remove(name.as_str());
-    }
+    forget_claims(&mut held.headers, &auth.headers);
     if !answered.head.status.is_success() {
         return Ok(Some(answer_of_server(answered)));
     }
@@ -55,6 +53,25 @@ pub(crate) async fn ask(
         }
     }
     Ok(None)
+}
+
+/// Remove what the client itself says under these names, in any spelling: servers
+/// that pass headers as environment variables cannot tell `X_User` from `X-User`.
+fn forget_claims(headers: &mut HeaderMap, names: &[String]) {
+    let hyphened = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    let is_claim = |key: &HeaderName| {
+        let key = key.as_str().bytes().map(hyphened);
+        let mut names = names.iter();
+        names.any(|name| name.bytes().map(hyphened).eq(key.clone()))
+    };
+    let claims: Vec<_> = headers
+        .keys()
+        .filter(|key| is_claim(key))
+        .cloned()
+        .collect();
+    for name in claims {
+        headers.remove(name);
+    }
 }
 
 /// The request as the authentication server gets it.
