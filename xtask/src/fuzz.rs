@@ -1,8 +1,10 @@
 //! `cargo xtask fuzz`: every fuzz target for some seconds.
 //!
-//! The targets are built without a sanitizer: `gateway/wire` holds no unsafe
-//! code, so what is hunted is panics, endless loops and broken properties.
+//! The targets are built without a sanitizer: `gateway/wire` and `gateway/model`
+//! hold no unsafe code, so what is hunted is panics, endless loops and broken
+//! properties.
 
+use std::collections::HashMap;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -37,19 +39,29 @@ pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
     tools::need_programs(&[("g++", "g++")])?;
     tools::need_subcommand("fuzz")?;
     run(&mut fuzzer("build"))?;
-    for target in targets()? {
-        fuzz(&target, arguments.seconds)?;
+    let Manifest { bin, package } = manifest()?;
+    for Target { name } in bin {
+        let seeds = package.metadata.seeds.get(&name);
+        fuzz(&name, seeds.map_or(&[], Vec::as_slice), arguments.seconds)?;
     }
     Ok(())
 }
 
-fn fuzz(target: &str, seconds: u32) -> Result<()> {
+fn fuzz(target: &str, seeds: &[String], seconds: u32) -> Result<()> {
     let mut command = fuzzer("run");
     command.args([target, "--"]).args([
         format!("-max_total_time={seconds}"),
         format!("-timeout={INPUT_TIMEOUT_S}"),
         "-print_final_stats=1".to_owned(),
     ]);
+    if !seeds.is_empty() {
+        let root = workspace::root();
+        let seeds: Vec<_> = seeds
+            .iter()
+            .map(|seed| root.join(seed).display().to_string())
+            .collect();
+        command.arg(format!("-seed_inputs={}", seeds.join(",")));
+    }
     let mut said = Vec::new();
     let mut executed = None;
     let start = Instant::now();
@@ -90,17 +102,17 @@ fn fuzzer(subcommand: &str) -> Command {
     command
 }
 
-/// The names of the targets.
-fn targets() -> Result<Vec<String>> {
+/// What `fuzz/Cargo.toml` says of the targets.
+fn manifest() -> Result<Manifest> {
     let file = workspace::root().join("fuzz/Cargo.toml");
     let text = fs::read_to_string(file).context("cannot read fuzz/Cargo.toml")?;
-    let manifest: Manifest = toml::from_str(&text)?;
-    Ok(manifest.bin.into_iter().map(|bin| bin.name).collect())
+    Ok(toml::from_str(&text)?)
 }
 
 #[derive(Deserialize)]
 struct Manifest {
     bin: Vec<Target>,
+    package: Package,
 }
 
 #[derive(Deserialize)]
@@ -108,14 +120,38 @@ struct Target {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Package {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    /// For each target its files to begin with, as seen from the workspace.
+    #[serde(default)]
+    seeds: HashMap<String, Vec<String>>,
+}
+
 #[cfg(test)]
 mod tests {
-    use super::targets;
+    use super::{Manifest, manifest};
     use crate::workspace;
 
     #[test]
+    fn every_file_to_begin_with_is_there() {
+        let Manifest { bin, package } = manifest().unwrap();
+        for (target, seeds) in package.metadata.seeds {
+            assert!(bin.iter().any(|bin| bin.name == target), "{target}");
+            for seed in seeds {
+                assert!(workspace::root().join(&seed).is_file(), "{seed}");
+            }
+        }
+    }
+
+    #[test]
     fn every_fuzz_target_is_run() {
-        let mut named = targets().unwrap();
+        let bins = manifest().unwrap().bin;
+        let mut named: Vec<_> = bins.into_iter().map(|bin| bin.name).collect();
         let folder = workspace::root().join("fuzz/fuzz_targets");
         let mut there: Vec<_> = std::fs::read_dir(folder)
             .unwrap()

@@ -182,13 +182,15 @@ fn an_alias_stands_for_what_its_anchor_marks() {
 }
 
 #[test]
-fn mistakes_in_yaml_and_json_have_their_lines() {
+fn mistakes_in_a_document_have_their_lines() {
     for (name, text, told) in [
         (
             "a.yaml",
             "pools:\n  web:\n    servers: [a:1\n",
-            "a.yaml:4: no YAML: ",
+            "a.yaml:3: no YAML: ",
         ),
+        ("a.toml", "\nlog = \"a\n", "a.toml:2: no TOML: "),
+        ("a.toml", "\nlog\n", "a.toml:2: no TOML: "),
         ("a.json", "{\n  \"pools\": [}", "a.json:2: no JSON: "),
         ("a.yaml", "pools: 3\n", "a.yaml:1: pools: "),
         (

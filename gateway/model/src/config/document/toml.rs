@@ -41,12 +41,12 @@ pub(super) fn read(text: &str, file: &Arc<Path>) -> Result<Node, ConfigError> {
     }
 }
 
-/// Where lines begin, in bytes.
+/// Where lines begin, in bytes. Behind the end of the last one none does: what
+/// is missing there is missing on that line.
 fn line_starts(text: &str) -> Vec<usize> {
-    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-    std::iter::once(0)
-        .chain(ends.map(|(at, _)| at + 1))
-        .collect()
+    let ends = text.match_indices('\n').map(|(end, _)| end + 1);
+    let begins = ends.filter(|&begin| begin < text.len());
+    std::iter::once(0).chain(begins).collect()
 }
 
 /// Turns the parser's tree into ours, byte ranges into lines.

@@ -24,6 +24,7 @@ pub(super) fn read(text: &str, file: &Arc<Path>, language: &str) -> Result<Node,
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         file,
+        lines: text.lines().count().max(1),
         language,
         anchors: HashMap::new(),
         values: 0,
@@ -57,6 +58,8 @@ pub(super) fn read(text: &str, file: &Arc<Path>, language: &str) -> Result<Node,
 struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     file: &'t Arc<Path>,
+    /// How many lines it has.
+    lines: usize,
     language: &'t str,
     /// What aliases stand for, and how many values that is.
     anchors: HashMap<usize, (Option<Value>, usize)>,
@@ -191,10 +194,12 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
+    /// A line of the file. What is missing at the end of the last one, the
+    /// parser misses on the line behind it.
     fn place(&self, line: usize) -> Place {
         Place {
             file: Arc::clone(self.file),
-            line: Some(line),
+            line: Some(line.min(self.lines)),
         }
     }
 
