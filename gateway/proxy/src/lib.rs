@@ -60,4 +60,4 @@ pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
-pub use tls::{TlsConfigs, TlsError, TlsRefusal, admin_server_config, system_authorities};
+pub use tls::{Anyone, TlsConfigs, TlsError, TlsRefusal, admin_server_config, system_authorities};

@@ -2,6 +2,7 @@
 //! Made aside when a configuration is prepared, and published with its snapshot.
 
 mod admin;
+mod anyone;
 mod clients;
 mod listeners;
 mod names;
@@ -17,6 +18,7 @@ use gatewright_model::id::PoolName;
 use rustls::{ClientConfig, ServerConfig};
 
 pub use admin::admin_server_config;
+pub use anyone::Anyone;
 pub use pools::system_authorities;
 
 /// Why TLS cannot be spoken.

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use gatewright_model::config::{Protocol, ServerTls};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
 
-use super::{TlsError, pem};
+use super::{Anyone, TlsError, pem};
 
 /// What handshakes with servers are done with.
 pub(super) fn client_config(
@@ -21,7 +19,7 @@ pub(super) fn client_config(
     let builder = match (&tls.authorities, tls.verify) {
         (_, false) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider))),
+            .with_custom_certificate_verifier(Arc::new(Anyone::new(provider))),
         (Some(file), true) => builder.with_root_certificates(pem::authorities(file)?),
         (None, true) => builder.with_root_certificates(system_authorities()?),
     };
@@ -58,46 +56,5 @@ pub fn system_authorities() -> Result<RootCertStore, TlsError> {
     match roots.is_empty() {
         true => Err(TlsError::NoAuthorities),
         false => Ok(roots),
-    }
-}
-
-/// Takes any certificate, as it was asked to. Who shows it has to have its key.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
