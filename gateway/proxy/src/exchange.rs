@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_model::id::Slot;
-use gatewright_wire::grpc;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -46,31 +45,25 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let (response, at) = match Facts::read(&client, parts, has_body, serving.started()) {
+    let (status, response, at) = match Facts::read(&client, parts, has_body, serving.started()) {
         Ok(facts) => {
             let mut held = Held::new(facts);
             explain::begin(&client.worker, &mut held);
-            let answered = answer(&client, &mut held, body).await;
-            let response = answered.unwrap_or_else(|denial| match grpc::is_call(&held.headers) {
-                true => denial.into_grpc_response(),
-                false => {
-                    let current = client.worker.current();
-                    denial.into_response(&current.snapshot.config.error_pages)
-                }
-            });
+            let (status, response) = match answer(&client, &mut held, body).await {
+                Ok(response) => (response.status(), response),
+                Err(denial) => (denial.status(), deny(&client, denial, held.is_call())),
+            };
             let mut response = finish(&client.worker, &mut held, response);
-            let status = response.status();
             explain::end(&client.worker, &mut held, status, response.headers_mut());
             client.worker.current().stir_shadows(&client.worker);
-            (response, held.responded)
+            (status, response, held.responded)
         }
         Err(refusal) => {
-            let current = client.worker.current();
-            let pages = &current.snapshot.config.error_pages;
-            (Denial::from(refusal).into_response(pages), None)
+            let denial = Denial::from(refusal);
+            (denial.status(), deny(&client, denial, false), None)
         }
     };
-    serving.responded(response.status(), at.unwrap_or_else(Instant::now));
+    serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
     let content = tunnel::open(
@@ -80,6 +73,16 @@ pub(crate) async fn exchange(
         stream,
     );
     Ok(Response::from_parts(head, content.with(serving)))
+}
+
+/// What a client is told that is not served, in its own terms if it has made a
+/// call of gRPC.
+fn deny(client: &Client, denial: Denial, is_call: bool) -> Response<Content> {
+    if is_call {
+        return denial.into_grpc_response();
+    }
+    let current = client.worker.current();
+    denial.into_response(&current.snapshot.config.error_pages)
 }
 
 /// From the request's head to the response's head.

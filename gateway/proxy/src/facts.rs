@@ -177,9 +177,14 @@ impl Facts {
         self.client_text.as_deref().unwrap_or(client.peer_text())
     }
 
+    /// Whether it is a call of gRPC.
+    pub(crate) fn is_call(&self) -> bool {
+        grpc::is_call(self.version, &self.method, &self.headers)
+    }
+
     /// How long the client of a gRPC call waits.
     pub(crate) fn call_timeout(&self) -> Option<Duration> {
-        if self.version != Version::HTTP_2 {
+        if !self.is_call() {
             return None;
         }
         let timeout = self.headers.get("grpc-timeout")?;

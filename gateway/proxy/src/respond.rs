@@ -46,7 +46,8 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    fn status(&self) -> StatusCode {
+    /// What it is in HTTP, which is what is counted too.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(Refusal::Connect) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Refused(Refusal::Protocol) => StatusCode::NOT_IMPLEMENTED,
@@ -92,6 +93,8 @@ impl Denial {
         let mut response = Response::new(Content::empty());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, GRPC);
+        // Whatever it is about, it is a 200 of HTTP.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("grpc-status", u16::from(grpc::status_of(status)).into());
         if let Ok(message) = HeaderValue::try_from(grpc::message(&self.outer())) {
             headers.insert("grpc-message", message);

@@ -351,3 +351,33 @@ async fn without_a_server_callers_are_told_in_their_own_terms() {
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "the server cannot be reached");
 }
+
+#[tokio::test]
+async fn a_failed_call_is_counted_as_what_it_is_and_kept_by_nobody() {
+    let gateway = gateway(Pool::at(&[Upstream::nowhere()])).await;
+    let call = HttpRequest::post("https://localhost/test.Echo/Unary")
+        .header("content-type", "application/grpc")
+        .body(whole([0; 5].as_slice()));
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let response = client.send(call.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let failed = gateway.metric("gatewright_responses_total{class=\"5xx\"}");
+    assert_eq!(failed.await, 1.0);
+}
+
+#[tokio::test]
+async fn what_only_has_the_type_of_a_call_fails_as_any_request_does() {
+    let gateway = gateway(Pool::at(&[Upstream::nowhere()])).await;
+    let typed = "HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\n";
+    for request in [
+        format!("GET / {typed}\r\n"),
+        format!("POST / {typed}content-length: 0\r\n\r\n"),
+    ] {
+        let response = gateway.exchange(request).await;
+        assert_eq!(
+            (response.status(), response.header("grpc-status")),
+            (502, None)
+        );
+    }
+}

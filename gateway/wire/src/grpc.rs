@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, Version, header};
 
-/// Whether a request is a call of gRPC: `application/grpc`, perhaps with the
-/// encoding of its messages behind it.
+/// Whether a request is a call of gRPC: a POST over HTTP/2 of `application/grpc`,
+/// perhaps with the encoding of its messages behind it. The type alone proves
+/// nothing, as any request may have it.
 #[must_use]
-pub fn is_call(headers: &HeaderMap) -> bool {
+pub fn is_call(version: Version, method: &Method, headers: &HeaderMap) -> bool {
+    if version != Version::HTTP_2 || method != Method::POST {
+        return false;
+    }
     let kind = headers.get(header::CONTENT_TYPE);
     let rest = kind.and_then(|kind| kind.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
@@ -68,23 +72,37 @@ pub fn message(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, header};
+    use http::HeaderValue;
     use proptest::prelude::*;
 
     use super::*;
 
+    fn of_type(kind: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers
+    }
+
     #[test]
     fn calls_are_told_by_their_content_type() {
-        let is_call = |kind: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            super::is_call(&headers)
-        };
+        let is_call = |kind| is_call(Version::HTTP_2, &Method::POST, &of_type(kind));
         assert!(is_call("application/grpc"));
         assert!(is_call("application/grpc+proto"));
         assert!(is_call("application/grpc;charset=utf-8"));
         assert!(!is_call("application/grpc-web"));
         assert!(!is_call("application/json"));
+    }
+
+    #[test]
+    fn nothing_is_a_call_that_grpc_does_not_send() {
+        let headers = of_type("application/grpc");
+        for (version, method) in [
+            (Version::HTTP_2, Method::GET),
+            (Version::HTTP_11, Method::POST),
+            (Version::HTTP_10, Method::POST),
+        ] {
+            assert!(!is_call(version, &method, &headers), "{version:?} {method}");
+        }
     }
 
     #[test]
