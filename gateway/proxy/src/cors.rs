@@ -1,5 +1,5 @@
 //! Which web pages may use a pool from browsers (CORS, the Fetch standard §3.2):
-//! preflights are answered here, and responses say who may read them.
+//! preflights are answered here, and all responses say who may read them.
 
 use std::time::Duration;
 
@@ -10,34 +10,35 @@ use http::{Method, Response, StatusCode};
 use crate::body::Content;
 use crate::facts::Facts;
 
-/// What a request from a web page asks of the rules.
+/// What a request asks of the rules.
 pub(crate) struct Asked<'a> {
     rules: &'a Cors,
-    /// The page's origin, if it is one that may.
+    /// The page's origin, if it is one that may; none as well where no page asks.
     origin: Option<HeaderValue>,
 }
 
 impl<'a> Asked<'a> {
-    /// What a request asks; none where there are no rules, or it is not from a
-    /// page of another origin.
-    pub(crate) fn of(facts: &Facts, rules: Option<&'a Cors>) -> Option<Self> {
-        let rules = rules?;
-        let origin = facts.headers.get(header::ORIGIN)?;
-        let may = match &rules.origins {
+    /// What a request asks, be it from a page of another origin or from anybody:
+    /// a cache in front may hand one's response to the other.
+    pub(crate) fn of(facts: &Facts, rules: &'a Cors) -> Self {
+        let may = |origin: &&HeaderValue| match &rules.origins {
             Origins::Any => true,
-            Origins::These(origins) => origins.iter().any(|known| known.as_bytes() == origin),
+            Origins::These(origins) => origins.iter().any(|known| known.as_bytes() == *origin),
         };
-        Some(Self {
+        let origin = facts.headers.get(header::ORIGIN).filter(may);
+        Self {
             rules,
-            origin: may.then(|| origin.clone()),
-        })
+            origin: origin.cloned(),
+        }
     }
 
-    /// The answer to a preflight, if that is what the request is. A page that
-    /// may not is told nothing, and its browser takes that for a no.
+    /// The answer to a preflight, if that is what the request is; it is to be
+    /// marked as any response is. A page that may not is told nothing, and its
+    /// browser takes that for a no.
     pub(crate) fn preflight(&self, facts: &Facts) -> Option<Response<Content>> {
         let wanted = &facts.headers;
         let is_preflight = facts.method == Method::OPTIONS
+            && wanted.contains_key(header::ORIGIN)
             && wanted.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if !is_preflight {
             return None;
@@ -45,7 +46,6 @@ impl<'a> Asked<'a> {
         let mut response = Response::new(Content::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        self.mark(headers);
         if self.origin.is_some() {
             let Cors {
                 methods, max_age, ..
@@ -63,7 +63,8 @@ impl<'a> Asked<'a> {
         Some(response)
     }
 
-    /// Let a response say who may read it, whatever the server has said.
+    /// Let a response say who may read it, whatever the server has said. The
+    /// gateway's own errors say it too: else a page could not see what they are.
     pub(crate) fn mark(&self, headers: &mut HeaderMap) {
         for name in [
             header::ACCESS_CONTROL_ALLOW_ORIGIN,

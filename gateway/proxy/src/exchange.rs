@@ -16,7 +16,7 @@ use crate::attempt::{Answered, Attempt, Failure};
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Serving};
 use crate::cors;
-use crate::current::PoolView;
+use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
@@ -47,12 +47,18 @@ pub(crate) async fn exchange(
     let (parts, body) = request.into_parts();
     let (status, response, at) = match Facts::read(&client, parts, has_body, serving.started()) {
         Ok(facts) => {
+            let current = client.worker.current();
             let mut held = Held::new(facts);
             explain::begin(&client.worker, &mut held);
-            let (status, response) = match answer(&client, &mut held, body).await {
+            let mut cors = None;
+            let answered = answer(&client, &current, &mut held, body, &mut cors).await;
+            let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),
-                Err(denial) => (denial.status(), deny(&client, denial, held.is_call())),
+                Err(denial) => (denial.status(), deny(&current, denial, held.is_call())),
             };
+            if let Some(cors) = cors {
+                cors.mark(response.headers_mut());
+            }
             let mut response = finish(&client.worker, &mut held, response);
             explain::end(&client.worker, &mut held, status, response.headers_mut());
             client.worker.current().stir_shadows(&client.worker);
@@ -60,7 +66,11 @@ pub(crate) async fn exchange(
         }
         Err(refusal) => {
             let denial = Denial::from(refusal);
-            (denial.status(), deny(&client, denial, false), None)
+            (
+                denial.status(),
+                deny(&client.worker.current(), denial, false),
+                None,
+            )
         }
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
@@ -77,49 +87,43 @@ pub(crate) async fn exchange(
 
 /// What a client is told that is not served, in its own terms if it has made a
 /// call of gRPC.
-fn deny(client: &Client, denial: Denial, is_call: bool) -> Response<Content> {
-    if is_call {
-        return denial.into_grpc_response();
+fn deny(current: &Current, denial: Denial, is_call: bool) -> Response<Content> {
+    match is_call {
+        true => denial.into_grpc_response(),
+        false => denial.into_response(&current.snapshot.config.error_pages),
     }
-    let current = client.worker.current();
-    denial.into_response(&current.snapshot.config.error_pages)
 }
 
-/// From the request's head to the response's head.
-async fn answer(
+/// From the request's head to the response's head. `cors` is set to what is to
+/// be said of who may read it, whatever comes of the request.
+async fn answer<'a>(
     client: &Rc<Client>,
+    current: &'a Current,
     held: &mut Held,
     body: Incoming,
+    cors: &mut Option<cors::Asked<'a>>,
 ) -> Result<Response<Content>, Denial> {
     if let Some(answer) = redirect::answer(client, held) {
         return answer;
     }
     let worker = &client.worker;
-    let current = worker.current();
-    let limits = &current.snapshot.config.limits;
-    let body = RequestBody::new(body, held, limits);
-    if body.is_too_large() {
-        return Err(Failure::BodyTooLarge.into());
-    }
+    let body = RequestBody::new(body, held, &current.snapshot.config.limits);
     if let Some(status) = decide::screen(worker, held)? {
         return Ok(answer_of_plugin(status));
     }
-    match decide::route(worker, &current, held)? {
+    match decide::route(worker, current, held)? {
         Routed::Answer(status) => Ok(answer_of_plugin(status)),
         Routed::Pool(pool) => {
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }
-            let cors = cors::Asked::of(held, pool.pool.config.cors.as_ref());
-            let Some(cors) = cors else {
-                return serve(client, held, pool, body).await;
-            };
-            if let Some(preflight) = cors.preflight(held) {
-                return Ok(preflight);
+            if let Some(rules) = &pool.pool.config.cors {
+                let asked = cors.insert(cors::Asked::of(held, rules));
+                if let Some(preflight) = asked.preflight(held) {
+                    return Ok(preflight);
+                }
             }
-            let mut response = serve(client, held, pool, body).await?;
-            cors.mark(response.headers_mut());
-            Ok(response)
+            serve(client, held, pool, body).await
         }
     }
 }
@@ -133,6 +137,9 @@ async fn serve(
 ) -> Result<Response<Content>, Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
+    if body.is_too_large() {
+        return Err(Failure::BodyTooLarge.into());
+    }
     let tunnels = held.wants_tunnel();
     if tunnels.is_some_and(|protocol| !config.upgrades.allow(protocol)) {
         return Err(Refusal::Protocol.into());

@@ -1,6 +1,6 @@
 //! Which web pages may use a pool: preflights, and what responses say.
 
-use crate::support::{Gateway, Message, Pool, Upstream};
+use crate::support::{Builder, Gateway, Message, Pool, Upstream, get};
 
 const RULES: &str = "{ origins = [\"https://app.example\"], methods = [\"PUT\", \"DELETE\"], \
                      headers = [\"x-api-key\"], expose = [\"x-total\"], credentials = true }";
@@ -72,4 +72,41 @@ async fn an_options_request_that_is_no_preflight_is_the_servers() {
     let options = "OPTIONS / HTTP/1.1\r\nHost: api\r\n\r\n";
     assert_eq!(gateway.exchange(options).await.text(), "hi");
     assert_eq!(server.request().method(), "OPTIONS");
+}
+
+#[tokio::test]
+async fn what_no_page_has_asked_for_may_still_come_to_pages_from_a_cache() {
+    let (_server, gateway) = gateway().await;
+    let response = gateway.get("/").await;
+    assert_eq!((response.text(), allowed(&response)), ("hi", None));
+    assert_eq!(response.headers("vary"), ["Accept", "Origin"]);
+}
+
+#[tokio::test]
+async fn a_page_may_read_why_the_gateway_itself_does_not_serve_it() {
+    let server = Upstream::named("a").await;
+    let from = "POST / HTTP/1.1\r\nHost: api\r\nOrigin: https://app.example\r\n";
+    let request = format!("{from}Content-Length: 9\r\n\r\n123456789");
+    for (pool, limit, status) in [
+        (Pool::at(&[Upstream::nowhere()]), 10, 502),
+        (Pool::of(&[&server]).with("maintenance", "true"), 10, 503),
+        (Pool::of(&[&server]), 5, 413),
+    ] {
+        let limits = format!("[limits]\nrequest_body = {limit}");
+        let builder = Builder::new().with(&limits).pool(pool.with("cors", RULES));
+        let gateway = builder.start().await;
+        let response = gateway.exchange(&request).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(allowed(&response), Some("https://app.example"), "{status}");
+        assert_eq!(response.headers("vary"), ["Origin"], "{status}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn without_rules_nothing_is_said_of_origins() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let response = gateway.exchange(get("/")).await;
+    assert_eq!(response.header("vary"), None);
 }
