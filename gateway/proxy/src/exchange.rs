@@ -52,6 +52,7 @@ pub(crate) async fn exchange(
             explain::begin(&client.worker, &mut held);
             let mut cors = None;
             let answered = answer(&client, &current, &mut held, body, &mut cors).await;
+            let answered = answered.and_then(|response| no_false_tunnel(&held, response));
             let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),
                 Err(denial) => (denial.status(), deny(&current, denial, held.is_call())),
@@ -92,6 +93,19 @@ fn deny(current: &Current, denial: Denial, is_call: bool) -> Response<Content> {
         true => denial.into_grpc_response(),
         false => denial.into_response(&current.snapshot.config.error_pages),
     }
+}
+
+/// Refuse what an HTTP/2 client would take for the beginning of a tunnel, which
+/// any success is for it, be it a server's or a plugin's: there is no tunnel.
+fn no_false_tunnel(held: &Held, response: Response<Content>) -> Result<Response<Content>, Denial> {
+    let begins = matches!(response.body(), Content::Switched(_));
+    if held.wants_tunnel().is_none() || begins || !response.status().is_success() {
+        return Ok(response);
+    }
+    Err(match held.responded {
+        Some(_) => Denial::NotSwitched,
+        None => Denial::NoTunnel,
+    })
 }
 
 /// From the request's head to the response's head. `cors` is set to what is to
@@ -140,11 +154,10 @@ async fn serve(
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
     }
-    let tunnels = held.wants_tunnel();
-    if tunnels.is_some_and(|protocol| !config.upgrades.allow(protocol)) {
+    let tunnel = held.wants_tunnel();
+    if tunnel.is_some_and(|protocol| !config.upgrades.allow(protocol)) {
         return Err(Refusal::Protocol.into());
     }
-    let tunnels = tunnels.is_some();
     if config.maintenance {
         return Err(Denial::Maintenance);
     }
@@ -160,10 +173,6 @@ async fn serve(
     let session = decide::session(worker, pool, held);
     let (slot, answered) = forward(client, held, pool, session, body).await?;
     let response = answer_of_server(answered);
-    if tunnels && response.status().is_success() {
-        // The client would take it for the beginning of a tunnel.
-        return Err(Denial::NotSwitched);
-    }
     if session == Some(slot) {
         return Ok(response);
     }

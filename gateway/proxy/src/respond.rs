@@ -41,6 +41,8 @@ pub(crate) enum Denial {
     Injected(StatusCode),
     #[error("the server did not switch to the protocol that was asked for")]
     NotSwitched,
+    #[error("a plugin has answered, and opens no tunnel")]
+    NoTunnel,
     #[error("{0}")]
     Failed(#[from] Failure),
 }
@@ -55,6 +57,7 @@ impl Denial {
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Injected(status) => *status,
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
+            Self::NoTunnel => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoServer | Self::PolicyFault | Self::Maintenance => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
 
 use crate::support::{
-    Builder, Client, Gateway, Pool, Upstream, connect_tls, empty, eventually, plain, soon,
+    Builder, Client, Gateway, Guest, Pool, Upstream, connect_tls, empty, eventually, plain, soon,
 };
 
 const MIB: usize = 1 << 20;
@@ -247,6 +247,30 @@ async fn no_http2_client_takes_an_ordinary_answer_for_a_tunnel() {
     let gateway = builder.pool(Pool::of(&[&server])).start().await;
     let response = connect_over_http2(&gateway, "websocket").await;
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn no_http2_client_takes_a_policys_answer_for_a_tunnel() {
+    let answers = |status: u16| {
+        let answer = format!(
+            "(i32.store8 (i32.const 16) (i32.const 1)) \
+             (i32.store16 (i32.const 18) (i32.const {status})) (return (i32.const 16))"
+        );
+        Guest::policy_that(&answer).build()
+    };
+    let server = echo().await;
+    for (answered, told) in [(200, 403), (299, 403), (401, 401)] {
+        let gateway = Builder::new()
+            .tls("self_signed = true")
+            .plugin_granted("judge", "[\"response\"]", answers(answered))
+            .with("[[policy]]\nplugin = \"judge\"")
+            .pool(Pool::of(&[&server]))
+            .start()
+            .await;
+        let response = connect_over_http2(&gateway, "websocket").await;
+        assert_eq!(response.status(), told);
+    }
+    assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]
