@@ -152,7 +152,9 @@ impl Attempt<'_> {
             outbox: &self.worker.outbox,
             landing: &self.worker.landing,
         };
-        let line = match upstream.connect(by, self.deadline, arm).await {
+        // Apart, so that requests for which there is a connection do not carry
+        // its size.
+        let line = match Box::pin(upstream.connect(by, self.deadline, arm)).await {
             Ok(line) => line,
             Err(ConnectError::Io(error)) => {
                 upstream.tell(&error, self.worker.deadlines.now());

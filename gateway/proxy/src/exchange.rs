@@ -45,10 +45,10 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let (status, response, at) = match Facts::read(&client, parts, has_body, serving.started()) {
-        Ok(facts) => {
+    let facts = Facts::read(&client, parts, has_body, serving.started());
+    let (status, response, at) = match facts.map(Held::new) {
+        Ok(mut held) => {
             let current = client.worker.current();
-            let mut held = Held::new(facts);
             explain::begin(&client.worker, &mut held);
             let mut cors = None;
             let answered = answer(&client, &current, &mut held, body, &mut cors).await;
@@ -161,11 +161,12 @@ async fn serve(
     if config.maintenance {
         return Err(Denial::Maintenance);
     }
+    // What is rare is apart, so that other requests do not carry its size.
     if let Some(faults) = &config.faults {
-        fault::inject(worker, faults).await?;
+        Box::pin(fault::inject(worker, faults)).await?;
     }
     if let Some(auth) = &config.forward_auth
-        && let Some(refusal) = forward_auth::ask(client, held, auth).await?
+        && let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await?
     {
         return Ok(refusal);
     }
@@ -327,4 +328,20 @@ fn with_head(
     let (_, headers) = held.response.take().unwrap_or_default();
     *response.headers_mut() = headers;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a future of this function takes in memory.
+    fn size<A, B, F: Future>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_an_exchange_carries_nothing_that_is_rare() {
+        // Connecting alone takes more than that.
+        assert!(size(exchange) <= 4096, "{} bytes", size(exchange));
+    }
 }
