@@ -33,6 +33,8 @@ pub(crate) struct Client {
     identity: OnceCell<HeaderValue>,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
+    /// Whether there has been a request.
+    has_asked: Cell<bool>,
     /// Whether the latest request had a body, the end of which may not have come
     /// when its answer has gone.
     has_body: Cell<bool>,
@@ -76,6 +78,7 @@ impl Client {
             identity: OnceCell::new(),
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
+            has_asked: Cell::new(false),
             has_body: Cell::new(false),
             blocked: Cell::new(false),
             switched: RefCell::default(),
@@ -175,6 +178,11 @@ impl Client {
         self.switched.take()
     }
 
+    /// Whether there has been a request on it.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.has_asked.get()
+    }
+
     /// Whether its latest request had a body.
     pub(crate) fn had_body(&self) -> bool {
         self.has_body.get()
@@ -268,6 +276,7 @@ impl Serving {
     /// Begin one whose request has a body, or has none.
     pub(crate) fn begin(client: &Rc<Client>, has_body: bool) -> Self {
         client.stage.set(Stage::Exchange);
+        client.has_asked.set(true);
         client.has_body.set(has_body);
         // A client that reads nothing does not get more time by asking for more.
         if !client.blocked.get() {

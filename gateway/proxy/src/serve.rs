@@ -105,8 +105,9 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
     }
 }
 
-/// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4):
-/// then nothing has been answered, and the stream is given back.
+/// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4): then
+/// the stream is given back. What looks like that behind a request is none: bytes
+/// that somebody has passed on as HTTP/1.1 must not become another protocol.
 async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     client: &Rc<Client>,
     stream: S,
@@ -132,7 +133,8 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
         tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
         return None;
     }
-    if end == End::Malformed && parts.read_buf.starts_with(HTTP2_PREFACE) {
+    let begins_http2 = parts.read_buf.starts_with(HTTP2_PREFACE);
+    if end == End::Malformed && begins_http2 && !client.has_asked() {
         return Some(Early::new(parts.read_buf, watched.into_inner()));
     }
     let may_send_more = match end {

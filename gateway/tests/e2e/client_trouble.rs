@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::http2::{self, PREFACE, settings};
 use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain, soon};
 
 /// A gateway whose deadlines pass soon.
@@ -343,4 +344,21 @@ async fn all_listeners_together_take_no_more_connections_than_allowed() {
     drop((first, second));
     let mut third = Client::https(gateway.tls_address(), &["h2"]).await;
     assert_eq!(third.get("/").await.body(), "a");
+}
+
+#[tokio::test]
+async fn a_connection_that_has_begun_as_http_1_does_not_become_another_protocol() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let http2 = [PREFACE, &settings(&[]), &http2::get(1, "/hidden")].concat();
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    assert_eq!(client.response().await.text(), "a");
+    client.send(&http2).await;
+    assert!(client.is_closed().await);
+    let mut client = gateway.connect().await;
+    client.send([get("/").as_bytes(), &http2].concat()).await;
+    assert_eq!(client.response().await.text(), "a");
+    assert!(client.is_closed().await);
+    assert_eq!(server.requests().len(), 2);
 }
