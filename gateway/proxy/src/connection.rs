@@ -4,7 +4,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -63,17 +62,31 @@ pub(crate) enum Stage {
 }
 
 impl Client {
+    /// A client at the other end of a connection.
     pub(crate) fn new(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
+        let address = ends.source.ip().to_canonical();
+        let current = place.0.current();
+        let mut trusted = current.snapshot.config.trusted_proxies.iter();
+        let is_trusted = trusted.any(|network| network.contains(&address));
+        Self::trusted(place, ends, entrance, is_trusted)
+    }
+
+    /// A client of which nothing is known but the proxy that connects for it:
+    /// whatever is believed of that proxy is not believed of its client.
+    pub(crate) fn unknown(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
+        Self::trusted(place, ends, entrance, false)
+    }
+
+    fn trusted(place: Place, ends: Ends, entrance: Rc<Entrance>, trusted: bool) -> Rc<Self> {
         let worker = &place.0;
         let address = ends.source.ip().to_canonical();
-        let config = Arc::clone(&worker.current().snapshot.config);
-        let trusted = &config.trusted_proxies;
+        let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
             worker: Rc::clone(worker),
             ends,
             peer: address,
             peer_text: address.to_string(),
-            trusted: trusted.iter().any(|network| network.contains(&address)),
+            trusted,
             entrance,
             identity: OnceCell::new(),
             stage: Cell::new(Stage::Handshake),
@@ -83,7 +96,7 @@ impl Client {
             blocked: Cell::new(false),
             switched: RefCell::default(),
             gave: Cell::new(None),
-            max_headers: config.limits.request_headers,
+            max_headers: limits.request_headers,
             deadline: worker.deadlines.register(),
             _place: place,
         })

@@ -5,7 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use gatewright_wire::proxy_header::{Ends, Next, next};
+use gatewright_wire::proxy_header::{Behalf, Next, next};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -29,21 +29,20 @@ enum Refused {
     Late,
 }
 
-/// Both ends of the client's connection, as the proxy `peer` tells them; its own
-/// where it connects for itself. None: the connection is to be closed.
-pub(crate) async fn ends(
+/// On whose behalf the proxy at `peer` connects. None: the connection is to be
+/// closed.
+pub(crate) async fn behalf(
     worker: &Worker,
     stream: &mut TcpStream,
-    peer: Ends,
+    peer: SocketAddr,
     entrance: &Entrance,
-) -> Option<Ends> {
-    match told(worker, stream, peer.source, entrance).await {
-        Ok(told) => Some(told.unwrap_or(peer)),
+) -> Option<Behalf> {
+    match told(worker, stream, peer, entrance).await {
+        Ok(told) => Some(told),
         Err(refused) => {
             let now = worker.deadlines.now();
             if now >= entrance.tells_from.get() {
                 entrance.tells_from.set(now + TELL_TICKS);
-                let peer = peer.source;
                 tracing::warn!(%peer, reason = %refused, "a connection without a proxy's word is closed");
             }
             None
@@ -56,7 +55,7 @@ async fn told(
     stream: &mut TcpStream,
     peer: SocketAddr,
     entrance: &Entrance,
-) -> Result<Option<Ends>, Refused> {
+) -> Result<Behalf, Refused> {
     let address = peer.ip().to_canonical();
     let mut proxies = entrance.proxies.iter();
     if !proxies.any(|network| network.contains(&address)) {
@@ -71,7 +70,7 @@ async fn told(
 }
 
 /// Read the header, and not a byte beyond it.
-async fn read(stream: &mut TcpStream) -> io::Result<Option<Ends>> {
+async fn read(stream: &mut TcpStream) -> io::Result<Behalf> {
     let mut header = Vec::new();
     loop {
         let more = match next(&header).map_err(io::Error::other)? {

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gatewright_wire::proxy_header::Ends;
+use gatewright_wire::proxy_header::{Behalf, Ends};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
@@ -53,18 +53,22 @@ pub(crate) fn serve(
         let Ok(here) = stream.local_addr() else {
             return;
         };
-        let mut ends = Ends {
+        let ends = Ends {
             source: peer,
             destination: here,
         };
-        if !entrance.proxies.is_empty() {
-            let told = Box::pin(proxied::ends(place.worker(), &mut stream, ends, &entrance));
-            let Some(told) = told.await else {
-                return;
-            };
-            ends = told;
-        }
-        let client = Client::new(place, ends, entrance);
+        let client = if entrance.proxies.is_empty() {
+            Client::new(place, ends, entrance)
+        } else {
+            let worker = place.worker();
+            let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
+            match behalf.await {
+                Some(Behalf::Client(ends)) => Client::new(place, ends, entrance),
+                Some(Behalf::Own) => Client::new(place, ends, entrance),
+                Some(Behalf::Unknown) => Client::unknown(place, ends, entrance),
+                None => return,
+            }
+        };
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
         if client.entrance().passes_on() {
             return Box::pin(passthrough::serve(&client, stream)).await;

@@ -221,3 +221,22 @@ async fn health_checks_are_for_nobody() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_client_that_the_proxy_does_not_name_is_not_trusted_as_the_proxy_is() {
+    let server = Upstream::named("a").await;
+    let builder = behind(&server, "127.0.0.1").top("trusted_proxies = [\"127.0.0.1\"]");
+    let gateway = builder.start().await;
+    let unix = [PREFACE, b"\x21\x31\0\xd8", &[b'/'; 216]].concat();
+    for (header, told) in [
+        (binary(true), "192.0.2.9, 127.0.0.1"),
+        (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.1"),
+        (unix, "127.0.0.1"),
+    ] {
+        let request = "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n\r\n";
+        let whole = [&header[..], request.as_bytes()].concat();
+        assert_eq!(gateway.exchange(whole).await.text(), "a");
+        let last = server.requests().pop().expect("a request");
+        assert_eq!(last.headers("x-forwarded-for"), [told]);
+    }
+}

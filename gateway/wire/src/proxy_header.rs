@@ -23,6 +23,9 @@ const PREFACE_V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// The fixed part of version 2.
 const FIXED_V2: usize = 16;
 
+/// The version and the command LOCAL in one byte.
+const LOCAL: u8 = 0x20;
+
 /// The most that may follow it: addresses, and more about the connection than
 /// any known proxy has to say.
 const MOST_V2: usize = 2048;
@@ -52,9 +55,20 @@ pub enum Next {
     Read(usize),
     /// Read on to the end of the line, so many bytes at most.
     ReadLine(usize),
-    /// It is whole. None of the ends is known where the proxy connects on its
-    /// own behalf, or for a client that has no IP address.
-    Whole(Option<Ends>),
+    /// It is whole.
+    Whole(Behalf),
+}
+
+/// On whose behalf a proxy connects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behalf {
+    /// A client's, whose connection to the proxy has these ends.
+    Client(Ends),
+    /// That of a client of which the proxy says nothing, or nothing that is an
+    /// address: one of a Unix socket, or one that came by datagrams.
+    Unknown,
+    /// Its own, such as for a health check.
+    Own,
 }
 
 /// What has come is no header.
@@ -123,15 +137,21 @@ fn parsed(read: &[u8]) -> Result<Next, NoProxyHeader> {
     if length != read.len() {
         return Err(NoProxyHeader);
     }
-    let ends = header.proxied_address().map(|address| {
+    Ok(Next::Whole(match header.proxied_address() {
         // Who came by datagrams has no connection to be told of.
-        let is_stream = address.protocol == Protocol::Stream;
-        is_stream.then_some(Ends {
+        Some(address) if address.protocol == Protocol::Stream => Behalf::Client(Ends {
             source: address.source,
             destination: address.destination,
-        })
-    });
-    Ok(Next::Whole(ends.flatten()))
+        }),
+        None if is_local(read) => Behalf::Own,
+        _ => Behalf::Unknown,
+    }))
+}
+
+/// Whether a header says that the proxy connects for itself. Version 1 cannot say
+/// it: its `UNKNOWN` may be anybody.
+fn is_local(header: &[u8]) -> bool {
+    header.get(PREFACE_V2.len()) == Some(&LOCAL) && header.starts_with(PREFACE_V2)
 }
 
 /// Appends a header that says on whose behalf a connection is made; without
@@ -151,8 +171,14 @@ pub fn encode(out: &mut Vec<u8>, version: ProxyVersion, ends: Option<Ends>) {
     debug_assert!(encoded.is_ok());
 }
 
-/// Both ends as IPv6 where one of them is: a header knows one family.
+/// Both ends in one family, as a header has it: as IPv4 where they are, however
+/// they are written, else as IPv6.
 fn in_one_family(ends: Ends) -> Ends {
+    let canonical = |end: SocketAddr| SocketAddr::from((end.ip().to_canonical(), end.port()));
+    let ends = Ends {
+        source: canonical(ends.source),
+        destination: canonical(ends.destination),
+    };
     if ends.source.is_ipv4() == ends.destination.is_ipv4() {
         return ends;
     }
@@ -173,12 +199,12 @@ mod tests {
     use super::*;
 
     /// Reads as one who never takes more than it is told to.
-    fn read(bytes: &[u8]) -> (Result<Option<Ends>, NoProxyHeader>, usize) {
+    fn read(bytes: &[u8]) -> (Result<Behalf, NoProxyHeader>, usize) {
         let mut at = 0;
         loop {
             let end = match next(&bytes[..at]) {
                 Err(error) => return (Err(error), at),
-                Ok(Next::Whole(ends)) => return (Ok(ends), at),
+                Ok(Next::Whole(told)) => return (Ok(told), at),
                 Ok(Next::Read(count)) => at + count,
                 Ok(Next::ReadLine(most)) => {
                     let ahead = &bytes[at..bytes.len().min(at + most)];
@@ -204,14 +230,14 @@ mod tests {
         for (line, told) in [
             (
                 "PROXY TCP4 1.2.3.4 5.6.7.8 1000 443\r\n",
-                Some(ends("1.2.3.4:1000", "5.6.7.8:443")),
+                Behalf::Client(ends("1.2.3.4:1000", "5.6.7.8:443")),
             ),
             (
                 "PROXY TCP6 2001:db8::1 ::1 1000 443\r\n",
-                Some(ends("[2001:db8::1]:1000", "[::1]:443")),
+                Behalf::Client(ends("[2001:db8::1]:1000", "[::1]:443")),
             ),
-            ("PROXY UNKNOWN\r\n", None),
-            ("PROXY UNKNOWN ffff::1 and +more 1 2\r\n", None),
+            ("PROXY UNKNOWN\r\n", Behalf::Unknown),
+            ("PROXY UNKNOWN ffff::1 and +more 1 2\r\n", Behalf::Unknown),
         ] {
             let bytes = format!("{line}GET / HTTP/1.1\r\n\r\n");
             assert_eq!(read(bytes.as_bytes()), (Ok(told), line.len()), "{line}");
@@ -248,11 +274,34 @@ mod tests {
         header.extend([
             1, 2, 3, 4, 5, 6, 7, 8, 0x03, 0xe8, 0x01, 0xbb, 4, 0, 2, 0, 0,
         ]);
-        let told = Some(ends("1.2.3.4:1000", "5.6.7.8:443"));
+        let told = Behalf::Client(ends("1.2.3.4:1000", "5.6.7.8:443"));
         let bytes = [&header[..], b"rest"].concat();
         assert_eq!(read(&bytes), (Ok(told), header.len()));
-        header[12] = 0x20;
-        assert_eq!(read(&header), (Ok(None), header.len()));
+        header[12] = LOCAL;
+        assert_eq!(read(&header), (Ok(Behalf::Own), header.len()));
+    }
+
+    #[test]
+    fn who_has_no_address_is_not_taken_for_the_proxy_itself() {
+        let nobody = [PREFACE_V2, b"\x21\0\0\0"].concat();
+        let unix = [PREFACE_V2, b"\x21\x31\0\xd8", &[b'/'; 216]].concat();
+        let datagram = [PREFACE_V2, b"\x21\x12\0\x0c", &[1; 12]].concat();
+        for header in [nobody, unix, datagram] {
+            let told = (Ok(Behalf::Unknown), header.len());
+            assert_eq!(read(&header), told, "{}", header.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn an_ipv4_address_is_told_as_one_however_it_is_written() {
+        let mut line = Vec::new();
+        let mapped = ends("[::ffff:192.0.2.1]:1000", "[::ffff:192.0.2.2]:80");
+        encode(&mut line, ProxyVersion::V1, Some(mapped));
+        assert_eq!(line, b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n");
+        line.clear();
+        let mixed = ends("[::ffff:192.0.2.1]:1000", "[2001:db8::1]:80");
+        encode(&mut line, ProxyVersion::V1, Some(mixed));
+        assert!(line.starts_with(b"PROXY TCP6 ::ffff:192.0.2.1 2001:db8::1 "));
     }
 
     fn end() -> impl Strategy<Value = SocketAddr> {
@@ -275,8 +324,16 @@ mod tests {
             let length = bytes.len();
             bytes.extend(rest);
             let (read, taken) = read(&bytes);
-            let plain = |ends: Ends| (ends.source.ip().to_canonical(), ends.source.port());
-            prop_assert_eq!(read.unwrap().map(plain), told.map(plain));
+            let plain = |ends: Ends| {
+                let plain = |end: SocketAddr| (end.ip().to_canonical(), end.port());
+                (plain(ends.source), plain(ends.destination))
+            };
+            let read = match (version, read.unwrap()) {
+                (_, Behalf::Client(ends)) => Some(plain(ends)),
+                (ProxyVersion::V1, Behalf::Unknown) | (ProxyVersion::V2, Behalf::Own) => None,
+                (_, other) => return Err(TestCaseError::fail(format!("{other:?}"))),
+            };
+            prop_assert_eq!(read, told.map(plain));
             prop_assert_eq!(taken, length);
         }
 
