@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use gatewright_model::config::{Config, Listener, Passthrough};
+use gatewright_model::config::{Listener, Passthrough};
 use gatewright_model::id::PoolName;
 use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use ipnet::IpNet;
@@ -28,20 +28,13 @@ pub(crate) struct Entrance {
     passthrough: Vec<Passthrough>,
     /// The tick from which on a connection without their word is told of again.
     pub(crate) tells_from: Cell<u64>,
-    /// Whether what clients say of their certificates is kept from plugins: it
-    /// is where any listener asks for certificates.
-    pub(crate) guards_identity: bool,
 }
 
 impl Entrance {
     /// What a listener's configuration comes to.
-    pub(crate) fn of(listener: &Listener, config: &Config, tls: &TlsConfigs) -> Self {
+    pub(crate) fn of(listener: &Listener, tls: &TlsConfigs) -> Self {
         let meant = listener.tls.as_ref();
         let hsts = meant.and_then(|tls| tls.hsts);
-        let asks = |listener: &Listener| {
-            let tls = listener.tls.as_ref();
-            tls.is_some_and(|tls| tls.client_auth.is_some())
-        };
         Self {
             tls: tls.listener(&listener.name).cloned(),
             redirect: listener.redirect,
@@ -49,7 +42,6 @@ impl Entrance {
             passthrough: listener.passthrough.clone(),
             tells_from: Cell::new(0),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
-            guards_identity: config.listeners.iter().any(asks),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use gatewright_wire::names;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
 use x509_parser::asn1_rs::ToDer as _;
@@ -19,6 +20,14 @@ use crate::connection::Client;
 /// The header's name.
 static HEADER: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
+/// The names under which proxies say who their clients have proved to be: this
+/// one, and those of RFC 9440.
+const CLAIMS: [&str; 3] = [
+    "x-forwarded-client-cert",
+    "client-cert",
+    "client-cert-chain",
+];
+
 /// How long the header may get: names of a certificate beyond that are left out,
 /// so that servers with small limits still take the request.
 const LONGEST: usize = 4096;
@@ -27,11 +36,9 @@ const LONGEST: usize = 4096;
 /// it says itself; a trusted peer's word is continued. Returns the header's name
 /// if it is the gateway's word.
 pub(crate) fn introduce(client: &Client, headers: &mut HeaderMap) -> Vec<HeaderName> {
-    if !client.entrance().guards_identity {
-        return Vec::new();
-    }
     if !client.is_trusted() {
-        headers.remove(&HEADER);
+        // Plugins read it too, also where TLS ends in a trusted proxy in front.
+        names::remove_all(headers, |name| is_claim(name.as_str()));
     }
     match client.identity() {
         Some(identity) => {
@@ -40,6 +47,11 @@ pub(crate) fn introduce(client: &Client, headers: &mut HeaderMap) -> Vec<HeaderN
         }
         None => Vec::new(),
     }
+}
+
+/// Whether a header says who a client has proved to be, in whatever spelling.
+fn is_claim(name: &str) -> bool {
+    CLAIMS.iter().any(|claim| names::is_same(claim, name))
 }
 
 /// The header's value for a certificate in DER.

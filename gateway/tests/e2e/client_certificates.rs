@@ -29,6 +29,21 @@ async fn answer(gateway: &Gateway, certified: Option<&Certified>, claim: &str) -
     client.try_response().await
 }
 
+/// A policy that faults, and so denies, unless a request says who the client is.
+fn insisting() -> Vec<u8> {
+    let name = "x-forwarded-client-cert";
+    let check = format!(
+        "(call $header (i32.const {}) (i32.const {}) (i32.const 0)) \
+         (if (i32.eqz (i32.load8_u (i32.const 0))) (then (unreachable)))",
+        Guest::TEXTS,
+        name.len()
+    );
+    let policy = Guest::policy_that(&check)
+        .importing("request", "header", "$header (param i32 i32 i32)")
+        .saying(&[name]);
+    policy.build()
+}
+
 const CLAIM: &str = "X-Forwarded-Client-Cert: Hash=0;Subject=\"CN=admin\"\r\n\
     x_forwarded_client_cert: Hash=1\r\nclient-cert: :AAAA:\r\n";
 
@@ -99,19 +114,8 @@ async fn what_a_trusted_proxy_says_of_its_clients_is_continued() {
 async fn a_policy_reads_who_the_client_is() {
     let server = Upstream::named("a").await;
     let authority = Authority::new();
-    // It faults unless the header is there, and so denies.
-    let name = "x-forwarded-client-cert";
-    let check = format!(
-        "(call $header (i32.const {}) (i32.const {}) (i32.const 0)) \
-         (if (i32.eqz (i32.load8_u (i32.const 0))) (then (unreachable)))",
-        Guest::TEXTS,
-        name.len()
-    );
-    let policy = Guest::policy_that(&check)
-        .importing("request", "header", "$header (param i32 i32 i32)")
-        .saying(&[name]);
     let gateway = asking(&server, &authority, "optional")
-        .plugin("judge", policy.build())
+        .plugin("judge", insisting())
         .with("[[policy]]\nplugin = \"judge\"")
         .start()
         .await;
@@ -154,4 +158,20 @@ async fn a_session_does_not_outlive_the_authority_that_let_it_in() {
     .await;
     let said = run_program(&again, &gateway.path(""), request).await;
     assert!(!said.contains("200 OK"), "{said}");
+}
+
+#[tokio::test]
+async fn no_stranger_passes_for_a_client_of_the_proxy_in_front_that_ends_tls() {
+    let server = Upstream::named("a").await;
+    for (proxy, status) in [("127.0.0.1", 200), ("10.0.0.1", 503)] {
+        let trusted = format!("trusted_proxies = [\"{proxy}\"]");
+        let builder = Builder::new().top(&trusted).pool(Pool::of(&[&server]));
+        let gateway = builder
+            .plugin("judge", insisting())
+            .with("[[policy]]\nplugin = \"judge\"")
+            .start()
+            .await;
+        let claims = format!("GET /a HTTP/1.1\r\nhost: a\r\n{CLAIM}\r\n");
+        assert_eq!(gateway.exchange(claims).await.status(), status, "{proxy}");
+    }
 }

@@ -8,6 +8,7 @@
 //! - [`path`]: the one form of a path that routers judge and servers get
 //! - [`cookie`]: one cookie out of a `Cookie` header
 //! - [`forwarded`]: the client's address behind trusted proxies
+//! - [`names`]: headers that servers cannot tell from one another
 //! - [`hop`]: headers that belong to one connection only
 //! - [`grpc`]: deadlines and failures of gRPC's calls
 //! - [`upgrade`]: which other protocol a request asks to switch to
@@ -23,6 +24,7 @@ mod fields;
 pub mod forwarded;
 pub mod grpc;
 pub mod hop;
+pub mod names;
 pub mod path;
 pub mod proxy_header;
 pub mod request;
