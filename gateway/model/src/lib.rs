@@ -2,7 +2,8 @@
 //! configuration means, what a pool and an endpoint are, what one published
 //! snapshot holds, and what is counted.
 //!
-//! Reading order: [`id`] and [`role`] name things, [`signature`] says whose they are; [`config`] says what was
+//! Reading order: [`id`] and [`role`] name things, [`token`] says what strangers' names are made
+//! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`counters`] and [`histogram`] are what it leaves behind.
 //!
@@ -18,3 +19,4 @@ pub mod pool;
 pub mod role;
 pub mod signature;
 pub mod snapshot;
+pub mod token;

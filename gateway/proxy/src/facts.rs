@@ -1,15 +1,18 @@
 //! One exchange as the decisions see it: the request, what was tried, and what
 //! the plugins want changed.
 
-use std::any::Any;
+mod held;
+mod target;
+
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use gatewright_host::{Edit, Effects, ExchangeView, Lent};
+use gatewright_host::{Edit, Effects, ExchangeView};
+use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, grpc, hop, path, upgrade};
+use gatewright_wire::{cookie, grpc, hop, names, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -19,6 +22,9 @@ use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
 use crate::request_id::RequestId;
+use target::{authority, has_path};
+
+pub(crate) use held::Held;
 
 /// The facts of an exchange.
 #[derive(Clone)]
@@ -41,6 +47,10 @@ pub(crate) struct Facts {
     asked: Option<String>,
     /// Forwarding headers that a plugin has set: they are sent as they stand.
     pub(crate) vouched: Vec<HeaderName>,
+    /// Headers that others than the client have set or removed, where the client
+    /// might speak of them again behind its body.
+    pub(crate) settled: Vec<HeaderName>,
+    has_body: bool,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<Box<str>>,
     scheme: &'static str,
@@ -65,6 +75,8 @@ pub(crate) enum Refusal {
     Host,
     #[error("the path is malformed: {0}")]
     Path(#[from] path::PathError),
+    #[error("the target cannot be told to whoever decides on it")]
+    Target,
     #[error("this gateway opens no tunnels")]
     Connect,
     #[error("this protocol cannot be switched to here")]
@@ -81,10 +93,19 @@ impl Facts {
         has_body: bool,
         started: Instant,
     ) -> Result<Self, Refusal> {
-        let upgrade = match parts.method {
-            Method::CONNECT => Some(as_upgrade(&mut parts, client)?),
-            _ if has_body => None,
-            _ => asked_upgrade(&parts),
+        if parts.headers.len() > client.max_headers() {
+            return Err(Refusal::TooManyHeaders);
+        }
+        let connection = hop::strip_listed(&mut parts.headers);
+        let upgrade = match (&parts.method, parts.version) {
+            (&Method::CONNECT, _) => Some(as_upgrade(&mut parts, client)?),
+            (_, Version::HTTP_11) if !has_body => {
+                let asked = upgrade::asked(&parts.headers, connection);
+                asked
+                    .filter(|asked| Upgrades::may_name(asked))
+                    .map(Box::from)
+            }
+            _ => None,
         };
         let authority = authority(&parts)?;
         if !has_path(&parts) {
@@ -94,10 +115,6 @@ impl Facts {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
-        if parts.headers.len() > client.max_headers() {
-            return Err(Refusal::TooManyHeaders);
-        }
-        strip_listed(&mut parts.headers);
         let vouched = identity::introduce(client, &mut parts.headers);
         let address = client.address_of_client(&parts.headers);
         let client_text = (address != client.peer()).then(|| address.to_string());
@@ -118,6 +135,8 @@ impl Facts {
             authority,
             asked: None,
             vouched,
+            settled: Vec::new(),
+            has_body,
             tried: SmallVec::new(),
             effects: Effects::default(),
             response_edits: Vec::new(),
@@ -167,6 +186,24 @@ impl Facts {
         }
     }
 
+    /// Set a header, in the place of whatever the client says under its name.
+    pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.remove_header(&name);
+        self.vouch(&name);
+        self.headers.insert(name, value);
+    }
+
+    /// Remove a header, in every spelling: a server that cannot tell `X_User` from
+    /// `X-User` must not take the client's word for another's.
+    pub(crate) fn remove_header(&mut self, name: &HeaderName) {
+        names::remove(&mut self.headers, name.as_str());
+        self.vouched
+            .retain(|vouched| !names::is_same(vouched.as_str(), name.as_str()));
+        if self.has_body && !self.settled.contains(name) {
+            self.settled.push(name.clone());
+        }
+    }
+
     /// The authority that the client asked for.
     pub(crate) fn asked_authority(&self) -> &str {
         self.asked.as_deref().unwrap_or_else(|| self.authority())
@@ -204,21 +241,13 @@ impl Facts {
     }
 }
 
-/// What an HTTP/1.1 request asks to switch to.
-fn asked_upgrade(parts: &Parts) -> Option<Box<str>> {
-    match parts.version {
-        Version::HTTP_11 => upgrade::asked(&parts.headers).map(Box::from),
-        _ => None,
-    }
-}
-
 /// What an HTTP/2 client asks to switch to, by an extended CONNECT (RFC 8441):
 /// from here on the request is the GET that it would have been over HTTP/1.1.
 /// An ordinary CONNECT is refused.
 fn as_upgrade(parts: &mut Parts, client: &Client) -> Result<Box<str>, Refusal> {
     let protocol = parts.extensions.remove::<hyper::ext::Protocol>();
     let protocol = protocol.ok_or(Refusal::Connect)?;
-    if !upgrade::is_allowed(protocol.as_str()) {
+    if !Upgrades::may_name(protocol.as_str()) {
         return Err(Refusal::Protocol);
     }
     parts.method = Method::GET;
@@ -231,96 +260,6 @@ fn as_upgrade(parts: &mut Parts, client: &Client) -> Result<Box<str>, Refusal> {
     }
     Ok(Box::from(protocol.as_str()))
 }
-
-/// Remove the headers that `Connection` lists, before anyone judges the
-/// request: otherwise a client could have a header taken away again that a
-/// policy has set or looked at. `TE` is the encoder's business.
-fn strip_listed(headers: &mut HeaderMap) {
-    if !hop::ConnectionOptions::of(headers).lists_names {
-        return;
-    }
-    let names = headers.keys();
-    let listed = names.filter(|name| **name != header::TE && hop::is_listed(headers, name));
-    for name in listed.cloned().collect::<Vec<_>>() {
-        headers.remove(name);
-    }
-    headers.remove(header::CONNECTION);
-}
-
-/// The host that the client asked for, where it is not to be taken from the
-/// `Host` header as it stands.
-fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
-    let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Err(Refusal::Host);
-    }
-    // HTTP/2 and absolute-form requests name it in the target, which wins
-    // (RFC 9112 §3.2.2). HTTP/2 has no use for two names that differ (RFC 9113
-    // §8.3.1).
-    if let Some(authority) = parts.uri.authority() {
-        let is_one = |host| parts.version != Version::HTTP_2 || is_same(host, &parts.uri);
-        if authority.as_str().contains('@') || !host.is_none_or(is_one) {
-            return Err(Refusal::Host);
-        }
-        return Ok(Some(authority.as_str().to_ascii_lowercase()));
-    }
-    let Some(host) = host else {
-        // Only HTTP/1.0 may leave it out.
-        return match parts.version {
-            Version::HTTP_10 => Ok(Some(String::new())),
-            _ => Err(Refusal::Host),
-        };
-    };
-    let host = host.to_str().map_err(|_| Refusal::Host)?;
-    let (mut is_host, mut is_lower) = (true, true);
-    for byte in host.bytes() {
-        is_host &= HOST_BYTES[usize::from(byte)];
-        is_lower &= !byte.is_ascii_uppercase();
-    }
-    if !is_host {
-        return Err(Refusal::Host);
-    }
-    Ok((!is_lower).then(|| host.to_ascii_lowercase()))
-}
-
-/// Whether the target is of a form that has a path: `*` is the server itself,
-/// of which only OPTIONS may ask, and an authority alone is for tunnels
-/// (RFC 9112 §3.2).
-fn has_path(parts: &Parts) -> bool {
-    let uri = &parts.uri;
-    let is_authority_alone = uri.scheme().is_none() && uri.authority().is_some();
-    !is_authority_alone && (uri.path() != "*" || parts.method == Method::OPTIONS)
-}
-
-/// Whether a `Host` is the authority of a target, where neither its case counts
-/// nor a port that goes without saying.
-fn is_same(host: &HeaderValue, target: &Uri) -> bool {
-    let port = match target.scheme_str() {
-        Some("https") => ":443",
-        _ => ":80",
-    };
-    let bare = |name: &str| name.strip_suffix(port).unwrap_or(name).to_ascii_lowercase();
-    let authority = target.authority().map(http::uri::Authority::as_str);
-    host.to_str().ok().map(bare) == authority.map(bare)
-}
-
-/// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
-const HOST_BYTES: [bool; 256] = {
-    let mut allowed = [false; 256];
-    let marks = b"-._~!$&'()*+,;=%:[]";
-    let mut at = 0;
-    while at < allowed.len() {
-        allowed[at] = (at as u8).is_ascii_alphanumeric();
-        at += 1;
-    }
-    at = 0;
-    while at < marks.len() {
-        allowed[marks[at] as usize] = true;
-        at += 1;
-    }
-    allowed
-};
 
 impl ExchangeView for Facts {
     fn method(&self) -> &str {
@@ -392,52 +331,4 @@ impl ExchangeView for Facts {
     fn copy(&self) -> Box<dyn ExchangeView> {
         Box::new(self.clone())
     }
-}
-
-/// The facts in the form in which they are lent to plugins, and back again.
-pub(crate) struct Held(Lent);
-
-impl Held {
-    pub(crate) fn new(facts: Facts) -> Self {
-        Self(Some(Box::new(facts)))
-    }
-
-    /// The same exchange as it was before anybody was asked for a server.
-    pub(crate) fn duplicate(&self) -> Self {
-        let mut facts = Facts::clone(self);
-        facts.tried = SmallVec::new();
-        facts.effects = Effects::default();
-        facts.response_edits = Vec::new();
-        facts.answerer = None;
-        Self::new(facts)
-    }
-
-    /// For a call into the host.
-    pub(crate) fn lend(&mut self) -> &mut Lent {
-        &mut self.0
-    }
-}
-
-impl std::ops::Deref for Held {
-    type Target = Facts;
-
-    fn deref(&self) -> &Facts {
-        let facts = self.0.as_deref().map(|view| view as &dyn Any);
-        facts
-            .and_then(|facts| facts.downcast_ref())
-            .unwrap_or_else(|| not_given_back())
-    }
-}
-
-impl std::ops::DerefMut for Held {
-    fn deref_mut(&mut self) -> &mut Facts {
-        let facts = self.0.as_deref_mut().map(|view| view as &mut dyn Any);
-        facts
-            .and_then(|facts| facts.downcast_mut())
-            .unwrap_or_else(|| not_given_back())
-    }
-}
-
-fn not_given_back() -> ! {
-    unreachable!("the plugin host gives back the exchange that it was lent, also after a fault")
 }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use gatewright_model::config::Limits;
-use gatewright_wire::{RequestFraming, chunk, hop};
-use http::{HeaderMap, Version, header};
+use gatewright_wire::{RequestFraming, chunk, strip_trailers};
+use http::{HeaderMap, HeaderName, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -30,7 +30,11 @@ pub(crate) struct RequestBody {
     keep_limit: usize,
     /// More was read than may be kept: it cannot be sent again.
     outgrown: bool,
+    /// Those that may be forwarded, once they have come.
     trailers: Option<Box<HeaderMap>>,
+    /// Fields that are not taken as trailers, as the head has them from somebody
+    /// else.
+    withheld: Vec<HeaderName>,
     received: u64,
     size_limit: u64,
     /// Where a copy goes.
@@ -74,6 +78,7 @@ impl RequestBody {
             keep_limit: limits.replay_body,
             outgrown: false,
             trailers: None,
+            withheld: Vec::new(),
             received: 0,
             size_limit: limits.request_body.unwrap_or(u64::MAX),
             copy: None,
@@ -95,6 +100,7 @@ impl RequestBody {
             keep_limit: usize::MAX,
             outgrown: false,
             trailers: None,
+            withheld: Vec::new(),
             received: length,
             size_limit: u64::MAX,
             copy: None,
@@ -110,6 +116,15 @@ impl RequestBody {
             None => writer.finish(),
         }
         copied
+    }
+
+    /// Take none of these as trailers: the head says what others have decided
+    /// about them.
+    pub(crate) fn withhold(&mut self, names: &[HeaderName]) {
+        // Only such a body has trailers.
+        if self.framing == RequestFraming::Chunked {
+            self.withheld.extend_from_slice(names);
+        }
     }
 
     /// How the server is told its length.
@@ -147,7 +162,10 @@ impl RequestBody {
                 Poll::Ready(Ok(Some(data)))
             }
             Err(frame) => {
-                self.trailers = frame.into_trailers().ok().map(Box::new);
+                self.trailers = frame.into_trailers().ok().and_then(|mut trailers| {
+                    strip_trailers(&mut trailers, &self.withheld);
+                    (!trailers.is_empty()).then(|| Box::new(trailers))
+                });
                 self.source = None;
                 Poll::Ready(self.whole())
             }
@@ -228,9 +246,7 @@ impl Pieces {
     /// The trailers, once the last piece has been given: those that may be
     /// forwarded.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
-        let mut trailers = self.body.trailers.as_deref()?.clone();
-        hop::strip_from_trailers(&mut trailers);
-        Some(trailers)
+        self.body.trailers.as_deref().cloned()
     }
 }
 

@@ -137,3 +137,25 @@ async fn every_request_has_an_id_of_its_own() {
     let ids = server.requests();
     assert_ne!(ids[0].header("x-request-id"), ids[1].header("x-request-id"));
 }
+
+#[tokio::test]
+async fn what_may_not_be_said_in_the_head_may_not_be_said_behind_the_body() {
+    let request = seen_by_server(
+        "POST / HTTP/1.1\r\nhost: a\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\
+         trailer: x-sum\r\n\r\n2\r\nhi\r\n0\r\nx-forwarded-client-cert: Hash=0\r\n\
+         client_cert: :AAAA:\r\nx-forwarded-for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\n\
+         content_length: 7\r\nx-sum: 1\r\n\r\n",
+    )
+    .await;
+    assert_eq!(request.text(), "hi");
+    assert_eq!(request.trailers, "x-sum: 1\n");
+}
+
+#[tokio::test]
+async fn the_host_is_no_header_of_the_connection() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let listed = "GET / HTTP/1.1\r\nhost: shop.example\r\nconnection: host\r\n\r\n";
+    assert_eq!(gateway.exchange(listed).await.status(), 400);
+    assert!(server.requests().is_empty());
+}

@@ -5,8 +5,6 @@ use std::num::NonZeroUsize;
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use crate::hop::is_forbidden_in_trailers;
-
 /// What follows the data of each chunk.
 pub const END_OF_CHUNK: &[u8] = b"\r\n";
 
@@ -41,13 +39,10 @@ pub fn encode_chunk(out: &mut BytesMut, data: &[u8]) {
 
 /// Writes the last chunk with the trailers, if there are any, and the end of the body.
 ///
-/// Fields that must not come as trailers (RFC 9110 §6.5.1) are left out.
+/// They are those that [`crate::strip_trailers`] has left.
 pub fn encode_last(out: &mut BytesMut, trailers: Option<&HeaderMap>) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().flatten() {
-        if is_forbidden_in_trailers(name) {
-            continue;
-        }
         out.extend_from_slice(name.as_str().as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value.as_bytes());
@@ -59,7 +54,7 @@ pub fn encode_last(out: &mut BytesMut, trailers: Option<&HeaderMap>) {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use http::{HeaderMap, HeaderValue, header};
+    use http::{HeaderMap, HeaderValue};
     use proptest::prelude::*;
 
     use super::{encode_chunk, encode_last};
@@ -78,11 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn trailers_follow_the_last_chunk_without_those_that_reframe() {
+    fn trailers_follow_the_last_chunk() {
         let mut trailers = HeaderMap::new();
         trailers.insert("x-checksum", HeaderValue::from_static("abc"));
-        trailers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
-        trailers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("gzip"));
         let mut out = BytesMut::new();
         encode_last(&mut out, Some(&trailers));
         assert_eq!(out, &b"0\r\nx-checksum: abc\r\n\r\n"[..]);

@@ -4,6 +4,8 @@
 
 use http::{HeaderMap, HeaderName, header};
 
+use crate::names;
+
 /// Whether a header belongs to a single connection by its name alone.
 ///
 /// `Trailer` is not in the set: RFC 9110 §6.6.2 leaves it to the recipient of
@@ -37,10 +39,10 @@ const HOP_BY_HOP: [&str; 10] = [
 /// Whether a trailer field must not be forwarded, because it would decide
 /// after the fact how the message was framed, routed or authenticated
 /// (RFC 9110 §6.5.1), or belongs to one connection only.
-pub(crate) fn is_forbidden_in_trailers(name: &HeaderName) -> bool {
-    is_hop_by_hop(name)
+pub(crate) fn is_forbidden_in_trailers(name: &str) -> bool {
+    is_hop_by_hop_name(name)
         || matches!(
-            name.as_str(),
+            name,
             "authorization"
                 | "content-encoding"
                 | "content-length"
@@ -61,27 +63,45 @@ pub fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the trailer fields that must not be forwarded.
+/// Removes the trailer fields of a response that must not be forwarded.
 pub fn strip_from_trailers(trailers: &mut HeaderMap) {
-    let forbidden = trailers
-        .keys()
-        .filter(|name| is_forbidden_in_trailers(name));
-    for name in forbidden.cloned().collect::<Vec<_>>() {
-        trailers.remove(name);
+    names::remove_all(trailers, |name| is_forbidden_in_trailers(name.as_str()));
+}
+
+/// Removes the headers that `Connection` lists, and says what else it asks for.
+///
+/// To be done before anyone judges a request: otherwise a client could have a
+/// header taken away again that somebody has set or looked at. `TE` and `Upgrade`
+/// are left, which a server is told in another form.
+pub fn strip_listed(headers: &mut HeaderMap) -> ConnectionOptions {
+    let options = ConnectionOptions::of(headers);
+    if !options.lists_names {
+        return options;
     }
+    let lists = headers.get_all(header::CONNECTION).into_iter();
+    let names = lists.flat_map(|list| listed(list.as_bytes()));
+    let names = names.filter_map(|name| HeaderName::from_bytes(name).ok());
+    let is_left = |name: &HeaderName| [header::TE, header::UPGRADE].contains(name);
+    for name in names.filter(|name| !is_left(name)).collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+    headers.remove(header::CONNECTION);
+    options
 }
 
 /// What the `Connection` header of a message asks for.
 ///
 /// Gathered value by value with [`ConnectionOptions::add`]. Only when a message
 /// lists names that are not hop-by-hop anyway (`lists_names`) is there a
-/// reason to look at its headers again, which practically never happens.
+/// reason to look at the lists again, which practically never happens.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionOptions {
     /// The sender closes the connection after this message.
     pub close: bool,
     /// An HTTP/1.0 sender offers to keep the connection.
     pub keep_alive: bool,
+    /// The sender asks to switch to what `Upgrade` names.
+    pub upgrade: bool,
     /// Further headers are declared hop-by-hop.
     pub lists_names: bool,
 }
@@ -104,23 +124,13 @@ impl ConnectionOptions {
                 self.keep_alive = true;
             } else if option.eq_ignore_ascii_case(b"close") {
                 self.close = true;
-            } else if !option.eq_ignore_ascii_case(b"upgrade")
-                && !option.eq_ignore_ascii_case(b"te")
-            {
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade = true;
+            } else if !option.eq_ignore_ascii_case(b"te") {
                 self.lists_names = true;
             }
         }
     }
-}
-
-/// Whether the `Connection` headers of a map list this name.
-#[must_use]
-pub fn is_listed(headers: &HeaderMap, name: &HeaderName) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .into_iter()
-        .flat_map(|value| listed(value.as_bytes()))
-        .any(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
 }
 
 /// The members of a comma-separated list, trimmed, without the empty ones
@@ -137,7 +147,7 @@ mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue, header};
     use proptest::prelude::*;
 
-    use super::{ConnectionOptions, is_forbidden_in_trailers, is_hop_by_hop, is_listed};
+    use super::{ConnectionOptions, is_forbidden_in_trailers, is_hop_by_hop, strip_listed};
 
     #[test]
     fn the_connections_own_headers_are_hop_by_hop() {
@@ -154,7 +164,7 @@ mod tests {
         ] {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
             assert!(is_hop_by_hop(&name), "{name}");
-            assert!(is_forbidden_in_trailers(&name), "{name}");
+            assert!(is_forbidden_in_trailers(name.as_str()), "{name}");
         }
     }
 
@@ -178,9 +188,42 @@ mod tests {
         headers.append(header::CONNECTION, HeaderValue::from_static(" ,X-Secret"));
 
         let options = ConnectionOptions::of(&headers);
-        assert!(options.close && options.lists_names && !options.keep_alive);
-        assert!(is_listed(&headers, &HeaderName::from_static("x-secret")));
-        assert!(!is_listed(&headers, &HeaderName::from_static("x-secre")));
+        assert!(options.close && options.lists_names);
+        assert!(!options.keep_alive && !options.upgrade);
+        headers.append(header::CONNECTION, HeaderValue::from_static("UPGRADE"));
+        assert!(ConnectionOptions::of(&headers).upgrade);
+    }
+
+    #[test]
+    fn what_is_listed_is_removed_with_the_list_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Secret, TE"),
+            ("connection", "upgrade, host"),
+            ("x-secret", "1"),
+            ("x-secret", "2"),
+            ("x-kept", "3"),
+            ("host", "a"),
+            ("te", "trailers"),
+            ("upgrade", "chat"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let options = strip_listed(&mut headers);
+        assert!(options.close && options.upgrade && options.lists_names);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["te", "upgrade", "x-kept"]);
+    }
+
+    #[test]
+    fn without_a_list_of_names_all_is_left_as_it_is() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("chat"));
+        let before = headers.clone();
+        assert!(!strip_listed(&mut headers).lists_names);
+        assert_eq!(headers, before);
     }
 
     proptest! {

@@ -13,6 +13,7 @@ use crate::hop;
 mod fields;
 mod forwarding;
 mod text;
+mod trailers;
 mod treatment;
 
 #[cfg(test)]
@@ -22,6 +23,8 @@ use fields::{Fields, Map};
 use forwarding::put_forwarding;
 use text::{decimal, put_target};
 use treatment::{Treatment, treatment};
+
+pub use trailers::strip_trailers;
 
 /// Room for the request line and the gateway's own headers; longer heads grow
 /// the scratch buffer, which keeps its size for the next one.
@@ -38,7 +41,8 @@ pub struct UpstreamHead<'a> {
     pub query: Option<&'a str>,
     /// What the server gets as `Host`.
     pub authority: &'a str,
-    /// The client's headers, as they came.
+    /// The client's headers, but for those that `Connection` lists (see
+    /// [`crate::hop::strip_listed`]).
     pub headers: &'a HeaderMap,
     /// How the body is delimited.
     pub framing: RequestFraming,
@@ -124,8 +128,8 @@ struct Seen {
 
 /// Appends an upstream request head to `out`.
 ///
-/// Dropped are hop-by-hop headers, those that `Connection` lists, `Expect`
-/// (the gateway has answered it), and `Trailer` unless the body is chunked.
+/// Dropped are hop-by-hop headers, `Expect` (the gateway has answered it), and
+/// `Trailer` unless the body is chunked.
 /// The values of several `Cookie` headers, as HTTP/2 clients send them, become
 /// one. `TE: trailers` is said again, with `Connection: te`, if the client did;
 /// `Upgrade` if `head` has it.
@@ -187,11 +191,7 @@ fn put_end_to_end(out: &mut impl Fields, head: &UpstreamHead<'_>) -> Seen {
 /// Copies what may be copied, and notes what is to be written afterwards.
 fn copy_headers(out: &mut impl Fields, head: &UpstreamHead<'_>) -> Seen {
     let mut seen = Seen::default();
-    let lists_names = hop::ConnectionOptions::of(head.headers).lists_names;
     for (name, value) in head.headers {
-        if lists_names && hop::is_listed(head.headers, name) {
-            continue;
-        }
         if head.forwarding.is_vouched(name.as_str())
             || is_copied(treatment(name.as_str()), value.as_bytes(), head, &mut seen)
         {

@@ -2,46 +2,33 @@
 
 use http::{HeaderMap, header};
 
-use crate::hop;
-
-/// Protocols in which a client could speak past the gateway: requests inside
-/// them would be judged by nobody.
-const NEVER: [&str; 4] = ["h2c", "h2", "http", "tls"];
+use crate::hop::ConnectionOptions;
 
 /// The protocol that an HTTP/1.1 request asks to switch to: what `Upgrade`
-/// names, if it names one only and `Connection` lists it.
-///
-/// None as well for HTTP and TLS: the gateway is the one to speak them.
+/// names, if it names one only and `Connection`, whose options these are, lists
+/// it. Whatever it names: most of it is nothing to switch to.
 #[must_use]
-pub fn asked(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::UPGRADE).iter();
-    let value = values.next()?;
-    if values.next().is_some() || !hop::is_listed(headers, &header::UPGRADE) {
+pub fn asked(headers: &HeaderMap, connection: ConnectionOptions) -> Option<&str> {
+    if !connection.upgrade {
         return None;
     }
-    let protocol = value.to_str().ok()?.trim();
-    is_allowed(protocol).then_some(protocol)
-}
-
-/// Whether a name may be that of a protocol to switch to: `name` or
-/// `name/version`, and neither HTTP nor TLS.
-#[must_use]
-pub fn is_allowed(protocol: &str) -> bool {
-    let (name, version) = protocol.split_once('/').unwrap_or((protocol, "1"));
-    let is_never = NEVER.iter().any(|never| name.eq_ignore_ascii_case(never));
-    is_token(name) && is_token(version) && !is_never
-}
-
-fn is_token(text: &str) -> bool {
-    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(is_token)
+    let mut values = headers.get_all(header::UPGRADE).iter();
+    let value = values.next()?;
+    match values.next() {
+        None => Some(value.to_str().ok()?.trim()),
+        Some(_) => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::asked;
+    use crate::hop::ConnectionOptions;
+
+    fn asked(headers: &HeaderMap) -> Option<&str> {
+        super::asked(headers, ConnectionOptions::of(headers))
+    }
 
     fn asking(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let fields = fields.iter().map(|(name, value)| {
@@ -67,23 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn nobody_switches_to_what_the_gateway_has_to_see() {
-        for protocol in [
-            "h2c",
-            "H2C",
-            "HTTP/2.0",
-            "TLS/1.0",
-            "",
-            "web socket",
-            "websocket, h2c",
-        ] {
-            let headers = asking(&[("connection", "upgrade"), ("upgrade", protocol)]);
-            assert_eq!(asked(&headers), None, "{protocol}");
-        }
+    fn who_names_two_asks_for_none() {
         let twice = [
             ("connection", "upgrade"),
             ("upgrade", "websocket"),
-            ("upgrade", "h2c"),
+            ("upgrade", "chat"),
         ];
         assert_eq!(asked(&asking(&twice)), None);
     }

@@ -1,5 +1,7 @@
 //! Which headers a plugin may touch.
 
+use gatewright_model::token::is_token;
+
 /// Headers that say how a message is framed or that live for one hop: they are
 /// the gateway's to write, or request smuggling would be a plugin's bug away.
 const RESERVED: [&str; 9] = [
@@ -20,7 +22,7 @@ const VALUE_BYTES: usize = 8192;
 /// A header's name in lower case, or why it may not be touched.
 pub(super) fn header_name(mut name: String) -> Result<String, String> {
     name.make_ascii_lowercase();
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !is_token(&name) {
         return Err(format!("{name:?} is not a header name"));
     }
     if RESERVED.contains(&name.as_str()) {
@@ -55,11 +57,6 @@ fn is_printable(bytes: &[u8]) -> bool {
     let is_printable = |byte: u8| byte == b'\t' || (byte >= b' ' && byte != 0x7f);
     let bytes = bytes.iter();
     bytes.fold(true, |all, byte| all & is_printable(*byte))
-}
-
-/// A character of a token, RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod listener;
 mod pages;
 mod tls;
+mod upgrades;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ pub use tls::{
     AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
     TlsVersion,
 };
+pub use upgrades::Upgrades;
 
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
@@ -315,26 +317,6 @@ pub enum Protocol {
     Http2,
     /// Whichever a server prefers, by ALPN; over TLS alone.
     Auto,
-}
-
-/// The protocols that clients may switch their connection to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upgrades {
-    /// Any.
-    Any,
-    /// These, in lower case.
-    Named(Vec<String>),
-}
-
-impl Upgrades {
-    /// Whether a client may switch to a protocol.
-    #[must_use]
-    pub fn allow(&self, protocol: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Named(names) => names.iter().any(|name| name.eq_ignore_ascii_case(protocol)),
-        }
-    }
 }
 
 /// What the key of `pick` is a hash of.

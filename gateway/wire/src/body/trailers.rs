@@ -75,7 +75,7 @@ fn build(section: &Bytes, spans: &Spans) -> Result<HeaderMap, BodyError> {
     let mut trailers = HeaderMap::with_capacity(spans.len());
     for span in spans {
         let (name, value) = span.to_field(section).ok_or(BodyError::Trailers)?;
-        if !is_forbidden_in_trailers(&name) {
+        if !is_forbidden_in_trailers(name.as_str()) {
             trailers
                 .try_append(name, value)
                 .map_err(|_| BodyError::TrailersTooLarge)?;

@@ -18,6 +18,7 @@ use crate::config::written::{self, Protocol, TextOr};
 use crate::id::{EndpointId, PoolName};
 use crate::pool::MAX_SLOTS;
 use crate::role::Role;
+use crate::token::is_token;
 
 /// All pools in the order of their names.
 pub(super) fn pools(
@@ -141,12 +142,6 @@ fn hash_key(text: &str) -> Result<HashKey, String> {
             "{text:?} is nothing to hash by; write client-address, path, header:NAME or cookie:NAME"
         )),
     }
-}
-
-/// Whether a text may be the name of a header or a cookie (RFC 9110, 5.6.2).
-fn is_token(text: &str) -> bool {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !text.is_empty() && text.bytes().all(is_token)
 }
 
 fn health(written: &written::Health, path: &KeyPath, report: &mut Report<'_>) -> HealthCheck {

@@ -2,11 +2,11 @@
 
 use super::super::origin::origin;
 use super::super::report::Report;
-use super::is_token;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Cors, Origins};
 use crate::config::written;
+use crate::token::is_token;
 
 /// The rules for pages.
 pub(super) fn cors(written: &written::Cors, path: &KeyPath, report: &mut Report<'_>) -> Cors {

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use super::super::report::Report;
-use super::{check_path, is_token};
+use super::check_path;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Abort, Delay, Faults, ForwardAuth, Mirror};
 use crate::config::written::{self, TextOr};
 use crate::id::PoolName;
+use crate::token::is_token;
 
 /// The pools beside the one that something is said of.
 pub(super) struct Others<'a> {

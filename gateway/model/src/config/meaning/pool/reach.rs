@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::super::address::server_host;
 use super::super::report::Report;
-use super::is_token;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{CertificateFiles, ServerTls, Upgrades};
 use crate::config::written;
@@ -50,11 +49,10 @@ pub(super) fn upgrades(written: &[String], path: &KeyPath, report: &mut Report<'
         return Upgrades::Any;
     }
     for (index, protocol) in written.iter().enumerate() {
-        let (name, version) = protocol.split_once('/').unwrap_or((protocol, "1"));
-        if !is_token(name) || !is_token(version) {
+        if !Upgrades::may_name(protocol) {
             let message = format!(
-                "{protocol:?} is no protocol; write its name as in an Upgrade header, such as \
-                 \"websocket\", or \"*\" for any"
+                "{protocol:?} is no protocol to switch to; write its name as in an Upgrade header, \
+                 such as \"websocket\", or \"*\" for any but HTTP and TLS"
             );
             report.fail(&path.index(index), message);
         }

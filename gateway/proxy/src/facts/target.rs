@@ -1,0 +1,83 @@
+//! What a request is for: the host that it names, exactly once, and the form of
+//! its target.
+
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Uri, Version};
+
+use super::Refusal;
+
+/// The host that the client asked for, where it is not to be taken from the
+/// `Host` header as it stands.
+pub(super) fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(Refusal::Host);
+    }
+    // HTTP/2 and absolute-form requests name it in the target, which wins
+    // (RFC 9112 §3.2.2). HTTP/2 has no use for two names that differ (RFC 9113
+    // §8.3.1).
+    if let Some(authority) = parts.uri.authority() {
+        let is_one = |host| parts.version != Version::HTTP_2 || is_same(host, &parts.uri);
+        if authority.as_str().contains('@') || !host.is_none_or(is_one) {
+            return Err(Refusal::Host);
+        }
+        return Ok(Some(authority.as_str().to_ascii_lowercase()));
+    }
+    let Some(host) = host else {
+        // Only HTTP/1.0 may leave it out.
+        return match parts.version {
+            Version::HTTP_10 => Ok(Some(String::new())),
+            _ => Err(Refusal::Host),
+        };
+    };
+    let host = host.to_str().map_err(|_| Refusal::Host)?;
+    let (mut is_host, mut is_lower) = (true, true);
+    for byte in host.bytes() {
+        is_host &= HOST_BYTES[usize::from(byte)];
+        is_lower &= !byte.is_ascii_uppercase();
+    }
+    if !is_host {
+        return Err(Refusal::Host);
+    }
+    Ok((!is_lower).then(|| host.to_ascii_lowercase()))
+}
+
+/// Whether the target is of a form that has a path: `*` is the server itself,
+/// of which only OPTIONS may ask, and an authority alone is for tunnels
+/// (RFC 9112 §3.2).
+pub(super) fn has_path(parts: &Parts) -> bool {
+    let uri = &parts.uri;
+    let is_authority_alone = uri.scheme().is_none() && uri.authority().is_some();
+    !is_authority_alone && (uri.path() != "*" || parts.method == Method::OPTIONS)
+}
+
+/// Whether a `Host` is the authority of a target, where neither its case counts
+/// nor a port that goes without saying.
+fn is_same(host: &HeaderValue, target: &Uri) -> bool {
+    let port = match target.scheme_str() {
+        Some("https") => ":443",
+        _ => ":80",
+    };
+    let bare = |name: &str| name.strip_suffix(port).unwrap_or(name).to_ascii_lowercase();
+    let authority = target.authority().map(http::uri::Authority::as_str);
+    host.to_str().ok().map(bare) == authority.map(bare)
+}
+
+/// What a host and port may consist of (RFC 3986 §3.2.2, without user names).
+const HOST_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let marks = b"-._~!$&'()*+,;=%:[]";
+    let mut at = 0;
+    while at < allowed.len() {
+        allowed[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        allowed[marks[at] as usize] = true;
+        at += 1;
+    }
+    allowed
+};
