@@ -26,13 +26,13 @@ pub(crate) fn settle(facts: &mut Facts) {
             Edit::Authority(authority) => facts.set_authority(authority),
             Edit::SetRequestHeader { name, value } => {
                 if let Some((name, value)) = parse(&name, value) {
-                    facts.vouch(&name);
-                    facts.headers.insert(name, value);
+                    facts.set_header(name, value);
                 }
             }
             Edit::RemoveRequestHeader(name) => {
-                facts.vouched.retain(|vouched| *vouched != *name);
-                facts.headers.remove(name);
+                if let Ok(name) = HeaderName::try_from(name) {
+                    facts.remove_header(&name);
+                }
             }
             later => facts.response_edits.push(later),
         }

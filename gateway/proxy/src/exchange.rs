@@ -170,6 +170,7 @@ async fn serve(
     {
         return Ok(refusal);
     }
+    body.withhold(&held.settled);
     mirror::reflect(client, held, pool, &mut body);
     let session = decide::session(worker, pool, held);
     let (slot, answered) = forward(client, held, pool, session, body).await?;

@@ -8,13 +8,14 @@ use std::rc::Rc;
 use bytes::Bytes;
 use gatewright_host::ExchangeView;
 use gatewright_model::config::ForwardAuth;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use gatewright_wire::target;
+use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
 
 use crate::body::Content;
 use crate::connection::Client;
 use crate::exchange::{answer_of_server, forward};
-use crate::facts::Held;
+use crate::facts::{Held, Refusal};
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 
@@ -35,19 +36,19 @@ pub(crate) async fn ask(
     let current = client.worker.current();
     let pool = current.pool_named(auth.pool.as_str());
     let pool = pool.ok_or(Denial::NoServer)?;
-    let mut asking = question(held, &auth.path);
+    let mut asking = question(held, &auth.path)?;
     let body = RequestBody::of_bytes(Bytes::new());
     let (_, answered) = forward(client, &mut asking, pool, None, body).await?;
-    forget_claims(&mut held.headers, &auth.headers);
+    let names = auth.headers.iter();
+    let names = names.filter_map(|name| HeaderName::try_from(name.as_str()).ok());
+    for name in names.clone() {
+        held.remove_header(&name);
+    }
     if !answered.head.status.is_success() {
         return Ok(Some(answer_of_server(answered)));
     }
-    for name in &auth.headers {
-        let values = answered.head.headers.get_all(name.as_str());
-        let Ok(name) = HeaderName::try_from(name.as_str()) else {
-            continue;
-        };
-        for value in values {
+    for name in names {
+        for value in answered.head.headers.get_all(&name) {
             held.headers.append(&name, value.clone());
             held.vouch(&name);
         }
@@ -55,40 +56,13 @@ pub(crate) async fn ask(
     Ok(None)
 }
 
-/// Remove what the client itself says under these names, in any spelling: servers
-/// that pass headers as environment variables cannot tell `X_User` from `X-User`.
-fn forget_claims(headers: &mut HeaderMap, names: &[String]) {
-    let hyphened = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let is_claim = |key: &HeaderName| {
-        let key = key.as_str().bytes().map(hyphened);
-        let mut names = names.iter();
-        names.any(|name| name.bytes().map(hyphened).eq(key.clone()))
-    };
-    let claims: Vec<_> = headers
-        .keys()
-        .filter(|key| is_claim(key))
-        .cloned()
-        .collect();
-    for name in claims {
-        headers.remove(name);
-    }
-}
-
 /// The request as the authentication server gets it.
-fn question(held: &Held, path: &str) -> Held {
+fn question(held: &Held, path: &str) -> Result<Held, Denial> {
     let mut asking = held.duplicate();
-    let mut target = held.path().to_owned();
-    if let Some(query) = held.query() {
-        target = format!("{target}?{query}");
-    }
-    let told = [(METHOD, held.method().to_owned()), (TARGET, target)];
-    for (name, value) in told {
-        // A path or a method has no byte that a header may not have.
-        if let Ok(value) = HeaderValue::try_from(value) {
-            asking.headers.insert(&name, value);
-            asking.vouch(&name);
-        }
-    }
+    let target = target_told(held.path(), held.query()).ok_or(Refusal::Target)?;
+    asking.set_header(TARGET, target);
+    let method = HeaderValue::try_from(held.method()).map_err(|_| Refusal::Target)?;
+    asking.set_header(METHOD, method);
     for own in [
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
@@ -101,5 +75,25 @@ fn question(held: &Held, path: &str) -> Held {
     asking.set_query(None);
     // It was checked with the configuration.
     let _ = asking.set_path(path);
-    asking
+    Ok(asking)
+}
+
+/// The target as the server gets it, which is what has to be judged: not a byte
+/// of it is lost, whatever may stand in a header. Without it there is nothing to
+/// ask about.
+fn target_told(path: &str, query: Option<&str>) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(target(path, query)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_target_is_made_of_it_is_told() {
+        let told = |path, query| target_told(path, query).unwrap();
+        assert_eq!(told("/a", Some("b=c")), "/a?b=c");
+        assert_eq!(told("/a b", Some("c\u{7f}\r\n")), "/a%20b?c%7F%0D%0A");
+        assert_eq!(told("/\u{fc}", None).as_bytes(), "/\u{fc}".as_bytes());
+    }
 }

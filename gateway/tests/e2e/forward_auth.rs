@@ -83,3 +83,19 @@ async fn headers_that_are_not_said_are_not_the_clients_either() {
         (None, None)
     );
 }
+
+#[tokio::test]
+async fn what_was_said_of_a_client_is_not_said_again_behind_its_body() {
+    let (server, auth) = (Upstream::named("inside").await, authority().await);
+    let gateway = guarded(&server, Pool::of(&[&auth])).await;
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer right\r\nTE: trailers\r\n\
+                Transfer-Encoding: chunked\r\nTrailer: x-user, x-sum\r\n\r\n";
+    let trailers = "0\r\nX-User: root\r\nx_groups: admins\r\nX-Sum: 1\r\n\r\n";
+    let response = gateway
+        .exchange(format!("{head}2\r\nhi\r\n{trailers}"))
+        .await;
+    assert_eq!(response.text(), "inside");
+    let served = server.request();
+    assert_eq!(served.headers("x-user"), ["ann"]);
+    assert_eq!(served.trailers.to_ascii_lowercase(), "x-sum: 1\n");
+}

@@ -121,3 +121,21 @@ async fn what_a_policy_says_of_the_client_is_what_the_server_is_told() {
         "the others stay ours"
     );
 }
+
+#[tokio::test]
+async fn what_a_policy_says_or_leaves_out_is_said_in_no_other_spelling() {
+    let request = "POST /x HTTP/1.1\r\nhost: a\r\nX_User: root\r\nx-user: root\r\nte: trailers\r\n\
+                   transfer-encoding: chunked\r\ntrailer: x-user\r\n\r\n\
+                   2\r\nhi\r\n0\r\nx-user: root\r\nx_user: root\r\nx-sum: 1\r\n\r\n";
+    let set = rewritten("set-header", &["x-user", "ann"], request).await;
+    assert_eq!(set.headers("x-user"), ["ann"]);
+    let removed = rewritten("remove-header", &["x-user"], request).await;
+    assert_eq!(removed.header("x-user"), None);
+    let other = rewritten("set-header", &["x_user", "ann"], request).await;
+    assert_eq!(other.header("x-user"), None);
+    assert_eq!(other.headers("x_user"), ["ann"]);
+    for request in [set, removed] {
+        assert_eq!(request.header("x_user"), None);
+        assert_eq!(request.trailers, "x-sum: 1\n");
+    }
+}

@@ -147,6 +147,15 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\n@\n[pools.api]\n@",
     ),
     (
+        "one header in two spellings",
+        "default_pool = \"web\"\n[pools.auth]\n@\n[pools.web]\n@\n\
+         forward_auth = { pool = \"auth\", path = \"/\", headers = [\"X-User\", \"a b\", \"x_user\"] }",
+    ),
+    (
+        "protocols that are never switched to",
+        "[pools.web]\n@\nupgrades = [\"websocket\", \"h2c\", \"TLS/1.3\", \"web socket\"]",
+    ),
+    (
         "a pool without servers",
         "[pools.web]\nbalancer = \"weighted\"",
     ),

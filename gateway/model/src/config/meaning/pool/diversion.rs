@@ -63,9 +63,18 @@ pub(super) fn forward_auth(
     let path = pool.key("forward_auth");
     check_path(&written.path, &path.key("path"), report);
     for (index, name) in written.headers.iter().enumerate() {
+        let key = path.key("headers").index(index);
         if !is_token(name) {
             let message = format!("{name:?} is no header; write its name, such as \"x-user\"");
-            report.fail(&path.key("headers").index(index), message);
+            report.fail(&key, message);
+        }
+        let mut before = written.headers[..index].iter();
+        if let Some(first) = before.position(|before| is_same_header(before, name)) {
+            let message = format!(
+                "to servers that read headers as variables {name:?} is headers[{first}]; keep one \
+                 of the two"
+            );
+            report.fail(&key, message);
         }
     }
     ForwardAuth {
@@ -77,6 +86,13 @@ pub(super) fn forward_auth(
             .map(|name| name.to_ascii_lowercase())
             .collect(),
     }
+}
+
+/// Whether a server that passes headers on as environment variables (CGI, WSGI)
+/// takes two names for one.
+fn is_same_header(one: &str, other: &str) -> bool {
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    plain(one) == plain(other)
 }
 
 /// Faults on purpose.
