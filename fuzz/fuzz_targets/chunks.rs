@@ -3,7 +3,7 @@
 #![no_main]
 
 use bytes::BytesMut;
-use gatewright_wire::{BodyDecoder, Decoded, ResponseFraming, chunk, hop};
+use gatewright_wire::{BodyDecoder, Decoded, ResponseFraming, chunk, strip_trailers};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +20,7 @@ fuzz_target!(|input: (Vec<&[u8]>, Vec<(&str, &[u8])>)| {
         }
     }
 
+    strip_trailers(&mut trailers, &[]);
     let mut sent = BytesMut::new();
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
         chunk::encode_chunk(&mut sent, piece);
@@ -39,7 +40,6 @@ fuzz_target!(|input: (Vec<&[u8]>, Vec<(&str, &[u8])>)| {
     }
     assert!(sent.is_empty());
     assert_eq!(body, pieces.concat());
-    hop::strip_from_trailers(&mut trailers);
     // A reader trims what stands around a value.
     assert_eq!(ended_with.keys_len(), trailers.keys_len());
     assert_eq!(ended_with.len(), trailers.len());

@@ -27,7 +27,9 @@ fuzz_target!(|bytes: &[u8]| {
     let Behalf::Client(ends) = told else {
         return;
     };
-    let plain = |ends: Ends| [ends.source, ends.destination].map(|end| (end.ip().to_canonical(), end.port()));
+    let plain = |ends: Ends| {
+        [ends.source, ends.destination].map(|end| (end.ip().to_canonical(), end.port()))
+    };
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
         let mut written = Vec::new();
         encode(&mut written, version, Some(ends));
