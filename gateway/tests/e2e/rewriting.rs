@@ -77,6 +77,20 @@ async fn the_host_that_was_asked_for_is_told_beside_the_one_a_policy_chose() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_in_a_query_is_encoded_in_the_one_a_policy_chose() {
+    let query = "a=<b>#c";
+    let (at, length) = (Guest::TEXTS, query.len());
+    let call = format!("(call $call (i32.const 1) (i32.const {at}) (i32.const {length}))");
+    let policy = Guest::policy_that(&call)
+        .importing("rewrite", "query", "$call (param i32 i32 i32)")
+        .saying(&[query]);
+    let server = Upstream::named("a").await;
+    let gateway = policed_by(policy.build(), Pool::of(&[&server])).await;
+    assert_eq!(gateway.get("/x?mine").await.status(), 200);
+    assert_eq!(server.request().target(), "/x?a=%3Cb%3E%23c");
+}
+
+#[tokio::test]
 async fn a_body_that_a_policy_gives_to_a_servers_response_leaves_it_as_it_is() {
     let server = Upstream::answering(|_| {
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nhi".into()

@@ -11,16 +11,17 @@ pub(super) fn put_target(out: &mut BytesMut, path: &str, query: Option<&str>) {
     }
 }
 
-/// Writes a part of the target; what would end it is percent-encoded.
+/// Writes a part of the target; what cannot be in one, or would end it, is
+/// percent-encoded. Clients send none of that, but plugins may.
 fn put_encoded(out: &mut BytesMut, part: &str) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let ends_target = |byte: u8| byte <= b' ' || byte == 0x7f;
-    if !has(part, ends_target) {
+    let is_foreign = |byte: u8| matches!(byte, 0..=b' ' | b'"' | b'#' | b'<' | b'>' | 0x7f);
+    if !has(part, is_foreign) {
         out.extend_from_slice(part.as_bytes());
         return;
     }
     for byte in part.bytes() {
-        if ends_target(byte) {
+        if is_foreign(byte) {
             out.put_u8(b'%');
             out.put_u8(DIGITS[usize::from(byte >> 4)]);
             out.put_u8(DIGITS[usize::from(byte & 0xf)]);
@@ -61,6 +62,7 @@ pub(super) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use http::uri::PathAndQuery;
     use proptest::prelude::*;
 
     use super::{decimal, put_target};
@@ -85,6 +87,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_path_and_query_make_a_target_that_is_taken_whole(path: String, query: String) {
+            let path = format!("/{path}");
+            if let Ok(path) = crate::path::normalise(&path) {
+                let mut out = BytesMut::new();
+                put_target(&mut out, &path, Some(&query));
+                let taken = PathAndQuery::try_from(&out[..]).unwrap();
+                prop_assert_eq!(taken.as_str().as_bytes(), &out[..]);
+                prop_assert!(taken.query().is_some());
+            }
+        }
+
         #[test]
         fn any_number_reads_as_itself(number: u64) {
             prop_assert_eq!(text(number), number.to_string());
