@@ -9,7 +9,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -98,16 +97,39 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         if before != (up.moved, down.moved) {
             rest();
         }
-        if sent.is_broken() || received.is_broken() || in_flight.upstream().is_cut() {
+        if in_flight.upstream().is_cut() {
             return Poll::Ready(Ending::Broken);
         }
-        match sent.is_ready() && received.is_ready() {
-            true => Poll::Ready(Ending::Completed),
-            false => idle.poll_passed(cx).map(|()| Ending::TimedOut),
-        }
+        // That neither side has more to say is no fault of the server's.
+        let at_rest = idle.poll_passed(cx).map(|()| Ending::Completed);
+        ending(sent, received).map_or(at_rest, Poll::Ready)
     })
     .await;
     in_flight.ended(ending);
+}
+
+/// Which side of one way has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broke {
+    /// The one that is read.
+    From,
+    /// The one that is written to.
+    To,
+}
+
+/// How a tunnel has ended, by what has become of the way to the server and of
+/// the way back: a client that breaks off says nothing of the server.
+fn ending(sent: Poll<Result<(), Broke>>, received: Poll<Result<(), Broke>>) -> Option<Ending> {
+    match (sent, received) {
+        (Poll::Ready(Err(Broke::From)), _) | (_, Poll::Ready(Err(Broke::To))) => {
+            Some(Ending::Abandoned)
+        }
+        (Poll::Ready(Err(Broke::To)), _) | (_, Poll::Ready(Err(Broke::From))) => {
+            Some(Ending::Broken)
+        }
+        (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Some(Ending::Completed),
+        (Poll::Pending, _) | (_, Poll::Pending) => None,
+    }
 }
 
 /// One of the two ways through a tunnel.
@@ -141,23 +163,25 @@ impl Direction {
         to: &mut (impl AsyncWrite + Unpin),
         landing: &TunnelLanding,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), Broke>> {
         while !self.shut {
             while !self.held.is_empty() {
-                let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.held))?;
+                let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.held));
+                let written = written.map_err(|_| Broke::To)?;
                 self.moved += written as u64;
                 self.held.advance(written);
             }
             if self.ended {
-                ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
+                ready!(Pin::new(&mut *to).poll_shutdown(cx)).map_err(|_| Broke::To)?;
                 self.shut = true;
                 break;
             }
             self.held = BytesMut::new();
             let mut landing = landing.borrow_mut();
             let mut read = ReadBuf::new(&mut landing);
-            if Pin::new(&mut *from).poll_read(cx, &mut read)?.is_pending() {
-                ready!(Pin::new(&mut *to).poll_flush(cx))?;
+            let coming = Pin::new(&mut *from).poll_read(cx, &mut read);
+            if coming.map_err(|_| Broke::From)?.is_pending() {
+                ready!(Pin::new(&mut *to).poll_flush(cx)).map_err(|_| Broke::To)?;
                 return Poll::Pending;
             }
             self.ended = read.filled().is_empty();
@@ -173,11 +197,11 @@ impl Direction {
         read: &[u8],
         to: &mut (impl AsyncWrite + Unpin),
         cx: &mut Context<'_>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Broke> {
         let taken = match read.is_empty() {
             true => 0,
-            false => match Pin::new(to).poll_write(cx, read)? {
-                Poll::Ready(taken) => taken,
+            false => match Pin::new(to).poll_write(cx, read) {
+                Poll::Ready(taken) => taken.map_err(|_| Broke::To)?,
                 Poll::Pending => 0,
             },
         };
@@ -186,22 +210,24 @@ impl Direction {
     }
 }
 
-/// What one way has come to.
-trait Carried {
-    fn is_broken(&self) -> bool;
-}
-
-impl Carried for Poll<io::Result<()>> {
-    fn is_broken(&self) -> bool {
-        matches!(self, Poll::Ready(Err(_)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+
+    /// A connection that its other side has reset.
+    struct Reset;
+
+    impl AsyncRead for Reset {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()))
+        }
+    }
 
     async fn carry_all(direction: &mut Direction, from: &[u8], room: usize) -> Vec<u8> {
         let (mut to, mut far) = tokio::io::duplex(room);
@@ -247,5 +273,30 @@ mod tests {
         let mut heard = String::new();
         client.read_to_string(&mut heard).await.unwrap();
         assert_eq!(heard, "an answer");
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_known_by_its_side_and_a_client_is_not_its_servers_fault() {
+        let landing: TunnelLanding = RefCell::new(vec![0; 16].into());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut sink = tokio::io::sink();
+        let from = Direction::from(&b""[..]).poll_carry(&mut Reset, &mut sink, &landing, &mut cx);
+        assert_eq!(from, Poll::Ready(Err(Broke::From)));
+        let (mut near, far) = tokio::io::duplex(16);
+        drop(far);
+        let mut empty = tokio::io::empty();
+        let to = Direction::from(&b"x"[..]).poll_carry(&mut empty, &mut near, &landing, &mut cx);
+        assert_eq!(to, Poll::Ready(Err(Broke::To)));
+        let whole = Poll::Ready(Ok(()));
+        for (sent, received, ends) in [
+            (from, Poll::Pending, Some(Ending::Abandoned)),
+            (Poll::Pending, to, Some(Ending::Abandoned)),
+            (to, Poll::Pending, Some(Ending::Broken)),
+            (Poll::Pending, from, Some(Ending::Broken)),
+            (whole, whole, Some(Ending::Completed)),
+            (whole, Poll::Pending, None),
+        ] {
+            assert_eq!(ending(sent, received), ends, "{sent:?} {received:?}");
+        }
     }
 }
