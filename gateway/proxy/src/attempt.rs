@@ -1,14 +1,12 @@
 //! One attempt on one server: a connection, the request out, the response's
 //! head in.
 
-use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use gatewright_host::{Ending, ExchangeView};
+use gatewright_host::ExchangeView;
 use gatewright_model::config::PoolConfig;
 use gatewright_wire::{
     Asked, Forwarding, RequestFraming, ResponseHead, UpstreamHead, encode_head, http2_fields,
@@ -17,57 +15,17 @@ use gatewright_wire::{
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
-use crate::connection::Client;
 use crate::deadlines::Deadline;
+use crate::due::Due;
 use crate::facts::Facts;
+use crate::failure::Failure;
 use crate::request_body::{RequestBody, SendError};
+use crate::source::Source;
 use crate::upstream::{
     Begun, By, ConnectError, Connection, ConnectionError, Conversation, InFlight, Line,
-    OnConnection, OnStream, Upstream, is_unprocessed,
+    OnConnection, OnStream, Sent, Session, Unsent, Upstream,
 };
 use crate::worker::Worker;
-
-/// Why an attempt brought no response.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error("cannot connect to the server: {0}")]
-    Connect(io::Error),
-    #[error("connecting to the server took too long")]
-    ConnectTimeout,
-    #[error("{0}")]
-    Broken(ConnectionError),
-    /// It has done nothing with the request.
-    #[error("the server did not take the request: {0}")]
-    Unprocessed(h2::Error),
-    #[error("the server did not answer in time")]
-    Timeout,
-    #[error("the client left before its request was whole")]
-    ClientLeft,
-    #[error("the request's body came too slowly")]
-    ClientStalled,
-    #[error("the request's body is larger than allowed")]
-    BodyTooLarge,
-}
-
-impl From<ConnectionError> for Failure {
-    fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::Stream(error) if is_unprocessed(&error) => Self::Unprocessed(error),
-            error => Self::Broken(error),
-        }
-    }
-}
-
-impl Failure {
-    fn ending(&self) -> Ending {
-        match self {
-            Self::Connect(_) | Self::ConnectTimeout => Ending::ConnectFailed,
-            Self::Broken(_) | Self::Unprocessed(_) => Ending::Broken,
-            Self::Timeout => Ending::TimedOut,
-            Self::ClientLeft | Self::ClientStalled | Self::BodyTooLarge => Ending::Abandoned,
-        }
-    }
-}
 
 /// A failure and the body, for the next attempt.
 pub(crate) type Failed = (Failure, RequestBody);
@@ -83,13 +41,11 @@ pub(crate) struct Answered {
 /// What all attempts of a request have in common.
 pub(crate) struct Attempt<'a> {
     pub(crate) worker: &'a Rc<Worker>,
-    pub(crate) client: &'a Client,
+    pub(crate) source: &'a Source,
     pub(crate) facts: &'a Facts,
     pub(crate) pool: &'a PoolConfig,
     pub(crate) deadline: &'a Deadline,
-    /// The tick at which the whole request's time is over. Sending a body does
-    /// not count, as long as it moves.
-    pub(crate) request_due: &'a Cell<u64>,
+    pub(crate) due: &'a Due,
 }
 
 /// A conversation that failed.
@@ -148,7 +104,8 @@ impl Attempt<'_> {
         }
         let arm = || self.arm(self.pool.connect_timeout);
         let by = By {
-            client: Some(self.client.ends()),
+            client: Some(self.source.ends),
+            deadlines: &self.worker.deadlines,
             outbox: &self.worker.outbox,
             landing: &self.worker.landing,
         };
@@ -160,7 +117,9 @@ impl Attempt<'_> {
                 upstream.tell(&error, self.worker.deadlines.now());
                 return Err((Failure::Connect(error), body));
             }
-            Err(ConnectError::Timeout) => return Err((Failure::ConnectTimeout, body)),
+            Err(ConnectError::Timeout) => {
+                return Err((self.overdue(Failure::ConnectTimeout), body));
+            }
         };
         self.arm(self.pool.retries.per_try_timeout);
         let spoken = self.speak(upstream, line, body).await;
@@ -193,16 +152,13 @@ impl Attempt<'_> {
                 Ok((head, Answering::Connection(answering)))
             }
             Line::Http2(session) => {
-                let request = self.http2_request(upstream, &body);
-                let now = self.worker.deadlines.now();
-                let is_whole = body.framing() == RequestFraming::None;
-                let conversation = match session.send(request, is_whole) {
-                    Ok(sent) => OnStream::begin(&session, sent, body, now),
-                    Err(error) => {
+                let conversation = match self.send_on(&session, upstream, &body) {
+                    Ok(sent) => OnStream::begin(&session, sent, body),
+                    Err(failure) => {
                         return Err(Lost {
-                            failure: Failure::Unprocessed(error),
+                            failure,
                             body,
-                            was_stale: true,
+                            was_stale: false,
                         });
                     }
                 };
@@ -216,7 +172,16 @@ impl Attempt<'_> {
 
     fn arm(&self, after: Duration) {
         let due = self.worker.deadlines.tick_after(after);
-        self.deadline.arm_at(due.min(self.request_due.get()));
+        self.deadline.arm_at(due.min(self.due.tick()));
+    }
+
+    /// What it is when the deadline has passed: `otherwise`, unless that is the
+    /// client's doing.
+    fn overdue(&self, otherwise: Failure) -> Failure {
+        match self.due.is_clients(self.deadline.now()) {
+            true => Failure::CallerTimeout,
+            false => otherwise,
+        }
     }
 
     /// While a body moves, only its standing still is timed; when it has been
@@ -224,9 +189,7 @@ impl Attempt<'_> {
     fn arm_for_sending(&self, began: u64, is_done: bool) {
         let deadlines = &self.worker.deadlines;
         if is_done {
-            let took = deadlines.now() - began;
-            self.request_due
-                .set(self.request_due.get().saturating_add(took));
+            self.due.postpone(deadlines.now() - began);
             self.arm(self.pool.retries.per_try_timeout);
         } else {
             let patience = self.worker.timeouts().body_idle;
@@ -273,7 +236,7 @@ impl Attempt<'_> {
                 Poll::Pending => self.deadline.poll_passed(cx).map(|()| {
                     Err(match sends && conversation.waits_for_client() {
                         true => Failure::ClientStalled,
-                        false => Failure::Timeout,
+                        false => self.overdue(Failure::Timeout),
                     })
                 }),
             }
@@ -282,7 +245,7 @@ impl Attempt<'_> {
         match head {
             Ok(head) => Ok((head, conversation)),
             Err(failure) => {
-                if matches!(failure, Failure::Timeout) {
+                if matches!(failure, Failure::Timeout | Failure::CallerTimeout) {
                     conversation.stood_still();
                 }
                 Err(Lost {
@@ -311,26 +274,23 @@ impl Attempt<'_> {
         connection.post(&scratch);
     }
 
-    /// The head of a request over HTTP/2.
-    fn http2_request(&self, upstream: &Upstream, body: &RequestBody) -> Request<()> {
-        let head = self.head(body);
-        let mut uri = Parts::default();
-        uri.scheme = Some(match upstream.is_secure() {
-            true => Scheme::HTTPS,
-            false => Scheme::HTTP,
-        });
-        let target = target(head.path, head.query);
-        uri.path_and_query = PathAndQuery::from_maybe_shared(target).ok();
-        // One that no authority can be made of, as HTTP/1.0 allows, is replaced.
-        let authority = Authority::try_from(head.authority);
-        let unknown = || Authority::from_static("unknown.invalid");
-        uri.authority = Some(authority.unwrap_or_else(|_| unknown()));
-        let mut request = Request::new(());
-        *request.method_mut() = head.method.clone();
-        *request.version_mut() = Version::HTTP_2;
-        *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
-        *request.headers_mut() = http2_fields(&head);
-        request
+    /// Send the head on a stream.
+    fn send_on(
+        &self,
+        session: &Session,
+        upstream: &Upstream,
+        body: &RequestBody,
+    ) -> Result<Sent, Failure> {
+        let request = http2_request(&self.head(body), upstream.is_secure());
+        let is_whole = body.framing() == RequestFraming::None;
+        let sent = session.send(request.ok_or(Failure::Unsendable)?, is_whole);
+        sent.map_err(|unsent| match unsent {
+            Unsent::Over(error) => Failure::Unprocessed(error),
+            Unsent::Request(error) => {
+                tracing::debug!(%error, "a request cannot be sent over HTTP/2");
+                Failure::Unsendable
+            }
+        })
     }
 
     /// What the server is sent as the request's head.
@@ -345,15 +305,36 @@ impl Attempt<'_> {
             framing: body.framing(),
             upgrade: self.asked().upgrade,
             forwarding: Forwarding {
-                client: self.client.peer_text(),
-                real_ip: facts.client_text(self.client),
+                client: &self.source.peer_text,
+                real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
                 host: facts.asked_authority(),
                 request_id: facts.id.as_str(),
                 received: facts.version,
-                peer_trusted: self.client.is_trusted(),
+                peer_trusted: self.source.is_trusted,
                 vouched: &facts.vouched,
             },
         }
     }
+}
+
+/// The head of a request over HTTP/2; none if its target can be none there.
+fn http2_request(head: &UpstreamHead<'_>, is_secure: bool) -> Option<Request<()>> {
+    let mut uri = Parts::default();
+    uri.scheme = Some(match is_secure {
+        true => Scheme::HTTPS,
+        false => Scheme::HTTP,
+    });
+    let target = target(head.path, head.query);
+    uri.path_and_query = Some(PathAndQuery::from_maybe_shared(target).ok()?);
+    // One that no authority can be made of, as HTTP/1.0 allows, is replaced.
+    let authority = Authority::try_from(head.authority);
+    let unknown = || Authority::from_static("unknown.invalid");
+    uri.authority = Some(authority.unwrap_or_else(|_| unknown()));
+    let mut request = Request::new(());
+    *request.method_mut() = head.method.clone();
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = Uri::from_parts(uri).ok()?;
+    *request.headers_mut() = http2_fields(head);
+    Some(request)
 }

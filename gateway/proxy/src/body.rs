@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::connection::Serving;
 use crate::streams::Gave;
-use crate::upstream::{Begun, CutShort, StreamBody, Switched, UpstreamBody};
+use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.
@@ -24,9 +24,9 @@ pub(crate) enum Content {
     /// All of it is here; empty when there is nothing (left) to say.
     Whole(Bytes),
     /// It comes from a server as we speak.
-    Streaming(Box<UpstreamBody>),
+    Streaming(Box<ResponseBody<ConnectionBody>>),
     /// The same, over HTTP/2.
-    Stream(Box<StreamBody>),
+    Stream(Box<ResponseBody<StreamBody>>),
     /// Nothing: the server speaks another protocol now, which is carried by a
     /// tunnel.
     Switched(Box<Switched>),

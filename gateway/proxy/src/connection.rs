@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::deadlines::{Deadline, Passed};
 use crate::entrance::Entrance;
+use crate::source::Source;
 use crate::streams::Gave;
 use crate::upstream::Switched;
 use crate::worker::Worker;
@@ -22,10 +23,7 @@ pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     /// Counts it out at last.
     _place: Place,
-    ends: Ends,
-    peer: IpAddr,
-    peer_text: String,
-    trusted: bool,
+    source: Rc<Source>,
     max_headers: usize,
     entrance: Rc<Entrance>,
     /// Who it has proved to be by a certificate.
@@ -79,14 +77,10 @@ impl Client {
 
     fn trusted(place: Place, ends: Ends, entrance: Rc<Entrance>, trusted: bool) -> Rc<Self> {
         let worker = &place.0;
-        let address = ends.source.ip().to_canonical();
         let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
             worker: Rc::clone(worker),
-            ends,
-            peer: address,
-            peer_text: address.to_string(),
-            trusted,
+            source: Rc::new(Source::of(ends, trusted)),
             entrance,
             identity: OnceCell::new(),
             stage: Cell::new(Stage::Handshake),
@@ -102,9 +96,9 @@ impl Client {
         })
     }
 
-    /// Both ends of its connection.
-    pub(crate) fn ends(&self) -> Ends {
-        self.ends
+    /// Where its requests come from.
+    pub(crate) fn source(&self) -> &Rc<Source> {
+        &self.source
     }
 
     /// It has proved who it is, as servers are told.
@@ -115,17 +109,12 @@ impl Client {
 
     /// The address that connected.
     pub(crate) fn peer(&self) -> IpAddr {
-        self.peer
-    }
-
-    /// The same as text.
-    pub(crate) fn peer_text(&self) -> &str {
-        &self.peer_text
+        self.source.peer
     }
 
     /// Whether what it says about clients behind it is believed.
     pub(crate) fn is_trusted(&self) -> bool {
-        self.trusted
+        self.source.is_trusted
     }
 
     /// Header lines that a request may have.
@@ -153,13 +142,13 @@ impl Client {
 
     /// The address of the client that a request is from.
     pub(crate) fn address_of_client(&self, headers: &HeaderMap) -> IpAddr {
-        if !self.trusted {
-            return self.peer;
+        if !self.is_trusted() {
+            return self.peer();
         }
         let current = self.worker.current();
         let trusted = &current.snapshot.config.trusted_proxies;
         let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        forwarded::client_address(self.peer, values, |address| {
+        forwarded::client_address(self.peer(), values, |address| {
             trusted.iter().any(|network| network.contains(&address))
         })
     }

@@ -1,26 +1,27 @@
 //! The life of a request: policies, router, affinity, balancer, server, and
 //! back. The parent functions hold the branches; the leaves are elsewhere.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatewright_model::id::Slot;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::attempt::{Answered, Attempt, Failure};
+use crate::attempt::{Answered, Attempt};
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Serving};
 use crate::cors;
 use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
+use crate::due::Due;
 use crate::edits;
 use crate::explain;
 use crate::facts::{Facts, Held, Refusal};
+use crate::failure::Failure;
 use crate::fault;
 use crate::forward_auth;
 use crate::mirror;
@@ -192,14 +193,11 @@ pub(crate) async fn forward(
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
-    let request_due = Cell::new(match config.request_timeout {
-        Duration::ZERO => u64::MAX,
-        limit => worker.deadlines.tick_after(limit),
-    });
-    if let Some(limit) = held.call_timeout() {
-        let due = worker.deadlines.tick_after(limit);
-        request_due.set(request_due.get().min(due));
-    }
+    let due = Due::after(
+        &worker.deadlines,
+        config.request_timeout,
+        held.call_timeout(),
+    );
     pool.budget.deposit(config.retries.budget);
     let mut last = Denial::NoServer;
     loop {
@@ -213,8 +211,7 @@ pub(crate) async fn forward(
         };
         let slot = upstream.state().slot();
         if let Some(advice) = held.effects.timeout.take() {
-            let advised = worker.deadlines.tick_after(advice);
-            request_due.set(request_due.get().min(advised));
+            due.advance(worker.deadlines.tick_after(advice));
         }
         let observers = view.observed.then(|| Observers {
             pool: Arc::clone(&view.pool),
@@ -231,11 +228,11 @@ pub(crate) async fn forward(
         drop(now);
         let attempt = Attempt {
             worker,
-            client,
+            source: client.source(),
             facts: held,
             pool: config,
             deadline: &deadline,
-            request_due: &request_due,
+            due: &due,
         };
         let failure = match attempt.run(in_flight, body).await {
             Ok(answered) => {
@@ -253,7 +250,7 @@ pub(crate) async fn forward(
         };
         held.tried.push(slot);
         let now = worker.deadlines.now();
-        let again = now < request_due.get()
+        let again = now < due.tick()
             && retry::is_allowed(&failure, &config.retries, &pool.budget, held, &body, now);
         last = failure.into();
         if !again {

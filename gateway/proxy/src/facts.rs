@@ -22,6 +22,7 @@ use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
 use crate::request_id::RequestId;
+use crate::source::Source;
 use target::{authority, has_path};
 
 pub(crate) use held::Held;
@@ -210,8 +211,8 @@ impl Facts {
     }
 
     /// The client's address as text.
-    pub(crate) fn client_text<'a>(&'a self, client: &'a Client) -> &'a str {
-        self.client_text.as_deref().unwrap_or(client.peer_text())
+    pub(crate) fn client_text<'a>(&'a self, source: &'a Source) -> &'a str {
+        self.client_text.as_deref().unwrap_or(&source.peer_text)
     }
 
     /// Whether it is a call of gRPC.

@@ -11,7 +11,7 @@ mod copied;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatewright_model::pool::Pool;
 use http_body_util::BodyExt;
@@ -21,6 +21,7 @@ use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
 use crate::decide;
+use crate::due::Due;
 use crate::facts::Held;
 use crate::request_body::RequestBody;
 use crate::upstream::InFlight;
@@ -100,17 +101,14 @@ async fn send(client: Rc<Client>, mut held: Held, pool: Arc<Pool>, copied: Copie
     drop(current);
     let in_flight = InFlight::enter(worker, &upstream, None, Instant::now());
     let deadline = worker.deadlines.register();
-    let request_due = Cell::new(match config.request_timeout {
-        Duration::ZERO => u64::MAX,
-        limit => worker.deadlines.tick_after(limit),
-    });
+    let due = Due::after(&worker.deadlines, config.request_timeout, None);
     let attempt = Attempt {
         worker,
-        client: &client,
+        source: client.source(),
         facts: &held,
         pool: config,
         deadline: &deadline,
-        request_due: &request_due,
+        due: &due,
     };
     let answered = attempt.run(in_flight, body).await.ok()?;
     let mut content = Content::from(answered.body);

@@ -9,9 +9,9 @@ use gatewright_wire::grpc;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 
-use crate::attempt::Failure;
 use crate::body::Content;
 use crate::facts::Refusal;
+use crate::failure::Failure;
 use crate::upstream::ConnectionError;
 
 /// What a client should wait for when no server can take its request: about
@@ -63,11 +63,14 @@ impl Denial {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Failed(failure) => match failure {
-                Failure::Connect(_) | Failure::Broken(_) | Failure::Unprocessed(_) => {
-                    StatusCode::BAD_GATEWAY
+                Failure::Connect(_)
+                | Failure::Broken(_)
+                | Failure::Unprocessed(_)
+                | Failure::Refused(_) => StatusCode::BAD_GATEWAY,
+                Failure::ConnectTimeout | Failure::Timeout | Failure::CallerTimeout => {
+                    StatusCode::GATEWAY_TIMEOUT
                 }
-                Failure::ConnectTimeout | Failure::Timeout => StatusCode::GATEWAY_TIMEOUT,
-                Failure::ClientLeft => StatusCode::BAD_REQUEST,
+                Failure::ClientLeft | Failure::Unsendable => StatusCode::BAD_REQUEST,
                 Failure::ClientStalled => StatusCode::REQUEST_TIMEOUT,
                 Failure::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             },
@@ -80,6 +83,7 @@ impl Denial {
         match self {
             Self::Failed(Failure::Connect(_)) => "the server cannot be reached".into(),
             Self::Failed(Failure::Unprocessed(_)) => "the server did not take the request".into(),
+            Self::Failed(Failure::Refused(_)) => "the server refused the request".into(),
             Self::Failed(Failure::Broken(ConnectionError::Io(_) | ConnectionError::Stream(_))) => {
                 "the connection to the server broke".into()
             }

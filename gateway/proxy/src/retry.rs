@@ -1,20 +1,22 @@
 //! Whether a failed attempt may be followed by another.
 //!
-//! A connection that could not be made cost no server anything, nor did a
-//! request that a server says not to have looked at: it is always followed by
-//! the next server, up to the pool's number of attempts.
-//! Anything later may have had an effect: it is repeated only for idempotent
-//! methods with a body that can be sent again, and only within the budget that
-//! keeps a failing pool from being asked ever more (as in Finagle's
-//! RetryBudget: a share of the requests beside a small reserve by the second).
+//! A connection that could not be made cost no server anything, nor did one on
+//! which a server has said goodbye before the request: it is always followed by
+//! the next server, up to the pool's number of attempts. A request that a server
+//! refuses without a look at it had no effect either, but it may refuse because
+//! there is too much to do already; and anything later may have had an effect,
+//! so it is repeated only for idempotent methods. Both have a budget that keeps
+//! a failing pool from being asked ever more (as in Finagle's RetryBudget: a
+//! share of the requests beside a small reserve by the second). Nothing is
+//! repeated whose body cannot be sent again.
 
 use std::cell::Cell;
 
 use gatewright_model::config::Retries;
 
-use crate::attempt::Failure;
 use crate::deadlines::TICK;
 use crate::facts::Facts;
+use crate::failure::Failure;
 use crate::request_body::RequestBody;
 
 /// Retries that a worker may make each second however few its requests are, so
@@ -74,15 +76,17 @@ pub(crate) fn is_allowed(
     if facts.tried.len() as u32 >= retries.attempts {
         return false;
     }
-    match failure {
-        Failure::Connect(_) | Failure::ConnectTimeout | Failure::Unprocessed(_) => {
-            body.is_replayable()
+    body.is_replayable()
+        && match failure {
+            Failure::Connect(_) | Failure::ConnectTimeout | Failure::Unprocessed(_) => true,
+            Failure::Refused(_) => budget.withdraw(now),
+            Failure::Broken(_) | Failure::Timeout => facts.is_idempotent() && budget.withdraw(now),
+            Failure::CallerTimeout
+            | Failure::ClientLeft
+            | Failure::ClientStalled
+            | Failure::BodyTooLarge
+            | Failure::Unsendable => false,
         }
-        Failure::Broken(_) | Failure::Timeout => {
-            facts.is_idempotent() && body.is_replayable() && budget.withdraw(now)
-        }
-        Failure::ClientLeft | Failure::ClientStalled | Failure::BodyTooLarge => false,
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! HTTP/2 towards servers, by prior knowledge and over TLS.
 
+mod sharing;
+mod trouble;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -271,41 +274,6 @@ fn answer_whole(mut respond: Respond, text: &'static str) {
 }
 
 #[tokio::test]
-async fn a_server_that_says_goodbye_after_each_answer_loses_no_request() {
-    let server = by_hand(100, |_, _, respond| {
-        answer_whole(respond, "once");
-        false
-    })
-    .await;
-    let gateway = before(over_http2(&[&server])).await;
-    for _ in 0..30 {
-        let response = gateway.exchange("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx");
-        assert_eq!(response.await.text(), "once");
-    }
-    assert!(server.connections() > 1);
-}
-
-#[tokio::test]
-async fn a_refused_stream_is_asked_elsewhere_whatever_its_method() {
-    let refusing = by_hand(100, |_, _, mut respond| {
-        respond.send_reset(Reason::REFUSED_STREAM);
-        true
-    })
-    .await;
-    let other = by_hand(100, |_, _, respond| {
-        answer_whole(respond, "taken");
-        true
-    })
-    .await;
-    let pool = over_http2(&[&refusing, &other]).with("balancer", "\"round-robin\"");
-    let gateway = before(pool).await;
-    for _ in 0..10 {
-        let response = gateway.exchange("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\nx");
-        assert_eq!(response.await.text(), "taken");
-    }
-}
-
-#[tokio::test]
 async fn a_server_that_allows_few_streams_gets_more_connections() {
     let barrier = Arc::new(Barrier::new(6));
     let server = by_hand(2, move |_, _, respond| {
@@ -322,55 +290,6 @@ async fn a_server_that_allows_few_streams_gets_more_connections() {
     let asking = (0..6).map(|_| gateway.get("/"));
     let responses = soon("all answers", join_all(asking)).await;
     assert!(responses.iter().all(|response| response.status() == 200));
-}
-
-#[tokio::test]
-async fn a_response_that_breaks_off_is_cut_off_for_the_client() {
-    let server = by_hand(100, |_, _, mut respond| {
-        let head = Response::builder().header("content-length", "10");
-        let head = head.body(()).expect("a response");
-        let mut stream = respond.send_response(head, false).expect("room");
-        stream.send_data("hello".into(), false).expect("room");
-        tokio::spawn(async move {
-            // After the data has gone out.
-            tokio::task::yield_now().await;
-            stream.send_reset(Reason::INTERNAL_ERROR);
-        });
-        true
-    })
-    .await;
-    let gateway = before(over_http2(&[&server])).await;
-    let response = https(&gateway).await.send(get("/")).await;
-    if let Ok(response) = response {
-        assert!(body_of(response.into_body()).await.is_err());
-    }
-    let mut client = gateway.connect().await;
-    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    let response = client.try_response().await;
-    assert!(response.is_none_or(|response| !response.is_whole || response.status() == 502));
-}
-
-#[tokio::test]
-async fn a_connection_that_has_gone_silent_is_given_up() {
-    let server = by_hand(100, |count, _, respond| {
-        match count {
-            0 => answer_whole(respond, "first"),
-            // Never answered, nor reset.
-            _ => std::mem::forget(respond),
-        }
-        true
-    })
-    .await;
-    let pool =
-        over_http2(&[&server]).with("retries", "{ attempts = 1, per_try_timeout = \"200ms\" }");
-    let gateway = before(pool).await;
-    assert_eq!(gateway.get("/").await.text(), "first");
-    assert_eq!(gateway.get("/").await.status(), 504);
-    assert_eq!(
-        gateway.get("/").await.text(),
-        "first",
-        "on a new connection"
-    );
 }
 
 #[tokio::test]

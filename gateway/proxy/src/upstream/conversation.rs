@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use gatewright_wire::{Asked, ResponseHead};
 
-use super::{Begun, Connection, ConnectionError, InFlight, UpstreamBody};
+use super::{Begun, Connection, ConnectionBody, ConnectionError, InFlight};
 use crate::request_body::{RequestBody, SendError, Sending};
 use crate::worker::Worker;
 
@@ -101,6 +101,6 @@ impl Conversation for OnConnection {
 
     fn answered(self, worker: &Rc<Worker>, in_flight: InFlight, head: &ResponseHead) -> Begun {
         let sending = (!self.sending.is_done()).then_some(self.sending);
-        UpstreamBody::begin(worker, in_flight, self.connection, head, sending)
+        ConnectionBody::begin(worker, in_flight, self.connection, head, sending)
     }
 }

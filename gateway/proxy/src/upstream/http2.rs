@@ -6,4 +6,4 @@ mod session;
 
 pub(crate) use body::StreamBody;
 pub(crate) use conversation::OnStream;
-pub(crate) use session::{Session, is_unprocessed};
+pub(crate) use session::{Sent, Session, Unsent, is_refused, is_unprocessed};

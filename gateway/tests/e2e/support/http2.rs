@@ -115,6 +115,11 @@ pub(crate) fn post(stream: u32, path: &str) -> Vec<u8> {
     open(stream, &block(&pseudo("POST", path)))
 }
 
+/// The head of a response with status 200: the index 8 of RFC 7541, appendix A.
+pub(crate) fn ok(stream: u32) -> Vec<u8> {
+    open(stream, &[0x88])
+}
+
 /// A piece of a body.
 pub(crate) fn data(stream: u32, data: &[u8]) -> Vec<u8> {
     frame(kind::DATA, 0, stream, data)
@@ -181,7 +186,7 @@ impl Frame {
     }
 }
 
-/// A client's connection in the clear.
+/// A connection in the clear.
 pub(crate) struct Frames {
     stream: TcpStream,
     buffer: BytesMut,
@@ -194,11 +199,26 @@ impl Frames {
     pub(crate) async fn silent(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("it accepts");
         stream.set_nodelay(true).expect("a socket's option");
+        Self::on(stream)
+    }
+
+    fn on(stream: TcpStream) -> Self {
         Self {
             stream,
             buffer: BytesMut::new(),
             goaway: None,
         }
+    }
+
+    /// A server's side of a connection that has begun as it should.
+    pub(crate) async fn serving(stream: TcpStream) -> Self {
+        let mut frames = Self::on(stream);
+        let mut preface = [0; PREFACE.len()];
+        let reading = frames.stream.read_exact(&mut preface);
+        soon("a preface", reading).await.expect("a preface");
+        frames.send(settings(&[])).await;
+        frames.send(frame(kind::SETTINGS, flag::ACK, 0, &[])).await;
+        frames
     }
 
     /// A connection that has begun as it should, with these settings.

@@ -107,6 +107,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.take(count.min(self.buffer.len()))
     }
 
+    /// Read the rest of a chunked body, as text; it must be whole.
+    pub(crate) async fn rest_of_chunks(&mut self) -> String {
+        let mut message = Message::default();
+        self.chunks(&mut message).await;
+        assert!(message.is_whole, "{message:?}");
+        message.text().to_owned()
+    }
+
     /// Read until the other side closes, or breaks the connection.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.fill().await > 0 {}

@@ -9,7 +9,7 @@ use gatewright_wire::response::HeadError;
 use gatewright_wire::{Asked, RequestFraming, ResponseFraming, ResponseHead, hop};
 use h2::SendStream;
 use h2::client::ResponseFuture;
-use http::StatusCode;
+use http::{Method, StatusCode, header};
 
 use super::session::{Open, Sent};
 use super::{Session, StreamBody};
@@ -22,18 +22,21 @@ pub(crate) struct OnStream {
     pub(super) open: Open,
     response: ResponseFuture,
     pub(super) received: Option<h2::RecvStream>,
+    /// Whether what is received can only be its end.
+    pub(super) is_bodiless: bool,
     pub(super) sending: Sending,
 }
 
 impl OnStream {
     /// Begin with a request whose head has been sent.
-    pub(crate) fn begin(session: &Rc<Session>, sent: Sent, body: RequestBody, now: u64) -> Self {
+    pub(crate) fn begin(session: &Rc<Session>, sent: Sent, body: RequestBody) -> Self {
         let (response, stream) = sent;
         let is_whole = body.framing() == RequestFraming::None;
         Self {
-            open: Open::begin(session, now),
+            open: Open::begin(session),
             response,
             received: None,
+            is_bodiless: false,
             sending: Sending::new(body, stream, is_whole),
         }
     }
@@ -47,9 +50,17 @@ impl Conversation for OnStream {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        _: Asked<'_>,
+        asked: Asked<'_>,
     ) -> Poll<Result<ResponseHead, ConnectionError>> {
-        let response = ready!(Pin::new(&mut self.response).poll(cx))?;
+        let response = match ready!(Pin::new(&mut self.response).poll(cx)) {
+            Ok(response) => response,
+            Err(error) => {
+                if is_of_connection(&error) {
+                    self.open.session().retire();
+                }
+                return Poll::Ready(Err(error.into()));
+            }
+        };
         self.open.session().prove();
         let (head, received) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -58,6 +69,14 @@ impl Conversation for OnStream {
         let mut headers = head.headers;
         // There should be none (RFC 9113 §8.2.2); none may become the client's.
         hop::strip(&mut headers);
+        self.is_bodiless = asked.method == Method::HEAD
+            || matches!(
+                head.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            )
+            || headers
+                .get(header::CONTENT_LENGTH)
+                .is_some_and(|length| length == "0");
         self.received = Some(received);
         Poll::Ready(Ok(ResponseHead {
             status: head.status,
@@ -81,14 +100,13 @@ impl Conversation for OnStream {
     }
 
     fn is_stale(&self, error: &ConnectionError) -> bool {
-        let broke =
-            matches!(error, ConnectionError::Stream(error) if error.is_io() || error.is_go_away());
+        let broke = matches!(error, ConnectionError::Stream(error) if is_of_connection(error));
         broke && self.open.session().is_proven()
     }
 
     fn stood_still(&self) {
         // Nobody knows whether the connection still leads anywhere.
-        self.open.session().retire();
+        self.open.session().doubt();
     }
 
     fn into_body(self) -> RequestBody {
@@ -98,6 +116,11 @@ impl Conversation for OnStream {
     fn answered(self, worker: &Rc<Worker>, in_flight: InFlight, head: &ResponseHead) -> Begun {
         StreamBody::begin(worker, in_flight, self, head)
     }
+}
+
+/// Whether not only the stream has failed but all of its connection.
+fn is_of_connection(error: &h2::Error) -> bool {
+    error.is_io() || error.is_go_away()
 }
 
 /// The sending of a request's body on a stream.
