@@ -4,6 +4,7 @@
 //! the client gets.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gatewright_host::ExchangeView;
@@ -11,6 +12,7 @@ use gatewright_model::config::ForwardAuth;
 use gatewright_wire::target;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
+use http_body::Body;
 
 use crate::body::Content;
 use crate::connection::Client;
@@ -18,6 +20,13 @@ use crate::exchange::{answer_of_server, forward};
 use crate::facts::{Held, Refusal};
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
+use crate::upstream::discard;
+use crate::worker::Worker;
+
+/// What is read of an answer that lets a request pass, and for how long, so that
+/// its connection can serve again.
+const MOST_READ: usize = 64 * 1024;
+const READING: Duration = Duration::from_secs(5);
 
 /// What the authentication server is told of the request.
 const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -47,13 +56,28 @@ pub(crate) async fn ask(
     if !answered.head.status.is_success() {
         return Ok(Some(answer_of_server(answered)));
     }
+    let said = answered.head.headers;
+    finish(&client.worker, answered.body.into());
     for name in names {
-        for value in answered.head.headers.get_all(&name) {
+        for value in said.get_all(&name) {
             held.headers.append(&name, value.clone());
             held.vouch(&name);
         }
     }
     Ok(None)
+}
+
+/// Read the rest of an answer, for which the request need not wait.
+fn finish(worker: &Rc<Worker>, rest: Content) {
+    if rest.is_end_stream() {
+        return;
+    }
+    let deadline = worker.deadlines.register();
+    deadline.arm(READING);
+    tokio::task::spawn_local(async move {
+        // Whatever becomes of it, the request has passed.
+        let _ = deadline.limit(discard(rest, MOST_READ)).await;
+    });
 }
 
 /// The request as the authentication server gets it.

@@ -99,3 +99,15 @@ async fn what_was_said_of_a_client_is_not_said_again_behind_its_body() {
     assert_eq!(served.headers("x-user"), ["ann"]);
     assert_eq!(served.trailers.to_ascii_lowercase(), "x-sum: 1\n");
 }
+
+#[tokio::test]
+async fn the_connection_to_the_authority_serves_again_after_an_answer_with_a_body() {
+    let server = Upstream::named("inside").await;
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\n\r\n";
+    let wordy = Upstream::answering(|_| chunked.into()).await;
+    let gateway = guarded(&server, Pool::of(&[&wordy])).await;
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/").await.text(), "inside");
+    }
+    assert_eq!(wordy.connections(), 1);
+}
