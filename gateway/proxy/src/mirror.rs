@@ -1,20 +1,18 @@
 //! Sending copies of requests to a second pool, whose answers nobody sees.
 //!
 //! A copy is a request of its own, begun when the first has been routed and
-//! made by a task of its own: nothing of it can hold up or fail the first. Its
-//! body is what the first one's turns out to be, as long as that stays within
-//! what is kept of bodies; a copy that would be more, or one too many, is not
-//! sent, and counted.
+//! made by a task of its own: nothing of it can hold up or fail the first, nor
+//! does it hold on to the client's connection. Its body is what the first one's
+//! turns out to be, as long as that stays within what is kept of bodies; a copy
+//! that would be more, or one too many, is not sent, and counted.
 
-mod copied;
-
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use gatewright_model::pool::Pool;
-use http_body_util::BodyExt;
+use tokio::sync::oneshot;
 
 use crate::attempt::Attempt;
 use crate::body::Content;
@@ -24,10 +22,9 @@ use crate::decide;
 use crate::due::Due;
 use crate::facts::Held;
 use crate::request_body::RequestBody;
-use crate::upstream::InFlight;
+use crate::source::Source;
+use crate::upstream::{InFlight, discard};
 use crate::worker::Worker;
-
-pub(crate) use copied::{Copied, CopyWriter, copy};
 
 /// Copies under way at once on a worker: a slow second pool must not gather
 /// bodies without end.
@@ -35,6 +32,14 @@ const MOST_AT_ONCE: usize = 128;
 
 /// What is read of an answer, so that its connection can serve again.
 const MOST_READ: usize = 1024 * 1024;
+
+/// A request that is to be copied, once its body has come.
+struct Copy {
+    worker: Rc<Worker>,
+    source: Rc<Source>,
+    held: Held,
+    pool: Arc<Pool>,
+}
 
 /// Send a copy of a request that goes to `pool`, if one of it is to be sent.
 pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &mut RequestBody) {
@@ -50,74 +55,76 @@ pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &
     let Some(to) = current.snapshot.pool_named(mirror.pool.as_str()) else {
         return;
     };
-    let Some(place) = Place::take(worker) else {
-        worker.counters().unmirrored.add(1);
-        return;
+    let copy = Copy {
+        worker: Rc::clone(worker),
+        source: Rc::clone(client.source()),
+        held: held.duplicate(),
+        pool: Arc::clone(to),
     };
-    let sending = send(
-        Rc::clone(client),
-        held.duplicate(),
-        Arc::clone(to),
-        body.copied(),
-    );
+    let body = body.copied();
     tokio::task::spawn_local(async move {
-        let counters = place.0.counters();
-        match sending.await {
-            Some(()) => counters.mirrored.add(1),
-            None => counters.unmirrored.add(1),
+        let worker = Rc::clone(&copy.worker);
+        match copy.send(body).await {
+            Some(()) => worker.counters().mirrored.add(1),
+            None => worker.counters().unmirrored.add(1),
         }
     });
 }
 
-/// A copy's place among those under way.
-struct Place(Rc<Worker>);
+impl Copy {
+    /// Send it when its body has come, and read the answer; none if that could
+    /// not be done.
+    async fn send(self, body: oneshot::Receiver<Bytes>) -> Option<()> {
+        let body = body.await.ok()?;
+        let _under_way = UnderWay::begin(&self.worker)?;
+        let deadline = self.worker.deadlines.register();
+        let limit = self.pool.config.request_timeout;
+        if !limit.is_zero() {
+            deadline.arm(limit);
+        }
+        deadline.limit(self.exchange(body)).await.ok()?
+    }
 
-impl Place {
-    fn take(worker: &Rc<Worker>) -> Option<Self> {
-        let taken: &Cell<usize> = &worker.mirroring;
-        if taken.get() >= MOST_AT_ONCE {
+    async fn exchange(mut self, body: Bytes) -> Option<()> {
+        let worker = &self.worker;
+        let config = &self.pool.config;
+        let current = worker.current();
+        let view = current.still(&self.pool)?;
+        let upstream = decide::endpoint(worker, view, &mut self.held, None)?;
+        drop(current);
+        let in_flight = InFlight::enter(worker, &upstream, None, Instant::now());
+        let attempt = Attempt {
+            worker,
+            source: &self.source,
+            facts: &self.held,
+            pool: config,
+            deadline: &worker.deadlines.register(),
+            due: &Due::after(&worker.deadlines, config.request_timeout, None),
+        };
+        let body = RequestBody::of_bytes(body);
+        let answered = attempt.run(in_flight, body).await.ok()?;
+        discard(Content::from(answered.body), MOST_READ).await.ok()
+    }
+}
+
+/// The guard of a copy that is under way.
+struct UnderWay(Rc<Worker>);
+
+impl UnderWay {
+    /// Count one in, unless there are too many.
+    fn begin(worker: &Rc<Worker>) -> Option<Self> {
+        let mirroring = &worker.mirroring;
+        if mirroring.get() >= MOST_AT_ONCE {
             return None;
         }
-        taken.set(taken.get() + 1);
+        mirroring.set(mirroring.get() + 1);
         Some(Self(Rc::clone(worker)))
     }
 }
 
-impl Drop for Place {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let taken = &self.0.mirroring;
-        taken.set(taken.get() - 1);
+        let mirroring = &self.0.mirroring;
+        mirroring.set(mirroring.get() - 1);
     }
-}
-
-/// Send a copy and read its answer; none if that could not be done.
-async fn send(client: Rc<Client>, mut held: Held, pool: Arc<Pool>, copied: Copied) -> Option<()> {
-    let body = RequestBody::of_bytes(copied.whole().await?);
-    let worker = &client.worker;
-    let config = &pool.config;
-    let current = worker.current();
-    let view = current.still(&pool)?;
-    let upstream = decide::endpoint(worker, view, &mut held, None)?;
-    drop(current);
-    let in_flight = InFlight::enter(worker, &upstream, None, Instant::now());
-    let deadline = worker.deadlines.register();
-    let due = Due::after(&worker.deadlines, config.request_timeout, None);
-    let attempt = Attempt {
-        worker,
-        source: client.source(),
-        facts: &held,
-        pool: config,
-        deadline: &deadline,
-        due: &due,
-    };
-    let answered = attempt.run(in_flight, body).await.ok()?;
-    let mut content = Content::from(answered.body);
-    let mut read = 0;
-    while let Some(frame) = content.frame().await {
-        read += frame.ok()?.data_ref().map_or(0, bytes::Bytes::len);
-        if read > MOST_READ {
-            break;
-        }
-    }
-    Some(())
 }

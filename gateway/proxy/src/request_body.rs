@@ -10,9 +10,9 @@ use gatewright_wire::{RequestFraming, chunk, strip_trailers};
 use http::{HeaderMap, HeaderName, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 
 use crate::facts::Facts;
-use crate::mirror::{Copied, CopyWriter, copy};
 use crate::upstream::Connection;
 
 /// The body of one request, over all its attempts.
@@ -37,8 +37,8 @@ pub(crate) struct RequestBody {
     withheld: Vec<HeaderName>,
     received: u64,
     size_limit: u64,
-    /// Where a copy goes.
-    copy: Option<CopyWriter>,
+    /// Where a copy goes once all has come.
+    copy: Option<oneshot::Sender<Bytes>>,
 }
 
 /// Why a request's body could not be sent on.
@@ -107,15 +107,25 @@ impl RequestBody {
         }
     }
 
-    /// A copy of what is to come, as much as may be kept of bodies. To be called
-    /// before anything is read.
-    pub(crate) fn copied(&mut self) -> Copied {
-        let (writer, copied) = copy(self.keep_limit);
-        match self.source {
-            Some(_) => self.copy = Some(writer),
-            None => writer.finish(),
+    /// A copy of what is to come, if that can be kept and comes whole. To be
+    /// called before anything is read.
+    pub(crate) fn copied(&mut self) -> oneshot::Receiver<Bytes> {
+        let (sender, copied) = oneshot::channel();
+        self.copy = Some(sender);
+        if self.source.is_none() {
+            self.pass_copy();
         }
         copied
+    }
+
+    /// All has come: pass the copy that is wanted, unless there was too much.
+    fn pass_copy(&mut self) {
+        if let Some(copy) = self.copy.take()
+            && !self.outgrown
+        {
+            // Who wanted it may have gone.
+            let _ = copy.send(Bytes::copy_from_slice(&self.kept));
+        }
     }
 
     /// Take none of these as trailers: the head says what others have decided
@@ -188,21 +198,17 @@ impl RequestBody {
         match self.length {
             Some(length) if length != self.received => Err(SendError::Client),
             _ => {
-                if let Some(copy) = self.copy.take() {
-                    copy.finish();
-                }
+                self.pass_copy();
                 Ok(None)
             }
         }
     }
 
     fn keep(&mut self, data: &Bytes) {
-        if let Some(copy) = &self.copy {
-            copy.write(data);
-        }
         if self.outgrown || self.kept.len() + data.len() > self.keep_limit {
             self.outgrown = true;
             self.kept = BytesMut::new();
+            self.copy = None;
         } else {
             self.kept.extend_from_slice(data);
         }

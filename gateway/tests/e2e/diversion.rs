@@ -45,11 +45,7 @@ async fn copies_are_like_the_requests_and_their_answers_are_not_seen() {
 #[tokio::test]
 async fn a_mirror_that_fails_or_says_nothing_is_not_noticed() {
     let first = Upstream::named("first").await;
-    let silent = Upstream::scripted(|mut peer| async move {
-        peer.request().await;
-        peer.stall().await;
-    })
-    .await;
+    let silent = silent().await;
     for second in [Pool::at(&[Upstream::nowhere()]), Pool::of(&[&silent])] {
         let gateway = mirrored(&first, second, "\"second\"").await;
         for _ in 0..300 {
@@ -76,6 +72,76 @@ async fn a_body_that_is_too_large_to_keep_is_not_copied() {
     })
     .await;
     assert!(second.requests().is_empty());
+}
+
+/// A server that never answers.
+async fn silent() -> Upstream {
+    Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_copy_that_lasts_holds_no_clients_place() {
+    let (first, silent) = (Upstream::named("first").await, silent().await);
+    let pool = Pool::of(&[&first]).with("mirror", "\"second\"");
+    let gateway = Builder::new()
+        .top("default_pool = \"web\"")
+        .with("[limits]\nconnections = 1")
+        .pool(pool)
+        .pool(Pool::of(&[&silent]).named("second"));
+    let gateway = gateway.start().await;
+    for _ in 0..3 {
+        assert_eq!(gateway.get("/").await.text(), "first");
+    }
+    eventually("all are copied", async || silent.requests().len() == 3).await;
+}
+
+#[tokio::test]
+async fn uploads_that_never_end_do_not_keep_others_from_being_copied() {
+    // One more than copies may be under way.
+    const UPLOADS: usize = 129;
+    let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
+    let gateway = mirrored(&first, Pool::of(&[&second]), "\"second\"").await;
+    let mut uploads = Vec::new();
+    for _ in 0..UPLOADS {
+        let mut client = gateway.connect().await;
+        let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nx";
+        client.send(post).await;
+        uploads.push(client);
+    }
+    eventually("all are under way", async || {
+        gateway.active().await == UPLOADS as u64
+    })
+    .await;
+    assert_eq!(gateway.get("/").await.text(), "first");
+    eventually("it is copied", async || second.requests().len() == 1).await;
+    assert_eq!(gateway.metric("gatewright_unmirrored_total").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_copy_whose_answer_has_no_end_has_one_itself() {
+    let first = Upstream::named("first").await;
+    let trickling = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await;
+        while peer.try_send("1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let second = Pool::of(&[&trickling]).with("request_timeout", "\"200ms\"");
+    let gateway = mirrored(&first, second, "\"second\"").await;
+    assert_eq!(gateway.get("/").await.text(), "first");
+    eventually("it is given up", async || {
+        gateway.metric("gatewright_unmirrored_total").await == 1.0
+    })
+    .await;
+    gateway.settles().await;
 }
 
 #[tokio::test]
