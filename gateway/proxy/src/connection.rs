@@ -255,6 +255,13 @@ impl Place {
         Self(Rc::clone(worker))
     }
 
+    /// Count a tunnel in that has no connection of its own, if there is room: it
+    /// costs as much as one, and a client of HTTP/2 may have hundreds.
+    pub(crate) fn for_tunnel(worker: &Rc<Worker>) -> Option<Self> {
+        let limit = worker.current().snapshot.config.limits.connections;
+        (worker.open() < limit).then(|| Self::take(worker))
+    }
+
     /// The worker that counts.
     pub(crate) fn worker(&self) -> &Worker {
         &self.0

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::attempt::{Answered, Attempt};
 use crate::body::{ClientBody, Content};
-use crate::connection::{Client, Serving};
+use crate::connection::{Client, Place, Serving};
 use crate::cors;
 use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
@@ -172,10 +172,17 @@ async fn serve(
         return Ok(refusal);
     }
     body.withhold(&held.settled);
+    let place = match held.wants_tunnel().is_some() {
+        true => Some(Place::for_tunnel(worker).ok_or(Denial::Crowded)?),
+        false => None,
+    };
     mirror::reflect(client, held, pool, &mut body);
     let session = decide::session(worker, pool, held);
     let (slot, answered) = forward(client, held, pool, session, body).await?;
-    let response = answer_of_server(answered);
+    let mut response = answer_of_server(answered);
+    if let Content::Switched(server) = response.body_mut() {
+        server.place = place;
+    }
     if session == Some(slot) {
         return Ok(response);
     }

@@ -112,6 +112,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
                 return Some(Switched {
                     connection,
                     in_flight,
+                    place: None,
                 });
             }
             // A pool that has come to speak it since has no use for a tunnel.

@@ -35,6 +35,8 @@ pub(crate) enum Denial {
     NoServer,
     #[error("a policy could not decide, and so denies")]
     PolicyFault,
+    #[error("there is no room for one more tunnel")]
+    Crowded,
     #[error("the service is being worked on")]
     Maintenance,
     #[error("the gateway was told to fail this request")]
@@ -59,7 +61,7 @@ impl Denial {
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::NoTunnel => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::NoServer | Self::PolicyFault | Self::Maintenance => {
+            Self::NoServer | Self::PolicyFault | Self::Crowded | Self::Maintenance => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Failed(failure) => match failure {

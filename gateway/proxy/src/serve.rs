@@ -49,6 +49,7 @@ pub(crate) fn serve(
     entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
     let place = Place::take(worker);
+    worker.counters().accepted.add(1);
     async move {
         let Ok(here) = stream.local_addr() else {
             return;

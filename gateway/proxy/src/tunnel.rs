@@ -84,6 +84,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let Switched {
         connection,
         mut in_flight,
+        place: _place,
     } = server;
     let (mut server, buffer) = connection.into_parts();
     let (mut up, mut down) = (Direction::from(early), Direction::from(&buffer[..]));

@@ -241,7 +241,6 @@ impl Worker {
     /// Count a client's connection in.
     pub(crate) fn opened(&self) {
         self.open.set(self.open.get() + 1);
-        self.counters().accepted.add(1);
         self.counters().connections.add(1);
     }
 

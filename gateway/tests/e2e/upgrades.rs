@@ -292,6 +292,27 @@ async fn a_tunnel_counts_as_a_request_in_flight_until_it_closes() {
 }
 
 #[tokio::test]
+async fn a_tunnel_over_http2_counts_as_a_connection() {
+    let server = echo().await;
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .with("[limits]\nconnections = 3");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let one = over_http2(&gateway).await;
+    let connections = gateway.metric("gatewright_connections").await;
+    assert_eq!(connections, 2.0);
+    // A connection for it there is, and no more.
+    let response = connect_over_http2(&gateway, "websocket").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    drop((one, response));
+    eventually("there is room again", async || {
+        let response = connect_over_http2(&gateway, "websocket").await;
+        response.status() == StatusCode::OK
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_tunnel_ends_with_its_server() {
     let server = echo().await;
     let gateway = Builder::new().tls("self_signed = true");

@@ -40,6 +40,7 @@ impl ConnectionBody {
             return Begun::Switched(Box::new(Switched {
                 connection,
                 in_flight,
+                place: None,
             }));
         }
         let mut body = Self {
