@@ -97,7 +97,11 @@ fn protocol(listener: &Listener) -> String {
             Certificates::Files(files) => {
                 let files = files.iter().map(|files| &files.certificate.path);
                 let files = files.map(|path| path.display().to_string());
-                format!("https with {}", files.collect::<Vec<_>>().join(", "))
+                let ordered = tls.ordered.iter().map(|one| {
+                    format!("a certificate that is ordered for {}", one.names.join(", "))
+                });
+                let all: Vec<_> = files.chain(ordered).collect();
+                format!("https with {}", all.join(", "))
             }
         },
     }

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Admin, ClientAuth, Config, Cors, Faults, Health, Limits, Listener, Offered, Plugin, Pool,
-    Protocol, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount,
-    Workers,
+    Acme, AcmeChallenge, Admin, ClientAuth, Config, Cors, Faults, Health, Limits, Listener,
+    Offered, Plugin, Pool, Protocol, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls,
+    TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -78,6 +78,12 @@ pub(super) const HSTS: RangeInclusive<Period> = Period::s(0)..=Period::s(3650 * 
 /// What those who keep the lists of browsers ask for.
 pub(super) const HSTS_PRELOAD: Period = Period::s(365 * 24 * 3600);
 
+/// The authority that asks for nothing but the proof of a name.
+const ACME_DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
+
+/// The most names of one certificate, which is what authorities allow.
+pub(super) const ACME_NAMES: usize = 100;
+
 const DAY: Period = Period::s(24 * 3600);
 
 const fn micros(count: u64) -> std::time::Duration {
@@ -111,6 +117,7 @@ impl Default for Config {
             include: Vec::new(),
             admin: Admin::default(),
             workers: Workers::default(),
+            acme: None,
             listeners: vec![Listener {
                 name: Some("web".to_owned()),
                 listen: "[::]:8080".to_owned(),
@@ -145,11 +152,25 @@ impl Default for Admin {
     }
 }
 
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            directory: ACME_DIRECTORY.to_owned(),
+            email: None,
+            agree_to_terms: false,
+            ca_file: None,
+            challenge: AcmeChallenge::default(),
+            external_account: None,
+        }
+    }
+}
+
 impl Default for Tls {
     fn default() -> Self {
         Self {
             self_signed: false,
             certificates: Vec::new(),
+            acme: Vec::new(),
             strict_sni: false,
             min_version: TlsVersion::V1_2,
             protocols: vec![Offered::Http2, Offered::Http1],

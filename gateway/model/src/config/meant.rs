@@ -1,6 +1,7 @@
 //! The configuration as meant: nothing optional that has a default, every
 //! duration and address parsed, every reference known to exist.
 
+mod acme;
 mod listener;
 mod pages;
 mod tls;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use crate::config::written::ProxyProtocol;
+pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use listener::{Listener, Passthrough};
 pub use pages::{ErrorPages, Page};
 pub use tls::{
@@ -37,6 +39,8 @@ pub struct Config {
     pub workers: usize,
     /// Where clients connect; at least one.
     pub listeners: Vec<Listener>,
+    /// How certificates are ordered; none: no listener asks for one.
+    pub acme: Option<Acme>,
     /// Request policies in their order, then response policies in theirs.
     pub policies: Vec<Policy>,
     /// Which plugin routes.
@@ -149,18 +153,6 @@ pub enum OnFault {
     Deny,
     /// It goes on.
     Allow,
-}
-
-impl Config {
-    /// The PEM files of listeners, of the admin listener and of pools.
-    pub fn pem_files(&self) -> impl Iterator<Item = &PemFile> {
-        let listeners = self.listeners.iter();
-        let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
-        let pools = self.pools.iter().filter_map(|pool| pool.tls.as_ref());
-        let admin = self.admin.tls.iter().flat_map(AdminTls::files);
-        let pools = pools.flat_map(ServerTls::files);
-        listeners.flat_map(Tls::files).chain(pools).chain(admin)
-    }
 }
 
 impl fmt::Display for OnFault {

@@ -41,11 +41,11 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
-    Abort, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates, ClientAuth, Config,
-    Cors, Delay, ErrorPages, Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener,
-    Mirror, Offered, OnFault, Origins, Page, Passthrough, PemFile, PluginSource, Policy,
-    PoolConfig, Protocol, ProxyProtocol, Registries, Retries, ServerConfig, ServerTls, Shadow,
-    Timeouts, Tls, TlsVersion, Upgrades,
+    Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
+    ClientAuth, Config, Cors, Delay, ErrorPages, ExternalAccount, Faults, ForwardAuth, HashKey,
+    HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Page,
+    Passthrough, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol, Registries,
+    Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -253,6 +253,14 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\npassthrough = [\n  { sni = \"a\", pool = \"web\" },\n  { sni = \"A\", pool = \"web\" },\n]\n[pools.web]\n@",
     ),
     (
+        "a certificate that nobody is to be asked for",
+        "[[listener]]\nlisten = \":443\"\ntls = { acme = [\"a.example\"] }\n[pools.web]\n@",
+    ),
+    (
+        "an order without a yes to its terms, for nobody plain, and names that nobody can prove",
+        "[acme]\ndirectory = \"http://ca.example\"\nemail = \"ops\"\nexternal_account = { key_id = \"1\", hmac_key = \"!\" }\n[[listener]]\nlisten = \":443\"\n[listener.tls]\nacme = [\n  \"*.a.example\",\n  \"10.0.0.1\",\n  \"a.example\",\n  \"A.example\",\n]\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::acme::ordered;
 use super::address::listen_address;
 use super::networks;
 use super::passthrough::passthrough;
@@ -10,15 +11,18 @@ use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{
-    Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, PoolConfig, Tls,
+    Acme, Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, PoolConfig, Tls,
 };
 use crate::config::quantity::Period;
 use crate::config::written;
 
+/// What listeners refer to: pools, and how certificates are ordered.
+type Around<'a> = (&'a [PoolConfig], Option<&'a Acme>);
+
 /// All listeners; at least one, with names of their own.
 pub(super) fn listeners(
     written: &[written::Listener],
-    pools: &[PoolConfig],
+    around: Around<'_>,
     report: &mut Report<'_>,
 ) -> Vec<Listener> {
     let path = KeyPath::default().key("listener");
@@ -40,7 +44,7 @@ pub(super) fn listeners(
             let message = format!("listener[{other}] is named {name:?} too; choose another name");
             report.fail(&path.key("name"), message);
         }
-        listeners.extend(listener(written, name, pools, &path, report));
+        listeners.extend(listener(written, name, around, &path, report));
     }
     listeners
 }
@@ -48,7 +52,7 @@ pub(super) fn listeners(
 fn listener(
     written: &written::Listener,
     name: &str,
-    pools: &[PoolConfig],
+    (pools, acme): Around<'_>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<Listener> {
@@ -56,7 +60,7 @@ fn listener(
     let tls = written
         .tls
         .as_ref()
-        .map(|written| tls(written, &path.key("tls"), report));
+        .map(|written| tls(written, acme, &path.key("tls"), report));
     let redirect = written.redirect.as_ref();
     let redirect = redirect.and_then(|target| {
         let path = path.key("redirect");
@@ -96,10 +100,16 @@ fn redirect_port(target: &str) -> Result<u16, String> {
     })
 }
 
-fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
-    if written.self_signed != written.certificates.is_empty() {
+fn tls(
+    written: &written::Tls,
+    acme: Option<&Acme>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Tls {
+    let has_own = !written.certificates.is_empty() || !written.acme.is_empty();
+    if written.self_signed == has_own {
         let message = "this takes either self_signed = true, or certificates = [{ cert = \"…\", \
-                       key = \"…\" }]; write one of the two";
+                       key = \"…\" }], or acme = [\"NAME\"]; write one of them";
         report.fail(path, message);
     }
     if written.protocols.is_empty() {
@@ -112,6 +122,7 @@ fn tls(written: &written::Tls, path: &KeyPath, report: &mut Report<'_>) -> Tls {
             true => Certificates::SelfSigned,
             false => certificates(&written.certificates, &path.key("certificates"), report),
         },
+        ordered: ordered(&written.acme, acme, &path.key("acme"), report),
         strict_sni: written.strict_sni,
         min_version: written.min_version,
         protocols: written.protocols.clone(),

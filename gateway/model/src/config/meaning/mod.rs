@@ -2,6 +2,7 @@
 //! its meant counterpart and notes what is wrong on the way, so that one run
 //! reports everything; a configuration with any error is refused whole.
 
+mod acme;
 mod address;
 mod admin;
 mod listener;
@@ -42,8 +43,10 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let router = router::router(written, default_pool, &names, &mut report);
     let policies = plugin::policies(&written.policies, &names, &mut report);
     let declared = plugin::declared(&written.plugins, &mut report);
-    let listeners = listener::listeners(&written.listeners, &pools, &mut report);
     let admin = admin::admin(&written.admin, &mut report);
+    let acme = acme::acme(written, admin.as_ref(), &mut report);
+    let around = (&*pools, acme.as_ref());
+    let listeners = listener::listeners(&written.listeners, around, &mut report);
     listener::refuse_sharing(&listeners, admin.as_ref(), &mut report);
     let workers = workers(written.workers.count, &mut report);
     let limits = limits(&written.limits, &top.key("limits"), &mut report);
@@ -60,6 +63,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
         admin,
         workers,
         listeners,
+        acme,
         policies,
         router,
         default_pool,

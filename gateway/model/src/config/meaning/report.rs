@@ -117,6 +117,20 @@ impl<'a> Report<'a> {
         PemFile { path, contents }
     }
 
+    /// What the gateway has kept in a file in PEM; nothing where there is none,
+    /// or none that could be read: it will be written anew.
+    pub(super) fn kept(path: PathBuf) -> PemFile {
+        let is_file = fs::metadata(&path).is_ok_and(|about| about.is_file());
+        let mut contents = Vec::new();
+        if let Some(file) = is_file.then(|| File::open(&path).ok()).flatten()
+            && file.take(LARGEST_FILE).read_to_end(&mut contents).is_err()
+        {
+            contents.clear();
+        }
+        let contents = contents.into();
+        PemFile { path, contents }
+    }
+
     /// What is in a file that becomes part of the configuration.
     pub(super) fn contents(&mut self, key: &KeyPath, path: &str) -> (PathBuf, Arc<[u8]>) {
         let path = self.file(key, path);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::{Config, Ordered};
 pub use crate::config::written::{Offered, TlsVersion};
 
 /// How a listener speaks TLS.
@@ -13,6 +14,8 @@ pub use crate::config::written::{Offered, TlsVersion};
 pub struct Tls {
     /// What it shows to clients.
     pub certificates: Certificates,
+    /// One more certificate, which is ordered.
+    pub ordered: Option<Ordered>,
     /// Whether clients are refused that ask for no name, or for one that no
     /// certificate is for; if not, they get the first one.
     pub strict_sni: bool,
@@ -24,6 +27,25 @@ pub struct Tls {
     pub client_auth: Option<ClientAuth>,
     /// What browsers are told of HTTPS; none: nothing.
     pub hsts: Option<Hsts>,
+}
+
+impl Config {
+    /// The PEM files of listeners, of the admin listener, of pools and of whom
+    /// certificates are ordered from. What was ordered is not among them: the
+    /// gateway writes that itself.
+    pub fn pem_files(&self) -> impl Iterator<Item = &PemFile> {
+        let listeners = self.listeners.iter();
+        let listeners = listeners.filter_map(|listener| listener.tls.as_ref());
+        let pools = self.pools.iter().filter_map(|pool| pool.tls.as_ref());
+        let admin = self.admin.tls.iter().flat_map(AdminTls::files);
+        let pools = pools.flat_map(ServerTls::files);
+        let authorities = self
+            .acme
+            .iter()
+            .filter_map(|acme| acme.authorities.as_ref());
+        let listeners = listeners.flat_map(Tls::files);
+        listeners.chain(pools).chain(admin).chain(authorities)
+    }
 }
 
 /// What browsers are told of HTTPS (RFC 6797).
@@ -61,7 +83,7 @@ pub struct ClientAuth {
 }
 
 impl Tls {
-    /// Its files, whatever they hold.
+    /// Its files, whatever they hold, but for what was ordered.
     pub fn files(&self) -> impl Iterator<Item = &PemFile> {
         let certificates = self.certificates.files().iter();
         let authorities = self.client_auth.iter().map(|auth| &auth.authorities);
@@ -76,7 +98,8 @@ impl Tls {
 pub enum Certificates {
     /// One made on the spot for `localhost` and the loopback addresses.
     SelfSigned,
-    /// Files; chosen by the name that the client asks for.
+    /// Files; chosen by the name that the client asks for. There may be none
+    /// where one is ordered.
     Files(Vec<CertificateFiles>),
 }
 

@@ -49,8 +49,8 @@ pub struct Passthrough {
     pub pool: String,
 }
 
-/// How a listener speaks TLS: with exactly one of `self_signed` and
-/// `certificates`.
+/// How a listener speaks TLS: with `self_signed`, or with `certificates`, `acme`
+/// or both.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tls {
@@ -59,6 +59,9 @@ pub struct Tls {
     /// Certificates in files, chosen by the name that the client asks for: one
     /// for exactly that name before one with a wildcard for it.
     pub certificates: Vec<Certificate>,
+    /// Names of hosts for which one certificate is ordered and renewed, as
+    /// `[acme]` says.
+    pub acme: Vec<String>,
     /// Whether clients are refused that ask for no name, or for one that no
     /// certificate is for. Default: they get the first certificate.
     pub strict_sni: bool,

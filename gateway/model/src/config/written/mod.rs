@@ -3,6 +3,7 @@
 //! in `config/defaults.rs`); a key that is not here is refused. The
 //! comments become the descriptions of the published JSON Schema.
 
+mod acme;
 mod choice;
 mod listener;
 mod plugin;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
@@ -41,6 +43,8 @@ pub struct Config {
     /// port 8080 of every address, named `web`.
     #[serde(rename = "listener")]
     pub listeners: Vec<Listener>,
+    /// How certificates are ordered that a listener's `acme` names.
+    pub acme: Option<Acme>,
     /// Policies in their order, one `[[policy]]` each: plugins that may answer
     /// a request before it is routed, or edit response heads.
     #[serde(rename = "policy")]
