@@ -130,6 +130,11 @@ impl Publisher {
         Arc::clone(&self.in_force.borrow().snapshot)
     }
 
+    /// What is in force, with what handshakes are done with.
+    pub(crate) fn in_force(&self) -> InForce {
+        self.in_force.borrow().clone()
+    }
+
     /// To be told of every snapshot that comes into force.
     pub(crate) fn subscribe(&self) -> watch::Receiver<InForce> {
         self.in_force.subscribe()
@@ -284,9 +289,11 @@ async fn ready(
     let tls = tls.map_err(|error| wanted.error("", "", error.to_string()))?;
     let tls = Arc::new(tls.map_err(|refusal| wanted.tls_error(&refusal))?);
     resolve_new(&next).await;
+    let challenges = in_force.map(|in_force| Arc::clone(&in_force.challenges));
     let next = InForce {
         snapshot: next,
         tls,
+        challenges: challenges.unwrap_or_default(),
     };
     Ok(Ready { next, prepared })
 }

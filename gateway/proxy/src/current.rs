@@ -16,12 +16,15 @@ use gatewright_wire::HeadLimits;
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
 use crate::retry::Budget;
+use crate::tls::Challenges;
 use crate::upstream::{Manner, Upstream};
 use crate::worker::Worker;
 
 /// What requests read: the snapshot, with this worker's side of each pool.
 pub(crate) struct Current {
     pub(crate) snapshot: Arc<Snapshot>,
+    /// What authorities are shown while certificates are ordered.
+    pub(crate) challenges: Arc<Challenges>,
     entrances: HashMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
     /// Whether any plugin has a shadow.
@@ -42,7 +45,11 @@ pub(crate) struct PoolView {
 impl Current {
     pub(crate) fn new(
         before: Option<&Self>,
-        InForce { snapshot, tls }: InForce,
+        InForce {
+            snapshot,
+            tls,
+            challenges,
+        }: InForce,
         chain: &Chain,
         worker: usize,
     ) -> Self {
@@ -69,6 +76,7 @@ impl Current {
         Self {
             entrances: entrances.collect(),
             snapshot,
+            challenges,
             pools,
             shadowed: chain.is_shadowed(),
         }

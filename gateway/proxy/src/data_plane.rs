@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::explain::Explanations;
 use crate::listener;
 use crate::prober::Suspects;
-use crate::tls::TlsConfigs;
+use crate::tls::{Challenges, TlsConfigs};
 use crate::worker::{Message, Publication, Worker};
 
 /// What is in force, as it is published: a snapshot, and what the handshakes of
@@ -27,6 +27,9 @@ pub struct InForce {
     pub snapshot: Arc<Snapshot>,
     /// TLS.
     pub tls: Arc<TlsConfigs>,
+    /// What authorities are shown while certificates are ordered. It is the same
+    /// from start to end.
+    pub challenges: Arc<Challenges>,
 }
 
 /// How long a publication waits for the workers to say that they have it.

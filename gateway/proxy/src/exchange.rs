@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -118,6 +119,9 @@ async fn answer<'a>(
     body: Incoming,
     cors: &mut Option<cors::Asked<'a>>,
 ) -> Result<Response<Content>, Denial> {
+    if let Some(answer) = current.challenges.answer(&held.method, held.path()) {
+        return Ok(answer);
+    }
     if let Some(answer) = redirect::answer(client, held) {
         return answer;
     }

@@ -63,4 +63,7 @@ pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
-pub use tls::{Anyone, TlsConfigs, TlsError, TlsRefusal, admin_server_config, system_authorities};
+pub use tls::{
+    Anyone, ByHttp, ByTls, Challenges, Shown, ShownFrom, TlsConfigs, TlsError, TlsRefusal,
+    admin_server_config, authorities, kept_certificate, system_authorities,
+};

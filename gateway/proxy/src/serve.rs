@@ -10,9 +10,8 @@ use gatewright_wire::proxy_header::{Behalf, Ends};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
@@ -26,6 +25,7 @@ use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
 use crate::streams::Streams;
+use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
 use crate::watched::Watched;
 use crate::worker::Worker;
@@ -91,11 +91,18 @@ pub(crate) fn serve(
 async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) {
     let worker = &client.worker;
     let patience = worker.timeouts().request_head;
-    let accepting = TlsAcceptor::from(tls).accept(stream);
+    let challenges = Arc::clone(&worker.current().challenges);
+    let accepting = challenges.shake_hands(tls, stream);
     let Ok(Ok(stream)) = client.within(patience, accepting).await else {
         worker.counters().tls_failures.add(1);
         return;
     };
+    if stream.get_ref().1.alpn_protocol() == Some(ACME_PROTOCOL) {
+        // The authority has seen what it came for.
+        let mut stream = stream;
+        let _ = client.within(patience, stream.shutdown()).await;
+        return;
+    }
     if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates()
         && let Some(identity) = identity::of(leaf)
     {

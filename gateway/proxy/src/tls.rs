@@ -1,8 +1,10 @@
 //! TLS: what handshakes are done with, towards clients and towards servers.
 //! Made aside when a configuration is prepared, and published with its snapshot.
 
+mod about;
 mod admin;
 mod anyone;
+mod challenges;
 mod clients;
 mod listeners;
 mod names;
@@ -17,8 +19,14 @@ use gatewright_model::config::{Config, Listener, PoolConfig, Tls};
 use gatewright_model::id::PoolName;
 use rustls::{ClientConfig, ServerConfig};
 
+use self::listeners::Spoken;
+
+pub use about::{Shown, ShownFrom, kept_certificate};
 pub use admin::admin_server_config;
 pub use anyone::Anyone;
+pub(crate) use challenges::PROTOCOL as ACME_PROTOCOL;
+pub use challenges::{ByHttp, ByTls, Challenges};
+pub use pem::authorities;
 pub use pools::system_authorities;
 
 /// Why TLS cannot be spoken.
@@ -66,7 +74,7 @@ pub struct TlsRefusal {
 /// What the handshakes of a configuration are done with.
 #[derive(Debug, Default)]
 pub struct TlsConfigs {
-    listeners: HashMap<Arc<str>, Arc<ServerConfig>>,
+    listeners: HashMap<Arc<str>, Spoken>,
     pools: HashMap<PoolName, Arc<ClientConfig>>,
 }
 
@@ -87,15 +95,25 @@ impl TlsConfigs {
             let Some(tls) = &listener.tls else { continue };
             let before = before.and_then(|(config, made)| made.of_listener(config, listener));
             let tls = match before {
-                Some((before, known)) if before == tls => Arc::clone(known),
+                Some((before, known)) if before == tls => known.clone(),
                 // A session is as good as the certificate that began it, so who
                 // was let in by other authorities has to show it again.
                 Some((before, known)) if before.client_auth == tls.client_auth => {
-                    listeners::server_config(tls, Some(known)).map_err(refused)?
+                    listeners::spoken(tls, Some(&known.config)).map_err(refused)?
                 }
-                _ => listeners::server_config(tls, None).map_err(refused)?,
+                _ => listeners::spoken(tls, None).map_err(refused)?,
             };
             made.listeners.insert(Arc::clone(&listener.name), tls);
+        }
+        if let Some(file) = config
+            .acme
+            .as_ref()
+            .and_then(|acme| acme.authorities.as_ref())
+        {
+            authorities(file).map_err(|source| TlsRefusal {
+                key: "acme.ca_file".to_owned(),
+                source,
+            })?;
         }
         for pool in &config.pools {
             let known = before.and_then(|(config, made)| made.of_pool(config, pool));
@@ -114,7 +132,14 @@ impl TlsConfigs {
     /// What handshakes on a listener are done with; none where it speaks plain
     /// HTTP.
     pub(crate) fn listener(&self, name: &str) -> Option<&Arc<ServerConfig>> {
-        self.listeners.get(name)
+        self.listeners.get(name).map(|spoken| &spoken.config)
+    }
+
+    /// The certificates that a listener shows to clients.
+    pub fn shown(&self, listener: &str) -> &[Shown] {
+        self.listeners
+            .get(listener)
+            .map_or(&[], |spoken| &spoken.shown)
     }
 
     /// What handshakes with a pool's servers are done with; none where they are
@@ -128,10 +153,10 @@ impl TlsConfigs {
         &'a self,
         config: &'a Config,
         listener: &Listener,
-    ) -> Option<(&'a Tls, &'a Arc<ServerConfig>)> {
+    ) -> Option<(&'a Tls, &'a Spoken)> {
         let mut before = config.listeners.iter();
         let before = before.find(|before| before.name == listener.name)?;
-        before.tls.as_ref().zip(self.listener(&listener.name))
+        before.tls.as_ref().zip(self.listeners.get(&listener.name))
     }
 
     /// What was made for a pool, if its TLS is to stay the same.

@@ -11,22 +11,66 @@ use rustls_pki_types::PrivateKeyDer;
 
 use super::clients::signed_by;
 use super::names::CertificateChoice;
-use super::{TlsError, pem};
+use super::{Shown, ShownFrom, TlsError, about, pem};
 
 /// The names that a self-signed certificate is for.
 const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
+/// What a listener's handshakes are done with, and what it shows in them.
+#[derive(Clone, Debug)]
+pub(super) struct Spoken {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) shown: Arc<[Shown]>,
+}
+
 /// What a listener's handshakes are done with. Sessions that were begun with
 /// `before`, the listener's last one, can be resumed.
-pub(super) fn server_config(
+pub(super) fn spoken(tls: &Tls, before: Option<&ServerConfig>) -> Result<Spoken, TlsError> {
+    let (certificates, awaited) = certificates(tls)?;
+    let shown = certificates
+        .iter()
+        .map(|(from, one)| Shown::of(from.clone(), one));
+    let shown = shown.collect();
+    let certificates: Vec<_> = certificates.into_iter().map(|(_, one)| one).collect();
+    let choice = CertificateChoice::new(&certificates, tls.strict_sni, awaited);
+    let config = server_config(tls, choice, before)?;
+    Ok(Spoken { config, shown })
+}
+
+/// A listener's certificates, and the names for which the one that is ordered
+/// is still to come.
+fn certificates(tls: &Tls) -> Result<(Vec<Sourced>, &[Arc<str>]), TlsError> {
+    let mut certificates = Vec::new();
+    match &tls.certificates {
+        Certificates::SelfSigned => certificates.push((ShownFrom::SelfSigned, self_signed()?)),
+        Certificates::Files(files) => {
+            for files in files {
+                let from = ShownFrom::File(files.certificate.path.clone());
+                certificates.push((from, pem::certified(files)?));
+            }
+        }
+    }
+    let Some(ordered) = &tls.ordered else {
+        return Ok((certificates, &[]));
+    };
+    match about::usable(&ordered.kept) {
+        Some(one) => {
+            certificates.push((ShownFrom::Order(ordered.kept.path.clone()), one));
+            Ok((certificates, &[]))
+        }
+        // Whoever keeps it orders another one.
+        None => Ok((certificates, &ordered.names)),
+    }
+}
+
+/// A certificate and where it comes from.
+type Sourced = (ShownFrom, Arc<CertifiedKey>);
+
+fn server_config(
     tls: &Tls,
+    choice: CertificateChoice,
     before: Option<&ServerConfig>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificates = match &tls.certificates {
-        Certificates::SelfSigned => vec![self_signed()?],
-        Certificates::Files(files) => files.iter().map(pem::certified).collect::<Result<_, _>>()?,
-    };
-    let choice = CertificateChoice::new(&certificates, tls.strict_sni);
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions(tls.min_version))?;
@@ -90,13 +134,14 @@ mod tests {
         };
         let tls = Tls {
             certificates: Certificates::Files(vec![files]),
+            ordered: None,
             strict_sni: false,
             min_version: TlsVersion::V1_2,
             protocols: vec![Offered::Http1],
             client_auth: None,
             hsts: None,
         };
-        let error = server_config(&tls, None).unwrap_err();
+        let error = spoken(&tls, None).unwrap_err();
         assert!(error.to_string().starts_with("cert.pem: cannot read"));
     }
 }

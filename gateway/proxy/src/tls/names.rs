@@ -1,7 +1,7 @@
 //! Which certificate answers which name. Names are taken out of the certificates
 //! once, when a configuration is prepared: a handshake only looks one up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,16 +22,25 @@ pub(super) struct CertificateChoice {
     exact: HashMap<String, Same>,
     /// By what follows `*.`.
     wildcard: HashMap<String, Same>,
+    /// Names whose certificate is ordered and not there yet: another one would
+    /// be a wrong one, so who asks for them is refused.
+    awaited: HashSet<Arc<str>>,
 }
 
 impl CertificateChoice {
     /// Index them. If `is_strict`, a client has to ask for a name that one of
-    /// them is for.
-    pub(super) fn new(certificates: &[Arc<CertifiedKey>], is_strict: bool) -> Self {
+    /// them is for. `awaited` are names, in lower case, whose certificate is
+    /// still to come.
+    pub(super) fn new(
+        certificates: &[Arc<CertifiedKey>],
+        is_strict: bool,
+        awaited: &[Arc<str>],
+    ) -> Self {
         let mut made = Self {
             otherwise: certificates.first().filter(|_| !is_strict).cloned(),
             exact: HashMap::new(),
             wildcard: HashMap::new(),
+            awaited: awaited.iter().cloned().collect(),
         };
         for certificate in certificates {
             for name in names_of(certificate) {
@@ -55,9 +64,10 @@ impl CertificateChoice {
 
 impl ResolvesServerCert for CertificateChoice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let named = hello.server_name().and_then(|name| self.named(name));
-        match named {
+        let name = hello.server_name();
+        match name.and_then(|name| self.named(name)) {
             Some(same) => best(same, hello.signature_schemes()),
+            None if name.is_some_and(|name| self.awaited.contains(name)) => None,
             None => self.otherwise.as_ref(),
         }
         .cloned()
@@ -82,7 +92,7 @@ fn best<'a>(same: &'a Same, schemes: &[SignatureScheme]) -> Option<&'a Arc<Certi
 
 /// The host names that a certificate is for, in lower case. Its common name is
 /// none of them, as clients agree (RFC 9525 §2).
-fn names_of(certificate: &CertifiedKey) -> Vec<String> {
+pub(super) fn names_of(certificate: &CertifiedKey) -> Vec<String> {
     let leaf = certificate.cert.first();
     let parsed = leaf.and_then(|leaf| X509Certificate::from_der(leaf).ok());
     let Some((_, parsed)) = parsed else {
@@ -128,7 +138,7 @@ mod tests {
             certified(&["www.a.example", "B.Example"], &key),
             certified(&["www.a.example"], &key),
         ];
-        let choice = CertificateChoice::new(&all, false);
+        let choice = CertificateChoice::new(&all, false, &[]);
         for (name, expected) in [
             ("www.a.example", Some(1)),
             ("other.a.example", Some(0)),
@@ -148,7 +158,7 @@ mod tests {
             let key = KeyPair::generate_for(kind).unwrap();
             certified(&["a.example"], &key)
         });
-        let choice = CertificateChoice::new(&all, false);
+        let choice = CertificateChoice::new(&all, false, &[]);
         let same = choice.named("a.example").unwrap();
         let chosen = |schemes: &[SignatureScheme]| {
             let chosen = best(same, schemes).unwrap();

@@ -43,7 +43,11 @@ pub(super) fn certified_key(
 }
 
 /// The authorities in a file; there is one at least.
-pub(super) fn authorities(file: &PemFile) -> Result<RootCertStore, TlsError> {
+///
+/// # Errors
+///
+/// When it holds none, or one that cannot be used.
+pub fn authorities(file: &PemFile) -> Result<RootCertStore, TlsError> {
     let what = "certificates of authorities";
     let mut roots = RootCertStore::empty();
     for certificate in chain(file, what)? {
