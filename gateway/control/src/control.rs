@@ -14,6 +14,7 @@ use gatewright_model::id::{Digest, Generation};
 use tokio::sync::Mutex;
 
 use crate::access::Access;
+use crate::acme::Standings;
 use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
@@ -48,6 +49,8 @@ pub(crate) struct Control {
     pub(crate) live: Live,
     pub(crate) series: Series,
     pub(crate) burdens: Burdens,
+    /// How it stands with certificates that are ordered.
+    pub(crate) standings: Standings,
     /// Where clients connect, in the order of the configuration.
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) started: Instant,
@@ -82,6 +85,7 @@ impl Control {
             live: Live::default(),
             series: Series::default(),
             burdens: Burdens::default(),
+            standings: Standings::default(),
             listeners: parts.listeners,
             started: Instant::now(),
             run: Timestamp::now().0,

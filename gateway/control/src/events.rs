@@ -15,6 +15,7 @@ use gatewright_model::id::Digest;
 use gatewright_proxy::HealthChange;
 use tokio::sync::watch;
 
+use crate::acme::CertificateNews;
 use crate::burden::Burdened;
 use crate::publisher::Reloaded;
 use crate::store::Numbered;
@@ -53,6 +54,8 @@ pub enum Happened {
     Yielded(Key),
     /// What was changed at run time fits no more and is not in force.
     LeftOut(LeftOut),
+    /// A certificate was ordered.
+    Certificate(CertificateNews),
     /// An entry was written to the audit log.
     Audited(Arc<Numbered>),
 }
@@ -100,6 +103,7 @@ impl fmt::Display for Event {
                     "{key}: what was set through the API is left out: {reason}"
                 )
             }
+            Happened::Certificate(news) => write!(f, "{news}"),
             Happened::Audited(numbered) => {
                 let entry = &numbered.entry;
                 write!(f, "{}: {} {}", entry.who, entry.action, entry.target)

@@ -10,7 +10,8 @@
 //! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined; `access` is who may do what;
-//! `watcher` notices changed files; `events` remembers what happened; `overview`
+//! `watcher` notices changed files; `acme`
+//! orders certificates; `events` remembers what happened; `overview`
 //! gathers the figures, `sampler` once a second, `burden` knows what plugins take
 //! of the workers' time, and `series` keeps the last quarter of an hour; `live`
 //! hands all that to whoever watches; `admin` answers operators.
@@ -19,6 +20,7 @@
 //! of this to hang, traffic would flow on.
 
 mod access;
+mod acme;
 mod admin;
 mod burden;
 mod catalog;
@@ -49,6 +51,7 @@ mod uploads;
 mod watcher;
 
 pub use access::{NewToken, Role, TokenError, create_token, revoke_token};
+pub use acme::{CertificateNews, CertificateTurn};
 pub use burden::{Burden, Burdened, Turn};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};

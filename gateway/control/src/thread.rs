@@ -1,5 +1,5 @@
-//! The control plane's own thread: the admin listener, the watcher and the
-//! sampler live there, apart from the workers and from whoever started the
+//! The control plane's own thread: the admin listener, the watcher, the sampler
+//! and whoever orders certificates live there, apart from the workers and from whoever started the
 //! gateway.
 
 use std::io;
@@ -16,7 +16,7 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{admin, sampler, watcher};
+use crate::{acme, admin, sampler, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -51,6 +51,7 @@ impl ControlThread {
         let thread = thread.spawn(move || {
             runtime.block_on(async move {
                 tokio::spawn(sampler::sample(Arc::clone(&control)));
+                tokio::spawn(acme::keep(Arc::clone(&control)));
                 tokio::spawn(replace(Arc::clone(&control), quarantined));
                 if let Some(sight) = sight {
                     tokio::spawn(watcher::watch(Arc::clone(&control), sight));

@@ -5,6 +5,7 @@ use gatewright_model::id::Digest;
 use gatewright_proxy::HealthChange;
 use serde_json::{Value, json};
 
+use crate::acme::{CertificateNews, CertificateTurn};
 use crate::admin::metrics::rounded;
 use crate::admin::words::Status;
 use crate::burden::{Burdened, Turn};
@@ -19,6 +20,7 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
         Happened::Audited(numbered) => return ("audit", json!(**numbered)),
         Happened::Health(change) => ("health", health(change)),
         Happened::Plugin(event) => ("plugin", plugin(event)),
+        Happened::Certificate(news) => ("certificate", certificate(news)),
         Happened::Burdened(burdened) => ("plugin", burden(burdened)),
         Happened::Reloaded(reloaded) => ("change", reload(*reloaded)),
         Happened::Refused(reason) => ("change", json!({ "outcome": "refused", "reason": reason })),
@@ -90,6 +92,19 @@ fn seated(place: &Place, version: Digest) -> Value {
         "pool": place.pool.as_ref().map(ToString::to_string),
         "binding": SeatName::of_place(place).to_string(),
     })
+}
+
+fn certificate(news: &CertificateNews) -> Value {
+    let mut data = match &news.turn {
+        CertificateTurn::Issued { until } => json!({ "outcome": "issued", "notAfter": until }),
+        CertificateTurn::Renewed { until } => json!({ "outcome": "renewed", "notAfter": until }),
+        CertificateTurn::Failed { reason, again } => {
+            json!({ "outcome": "failed", "reason": reason, "again": again })
+        }
+    };
+    let names: Vec<&str> = news.names.iter().map(|name| &**name).collect();
+    data["names"] = json!(names);
+    data
 }
 
 fn reload(reloaded: Reloaded) -> Value {

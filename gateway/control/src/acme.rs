@@ -1,0 +1,258 @@
+//! Certificates that the gateway orders and renews itself (ACME, RFC 8555).
+//!
+//! One task sees to all of them, one after the other: is a certificate there,
+//! when is it to be renewed, and if that is now, `order` gets a new one from the
+//! authority over `connection`, by the `account` that is kept, while `Challenges`
+//! of the data plane show workers what to answer the authority with. `course`
+//! says when, `problem` what went wrong and what to do about it.
+//!
+//! What is got is kept in files of the data folder (`folder`), each with a
+//! certificate and its key, beside the account: a certificate is a file like
+//! those that operators bring, so it is read, checked, prepared and published
+//! like them, can be looked at with any tool, and outlives a restart. The change
+//! that puts one in force touches no key and reads no configuration file, so one
+//! that is being edited holds no renewal up.
+//!
+//! Every attempt is written down before it begins. A gateway that is started
+//! again and again asks the authority no oftener than one that runs.
+
+mod account;
+mod connection;
+mod course;
+mod folder;
+mod order;
+mod problem;
+mod standing;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use gatewright_model::config::{self, Ordered};
+use gatewright_proxy::kept_certificate;
+
+use self::folder::Attempted;
+use self::problem::Problem;
+pub(crate) use self::standing::{Standing, Standings};
+use crate::change::{Author, Change};
+use crate::control::Control;
+use crate::events::Happened;
+use crate::timestamp::Timestamp;
+
+/// The longest time without a look at the clock, which may be set meanwhile.
+const LOOK_ANYWAY: Duration = Duration::from_secs(3600);
+
+/// How long to wait when what was got cannot be put in force.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(60);
+
+/// What became of an order.
+#[derive(Clone, Debug)]
+pub struct CertificateNews {
+    /// The names that it is for.
+    pub names: Vec<Arc<str>>,
+    /// What became of it.
+    pub turn: CertificateTurn,
+}
+
+/// What became of an order.
+#[derive(Clone, Debug)]
+pub enum CertificateTurn {
+    /// There is a certificate, where there was none that could be used.
+    Issued {
+        /// When it holds no more.
+        until: Timestamp,
+    },
+    /// There is a new one in the place of another.
+    Renewed {
+        /// When it holds no more.
+        until: Timestamp,
+    },
+    /// There is none.
+    Failed {
+        /// Why, and what to do about it.
+        reason: String,
+        /// When it is ordered again.
+        again: Timestamp,
+    },
+}
+
+impl fmt::Display for CertificateNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.names.join(", ");
+        match &self.turn {
+            CertificateTurn::Issued { until } => {
+                write!(f, "the certificate for {names} is issued, until {until}")
+            }
+            CertificateTurn::Renewed { until } => {
+                write!(f, "the certificate for {names} is renewed, until {until}")
+            }
+            CertificateTurn::Failed { reason, again } => write!(
+                f,
+                "no certificate for {names}: {reason}; it is ordered again at {again}"
+            ),
+        }
+    }
+}
+
+/// See to every certificate that is ordered, for ever.
+pub(crate) async fn keep(control: Arc<Control>) {
+    let mut snapshots = control.publisher.subscribe();
+    loop {
+        let snapshot = Arc::clone(&snapshots.borrow_and_update().snapshot);
+        let mut next = SystemTime::now() + LOOK_ANYWAY;
+        if let Some(acme) = &snapshot.config.acme {
+            let mut seen: Vec<&Path> = Vec::new();
+            for ordered in snapshot.config.ordered() {
+                // Listeners that ask for the same names share one.
+                if !seen.contains(&&*ordered.kept.path) {
+                    seen.push(&ordered.kept.path);
+                    next = next.min(see_to(&control, acme, ordered).await);
+                }
+            }
+        }
+        control.standings.keep_only(&snapshot.config);
+        let pause = next.duration_since(SystemTime::now()).unwrap_or_default();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = snapshots.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// See to one certificate: when to look at it again.
+async fn see_to(control: &Arc<Control>, acme: &config::Acme, ordered: &Ordered) -> SystemTime {
+    let path = &ordered.kept.path;
+    let (kept, attempted) = folder::look(path).await;
+    let shown = kept_certificate(&kept);
+    if shown.is_some() && kept.contents != ordered.kept.contents {
+        // It came, and was not put in force.
+        if !publish(control, "certificate.renew", ordered).await {
+            return SystemTime::now() + PUBLISH_AGAIN;
+        }
+    }
+    let due = shown.as_ref();
+    let due = due.map(|shown| course::renewal(shown, course::lot_of(&kept.contents)));
+    let not_before = attempted.as_ref().map(|attempted| attempted.not_before);
+    let now = SystemTime::now();
+    let at = due.unwrap_or(now);
+    let at = not_before.map_or(at, |not_before| at.max(not_before.into()));
+    control
+        .standings
+        .put(path, Standing::of(at, attempted.as_ref()));
+    if at > now {
+        return at;
+    }
+    let failures = attempted.map_or(0, |attempted| attempted.failures);
+    attempt(control, acme, ordered, (shown.is_some(), failures)).await
+}
+
+/// Order a certificate: when to look at it again.
+async fn attempt(
+    control: &Arc<Control>,
+    acme: &config::Acme,
+    ordered: &Ordered,
+    (is_renewal, failures): (bool, u32),
+) -> SystemTime {
+    let path = &ordered.kept.path;
+    let names = ordered.names.join(", ");
+    match is_renewal {
+        true => tracing::info!("the certificate for {names} is being renewed"),
+        false => tracing::info!(
+            "a certificate for {names} is being ordered; until it is there, handshakes for these \
+             names are refused"
+        ),
+    }
+    let challenges = control.publisher.in_force().challenges;
+    let interrupted = Attempted::interrupted(failures);
+    let got = match folder::note(path, &interrupted).await {
+        Ok(()) => order::order(acme, ordered, &challenges).await,
+        Err(error) => Err(Problem::Folder(error)),
+    };
+    let got = match got {
+        Ok(pem) => folder::keep(path, pem).await.map_err(Problem::Folder),
+        Err(problem) => Err(problem),
+    };
+    let problem = match got {
+        Ok(kept) => match kept_certificate(&kept) {
+            Some(shown) => {
+                let until = Timestamp::from(shown.not_after);
+                return succeed(control, ordered, until, is_renewal).await;
+            }
+            None => Problem::Odd("what the authority gave is no certificate".to_owned()),
+        },
+        Err(problem) => problem,
+    };
+    fail(control, ordered, &problem, failures + 1).await
+}
+
+async fn succeed(
+    control: &Arc<Control>,
+    ordered: &Ordered,
+    until: Timestamp,
+    is_renewal: bool,
+) -> SystemTime {
+    let path = &ordered.kept.path;
+    if let Err(error) = folder::forget_attempt(path).await {
+        tracing::warn!(%error, "the note of an order stays");
+    }
+    control.standings.count_issued();
+    let (action, turn) = match is_renewal {
+        true => ("certificate.renew", CertificateTurn::Renewed { until }),
+        false => ("certificate.issue", CertificateTurn::Issued { until }),
+    };
+    let is_in_force = publish(control, action, ordered).await;
+    tell(control, ordered, turn);
+    let pause = if is_in_force {
+        Duration::ZERO
+    } else {
+        PUBLISH_AGAIN
+    };
+    SystemTime::now() + pause
+}
+
+async fn fail(
+    control: &Arc<Control>,
+    ordered: &Ordered,
+    problem: &Problem,
+    failures: u32,
+) -> SystemTime {
+    let path = &ordered.kept.path;
+    let attempted = Attempted::failed(problem, failures);
+    if let Err(error) = folder::note(path, &attempted).await {
+        tracing::warn!(%error, "it cannot be noted when a certificate was ordered");
+    }
+    control.standings.count_failed();
+    let again = attempted.not_before;
+    control
+        .standings
+        .put(path, Standing::of(again.into(), Some(&attempted)));
+    let reason = attempted.reason;
+    tell(control, ordered, CertificateTurn::Failed { reason, again });
+    again.into()
+}
+
+/// Put what is in the folder in force: whether it is.
+async fn publish(control: &Arc<Control>, action: &'static str, ordered: &Ordered) -> bool {
+    let target = ordered.names.join(", ");
+    let change = Change {
+        action,
+        target,
+        edits: Vec::new(),
+    };
+    // Why it is not, is logged there.
+    let outcome = control
+        .change(Author::gateway(), None, |_| Ok(change))
+        .await;
+    outcome.is_ok()
+}
+
+fn tell(control: &Control, ordered: &Ordered, turn: CertificateTurn) {
+    let names = ordered.names.clone();
+    let news = CertificateNews { names, turn };
+    match news.turn {
+        CertificateTurn::Failed { .. } => tracing::warn!("{news}"),
+        _ => tracing::info!("{news}"),
+    }
+    control.events.push(Happened::Certificate(news));
+}

@@ -1,0 +1,118 @@
+//! When a certificate is renewed, and when one is ordered again that was not to
+//! be had.
+
+use std::time::{Duration, SystemTime};
+
+use gatewright_proxy::Shown;
+use sha2::{Digest as _, Sha256};
+
+/// The part of a certificate's time before its renewal, at most.
+const RENEWED_AFTER: f64 = 2.0 / 3.0;
+
+/// The part of a certificate's time over which renewals are spread, so that
+/// those which were ordered together are not renewed together.
+const SPREAD: f64 = 1.0 / 30.0;
+
+/// The part by which a pause may be longer than it would be.
+const PAUSE_SPREAD: f64 = 0.1;
+
+/// The first pause and the longest when the authority was not reached, or did
+/// not come to an answer: nothing is counted there.
+const UNREACHED: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(3600)];
+
+/// The first pause and the longest when the authority has refused. Let's
+/// Encrypt allows five refused proofs of a name in an hour; with this there are
+/// four at most.
+const REFUSED: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(12 * 3600)];
+
+/// When a certificate is to be renewed: after two thirds of its time, or a
+/// little before, by a lot from 0 to 1.
+pub(super) fn renewal(shown: &Shown, lot: f64) -> SystemTime {
+    let lifetime = shown.not_after.duration_since(shown.not_before);
+    let lifetime = lifetime.unwrap_or_default();
+    shown.not_before + lifetime.mul_f64(RENEWED_AFTER - SPREAD * lot)
+}
+
+/// A lot from 0 to 1 that stays the same for a certificate, across restarts too.
+pub(super) fn lot_of(certificate: &[u8]) -> f64 {
+    let digest = Sha256::digest(certificate);
+    f64::from(u16::from_be_bytes([digest[0], digest[1]])) / f64::from(u16::MAX)
+}
+
+/// How long to wait after so many failures, of which the last was a refusal or
+/// not, by a lot from 0 to 1.
+pub(super) fn pause(failures: u32, is_refusal: bool, lot: f64) -> Duration {
+    let [first, longest] = if is_refusal { REFUSED } else { UNREACHED };
+    let doubled = failures.saturating_sub(1).min(16);
+    let pause = first.saturating_mul(1 << doubled).min(longest);
+    pause.mul_f64(1.0 + PAUSE_SPREAD * lot)
+}
+
+/// A lot from 0 to 1.
+pub(super) fn lot() -> f64 {
+    // Without randomness gateways pause in step, which is no more than a pity.
+    f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use gatewright_proxy::ShownFrom;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn shown(days: u32) -> Shown {
+        Shown {
+            from: ShownFrom::SelfSigned,
+            names: Vec::new(),
+            issuer: String::new(),
+            not_before: UNIX_EPOCH + DAY,
+            not_after: UNIX_EPOCH + DAY + DAY * days,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_renewed_at_two_thirds_of_its_time_or_a_little_before() {
+        let days = |lot| {
+            let at = renewal(&shown(90), lot)
+                .duration_since(UNIX_EPOCH + DAY)
+                .unwrap();
+            at.as_secs_f64() / DAY.as_secs_f64()
+        };
+        assert!((days(0.0) - 60.0).abs() < 0.01, "{}", days(0.0));
+        assert!((days(1.0) - 57.0).abs() < 0.01, "{}", days(1.0));
+        let never = renewal(&shown(0), 0.5);
+        assert_eq!(never, UNIX_EPOCH + DAY);
+    }
+
+    #[test]
+    fn a_certificate_has_one_lot() {
+        assert!((lot_of(b"a") - lot_of(b"a")).abs() < f64::EPSILON);
+        assert!((0.0..=1.0).contains(&lot_of(b"a")));
+        assert!((lot_of(b"a") - lot_of(b"b")).abs() > f64::EPSILON);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit() {
+        let pauses = |is_refusal| [1, 2, 3, 30, u32::MAX].map(|n| pause(n, is_refusal, 0.0));
+        let seconds = |all: [u64; 5]| all.map(Duration::from_secs);
+        assert_eq!(pauses(false), seconds([30, 60, 120, 3600, 3600]));
+        assert_eq!(pauses(true), seconds([300, 600, 1200, 43200, 43200]));
+        assert_eq!(pause(1, false, 1.0), Duration::from_secs(33));
+    }
+
+    #[test]
+    fn an_authority_refuses_no_more_than_five_times_in_an_hour() {
+        let mut at = Duration::ZERO;
+        let hour = Duration::from_secs(3600);
+        let refused = (1..).take_while(|failures| {
+            let is_within = at < hour;
+            at += pause(*failures, true, 0.0);
+            is_within
+        });
+        assert!(refused.count() < 5);
+    }
+}
