@@ -13,6 +13,7 @@ mod audit;
 mod bindings;
 mod body;
 mod burden;
+mod certificates;
 mod config;
 mod cors;
 mod envelope;
@@ -92,6 +93,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(metrics::servers))
         .routes(routes!(metrics::history))
         .routes(routes!(listeners::list))
+        .routes(routes!(certificates::list))
         .routes(routes!(audit::audit))
         .routes(routes!(stream::stream))
         .merge(explain::routes())

@@ -1,5 +1,6 @@
 //! `/metrics`: every figure, for Prometheus, in the OpenMetrics text form.
 
+mod certificates;
 mod families;
 mod plugins;
 mod servers;
@@ -15,6 +16,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
+use self::certificates::Certificates;
 use self::families::Families;
 use super::envelope::{Failure, failure};
 use crate::control::Control;
@@ -34,7 +36,7 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
     )
 )]
 pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
-    match render(gather(&control)) {
+    match render(gather(&control), Certificates::of(&control)) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -47,9 +49,9 @@ pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
     }
 }
 
-fn render(overview: Overview) -> Result<String, fmt::Error> {
+fn render(overview: Overview, certificates: Certificates) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Figures(overview)));
+    registry.register_collector(Box::new(Figures(overview, certificates)));
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
@@ -57,12 +59,13 @@ fn render(overview: Overview) -> Result<String, fmt::Error> {
 
 /// The figures, which are counted elsewhere, as the library wants them.
 #[derive(Debug)]
-struct Figures(Overview);
+struct Figures(Overview, Certificates);
 
 impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
+        certificates::write(&mut families, &self.1)?;
         servers::write(&mut families, &self.0.servers)?;
         plugins::write(&mut families, &self.0.plugins)
     }
@@ -151,6 +154,20 @@ mod tests {
         }
     }
 
+    fn certificates() -> Certificates {
+        let labels = [
+            ("listener", "tls"),
+            ("certificate", "a.example"),
+            ("source", "acme"),
+        ];
+        let labels = labels.map(|(name, value)| (name, value.to_owned()));
+        let orders = ["issued", "failed"].map(|name| (vec![("outcome", name.to_owned())], 1));
+        Certificates {
+            expiry: vec![(labels.to_vec(), 1.8e9)],
+            orders: orders.to_vec(),
+        }
+    }
+
     /// The lines of a text without help and without what a run would change.
     fn shape(text: &str) -> String {
         let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
@@ -169,15 +186,16 @@ mod tests {
 
     #[test]
     fn names_types_and_labels_are_as_promised() {
-        let text = render(overview()).unwrap();
+        let text = render(overview(), certificates()).unwrap();
         assert_eq!(shape(&text), GOLDEN, "metrics were:\n{}", shape(&text));
     }
 
     #[test]
     fn values_are_in_base_units() {
-        let text = render(overview()).unwrap();
+        let text = render(overview(), certificates()).unwrap();
         for line in [
             "gatewright_uptime_seconds 90.0",
+            "gatewright_certificate_expiry_timestamp_seconds{listener=\"tls\",certificate=\"a.example\",source=\"acme\"} 1800000000.0",
             "gatewright_server_requests_total{pool=\"web\",server=\"127.0.0.1:3001\"} 40",
             "gatewright_request_duration_seconds_bucket{le=\"0.000512\"} 0",
             "gatewright_request_duration_seconds_bucket{le=\"0.001024\"} 1",
