@@ -16,11 +16,12 @@ use crate::{dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
 const FUZZ_SECONDS: u32 = 10;
 
 /// What the end-to-end tests run beside the gateway: clients that are not ours,
-/// and a registry of components.
-const PROGRAMS: [(&str, &str); 3] = [
+/// a registry of components, and an authority that gives certificates.
+const PROGRAMS: [(&str, &str); 4] = [
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("openssl", "openssl"),
+    ("pebble", "pebble"),
 ];
 
 /// What `cargo xtask test` takes.

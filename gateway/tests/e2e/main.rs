@@ -9,6 +9,7 @@
 
 mod support;
 
+mod acme;
 mod addresses;
 mod admin_access;
 mod admin_bindings;

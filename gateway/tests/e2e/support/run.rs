@@ -77,7 +77,7 @@ fn begin_with_few_descriptors() -> std::io::Result<()> {
 }
 
 /// Read in a thread, so that a full pipe never holds the process up.
-fn collect(mut stream: impl Read + Send + 'static, log: &Log) {
+pub(super) fn collect(mut stream: impl Read + Send + 'static, log: &Log) {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
         let mut chunk = [0; 4096];
