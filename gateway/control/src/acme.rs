@@ -133,10 +133,10 @@ async fn see_to(control: &Arc<Control>, acme: &config::Acme, ordered: &Ordered) 
     }
     let due = shown.as_ref();
     let due = due.map(|shown| course::renewal(shown, course::lot_of(&kept.contents)));
-    let not_before = attempted.as_ref().map(|attempted| attempted.not_before);
     let now = SystemTime::now();
-    let at = due.unwrap_or(now);
-    let at = not_before.map_or(at, |not_before| at.max(not_before.into()));
+    let noted = attempted.as_ref();
+    let noted = noted.map(|noted| course::as_noted(noted.not_before.into(), now));
+    let at = due.unwrap_or(now).max(noted.unwrap_or(now));
     control
         .standings
         .put(path, Standing::of(at, attempted.as_ref()));

@@ -277,3 +277,58 @@ async fn certificates_of_every_source_are_listed_and_measured() {
                certificate=\"own.example\",source=\"file\"}";
     assert!(gateway.metric(end).await > 1.7e9);
 }
+
+#[tokio::test]
+async fn an_authority_that_has_lost_its_memory_gets_a_new_account() {
+    let server = Upstream::named("a").await;
+    let gateway = gateway(&server).await;
+    let plan = || Pebble::before(&gateway).key("certificateValidityPeriod", json!(9));
+    let before = plan().start().await;
+    order(&gateway, &before, &ordered(NAME), "");
+    gateway.says("is issued, until").await;
+    let address = before.address().to_string();
+    drop(before);
+    let after = plan().key("listenAddress", json!(address)).start().await;
+    gateway.put("authority.pem", after.authority());
+    within(WITH_ANOTHER_TRY, "it is renewed", async || {
+        gateway.says_how_often("is renewed, until") > 0
+    })
+    .await;
+    gateway.says("knows the account no more").await;
+    assert_eq!(
+        gateway.says_how_often("an account with the authority is made"),
+        2
+    );
+    assert_eq!(curl(&gateway, &after).await, "a");
+}
+
+#[tokio::test]
+async fn the_authority_is_told_of_another_address_to_write_to() {
+    let server = Upstream::named("a").await;
+    let gateway = gateway(&server).await;
+    let pebble = Pebble::before(&gateway);
+    let pebble = pebble.key("domainBlocklist", json!(["blocked.example"]));
+    let pebble = pebble.start().await;
+    order(&gateway, &pebble, &ordered(NAME), "");
+    gateway.says("is issued, until").await;
+    let account = || {
+        let folder = std::fs::read_dir(gateway.path("data/acme")).expect("a folder");
+        let mut files = folder.map(|entry| entry.expect("an entry").path());
+        let is_account =
+            |file: &std::path::PathBuf| file.display().to_string().contains("account-");
+        let file = files.find(is_account).expect("an account");
+        let text = std::fs::read_to_string(file).expect("a file");
+        serde_json::from_str::<Value>(&text).expect("JSON")
+    };
+    let before = account();
+    assert_eq!(before["email"], "ops@example.com");
+    // The account is looked at with the next order, whatever becomes of it.
+    gateway.edit(|text| {
+        let text = text.replace("ops@example.com", "others@example.com");
+        text.replace(NAME, "blocked.example")
+    });
+    gateway.says("no certificate for blocked.example").await;
+    let after = account();
+    assert_eq!(after["email"], "others@example.com");
+    assert_eq!(after["credentials"], before["credentials"]);
+}

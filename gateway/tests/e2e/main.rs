@@ -10,6 +10,7 @@
 mod support;
 
 mod acme;
+mod acme_trouble;
 mod addresses;
 mod admin_access;
 mod admin_bindings;

@@ -51,9 +51,12 @@ impl Connection {
             None => system_authorities(),
         });
         let unusable = |reason: &dyn std::fmt::Display| Problem::Unreachable {
-            host: host_of(&acme.directory.parse().unwrap_or_default()).to_owned(),
+            host: acme.directory.to_string(),
             reason: reason.to_string(),
         };
+        // The library takes for granted that it is one.
+        let directory = acme.directory.parse::<Uri>();
+        directory.map_err(|error| unusable(&error))?;
         let roots = reading.await.map_err(|error| unusable(&error))?;
         let roots = roots.map_err(|error| unusable(&error))?;
         let provider = Arc::new(aws_lc_rs::default_provider());

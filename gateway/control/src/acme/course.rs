@@ -25,6 +25,10 @@ const UNREACHED: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(3
 /// four at most.
 const REFUSED: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(12 * 3600)];
 
+/// The longest that an authority is left alone, whatever it says and whatever
+/// was noted: clocks may be wrong.
+const LONGEST_SILENCE: Duration = Duration::from_secs(8 * 24 * 3600);
+
 /// When a certificate is to be renewed: after two thirds of its time, or a
 /// little before, by a lot from 0 to 1.
 pub(super) fn renewal(shown: &Shown, lot: f64) -> SystemTime {
@@ -46,6 +50,20 @@ pub(super) fn pause(failures: u32, is_refusal: bool, lot: f64) -> Duration {
     let doubled = failures.saturating_sub(1).min(16);
     let pause = first.saturating_mul(1 << doubled).min(longest);
     pause.mul_f64(1.0 + PAUSE_SPREAD * lot)
+}
+
+/// How long to wait when the authority has said how long at least.
+pub(super) fn pause_asked_for(pause: Duration, asked_for: Option<Duration>) -> Duration {
+    pause.max(asked_for.unwrap_or_default().min(LONGEST_SILENCE))
+}
+
+/// When an order may begin that is noted not to begin before a moment: then, or
+/// at once where that is too far ahead to have been meant.
+pub(super) fn as_noted(not_before: SystemTime, now: SystemTime) -> SystemTime {
+    match not_before.duration_since(now) {
+        Ok(ahead) if ahead <= LONGEST_SILENCE => not_before,
+        _ => now,
+    }
 }
 
 /// A lot from 0 to 1.
@@ -102,6 +120,27 @@ mod tests {
         assert_eq!(pauses(false), seconds([30, 60, 120, 3600, 3600]));
         assert_eq!(pauses(true), seconds([300, 600, 1200, 43200, 43200]));
         assert_eq!(pause(1, false, 1.0), Duration::from_secs(33));
+    }
+
+    #[test]
+    fn an_authority_is_left_alone_as_long_as_it_asks_for_but_not_for_ever() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(pause_asked_for(minute, None), minute);
+        assert_eq!(pause_asked_for(minute, Some(minute / 2)), minute);
+        assert_eq!(pause_asked_for(minute, Some(DAY)), DAY);
+        assert_eq!(pause_asked_for(minute, Some(DAY * 365)), LONGEST_SILENCE);
+    }
+
+    #[test]
+    fn a_note_of_another_time_holds_nothing_up() {
+        let now = UNIX_EPOCH + DAY * 20_000;
+        for (noted, expected) in [
+            (now + DAY, now + DAY),
+            (now - DAY, now),
+            (now + DAY * 99, now),
+        ] {
+            assert_eq!(as_noted(noted, now), expected);
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Attempted {
 
     pub(super) fn failed(problem: &Problem, failures: u32) -> Self {
         let pause = course::pause(failures, problem.is_refusal(), course::lot());
-        let pause = pause.max(problem.retry_after().unwrap_or_default());
+        let pause = course::pause_asked_for(pause, problem.retry_after());
         Self {
             failures,
             not_before: Timestamp::now().after(pause),

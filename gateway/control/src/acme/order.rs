@@ -31,8 +31,24 @@ enum Open {
     ByTls(ByTls),
 }
 
-/// Order a certificate: it and its key, in PEM.
+/// Order a certificate: it and its key, in PEM. It is done in a task of its own,
+/// since the library gives up in a panic on some addresses that an authority may
+/// name.
 pub(super) async fn order(
+    acme: &Acme,
+    ordered: &Ordered,
+    challenges: &Arc<Challenges>,
+) -> Result<String, Problem> {
+    let (acme, ordered) = (acme.clone(), ordered.clone());
+    let challenges = Arc::clone(challenges);
+    let ordering = tokio::spawn(async move { in_time(&acme, &ordered, &challenges).await });
+    ordering.await.unwrap_or_else(|_| {
+        let reason = "the addresses that it names are none";
+        Err(Problem::Odd(reason.to_owned()))
+    })
+}
+
+async fn in_time(
     acme: &Acme,
     ordered: &Ordered,
     challenges: &Arc<Challenges>,

@@ -67,7 +67,7 @@ struct Renewal {
 /// In the order of the listeners; one that several listeners show is listed
 /// once. The admin listener's is not among them.
 #[utoipa::path(
-    get, path = "/api/certificates", operation_id = "listCertificates", tag = "settings",
+    get, path = "/api/certificates", operation_id = "listCertificates", tag = "certificates",
     responses((status = OK, description = "The certificates", body = Success<Vec<Certificate>>))
 )]
 pub(super) async fn list(State(control): State<Arc<Control>>) -> Json<Success<Vec<Certificate>>> {

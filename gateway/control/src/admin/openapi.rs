@@ -46,6 +46,7 @@ const PATH: &str = "/api/openapi.json";
         (name = "plugins", description = "Which plugins there are, in which versions"),
         (name = "bindings", description = "Which version decides in which seat"),
         (name = "settings", description = "A pool's settings and the listener's, flat"),
+        (name = "certificates", description = "What clients are shown over TLS, and until when"),
         (name = "figures", description = "What is counted, and whether it is well"),
         (name = "explanations", description = "Which plugin decided what about a request"),
         (name = "audit", description = "Who changed what"),

@@ -66,6 +66,11 @@ impl Pebble {
         self.authority.certificate()
     }
 
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.orders
+    }
+
     /// Where its directory is.
     pub(crate) fn directory(&self) -> String {
         format!("https://{}/dir", self.orders)
