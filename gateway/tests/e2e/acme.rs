@@ -1,5 +1,6 @@
 //! Certificates that the gateway orders and renews itself, from a real authority.
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,9 +16,23 @@ const WITH_ANOTHER_TRY: Duration = Duration::from_secs(60);
 
 /// A gateway whose plain listener redirects, and which orders nothing yet.
 async fn gateway(server: &Upstream) -> Gateway {
+    let address = everywhere();
+    let tls = format!(
+        "[[listener]]\nname = \"tls\"\nlisten = \"{address}\"\ntls = {{ self_signed = true }}"
+    );
     let builder = Builder::new().workers(2).pool(Pool::of(&[server]));
-    let builder = builder.listener("redirect = \"https\"");
-    builder.tls("self_signed = true").start().await
+    let builder = builder.listen(address).listener("redirect = \"https\"");
+    builder.with(&tls).start().await
+}
+
+/// Where a gateway is found by the name, on whatever address that leads to, and
+/// by 127.0.0.1.
+fn everywhere() -> SocketAddr {
+    let mut led_to = (NAME, 0).to_socket_addrs().expect("the name leads here");
+    match led_to.any(|address| address.is_ipv6()) {
+        true => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        false => (Ipv4Addr::LOCALHOST, 0).into(),
+    }
 }
 
 /// What a listener is to say of TLS.
