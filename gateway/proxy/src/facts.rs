@@ -84,6 +84,8 @@ pub(crate) enum Refusal {
     Protocol,
     #[error("the request has too many headers")]
     TooManyHeaders,
+    #[error("a header's value begins or ends with a space")]
+    Padded,
 }
 
 impl Facts {
@@ -96,6 +98,9 @@ impl Facts {
     ) -> Result<Self, Refusal> {
         if parts.headers.len() > client.max_headers() {
             return Err(Refusal::TooManyHeaders);
+        }
+        if parts.version == Version::HTTP_2 && parts.headers.values().any(is_padded) {
+            return Err(Refusal::Padded);
         }
         let connection = hop::strip_listed(&mut parts.headers);
         let upgrade = match (&parts.method, parts.version) {
@@ -240,6 +245,15 @@ impl Facts {
     pub(crate) fn is_idempotent(&self) -> bool {
         self.method.is_idempotent()
     }
+}
+
+/// Whether a value has a space or a tab around it, which HTTP/1.1 trims and
+/// HTTP/2 forbids (RFC 9113 §8.2.1).
+fn is_padded(value: &HeaderValue) -> bool {
+    let ends = [value.as_bytes().first(), value.as_bytes().last()];
+    ends.into_iter()
+        .flatten()
+        .any(|byte| matches!(byte, b' ' | b'\t'))
 }
 
 /// What an HTTP/2 client asks to switch to, by an extended CONNECT (RFC 8441):

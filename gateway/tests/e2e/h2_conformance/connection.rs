@@ -59,6 +59,19 @@ async fn settings_are_acknowledged_and_pings_come_back() {
     assert_eq!((pong.stream, &pong.payload[..]), (0, &b"question"[..]));
 }
 
+#[tokio::test]
+async fn whoever_says_goodbye_for_an_unknown_reason_is_answered_what_was_asked_before() {
+    let server = upstream().await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = Frames::begun(gateway.address(), &[]).await;
+    let reason = [0, 0, 0xab, 0xcd];
+    let goodbye = frame(kind::GOAWAY, 0, 0, &[[0; 4], reason].concat());
+    client.send([get(1, "/sound"), goodbye].concat()).await;
+    client
+        .find(|frame| frame.stream == 1 && frame.is_ok())
+        .await;
+}
+
 fn is_ack_of(frame: &crate::support::http2::Frame, kind: u8) -> bool {
     frame.is(kind) && frame.flags & flag::ACK != 0
 }
