@@ -52,6 +52,14 @@ describe("a server", () => {
     await dialog.getByRole("button", { name: "Add server" }).click();
     await eventually("the port is blamed", async () => /65535/.test(await described(port)));
     assert.equal(await port.getAttribute("aria-invalid"), "true");
+    // What is no number reaches the API as it was typed.
+    await port.evaluate((input) => {
+      input.type = "text";
+    });
+    await port.fill("http");
+    await dialog.getByRole("button", { name: "Add server" }).click();
+    await eventually("what came and what to write is told", async () =>
+      /"http" does not fit here; write a whole number from 0 to 65535/.test(await described(port)));
     // The API's own range, told in its own words.
     await port.fill("3000");
     await dialog.getByLabel("Weight").fill("-1");

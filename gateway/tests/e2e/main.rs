@@ -14,6 +14,7 @@ mod acme_trouble;
 mod addresses;
 mod admin_access;
 mod admin_bindings;
+mod admin_bodies;
 mod admin_burden;
 mod admin_charts;
 mod admin_commands;

@@ -2,17 +2,20 @@
 //! query. What cannot be read is told in the envelope.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use gatewright_model::config::Medium;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoParams, IntoResponses};
 
-use super::envelope::failure;
+use super::envelope::{failure, failure_of};
 use super::openapi::refusals;
 
 /// The one name in the path, without its escapes.
@@ -60,7 +63,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
         let query = Query::<T>::from_request_parts(parts, state).await;
         query
             .map(|Query(values)| Self(values))
-            .map_err(|error| bad_address(error.body_text()))
+            .map_err(|error| bad_query(&parts.uri, &error))
     }
 }
 
@@ -89,4 +92,47 @@ const BAD_ADDRESS: &str = "`bad_address`: the path or what follows the question 
 
 fn bad_address(message: String) -> Response {
     failure(StatusCode::BAD_REQUEST, "bad_address", message)
+}
+
+fn bad_query(uri: &Uri, rejection: &QueryRejection) -> Response {
+    // Its own message says once more that it is about a query.
+    let reason = rejection.source();
+    let reason = reason.map_or_else(|| rejection.body_text(), ToString::to_string);
+    let Some((name, reason)) = reason.split_once(": ") else {
+        return bad_address(Medium::Json.explain(&reason));
+    };
+    let came = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    let came = came.map(|Query(pairs)| pairs).unwrap_or_default();
+    let came = came.into_iter().find(|(key, _)| key == name);
+    let message = in_words(&came.unwrap_or_default().1, reason);
+    let status = StatusCode::BAD_REQUEST;
+    failure_of(status, "bad_address", message, Some(name.to_owned()))
+}
+
+/// What is wrong with a text that is to be a number, and whatever else.
+fn in_words(came: &str, reason: &str) -> String {
+    let write = |what: &str| format!("{came:?} does not fit here; write {what}");
+    match reason {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            write("a whole number")
+        }
+        "number too large to fit in target type" => write("a smaller number"),
+        _ => Medium::Json.explain(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_refused_with_what_came_and_what_to_write() {
+        let told = |text: &str| in_words(text, &text.parse::<u16>().unwrap_err().to_string());
+        assert_eq!(told("x"), "\"x\" does not fit here; write a whole number");
+        assert_eq!(told(""), "\"\" does not fit here; write a whole number");
+        assert_eq!(
+            told("70000"),
+            "\"70000\" does not fit here; write a smaller number"
+        );
+    }
 }

@@ -7,7 +7,9 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use gatewright_model::config::Medium;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response as Described};
 
@@ -70,47 +72,39 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Box<Response>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
-    let value = read.map_err(|error| {
-        let field = field(&error);
-        Box::new(refusal(error.inner(), field))
+    let value = match read {
+        Err(error) if error.inner().is_syntax() => {
+            // Where one of several words is expected, the reader takes whatever
+            // else stands there for bad syntax.
+            let json: Value = serde_json::from_slice(bytes).map_err(|error| no_json(&error))?;
+            serde_path_to_error::deserialize(json)
+        }
+        read => read,
+    };
+    let value = value.map_err(|error| match error.inner().is_data() {
+        true => refusal(&error),
+        false => no_json(error.inner()),
     })?;
-    let end = reader.end();
-    end.map_err(|error| Box::new(refusal(&error, None)))?;
+    reader.end().map_err(|error| no_json(&error))?;
     Ok(value)
 }
 
-fn refusal(error: &serde_json::Error, field: Option<String>) -> Response {
-    if error.is_data() {
-        let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return failure_of(status, "invalid", in_words(error), field);
-    }
+fn no_json(error: &serde_json::Error) -> Box<Response> {
     let message = format!("the body is no JSON: {error}");
-    failure(StatusCode::BAD_REQUEST, "bad_json", message)
+    Box::new(failure(StatusCode::BAD_REQUEST, "bad_json", message))
 }
 
-/// What numbers are called in code, and what people are told to write.
-const NUMBERS: [(&str, &str); 4] = [
-    ("expected u8", "expected a whole number from 0 to 255"),
-    ("expected u16", "expected a whole number from 0 to 65535"),
-    (
-        "expected u32",
-        "expected a whole number from 0 to 4294967295",
-    ),
-    ("expected f64", "expected a number"),
-];
+fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Box<Response> {
+    let reason = Medium::Json.explain(&unplaced(error.inner()));
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Box::new(failure_of(status, "invalid", reason, field(error)))
+}
 
-/// What is wrong with a value, for whoever has a form before them and not the
-/// JSON: without its place in the text and without names of types.
-fn in_words(error: &serde_json::Error) -> String {
-    let mut message = error.to_string();
-    if let Some(place) = message.rfind(" at line ") {
-        message.truncate(place);
-    }
-    let number = NUMBERS.iter().find(|(name, _)| message.ends_with(name));
-    match number {
-        Some((name, words)) => message.replace(name, words),
-        None => message,
-    }
+/// What is wrong, without where: whoever has a form before them has no lines.
+fn unplaced(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }
 
 /// The field that is to blame: where reading stopped, or the one that is
@@ -130,18 +124,40 @@ fn field(error: &serde_path_to_error::Error<serde_json::Error>) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Wanted {
+        port: u16,
+        part: Option<Part>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "it is only read")]
+    struct Part {
+        share: u8,
+    }
+
+    fn blamed(text: &str) -> Option<String> {
+        let json: Value = serde_json::from_str(text).unwrap();
+        field(&serde_path_to_error::deserialize::<_, Wanted>(json).unwrap_err())
+    }
 
     #[test]
-    fn a_number_out_of_range_is_told_in_words() {
-        let told = |text: &str| in_words(&serde_json::from_str::<u16>(text).unwrap_err());
-        let range = "expected a whole number from 0 to 65535";
-        assert_eq!(
-            told("70000"),
-            format!("invalid value: integer `70000`, {range}")
-        );
-        assert_eq!(
-            told("\"x\""),
-            format!("invalid type: string \"x\", {range}")
-        );
+    fn the_field_to_blame_is_named_wherever_it_is() {
+        for (text, named) in [
+            (r#"{"port": "x"}"#, Some("port")),
+            (r#"{"port": 1, "prot": 1}"#, Some("prot")),
+            ("{}", Some("port")),
+            (r#"{"port": 1, "part": {"share": 300}}"#, Some("part.share")),
+            (r#"{"port": 1, "part": {}}"#, Some("part.share")),
+            (r#"{"port": 1, "part": {"shore": 1}}"#, Some("part.shore")),
+            ("[]", None),
+        ] {
+            assert_eq!(blamed(text).as_deref(), named, "{text}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::defaults::FILE_NAME;
 use super::dotenv::{self, Lookup, Variables};
 use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigErrors};
-use super::explain::explain;
+use super::explain::Medium;
 use super::key_path::KeyPath;
 use super::meaning;
 use super::meant::Config;
@@ -144,7 +144,7 @@ impl Declared {
 fn deserialize(json: serde_json::Value, places: &Places) -> Result<written::Config, ConfigError> {
     serde_path_to_error::deserialize(json).map_err(|error| {
         let path = KeyPath::from(error.path());
-        let message = explain(&error.inner().to_string());
+        let message = Medium::File.explain(&error.inner().to_string());
         places.error_at(&path, message)
     })
 }

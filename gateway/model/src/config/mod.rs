@@ -38,6 +38,7 @@ pub use defaults::{DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME};
 pub use document::may_be_read;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
+pub use explain::Medium;
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
