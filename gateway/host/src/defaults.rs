@@ -2,6 +2,7 @@
 //! it decides with WebAssembly out of the box.
 
 use gatewright_model::id::Digest;
+use gatewright_model::role::Role;
 use sha2::{Digest as _, Sha256};
 
 /// A plugin of the default set.
@@ -9,6 +10,8 @@ use sha2::{Digest as _, Sha256};
 pub struct DefaultPlugin {
     /// Its name in the configuration.
     pub name: &'static str,
+    /// The one role that it can take.
+    pub role: Role,
     /// Its component.
     pub component: &'static [u8],
 }
@@ -21,22 +24,23 @@ impl DefaultPlugin {
 }
 
 macro_rules! plugin {
-    ($name:literal) => {
+    ($name:literal, $role:ident) => {
         DefaultPlugin {
             name: $name,
+            role: Role::$role,
             component: include_bytes!(concat!("../../../plugins/dist/", $name, ".wasm")),
         }
     };
 }
 
 const DEFAULTS: [DefaultPlugin; 7] = [
-    plugin!("path-router"),
-    plugin!("sticky-cookie"),
-    plugin!("round-robin"),
-    plugin!("weighted"),
-    plugin!("least-connections"),
-    plugin!("power-of-two"),
-    plugin!("ip-hash"),
+    plugin!("path-router", Router),
+    plugin!("sticky-cookie", Affinity),
+    plugin!("round-robin", Balancer),
+    plugin!("weighted", Balancer),
+    plugin!("least-connections", Balancer),
+    plugin!("power-of-two", Balancer),
+    plugin!("ip-hash", Balancer),
 ];
 
 /// The default plugins: a router, an affinity, then balancers.

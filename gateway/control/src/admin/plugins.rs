@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::shown::{Plugin, VersionShown, signers};
+use self::shown::{Plugin, VersionRoles, VersionShown, signers, version_roles};
 pub(super) use self::shown::{declared_by, own_version};
 use super::asked::{Named, NamedWithin};
 use super::envelope::{Failure, Success, Unkept, success};
@@ -41,10 +41,19 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
         .layer(DefaultBodyLimit::max(COMPONENT_BYTES))
 }
 
+/// A plugin, and what each of its versions can be bound as.
+#[derive(Debug, Serialize, ToSchema)]
+struct PluginWithRoles {
+    #[serde(flatten)]
+    plugin: Plugin,
+    /// The oldest first.
+    versions: Vec<VersionRoles>,
+}
+
 /// Every plugin, and what is on its way in.
 #[derive(Debug, Serialize, ToSchema)]
 struct Plugins {
-    plugins: Vec<Plugin>,
+    plugins: Vec<PluginWithRoles>,
     /// Uploads that wait or are compiled now.
     uploads: Vec<Upload>,
 }
@@ -61,7 +70,10 @@ struct Plugins {
 async fn list(State(control): State<Arc<Control>>) -> Response {
     let snapshot = control.publisher.snapshot();
     let names = known(&control, &snapshot.config).into_iter();
-    let plugins = names.map(|name| Plugin::of(&control, &snapshot.config, &name));
+    let plugins = names.map(|name| PluginWithRoles {
+        plugin: Plugin::of(&control, &snapshot.config, &name),
+        versions: version_roles(&control, &name),
+    });
     let list = Plugins {
         plugins: plugins.collect(),
         uploads: control.uploads.list(),

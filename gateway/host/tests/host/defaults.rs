@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use gatewright_host::{ExchangeView, Lent, Route, defaults};
-use gatewright_model::id::{PoolIndex, Slot};
+use gatewright_model::id::{PluginName, PoolIndex, Slot};
+use gatewright_model::role::Role;
 
 use crate::support::{Request, Rig, config, request};
 
@@ -15,11 +16,8 @@ fn seated(plugin: &str) -> String {
 
 #[test]
 fn every_default_balancer_picks_servers_of_its_pool() {
-    let others = ["path-router", "sticky-cookie"];
-    for plugin in defaults()
-        .iter()
-        .filter(|plugin| !others.contains(&plugin.name))
-    {
+    let balancers = defaults().iter();
+    for plugin in balancers.filter(|plugin| plugin.role == Role::Balancer) {
         let mut rig = Rig::new();
         rig.take(&config(&seated(plugin.name), 3)).unwrap();
         let mut picked = BTreeSet::new();
@@ -55,6 +53,16 @@ fn the_default_chain_routes_sticks_and_balances() {
     affinity.bind(picked, &mut lent).unwrap();
     let view: &mut Box<dyn ExchangeView> = lent.as_mut().unwrap();
     assert_eq!(view.effects().edits.len(), 1, "no cookie was set");
+}
+
+#[test]
+fn each_default_plugin_has_the_role_that_it_says_and_no_other() {
+    let rig = Rig::new();
+    for plugin in defaults() {
+        let name = PluginName::from(plugin.name);
+        let component = rig.host.describe(&name, plugin.digest()).unwrap();
+        assert_eq!(component.roles, [plugin.role], "{name}");
+    }
 }
 
 #[test]

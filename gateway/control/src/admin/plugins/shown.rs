@@ -61,6 +61,31 @@ impl Plugin {
     }
 }
 
+/// What a version can be bound as.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VersionRoles {
+    #[schema(value_type = String)]
+    version: Digest,
+    roles: Vec<String>,
+}
+
+/// A plugin's versions with their roles, the oldest first, after that of the
+/// default set.
+pub(super) fn version_roles(control: &Control, name: &PluginName) -> Vec<VersionRoles> {
+    let mut defaults = defaults().iter();
+    let default = defaults.find(|default| default.name == name.as_str());
+    let default = default.map(|default| VersionRoles {
+        version: default.digest(),
+        roles: vec![default.role.to_string()],
+    });
+    let kept = control.catalog.versions(name).into_iter();
+    let kept = kept.map(|(version, record)| VersionRoles {
+        version,
+        roles: record.roles,
+    });
+    default.into_iter().chain(kept).collect()
+}
+
 /// Who declares a plugin; for one that nobody does any more, where its versions
 /// came from.
 pub(in crate::admin) fn declared_by(
