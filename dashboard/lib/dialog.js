@@ -1,6 +1,6 @@
 // Dialogs: a question, or a form whose mistakes are told beside the field.
 
-import { button, element, setText } from "./dom.js";
+import { button, element, setAttribute, setText } from "./dom.js";
 import { fieldset } from "./form.js";
 
 let serial = 0;
@@ -54,20 +54,26 @@ function open({ title, body, action, isDangerous, isWide, onSubmit, onRefusal, o
   );
   const dialog = element("dialog", { "aria-labelledby": id, class: isWide ? "wide" : null }, form);
   let result;
+  let isWaiting = false;
+  // A button that is disabled would lose the focus.
+  const wait = (isSo) => {
+    isWaiting = isSo;
+    setAttribute(submit, "aria-disabled", isSo ? "true" : null);
+  };
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!onSubmit || submit.disabled) {
+    if (!onSubmit || isWaiting) {
       return;
     }
-    submit.disabled = true;
+    wait(true);
     setText(error, "");
     try {
       result = await onSubmit();
       dialog.close();
     } catch (refusal) {
-      setText(error, onRefusal?.(refusal) ? "" : refusal.message);
+      setText(error, onRefusal?.(refusal) ? "" : told(refusal));
     } finally {
-      submit.disabled = false;
+      wait(false);
     }
   });
   document.body.append(dialog);
@@ -80,3 +86,6 @@ function open({ title, body, action, isDangerous, isWide, onSubmit, onRefusal, o
     });
   });
 }
+
+// A refusal whose field is none of the form's.
+const told = ({ field, message }) => (field ? `${field}: ${message}` : message);

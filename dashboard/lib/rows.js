@@ -24,13 +24,10 @@ export class Rows {
   #below;
   #height = null;
   #isAsked = false;
-  #passesFocus;
 
-  // `make(item)` gives `{element, update(item)}`, all of about one height. A row
-  // that goes passes its focus to the one in its place if `passesFocus`.
-  constructor(body, { columns, key, make, passesFocus }) {
+  // `make(item)` gives `{element, update(item)}`, all of about one height.
+  constructor(body, { columns, key, make }) {
     this.#body = body;
-    this.#passesFocus = passesFocus;
     this.#columns = columns;
     this.#key = key;
     this.#make = make;
@@ -68,7 +65,6 @@ export class Rows {
     const { first, last } = this.#window();
     const shown = this.#items.slice(first, last);
     const keys = new Set(shown.map(this.#key));
-    const focused = this.#focused();
     for (const [key, row] of this.#rows) {
       if (!keys.has(key)) {
         row.element.remove();
@@ -97,19 +93,6 @@ export class Rows {
       }
     });
     this.#space(this.#below, this.#items.length - last, "last");
-    if (focused && !focused.row.isConnected) {
-      const { children } = this.#body;
-      const heir = children[Math.min(focused.index, children.length - 1)];
-      heir?.querySelector("button")?.focus({ preventScroll: true });
-    }
-  }
-
-  // The row that has the focus, and its place.
-  #focused() {
-    const row = this.#passesFocus && document.activeElement.closest("tr");
-    return row?.parentElement === this.#body
-      ? { row, index: [...this.#body.children].indexOf(row) }
-      : null;
   }
 
   // Which items are near the screen.

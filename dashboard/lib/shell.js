@@ -1,6 +1,7 @@
 // What all pages have: header, navigation, the state of gateway and connection.
 
 import { button, element, setAttribute, setText } from "./dom.js";
+import { keepFocus } from "./focus.js";
 import { clock, plural } from "./format.js";
 import { live } from "./live.js";
 import { installToasts } from "./toast.js";
@@ -45,6 +46,7 @@ export function startPage(current, options) {
     ),
   );
   installToasts();
+  keepFocus();
   staleBanner();
   live.start(options);
 }

@@ -41,7 +41,6 @@ export class Table {
       columns: columns.length,
       key,
       make: (item) => this.#row(item, onRow),
-      passesFocus: !isLog,
     });
     this.#mark();
     ["pointermove", "keydown"].forEach((event) =>
