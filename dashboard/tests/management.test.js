@@ -150,6 +150,26 @@ describe("a pool", () => {
     await close();
   });
 
+  test("that gets what nothing routes is deleted once another one does", async () => {
+    await gateway.ask("POST", "pools", { pool: "spare", servers: [{ host: d.host, port: Number(d.port) }] });
+    await gateway.ask("PUT", "config", { defaultPool: "spare" });
+    const { page, close } = await open(gateway, "");
+    await pool(page, "spare").getByText("default pool").waitFor();
+    const ask = () => page.getByRole("button", { name: "Delete pool spare" }).click();
+    const first = page.getByRole("dialog", { name: "spare is the default pool" });
+    await ask();
+    await first.getByText("It gets the requests that no route takes.").waitFor();
+    await first.getByRole("button", { name: "Cancel" }).click();
+    assert.equal((await gateway.get("pools/spare")).isDefault, true);
+    await ask();
+    await first.getByLabel("Default pool").selectOption("web");
+    await first.getByRole("button", { name: "Make it the default pool" }).click();
+    await page.getByRole("dialog", { name: "Delete pool spare?" }).getByRole("button", { name: "Delete pool" }).click();
+    await pool(page, "spare").waitFor({ state: "detached" });
+    assert.equal((await gateway.get("pools/web")).isDefault, true);
+    await close();
+  });
+
   test("shows the servers that a filter wants, in the order that a column has", async () => {
     const { page, close } = await open(gateway, "");
     await rowOf(page, d, "api").waitFor();

@@ -48,10 +48,10 @@ export function createPool(algorithms) {
   });
 }
 
-// Here host and port are one field.
+// Here all of all servers is one field.
 function placed(error) {
-  const field = { host: "servers", port: "servers", weight: "servers" }[error.field] ?? error.field;
-  return Object.assign(error, { field });
+  const isServers = /^(host|port|weight|servers\b.*)$/.test(error.field ?? "");
+  return Object.assign(error, { field: isServers ? "servers" : error.field });
 }
 
 // "10.0.0.7:3000, [::1]:3000" as the API takes servers.
@@ -161,7 +161,10 @@ export function changeAlgorithm(pool, before, wanted) {
 
 export async function deletePool(pool) {
   await attempt(async () => {
-    const { servers } = await get(pathOf(["pools", pool]));
+    const { isDefault, servers } = await get(pathOf(["pools", pool]));
+    if (isDefault && !(await passOnDefault(pool))) {
+      return;
+    }
     const isSure = await confirm({
       title: `Delete pool ${pool}?`,
       text: `Its ${servers.length} server${servers.length === 1 ? " goes" : "s go"} with it. This cannot be undone here.`,
@@ -171,4 +174,35 @@ export async function deletePool(pool) {
       done(`Deleted pool ${pool}.`, await remove(pathOf(["pools", pool])));
     }
   }, `Pool ${pool} could not be deleted`);
+}
+
+// Some pool gets what no route takes: another one first. True when it does, and
+// when there is no other.
+async function passOnDefault(pool) {
+  const pools = await get(pathOf(["pools"]));
+  const others = pools.map((one) => one.pool).filter((name) => name !== pool);
+  if (others.length === 0) {
+    return true;
+  }
+  const path = pathOf(["config"]);
+  return openForm({
+    title: `${pool} is the default pool`,
+    text: `It gets the requests that no route takes. Choose the pool that gets them from now on; then ${pool} can be deleted.`,
+    fields: [
+      {
+        name: "defaultPool",
+        label: "Default pool",
+        type: "select",
+        options: others.map((name) => ({ value: name, label: name })),
+      },
+    ],
+    action: "Make it the default pool",
+    async onSubmit({ defaultPool }) {
+      const changed = await put(path, { defaultPool });
+      done(`${defaultPool} is the default pool.`, changed, (tag) =>
+        put(path, { defaultPool: pool }, tag),
+      );
+      return true;
+    },
+  });
 }
