@@ -8,15 +8,18 @@ import { Bars } from "./traffic/bars.js";
 import { BarTable } from "./traffic/bar-table.js";
 import { Charts } from "./traffic/charts.js";
 import { History } from "./traffic/history.js";
+import { LineChoice } from "./traffic/line-choice.js";
 
 const SPANS = [1, 5, 15];
 
-// What is looked at, kept in the address so that a reload shows the same.
+// What is looked at, kept in the address so that a reload shows the same. `line`
+// are the pools that shall have lines, where somebody has chosen them.
 const asked = new URLSearchParams(location.search);
 const choice = {
   pool: asked.get("pool"),
   server: asked.get("server"),
   minutes: SPANS.find((span) => String(span) === asked.get("minutes")) ?? 1,
+  line: asked.has("line") ? asked.getAll("line") : null,
 };
 
 const bars = new Bars(
@@ -26,12 +29,18 @@ const bars = new Bars(
 );
 const table = new BarTable(document.getElementById("as-table"));
 const charts = new Charts(document.getElementById("charts"));
-const history = new History((columns) => charts.show(columns));
+const lineChoice = new LineChoice(document.getElementById("lines"), (line) => choose({ line }));
+const history = new History((columns) => {
+  charts.show(columns);
+  showLineChoice(columns);
+});
 const [poolSelect, serverSelect] = ["pool", "server"].map((id) => document.getElementById(id));
 
 function choose(change) {
   Object.assign(choice, change);
-  const said = Object.entries(choice).filter(([, value]) => value !== null);
+  const said = Object.entries(choice).flatMap(([name, value]) =>
+    value === null ? [] : [value].flat().map((one) => [name, one]),
+  );
   window.history.replaceState(null, "", `?${new URLSearchParams(said)}`);
   history.look(choice);
   if (live.figures) {
@@ -47,6 +56,17 @@ function show({ servers }) {
   );
   bars.show(shown);
   inFrame("table", () => table.show(shown));
+}
+
+// Of one server there is nothing to choose.
+function showLineChoice({ names, shown }) {
+  const { pool, server, line } = choice;
+  const own = live.figures?.servers.filter((one) => one.pool === pool) ?? [];
+  document.getElementById("lines").hidden = server !== null;
+  if (server === null) {
+    const isChosen = pool === null && line !== null;
+    lineChoice.show({ pool, names, shown, isChosen, servers: own.length });
+  }
 }
 
 function spanButtons() {

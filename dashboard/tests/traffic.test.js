@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { PHONE, eventually, open } from "./support/browser.js";
-import { Backend, Gateway } from "./support/gateway.js";
+import { Backend, Gateway, configuration, traffic } from "./support/gateway.js";
 import { endAll } from "./support/processes.js";
 import { canAlter, hide, setBack, withhold } from "./support/stream.js";
 import { world } from "./support/world.js";
@@ -190,6 +190,44 @@ test("a column of several servers tells of all of them", async () => {
   const picture = bars(page).getByRole("img", { name: /of 700 servers/ });
   await picture.hover({ position: { x: 1, y: 80 } });
   await page.getByText(/^[34] servers from 127\.1\.0\.1:3000: /).waitFor();
+  await close();
+});
+
+test("of many pools the busiest have lines, and others when they are chosen", async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `pool-${index}`);
+  const many = await Gateway.start(configuration(Object.fromEntries(names.map((name) => [name, [a.address]]))));
+  await traffic(many, { rate: 40, path: "/pool-11/busy" });
+  const { page, close } = await open(many, "traffic");
+  await page.getByText("7 of 12 pools, the busiest; choose others below.").waitFor();
+  const lines = () => chart(page, CHARTS[0]).getByRole("listitem").allInnerTexts();
+  const has = async (name) => (await lines()).some((text) => text.startsWith(name));
+  await eventually("the busiest has a line", () => has("pool-11"));
+  assert.equal((await lines()).length, 8, "and seven have, beside all of them");
+  await page.getByText("Choose pools").click();
+  const list = page.getByRole("group", { name: "Pools with a line" });
+  const box = (name) => list.getByRole("checkbox", { name, exact: true });
+  const [without] = await Promise.all(names.map(async (name) => ((await box(name).isChecked()) ? null : name))).then((all) => all.filter(Boolean));
+  assert.ok(await box(without).isDisabled(), "more could not be told apart");
+  await box("pool-11").uncheck();
+  await page.getByText("6 of 12 pools, as chosen; choose others below.").waitFor();
+  await box(without).check();
+  await eventually("what is chosen has a line", async () => (await has(without)) && !(await has("pool-11")));
+  await page.reload();
+  await page.getByText("7 of 12 pools, as chosen").waitFor();
+  await eventually("a reload shows the same", async () => (await has(without)) && !(await has("pool-11")));
+  await page.getByRole("button", { name: "Show the busiest" }).click();
+  await eventually("the busiest have lines again", () => has("pool-11"));
+  await close();
+});
+
+test("of many servers the busiest have lines, and one is chosen above", async () => {
+  const servers = Array.from({ length: 9 }, (_, index) => `127.1.0.${index + 1}:3000`);
+  const many = await Gateway.start(configuration({ web: servers }).replaceAll(/health = .*/g, "health = false"));
+  const { page, close } = await open(many, "traffic?pool=web");
+  await page.getByText("7 of 9 servers, the busiest; choose one above.").waitFor();
+  assert.ok(await page.getByText("Choose pools").isHidden());
+  await page.getByRole("combobox", { name: "Server" }).selectOption(servers[8]);
+  await page.getByText("7 of 9 servers").waitFor({ state: "hidden" });
   await close();
 });
 

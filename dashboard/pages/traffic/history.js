@@ -8,8 +8,9 @@ import { failed } from "../../lib/toast.js";
 
 const MEASURES = ["requestsPerSecond", "errorsPerSecond", "p50", "p90", "p99", "active"];
 
-// Lines of a chart that can be told apart, and so many lines' percentiles.
-const MOST_LINES = 8;
+// Lines of a chart that can be told apart beside that of all of them, and so many
+// lines' percentiles.
+export const MOST_LINES = 7;
 const MOST_SCOPES = 2;
 
 // Points of each span.
@@ -26,13 +27,15 @@ export class History {
   // The configuration that the data is of.
   #configuration = null;
 
-  // `onColumns` is given `{time, lines, scopes, span}`: moments in seconds, each
-  // line's `{name, ...columns}`, the lines that all others are part of, seconds.
+  // `onColumns` is given `{time, lines, scopes, span, names, shown}`: moments in
+  // seconds, each line's `{name, ...columns}`, the lines that all others are part
+  // of, seconds, and the names of what could have lines and of what does.
   constructor(onColumns) {
     this.#onColumns = onColumns;
   }
 
-  // Look at a pool, a server or all, over so many minutes.
+  // Look at a pool, a server or all, over so many minutes; of all, at the
+  // pools in `line` if any are chosen.
   look(choice) {
     this.#choice = { ...choice };
     this.#load();
@@ -97,6 +100,7 @@ export class History {
 
   #tell() {
     const { time, total, pools, servers } = this.#data;
+    const span = this.#choice.minutes * 60;
     const all = total && { ...total, name: "all pools" };
     // By name, whatever their rank is now, so that a server keeps its colour.
     const sorted = servers.toSorted((one, other) => byName(one.serverId, other.serverId));
@@ -109,10 +113,22 @@ export class History {
         name: isOne && servers.length > 1 ? `${one.serverId} in ${one.pool}` : one.serverId,
       })),
     ];
-    const shown = isOne ? named.filter((line) => line.serverId) : named;
-    const lines = all && shown.length > 1 ? [all, ...busiest(shown)] : shown.slice(0, MOST_LINES);
-    const scopes = all ? [all] : shown.slice(0, isOne ? MOST_SCOPES : 1);
-    this.#onColumns({ time, lines, scopes, span: this.#choice.minutes * 60 });
+    // What all the others are part of has the first line.
+    const [whole, parts] = all
+      ? [named.length > 1 ? [all] : [], this.#chosen(named)]
+      : isOne
+        ? [[], named.filter((line) => line.serverId)]
+        : [named.slice(0, 1), named.slice(1)];
+    const lines = [...whole, ...parts.slice(0, MOST_LINES)];
+    const scopes = all ? [all] : lines.slice(0, isOne ? MOST_SCOPES : 1);
+    const [names, shown] = [named, lines.slice(whole.length)].map(namesOf);
+    this.#onColumns({ time, lines, scopes, span, names, shown });
+  }
+
+  // The pools that somebody has chosen, or else the busiest.
+  #chosen(pools) {
+    const { line } = this.#choice;
+    return line ? pools.filter(({ name }) => line.includes(name)) : busiest(pools);
   }
 }
 
@@ -137,11 +153,11 @@ function sinceSetBack(data) {
   };
 }
 
+const namesOf = (lines) => lines.map(({ name }) => name);
+
 function busiest(lines) {
   const weight = (line) => line.requestsPerSecond.reduce((sum, value) => sum + (value ?? 0), 0);
-  const ranked = [...lines]
-    .sort((one, other) => weight(other) - weight(one))
-    .slice(0, MOST_LINES - 1);
+  const ranked = [...lines].sort((one, other) => weight(other) - weight(one)).slice(0, MOST_LINES);
   // In their own order, so that a line keeps its colour while figures change.
   return lines.filter((line) => ranked.includes(line));
 }
