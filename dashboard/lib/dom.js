@@ -56,6 +56,14 @@ export function button(label, { on, ...attributes }, onClick) {
   return element("button", { type: "button", ...attributes, on: listeners }, label);
 }
 
+// A link to elsewhere, which is told nothing of this page; the text alone of what
+// is no address of the web.
+export function outward(address) {
+  const protocol = URL.canParse(address) ? new URL(address).protocol : null;
+  const attributes = { href: address, target: "_blank", rel: "noopener noreferrer" };
+  return ["http:", "https:"].includes(protocol) ? element("a", attributes, address) : address;
+}
+
 // Make `parent` have a child for each item, in order, keeping the elements of
 // items that stay. `make` gives `{element, update}`.
 export function reconcile(parent, known, items, { key, make }) {

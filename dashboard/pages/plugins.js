@@ -7,7 +7,7 @@ import { poll } from "../lib/poll.js";
 import { startPage } from "../lib/shell.js";
 import { failed } from "../lib/toast.js";
 import { showChain } from "./plugins/chain.js";
-import { openDetail } from "./plugins/detail.js";
+import { installDetail, openDetail } from "./plugins/detail.js";
 import { showLibrary } from "./plugins/library.js";
 import { bindPolicy } from "./plugins/seat-actions.js";
 import { compareShadows, showSeats } from "./plugins/seats.js";
@@ -69,6 +69,7 @@ function decoded(text) {
 }
 
 startPage("Plugins");
+installDetail(() => known.bindings);
 installUpload({ onDone: load, open: openDetail });
 document.getElementById("bind-policy").addEventListener("click", bindPolicy);
 filter.addEventListener("input", () => inFrame("seats", show));

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { DESKTOP, PHONE, eventually, open } from "./support/browser.js";
 import { Backend, build } from "./support/gateway.js";
-import { PAGES, isLive } from "./support/pages.js";
+import { PAGES, altered, isLive } from "./support/pages.js";
 import { endAll } from "./support/processes.js";
 import { world } from "./support/world.js";
 
@@ -23,16 +23,6 @@ async function isHarmless(page, place) {
   await place.getByText(HOSTILE).first().waitFor();
   assert.equal(await page.locator("img[src=x]").count(), 0);
   assert.equal(await page.evaluate(() => window.isTaken), undefined);
-}
-
-// An answer of the API with something else in it, as a stranger's doing would.
-async function altered(page, pattern, alter) {
-  await page.route(pattern, async (route) => {
-    const response = await route.fetch();
-    const answer = await response.json();
-    alter(answer.data);
-    await route.fulfill({ response, json: answer });
-  });
 }
 
 test("a server's label is text", async () => {

@@ -3,7 +3,7 @@
 
 import { put } from "../../lib/api.js";
 import { openForm } from "../../lib/dialog.js";
-import { short } from "../../lib/format.js";
+import { short, words } from "../../lib/format.js";
 import { attempt, done } from "../../lib/toast.js";
 import { choices, path, said } from "./seat.js";
 
@@ -11,12 +11,13 @@ import { choices, path, said } from "./seat.js";
 export function tryBeside(seat, part) {
   const isCanary = part === "canary";
   return attempt(async () => {
-    const versions = (await choices(seat.plugin)).filter(({ value }) => value !== seat.version);
+    const all = await choices(seat.plugin, seat.role);
+    const versions = all.filter(({ value }) => value !== seat.version);
     await openForm({
       title: isCanary ? `A canary in ${seat.binding}` : `A shadow in ${seat.binding}`,
       text:
         versions.length === 0
-          ? `${seat.plugin} has no other version: upload one first.`
+          ? `${seat.plugin} has no other version that can be the ${words(seat.role)}: upload one first.`
           : isCanary
             ? "It decides for its share of the requests."
             : "It is asked too, compared, and never obeyed.",

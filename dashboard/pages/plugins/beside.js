@@ -4,6 +4,7 @@
 import { button, element, setText } from "../../lib/dom.js";
 import { count, nanoseconds, percent, short } from "../../lib/format.js";
 import { proposal } from "../../lib/proposal.js";
+import { taken } from "./alarms.js";
 import { endBeside, share } from "./beside-actions.js";
 import { promote } from "./seat-actions.js";
 
@@ -66,8 +67,8 @@ function canaryResult(figures) {
   if (!figures) {
     return "It has decided nothing yet.";
   }
-  const { decisions, faults, nsP50, nsPerDecision } = figures;
-  return `${count(decisions)} decisions, ${count(faults)} faults, ${nanoseconds(nsP50 ?? nsPerDecision)} each`;
+  const { decisions, faults, nsP50, nsPerDecision, cpuPercent } = figures;
+  return `${count(decisions)} decisions, ${count(faults)} faults, ${nanoseconds(nsP50 ?? nsPerDecision)} each, ${taken(cpuPercent)} of the workers’ time`;
 }
 
 function shadowResult(comparison) {

@@ -58,6 +58,10 @@ function entrance(listeners) {
 
 // Who is asked in a seat, and who stands beside.
 function step({ binding, role, plugin, version, state, canary, shadow }, figures) {
+  const alarm = [
+    figures.some(({ heavy }) => heavy) && "▲ heavy",
+    figures.some(({ capping }) => capping) && "▲ capped",
+  ].filter(Boolean);
   const active = figures.find(({ part }) => part === "active") ?? {};
   const beside = [
     canary && `canary ${short(canary.version)} for ${canary.percent} %`,
@@ -69,6 +73,7 @@ function step({ binding, role, plugin, version, state, canary, shadow }, figures
     title: plugin,
     note: `${short(version)} · ${nanoseconds(active.nsP50 ?? active.nsPerDecision)}`,
     extra: beside.filter(Boolean).join(", "),
+    alarm: alarm.join(", "),
     state,
   };
 }
@@ -86,8 +91,8 @@ function serversOf(pool, servers) {
 }
 
 function makeStep(item) {
-  const [label, title, note, extra] = ["role", "plugin", "quiet", "extra"].map((name) =>
-    element("p", { class: name }),
+  const [label, title, note, extra, alarm] = ["role", "plugin", "quiet", "extra", "alarm"].map(
+    (name) => element("p", { class: name }),
   );
   const box = element(
     "div",
@@ -96,6 +101,7 @@ function makeStep(item) {
     title,
     note,
     extra,
+    alarm,
   );
   return {
     element: element("li", {}, box),
@@ -105,6 +111,9 @@ function makeStep(item) {
       setText(note, now.state && now.state !== "active" ? `${now.state} · ${now.note}` : now.note);
       setText(extra, now.extra ?? "");
       extra.hidden = !now.extra;
+      setText(alarm, now.alarm ?? "");
+      alarm.hidden = !now.alarm;
+      setAttribute(box, "data-alarm", Boolean(now.alarm));
       setAttribute(box, "data-state", now.state);
     },
   };

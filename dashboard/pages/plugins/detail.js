@@ -6,7 +6,9 @@ import { button, element, reconcile } from "../../lib/dom.js";
 import { bytes, clock, count, nanoseconds, short } from "../../lib/format.js";
 import { poll } from "../../lib/poll.js";
 import { attempt, done } from "../../lib/toast.js";
+import { alarmPlace, alarmsOf, taken } from "./alarms.js";
 import { histogram } from "./histogram.js";
+import { focusPlugin } from "./library.js";
 import { versionTable } from "./versions.js";
 
 // How often figures and log are asked for.
@@ -15,10 +17,18 @@ const LOG_LINES = 200;
 
 const container = document.getElementById("detail");
 let endPoll = () => {};
+let seats = () => [];
+let opened = null;
+
+// `bindings()` gives the seats as they are bound now.
+export function installDetail(bindings) {
+  seats = bindings;
+}
 
 // Show a plugin, until it is closed or another one is shown.
 export async function openDetail(name) {
   endPoll();
+  opened = name;
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
   const shown = makeDetail(name);
   container.replaceChildren(shown.element);
@@ -42,12 +52,13 @@ function close() {
   endPoll();
   history.replaceState(null, "", location.pathname);
   container.replaceChildren();
+  focusPlugin(opened);
 }
 
 function makeDetail(name) {
   const versions = versionTable(name, () => openDetail(name));
   const showVersions = (plugin) => versions.show(plugin.versions.toReversed());
-  const seats = element("div", { class: "detail-columns" });
+  const figures = element("div", { class: "detail-columns" });
   const log = element("ol", { class: "log", tabindex: 0, "aria-label": `Log of ${name}` });
   const known = new Map();
   const title = element("h2", { id: "detail-title", tabindex: -1 }, name);
@@ -68,7 +79,7 @@ function makeDetail(name) {
       element("h3", {}, "Versions"),
       element("div", { class: "cards" }, versions.element),
       element("h3", {}, "Where it decides"),
-      seats,
+      figures,
       element("h3", {}, "Log"),
       log,
     ),
@@ -84,7 +95,7 @@ function makeDetail(name) {
       // One after the other, so that a token that counts no more is shown once.
       showVersions(await look(pathOf(["plugins", name])));
       const { bindings } = await look(pathOf(["plugins", name, "stats"]));
-      showSeats(seats, known, bindings);
+      showSeats(figures, known, bindings);
       showLog(log, await look(pathOf(["plugins", name, "logs"], { limit: LOG_LINES })));
     },
   };
@@ -110,8 +121,19 @@ function showSeats(container, known, bindings) {
   reconcile(container, known, bindings, {
     key: ({ binding, part }) => `${binding} ${part}`,
     make: () => {
-      const node = element("div");
-      return { element: node, update: (figures) => node.replaceChildren(...seatFigures(figures)) };
+      const [title, told] = [element("p"), element("div")];
+      const alarms = alarmPlace();
+      return {
+        element: element("div", {}, title, alarms.element, told),
+        update(figures) {
+          const { binding, part, version, state } = figures;
+          const limits = seats().find((seat) => seat.binding === binding) ?? {};
+          const who = ` ${part} ${short(version)}, ${state}`;
+          title.replaceChildren(element("strong", {}, binding), who);
+          alarms.update(alarmsOf([figures], limits));
+          told.replaceChildren(...seatFigures(figures, limits));
+        },
+      };
     },
   });
   if (bindings.length === 0) {
@@ -119,22 +141,20 @@ function showSeats(container, known, bindings) {
   }
 }
 
-function seatFigures({
-  binding,
-  part,
-  version,
-  state,
-  decisions,
-  faults,
-  fallbacks,
-  overruled,
-  restarts,
-  nsMean,
-  nsP50,
-  nsP99,
-  memoryBytes,
-  histogram: times,
-}) {
+function seatFigures(figures, limits) {
+  const { binding, part, nsMean, nsP50, nsP99, histogram: times } = figures;
+  const quiet = (text) => element("p", { class: "quiet" }, text);
+  return [
+    quiet(countsOf(figures)),
+    quiet(timeOf(figures, limits)),
+    quiet(
+      `Decision time: mean ${nanoseconds(nsMean)}, median ${nanoseconds(nsP50)}, p99 ${nanoseconds(nsP99)}`,
+    ),
+    histogram(times ?? [], `Decision times of ${binding} ${part}`),
+  ];
+}
+
+function countsOf({ decisions, faults, fallbacks, capped, overruled, restarts, memoryBytes }) {
   const kinds = [
     ["trapped", faults.trapped],
     ["too slow", faults.overran],
@@ -144,20 +164,18 @@ function seatFigures({
   const told = kinds
     .filter(([, number]) => number > 0)
     .map(([kind, number]) => `${count(number)} ${kind}`);
-  return [
-    element("p", {}, element("strong", {}, binding), ` ${part} ${short(version)}, ${state}`),
-    element(
-      "p",
-      { class: "quiet" },
-      `${count(decisions)} decisions, ${told.join(", ") || "no faults"}, ${count(fallbacks)} fallbacks, ${count(overruled)} overruled, ${count(restarts)} restarts, ${bytes(memoryBytes)} of memory`,
-    ),
-    element(
-      "p",
-      { class: "quiet" },
-      `Decision time: mean ${nanoseconds(nsMean)}, median ${nanoseconds(nsP50)}, p99 ${nanoseconds(nsP99)}`,
-    ),
-    histogram(times ?? [], `Decision times of ${binding} ${part}`),
+  const away = capped > 0 ? ` (${count(capped)} given away by its limit)` : "";
+  return `${count(decisions)} decisions, ${told.join(", ") || "no faults"}, ${count(fallbacks)} fallbacks${away}, ${count(overruled)} overruled, ${count(restarts)} restarts, ${bytes(memoryBytes)} of memory`;
+}
+
+// What it takes of the workers' time, and how much that may be.
+function timeOf({ cpuPercent, cpuPercentBusiest }, { cpuAlarm, cpuShare }) {
+  const limits = [
+    cpuAlarm < 100 ? `heavy beyond ${cpuAlarm} %` : null,
+    cpuShare ? `${cpuShare} % at most` : null,
   ];
+  const said = limits.filter(Boolean).join(", ");
+  return `Workers’ time: ${taken(cpuPercent)} of all, ${taken(cpuPercentBusiest)} of the busiest${said && `; ${said}`}`;
 }
 
 function showLog(list, { entries, dropped }) {

@@ -1,6 +1,6 @@
 // Every plugin that there is.
 
-import { button } from "../../lib/dom.js";
+import { button, element, setText } from "../../lib/dom.js";
 import { short } from "../../lib/format.js";
 import { Table } from "../../lib/table.js";
 
@@ -22,7 +22,7 @@ function makeTable(open) {
         label: "Plugin",
         isHead: true,
         sort: ({ name }) => name,
-        make: ({ name }) => ({ node: button(name, { class: "link" }, () => open(name)) }),
+        make: (plugin) => nameCell(plugin, open),
       },
       { id: "source", label: "From", sort: ({ source }) => source, text: ({ source }) => source },
       { id: "version", label: "Own version", long: true, text: ({ version }) => short(version) },
@@ -37,6 +37,7 @@ function makeTable(open) {
         id: "memory",
         label: "Memory at most",
         isNumber: true,
+        long: true,
         text: ({ memory }) => memory ?? "–",
       },
       {
@@ -51,6 +52,25 @@ function makeTable(open) {
   });
   container.replaceChildren(made.element);
   return made;
+}
+
+// Its name, and what its own version says of itself.
+function nameCell({ name }, open) {
+  const about = element("p", { class: "quiet" });
+  const link = button(name, { class: "link", dataset: { plugin: name } }, () => open(name));
+  return {
+    node: element("div", { class: "named" }, link, about),
+    update({ about: said }) {
+      setText(about, said?.description ?? "");
+      about.title = about.textContent;
+      about.hidden = !said?.description;
+    },
+  };
+}
+
+// Give the focus to a plugin's name, if it is there.
+export function focusPlugin(name) {
+  container.querySelector(`[data-plugin="${CSS.escape(name)}"]`)?.focus({ preventScroll: true });
 }
 
 // Where something is bound, in words.

@@ -4,16 +4,14 @@ import { ApiError, get, pathOf, put, remove } from "../../lib/api.js";
 import { confirm, openForm } from "../../lib/dialog.js";
 import { short } from "../../lib/format.js";
 import { attempt, done } from "../../lib/toast.js";
-import { choices, goBack, path, restore } from "./seat.js";
-
-const OWN = { value: "", label: "the plugin’s own" };
+import { able, choicesOrOwn, goBack, path, restore } from "./seat.js";
 
 // Let another version decide, or another plugin.
 export function activate(seat) {
   return attempt(async () => {
     const [{ plugins }, versions] = await Promise.all([
       get(pathOf(["plugins"])),
-      choices(seat.plugin),
+      choicesOrOwn(seat.plugin, seat.role),
     ]);
     await openForm({
       title: `Who decides in ${seat.binding}?`,
@@ -24,18 +22,21 @@ export function activate(seat) {
           label: "Plugin",
           type: "select",
           value: seat.plugin,
-          options: plugins.map(({ name }) => ({ value: name, label: name })),
+          options: able(plugins, seat.role),
         },
         {
           name: "version",
           label: "Version",
           type: "select",
           value: seat.pinned ? seat.version : "",
-          options: [OWN, ...versions],
+          options: versions,
         },
       ],
       action: "Activate",
-      wire: (form) => form.onChange("plugin", (name) => offerVersions(form, name, seat)),
+      wire(form) {
+        const pinned = (name) => (name === seat.plugin && seat.pinned ? seat.version : "");
+        form.onChange("plugin", (name) => offerVersions(form, name, seat.role, pinned(name)));
+      },
       async onSubmit({ plugin, version = null }) {
         const changed = await put(path(seat), { plugin, version });
         const which = version ? ` ${short(version)}` : "";
@@ -46,14 +47,14 @@ export function activate(seat) {
 }
 
 // A plugin's own versions are its choices, and no other's.
-function offerVersions(form, name, seat) {
-  form.setOptions("version", [OWN]);
+function offerVersions(form, name, role, chosen = "") {
+  form.setOptions("version", []);
   return attempt(async () => {
-    const versions = await choices(name);
-    // Another one may have been chosen meanwhile.
-    if (form.values().plugin === name) {
-      const isSame = name === seat.plugin && seat.pinned;
-      form.setOptions("version", [OWN, ...versions], isSame ? seat.version : "");
+    const versions = await choicesOrOwn(name, role);
+    // Something else may have been chosen meanwhile.
+    const now = form.values();
+    if (now.plugin === name && (now.role ?? role) === role) {
+      form.setOptions("version", versions, chosen);
     }
   }, `The versions of ${name} could not be read`);
 }
@@ -92,31 +93,32 @@ export async function rollBack(seat) {
   }
 }
 
+const WHENS = [
+  { value: "request-policy", label: "before the request is routed" },
+  { value: "response-policy", label: "on the response’s head" },
+];
+
 // Put a policy behind the others.
 export function bindPolicy() {
   return attempt(async () => {
     const { plugins } = await get(pathOf(["plugins"]));
+    const whens = WHENS.filter(({ value }) => able(plugins, value).length > 0);
+    if (whens.length === 0) {
+      const text = "No plugin here can be a policy. Upload one first.";
+      await openForm({ title: "Bind a policy", text, fields: [], action: null });
+      return;
+    }
+    const [{ value: role }] = whens;
+    const offered = able(plugins, role);
+    const versions = await choicesOrOwn(offered[0].value, role);
     await openForm({
       title: "Bind a policy",
       text: "It is asked about every request, after the policies that are there.",
       fields: [
         { name: "name", label: "Name", placeholder: "limits" },
-        {
-          name: "plugin",
-          label: "Plugin",
-          type: "select",
-          options: plugins.map(({ name }) => ({ value: name, label: name })),
-        },
-        {
-          name: "role",
-          label: "When",
-          type: "select",
-          value: "request-policy",
-          options: [
-            { value: "request-policy", label: "before the request is routed" },
-            { value: "response-policy", label: "on the response’s head" },
-          ],
-        },
+        { name: "role", label: "When", type: "select", value: role, options: whens },
+        { name: "plugin", label: "Plugin", type: "select", options: offered },
+        { name: "version", label: "Version", type: "select", options: versions },
         {
           name: "onFault",
           label: "When it faults",
@@ -129,11 +131,20 @@ export function bindPolicy() {
         },
       ],
       action: "Bind",
-      async onSubmit({ name, ...wanted }) {
+      wire(form) {
+        form.onChange("role", (wanted) => {
+          const fitting = able(plugins, wanted);
+          form.setOptions("plugin", fitting);
+          offerVersions(form, fitting[0].value, wanted);
+        });
+        form.onChange("plugin", (wanted) => offerVersions(form, wanted, form.values().role));
+      },
+      async onSubmit({ name, version = null, ...binding }) {
         if (name === undefined) {
           throw new ApiError(422, { code: "invalid", field: "name", message: "Give it a name." });
         }
         const seat = { binding: `-/policy.${name}` };
+        const wanted = { ...binding, version };
         const bound = await put(path(seat), wanted);
         const isNew = bound.data.history[0]?.plugin === null;
         done(`${wanted.plugin} is bound as policy ${name}.`, bound, (tag) =>

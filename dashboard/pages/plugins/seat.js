@@ -22,10 +22,35 @@ export const restore = (seat) => async (tag) => {
   }
 };
 
-// The versions of a plugin as choices, the newest first.
-export async function choices(plugin) {
+// The plugins of which some version can take a role, as choices.
+export function able(plugins, role) {
+  const can = ({ roles }) => roles.includes(role);
+  const those = plugins.filter(({ versions }) => versions.some(can));
+  return those.map(({ name }) => ({ value: name, label: name }));
+}
+
+// The versions of a plugin that can take a role as choices, the newest first.
+export async function choices(plugin, role) {
   const { versions } = await get(pathOf(["plugins", plugin]));
-  return versions.reverse().map(({ version, uploadedAt, source }) => {
+  return fitting(versions, role);
+}
+
+// The same, after the one that the plugin has if that can take it, too: what its
+// file holds, where that is not known yet, is what it held last.
+export async function choicesOrOwn(plugin, role) {
+  const { version, versions } = await get(pathOf(["plugins", plugin]));
+  const own = versions.findLast((one) =>
+    version === null ? one.source === "file" : one.version === version,
+  );
+  const canOwn = own === undefined || own.roles.includes(role);
+  return [...(canOwn ? [OWN] : []), ...fitting(versions, role)];
+}
+
+const OWN = { value: "", label: "the plugin’s own" };
+
+function fitting(versions, role) {
+  const newest = versions.filter(({ roles }) => roles.includes(role)).reverse();
+  return newest.map(({ version, uploadedAt, source }) => {
     const when = uploadedAt ? clock(uploadedAt) : "built in";
     return { value: version, label: `${short(version)} · ${source}, ${when}` };
   });

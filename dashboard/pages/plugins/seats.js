@@ -3,6 +3,7 @@
 import { look, pathOf } from "../../lib/api.js";
 import { button, element, reconcile, setAttribute, setText } from "../../lib/dom.js";
 import { bytes, count, nanoseconds, rate, short } from "../../lib/format.js";
+import { alarmPlace, alarmsOf, taken } from "./alarms.js";
 import { besideOf } from "./beside.js";
 import { tryBeside } from "./beside-actions.js";
 import { activate, rollBack, unbind } from "./seat-actions.js";
@@ -47,6 +48,8 @@ const NUMBERS = [
   ["Faults", (one) => count(one.faults)],
   ["Fallbacks", (one) => count(one.fallbacks)],
   ["Memory", (one) => bytes(one.memoryBytes)],
+  ["Workers’ time", (one) => taken(one.cpuPercent)],
+  ["Busiest worker", (one) => taken(one.cpuPercentBusiest)],
 ];
 
 function makeSeat({ seat }) {
@@ -54,6 +57,7 @@ function makeSeat({ seat }) {
   const id = `seat-${seat.binding}`;
   const state = element("span", { class: "state" });
   const who = element("p", { class: "who" });
+  const alarms = alarmPlace({ role: "status" });
   const values = NUMBERS.map(() => element("dd"));
   const [canary, shadow] = [besideOf("canary", () => now), besideOf("shadow", () => now)];
   const back = button("Roll back", {}, () => rollBack(now));
@@ -67,6 +71,7 @@ function makeSeat({ seat }) {
       "div",
       { class: "card-body" },
       who,
+      alarms.element,
       element(
         "dl",
         { class: "numbers" },
@@ -94,6 +99,9 @@ function makeSeat({ seat }) {
       const active = figures.find(({ part }) => part === "active") ?? {};
       showState(state, wanted.state);
       setText(who, whoDecides(wanted));
+      const told = alarmsOf(figures, wanted);
+      alarms.update(told);
+      setAttribute(node, "data-alarm", told.length > 0);
       NUMBERS.forEach(([, form], index) => setText(values[index], form(active)));
       canary.update(
         wanted.canary,

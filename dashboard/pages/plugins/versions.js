@@ -2,12 +2,15 @@
 
 import { pathOf, remove } from "../../lib/api.js";
 import { confirm } from "../../lib/dialog.js";
-import { button, element } from "../../lib/dom.js";
-import { bytes, clock, short } from "../../lib/format.js";
+import { button, element, outward } from "../../lib/dom.js";
+import { bytes, clock, short, words } from "../../lib/format.js";
 import { Table } from "../../lib/table.js";
 import { attempt, done } from "../../lib/toast.js";
 import { authorization } from "../../lib/token.js";
 import { places } from "./library.js";
+
+// Places where a version is bound that are named.
+const FEW_PLACES = 3;
 
 // How long the largest component may take over a slow line.
 const DOWNLOAD_MS = 120_000;
@@ -19,22 +22,11 @@ export function versionTable(name, onDelete) {
     key: ({ version }) => version,
     columns: [
       { id: "version", label: "Version", isHead: true, text: ({ version }) => short(version) },
-      { id: "source", label: "From", text: ({ source }) => source },
-      {
-        id: "at",
-        label: "Since",
-        text: ({ uploadedAt }) => (uploadedAt ? clock(uploadedAt) : "built in"),
-      },
-      { id: "by", label: "By", text: ({ uploader }) => uploader ?? "–" },
+      { id: "origin", label: "From", long: true, text: origin },
+      { id: "signed", label: "Signed by", long: true, text: ({ signedBy }) => signedBy ?? "–" },
       { id: "size", label: "Size", isNumber: true, text: ({ size }) => bytes(size) },
-      { id: "roles", label: "Roles", text: ({ roles }) => roles.join(", ") },
-      {
-        id: "imports",
-        label: "Imports and exports",
-        wide: true,
-        text: ({ imports, exports }) => interfaces(imports, exports),
-      },
-      { id: "bound", label: "Bound at", long: true, text: ({ bound }) => places(bound) },
+      { id: "about", label: "What it is", wide: true, make: aboutCell },
+      { id: "bound", label: "Bound at", long: true, text: ({ bound }) => fewPlaces(bound) },
       {
         id: "actions",
         label: "Actions",
@@ -43,6 +35,32 @@ export function versionTable(name, onDelete) {
       },
     ],
   });
+}
+
+// All of them are told further below.
+function fewPlaces(bound) {
+  const more = bound.length - FEW_PLACES;
+  return more > 0 ? `${places(bound.slice(0, FEW_PLACES))} and ${more} more` : places(bound);
+}
+
+function origin({ source, uploadedAt, uploader }) {
+  const when = uploadedAt ? clock(uploadedAt) : "built in";
+  return [source, when, uploader && `by ${uploader}`].filter(Boolean).join(", ");
+}
+
+// What it says of itself, which nobody has checked; where it was fetched, and
+// what the gateway has found in it.
+function aboutCell({ about, reference, roles, imports, exports }) {
+  const title = [about.name, about.version].filter(Boolean).join(" ");
+  const lines = [
+    title && element("strong", {}, title),
+    about.description,
+    about.homepage && outward(about.homepage),
+    reference && `fetched from ${reference}`,
+    `${roles.map(words).join(", ")}: ${interfaces(imports, exports)}`,
+  ];
+  const parts = lines.filter(Boolean).map((line) => element("p", {}, line));
+  return { node: element("div", { class: "about" }, parts) };
 }
 
 // Interfaces without what all of them have in common.

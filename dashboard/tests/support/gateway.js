@@ -107,8 +107,17 @@ export async function traffic(gateway, { rate = 100, path = "/api/test" } = {}) 
 
 // Another build of a default plugin: the same code, with a digest of its own.
 export async function build(name, text) {
+  return described(name, { build: text });
+}
+
+// A default plugin with custom sections, which say more of it, by their names.
+export async function described(name, sections) {
   const component = await readFile(new URL(`../../../plugins/dist/${name}.wasm`, import.meta.url));
-  const section = [..."build"].concat([...text]).map((letter) => letter.charCodeAt(0));
-  // A custom section; its lengths stay below 128, where LEB128 is one byte.
-  return Buffer.concat([component, Buffer.from([0, section.length + 1, "build".length, ...section])]);
+  return Buffer.concat([component, ...Object.entries(sections).map(section)]);
+}
+
+// A custom section; its lengths stay below 128, where LEB128 is one byte.
+function section([name, text]) {
+  const content = Buffer.from(name + text);
+  return Buffer.concat([Buffer.from([0, content.length + 1, name.length]), content]);
 }

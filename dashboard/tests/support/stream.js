@@ -54,6 +54,22 @@ export function setBack(page, requestsPerSecond) {
   }, requestsPerSecond);
 }
 
+// Tell the page something else of the version that decides in a seat.
+export function alterFigures(page, wanted) {
+  return page.evaluate(({ binding, ...changes }) => {
+    window.alterFrame = (frame) => {
+      const [head, data] = frame.split("\ndata: ");
+      if (head !== "event: metrics") {
+        return frame;
+      }
+      const figures = JSON.parse(data);
+      const own = figures.plugins.find((one) => one.binding === binding && one.part === "active");
+      Object.assign(own, changes);
+      return `${head}\ndata: ${JSON.stringify(figures)}`;
+    };
+  }, wanted);
+}
+
 // Let the page believe that it lies behind another one, or is seen again.
 export function hide(page, isHidden) {
   return page.evaluate((now) => {
