@@ -11,9 +11,6 @@ use super::language::{Language, Need};
 use super::toolbox::Toolbox;
 use crate::cargo::{output, run};
 
-/// The name of every project.
-const NAME: &str = "made-anew";
-
 /// Roles that there may be an example of, and what `plugin check` is given.
 const TRIALS: [(&str, &[&str]); 2] = [
     ("balancer", &["--config", r#"{"zone":"a"}"#]),
@@ -48,10 +45,11 @@ pub(super) fn try_out(gatewright: &Path, language: &Language, toolbox: &Toolbox)
             language.name,
             "--role",
             role,
-            NAME,
+            // The name that one tries first.
+            role,
         ]);
         run(new.current_dir(place.path()))?;
-        let project = place.path().join(NAME);
+        let project = place.path().join(role);
         if language.needs.contains(&Need::NodePackages) {
             let packages = toolbox.node_folder(language.name).join("node_modules");
             std::os::unix::fs::symlink(packages, project.join("node_modules"))?;
@@ -63,7 +61,7 @@ pub(super) fn try_out(gatewright: &Path, language: &Language, toolbox: &Toolbox)
             .env("CARGO_TARGET_DIR", toolbox.build_folder());
         run(build.current_dir(&project))?;
         let mut check = Command::new(&gatewright);
-        let component = format!("target/{NAME}.wasm");
+        let component = format!("target/{role}.wasm");
         check.args(["plugin", "check", &component, "--role", role]);
         check.args(flags).current_dir(&project);
         let told = output(&mut check)?;

@@ -80,7 +80,12 @@ fn project(options: &NewOptions) -> anyhow::Result<Project<'_>> {
          are written against the contract's WIT alone",
         roles.join(", ")
     );
-    Ok(Project { name, lang, role })
+    let project = Project { name, lang, role };
+    ensure!(
+        !project.is_taken()?,
+        "{name:?} is the name of a package that the plugin is built with; write another one"
+    );
+    Ok(project)
 }
 
 fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
@@ -108,6 +113,13 @@ mod tests {
         assert!(refusal("a", "cobol", "balancer").contains("rust"));
         assert!(refusal("a", "zig", "router").contains("balancer"));
         assert!(refusal("a", "rust", "king").contains("balancer, router"));
+    }
+
+    #[test]
+    fn a_package_that_it_is_built_with_keeps_its_name_to_itself() {
+        for name in ["gatewright-plugin-sdk", "serde"] {
+            assert!(refusal(name, "rust", "balancer").contains("built with"));
+        }
     }
 
     #[test]

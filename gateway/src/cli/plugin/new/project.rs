@@ -88,6 +88,21 @@ impl Project<'_> {
         Ok(files)
     }
 
+    /// Whether a package that it is built with has its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::files`].
+    pub(super) fn is_taken(&self) -> anyhow::Result<bool> {
+        if self.lang != "rust" {
+            return Ok(false);
+        }
+        let lock = text::<Examples>("rust/Cargo.lock")?;
+        let mut packages = lock.split("[[package]]\n").skip(1);
+        let own = format!("name = \"{}\"\n", self.name);
+        Ok(packages.any(|package| package.starts_with(&own) && !is_example(package)))
+    }
+
     /// The example without what is of the other role, and the contract.
     fn example_files(&self) -> anyhow::Result<Files> {
         let mut files = Files::new();
@@ -140,10 +155,12 @@ impl Project<'_> {
         let profile = workspace
             .find("[profile.release]")
             .unwrap_or(workspace.len());
+        // The library's name goes before the package has its own: both may be
+        // the role's.
         let manifest = self
             .renamed("Cargo.toml", manifest)
-            .replace(&format!("\"{package}\""), &format!("\"{}\"", self.name))
-            .replace(&format!("name = \"{}\"\n", self.role), "");
+            .replace(&format!("name = \"{}\"\n", self.role), "")
+            .replace(&format!("\"{package}\""), &format!("\"{}\"", self.name));
         let manifest = format!("{manifest}\n{}\n[workspace]\n", &workspace[profile..]);
         let lock = self.lock(&example("Cargo.lock")?, &package);
         let mut files = Files::from([
@@ -174,8 +191,7 @@ impl Project<'_> {
         let mut text = entries.next().unwrap_or_default().to_owned();
         for entry in entries {
             let is_own = entry.starts_with(&format!("name = \"{package}\"\n"));
-            let is_local = !entry.contains("\nsource = ");
-            if is_own || !is_local || entry.starts_with("name = \"gatewright-plugin-sdk\"\n") {
+            if is_own || !is_example(entry) {
                 text += "[[package]]\n";
                 text += &entry.replace(&format!("\"{package}\""), &format!("\"{}\"", self.name));
             }
@@ -237,6 +253,13 @@ fn manifest_name(manifest: &str) -> anyhow::Result<&str> {
     Ok(rest.split('"').next().unwrap_or_default())
 }
 
+/// Whether a lock file's entry is an example's: of this repository, and not
+/// the SDK.
+fn is_example(entry: &str) -> bool {
+    let is_local = !entry.contains("\nsource = ");
+    is_local && !entry.starts_with("name = \"gatewright-plugin-sdk\"\n")
+}
+
 /// A text without what concerns another role: first out of lists, then the
 /// lines that are left.
 fn without(role: &str, text: &str) -> String {
@@ -289,11 +312,14 @@ mod tests {
     use super::*;
 
     fn files(lang: &str, role: &str) -> BTreeMap<String, String> {
-        let project = Project {
+        files_of(&Project {
             name: "near",
             lang,
             role,
-        };
+        })
+    }
+
+    fn files_of(project: &Project<'_>) -> BTreeMap<String, String> {
         let files = project.files().unwrap().into_iter();
         let files = files.map(|(path, text)| (path, String::from_utf8(text).unwrap()));
         files.collect()
@@ -350,6 +376,21 @@ mod tests {
                 let build = files.get("Makefile").or(files.get("package.json")).unwrap();
                 assert!(build.contains("target/near.wasm"), "{lang}:\n{build}");
                 assert!(!build.contains(&format!("target/{role}.wasm")), "{build}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_package_may_have_the_name_of_a_role() {
+        for role in ["balancer", "router"] {
+            for name in ["balancer", "router", "zone-balancer"] {
+                let lang = "rust";
+                let project = Project { name, lang, role };
+                assert!(!project.is_taken().unwrap(), "{name}");
+                let manifest = &files_of(&project)["Cargo.toml"];
+                let package = format!("[package]\nname = \"{name}\"\n");
+                assert!(manifest.starts_with(&package), "{manifest}");
+                assert_eq!(manifest.matches("\nname = ").count(), 1, "{manifest}");
             }
         }
     }
