@@ -30,8 +30,8 @@ use crate::ending::usage;
 #[command(after_long_help = "\
 A version is named by the SHA-256 of its component, or by its first 8 digits or
 more. It decides nothing before it is activated, at POOL/balancer, POOL/affinity,
--/router or -/policy.NAME, where NAME is any name for a new policy. Changes are in force when the command ends, and outlive a restart;
-no request fails by them.
+-/router or -/policy.NAME, where NAME is any name for a new policy. Changes are
+in force when the command ends, and outlive a restart; no request fails by them.
 
 Environment:
   GATEWRIGHT_TOKEN   the access token, once the gateway has any
@@ -77,7 +77,7 @@ enum Command {
     /// Have a version decide in a seat.
     Activate {
         /// The seat, such as web/balancer.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
         /// The plugin.
         name: String,
@@ -92,7 +92,7 @@ enum Command {
     /// Have a version decide for a share of the requests.
     Canary {
         /// The seat, such as web/balancer.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
         /// The version, of the plugin that is bound there.
         #[arg(value_name = "VERSION")]
@@ -104,7 +104,7 @@ enum Command {
     /// Ask a version too, without obeying it, and compare.
     Shadow {
         /// The seat, such as web/balancer.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
         /// The version, of the plugin that is bound there.
         #[arg(value_name = "VERSION")]
@@ -116,19 +116,19 @@ enum Command {
     /// Have a seat's canary decide for all requests.
     Promote {
         /// The seat, such as web/balancer.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
     },
     /// Go back to what decided in a seat before.
     Rollback {
         /// The seat, such as web/balancer.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
     },
     /// Bind nothing in a policy's or an affinity's seat any more.
     Unbind {
         /// The seat, such as -/policy.guard.
-        #[arg(value_name = "POOL/ROLE")]
+        #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]
         seat: String,
     },
     /// Delete a plugin, or one of its versions, that is bound nowhere.
@@ -276,4 +276,36 @@ fn path_of(seat: &str) -> anyhow::Result<String> {
         ))
     })?;
     Ok(format!("/api/bindings/{}/{}", escaped(pool), escaped(role)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn a_seat_of_no_pool_is_written_as_any_other() {
+        let command = PluginOptions::augment_args(clap::Command::new("plugin"));
+        for line in [
+            "activate -/router near",
+            "canary -/policy.guard 5f1d20ab 10",
+            "shadow -/router 5f1d20ab",
+            "promote -/router",
+            "rollback -/router --json",
+            "rollback --json -/router",
+            "unbind -/policy.guard",
+            "push near.wasm --activate -/router --watch",
+        ] {
+            let words = ["plugin"].into_iter().chain(line.split(' '));
+            let taken = command.clone().try_get_matches_from(words);
+            assert!(taken.is_ok(), "{line}: {taken:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_seat_is_told_what_one_is() {
+        let error = path_of("--near").unwrap_err().to_string();
+        assert!(error.contains("-/router"), "{error}");
+        assert_eq!(path_of("-/router").unwrap(), "/api/bindings/-/router");
+    }
 }

@@ -1,5 +1,5 @@
-//! The README's way from nothing to a balancer of one's own, walked as it is
-//! written there.
+//! The README's way from nothing to a balancer of one's own, and the way in the
+//! README of a new project, walked as they are written there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::reading::{Block, blocks, shell};
-use crate::support::{Running, folder, gatewright};
+use crate::support::{
+    Running, configuration, folder, gatewright, prints, value_after, write,
+};
 
 /// The section that is walked.
 const SECTION: &str = "## Write a balancer\n";
@@ -84,4 +86,48 @@ fn a_balancer_of_one_s_own_decides_on_the_demo_s_traffic_as_the_readme_says() {
     walk(&last.text, &place, &admin);
     let before = answerers(&http);
     assert!(before.len() > 1, "it is taken back: {before:?}");
+}
+
+/// A new project's README, but for what is to be installed: its commands up to
+/// the one that brings the plugin into a gateway, and that one.
+fn way(project: &Path) -> (Vec<Block>, Block) {
+    let readme = fs::read_to_string(project.join("README.md")).unwrap();
+    let (_, readme) = readme.split_once("\nBuild, ").unwrap();
+    let mut steps = blocks(readme);
+    let last = steps.pop().unwrap();
+    (steps, last)
+}
+
+#[test]
+fn a_new_router_decides_in_a_gateway_as_its_readme_says() {
+    let folder = folder();
+    write(
+        &folder,
+        "gatewright.toml",
+        configuration(
+            "[router]\nplugin = \"path-router\"\n\
+             config = { routes = [{ path = \"/*\", pool = \"web\" }] }\n\
+             [pools.next]\nservers = [\"127.0.0.1:9\"]",
+        ),
+    );
+    let gateway = Running::start(gatewright(&folder, &["run"]));
+    let listening = gateway.line_with("admin listening");
+    let admin = format!("http://{}", value_after(&listening, "address="));
+    prints(&folder, &["plugin", "new", "--role", "router", "router"]);
+    let project = folder.path().join("router");
+    let (steps, last) = way(&project);
+    for step in steps {
+        let output = shell(&step.text, &project).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}\n{errors}", step.text);
+    }
+    // The shell gives way to the command, which watches until it is ended.
+    let mut push = shell(&format!("exec {}", last.text), &project);
+    push.env("GATEWRIGHT_ADMIN", &admin);
+    let said = Running::start(push).line_with("router");
+    assert!(said.contains("decides at -/router"), "{said}");
+    let bindings = ["plugin", "bindings", "--admin", &admin];
+    let bound = prints(&folder, &bindings);
+    let line = bound.lines().find(|line| line.starts_with("-/router "));
+    assert!(line.is_some_and(|line| line.contains(" router ")), "{bound}");
 }

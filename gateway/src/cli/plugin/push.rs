@@ -49,7 +49,7 @@ pub(super) struct PushOptions {
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
     /// Have the new version decide in this seat, such as web/balancer.
-    #[arg(long, value_name = "POOL/ROLE")]
+    #[arg(long, value_name = "POOL/ROLE", allow_hyphen_values = true)]
     activate: Option<String>,
     /// The plugin's own configuration there, as a JSON object; the one that is
     /// there if not given.
