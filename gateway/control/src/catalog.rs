@@ -10,6 +10,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use gatewright_host::defaults;
 use gatewright_model::id::{Digest, PluginName};
 
+use crate::change::Refusal;
 use crate::seats::SeatName;
 use crate::store::{
     Histories, Record, Step, Store, StoreError, VersionRecord, VersionSource, Versions,
@@ -19,6 +20,10 @@ pub(crate) use named::{Naming, naming};
 
 /// Hexadecimal digits that name a version, at least.
 const PREFIX: usize = 8;
+
+/// Versions that were uploaded which are kept of a plugin, each with its
+/// component and its code: a loop that uploads must not fill the disk.
+const MOST_UPLOADED: usize = 100;
 
 /// What is known of versions and of what was bound before.
 #[derive(Debug, Default)]
@@ -74,6 +79,26 @@ impl Catalog {
             .collect();
         versions.sort_by_key(|(_, version)| version.at);
         versions
+    }
+
+    /// Whether a version that is uploaded can be kept beside the others.
+    ///
+    /// # Errors
+    ///
+    /// When there are as many of the plugin as are kept.
+    pub(crate) fn has_room(&self, plugin: &PluginName, digest: Digest) -> Result<(), Refusal> {
+        let versions = self.versions(plugin).into_iter();
+        let uploaded = versions.filter(|(_, version)| version.source == VersionSource::Upload);
+        let uploaded: Vec<_> = uploaded.map(|(digest, _)| digest).collect();
+        if uploaded.len() < MOST_UPLOADED || uploaded.contains(&digest) {
+            return Ok(());
+        }
+        Err(Refusal::Conflict(format!(
+            "plugin {plugin} has {MOST_UPLOADED} uploaded versions, and no more are kept; remove \
+             one that is bound nowhere, by `gatewright plugin delete {plugin} VERSION`; the \
+             oldest is {}",
+            uploaded[0].short()
+        )))
     }
 
     /// What a plugin's file held last, as far as is known.
@@ -190,6 +215,21 @@ mod tests {
         };
         catalog.apply(&digests.iter().map(record).collect::<Vec<_>>());
         catalog
+    }
+
+    #[test]
+    fn a_plugin_has_so_many_uploaded_versions_and_no_more() {
+        let digests = (0..MOST_UPLOADED as u8).map(|first| [first; 32]);
+        let catalog = catalog(&digests.collect::<Vec<_>>());
+        let mine = PluginName::from("mine");
+        let refused = catalog.has_room(&mine, Digest([0xff; 32])).unwrap_err();
+        let Refusal::Conflict(message) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(message.contains("plugin delete mine"), "{message}");
+        assert!(catalog.has_room(&mine, Digest([0; 32])).is_ok());
+        let other = PluginName::from("other");
+        assert!(catalog.has_room(&other, Digest([0xff; 32])).is_ok());
     }
 
     #[test]

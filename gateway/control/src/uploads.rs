@@ -268,6 +268,7 @@ impl Control {
             since: Timestamp::now(),
         });
         let _turn = self.uploads.turn.lock().await;
+        self.catalog.has_room(&brought.plugin, digest)?;
         under_way.compiles();
         let source = brought.source(self, digest).await?;
         let host = Arc::clone(self.publisher.host());
@@ -309,6 +310,7 @@ impl Control {
             // As it is now that nobody else changes anything.
             let digest = arrival.digest;
             let plugin = brought.plugin.clone();
+            control.catalog.has_room(&plugin, digest)?;
             let edits = brought.edits(config, &control.desired(), digest)?;
             let known = control.catalog.version(&plugin, digest);
             let known = found.get_or_init(|| known);

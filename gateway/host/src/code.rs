@@ -19,6 +19,21 @@ const LENGTH_BYTES: usize = 8;
 /// Bytes before the first part.
 const HEAD_BYTES: usize = LAYOUT.len() + LENGTH_BYTES;
 
+/// Code of any component, and for each byte of it, in bytes: compilers of today
+/// make twice to ten times of it, the small ones' tables more.
+const ANY_CODE_BYTES: u64 = 16 << 20;
+const CODE_FOR_A_BYTE: u64 = 16;
+
+/// The most bytes of code. A whole language runtime has 40 MiB.
+const MOST_CODE_BYTES: u64 = 256 << 20;
+
+/// The most bytes of code that a component of so many may become: what is
+/// compiled is in memory for as long as it is bound, and on the disk for longer.
+pub(crate) fn most_code(component: usize) -> u64 {
+    let most = (component as u64).saturating_mul(CODE_FOR_A_BYTE);
+    most.saturating_add(ANY_CODE_BYTES).min(MOST_CODE_BYTES)
+}
+
 /// Compiled code, ready to be run.
 pub(crate) struct Loaded {
     /// The component.
@@ -39,6 +54,9 @@ pub(crate) fn compile(
         .precompile_component(component)
         .map_err(|error| refused(&error))?;
     let head = head(&whole);
+    let most = most_code(component.len());
+    let mut handed_on = (head.len() + whole.len()) as u64;
+    within(most, handed_on)?;
     hand_on(&mut out, &[&head, &whole])?;
     // The component is out of danger: for its main module there is what it has
     // left of time and memory.
@@ -48,7 +66,17 @@ pub(crate) fn compile(
         return Ok(());
     };
     let main = engine.precompile_module(main);
-    hand_on(&mut out, &[&main.map_err(|error| refused(&error))?])
+    let main = main.map_err(|error| refused(&error))?;
+    handed_on += main.len() as u64;
+    within(most, handed_on)?;
+    hand_on(&mut out, &[&main])
+}
+
+fn within(most: u64, bytes: u64) -> Result<(), CompileError> {
+    match bytes > most {
+        true => Err(CompileError::TooMuch { most }),
+        false => Ok(()),
+    }
 }
 
 /// Write and flush, or a buffer would hold some of it back.
@@ -184,6 +212,45 @@ mod tests {
         assert!(matches!(ended, Err(CompileError::Unwritten(_))));
         let code = settle(ended, out.taken).unwrap();
         assert!(load(&engine, &code).unwrap().main.is_none());
+    }
+
+    /// A component with so many modules that hold a byte at both ends of some
+    /// megabytes.
+    fn sparse(modules: usize) -> Vec<u8> {
+        let module = r#"(core module (memory 256)
+            (data (i32.const 0) "a") (data (i32.const 0xfffff0) "z"))"#;
+        let text = format!("(component {})", module.repeat(modules));
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_small_component_becomes_little_code() {
+        let engine = crate::engine::engine().unwrap();
+        let component = sparse(20);
+        let mut code = Vec::new();
+        compile(&engine, &component, &mut code).unwrap();
+        assert!(component.len() < 4096, "{}", component.len());
+        assert!(code.len() < 1 << 20, "{}", code.len());
+    }
+
+    #[test]
+    fn a_component_that_becomes_too_much_code_is_refused() {
+        // A table is laid out whole, and each of these has four megabytes.
+        let module = "(core module (table 1000000 funcref) (func $f)
+            (elem (i32.const 999999) func $f))";
+        let text = format!("(component {})", module.repeat(6));
+        let engine = crate::engine::engine().unwrap();
+        let mut code = Vec::new();
+        let ended = compile(&engine, &wat::parse_str(text).unwrap(), &mut code);
+        assert!(matches!(ended, Err(CompileError::TooMuch { .. })));
+        assert!(code.is_empty());
+    }
+
+    #[test]
+    fn a_whole_language_runtime_may_have_its_code() {
+        assert!(most_code(18 << 20) > 64 << 20);
+        assert_eq!(most_code(64 << 20), MOST_CODE_BYTES);
+        assert_eq!(most_code(usize::MAX), MOST_CODE_BYTES);
     }
 
     #[test]

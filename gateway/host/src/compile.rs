@@ -58,6 +58,14 @@ pub enum CompileError {
     /// It took too much time or memory.
     #[error("it was not compiled: the compiler {0}; a smaller component would do")]
     TooLaborious(String),
+    /// There would be more code than a component of its size may become.
+    #[error(
+        "it was not compiled: it would be more than {} MiB of code, which is more than one of its size may become; a component with smaller tables and memories would do", most >> 20
+    )]
+    TooMuch {
+        /// Bytes that it may become.
+        most: u64,
+    },
     /// What was compiled could not be handed on.
     #[error("the compiled code cannot be written: {0}")]
     Unwritten(#[source] io::Error),
@@ -73,8 +81,9 @@ pub enum CompileError {
 ///
 /// # Errors
 ///
-/// When it is not a valid component, the engine cannot be set up, `out` does
-/// not take the code, or the main module cannot be compiled.
+/// When it is not a valid component, the engine cannot be set up, there is more
+/// code than a component of its size may become, `out` does not take the code,
+/// or the main module cannot be compiled.
 pub fn compile(component: &[u8], out: impl Write) -> Result<(), CompileError> {
     let engine = engine::engine();
     let engine = engine.map_err(|error| CompileError::Refused(format!("{error:#}")))?;
@@ -161,13 +170,14 @@ fn in_child(program: &Path, component: &[u8]) -> Result<Vec<u8>, CompileError> {
         .spawn()
         .map_err(CompileError::Child)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let most = code::most_code(component.len());
     // Three pipes at once, or the child and we would wait for each other.
     let (status, code, reason) = thread::scope(|scope| {
         scope.spawn(move || {
             // A child that gave up does not read to the end; its status tells.
             let _ = stdin.map(|mut stdin| stdin.write_all(component));
         });
-        let code = scope.spawn(move || read(stdout, u64::MAX));
+        let code = scope.spawn(move || read(stdout, most + 1));
         let reason = scope.spawn(move || read(stderr, REASON_BYTES));
         let status = wait(&mut child);
         (status, code.join(), reason.join())
@@ -175,6 +185,9 @@ fn in_child(program: &Path, component: &[u8]) -> Result<Vec<u8>, CompileError> {
     let status = status.map_err(CompileError::Child)?;
     let code = code.unwrap_or_else(|_| Ok(Vec::new()));
     let code = code.map_err(CompileError::Child)?;
+    if code.len() as u64 > most {
+        return Err(CompileError::TooMuch { most });
+    }
     let ended = match status {
         Some(status) if status.success() => Ok(()),
         Some(status) => {
@@ -248,6 +261,13 @@ mod tests {
         // More than a pipe holds, both ways.
         let component = vec![42; 1 << 20];
         assert_eq!(in_child(&program, &component).unwrap(), component);
+    }
+
+    #[test]
+    fn no_more_is_read_of_a_child_than_the_component_may_become() {
+        let (_folder, program) = child("cat > /dev/null; head -c 20000000 /dev/zero");
+        let error = in_child(&program, b"").unwrap_err();
+        assert!(matches!(error, CompileError::TooMuch { .. }), "{error}");
     }
 
     #[test]

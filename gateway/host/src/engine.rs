@@ -14,6 +14,11 @@ use crate::direct::recognise;
 /// limited.
 const MEMORY_RESERVATION: u64 = 16 << 20;
 
+/// Bytes of a memory's image that are laid out whatever the module holds of
+/// them: none, or one byte at each end of the allowed would make megabytes of a
+/// module of fifty bytes. Beyond that, half of an image is in the module.
+const SPARSE_IMAGE: u64 = 0;
+
 /// Frames of a trap's backtrace: a panic in Rust fills eight of them before the
 /// plugin's own come.
 const BACKTRACE_FRAMES: usize = 20;
@@ -27,6 +32,7 @@ pub(crate) fn engine() -> wasmtime::Result<Engine> {
         .epoch_interruption(true)
         .memory_reservation(MEMORY_RESERVATION)
         .memory_reservation_for_growth(MEMORY_RESERVATION)
+        .memory_guaranteed_dense_image_size(SPARSE_IMAGE)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
     Engine::new(&config)
 }
