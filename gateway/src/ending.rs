@@ -4,6 +4,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use gatewright_host::plainly;
+
 /// It failed while running.
 const FAILED: u8 = 1;
 
@@ -46,9 +48,12 @@ fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// The lines of an error that has several are set under each other.
-fn in_words(error: &anyhow::Error) -> String {
-    format!("error: {error:#}").replace('\n', "\n       ")
+/// The lines of an error that has several are set under each other; whatever
+/// else a terminal would obey is written out.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    let text = format!("error: {error:#}");
+    let lines = text.lines().map(plainly);
+    lines.collect::<Vec<_>>().join("\n       ")
 }
 
 #[cfg(test)]
@@ -66,6 +71,12 @@ mod tests {
     fn a_mark_says_nothing_itself() {
         let error = usage(anyhow!("inner").context("outer"));
         assert_eq!(in_words(&error), "error: outer: inner");
+    }
+
+    #[test]
+    fn a_terminal_has_nothing_to_obey() {
+        let error = anyhow!("it said \u{1b}]0;mine\u{7}\r");
+        assert_eq!(in_words(&error), "error: it said \\u{1b}]0;mine\\u{7}\\r");
     }
 
     #[test]

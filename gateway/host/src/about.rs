@@ -8,6 +8,8 @@
 
 use wasmparser::{ComponentName, ComponentNameSectionReader, KnownCustom, Parser, Payload};
 
+use crate::plain::is_deceptive;
+
 /// Bytes of a field.
 const FIELD_BYTES: usize = 256;
 
@@ -98,23 +100,6 @@ fn plain(data: &[u8], most: usize) -> Option<String> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let is_plain = !line.is_empty() && !line.contains(is_deceptive);
     is_plain.then_some(line)
-}
-
-/// Control characters, and those of Unicode that have no width or turn the
-/// direction of what follows.
-fn is_deceptive(letter: char) -> bool {
-    letter.is_control()
-        || matches!(
-            letter,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 #[cfg(test)]

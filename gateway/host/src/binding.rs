@@ -17,6 +17,7 @@ use crate::instance::Failure;
 use crate::journal::{Journal, Level};
 use crate::lanes::Lane;
 use crate::limits::MemoryInUse;
+use crate::plain::plainly;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
@@ -309,6 +310,7 @@ impl Binding {
             return;
         }
         let place = &self.terms.place;
+        let message = plainly(&message);
         match level {
             Level::Error => tracing::error!(target: "gatewright::plugin", %place, "{message}"),
             Level::Warn => tracing::warn!(target: "gatewright::plugin", %place, "{message}"),

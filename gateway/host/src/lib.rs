@@ -8,8 +8,9 @@
 //! two ways into it, through the component model or `direct`. `host` and
 //! `preparation` turn a snapshot into a plan and what each worker needs;
 //! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
-//! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`, `window`, `ticker` and `preparer` hold faults in check, and
-//! `backtrace` words them.
+//! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`,
+//! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
+//! and `plain` is how a plugin's words are shown.
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
@@ -43,6 +44,7 @@ mod library;
 mod limits;
 mod occupant;
 mod patience;
+mod plain;
 mod plan;
 mod preparation;
 mod preparer;
@@ -76,6 +78,7 @@ pub use intake::Component;
 pub use journal::{Journal, Level, LogEntry};
 #[doc(hidden)]
 pub use lanes::Lanes;
+pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatewright_host::plainly;
 use serde_json::Value;
 
 /// A heading and a line for each row.
@@ -31,7 +32,7 @@ impl Table {
 fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => plainly(text).into_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         Value::Number(number) if number.is_f64() => {
@@ -65,6 +66,13 @@ impl fmt::Display for Table {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_cell_is_on_its_line_whatever_it_says() {
+        let data = json!({ "id": "a\n\u{1b}[2Jb" });
+        let table = Table::of(&data, &[("REQUEST", "id")]);
+        assert_eq!(table.to_string(), "REQUEST\na\\n\\u{1b}[2Jb\n");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {

@@ -125,6 +125,35 @@ async fn a_panic_under_traffic_is_in_the_log_with_its_words_and_its_place() {
     }
 }
 
+/// Clears the screen, and begins a line of its own.
+const LOUD: &str = "\\1b[2J\\0aforged";
+
+#[tokio::test]
+async fn what_a_plugin_says_is_on_one_line_and_does_nothing_to_a_terminal() {
+    let writes = "(call $write (i32.const 2) (i32.const 512) (i32.const 11)) (i32.const 0)";
+    let guest = Guest::balancer(writes);
+    let guest = guest.importing("log", "write", "$write (param i32 i32 i32)");
+    let component = guest.saying(&[LOUD]).build();
+    let a = Upstream::named("a").await;
+    let pool = Pool::of(&[&a]).with("balancer", "\"mine\"");
+    let builder = Builder::new().plugin("mine", component.clone()).pool(pool);
+    let gateway = builder.start().await;
+    gateway.put("loud.wasm", component);
+    assert_eq!(gateway.get("/").await.text(), "a");
+    for command in ["run", "check", "logs"] {
+        let of = match command {
+            "logs" => "mine",
+            _ => "loud.wasm",
+        };
+        let said = ends(&gateway, 0, &["plugin", command, of]).await;
+        assert!(said.contains(r"\u{1b}[2J\nforged"), "{command}: {said}");
+        assert!(!said.contains('\u{1b}'), "{command}: {said}");
+    }
+    let own = gateway.log();
+    let line = own.lines().find(|line| line.contains("forged"));
+    assert!(line.is_some_and(|line| line.contains(r"\nforged")), "{own}");
+}
+
 #[tokio::test]
 async fn what_passes_the_check_is_told_with_the_settings_that_it_needs() {
     let (gateway, _a) = gateway().await;

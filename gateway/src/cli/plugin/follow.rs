@@ -4,6 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
+use gatewright_host::plainly;
 use http::Method;
 use serde_json::Value;
 
@@ -56,9 +57,9 @@ fn after<'l>(entries: &'l [Value], last: Option<&Value>) -> &'l [Value] {
 }
 
 fn line(entry: &Value) -> String {
-    let text = |field: &str| entry[field].as_str().unwrap_or("?");
+    let text = |field: &str| plainly(entry[field].as_str().unwrap_or("?"));
     let (at, level, seat) = (text("at"), text("level"), text("binding"));
-    let part = match text("part") {
+    let part = match &*text("part") {
         "active" => String::new(),
         part => format!(" ({part})"),
     };

@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use super::{binding, object, path_of, tables::short};
 use crate::cli::api::{ApiOptions, Call, escaped};
-use crate::ending::usage;
+use crate::ending::{in_words, usage};
 
 /// What a component that is in a registry begins with.
 const OCI: &str = "oci://";
@@ -124,7 +124,7 @@ pub(super) fn run(api: &ApiOptions, options: &PushOptions) -> anyhow::Result<()>
 /// While a file is watched, what fails now may be right after the next change.
 fn report(pushed: anyhow::Result<()>) {
     if let Err(error) = pushed {
-        eprintln!("{error:#}");
+        eprintln!("{}", in_words(&error));
     }
 }
 

@@ -1,11 +1,12 @@
 //! `gatewright plugin run`: decisions of a component about a request and servers
 //! that are made up on the command line.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use anyhow::bail;
-use gatewright_host::{Answer, Edit, Fault, Lent, Route, Step, Verdict};
+use gatewright_host::{Answer, Edit, Fault, Lent, Route, Step, Verdict, plainly};
 use gatewright_proxy::key_of_client;
 use serde_json::{Value, json};
 
@@ -158,20 +159,24 @@ fn edit(edit: &Edit) -> String {
 fn words(data: &Value) -> String {
     let mut text = String::new();
     for decision in data["decisions"].as_array().into_iter().flatten() {
-        let shown = |key: &str| decision[key].as_str().unwrap_or_default().to_owned();
         let ns = &decision["ns"];
-        let _ = write!(text, "{} ({ns} ns)", shown("answer"));
-        if let Some(reason) = decision["reason"].as_str() {
-            let _ = write!(text, ": {reason}");
+        let _ = write!(text, "{} ({ns} ns)", shown(&decision["answer"]));
+        if decision["reason"].is_string() {
+            let _ = write!(text, ": {}", shown(&decision["reason"]));
         }
         text.push('\n');
         for edit in decision["edits"].as_array().into_iter().flatten() {
-            let _ = writeln!(text, "  {}", edit.as_str().unwrap_or_default());
+            let _ = writeln!(text, "  {}", shown(edit));
         }
     }
     for entry in data["log"].as_array().into_iter().flatten() {
-        let part = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-        let _ = writeln!(text, "log: {}: {}", part("level"), part("message"));
+        let (level, message) = (shown(&entry["level"]), shown(&entry["message"]));
+        let _ = writeln!(text, "log: {level}: {message}");
     }
     text
+}
+
+/// A text of the plugin's, or with something of it.
+fn shown(text: &Value) -> Cow<'_, str> {
+    plainly(text.as_str().unwrap_or_default())
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use gatewright_host::plainly;
 use gatewright_model::config::Size;
 use serde_json::Value;
 
@@ -84,7 +85,7 @@ fn imports(imports: &Value) -> String {
 
 fn tried_in_words(tried: &Value) -> String {
     let role = text_of(&tried["role"]);
-    if let Some(reason) = tried["unconfigured"].as_str() {
+    if let Some(reason) = tried["unconfigured"].as_str().map(plainly) {
         return format!(
             "\nNot asked as {role}: it refuses this configuration ({reason}).\n\
              Give it one by --config, and --pools where it names pools.\n"
@@ -112,7 +113,7 @@ fn tried_in_words(tried: &Value) -> String {
         let _ = writeln!(text, "  {name:10}{value}");
     }
     for line in tried["log"].as_array().into_iter().flatten() {
-        let _ = writeln!(text, "  {:10}{}", "log", text_of(line));
+        let _ = writeln!(text, "  {:10}{}", "log", plainly(text_of(line)));
     }
     if tried["needsDeadlineMs"].is_u64() {
         text += "  Beyond the usual 2 ms: its worker's thread, and all on it, waits that long.\n";
