@@ -193,7 +193,16 @@ impl Publisher {
                 generation: snapshot.generation,
             });
         }
-        Ok(self.hand_over(ready, edited).await?)
+        let had_keys = !snapshot.config.admin.plugin_keys.is_empty();
+        let has_keys = !ready.next.snapshot.config.admin.plugin_keys.is_empty();
+        let reloaded = self.hand_over(ready, edited).await?;
+        if had_keys && !has_keys {
+            tracing::warn!(
+                "admin.plugin_keys is not there any more: from now on plugins are let in that \
+                 nobody has signed"
+            );
+        }
+        Ok(reloaded)
     }
 
     async fn hand_over(

@@ -25,6 +25,7 @@ impl fmt::Display for Meaning<'_> {
             config.admin.listen,
             config.admin.data.display()
         )?;
+        writeln!(f, "plugins: {}", signed(config))?;
         writeln!(f, "workers: {}", config.workers)?;
         for policy in &config.policies {
             let role = policy.binding.role;
@@ -82,6 +83,16 @@ impl Meaning<'_> {
             version.unwrap_or_default(),
             humantime::format_duration(binding.deadline)
         )
+    }
+}
+
+/// Which plugins are let in.
+fn signed(config: &Config) -> String {
+    let keys = config.admin.plugin_keys.iter();
+    let keys: Vec<_> = keys.map(|key| key.id().to_string()).collect();
+    match keys.is_empty() {
+        true => "signed by anybody or nobody".to_owned(),
+        false => format!("signed by {}", keys.join(" or ")),
     }
 }
 

@@ -64,6 +64,7 @@ fn the_file_that_init_writes_is_right_and_is_not_overwritten() {
             "pool web",
             "least-connections",
             "127.0.0.1:3003",
+            "plugins: signed by anybody or nobody",
         ],
     );
     write(&folder, "gatewright.toml", "mine");

@@ -142,6 +142,23 @@ async fn a_key_that_is_taken_out_leaves_what_decides_and_lets_nothing_more_in() 
 }
 
 #[tokio::test]
+async fn the_last_key_is_not_taken_out_without_a_word() {
+    let ours = Signer::new();
+    let (gateway, _a) = gateway(&ours).await;
+    let key = format!("\"{}\"", ours.key());
+    gateway.edit(|text| text.replace(&key, ""));
+    gateway.says("leave plugin_keys out").await;
+    let unsigned = || {
+        let call = gateway.call("POST", "/api/plugins?name=mine");
+        call.component(Guest::always(0, 1))
+    };
+    unsigned().refused(422).await;
+    gateway.edit(|text| text.replace("plugin_keys = []", ""));
+    gateway.says("plugins are let in that nobody has signed").await;
+    assert_eq!(unsigned().send().await.status(), 201);
+}
+
+#[tokio::test]
 async fn a_file_of_the_configuration_needs_its_signature_beside_it() {
     let ours = Signer::new();
     let a = Upstream::named("a").await;

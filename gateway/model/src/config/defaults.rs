@@ -145,7 +145,7 @@ impl Default for Admin {
             listen: "127.0.0.1:9000".to_owned(),
             data: "data".to_owned(),
             origins: Vec::new(),
-            plugin_keys: Vec::new(),
+            plugin_keys: None,
             registries: Registries::default(),
             tls: None,
         }

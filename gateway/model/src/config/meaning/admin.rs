@@ -20,12 +20,8 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         report.value(&path, origin(text))
     });
     let origins = origins.collect();
-    let keys = written.plugin_keys.iter().enumerate();
-    let keys = keys.filter_map(|(index, text)| {
-        let path = path.key("plugin_keys").index(index);
-        report.value(&path, PluginKey::parse(text))
-    });
-    let plugin_keys = keys.collect();
+    let keys = written.plugin_keys.as_deref();
+    let plugin_keys = keys.map(|keys| plugin_keys(keys, &path.key("plugin_keys"), report));
     let registries = registries(&written.registries, &path.key("registries"), report);
     let tls = written.tls.as_ref();
     let tls = tls.map(|written| tls_of(written, &path.key("tls"), report));
@@ -33,10 +29,25 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         listen: listen?,
         data,
         origins,
-        plugin_keys,
+        plugin_keys: plugin_keys.unwrap_or_default(),
         registries,
         tls,
     })
+}
+
+fn plugin_keys(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Vec<PluginKey> {
+    // Who takes the last key out means that nothing is to be let in; to let
+    // everything in is to be said in so many words.
+    if written.is_empty() {
+        let message = "no key is in it, so nobody could sign a plugin; name a key, or leave \
+                       plugin_keys out to let plugins in that nobody has signed";
+        report.fail(path, message);
+    }
+    let keys = written.iter().enumerate();
+    let keys = keys.filter_map(|(index, text)| {
+        report.value(&path.index(index), PluginKey::parse(text))
+    });
+    keys.collect()
 }
 
 fn registries(

@@ -21,7 +21,7 @@ pub struct Admin {
     pub origins: Vec<String>,
     /// Public keys of minisign, such as `"RW…"`: only components that one of
     /// them signed are let in. Default: none is needed.
-    pub plugin_keys: Vec<String>,
+    pub plugin_keys: Option<Vec<String>>,
     /// How registries are spoken to that components are fetched from.
     pub registries: Registries,
     /// How it speaks TLS. Default: it speaks plain HTTP.
