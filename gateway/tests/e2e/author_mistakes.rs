@@ -125,6 +125,24 @@ async fn a_panic_under_traffic_is_in_the_log_with_its_words_and_its_place() {
     }
 }
 
+#[tokio::test]
+async fn a_configuration_that_the_plugin_refuses_is_no_way_to_pass_the_check() {
+    let (gateway, _a) = gateway().await;
+    let router = gatewright_host::defaults().iter();
+    let router = router.clone().find(|plugin| plugin.name == "path-router");
+    gateway.put("router.wasm", router.expect("it is there").component);
+    let check = ["plugin", "check", "router.wasm"];
+    let wrong = [&check[..], &["--config", r#"{"route":[]}"#]].concat();
+    let said = ends(&gateway, 1, &wrong).await;
+    assert!(!said.contains("in its file"), "{said}");
+    let routes = r#"{"routes":[{"path":"/x","pool":"next"}]}"#;
+    let with = [&check[..], &["--config", routes]].concat();
+    let said = ends(&gateway, 1, &with).await;
+    assert!(said.contains("next"), "{said}");
+    let said = ends(&gateway, 0, &[&with[..], &["--pools", "next"]].concat()).await;
+    assert!(said.contains("1000 decisions as router"), "{said}");
+}
+
 /// Clears the screen, and begins a line of its own.
 const LOUD: &str = "\\1b[2J\\0aforged";
 

@@ -23,7 +23,9 @@ const USUAL_MEMORY: Size = Size::mib(16);
 The component is admitted, compiled, tried and seated by the very code of a
 gateway. What passes here is taken by one that gives it the grants, the memory
 and the deadline that are printed. The exit code is 1 with the reason when it
-would be refused, or when it faults in a thousand decisions on made-up servers.
+would be refused, with the configuration that is given, or when it faults in a
+thousand decisions on made-up servers. A plugin that needs a configuration and is
+given none is not asked, which is said.
 
 Examples:
   gatewright plugin check near.wasm

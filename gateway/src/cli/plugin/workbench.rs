@@ -36,6 +36,9 @@ pub(super) const MOST_MEMORY: Size = Size::mib(256);
 /// The longest that a gateway's file can let a decision take.
 const LONGEST: Period = Period::s(1);
 
+/// The pool that there is where none is named.
+const POOL: &str = "web";
+
 /// How often the sign of life on the terminal moves.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -44,9 +47,10 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) struct Setting {
     /// The component.
     pub(super) file: PathBuf,
-    /// The plugin's own configuration, as a JSON object.
-    #[arg(long, default_value = "{}", value_parser = object, value_name = "JSON")]
-    pub(super) config: Map<String, Value>,
+    /// The plugin's own configuration, as a JSON object; an empty one if not
+    /// given.
+    #[arg(long, value_parser = object, value_name = "JSON")]
+    pub(super) config: Option<Map<String, Value>>,
     /// The role that it is asked in; its first one if not given.
     #[arg(long, value_parser = role)]
     pub(super) role: Option<Role>,
@@ -56,14 +60,10 @@ pub(super) struct Setting {
     /// How long a decision may take; as long as it needs if not given.
     #[arg(long, value_name = "DURATION")]
     pub(super) deadline: Option<Period>,
-    /// The names of the pools that there are, for a plugin that asks for them.
-    #[arg(
-        long,
-        default_value = "web",
-        value_delimiter = ',',
-        value_name = "NAMES"
-    )]
-    pub(super) pools: Vec<String>,
+    /// The names of the pools that there are, for a plugin that asks for them;
+    /// web if not given.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    pools: Vec<String>,
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -117,8 +117,17 @@ impl Setting {
 
     /// A gateway's file without the plugin: the pools, each with these servers.
     fn frame(&self, pool: &Value) -> Value {
-        let pools = self.pools.iter().map(|name| (name.clone(), pool.clone()));
-        json!({ "default_pool": self.pools.first(), "pools": Map::from_iter(pools) })
+        let names = match self.pools.is_empty() {
+            true => vec![POOL.to_owned()],
+            false => self.pools.clone(),
+        };
+        let pools = names.iter().map(|name| (name.clone(), pool.clone()));
+        json!({ "default_pool": names[0], "pools": Map::from_iter(pools) })
+    }
+
+    /// Whether anything was said of what it is to be configured with.
+    pub(super) fn is_configured(&self) -> bool {
+        self.config.is_some() || !self.pools.is_empty()
     }
 
     /// What a gateway's file would say, with the plugin in the seat of a role.
@@ -126,7 +135,7 @@ impl Setting {
         let name = self.name();
         let binding = json!({
             "plugin": name.as_str(),
-            "config": self.config,
+            "config": self.config.clone().unwrap_or_default(),
             "deadline": place.deadline,
         });
         let mut pool = pool_of(place.servers);

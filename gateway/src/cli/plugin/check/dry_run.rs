@@ -39,7 +39,7 @@ const ENTRIES: usize = 10;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Tried {
     role: Role,
-    /// Why there was none: the configuration does not suit the plugin.
+    /// Why there was none: it needs a configuration, and none was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     unconfigured: Option<String>,
     #[serde(flatten)]
@@ -112,7 +112,8 @@ pub(super) fn hold(
 
 fn unseated(setting: &Setting, role: Role, refusal: &Refusal) -> anyhow::Result<Tried> {
     match refusal {
-        Refusal::Config { .. } => Ok(Tried {
+        // Without a word about it, it need not suit what there happens to be.
+        Refusal::Config { .. } if !setting.is_configured() => Ok(Tried {
             role,
             unconfigured: Some(refusal.to_string()),
             found: None,

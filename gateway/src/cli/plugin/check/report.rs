@@ -42,7 +42,17 @@ pub(super) fn words(data: &Value) -> String {
     for tried in data["tried"].as_array().into_iter().flatten() {
         text += &tried_in_words(tried);
     }
-    text + "\nA gateway takes it with this in its file:\n\n" + &settings(data)
+    let takes = match was_tried(data) {
+        true => "A gateway takes it with this in its file:",
+        false => "Nothing was tried. Once it is, a gateway needs this in its file, and perhaps more:",
+    };
+    text + "\n" + takes + "\n\n" + &settings(data)
+}
+
+/// Whether it has made a decision in any role.
+fn was_tried(data: &Value) -> bool {
+    let mut tried = data["tried"].as_array().into_iter().flatten();
+    tried.any(|tried| tried["unconfigured"].is_null())
 }
 
 /// What it says of itself.
@@ -87,7 +97,7 @@ fn tried_in_words(tried: &Value) -> String {
     let role = text_of(&tried["role"]);
     if let Some(reason) = tried["unconfigured"].as_str().map(plainly) {
         return format!(
-            "\nNot asked as {role}: it refuses this configuration ({reason}).\n\
+            "\nNot asked as {role}: it refuses an empty configuration ({reason}).\n\
              Give it one by --config, and --pools where it names pools.\n"
         );
     }
