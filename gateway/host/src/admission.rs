@@ -94,7 +94,9 @@ pub enum Refusal {
         "it is built for none of the contract's worlds: that needs one of the exports {needed}, and it exports {exported}"
     )]
     NoRole { needed: String, exported: String },
-    #[error("a function has another type than the contract says: {0}")]
+    #[error(
+        "a function has another type than the contract says: {0}; build it against the gateway's wit folder"
+    )]
     Mistyped(String),
     #[error("config{}: {reason}", at(key))]
     Config { key: String, reason: String },

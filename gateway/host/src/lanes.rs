@@ -4,7 +4,7 @@
 use wasmtime::Store;
 
 use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
-use crate::contract::roles;
+use crate::contract::{interface, roles};
 use crate::direct;
 use crate::guest::Guest;
 
@@ -34,12 +34,23 @@ pub(crate) enum Instantiated {
     Direct(wasmtime::Instance),
 }
 
+/// The contract's name of the function that a generated `call_…` calls.
+fn function(call: &str) -> &str {
+    call.trim_start_matches("call_")
+}
+
+/// The type of an answer, which some functions have not.
+macro_rules! answer {
+    () => { () };
+    ($answer:ty) => { $answer };
+}
+
 /// An interface of the contract, in either lane.
 macro_rules! either {
     (
         $(#[$doc:meta])*
         $name:ident of $interface:ident:
-        $($call:ident($($argument:ident: $type:ty),*) -> $answer:ty;)+
+        $($call:ident($($argument:ident: $type:ty),*) $(-> $answer:ty)?;)+
     ) => {
         $(#[$doc])*
         pub(crate) enum $name {
@@ -53,13 +64,33 @@ macro_rules! either {
                     &self,
                     store: &mut Store<Guest>,
                     $($argument: $type,)*
-                ) -> wasmtime::Result<$answer> {
+                ) -> wasmtime::Result<answer!($($answer)?)> {
                     match self {
                         Self::Component(role) => role.$call(store, $($argument),*),
                         Self::Direct(role) => role.$call(store, $($argument),*),
                     }
                 }
             )+
+
+            /// The first function of a component's that has another type than
+            /// the contract says, with the interface: the generated lookup does
+            /// not say which it is.
+            pub(crate) fn mistyped(
+                store: &mut Store<Guest>,
+                instance: &wasmtime::component::Instance,
+            ) -> Option<String> {
+                let interface = interface(stringify!($interface));
+                let inside = instance.get_export_index(&mut *store, None, &interface)?;
+                $(
+                    let name = function(stringify!($call));
+                    let index = instance.get_export_index(&mut *store, Some(&inside), name)?;
+                    let found = instance.get_func(&mut *store, index)?;
+                    if found.typed::<($($type,)*), ($($answer,)?)>(&*store).is_err() {
+                        return Some(format!("`{name}` of {interface}"));
+                    }
+                )+
+                None
+            }
         }
     };
 }
@@ -82,18 +113,18 @@ either! {
     /// An affinity's.
     Sticking of sticking:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_update(endpoints: &[Endpoint]) -> ();
-    call_eligible(slots: &[u32]) -> ();
+    call_update(endpoints: &[Endpoint]);
+    call_eligible(slots: &[u32]);
     call_lookup() -> Option<u32>;
-    call_bind(slot: u32) -> ();
+    call_bind(slot: u32);
 }
 
 either! {
     /// A balancer's.
     Balancing of balancing:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_update(endpoints: &[Endpoint]) -> ();
-    call_eligible(slots: &[u32]) -> ();
+    call_update(endpoints: &[Endpoint]);
+    call_eligible(slots: &[u32]);
     call_pick(key: u64) -> Option<u32>;
 }
 
@@ -101,8 +132,8 @@ either! {
     /// A scanning balancer's.
     Scanning of scanning:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_update(endpoints: &[Endpoint]) -> ();
-    call_eligible(slots: &[u32]) -> ();
+    call_update(endpoints: &[Endpoint]);
+    call_eligible(slots: &[u32]);
     call_pick(key: u64, load: &[u32]) -> Option<u32>;
 }
 
@@ -110,13 +141,13 @@ either! {
     /// A response policy's.
     Finishing of finishing:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_finish(status: u16) -> ();
+    call_finish(status: u16);
 }
 
 either! {
     /// Hearing outcomes.
     Observing of observing:
-    call_observe(outcomes: &[Outcome]) -> ();
+    call_observe(outcomes: &[Outcome]);
 }
 
 either! {

@@ -51,7 +51,12 @@ async fn a_missing_export_is_named() {
 
 #[tokio::test]
 async fn a_function_of_another_type_is_named() {
-    refused_by_both(Guest::mistyped(), &["another type than the contract says"]).await;
+    let parts = [
+        "another type than the contract says",
+        "`configure` of gatewright:plugin/balancing@0.1.0",
+        "wit folder",
+    ];
+    refused_by_both(Guest::mistyped(), &parts).await;
 }
 
 #[tokio::test]
