@@ -51,7 +51,11 @@ pub enum Refusal {
     NotKept(#[source] std::io::Error),
     #[error("the component is larger than {} MiB", COMPONENT_BYTES >> 20)]
     TooLarge,
-    #[error("this is not WebAssembly: it does not begin with the bytes \\0asm")]
+    #[error("there is nothing in it: is the build finished?")]
+    Empty,
+    #[error(
+        "this is not WebAssembly: it does not begin with the bytes \\0asm; name the file that the build made, which ends in .wasm"
+    )]
     NotWasm,
     #[error(
         "this is WebAssembly's text format; turn it into a binary component first, such as by `wasm-tools parse`"
@@ -100,13 +104,13 @@ pub enum Refusal {
     Mistyped(String),
     #[error("config{}: {reason}", at(key))]
     Config { key: String, reason: String },
-    #[error("{fault} in `{stage}`: {detail}")]
+    #[error("{fault} in `{stage}`: {detail}{}", fault.remedy(detail))]
     Unprepared {
         stage: &'static str,
         fault: Fault,
         detail: String,
     },
-    #[error("{fault} in a trial on made-up servers: {detail}")]
+    #[error("{fault} in a trial on made-up servers: {detail}{}", fault.remedy(detail))]
     Trial { fault: Fault, detail: String },
 }
 
@@ -183,6 +187,7 @@ pub(crate) fn is_component(bytes: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::TooLarge);
     }
     match bytes {
+        [] => Err(Refusal::Empty),
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Refusal::CoreModule),
         // Whatever its version, a layer of 1 says that it is a component.
@@ -250,6 +255,6 @@ mod tests {
         assert!(matches!(is_component(&core), Err(Refusal::CoreModule)));
         assert!(matches!(is_component(b" (component)"), Err(Refusal::Text)));
         assert!(matches!(is_component(b"\x7fELF"), Err(Refusal::NotWasm)));
-        assert!(matches!(is_component(b""), Err(Refusal::NotWasm)));
+        assert!(matches!(is_component(b""), Err(Refusal::Empty)));
     }
 }

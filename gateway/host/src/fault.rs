@@ -1,4 +1,4 @@
-//! Why a seat had no answer.
+//! Why a seat had no answer, and what to do about it.
 
 /// The cause; what a plugin said when it trapped is in its log. A router,
 /// affinity or balancer that faults is answered for; a policy's binding says
@@ -27,4 +27,59 @@ pub enum Fault {
     /// The version faulted too often in this seat and is asked no more.
     #[error("the plugin is quarantined")]
     Quarantined,
+}
+
+/// What the standard library of Rust says where a target has not what is asked
+/// for, and what a plugin's author does about it.
+const UNSUPPORTED: [(&str, &str); 4] = [
+    (
+        "can't sleep",
+        "; nothing waits in a plugin: there is no timer, and a decision has its deadline",
+    ),
+    (
+        "time not implemented on this platform",
+        "; a plugin asks the time by the import `clock`, which needs a grant",
+    ),
+    ("not supported on this platform", NOTHING_OUTSIDE),
+    ("Unsupported", NOTHING_OUTSIDE),
+];
+
+const NOTHING_OUTSIDE: &str = "; if that was a file, a socket or a thread, a plugin has none of \
+                               them: what has to be fetched belongs into its configuration";
+
+impl Fault {
+    /// What its author, or who binds it, does about it, as the end of a
+    /// sentence that has `detail` before it; nothing where that is not known.
+    pub fn remedy(self, detail: &str) -> &'static str {
+        match self {
+            Self::OutOfMemory => {
+                "; give it more by `memory` under [plugins.NAME], or by --memory where it is \
+                 pushed or checked"
+            }
+            Self::Overran => {
+                "; a decision may take 2ms unless `deadline` where it is bound says otherwise, \
+                 and 250ms in a trial"
+            }
+            Self::Trapped => {
+                let mut known = UNSUPPORTED.iter();
+                let found = known.find(|(said, _)| detail.contains(said));
+                found.map_or("", |(_, remedy)| remedy)
+            }
+            Self::Impossible | Self::Vacant | Self::Capped | Self::Quarantined => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_standard_library_has_not_is_told_with_what_there_is() {
+        let remedy = |said: &str| Fault::Trapped.remedy(said);
+        assert!(remedy("it said \"panicked: can't sleep\"; unreachable").contains("nothing waits"));
+        assert!(remedy("time not implemented on this platform").contains("clock"));
+        assert!(remedy("Error { kind: Unsupported, .. }").contains("socket"));
+        assert_eq!(remedy("no such place"), "");
+    }
 }

@@ -127,7 +127,7 @@ async fn what_is_no_plugin_is_refused_with_the_reason_and_leaves_nothing() {
         (core, "core module"),
         (empty, "none of the contract's worlds"),
         (b"(component)".to_vec(), "text format"),
-        (Vec::new(), "not WebAssembly"),
+        (Vec::new(), "is the build finished?"),
         (random, "not WebAssembly"),
         (whole[..whole.len() / 2].to_vec(), ""),
         (flipped(1), "not WebAssembly"),

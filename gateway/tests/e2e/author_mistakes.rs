@@ -6,6 +6,9 @@ use crate::support::{Builder, Gateway, Guest, Pool, Upstream, ends, misdeeds};
 /// What a panic of a plugin in Rust leaves: words in its log, then a trap.
 const PANIC: &str = "(call $write (i32.const 0) (i32.const 512) (i32.const 41)) (unreachable)";
 
+/// What writes them.
+const WRITE: &str = "$write (param i32 i32 i32)";
+
 /// As the SDK's panic hook writes it.
 const LAST_WORDS: &str = "panicked at src/lib.rs:7:9: no such place";
 
@@ -17,8 +20,7 @@ async fn gateway() -> (Gateway, Upstream) {
 
 /// A balancer that runs this code with log and last words at hand.
 fn talkative(guest: Guest) -> Vec<u8> {
-    let write = "$write (param i32 i32 i32)";
-    let guest = guest.importing("log", "write", write);
+    let guest = guest.importing("log", "write", WRITE);
     guest.saying(&[LAST_WORDS]).build()
 }
 
@@ -86,7 +88,7 @@ async fn a_panic_in_the_trial_is_told_with_its_words_and_its_place() {
 #[tokio::test]
 async fn a_decision_that_never_ends_is_told_with_the_time_that_it_has() {
     let component = Guest::balancer(misdeeds::LOOP).build();
-    refused_by_both(component, &["did not answer in time", "in a trial"]).await;
+    refused_by_both(component, &["did not answer in time", "in a trial", "`deadline`"]).await;
 }
 
 #[tokio::test]
@@ -94,9 +96,30 @@ async fn more_memory_than_may_be_had_is_told_with_what_was_in_use() {
     let component = Guest::balancer(misdeeds::EAT).build();
     refused_by_both(
         component,
-        &["ran out of memory", "bytes of memory were in use"],
+        &[
+            "ran out of memory",
+            "bytes of memory were in use",
+            "--memory",
+        ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_build_that_is_not_finished_is_told_as_one() {
+    refused_by_both(Vec::new(), &["is the build finished?"]).await;
+}
+
+/// As the standard library of Rust says it.
+const SLEEPLESS: &str = "panicked at unsupported.rs:45:5: can't sleep.";
+
+#[tokio::test]
+async fn a_plugin_that_sleeps_by_its_own_library_is_told_that_nothing_waits() {
+    assert_eq!(SLEEPLESS.len(), LAST_WORDS.len() + 4);
+    let panic = PANIC.replace("41", "45");
+    let guest = Guest::balancer(&panic).importing("log", "write", WRITE);
+    let component = guest.saying(&[SLEEPLESS]).build();
+    refused_by_both(component, &["can't sleep", "nothing waits in a plugin"]).await;
 }
 
 #[tokio::test]
@@ -155,7 +178,7 @@ const LOUD: &str = "\\1b[2J\\0aforged";
 async fn what_a_plugin_says_is_on_one_line_and_does_nothing_to_a_terminal() {
     let writes = "(call $write (i32.const 2) (i32.const 512) (i32.const 11)) (i32.const 0)";
     let guest = Guest::balancer(writes);
-    let guest = guest.importing("log", "write", "$write (param i32 i32 i32)");
+    let guest = guest.importing("log", "write", WRITE);
     let component = guest.saying(&[LOUD]).build();
     let a = Upstream::named("a").await;
     let pool = Pool::of(&[&a]).with("balancer", "\"mine\"");

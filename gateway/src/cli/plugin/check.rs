@@ -89,26 +89,14 @@ fn is_short_of_memory(refusal: &Refusal) -> bool {
     )
 }
 
-/// Why a gateway would not take it, and what to do where that is known here.
+/// Why a gateway would not take it, and what was tried in vain.
 fn refused(setting: &Setting, refusal: &Refusal) -> anyhow::Error {
-    let remedy = match refusal {
-        refusal if is_short_of_memory(refusal) && setting.memory.is_none() => {
-            "; more did not help, up to the 256MiB that can be given"
-        }
-        refusal if is_short_of_memory(refusal) => {
-            "; give it more by --memory here, and by `memory` under [plugins.NAME] in a gateway"
-        }
-        Refusal::Trial {
-            fault: Fault::Overran,
-            ..
-        } => {
-            "; each decision of a trial may take 250ms, and in a gateway 2ms unless the \
-             binding's `deadline` says otherwise"
-        }
-        _ => "",
+    let tried = match is_short_of_memory(refusal) && setting.memory.is_none() {
+        true => "; 256MiB, the most that can be given, did not help",
+        false => "",
     };
     anyhow!(
-        "a gateway would refuse {}: {refusal}{remedy}",
+        "a gateway would refuse {}: {refusal}{tried}",
         setting.file.display()
     )
 }
@@ -174,12 +162,13 @@ fn short(name: &str) -> &str {
 
 /// End with what the plugin did wrong in a dry run.
 fn faulted(setting: &Setting, decision: u64, fault: Fault, log: &[String]) -> anyhow::Result<()> {
+    let remedy = fault.remedy(log.last().map_or("", String::as_str));
     let log = match log {
         [] => String::new(),
         log => format!("\nits log says:\n{}", log.join("\n")),
     };
     bail!(
-        "{} faults in decision {decision} on made-up servers: {fault}{log}",
+        "{} faults in decision {decision} on made-up servers: {fault}{remedy}{log}",
         setting.file.display()
     )
 }
