@@ -175,15 +175,14 @@ impl Brought {
     ) -> Result<Vec<Edit>, Refusal> {
         let name = self.plugin.as_str();
         let key = Key::top("plugins").then(name);
-        let is_the_apis = desired.overlay.adds(&key);
+        let is_spoken_for = is_spoken_for(config, desired, &self.plugin);
         let terms = [
             ("grants", self.grants.as_ref().map(|grants| json!(grants))),
             ("memory", self.memory.as_ref().map(|memory| json!(memory))),
         ];
         let terms = terms.into_iter();
         let mut terms = terms.filter_map(|(step, value)| Some((step, value?)));
-        let is_declared = config.plugins.contains_key(&self.plugin);
-        if !is_the_apis && (is_declared || DEFAULT_PLUGINS.contains(&name)) {
+        if is_spoken_for {
             return match terms.next() {
                 None => Ok(Vec::new()),
                 Some((step, _)) => Err(Refusal::Conflict(format!(
@@ -192,7 +191,7 @@ impl Brought {
                 ))),
             };
         }
-        if is_the_apis {
+        if desired.overlay.adds(&key) {
             let terms = terms.map(|(step, value)| Edit::Set(key.clone().then(step), value));
             return Ok(terms.collect());
         }
@@ -217,6 +216,14 @@ impl Brought {
     }
 }
 
+/// Whether a plugin is of the default set or declared in the file, so that what
+/// it may is not the API's to say.
+fn is_spoken_for(config: &Config, desired: &Desired, plugin: &PluginName) -> bool {
+    let is_the_apis = desired.overlay.adds(&Key::top("plugins").then(plugin.as_str()));
+    let is_declared = config.plugins.contains_key(plugin);
+    !is_the_apis && (is_declared || DEFAULT_PLUGINS.contains(&plugin.as_str()))
+}
+
 /// What came in, with its digest, which takes a while.
 async fn digested(sent: Sent) -> Result<Arrival, Refusal> {
     let digesting = tokio::task::spawn_blocking(move || Arrival {
@@ -228,6 +235,12 @@ async fn digested(sent: Sent) -> Result<Arrival, Refusal> {
 }
 
 impl Control {
+    /// Whether a plugin is of the default set or declared in the file.
+    pub(crate) fn is_spoken_for(&self, plugin: &PluginName) -> bool {
+        let config = &self.publisher.snapshot().config;
+        is_spoken_for(config, &self.desired(), plugin)
+    }
+
     /// Whether a component of this name would be looked at, before it is read.
     pub(crate) async fn would_take(&self, brought: &Brought) -> Result<(), Refusal> {
         brought.source(self, Digest([0; 32])).await.map(drop)

@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod check;
 mod follow;
+mod naming;
 mod new;
 mod push;
 mod run;

@@ -158,28 +158,44 @@ async fn a_watched_component_decides_after_each_build() {
 }
 
 #[tokio::test]
-async fn a_component_that_carries_a_name_is_pushed_and_listed_by_it() {
+async fn a_component_is_called_after_its_file_before_it_names_itself() {
     let (gateway, _servers) = gateway().await;
     let component = calling_itself("near", "1.2.0", &Guest::always(1, 2));
-    gateway.put("build.wasm", component);
-    let said = ends(&gateway, 0, &["plugin", "push", "build.wasm"]).await;
+    gateway.put("Build.v2.wasm", &component);
+    gateway.put("2.wasm", component);
+    let push = ["plugin", "push", "Build.v2.wasm"];
+    let said = ends(&gateway, 0, &push).await;
+    assert!(said.starts_with("build-v2 "), "{said}");
+    let said = ends(&gateway, 0, &["plugin", "push", "2.wasm"]).await;
     assert!(said.starts_with("near "), "{said}");
     let listed = ends(&gateway, 0, &["plugin", "list"]).await;
     let line = listed.lines().find(|line| line.starts_with("near "));
     assert!(line.is_some_and(|line| line.contains("1.2.0")), "{listed}");
-    let said = ends(
-        &gateway,
-        0,
-        &["plugin", "push", "build.wasm", "--name", "far"],
-    )
-    .await;
+    let said = ends(&gateway, 0, &[&push[..], &["--name", "far"]].concat()).await;
     assert!(said.starts_with("far "), "{said}");
-    let checked = ends(&gateway, 0, &["plugin", "check", "build.wasm"]).await;
+    let checked = ends(&gateway, 0, &["plugin", "check", "Build.v2.wasm"]).await;
     for part in [
         "release   1.2.0",
         "https://plugins.example/",
-        "[plugins.near]",
+        "[plugins.build-v2]",
     ] {
         assert!(checked.contains(part), "{part} is not in:\n{checked}");
     }
+}
+
+#[tokio::test]
+async fn no_component_makes_itself_a_version_of_the_operator_s_own_plugins() {
+    let (gateway, _servers) = gateway().await;
+    let component = Guest::always(1, 3);
+    for name in ["round-robin", "mine"] {
+        let posing = calling_itself(name, "9.9.9", &component);
+        gateway.put("2.wasm", &posing);
+        let said = ends(&gateway, 1, &["plugin", "push", "2.wasm"]).await;
+        assert!(said.contains(&format!("--name {name}")), "{said}");
+        let meant = ["plugin", "push", "2.wasm", "--name", name];
+        ends(&gateway, 0, &meant).await;
+    }
+    gateway.put("weighted.wasm", component);
+    let said = ends(&gateway, 2, &["plugin", "push", "weighted.wasm"]).await;
+    assert!(said.contains("--name weighted"), "{said}");
 }

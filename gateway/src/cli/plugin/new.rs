@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use serde_json::json;
 
 use self::project::{Project, languages, roles};
+use super::naming::name_from;
 use crate::cli::api::ApiOptions;
 use crate::ending::usage;
 
@@ -62,9 +63,8 @@ pub(super) fn run(api: &ApiOptions, options: &NewOptions) -> anyhow::Result<()> 
 /// The project, if there is an example of it and it can have that name.
 fn project(options: &NewOptions) -> anyhow::Result<Project<'_>> {
     let (name, lang, role) = (&options.name, &options.lang, &options.role);
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     ensure!(
-        name.bytes().all(is_plain) && name.starts_with(|first: char| first.is_ascii_lowercase()),
+        name_from(name).as_ref() == Some(name),
         "{name:?} is no name for a plugin; write lower-case letters, digits and dashes"
     );
     let languages = languages();
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_every_toolchain_takes() {
-        for name in ["", "Near", "a/b", "../a", "1a", "a b", "a_b"] {
+        for name in ["", "Near", "a/b", "../a", "1a", "a b", "a_b", "a-"] {
             assert!(
                 refusal(name, "rust", "balancer").contains("no name"),
                 "{name}"

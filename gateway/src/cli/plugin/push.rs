@@ -8,8 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
-use gatewright_host::About;
-use gatewright_model::id::is_name;
+use gatewright_model::config::DEFAULT_PLUGINS;
 use gatewright_model::signature::signature_file;
 use http::Method;
 use indicatif::ProgressBar;
@@ -17,6 +16,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 use serde_json::{Map, Value, json};
 
+use super::naming::name_of;
 use super::{binding, object, path_of, tables::short};
 use crate::cli::api::{ApiOptions, Call, escaped};
 use crate::ending::{in_words, usage};
@@ -38,8 +38,9 @@ pub(super) struct PushOptions {
     /// fetch.
     #[arg(value_name = "FILE|REFERENCE")]
     file: PathBuf,
-    /// The plugin; if not given, the name that the component carries, or else
-    /// the file's, with dashes.
+    /// The plugin; if not given, the file's name with dashes, or the
+    /// repository's, or where neither can be one, what the component calls
+    /// itself.
     #[arg(long)]
     name: Option<String>,
     /// What it may import beside what needs no grant; repeat it for each.
@@ -61,14 +62,23 @@ pub(super) struct PushOptions {
 }
 
 impl PushOptions {
-    fn name(&self, component: &[u8]) -> anyhow::Result<String> {
-        let carried = || About::of(component).name.filter(|name| is_name(name));
-        if let Some(name) = self.name.clone().or_else(carried) {
-            return Ok(name);
+    /// The plugin; none where the gateway is to take the name that the
+    /// component carries.
+    fn name(&self) -> anyhow::Result<Option<String>> {
+        if self.name.is_some() {
+            return Ok(self.name.clone());
         }
-        let stem = self.file.file_stem().and_then(|stem| stem.to_str());
-        let stem = stem.ok_or_else(|| usage(anyhow!("the file has no name; write --name")))?;
-        Ok(stem.replace('_', "-"))
+        let name = name_of(&self.file);
+        if let Some(name) = &name {
+            ensure!(
+                !DEFAULT_PLUGINS.contains(&&**name),
+                usage(anyhow!(
+                    "{name} is a plugin of the default set; write --name {name} if it is to have \
+                     this version, or --name with another one"
+                ))
+            );
+        }
+        Ok(name)
     }
 
     /// Where it is sent.
@@ -146,10 +156,13 @@ fn signature(component: &Path) -> anyhow::Result<Option<String>> {
 
 /// Send a component.
 fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
-    let name = options.name(&component)?;
+    let name = options.name()?;
     let signature = signature(&options.file)?;
-    let call = Call::new(Method::POST, options.path(Some(&name)));
-    let busy = format!("{name} is compiled and tried");
+    let call = Call::new(Method::POST, options.path(name.as_deref()));
+    let busy = match name {
+        Some(name) => format!("{name} is compiled and tried"),
+        None => "it is compiled and tried".to_owned(),
+    };
     bring(api, options, call.carrying(component, signature), busy)
 }
 

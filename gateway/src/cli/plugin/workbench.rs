@@ -26,6 +26,7 @@ use serde_json::{Map, Value, json};
 
 pub(super) use self::asked::Asked;
 pub(super) use self::server::Server;
+use super::naming::name_of;
 use super::object;
 use crate::cli::proxy;
 use crate::ending::usage;
@@ -35,6 +36,9 @@ pub(super) const MOST_MEMORY: Size = Size::mib(256);
 
 /// The longest that a gateway's file can let a decision take.
 const LONGEST: Period = Period::s(1);
+
+/// What a plugin is called here of whose file no name can be made.
+const NAMELESS: &str = "plugin";
 
 /// The pool that there is where none is named.
 const POOL: &str = "web";
@@ -75,22 +79,20 @@ fn role(text: &str) -> Result<Role, String> {
 }
 
 impl Setting {
-    /// The name that it is pushed under: the one that it carries, or else its
-    /// file's.
+    /// The name that it is pushed under: its file's, or else the one that it
+    /// carries, which is a stranger's word.
     pub(super) fn pushed_as(&self, about: &About) -> PluginName {
         let carried = about.name.as_deref().filter(|name| is_name(name));
-        carried.map_or_else(|| self.name(), PluginName::from)
+        match (name_of(&self.file), carried) {
+            (None, Some(carried)) => carried.into(),
+            _ => self.name(),
+        }
     }
 
-    /// The name that it is given here: its file's, with dashes.
+    /// The name that it is given here.
     pub(super) fn name(&self) -> PluginName {
-        let stem = self.file.file_stem().and_then(|stem| stem.to_str());
-        let plain = |letter: char| match letter.is_ascii_alphanumeric() {
-            true => letter.to_ascii_lowercase(),
-            false => '-',
-        };
-        let name: String = stem.unwrap_or("plugin").chars().map(plain).collect();
-        PluginName::from(name)
+        let name = name_of(&self.file);
+        name.map_or_else(|| PluginName::from(NAMELESS), PluginName::from)
     }
 
     /// The component's bytes; of one that is too large only so many that the
@@ -372,10 +374,15 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_is_named_after_its_file() {
-        let named = |file: &str| setting(&[file]).unwrap().name().to_string();
+    fn a_plugin_is_named_after_its_file_before_it_names_itself() {
+        let about = About {
+            name: Some("round-robin".to_owned()),
+            ..About::default()
+        };
+        let named = |file: &str| setting(&[file]).unwrap().pushed_as(&about).to_string();
         assert_eq!(named("target/my_own.wasm"), "my-own");
-        assert_eq!(named("Zone.wasm"), "zone");
+        assert_eq!(named("2.wasm"), "round-robin");
+        assert_eq!(setting(&["2.wasm"]).unwrap().name().as_str(), NAMELESS);
     }
 
     #[test]

@@ -31,8 +31,9 @@ const SIGNATURE: &str = "signature";
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct About {
-    /// The plugin; a new one is declared by its first version. The name that
-    /// the component carries where none is given.
+    /// The plugin; a new one is declared by its first version. Where none is
+    /// given, the end of the repository's name, or else what the component
+    /// calls itself.
     #[param(value_type = String, required = false, example = "near")]
     name: Option<String>,
     /// What it may import beside what needs no grant, joined by commas.
@@ -139,9 +140,10 @@ pub(super) async fn upload(
     let place = control.uploads.place();
     let place = place.map_err(IntoResponse::into_response)?;
     let (sent, named) = bringing.whole(&control).await?;
-    let carried = || Carried::of(&sent.component).name;
-    let name = about.name.clone().or_else(carried).or(named);
-    let name = name.ok_or_else(nameless)?;
+    let name = match about.name.clone() {
+        Some(name) => name,
+        None => unsaid(&control, named, &sent).map_err(IntoResponse::into_response)?,
+    };
     let brought = about.brought(&name);
     let plugin = brought.plugin.clone();
     let taken = control.take_in(who.into(), brought, (place, sent));
@@ -162,9 +164,27 @@ pub(super) async fn upload(
     Ok((status, plain(answer)).into_response())
 }
 
-fn nameless() -> Response {
-    let message = "the component carries no name of its own; name the plugin by ?name=";
-    Refusal::field("name", message).into_response()
+/// The name of a plugin that nobody has said: the repository's, or what the
+/// component calls itself.
+fn unsaid(control: &Control, named: Option<String>, sent: &Sent) -> Result<String, Refusal> {
+    let carried = || Carried::of(&sent.component).name;
+    let name = named.or_else(carried).ok_or_else(nameless)?;
+    // A stranger's word does not say what becomes of the operator's own.
+    if control.is_spoken_for(&name.as_str().into()) {
+        let message = format!(
+            "it calls itself {name}, which is of the default set or declared in the configuration \
+             file; name the plugin by ?name= (--name {name} of `gatewright plugin push` if that \
+             is the one)"
+        );
+        return Err(Refusal::field("name", message));
+    }
+    Ok(name)
+}
+
+fn nameless() -> Refusal {
+    let message = "the component carries no name of its own; name the plugin by ?name= (--name of \
+                   `gatewright plugin push`)";
+    Refusal::field("name", message)
 }
 
 /// How a component is brought.
