@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use gatewright_host::{Component, Fault, Refusal};
 use gatewright_model::config::{Period, Size};
 use gatewright_model::role::Role;
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use super::{faulted, refused};
@@ -55,9 +56,12 @@ struct Found {
     ns_median: u64,
     ns_p99: u64,
     ns_max: u64,
+    /// The most processor time of one: what a deadline counts, since a machine
+    /// that is busy with other things is no fault of the plugin's.
+    cpu_ns_max: u64,
     /// How long a decision was allowed to take.
     deadline_ns: u64,
-    /// What to write as `deadline` where 2 ms were not enough.
+    /// What to write as `deadline` where the usual one is not enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs_deadline_ms: Option<u64>,
     prepared_ms: Option<f64>,
@@ -93,7 +97,8 @@ pub(super) fn hold(
         };
         match decide(&mut seated)? {
             Ok(times) => {
-                let found = Found::of(&mut seated, times, deadline)?;
+                let needs = setting.deadline.is_none().then(|| times.needs()).flatten();
+                let found = Found::of(&mut seated, times, (deadline, needs))?;
                 return Ok(Tried {
                     role,
                     unconfigured: None,
@@ -122,25 +127,49 @@ fn unseated(setting: &Setting, role: Role, refusal: &Refusal) -> anyhow::Result<
     }
 }
 
-/// The durations of decisions, or which one faulted and why.
-fn decide(seated: &mut Seated) -> anyhow::Result<Result<Vec<Duration>, (u64, Fault)>> {
+/// How long decisions took.
+#[derive(Debug, Default)]
+struct Times {
+    /// Each of them, by the clock.
+    each: Vec<Duration>,
+    /// The slowest, by the processor time that it took.
+    slowest: Duration,
+}
+
+impl Times {
+    /// What to write as `deadline`, in milliseconds: twice what the slowest took;
+    /// none where the usual one is enough.
+    fn needs(&self) -> Option<u64> {
+        let twice = (self.slowest.as_secs_f64() * 2e3).ceil() as u64;
+        (self.slowest > USUAL.0).then(|| twice.min(LONGEST.0.as_millis() as u64))
+    }
+}
+
+/// The processor time that this thread has taken.
+fn processor_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// How long decisions took, or which one faulted and why.
+fn decide(seated: &mut Seated) -> anyhow::Result<Result<Times, (u64, Fault)>> {
     let asked = Asked::new("GET / HTTP/1.1", &[], IpAddr::V4(Ipv4Addr::LOCALHOST), 200)?;
     let mut lent = asked.lent(false);
     let began = Instant::now();
-    let mut times = Vec::new();
+    let mut times = Times::default();
     for decision in 0..WARM_UP + DECISIONS {
         // Keys as far apart as hashes are.
         let key = decision.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let start = Instant::now();
+        let (start, used) = (Instant::now(), processor_time());
         let answer = seated.decide(key, &mut lent)?;
-        let took = start.elapsed();
+        let (took, used) = (start.elapsed(), processor_time().saturating_sub(used));
         if let Err(fault) = answer {
             return Ok(Err((decision + 1, fault)));
         }
         if decision >= WARM_UP {
-            times.push(took);
+            times.each.push(took);
+            times.slowest = times.slowest.max(used);
         }
-        if !times.is_empty() && began.elapsed() > PATIENCE {
+        if !times.each.is_empty() && began.elapsed() > PATIENCE {
             break;
         }
     }
@@ -155,14 +184,18 @@ fn log(seated: &mut Seated) -> anyhow::Result<Vec<String>> {
 }
 
 impl Found {
-    fn of(seated: &mut Seated, mut times: Vec<Duration>, deadline: Period) -> anyhow::Result<Self> {
+    fn of(
+        seated: &mut Seated,
+        times: Times,
+        (deadline, needs): (Period, Option<u64>),
+    ) -> anyhow::Result<Self> {
+        let (mut times, slowest) = (times.each, times.slowest);
         times.sort_unstable();
         let at = |percent: usize| {
             let place = (times.len() * percent / 100).min(times.len().saturating_sub(1));
             times.get(place).copied().unwrap_or_default()
         };
         let nanos = |time: Duration| time.as_nanos() as u64;
-        let slowest = at(100);
         let log = log(seated)?;
         let seat = seated.seat()?;
         let prepared = seat.binding().preparation();
@@ -171,13 +204,30 @@ impl Found {
             decisions: times.len(),
             ns_median: nanos(at(50)),
             ns_p99: nanos(at(99)),
-            ns_max: nanos(slowest),
+            ns_max: nanos(at(100)),
+            cpu_ns_max: nanos(slowest),
             deadline_ns: nanos(deadline.0),
-            needs_deadline_ms: (deadline == LONGEST && slowest > USUAL.0)
-                .then(|| (slowest.as_millis() as u64 * 2).clamp(4, 1000)),
+            needs_deadline_ms: needs,
             prepared_ms: prepared.map(|time| time.as_secs_f64() * 1e3),
             memory_used: seat.memory_used(),
             log,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_written_where_the_slowest_decision_passes_the_usual_one() {
+        let needs = |micros| {
+            let slowest = Duration::from_micros(micros);
+            let each = Vec::new();
+            Times { each, slowest }.needs()
+        };
+        let found = [1999, 2001, 3700, 8200, 900_000].map(needs);
+        let expected = [None, Some(5), Some(8), Some(17), Some(1000)];
+        assert_eq!(found, expected);
     }
 }

@@ -6,7 +6,7 @@ use gatewright_host::plainly;
 use gatewright_model::config::Size;
 use serde_json::Value;
 
-use super::USUAL_MEMORY;
+use super::{MOST_MEMORY, USUAL_MEMORY};
 use crate::cli::plugin::tables::short;
 
 /// The interfaces that a plugin may export beside its role's.
@@ -107,10 +107,11 @@ fn tried_in_words(tried: &Value) -> String {
         tried["decisions"], tried["servers"]
     );
     let took = format!(
-        "{} (median), {} (99 %), {} (slowest); {} are allowed",
+        "{} (median), {} (99 %), {} (slowest, and {} on the processor); {} are allowed",
         time("nsMedian"),
         time("nsP99"),
         time("nsMax"),
+        time("cpuNsMax"),
         time("deadlineNs"),
     );
     let prepared = tried["preparedMs"].as_f64().unwrap_or_default();
@@ -141,18 +142,27 @@ fn settings(data: &Value) -> String {
     if !grants.is_empty() {
         let _ = writeln!(text, "grants = [{}]", grants.join(", "));
     }
+    let tried = || data["tried"].as_array().into_iter().flatten();
+    let used = tried().filter_map(|tried| tried["memoryUsed"].as_u64());
     let given = data["memory"].as_u64().unwrap_or_default();
-    if given > USUAL_MEMORY.0 {
-        let _ = writeln!(text, "memory = \"{}MiB\"", given >> 20);
+    let needs = memory(given, used.max().unwrap_or_default());
+    if needs > USUAL_MEMORY {
+        let _ = writeln!(text, "memory = \"{}MiB\"", needs.0 >> 20);
     }
-    let tried = data["tried"].as_array().into_iter().flatten();
-    let longest = tried
+    let longest = tried()
         .filter_map(|tried| tried["needsDeadlineMs"].as_u64())
         .max();
     if let Some(longest) = longest {
         let _ = writeln!(text, "\nand `deadline = \"{longest}ms\"` where it is bound");
     }
     text
+}
+
+/// The memory to write for a plugin that was given so much and used so much:
+/// twice what it used, since another pool may have more servers.
+fn memory(given: u64, used: u64) -> Size {
+    let twice = Size((used * 2).next_power_of_two()).min(MOST_MEMORY);
+    twice.max(Size(given))
 }
 
 fn text_of(value: &Value) -> &str {
@@ -194,6 +204,11 @@ mod tests {
         });
         assert_eq!(settings(&data), "[plugins.a]\nfile = \"a.wasm\"\n");
         data["imports"] = json!([{ "name": "random", "grant": "random" }]);
+        data["memory"] = json!(16 << 20);
+        data["tried"] = json!([{ "memoryUsed": 7 << 20 }]);
+        assert!(!settings(&data).contains("memory"));
+        data["tried"] = json!([{ "memoryUsed": 13 << 20 }]);
+        assert!(settings(&data).contains("memory = \"32MiB\""));
         data["memory"] = json!(32 << 20);
         data["tried"] = json!([{ "needsDeadlineMs": 8 }]);
         let text = settings(&data);
