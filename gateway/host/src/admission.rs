@@ -12,9 +12,14 @@ use wasmtime::component::Component;
 use crate::compile::CompileError;
 use crate::contract::{PACKAGE, VERSION, interface};
 use crate::fault::Fault;
+use crate::journal::cut;
 
 /// The most bytes of a component. A whole language runtime has 20 MiB.
 pub const COMPONENT_BYTES: u64 = 64 << 20;
+
+/// Names that a component chose which a refusal lists, and bytes of each.
+const MOST_NAMES: usize = 10;
+const NAME_BYTES: usize = 256;
 
 /// The imports that need no grant.
 const BASE: [&str; 7] = [
@@ -150,11 +155,24 @@ impl Refusal {
     }
 }
 
+/// The first of some names that a component chose, each of them cut, and how
+/// many more there are.
 fn listed(exports: &[String]) -> String {
-    match exports {
-        [] => "nothing".to_owned(),
-        exports => exports.join(", "),
+    let (told, others) = exports.split_at(exports.len().min(MOST_NAMES));
+    let told = told.iter().map(|name| short(name));
+    let told = told.collect::<Vec<_>>().join(", ");
+    match (exports.len(), others.len()) {
+        (0, _) => "nothing".to_owned(),
+        (_, 0) => told,
+        (_, others) => format!("{told} and {others} more"),
     }
+}
+
+/// As much of a name that a component chose as is told.
+pub(crate) fn short(name: &str) -> String {
+    let mut name = name.to_owned();
+    cut(&mut name, NAME_BYTES);
+    name
 }
 
 fn at(key: &str) -> String {
@@ -211,18 +229,18 @@ pub(crate) fn imports(engine: &Engine, component: &Component) -> Result<Imports,
     let mut imports = Imports::default();
     for (name, _) in component.component_type().imports(engine) {
         if name.starts_with("wasi:") {
-            let interface = name.to_owned();
+            let interface = short(name);
             return Err(Refusal::Wasi { interface });
         }
         let unknown = || Refusal::UnknownImport {
-            name: name.to_owned(),
+            name: short(name),
         };
         let (interface, version) = name
             .strip_prefix(PACKAGE)
             .and_then(|rest| rest.split_once('@'))
             .ok_or_else(unknown)?;
         if !version.starts_with("0.1.") {
-            let theirs = version.to_owned();
+            let theirs = short(version);
             return Err(Refusal::OtherContract { theirs });
         }
         match Grant::ALL
@@ -246,6 +264,22 @@ pub(crate) fn exports(engine: &Engine, component: &Component, name: &str) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_has_its_length_whatever_is_exported() {
+        let name = |number: usize| format!("{number}-{}", "a".repeat(500));
+        let many: Vec<_> = (0..10_000).map(name).collect();
+        for refusal in [
+            Refusal::without_role(&many),
+            Refusal::wrong_role(Role::Router, &many),
+        ] {
+            let told = refusal.to_string();
+            assert!(told.len() < 4096, "{} bytes", told.len());
+            assert!(told.contains("and 9990 more"), "{told}");
+        }
+        assert_eq!(listed(&["a".to_owned(), "b".to_owned()]), "a, b");
+        assert_eq!(listed(&[]), "nothing");
+    }
 
     #[test]
     fn bytes_are_told_apart_before_they_are_compiled() {

@@ -25,6 +25,9 @@ use crate::view::{Effects, Lent};
 /// Bytes of what the runtime says about a trap.
 const DETAIL_BYTES: usize = 2048;
 
+/// Bytes of the key that a plugin finds wrong in its configuration.
+const KEY_BYTES: usize = 256;
+
 /// How long a call may take, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Budget(u64);
@@ -241,7 +244,11 @@ impl Instance {
             Calls::Finishing(role) => role.call_configure(store, config),
         });
         let configured = configured.map_err(|failure| failure.during("configure"))?;
-        configured.map_err(|ConfigError { key, reason }| Refusal::Config { key, reason })
+        configured.map_err(|ConfigError { mut key, mut reason }| {
+            cut(&mut key, KEY_BYTES);
+            cut(&mut reason, DETAIL_BYTES);
+            Refusal::Config { key, reason }
+        })
     }
 
     fn run<T>(

@@ -13,7 +13,7 @@ use gatewright_model::signature::{KeyId, PluginKey};
 use gatewright_model::snapshot::Snapshot;
 
 use crate::about::About;
-use crate::admission::Refusal;
+use crate::admission::{self, Refusal};
 use crate::binding::{Binding, Part, Place, Terms};
 use crate::host::Host;
 use crate::lanes::Lane;
@@ -24,6 +24,10 @@ use crate::version::Version;
 /// How long a decision may take of a plugin that nobody has bound: nobody has
 /// said otherwise either.
 const DEADLINE: Duration = Duration::from_millis(2);
+
+/// Exports that are kept of a component: the contract has a few, and whatever
+/// else a stranger exports is nobody's.
+const MOST_EXPORTS: usize = 100;
 
 /// What a component is.
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ pub struct Component {
     pub roles: Vec<Role>,
     /// The interfaces of the contract that it imports.
     pub imports: Vec<String>,
-    /// The interfaces that it exports.
+    /// The interfaces that it exports, the first 100.
     pub exports: Vec<String>,
     /// What it says of itself.
     pub about: About,
@@ -54,12 +58,19 @@ impl Component {
             size: bytes.len() as u64,
             roles: roles(version),
             imports: version.imported(),
-            exports: version.exports(),
+            exports: exported(version),
             about: About::of(bytes),
             is_direct: version.lane() == Lane::Direct,
             took: began.elapsed(),
         }
     }
+}
+
+/// The names of what it exports, as far as they are kept.
+fn exported(version: &Version) -> Vec<String> {
+    let mut exports = version.exports();
+    exports.truncate(MOST_EXPORTS);
+    exports.iter().map(|name| admission::short(name)).collect()
 }
 
 fn roles(version: &Version) -> Vec<Role> {
@@ -73,9 +84,10 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When nobody has signed it whose signature it needs, it is no component, does not fit the contract, imports what it is
-    /// not granted, or faults in a trial. That it refuses an empty configuration
-    /// is no reason: the binding may bring another.
+    /// When nobody has signed it whose signature it needs, it is no component,
+    /// does not fit the contract, imports what it is not granted, or faults in a
+    /// trial. That it refuses an empty configuration is no reason: the binding may
+    /// bring another.
     pub fn take_in(
         &self,
         plugin: &PluginName,

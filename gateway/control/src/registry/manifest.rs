@@ -10,6 +10,9 @@ pub(super) const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
 /// The kind of a layer that is a component.
 const WASM: &str = "application/wasm";
 
+/// Bytes of what is wrong with a manifest.
+const ERROR_BYTES: usize = 1024;
+
 /// The layer that is the component.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Layer {
@@ -53,8 +56,12 @@ impl Layer {
     ///
     /// What the manifest has instead.
     pub(super) fn of(manifest: &[u8]) -> Result<Self, String> {
-        let manifest: Manifest = serde_json::from_slice(manifest)
-            .map_err(|error| format!("the manifest does not read: {error}"))?;
+        let manifest: Manifest = serde_json::from_slice(manifest).map_err(|error| {
+            // It may say all that the registry wrote.
+            let error = error.to_string();
+            let end = error.floor_char_boundary(ERROR_BYTES);
+            format!("the manifest does not read: {}", &error[..end])
+        })?;
         if !manifest.manifests.is_empty() {
             let message = "it is an index of several; name one of them by its digest";
             return Err(message.to_owned());
@@ -117,5 +124,8 @@ mod tests {
         let index = Layer::of(br#"{ "manifests": [{}] }"#).unwrap_err();
         assert!(index.contains("index"), "{index}");
         assert!(Layer::of(b"<html>").unwrap_err().contains("does not read"));
+        let endless = json!({ "layers": "ä".repeat(100_000) }).to_string();
+        let told = Layer::of(endless.as_bytes()).unwrap_err();
+        assert!(told.len() < 2 * ERROR_BYTES, "{} bytes", told.len());
     }
 }
