@@ -4,7 +4,7 @@
 use minisign::KeyPair;
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Call, Gateway, Guest, Pool, Upstream, ends, eventually};
+use crate::support::{Builder, Call, Gateway, Guest, Pool, Upstream, ends, eventually, spawn};
 
 const SEAT: &str = "/api/bindings/web/balancer";
 
@@ -197,4 +197,37 @@ async fn a_push_takes_the_signature_along() {
         versions["versions"][0]["signedBy"].is_string(),
         "{versions}"
     );
+}
+
+#[tokio::test]
+async fn a_watched_component_is_pushed_when_its_signature_has_come() {
+    let ours = Signer::new();
+    let servers = [Upstream::named("a").await, Upstream::named("b").await];
+    let keys = format!("plugin_keys = [\"{}\"]", ours.key());
+    let pool = Pool::of(&servers.each_ref());
+    let gateway = Builder::new().admin_with(&keys).pool(pool).start().await;
+    let (first, second) = (Guest::always(0, 3), Guest::always(1, 3));
+    gateway.put("mine.wasm", &first);
+    gateway.put("mine.wasm.minisig", ours.sign(&first));
+    let admin = format!("http://{}", gateway.admin_address());
+    let seat = ["--activate", "web/balancer", "--watch", "--admin", &admin];
+    let watch = [&["plugin", "push", "mine.wasm"], &seat[..]].concat();
+    let (mut child, said) = spawn(&watch, &gateway.path(""));
+    let says = async |part: &str| {
+        let said = || said.lock().expect("no panic").clone();
+        eventually(part, async || said().contains(part)).await;
+    };
+    says("mine ").await;
+    gateway.put("mine.wasm", &second);
+    says("it is pushed once that is signed").await;
+    assert_eq!(gateway.get("/").await.text(), "a");
+    gateway.put("mine.wasm.minisig", ours.sign(&second));
+    eventually("the signed build decides", async || {
+        gateway.get("/").await.text() == "b"
+    })
+    .await;
+    child.kill().expect("it is our child");
+    child.wait().expect("it is our child");
+    let said = said.lock().expect("no panic").clone();
+    assert!(!said.contains("not of these bytes"), "{said}");
 }

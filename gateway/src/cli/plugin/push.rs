@@ -56,7 +56,8 @@ pub(super) struct PushOptions {
     /// there if not given.
     #[arg(long, requires = "activate", value_parser = object, value_name = "JSON")]
     config: Option<Map<String, Value>>,
-    /// Do it again at each change of the file, until it is interrupted.
+    /// Do it again at each change of the file or of its signature, until it is
+    /// interrupted.
     #[arg(long)]
     watch: bool,
 }
@@ -111,23 +112,59 @@ pub(super) fn run(api: &ApiOptions, options: &PushOptions) -> anyhow::Result<()>
         );
         return fetch(api, options, reference);
     }
-    let component = read(&options.file).map_err(usage)?;
-    if !options.watch {
-        return push(api, options, component);
+    let build = Build::read(&options.file).map_err(usage)?;
+    match options.watch {
+        true => push_each(api, options, build),
+        false => push(api, options, build),
     }
+}
+
+/// Push a build, and every one after it.
+fn push_each(api: &ApiOptions, options: &PushOptions, first: Build) -> anyhow::Result<()> {
     let (_watcher, changes) = watch(&options.file)?;
-    let mut last = component.clone();
-    report(push(api, options, component));
+    let (mut next, mut last) = (Some(first), None);
     loop {
-        settle(&changes)?;
-        match read(&options.file) {
-            Ok(component) if component != last => {
-                last.clone_from(&component);
-                report(push(api, options, component));
+        if let Some(build) = next.take()
+            && last.as_ref() != Some(&build)
+        {
+            last = Some(build.clone());
+            match build.awaits_signature {
+                true => eprintln!(
+                    "{} is older than its component; it is pushed once that is signed, or \
+                     without a signature once the file is removed",
+                    signature_file(&options.file).display()
+                ),
+                false => report(push(api, options, build)),
             }
-            // A build begins by removing what it made before.
-            Ok(_) | Err(_) => {}
         }
+        settle(&changes)?;
+        // A build begins by removing what it made before.
+        next = Build::read(&options.file).ok();
+    }
+}
+
+/// A component with its signature, as they are in their files.
+#[derive(Clone, PartialEq)]
+struct Build {
+    component: Vec<u8>,
+    signature: Option<String>,
+    /// Whether the signature was there before the component, so that it is of
+    /// another.
+    awaits_signature: bool,
+}
+
+impl Build {
+    fn read(file: &Path) -> anyhow::Result<Self> {
+        let component = fs::read(file);
+        let component = component.with_context(|| format!("cannot read {}", file.display()))?;
+        let signature = signature(file)?;
+        let written = |file: &Path| fs::metadata(file).and_then(|file| file.modified());
+        let signed = written(&signature_file(file));
+        Ok(Self {
+            component,
+            awaits_signature: signature.is_some() && signed.ok() < written(file).ok(),
+            signature,
+        })
     }
 }
 
@@ -138,10 +175,6 @@ fn report(pushed: anyhow::Result<()>) {
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
 /// What the file of the component's signature holds, where there is one.
 fn signature(component: &Path) -> anyhow::Result<Option<String>> {
     let file = signature_file(component);
@@ -149,21 +182,20 @@ fn signature(component: &Path) -> anyhow::Result<Option<String>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => {
             let read = read.with_context(|| format!("cannot read {}", file.display()));
-            read.map(Some).map_err(usage)
+            read.map(Some)
         }
     }
 }
 
 /// Send a component.
-fn push(api: &ApiOptions, options: &PushOptions, component: Vec<u8>) -> anyhow::Result<()> {
+fn push(api: &ApiOptions, options: &PushOptions, build: Build) -> anyhow::Result<()> {
     let name = options.name()?;
-    let signature = signature(&options.file)?;
     let call = Call::new(Method::POST, options.path(name.as_deref()));
     let busy = match name {
         Some(name) => format!("{name} is compiled and tried"),
         None => "it is compiled and tried".to_owned(),
     };
-    bring(api, options, call.carrying(component, signature), busy)
+    bring(api, options, call.carrying(build.component, build.signature), busy)
 }
 
 /// Have the gateway fetch a component.
