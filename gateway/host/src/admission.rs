@@ -74,6 +74,11 @@ pub enum Refusal {
         "{why}; only components are let in that were signed with a key of admin.plugin_keys, which has {known}: sign it by `minisign -Sm FILE`, and have FILE.minisig beside the file or send it along, as `gatewright plugin push` does"
     )]
     Unsigned { why: Unsigned, known: String },
+    #[error(
+        "{} beside it cannot be read as its signature: {reason}; sign it again by `minisign -Sm FILE`",
+        path.display()
+    )]
+    NoSignature { path: PathBuf, reason: String },
     #[error(transparent)]
     Compile(#[from] CompileError),
     #[error(

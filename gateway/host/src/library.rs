@@ -84,16 +84,15 @@ impl Library {
         path: &Path,
         keys: &[PluginKey],
     ) -> Result<Arc<Version>, Refusal> {
-        let file = FromFile::read(path)?;
-        let brought = file.brought();
+        let mut file = FromFile::read(path)?;
         let digest = Digest(Sha256::digest(&file.component).into());
         // Nothing is compiled for who is not trusted. What is at hand may be in
         // force already, which is looked at where it is seated.
         if self.known(digest).is_none() && !is_default(plugin, digest) {
-            brought.check(keys)?;
+            file = file.check(keys)?;
         }
         let version = self.version_of(&file.component)?;
-        self.keep(version.digest, &brought)?;
+        self.keep(version.digest, &file.brought())?;
         Ok(version)
     }
 

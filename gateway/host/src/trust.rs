@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -76,7 +76,7 @@ impl Verified {
 /// A component's file, and the signature beside it.
 pub(crate) struct FromFile {
     pub(crate) component: Vec<u8>,
-    pub(crate) signature: Option<PluginSignature>,
+    signature: Result<Option<PluginSignature>, Refusal>,
 }
 
 impl FromFile {
@@ -96,21 +96,68 @@ impl FromFile {
         })
     }
 
+    /// Whether it may be let in under these keys.
+    pub(crate) fn check(self, keys: &[PluginKey]) -> Result<Self, Refusal> {
+        if keys.is_empty() {
+            return Ok(self);
+        }
+        let checked = Self {
+            signature: Ok(self.signature?),
+            ..self
+        };
+        checked.brought().check(keys)?;
+        Ok(checked)
+    }
+
+    /// It, with its signature if that is one.
     pub(crate) fn brought(&self) -> Brought<'_> {
         Brought {
             component: &self.component,
-            signature: self.signature.as_ref(),
+            signature: self.signature.as_ref().ok().and_then(Option::as_ref),
         }
     }
 }
 
-/// The signature in the file beside a component's; none where there is none
-/// that reads.
-pub fn signature_beside(component: &Path) -> Option<PluginSignature> {
-    let file = File::open(signature_file(component)).ok()?;
+/// The signature in the file beside a component's; none where there is no such
+/// file.
+///
+/// # Errors
+///
+/// When there is one that cannot be read, or has no signature in it.
+pub fn signature_beside(component: &Path) -> Result<Option<PluginSignature>, Refusal> {
+    let path = signature_file(component);
     let mut text = String::new();
     // One byte more makes it too long.
     let most = SIGNATURE_BYTES as u64 + 1;
-    file.take(most).read_to_string(&mut text).ok()?;
-    PluginSignature::parse(&text).ok()
+    let read = File::open(&path).and_then(|file| file.take(most).read_to_string(&mut text));
+    let reason = match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => error.to_string(),
+        Ok(_) => match PluginSignature::parse(&text) {
+            Ok(signature) => return Ok(Some(signature)),
+            Err(error) => error.to_string(),
+        },
+    };
+    Err(Refusal::NoSignature { path, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_signature_is_told_from_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let component = folder.path().join("mine.wasm");
+        assert!(signature_beside(&component).unwrap().is_none());
+        let beside = folder.path().join("mine.wasm.minisig");
+        for junk in [&b"junk"[..], b"", b"\xff", &[b'a'; SIGNATURE_BYTES + 1]] {
+            fs::write(&beside, junk).unwrap();
+            let told = signature_beside(&component).unwrap_err().to_string();
+            assert!(told.contains("mine.wasm.minisig"), "{told}");
+        }
+        fs::remove_file(&beside).unwrap();
+        fs::create_dir(&beside).unwrap();
+        assert!(signature_beside(&component).is_err());
+    }
 }

@@ -172,6 +172,8 @@ async fn a_file_of_the_configuration_needs_its_signature_beside_it() {
     assert_eq!(gateway.get("/").await.text(), "a");
     gateway.put("mine.wasm", &second);
     gateway.says("not of these bytes").await;
+    gateway.put("mine.wasm.minisig", "junk");
+    gateway.says("mine.wasm.minisig beside it cannot be read").await;
     assert_eq!(gateway.get("/").await.text(), "a");
     gateway.put("mine.wasm.minisig", ours.sign(&second));
     eventually("the signed file decides", async || {

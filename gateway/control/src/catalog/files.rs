@@ -288,7 +288,11 @@ impl Unbound<'_> {
         if self.known.contains(&digest) {
             return Ok(None);
         }
-        let signature = signature_beside(file);
+        let has_keys = !snapshot.config.admin.plugin_keys.is_empty();
+        let signature = match signature_beside(file) {
+            Err(refusal) if has_keys => return Err(refusal),
+            found => found.ok().flatten(),
+        };
         let brought = Brought {
             component: &component,
             signature: signature.as_ref(),
