@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource};
+use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource, USUAL_MEMORY};
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::Grant;
 use gatewright_model::signature::PluginSignature;
@@ -23,15 +23,12 @@ use crate::desired::Desired;
 use crate::store::{Record, VersionRecord};
 use crate::timestamp::Timestamp;
 
-/// Bytes of a component: a whole language runtime has 20 MiB.
-pub(crate) const COMPONENT_BYTES: usize = 64 << 20;
+/// The most bytes of a component, as bodies are counted.
+pub(crate) const COMPONENT_BYTES: usize = gatewright_host::COMPONENT_BYTES as usize;
 
 /// Uploads that may come in, wait or be compiled at a time; each holds its
 /// component in memory.
 const MOST: usize = 16;
-
-/// The memory of a plugin of the default set that is bound nowhere, in bytes.
-const DEFAULT_MEMORY: u64 = 16 << 20;
 
 /// What is under way.
 #[derive(Debug)]
@@ -211,7 +208,7 @@ impl Brought {
             file: None,
             version: None,
             grants: Grant::ALL.to_vec(),
-            memory: DEFAULT_MEMORY,
+            memory: USUAL_MEMORY.0,
         }))
     }
 }
@@ -219,7 +216,9 @@ impl Brought {
 /// Whether a plugin is of the default set or declared in the file, so that what
 /// it may is not the API's to say.
 fn is_spoken_for(config: &Config, desired: &Desired, plugin: &PluginName) -> bool {
-    let is_the_apis = desired.overlay.adds(&Key::top("plugins").then(plugin.as_str()));
+    let is_the_apis = desired
+        .overlay
+        .adds(&Key::top("plugins").then(plugin.as_str()));
     let is_declared = config.plugins.contains_key(plugin);
     !is_the_apis && (is_declared || DEFAULT_PLUGINS.contains(&plugin.as_str()))
 }

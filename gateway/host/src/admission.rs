@@ -237,9 +237,7 @@ pub(crate) fn imports(engine: &Engine, component: &Component) -> Result<Imports,
             let interface = short(name);
             return Err(Refusal::Wasi { interface });
         }
-        let unknown = || Refusal::UnknownImport {
-            name: short(name),
-        };
+        let unknown = || Refusal::UnknownImport { name: short(name) };
         let (interface, version) = name
             .strip_prefix(PACKAGE)
             .and_then(|rest| rest.split_once('@'))

@@ -1,5 +1,11 @@
 //! Why a seat had no answer, and what to do about it.
 
+use std::borrow::Cow;
+
+use gatewright_model::config::USUAL_DEADLINE;
+
+use crate::trial;
+
 /// The cause; what a plugin said when it trapped is in its log. A router,
 /// affinity or balancer that faults is answered for; a policy's binding says
 /// what becomes of the request.
@@ -50,22 +56,25 @@ const NOTHING_OUTSIDE: &str = "; if that was a file, a socket or a thread, a plu
 impl Fault {
     /// What its author, or who binds it, does about it, as the end of a
     /// sentence that has `detail` before it; nothing where that is not known.
-    pub fn remedy(self, detail: &str) -> &'static str {
+    pub fn remedy(self, detail: &str) -> Cow<'static, str> {
         match self {
             Self::OutOfMemory => {
                 "; give it more by `memory` under [plugins.NAME], or by --memory where it is \
                  pushed or checked"
+                    .into()
             }
-            Self::Overran => {
-                "; a decision may take 2ms unless `deadline` where it is bound says otherwise, \
-                 and 250ms in a trial"
-            }
+            Self::Overran => format!(
+                "; a decision may take {USUAL_DEADLINE} unless `deadline` where it is bound says \
+                 otherwise, and {}ms in a trial",
+                trial::DEADLINE.as_millis()
+            )
+            .into(),
             Self::Trapped => {
                 let mut known = UNSUPPORTED.iter();
                 let found = known.find(|(said, _)| detail.contains(said));
-                found.map_or("", |(_, remedy)| remedy)
+                found.map_or("", |(_, remedy)| remedy).into()
             }
-            Self::Impossible | Self::Vacant | Self::Capped | Self::Quarantined => "",
+            Self::Impossible | Self::Vacant | Self::Capped | Self::Quarantined => "".into(),
         }
     }
 }

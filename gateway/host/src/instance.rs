@@ -244,11 +244,16 @@ impl Instance {
             Calls::Finishing(role) => role.call_configure(store, config),
         });
         let configured = configured.map_err(|failure| failure.during("configure"))?;
-        configured.map_err(|ConfigError { mut key, mut reason }| {
-            cut(&mut key, KEY_BYTES);
-            cut(&mut reason, DETAIL_BYTES);
-            Refusal::Config { key, reason }
-        })
+        configured.map_err(
+            |ConfigError {
+                 mut key,
+                 mut reason,
+             }| {
+                cut(&mut key, KEY_BYTES);
+                cut(&mut reason, DETAIL_BYTES);
+                Refusal::Config { key, reason }
+            },
+        )
     }
 
     fn run<T>(

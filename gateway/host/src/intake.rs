@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gatewright_model::config::PluginSource;
+use gatewright_model::config::{PluginSource, USUAL_DEADLINE};
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::Role;
 use gatewright_model::signature::{KeyId, PluginKey};
@@ -20,10 +20,6 @@ use crate::lanes::Lane;
 use crate::trial;
 use crate::trust::Brought;
 use crate::version::Version;
-
-/// How long a decision may take of a plugin that nobody has bound: nobody has
-/// said otherwise either.
-const DEADLINE: Duration = Duration::from_millis(2);
 
 /// Exports that are kept of a component: the contract has a few, and whatever
 /// else a stranger exports is nobody's.
@@ -203,7 +199,8 @@ impl Host {
             },
             version: version.digest,
             config: Arc::from("{}"),
-            deadline: DEADLINE,
+            // Nobody has bound it, and so nobody has said otherwise.
+            deadline: USUAL_DEADLINE.0,
             cpu_share: None,
             grants: source.grants.clone(),
             memory: source.memory,

@@ -41,8 +41,12 @@ fn function(call: &str) -> &str {
 
 /// The type of an answer, which some functions have not.
 macro_rules! answer {
-    () => { () };
-    ($answer:ty) => { $answer };
+    () => {
+        ()
+    };
+    ($answer:ty) => {
+        $answer
+    };
 }
 
 /// An interface of the contract, in either lane.

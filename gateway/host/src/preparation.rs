@@ -203,7 +203,7 @@ impl<'a> Preparation<'a> {
             deadline: binding.deadline,
             cpu_share: binding.cpu_share,
             grants,
-            memory: source.map_or(DEFAULT_MEMORY, |source| source.memory),
+            memory: source.map_or(config::USUAL_MEMORY.0, |source| source.memory),
             pools: self.pools_for(version),
             place,
         }
@@ -359,9 +359,6 @@ impl Preparation<'_> {
         }
     }
 }
-
-/// Bytes of memory for an instance whose plugin declares none.
-const DEFAULT_MEMORY: u64 = 16 << 20;
 
 fn admit(terms: &Terms, version: &Version) -> Result<(), Refusal> {
     if let Some(grant) = version.lacks(&terms.grants) {

@@ -28,7 +28,7 @@ const DECISIONS: u64 = 16;
 
 /// How long each may take: the first ones of a new instance run on cold caches,
 /// and the machine may be busy.
-const DEADLINE: Duration = Duration::from_millis(250);
+pub(crate) const DEADLINE: Duration = Duration::from_millis(250);
 
 /// Try a binding that nobody else has seen.
 pub(crate) fn hold(

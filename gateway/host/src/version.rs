@@ -230,12 +230,12 @@ macro_rules! find {
             Ok(Some(match self.instance {
                 Instantiated::Component(instance) => {
                     let loaded = indices.load(&mut *store, instance);
-                    lanes::$either::Component(loaded.map_err(|error| {
-                        match lanes::$either::mistyped(store, instance) {
+                    lanes::$either::Component(loaded.map_err(
+                        |error| match lanes::$either::mistyped(store, instance) {
                             Some(function) => error.context(function),
                             None => error,
-                        }
-                    })?)
+                        },
+                    )?)
                 }
                 Instantiated::Direct(instance) => {
                     lanes::$either::Direct(Box::new(direct::roles::$either::load(store, instance)?))

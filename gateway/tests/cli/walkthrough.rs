@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::reading::{Block, blocks, shell};
-use crate::support::{
-    Running, configuration, folder, gatewright, prints, value_after, write,
-};
+use crate::support::{Running, configuration, folder, gatewright, prints, value_after, write};
 
 /// The section that is walked.
 const SECTION: &str = "## Write a balancer\n";
@@ -129,5 +127,8 @@ fn a_new_router_decides_in_a_gateway_as_its_readme_says() {
     let bindings = ["plugin", "bindings", "--admin", &admin];
     let bound = prints(&folder, &bindings);
     let line = bound.lines().find(|line| line.starts_with("-/router "));
-    assert!(line.is_some_and(|line| line.contains(" router ")), "{bound}");
+    assert!(
+        line.is_some_and(|line| line.contains(" router ")),
+        "{bound}"
+    );
 }

@@ -154,7 +154,9 @@ async fn the_last_key_is_not_taken_out_without_a_word() {
     };
     unsigned().refused(422).await;
     gateway.edit(|text| text.replace("plugin_keys = []", ""));
-    gateway.says("plugins are let in that nobody has signed").await;
+    gateway
+        .says("plugins are let in that nobody has signed")
+        .await;
     assert_eq!(unsigned().send().await.status(), 201);
 }
 
@@ -173,7 +175,9 @@ async fn a_file_of_the_configuration_needs_its_signature_beside_it() {
     gateway.put("mine.wasm", &second);
     gateway.says("not of these bytes").await;
     gateway.put("mine.wasm.minisig", "junk");
-    gateway.says("mine.wasm.minisig beside it cannot be read").await;
+    gateway
+        .says("mine.wasm.minisig beside it cannot be read")
+        .await;
     assert_eq!(gateway.get("/").await.text(), "a");
     gateway.put("mine.wasm.minisig", ours.sign(&second));
     eventually("the signed file decides", async || {

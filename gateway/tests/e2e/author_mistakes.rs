@@ -88,7 +88,11 @@ async fn a_panic_in_the_trial_is_told_with_its_words_and_its_place() {
 #[tokio::test]
 async fn a_decision_that_never_ends_is_told_with_the_time_that_it_has() {
     let component = Guest::balancer(misdeeds::LOOP).build();
-    refused_by_both(component, &["did not answer in time", "in a trial", "`deadline`"]).await;
+    refused_by_both(
+        component,
+        &["did not answer in time", "in a trial", "`deadline`"],
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -43,11 +43,12 @@ pub(super) const SYSTEM_FOLDER: &str = "/etc/gatewright";
 pub(super) const WORKERS: usize = 1;
 
 pub(super) const WORKER_COUNT: RangeInclusive<u64> = 1..=1024;
-pub(super) const DEADLINE: RangeInclusive<Period> = Period(micros(100))..=Period::s(1);
+/// How long a decision may take by `deadline`.
+pub const DEADLINE: RangeInclusive<Period> = Period(micros(100))..=Period::s(1);
 /// Percent of requests, decisions or time.
 pub(super) const SHARE: RangeInclusive<u8> = 1..=100;
-/// One page of Wasm memory at least; the host's own bound at most.
-pub(super) const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);
+/// What an instance may have by `memory`: one page of Wasm memory at least; the host's own bound at most.
+pub const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);
 
 pub(super) const HEALTH_INTERVAL: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
 pub(super) const HEALTH_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
@@ -90,8 +91,14 @@ const fn micros(count: u64) -> std::time::Duration {
     std::time::Duration::from_micros(count)
 }
 
+/// How long a decision may take of which nobody says it.
+pub const USUAL_DEADLINE: Period = Period::ms(2);
+
+/// The memory of a plugin's instance of which nobody says it.
+pub const USUAL_MEMORY: Size = Size::mib(16);
+
 pub(crate) fn deadline() -> Period {
-    Period::ms(2)
+    USUAL_DEADLINE
 }
 
 pub(crate) fn sample() -> u8 {
@@ -195,7 +202,7 @@ impl Default for Plugin {
             file: None,
             version: None,
             grants: None,
-            memory: Size::mib(16),
+            memory: USUAL_MEMORY,
         }
     }
 }

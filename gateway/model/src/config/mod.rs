@@ -34,7 +34,9 @@ mod tree;
 pub mod written;
 
 pub use declared::Declared;
-pub use defaults::{DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME};
+pub use defaults::{
+    DEADLINE, DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME, MEMORY, USUAL_DEADLINE, USUAL_MEMORY,
+};
 pub use document::may_be_read;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};

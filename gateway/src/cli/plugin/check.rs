@@ -6,16 +6,13 @@ mod report;
 
 use anyhow::{anyhow, bail};
 use gatewright_host::{About, CONTRACT_VERSION, Component, Fault, Refusal};
-use gatewright_model::config::Size;
+use gatewright_model::config::{MEMORY, Size, USUAL_MEMORY};
 use gatewright_model::role::Grant;
 use serde_json::{Value, json};
 
 use self::dry_run::Tried;
-use super::workbench::{MOST_MEMORY, Setting, Workbench};
+use super::workbench::{Setting, Workbench};
 use crate::cli::api::ApiOptions;
-
-/// The memory of an instance for which nobody has said anything.
-const USUAL_MEMORY: Size = Size::mib(16);
 
 /// What `gatewright plugin check` is asked for.
 #[derive(Debug, clap::Args)]
@@ -66,7 +63,7 @@ fn admitted(
             Ok(component) => return Ok((component, memory)),
             Err(refusal) => refusal,
         };
-        let may_have_more = setting.memory.is_none() && memory < MOST_MEMORY;
+        let may_have_more = setting.memory.is_none() && memory < *MEMORY.end();
         let goes_on = may_have_more && is_short_of_memory(&refusal);
         let refusal = first.get_or_insert(refusal);
         if !goes_on {
@@ -92,8 +89,11 @@ fn is_short_of_memory(refusal: &Refusal) -> bool {
 /// Why a gateway would not take it, and what was tried in vain.
 fn refused(setting: &Setting, refusal: &Refusal) -> anyhow::Error {
     let tried = match is_short_of_memory(refusal) && setting.memory.is_none() {
-        true => "; 256MiB, the most that can be given, did not help",
-        false => "",
+        true => format!(
+            "; {}, the most that can be given, did not help",
+            MEMORY.end()
+        ),
+        false => String::new(),
     };
     anyhow!(
         "a gateway would refuse {}: {refusal}{tried}",

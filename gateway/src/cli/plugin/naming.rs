@@ -13,7 +13,8 @@ pub(super) fn name_from(text: &str) -> Option<String> {
     };
     let name: String = text.chars().map(plain).collect();
     let name = name.trim_matches('-');
-    let is_one = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= MAX_NAME;
+    let is_one =
+        name.starts_with(|first: char| first.is_ascii_lowercase()) && name.len() <= MAX_NAME;
     is_one.then(|| name.to_owned())
 }
 

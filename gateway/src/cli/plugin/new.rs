@@ -48,14 +48,14 @@ pub(super) fn run(api: &ApiOptions, options: &NewOptions) -> anyhow::Result<()> 
         write(&folder.join(path), text)?;
     }
     let files: Vec<_> = files.into_keys().collect();
-    let data = json!({ "folder": options.name, "files": files });
     let (name, lang, role) = (&options.name, &options.lang, &options.role);
     let flags = project.flags()?;
+    let check = format!("gatewright plugin check target/{name}.wasm {flags}");
+    let data = json!({ "folder": options.name, "files": files, "check": check });
     api.print(&data, |_| {
         format!(
             "made {name}: a {role} in {lang}. Its README.md says what to install; then:\n\n  \
-             cd {name}\n  gatewright plugin build\n  \
-             gatewright plugin check target/{name}.wasm {flags}\n"
+             cd {name}\n  gatewright plugin build\n  {check}\n"
         )
     })
 }

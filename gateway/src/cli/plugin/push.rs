@@ -195,7 +195,12 @@ fn push(api: &ApiOptions, options: &PushOptions, build: Build) -> anyhow::Result
         Some(name) => format!("{name} is compiled and tried"),
         None => "it is compiled and tried".to_owned(),
     };
-    bring(api, options, call.carrying(build.component, build.signature), busy)
+    bring(
+        api,
+        options,
+        call.carrying(build.component, build.signature),
+        busy,
+    )
 }
 
 /// Have the gateway fetch a component.

@@ -17,7 +17,7 @@ use gatewright_host::{
     About, Answer, Brought, COMPONENT_BYTES, Chain, Compiler, Component, Fault, Host, HostOptions,
     Lent, PrepareError, Refusal, Seat,
 };
-use gatewright_model::config::{self, Period, PluginSource, Size, written};
+use gatewright_model::config::{self, DEADLINE, MEMORY, Period, PluginSource, Size, written};
 use gatewright_model::id::{PluginName, Slot, is_name};
 use gatewright_model::role::{Grant, Role};
 use gatewright_model::snapshot::Snapshot;
@@ -30,12 +30,6 @@ use super::naming::name_of;
 use super::object;
 use crate::cli::proxy;
 use crate::ending::usage;
-
-/// The most memory that a gateway's file can give an instance.
-pub(super) const MOST_MEMORY: Size = Size::mib(256);
-
-/// The longest that a gateway's file can let a decision take.
-const LONGEST: Period = Period::s(1);
 
 /// What a plugin is called here of whose file no name can be made.
 const NAMELESS: &str = "plugin";
@@ -254,7 +248,7 @@ impl Workbench {
     ///
     /// When it cannot be read, or why a gateway would refuse it.
     pub(super) fn set_up(&self, setting: &Setting, servers: &[Server]) -> anyhow::Result<Seated> {
-        let memory = setting.memory.unwrap_or(MOST_MEMORY);
+        let memory = setting.memory.unwrap_or(*MEMORY.end());
         let refused = |why: &dyn Display| anyhow!("{}: {why}", setting.file.display());
         let component = self.take_in(setting, &setting.read()?, memory)?;
         let component = component.map_err(|refusal| refused(&refusal))?;
@@ -262,7 +256,7 @@ impl Workbench {
             role: setting.role_of(&component)?,
             component: &component,
             memory,
-            deadline: setting.deadline.unwrap_or(LONGEST),
+            deadline: setting.deadline.unwrap_or(*DEADLINE.end()),
             servers,
         };
         let seated = self.seat(setting, &place)?;

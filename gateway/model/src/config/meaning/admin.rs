@@ -44,9 +44,8 @@ fn plugin_keys(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> V
         report.fail(path, message);
     }
     let keys = written.iter().enumerate();
-    let keys = keys.filter_map(|(index, text)| {
-        report.value(&path.index(index), PluginKey::parse(text))
-    });
+    let keys =
+        keys.filter_map(|(index, text)| report.value(&path.index(index), PluginKey::parse(text)));
     keys.collect()
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use gatewright_host::{Component, Fault, Refusal};
-use gatewright_model::config::{Period, Size};
+use gatewright_model::config::{DEADLINE, Period, Size, USUAL_DEADLINE};
 use gatewright_model::role::Role;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -25,12 +25,6 @@ const WARM_UP: u64 = 16;
 
 /// How long a dry run goes on.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// The deadline of a binding that names none.
-const USUAL: Period = Period::ms(2);
-
-/// The longest deadline that a binding can name.
-const LONGEST: Period = Period::s(1);
 
 /// Entries of the log that are shown.
 const ENTRIES: usize = 10;
@@ -82,7 +76,7 @@ pub(super) fn hold(
     (role, memory): (Role, Size),
 ) -> anyhow::Result<Tried> {
     let servers = Server::some(SERVERS);
-    let mut deadline = setting.deadline.unwrap_or(USUAL);
+    let mut deadline = setting.deadline.unwrap_or(USUAL_DEADLINE);
     loop {
         let place = Place {
             component,
@@ -105,8 +99,10 @@ pub(super) fn hold(
                     found: Some(found),
                 });
             }
-            Err((_, Fault::Overran)) if setting.deadline.is_none() && deadline < LONGEST => {
-                deadline = LONGEST;
+            Err((_, Fault::Overran))
+                if setting.deadline.is_none() && deadline < *DEADLINE.end() =>
+            {
+                deadline = *DEADLINE.end();
             }
             Err((decision, fault)) => {
                 faulted(setting, decision, fault, &log(&mut seated)?)?;
@@ -141,7 +137,7 @@ impl Times {
     /// none where the usual one is enough.
     fn needs(&self) -> Option<u64> {
         let twice = (self.slowest.as_secs_f64() * 2e3).ceil() as u64;
-        (self.slowest > USUAL.0).then(|| twice.min(LONGEST.0.as_millis() as u64))
+        (self.slowest > USUAL_DEADLINE.0).then(|| twice.min(DEADLINE.end().0.as_millis() as u64))
     }
 }
 

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use gatewright_host::plainly;
-use gatewright_model::config::Size;
+use gatewright_model::config::{MEMORY, Size, USUAL_DEADLINE, USUAL_MEMORY};
 use serde_json::Value;
 
-use super::{MOST_MEMORY, USUAL_MEMORY};
 use crate::cli::plugin::tables::short;
 
 /// The interfaces that a plugin may export beside its role's.
@@ -44,7 +43,9 @@ pub(super) fn words(data: &Value) -> String {
     }
     let takes = match was_tried(data) {
         true => "A gateway takes it with this in its file:",
-        false => "Nothing was tried. Once it is, a gateway needs this in its file, and perhaps more:",
+        false => {
+            "Nothing was tried. Once it is, a gateway needs this in its file, and perhaps more:"
+        }
     };
     text + "\n" + takes + "\n\n" + &settings(data)
 }
@@ -127,7 +128,10 @@ fn tried_in_words(tried: &Value) -> String {
         let _ = writeln!(text, "  {:10}{}", "log", plainly(text_of(line)));
     }
     if tried["needsDeadlineMs"].is_u64() {
-        text += "  Beyond the usual 2 ms: its worker's thread, and all on it, waits that long.\n";
+        let _ = writeln!(
+            text,
+            "  Beyond the usual {USUAL_DEADLINE}: its worker's thread, and all on it, waits that long."
+        );
     }
     text
 }
@@ -161,7 +165,7 @@ fn settings(data: &Value) -> String {
 /// The memory to write for a plugin that was given so much and used so much:
 /// twice what it used, since another pool may have more servers.
 fn memory(given: u64, used: u64) -> Size {
-    let twice = Size((used * 2).next_power_of_two()).min(MOST_MEMORY);
+    let twice = Size((used * 2).next_power_of_two()).min(*MEMORY.end());
     twice.max(Size(given))
 }
 
