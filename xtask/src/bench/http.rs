@@ -42,15 +42,31 @@ pub(crate) fn get(port: u16, path: &str) -> Result<Response> {
 ///
 /// As [`get`].
 pub(crate) fn ask(port: u16, method: &str, path: &str, json: &str) -> Result<Response> {
+    let body = ("application/json", json.as_bytes());
+    send(port, (method, path), body, PATIENCE)
+}
+
+/// The same with a body of any kind, and as long as its answer may take.
+///
+/// # Errors
+///
+/// As [`get`].
+pub(crate) fn send(
+    port: u16,
+    (method, path): (&str, &str),
+    (kind, body): (&str, &[u8]),
+    patience: Duration,
+) -> Result<Response> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let length = json.len();
-    let request = format!(
+    stream.set_read_timeout(Some(patience))?;
+    let length = body.len();
+    let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{json}"
+         Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
     );
-    stream.write_all(request.as_bytes())?;
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);

@@ -1,10 +1,12 @@
 //! `cargo xtask examples`: the plugins in `examples/plugins/`, each built from
-//! clean by the command that its README names, and then put to work in a real
-//! gateway. What it takes to build them goes into a folder under `target/`.
+//! clean by the command that its README names, and then brought into a gateway
+//! that runs and serves clients all the while. What it takes to build them goes
+//! into a folder under `target/`.
 
 mod client;
 mod gateway;
 mod language;
+mod load;
 mod report;
 mod template;
 mod toolbox;
@@ -17,8 +19,9 @@ use clap::Parser;
 use wit_component::DecodedWasm;
 
 use crate::{bench, workspace};
-use gateway::Servers;
+use gateway::Gateway;
 use language::{LANGUAGES, Language};
+use load::Load;
 use report::Row;
 use toolbox::Toolbox;
 
@@ -45,37 +48,45 @@ pub(crate) fn all() -> Result<()> {
 ///
 /// # Errors
 ///
-/// When a tool is missing, or an example does not build or does not decide as
-/// its README says.
+/// When a tool is missing, an example does not build or does not decide as its
+/// README says, or a request fails meanwhile.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let languages = chosen(&arguments.languages)?;
     let gatewright = bench::gatewright(arguments.gatewright.as_deref())?;
     let toolbox = Toolbox::open()?;
-    let servers = Servers::start(&gatewright)?;
+    let gateway = Gateway::start(&gatewright)?;
+    let load = Load::start(gateway.port)?;
     let mut rows = Vec::new();
     for language in languages {
         println!("\n{}", language.name);
-        let row = try_out(language, &toolbox, &servers)
+        let row = try_out(language, &toolbox, (&gateway, &load))
             .and_then(|row| template::try_out(&gatewright, language, &toolbox).map(|()| row))
             .with_context(|| format!("the example in {}", language.name))?;
         rows.push(row);
     }
+    let answered = load.end()?;
     report::print(&rows);
+    println!("\n{answered} requests of other clients were answered meanwhile, and none failed.");
     Ok(())
 }
 
-fn try_out(language: &Language, toolbox: &Toolbox, servers: &Servers) -> Result<Row> {
+fn try_out(
+    language: &Language,
+    toolbox: &Toolbox,
+    (gateway, load): (&Gateway, &Load),
+) -> Result<Row> {
     let folder = workspace::root()
         .join("examples/plugins")
         .join(language.name);
     toolbox.build(language, &folder)?;
     if let Some(router) = language.router {
-        trial::router(servers, &folder.join(router))?;
+        let name = format!("{}-router", language.name);
+        trial::router(gateway, &name, &folder.join(router))?;
     }
     let balancer = folder.join(language.balancer);
     let bytes = std::fs::read(&balancer)?;
     imports_the_contract_alone(&bytes)?;
-    let found = trial::balancer(servers, &balancer)?;
+    let found = trial::balancer((gateway, load), language.name, &balancer)?;
     Ok(Row {
         language: language.name,
         bytes: bytes.len(),

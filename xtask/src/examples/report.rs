@@ -15,16 +15,19 @@ pub(super) struct Row {
 
 /// Print all of them.
 pub(super) fn print(rows: &[Row]) {
-    println!("\n| language | component | compile time | memory | ns per decision | faults |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "\n| language | component | compile time | memory | ns per decision | ns among 1,000 | faults |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for row in rows {
         println!(
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} |",
             row.language,
             size(row.bytes),
             time(row.found.compiling.as_secs_f64()),
             size((row.found.memory_kib as usize) << 10),
             grouped(row.found.ns_per_decision),
+            grouped(row.found.ns_among_many),
             row.found.faults,
         );
     }
