@@ -30,10 +30,15 @@ pub(crate) const COMPONENT_BYTES: usize = gatewright_host::COMPONENT_BYTES as us
 /// component in memory.
 const MOST: usize = 16;
 
+/// Those of them that may be fetched: how long that takes is for registries to
+/// say, and they are strangers.
+const MOST_FETCHED: usize = 4;
+
 /// What is under way.
 #[derive(Debug)]
 pub(crate) struct Uploads {
     places: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
     turn: Mutex<()>,
     list: StdMutex<Vec<Upload>>,
 }
@@ -43,6 +48,7 @@ pub(crate) struct Uploads {
 #[derive(Debug)]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
+    _fetch: Option<OwnedSemaphorePermit>,
 }
 
 /// An upload that is under way.
@@ -104,12 +110,27 @@ impl Uploads {
         list.clone()
     }
 
-    /// Take a place, if there is one.
+    /// Take a place for what is sent, if there is one.
     pub(crate) fn place(&self) -> Result<Place, Refusal> {
+        self.place_with(None)
+    }
+
+    /// Take a place for what is to be fetched, if there is one.
+    pub(crate) fn place_to_fetch(&self) -> Result<Place, Refusal> {
+        let permit = Arc::clone(&self.fetches).try_acquire_owned();
+        let message = "too many components are being fetched; try again in a moment, or send it";
+        let permit = permit.map_err(|_| Refusal::Busy(message))?;
+        self.place_with(Some(permit))
+    }
+
+    fn place_with(&self, fetch: Option<OwnedSemaphorePermit>) -> Result<Place, Refusal> {
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let message = "too many uploads are under way; try again in a moment";
         let permit = permit.map_err(|_| Refusal::Busy(message))?;
-        Ok(Place { _permit: permit })
+        Ok(Place {
+            _permit: permit,
+            _fetch: fetch,
+        })
     }
 
     fn begin(&self, upload: Upload) -> UnderWay<'_> {
@@ -128,6 +149,7 @@ impl Default for Uploads {
     fn default() -> Self {
         Self {
             places: Arc::new(Semaphore::new(MOST)),
+            fetches: Arc::new(Semaphore::new(MOST_FETCHED)),
             turn: Mutex::default(),
             list: StdMutex::default(),
         }
@@ -340,5 +362,23 @@ impl Control {
         };
         self.change_recorded(author, None, make).await?;
         Ok(known.get().cloned().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_registries_leave_places_to_those_who_send() {
+        let uploads = Uploads::default();
+        let fetched: Vec<_> = (0..MOST)
+            .map_while(|_| uploads.place_to_fetch().ok())
+            .collect();
+        assert_eq!(fetched.len(), MOST_FETCHED);
+        let sent: Vec<_> = (0..=MOST).map_while(|_| uploads.place().ok()).collect();
+        assert_eq!(sent.len(), MOST - MOST_FETCHED);
+        drop(fetched);
+        assert!(uploads.place_to_fetch().is_ok());
     }
 }

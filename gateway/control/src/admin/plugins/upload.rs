@@ -137,7 +137,10 @@ pub(super) async fn upload(
         let looked_at = control.would_take(&about.brought(name)).await;
         looked_at.map_err(IntoResponse::into_response)?;
     }
-    let place = control.uploads.place();
+    let place = match &bringing {
+        Bringing::Fetched(_) => control.uploads.place_to_fetch(),
+        Bringing::Sent(_) => control.uploads.place(),
+    };
     let place = place.map_err(IntoResponse::into_response)?;
     let (sent, named) = bringing.whole(&control).await?;
     let name = match about.name.clone() {
