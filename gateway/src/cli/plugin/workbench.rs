@@ -2,6 +2,7 @@
 //! worker, made-up servers, and the plugin in the seat that it is written for.
 
 mod asked;
+mod kept;
 mod server;
 
 use std::env;
@@ -30,6 +31,9 @@ use super::naming::name_of;
 use super::object;
 use crate::cli::proxy;
 use crate::ending::usage;
+
+/// Where it is kept what is compiled here, in the user's cache folder.
+const FOLDER: &str = "workbench";
 
 /// What a plugin is called here of whose file no name can be made.
 const NAMELESS: &str = "plugin";
@@ -188,16 +192,20 @@ pub(super) struct Workbench {
 }
 
 impl Workbench {
-    /// Set up a host that keeps what it compiles in the user's cache folder.
+    /// Set up a host that keeps what it compiles in the user's cache folder, as
+    /// far as it is new.
     ///
     /// # Errors
     ///
     /// When the folder or the host cannot be had.
     pub(super) fn open() -> anyhow::Result<Self> {
         let program = env::current_exe().context("cannot find this program's own file")?;
+        // Not the one of `gatewright proxy`, which outlives no change of version.
+        let cache = proxy::data_folder().join(FOLDER);
+        kept::tidy(&cache);
         let host = Host::start(HostOptions {
             workers: 1,
-            cache: proxy::data_folder().join("cache"),
+            cache,
             components: None,
             compiler: Compiler::Child { program },
         })?;
