@@ -137,8 +137,13 @@ impl Refusal {
         Self::Link(error)
     }
 
-    /// It exports none of the contract's interfaces.
+    /// It exports none of the contract's interfaces, or those of another version.
     pub(crate) fn without_role(exports: &[String]) -> Self {
+        let mut contracts = exports.iter().filter_map(|name| name.strip_prefix(PACKAGE));
+        if let Some((_, theirs)) = contracts.find_map(|name| name.split_once('@')) {
+            let theirs = short(theirs);
+            return Self::OtherContract { theirs };
+        }
         Self::NoRole {
             needed: Role::ALL
                 .into_iter()
@@ -267,6 +272,13 @@ pub(crate) fn exports(engine: &Engine, component: &Component, name: &str) -> boo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_component_for_a_later_contract_is_told_both_versions() {
+        let exports = ["gatewright:plugin/scanning@0.1.7".to_owned()];
+        let told = Refusal::without_role(&exports).to_string();
+        assert!(told.contains("0.1.7") && told.contains(VERSION), "{told}");
+    }
 
     #[test]
     fn a_refusal_has_its_length_whatever_is_exported() {

@@ -32,7 +32,7 @@ pub(crate) mod roles {
 pub(crate) use gatewright::plugin as imports;
 
 /// The contract's package, as interface names begin.
-pub(crate) const PACKAGE: &str = "gatewright:plugin/";
+pub const PACKAGE: &str = "gatewright:plugin/";
 
 /// The contract's version, as this gateway speaks it.
 pub const VERSION: &str = "0.1.0";

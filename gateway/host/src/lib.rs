@@ -68,7 +68,7 @@ pub use admission::{COMPONENT_BYTES, Refusal};
 pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
 pub use compile::{CompileError, Compiler, compile, lower_limits};
-pub use contract::VERSION as CONTRACT_VERSION;
+pub use contract::{PACKAGE, VERSION as CONTRACT_VERSION};
 pub use defaults::{DefaultPlugin, defaults};
 pub use event::{Happening, HostEvent};
 pub use fault::Fault;

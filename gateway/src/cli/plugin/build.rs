@@ -6,9 +6,11 @@ mod tools;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::{Value, json};
@@ -104,28 +106,32 @@ fn path(folder: &Path) -> anyhow::Result<OsString> {
 fn missing(builder: Builder, folder: &Path, tools: &Tools) -> anyhow::Result<()> {
     let read = |file| fs::read_to_string(folder.join(file)).unwrap_or_default();
     let mut missing = match builder {
-        Builder::Cargo => tools.missing(&["cargo"]),
+        Builder::Cargo => tools.missing(&["cargo", "rustc"]),
         Builder::Npm => tools.missing_in("npm", &read("package.json")),
         Builder::Make => tools.missing_in("make", &read("Makefile")),
     };
-    if missing.is_empty() {
-        match builder {
-            Builder::Cargo if !tools.has_wasm_target(folder) => {
-                missing.push("Rust's target: rustup target add wasm32-unknown-unknown".to_owned());
-            }
-            Builder::Npm if !folder.join("node_modules").exists() => {
-                missing.push("the packages in package.json: npm install".to_owned());
-            }
-            _ => {}
+    match builder {
+        // Without rustc nobody knows.
+        Builder::Cargo if missing.is_empty() && !tools.has_wasm_target(folder) => {
+            missing.push("Rust's target: rustup target add wasm32-unknown-unknown".to_owned());
         }
+        Builder::Npm if !folder.join("node_modules").exists() => {
+            missing.push("the packages in package.json: npm install".to_owned());
+        }
+        _ => {}
     }
+    let place = match folder == Path::new(".") {
+        true => String::new(),
+        false => format!(", in {}", folder.display()),
+    };
     match missing.is_empty() {
         true => Ok(()),
-        false => bail!("to build it, get first\n{}", missing.join("\n")),
+        false => bail!("to build it, get first{place}\n{}", missing.join("\n")),
     }
 }
 
-/// Run a tool in a folder; the components that are in its target then.
+/// Run a tool in a folder; the components that it leaves in its target: those
+/// that are new, or where all were up to date, all.
 fn by(
     program: &str,
     arguments: &[&str],
@@ -138,14 +144,26 @@ fn by(
         .current_dir(folder)
         .env("PATH", path);
     // What is printed here is for programs.
+    let before = components(folder).unwrap_or_default();
     let status = command.stdout(io_of_errors()?).status();
     let status = status.with_context(|| format!("cannot run {program}"))?;
     ensure!(status.success(), "{program} ended with {status}");
+    let mut left = components(folder).context("the build left no target folder")?;
+    let is_new = |file: &(PathBuf, _)| !before.contains(file);
+    if left.iter().any(is_new) {
+        left.retain(is_new);
+    }
+    Ok(left.into_iter().map(|(file, _)| file).collect())
+}
+
+/// The components in a project's target, and when each was written.
+fn components(folder: &Path) -> io::Result<Vec<(PathBuf, SystemTime)>> {
     let mut components = Vec::new();
-    for entry in fs::read_dir(folder.join(TARGET)).context("the build left no target folder")? {
-        let file = entry?.path();
+    for entry in fs::read_dir(folder.join(TARGET))? {
+        let entry = entry?;
+        let file = entry.path();
         if fs::read(&file).is_ok_and(|bytes| bytes.starts_with(&COMPONENT)) {
-            components.push(plainly(file));
+            components.push((plainly(file), entry.metadata()?.modified()?));
         }
     }
     components.sort();
@@ -154,7 +172,7 @@ fn by(
 
 /// The error output, for what a tool prints.
 fn io_of_errors() -> anyhow::Result<Stdio> {
-    let errors = std::io::stderr().as_fd().try_clone_to_owned()?;
+    let errors = io::stderr().as_fd().try_clone_to_owned()?;
     Ok(errors.into())
 }
 
@@ -229,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn a_build_has_made_what_is_new_of_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join(TARGET);
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("old.wasm"), COMPONENT).unwrap();
+        let path = env::var_os("PATH").unwrap();
+        let built = |lines: &str| {
+            let built = by("sh", &["-c", lines], folder.path(), &path).unwrap();
+            let names = built
+                .iter()
+                .map(|file| file.file_name().unwrap().to_owned());
+            names.collect::<Vec<_>>()
+        };
+        let copy = "cp target/old.wasm target/new.wasm; echo core > target/new.core.wasm";
+        assert_eq!(built(copy), ["new.wasm"]);
+        assert_eq!(built("true"), ["new.wasm", "old.wasm"], "all up to date");
+    }
+
+    #[test]
     fn everything_that_is_missing_is_named_with_how_to_get_it() {
         let folder = tempfile::tempdir().unwrap();
         let makefile = "# as good as any\nall:\n\tpython-zig build\n\twasm-tools component new\n";
@@ -236,7 +273,14 @@ mod tests {
         let nothing = Tools::on(folder.path().as_os_str());
         let error = missing(Builder::Make, folder.path(), &nothing).unwrap_err();
         let error = error.to_string();
-        for part in ["make", "requirements.txt", "cargo install wasm-tools"] {
+        let place = format!("in {}", folder.path().display());
+        for part in [
+            "make",
+            "requirements.txt",
+            "cargo install wasm-tools@",
+            "python3: from",
+            &place,
+        ] {
             assert!(error.contains(part), "{part}: {error}");
         }
         for part in ["wit-bindgen", "go.dev"] {

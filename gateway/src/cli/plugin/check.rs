@@ -5,7 +5,7 @@ mod dry_run;
 mod report;
 
 use anyhow::{anyhow, bail};
-use gatewright_host::{About, CONTRACT_VERSION, Component, Fault, Refusal};
+use gatewright_host::{About, CONTRACT_VERSION, Component, Fault, PACKAGE, Refusal};
 use gatewright_model::config::{MEMORY, Size, USUAL_MEMORY};
 use gatewright_model::role::Grant;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ fn told(
         "name": setting.pushed_as(&component.about).as_str(),
         "about": told_about(&component.about),
         "version": component.digest.to_string(),
-        "contract": CONTRACT_VERSION,
+        "contract": contract_of(component),
         "roles": component.roles,
         "exports": short_names(&component.exports),
         "imports": imports,
@@ -152,6 +152,14 @@ fn told_about(about: &About) -> Value {
 
 fn short_names(names: &[String]) -> Vec<&str> {
     names.iter().map(|name| short(name)).collect()
+}
+
+/// The version of the contract that a component was built for, as the names of
+/// its exports have it.
+fn contract_of(component: &Component) -> &str {
+    let mut names = component.exports.iter();
+    let built_for = names.find_map(|name| name.strip_prefix(PACKAGE)?.split_once('@'));
+    built_for.map_or(CONTRACT_VERSION, |(_, version)| version)
 }
 
 /// An interface's name without the contract's package and version.

@@ -10,8 +10,9 @@ use std::process::Command;
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// A program, and where it comes from.
-const TOOLS: [(&str, &str); 9] = [
+const TOOLS: [(&str, &str); 10] = [
     ("cargo", "cargo: Rust, from https://rustup.rs"),
+    ("rustc", "rustc: Rust, from https://rustup.rs"),
     (
         "npm",
         "npm: Node.js, from https://nodejs.org or your system's packages",
@@ -26,11 +27,11 @@ const TOOLS: [(&str, &str); 9] = [
     ),
     (
         "wasm-tools",
-        "wasm-tools: cargo install wasm-tools --locked",
+        "wasm-tools: cargo install wasm-tools@1.263.0 --locked",
     ),
     (
         "wit-bindgen",
-        "wit-bindgen: cargo install wit-bindgen-cli --locked",
+        "wit-bindgen: cargo install wit-bindgen-cli@0.63.0 --locked",
     ),
     (
         "python3",
@@ -66,6 +67,16 @@ impl Tools {
         let missing = known.filter(|(program, _)| !self.has(program));
         let mut missing: Vec<_> = missing.map(|(_, how)| (*how).to_owned()).collect();
         missing.dedup();
+        // What brings the others has to be there first.
+        let asks_for_python = missing.iter().any(|how| how.contains("python3 -m"));
+        let python = TOOLS.iter().find(|(program, _)| *program == "python3");
+        if let Some((program, how)) = python
+            && asks_for_python
+            && !programs.contains(program)
+            && !self.has(program)
+        {
+            missing.insert(0, (*how).to_owned());
+        }
         missing
     }
 
@@ -88,5 +99,20 @@ impl Tools {
             return false;
         };
         Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_is_what_the_examples_are_known_to_build_with() {
+        let readme = include_str!("../../../../../examples/plugins/c/README.md");
+        for program in ["wasm-tools", "wit-bindgen"] {
+            let (_, how) = TOOLS.iter().find(|(known, _)| *known == program).unwrap();
+            let (_, command) = how.split_once(": ").unwrap();
+            assert!(readme.contains(&format!("\n{command}\n")), "{command}");
+        }
     }
 }
