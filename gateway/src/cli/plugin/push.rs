@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, ensure};
+use gatewright_host::{COMPONENT_BYTES, Refusal};
 use gatewright_model::config::DEFAULT_PLUGINS;
 use gatewright_model::signature::signature_file;
 use http::Method;
@@ -189,6 +190,9 @@ fn signature(component: &Path) -> anyhow::Result<Option<String>> {
 
 /// Send a component.
 fn push(api: &ApiOptions, options: &PushOptions, build: Build) -> anyhow::Result<()> {
+    // A gateway that refuses it may not read so far that one could hear it.
+    let is_too_large = build.component.len() as u64 > COMPONENT_BYTES;
+    ensure!(!is_too_large, Refusal::TooLarge);
     let name = options.name()?;
     let call = Call::new(Method::POST, options.path(name.as_deref()));
     let busy = match name {
