@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use gatewright_model::config::{Config, LeftOut, Overlay};
-use gatewright_model::id::{Digest, Generation};
+use gatewright_model::config::{Config, Key, LeftOut, Overlay};
+use gatewright_model::id::{Digest, Generation, PoolName};
 use tokio::sync::Mutex;
 
 use crate::access::Access;
@@ -19,6 +19,7 @@ use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
 use crate::desired::{Desired, Draft};
+use crate::discovery::Discovery;
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
 use crate::live::Live;
@@ -45,6 +46,7 @@ pub(crate) struct Control {
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
     pub(crate) roster: Roster,
+    pub(crate) discovery: Arc<Discovery>,
     pub(crate) readiness: Readiness,
     pub(crate) live: Live,
     pub(crate) series: Series,
@@ -66,6 +68,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
+    pub(crate) discovery: Arc<Discovery>,
     pub(crate) listeners: Vec<SocketAddr>,
 }
 
@@ -81,6 +84,7 @@ impl Control {
             catalog: parts.catalog,
             uploads: Uploads::default(),
             roster: Roster::default(),
+            discovery: parts.discovery,
             readiness: Readiness::default(),
             live: Live::default(),
             series: Series::default(),
@@ -104,12 +108,56 @@ impl Control {
     }
 
     async fn reload_in_turn(&self, desired: &Desired) -> Result<Reloaded, ReloadError> {
-        let mut draft = desired.reread().await?;
+        let draft = desired.reread(&self.discovery).await?;
+        let file = desired.origin.file();
+        let file = file.map(|file| file.display().to_string());
+        let entry = entry_of_files("reload", file.unwrap_or_default());
+        self.carry_out_declared(desired, draft, entry).await
+    }
+
+    /// Put in force what DNS has found of a pool's servers. It is finished
+    /// whether or not anybody waits for the answer.
+    pub(crate) async fn take_in_found(
+        self: &Arc<Self>,
+        pool: &PoolName,
+    ) -> Result<(), ReloadError> {
+        let control = Arc::clone(self);
+        let target = Key::pool(pool.as_str()).then("dns").to_string();
+        let taking = tokio::spawn(async move {
+            let _turn = control.turn.lock().await;
+            let desired = control.desired();
+            let outcome = control.found_in_turn(&desired, target).await;
+            control.note(&outcome);
+            outcome.map(drop)
+        });
+        taking.await.unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    async fn found_in_turn(
+        &self,
+        desired: &Desired,
+        target: String,
+    ) -> Result<Reloaded, ReloadError> {
+        let draft = desired.found(&self.discovery).await?;
+        let entry = Entry {
+            who: "dns".to_owned(),
+            ..entry_of_files("servers.found", target)
+        };
+        self.carry_out_declared(desired, draft, entry).await
+    }
+
+    /// Put in force what is declared otherwise than before, without overrides
+    /// whose plugins cannot be had with it.
+    async fn carry_out_declared(
+        &self,
+        desired: &Desired,
+        mut draft: Draft,
+        entry: Entry,
+    ) -> Result<Reloaded, ReloadError> {
         let origin = desired.origin.clone();
-        let file = origin.file().map(|file| file.display().to_string());
         loop {
-            let entry = entry_of_files("reload", file.clone().unwrap_or_default());
-            match self.publish(desired, &draft, Vec::new(), entry).await {
+            let outcome = self.publish(desired, &draft, Vec::new(), entry.clone());
+            match outcome.await {
                 Err(PublishError::Plugin { key, errors }) => {
                     let without = origin.without(&draft, &key, &errors.to_string()).await?;
                     draft = without.ok_or(errors)?;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::change::Edit;
+use crate::discovery::Discovery;
 use crate::gateway::Source;
 
 /// Where the wanted configuration is read from, as often as asked.
@@ -97,6 +98,22 @@ impl Origin {
         .await
     }
 
+    /// [`Self::draft`], with the servers that DNS finds for what is declared.
+    /// Names that were not looked up before are looked up first.
+    pub(crate) async fn found(
+        &self,
+        declared: Arc<Declared>,
+        overlay: Overlay,
+        discovery: &Arc<Discovery>,
+    ) -> Result<Draft, ConfigErrors> {
+        let with = |found| Arc::new(declared.with_found(found));
+        let draft = self.draft(with(discovery.found()), overlay.clone()).await?;
+        match discovery.look_up_new(&draft.wanted.config).await {
+            true => self.draft(with(discovery.found()), overlay).await,
+            false => Ok(draft),
+        }
+    }
+
     /// A draft without the overrides of a plugin's place, such as
     /// `pools.web.balancer`, which cannot be had; none when there are none.
     pub(crate) async fn without(
@@ -153,6 +170,8 @@ pub(crate) enum DeclaredBy {
     File,
     /// The API.
     Api,
+    /// Nobody: a server that DNS found.
+    Dns,
 }
 
 impl Desired {
@@ -174,10 +193,26 @@ impl Desired {
         }
     }
 
-    /// Read again what is declared.
-    pub(crate) async fn reread(&self) -> Result<Draft, ConfigErrors> {
+    /// Who declared a server.
+    pub(crate) fn server_declared_by(&self, pool: &str, id: &str) -> DeclaredBy {
+        match self.declared.is_found(pool, id) {
+            true => DeclaredBy::Dns,
+            false => self.declared_by(&Key::server(pool, id)),
+        }
+    }
+
+    /// Read again what is declared, with what is found for it.
+    pub(crate) async fn reread(&self, discovery: &Arc<Discovery>) -> Result<Draft, ConfigErrors> {
         let declared = self.origin.declare().await?;
-        self.origin.draft(declared, self.overlay.clone()).await
+        let overlay = self.overlay.clone();
+        self.origin.found(declared, overlay, discovery).await
+    }
+
+    /// What is declared, as it was last read, with what is found for it by now.
+    pub(crate) async fn found(&self, discovery: &Discovery) -> Result<Draft, ConfigErrors> {
+        let declared = self.declared.with_found(discovery.found());
+        let overlay = self.overlay.clone();
+        self.origin.draft(Arc::new(declared), overlay).await
     }
 
     /// What is declared, as it was last read, with the overlay that some edits

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::acme::CertificateNews;
 use crate::burden::Burdened;
+use crate::discovery::LookedUp;
 use crate::publisher::Reloaded;
 use crate::store::Numbered;
 use crate::timestamp::Timestamp;
@@ -46,6 +47,8 @@ pub enum Happened {
     Plugin(HostEvent),
     /// A plugin takes much of a worker's time, or does no more.
     Burdened(Burdened),
+    /// Names of servers are found no more, or again.
+    LookedUp(LookedUp),
     /// A change was put in force, or there was nothing to change.
     Reloaded(Reloaded),
     /// A change was refused, for this reason.
@@ -91,6 +94,7 @@ impl fmt::Display for Event {
                 plugin(place, *version, f)?;
                 write!(f, " {turn}")
             }
+            Happened::LookedUp(looked_up) => looked_up.fmt(f),
             Happened::Reloaded(reloaded) => write!(f, "{reloaded}"),
             Happened::Refused(reason) => write!(f, "a change was refused: {reason}"),
             Happened::Yielded(key) => write!(
@@ -153,7 +157,10 @@ impl Events {
         };
         if matches!(
             event.happened,
-            Happened::Yielded(_) | Happened::LeftOut(_) | Happened::Burdened(_)
+            Happened::Yielded(_)
+                | Happened::LeftOut(_)
+                | Happened::Burdened(_)
+                | Happened::LookedUp(_)
         ) {
             tracing::warn!("{event}");
         }

@@ -13,6 +13,7 @@ use crate::admin::AdminListener;
 use crate::catalog::Catalog;
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
+use crate::discovery::Discovery;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Event, Events, Happened};
 use crate::overview::{self, Overview};
@@ -91,7 +92,8 @@ impl Gateway {
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let catalog = Catalog::of(&store)?;
         let kept = store.overlay()?;
-        let draft = origin.draft(declared, kept.clone()).await?;
+        let discovery = Arc::new(Discovery::new(&events));
+        let draft = origin.found(declared, kept.clone(), &discovery).await?;
         refuse_an_open_door(&draft.wanted, &access)?;
         let (bound, admin) = bind(&draft.wanted)?;
         let listeners = bound.addresses();
@@ -111,6 +113,7 @@ impl Gateway {
             store,
             access,
             catalog,
+            discovery,
             listeners,
         }));
         control.keep_file_versions().await;

@@ -10,8 +10,8 @@
 //! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
 //! back there when a version is quarantined; `access` is who may do what;
-//! `watcher` notices changed files; `acme`
-//! orders certificates; `events` remembers what happened; `overview`
+//! `watcher` notices changed files; `acme` orders certificates; `discovery`
+//! finds servers by DNS; `events` remembers what happened; `overview`
 //! gathers the figures, `sampler` once a second, `burden` knows what plugins take
 //! of the workers' time, and `series` keeps the last quarter of an hour; `live`
 //! hands all that to whoever watches; `admin` answers operators.
@@ -27,6 +27,7 @@ mod catalog;
 mod change;
 mod control;
 mod desired;
+mod discovery;
 mod error;
 mod events;
 mod gateway;
@@ -53,6 +54,7 @@ mod watcher;
 pub use access::{NewToken, Role, TokenError, create_token, revoke_token};
 pub use acme::{CertificateNews, CertificateTurn};
 pub use burden::{Burden, Burdened, Turn};
+pub use discovery::{LookUpFigures, LookUpTurn, LookedUp};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};

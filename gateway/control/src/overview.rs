@@ -14,6 +14,7 @@ use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyNam
 use gatewright_model::role::Role;
 
 use crate::burden::Burden;
+use crate::discovery::LookUpFigures;
 
 pub(crate) use gather::{gather, plugin, server, state, workers_at};
 pub(crate) use ladder::ladder;
@@ -29,6 +30,8 @@ pub struct Overview {
     pub servers: Vec<ServerFigures>,
     /// Every plugin in its seat: policies, router, then pool by pool.
     pub plugins: Vec<PluginFigures>,
+    /// The look-ups of every pool that has servers by name.
+    pub lookups: Vec<LookUpFigures>,
 }
 
 /// The figures of all traffic, over all workers. Counts are since the start.

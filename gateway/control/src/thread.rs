@@ -1,6 +1,6 @@
-//! The control plane's own thread: the admin listener, the watcher, the sampler
-//! and whoever orders certificates live there, apart from the workers and from whoever started the
-//! gateway.
+//! The control plane's own thread: the admin listener, the watcher, the sampler,
+//! the look-ups of names and whoever orders certificates live there, apart from
+//! the workers and from whoever started the gateway.
 
 use std::io;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{acme, admin, sampler, watcher};
+use crate::{acme, admin, discovery, sampler, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -53,6 +53,7 @@ impl ControlThread {
                 tokio::spawn(sampler::sample(Arc::clone(&control)));
                 tokio::spawn(acme::keep(Arc::clone(&control)));
                 tokio::spawn(replace(Arc::clone(&control), quarantined));
+                tokio::spawn(discovery::follow(Arc::clone(&control)));
                 if let Some(sight) = sight {
                     tokio::spawn(watcher::watch(Arc::clone(&control), sight));
                 }

@@ -36,6 +36,7 @@ mod client_certificates;
 mod client_trouble;
 mod cors;
 mod diversion;
+mod dns;
 mod drain;
 mod endurance;
 mod error_pages;

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod families;
+mod lookups;
 mod plugins;
 mod servers;
 mod traffic;
@@ -67,6 +68,7 @@ impl Collector for Figures {
         traffic::write(&mut families, &self.0)?;
         certificates::write(&mut families, &self.1)?;
         servers::write(&mut families, &self.0.servers)?;
+        lookups::write(&mut families, &self.0.lookups)?;
         plugins::write(&mut families, &self.0.plugins)
     }
 }
@@ -75,6 +77,7 @@ impl Collector for Figures {
 mod tests {
     use super::*;
     use crate::burden::Burden;
+    use crate::discovery::LookUpFigures;
     use crate::overview::{Faults, PluginFigures, PluginState, ServerFigures, Totals};
     use gatewright_host::{Figure, Part};
     use gatewright_model::endpoint::Health;
@@ -151,6 +154,13 @@ mod tests {
             },
             servers: vec![server],
             plugins: vec![plugin],
+            lookups: vec![LookUpFigures {
+                pool: "web".into(),
+                lookups: 9,
+                failed: 2,
+                failed_in_a_row: 1,
+                servers: 3,
+            }],
         }
     }
 

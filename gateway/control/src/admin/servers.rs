@@ -74,7 +74,7 @@ pub(super) struct Server {
     health_check_path: Option<String>,
     /// In seconds.
     health_check_interval: Option<f64>,
-    /// Who declared it.
+    /// Who declared it, if it was not found.
     source: DeclaredBy,
 }
 
@@ -205,7 +205,6 @@ impl Server {
         let figures: ServerFigures = server(pool, endpoint);
         let entry = control.roster.entry(&pool.name, &endpoint.id);
         let check = endpoint.health.as_ref();
-        let key = Key::server(pool.name.as_str(), endpoint.id.as_str());
         Self {
             server_id: figures.id.to_string(),
             pool: figures.pool.to_string(),
@@ -225,7 +224,7 @@ impl Server {
             last_seen: entry.and_then(|entry| entry.seen),
             health_check_path: check.map(|check| check.path.to_string()),
             health_check_interval: check.map(|check| check.interval.as_secs_f64()),
-            source: desired.declared_by(&key),
+            source: desired.server_declared_by(pool.name.as_str(), endpoint.id.as_str()),
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
             .iter()
             .map(|binding| plugin(&control.burdens, binding))
             .collect(),
+        lookups: control.discovery.figures(),
     }
 }
 

@@ -36,6 +36,7 @@ impl Watched {
             totals: self.totals.clone(),
             servers: servers.collect(),
             plugins: Vec::new(),
+            lookups: Vec::new(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);

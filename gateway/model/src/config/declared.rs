@@ -9,6 +9,7 @@ use super::dotenv::{self, Lookup, Variables};
 use super::environment::{self, Environment};
 use super::error::{ConfigError, ConfigErrors};
 use super::explain::Medium;
+use super::found::{self, Found};
 use super::key_path::KeyPath;
 use super::meaning;
 use super::meant::Config;
@@ -18,11 +19,16 @@ use super::read::Reading;
 use super::substitute::PutIn;
 use super::tree::Node;
 use super::written;
+use crate::id::PoolName;
 
 /// What files declare, or code does.
 #[derive(Clone, Debug)]
 pub struct Declared {
+    /// What is declared and found.
     root: Node,
+    /// What is declared alone; none where nothing was found.
+    alone: Option<Node>,
+    found: Arc<Found>,
     /// What relative paths start from where no file says them.
     base: PathBuf,
     files: Vec<PathBuf>,
@@ -75,6 +81,8 @@ impl Declared {
         })?;
         Ok(Self {
             root: Node::nowhere(&json),
+            alone: None,
+            found: Arc::default(),
             base: PathBuf::new(),
             files: Vec::new(),
             variables: Variables::new(),
@@ -95,12 +103,42 @@ impl Declared {
         };
         Ok(Self {
             root,
+            alone: None,
+            found: Arc::default(),
             base: base.to_owned(),
             files,
             variables: Variables::new(),
             put_in: put_in.into(),
             is_from_files: true,
         })
+    }
+
+    /// The same with other servers found for its pools.
+    #[must_use]
+    pub fn with_found(&self, found: Arc<Found>) -> Self {
+        let alone = self.alone.as_ref().unwrap_or(&self.root);
+        let mut root = alone.clone();
+        found::add(&mut root, &found);
+        Self {
+            root,
+            alone: Some(alone.clone()),
+            found,
+            ..self.clone()
+        }
+    }
+
+    /// The servers that it was given as found.
+    pub fn found(&self) -> &Arc<Found> {
+        &self.found
+    }
+
+    /// Whether a pool's server is there because it was found.
+    pub fn is_found(&self, pool: &str, id: &str) -> bool {
+        let key = Key::server(pool, id);
+        let is_declared = |alone: &Node| key.value_in(alone).is_some();
+        let found = self.found.get(&PoolName::from(pool));
+        found.is_some_and(|found| found.iter().any(|server| server.id() == id))
+            && !self.alone.as_ref().is_some_and(is_declared)
     }
 
     /// What is declared at a key, as a file would say it in JSON; a server that

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Acme, AcmeChallenge, Admin, ClientAuth, Config, Cors, Faults, Health, Limits, Listener,
+    Acme, AcmeChallenge, Admin, ClientAuth, Config, Cors, Dns, Faults, Health, Limits, Listener,
     Offered, Plugin, Pool, Protocol, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls,
     TlsVersion, WorkerCount, Workers,
 };
@@ -61,6 +61,7 @@ pub(super) const FAULT_DELAY: RangeInclusive<Period> = Period::ms(1)..=Period::s
 pub(super) const FAULT_STATUS: RangeInclusive<u16> = 400..=599;
 pub(super) const CONNECT_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
 pub(super) const REQUEST_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
+pub(super) const DNS_TTL: RangeInclusive<Period> = Period::s(1)..=DAY;
 pub(super) const IDLE_CONNECTIONS: RangeInclusive<u32> = 0..=10_000;
 
 /// The HTTP server works with no smaller buffer than 8 KiB.
@@ -229,6 +230,19 @@ impl Default for Pool {
             idle_connections: 64,
             servers: Vec::new(),
             servers_file: None,
+            dns: None,
+        }
+    }
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            srv: None,
+            nameservers: Vec::new(),
+            min_ttl: Period::s(1),
+            max_ttl: Period::s(300),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! duration and address parsed, every reference known to exist.
 
 mod acme;
+mod dns;
 mod listener;
 mod pages;
 mod tls;
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 
 pub use crate::config::written::ProxyProtocol;
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
+pub use dns::Dns;
 pub use listener::{Listener, Passthrough};
 pub use pages::{ErrorPages, Page};
 pub use tls::{
@@ -222,8 +224,10 @@ pub struct PoolConfig {
     pub cors: Option<Cors>,
     /// Faults on purpose, if any.
     pub faults: Option<Faults>,
-    /// Its members as declared.
+    /// Its members as declared, and as found.
     pub servers: Vec<ServerConfig>,
+    /// Where more are found, if anywhere.
+    pub dns: Option<Dns>,
 }
 
 /// Another pool that gets copies of requests.

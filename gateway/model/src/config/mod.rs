@@ -19,6 +19,7 @@ mod element;
 mod environment;
 mod error;
 mod explain;
+mod found;
 mod key_path;
 mod load;
 mod meaning;
@@ -41,12 +42,13 @@ pub use document::may_be_read;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use explain::Medium;
+pub use found::{Found, FoundServer};
 pub use load::{find, load, load_with_places, mean, parse};
 pub use meaning::{listen_address, server_host, server_id};
 pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
-    ClientAuth, Config, Cors, Delay, ErrorPages, ExternalAccount, Faults, ForwardAuth, HashKey,
-    HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Page,
+    ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth,
+    HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Page,
     Passthrough, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol, Registries,
     Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
 };

@@ -4,6 +4,7 @@
 mod client;
 mod component;
 mod config;
+mod dns;
 mod events;
 mod eventually;
 mod gateway;
@@ -22,6 +23,7 @@ mod wire;
 pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
 pub(crate) use component::{Guest, calling_itself, misdeeds};
 pub(crate) use config::{Builder, Pool};
+pub(crate) use dns::NameServer;
 pub(crate) use events::Events;
 pub(crate) use eventually::{eventually, soon, within};
 pub(crate) use gateway::{Gateway, get};

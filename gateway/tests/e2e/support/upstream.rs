@@ -71,6 +71,18 @@ impl Upstream {
         Self::on(listener, move |peer| honest(peer, move |_| plain(name)))
     }
 
+    /// A server that answers with its address, which may have any port; none
+    /// where somebody else has it.
+    pub(crate) async fn that_is(address: SocketAddr) -> Option<Self> {
+        let listener = TcpListener::bind(address).await.ok()?;
+        let name = listener.local_addr().ok()?.to_string();
+        let script = move |peer| {
+            let name = name.clone();
+            honest(peer, move |_| plain(&name))
+        };
+        Some(Self::on(listener, script))
+    }
+
     /// An address where nobody listens, nor will: its port stays taken.
     pub(crate) fn nowhere() -> SocketAddr {
         let socket = TcpSocket::new_v4().expect("a socket");

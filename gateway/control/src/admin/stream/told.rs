@@ -9,6 +9,7 @@ use crate::acme::{CertificateNews, CertificateTurn};
 use crate::admin::metrics::rounded;
 use crate::admin::words::Status;
 use crate::burden::{Burdened, Turn};
+use crate::discovery::{LookUpTurn, LookedUp};
 use crate::events::{Event, Happened};
 use crate::publisher::Reloaded;
 use crate::seats::SeatName;
@@ -22,6 +23,7 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
         Happened::Plugin(event) => ("plugin", plugin(event)),
         Happened::Certificate(news) => ("certificate", certificate(news)),
         Happened::Burdened(burdened) => ("plugin", burden(burdened)),
+        Happened::LookedUp(turn) => ("dns", looked_up(turn)),
         Happened::Reloaded(reloaded) => ("change", reload(*reloaded)),
         Happened::Refused(reason) => ("change", json!({ "outcome": "refused", "reason": reason })),
         Happened::Yielded(key) => {
@@ -80,6 +82,18 @@ fn burden(burdened: &Burdened) -> Value {
         data["cpuAlarm"] = (*alarm).into();
     }
     data
+}
+
+fn looked_up(looked_up: &LookedUp) -> Value {
+    let pool = looked_up.pool.to_string();
+    match &looked_up.turn {
+        LookUpTurn::Failing { reason, kept } => {
+            json!({ "pool": pool, "happening": "failing", "reason": reason, "kept": kept })
+        }
+        LookUpTurn::Recovered { failed } => {
+            json!({ "pool": pool, "happening": "recovered", "failed": failed })
+        }
+    }
 }
 
 /// A plugin's version in its seat.

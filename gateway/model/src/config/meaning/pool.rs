@@ -2,6 +2,7 @@
 
 mod cors;
 mod diversion;
+mod dns;
 mod reach;
 
 use std::collections::HashMap;
@@ -103,6 +104,10 @@ fn pool(
     let faults = written.faults.as_ref();
     let cors = written.cors.as_ref();
     let servers = servers(written, health.as_ref(), &path.key("servers"), report);
+    let dns = written.dns.as_ref().map(|dns| {
+        dns::check_tls(tls.as_ref(), &path.key("tls"), report);
+        dns::dns(dns, &path.key("dns"), report)
+    });
     Some(PoolConfig {
         name: PoolName::from(name),
         affinity,
@@ -125,6 +130,7 @@ fn pool(
         forward_auth: None,
         faults: faults.map(|faults| diversion::faults(faults, &path.key("faults"), report)),
         servers,
+        dns,
         balancer,
         hash_key: hash_key?,
     })
@@ -214,7 +220,7 @@ fn servers(
     report: &mut Report<'_>,
 ) -> Vec<ServerConfig> {
     let written = &pool.servers;
-    if written.is_empty() && pool.servers_file.is_none() {
+    if written.is_empty() && pool.servers_file.is_none() && pool.dns.is_none() {
         report.fail(
             path,
             "the pool has no server; write some, such as [\"127.0.0.1:3000\"]",

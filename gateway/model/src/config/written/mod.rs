@@ -5,6 +5,7 @@
 
 mod acme;
 mod choice;
+mod dns;
 mod listener;
 mod plugin;
 mod pool;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use dns::Dns;
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, SwitchOr, TextOr};
+use super::{Binding, Dns, SwitchOr, TextOr};
 use crate::config::defaults;
 use crate::config::quantity::Period;
 
@@ -61,13 +61,15 @@ pub struct Pool {
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,
     /// The servers, as `"host:port"` or as tables: up to 4096, with those of
-    /// `servers_file`, and at least one where there is no such file.
+    /// `servers_file` and `dns`, and at least one where there is neither.
     #[schemars(length(max = 4096))]
     pub servers: Vec<TextOr<Server>>,
     /// A file with more servers, as `backends` or `servers` in TOML, YAML or
     /// JSON, relative to this one. It is watched, and may list none. Default:
     /// none.
     pub servers_file: Option<String>,
+    /// More servers, which are found by DNS. Default: none.
+    pub dns: Option<Dns>,
 }
 
 /// Another pool that gets copies of requests.
