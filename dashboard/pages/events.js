@@ -21,6 +21,7 @@ const KINDS = [
   ["health", ({ kind }) => kind === "health"],
   ["plugins", ({ kind }) => kind === "plugin"],
   ["changes", ({ kind }) => kind === "change"],
+  ["names", ({ kind }) => kind === "dns"],
   ["audit log", ({ kind }) => kind === "audit"],
 ];
 
@@ -31,7 +32,7 @@ const SPANS = [
   ["a day ago", 86_400_000],
 ];
 
-const SIGNS = { health: "♥", plugin: "◆", change: "✎", audit: "☰", missed: "…" };
+const SIGNS = { health: "♥", plugin: "◆", change: "✎", dns: "⌕", audit: "☰", missed: "…" };
 
 const [kind, since, search] = ["kind", "since", "search"].map((id) => document.getElementById(id));
 const entries = new Map();
@@ -86,16 +87,17 @@ function entry(happened) {
       isBad: true,
     };
   }
-  const { id, at, message, status, outcome } = happened;
+  const { id, at, message, status, outcome, happening } = happened;
   const isBad =
     status === "unhealthy" ||
     happened.kind === "plugin" ||
+    (happened.kind === "dns" && happening === "failing") ||
     ["refused", "leftOut"].includes(outcome);
   return {
     key: id,
     kind: happened.kind,
     at,
-    who: happened.serverId ?? happened.plugin ?? "",
+    who: happened.serverId ?? happened.plugin ?? happened.pool ?? "",
     text: message,
     isBad,
   };

@@ -75,12 +75,11 @@ async fn every_address_of_a_name_is_a_server_from_the_first_request_on() {
     let ([one, six], port) = servers([ONE, SIX]).await;
     dns.host("app.internal", &[ONE, SIX]).await;
     let gateway = before(&names(&dns, port)).await;
-    let answers = [gateway.get("/").await, gateway.get("/").await];
-    let mut answers = answers.map(|answer| answer.text().to_owned());
-    answers.sort_unstable();
     let mut all = [one.address().to_string(), six.address().to_string()];
     all.sort_unstable();
-    assert_eq!(answers, all);
+    assert_eq!(ids(&gateway).await, all);
+    let answer = gateway.get("/").await;
+    assert!(all.iter().any(|name| name == answer.text()));
     let servers = gateway.servers().await;
     assert!(servers.iter().all(|server| server["source"] == "dns"));
 }
@@ -219,7 +218,7 @@ async fn what_was_changed_of_a_server_holds_when_it_comes_back() {
     let gateway = before(&names(&dns, port)).await;
     let path = format!("/api/servers/{}", two.address());
     gateway
-        .change("PUT", &format!("{path}/drain"), Value::Null)
+        .change("POST", &format!("{path}/drain"), Value::Null)
         .await;
     let draining = async || gateway.api(&path).await["draining"] == true;
     assert!(draining().await);

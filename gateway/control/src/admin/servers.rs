@@ -12,7 +12,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use gatewright_model::config::Key;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;

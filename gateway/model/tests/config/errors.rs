@@ -241,6 +241,22 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":80\"\nproxy_protocol = [\"lb.internal\"]\n[pools.web]\n@",
     ),
     (
+        "nothing to look up",
+        "[pools.web]\ndns = { nameservers = [\"10.0.0.2\"] }",
+    ),
+    (
+        "names that are none, asked of nobody, for times that are none",
+        "[pools.web.dns]\nnames = [\"app.internal\", \"10.0.0.1:80\"]\nsrv = \"_http._tcp.a b\"\nnameservers = [\"dns.internal\"]\nmin_ttl = \"10ms\"\nmax_ttl = \"2 days\"",
+    ),
+    (
+        "look-ups that are to be rarer than they may be",
+        "[pools.web.dns]\nnames = [\"app.internal:80\"]\nmin_ttl = \"1m\"\nmax_ttl = \"30s\"",
+    ),
+    (
+        "servers without names that have to prove theirs",
+        "[pools.web]\ntls = true\ndns = { names = [\"app.internal:443\"] }",
+    ),
+    (
         "one client's address on a connection for many",
         "[pools.web]\nprotocol = \"http2\"\nproxy_protocol = \"v1\"\n@",
     ),

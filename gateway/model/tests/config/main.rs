@@ -9,6 +9,7 @@ mod arbitrary;
 mod environment;
 mod errors;
 mod files;
+mod found;
 mod meaning;
 mod overlay;
 mod schema;
