@@ -19,7 +19,6 @@ use super::read::Reading;
 use super::substitute::PutIn;
 use super::tree::Node;
 use super::written;
-use crate::id::PoolName;
 
 /// What files declare, or code does.
 #[derive(Clone, Debug)]
@@ -135,10 +134,8 @@ impl Declared {
     /// Whether a pool's server is there because it was found.
     pub fn is_found(&self, pool: &str, id: &str) -> bool {
         let key = Key::server(pool, id);
-        let is_declared = |alone: &Node| key.value_in(alone).is_some();
-        let found = self.found.get(&PoolName::from(pool));
-        found.is_some_and(|found| found.iter().any(|server| server.id() == id))
-            && !self.alone.as_ref().is_some_and(is_declared)
+        let is_in = |root: &Node| key.value_in(root).is_some();
+        is_in(&self.root) && self.alone.as_ref().is_some_and(|alone| !is_in(alone))
     }
 
     /// What is declared at a key, as a file would say it in JSON; a server that
