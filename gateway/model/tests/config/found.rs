@@ -26,9 +26,9 @@ fn server(address: &str, weight: Option<u16>) -> FoundServer {
     FoundServer { address, weight }
 }
 
-fn found(servers: Vec<FoundServer>) -> Arc<Found> {
+fn found(servers: &[FoundServer]) -> Arc<Found> {
     let pools = ["web", "plain", "gone"];
-    let pools = pools.map(|pool| (pool.into(), servers.clone()));
+    let pools = pools.map(|pool| (pool.into(), servers.to_vec()));
     Arc::new(pools.into())
 }
 
@@ -48,7 +48,7 @@ fn servers(config: &Config, pool: &str) -> Vec<(String, u16)> {
 
 #[test]
 fn what_is_found_joins_what_is_declared_in_pools_that_ask_for_it() {
-    let found = found(vec![
+    let found = found(&[
         server("10.0.0.1:80", None),
         server("10.0.0.2:80", Some(3)),
         server("[::1]:80", None),
@@ -71,8 +71,8 @@ fn what_is_found_joins_what_is_declared_in_pools_that_ask_for_it() {
 
 #[test]
 fn what_is_found_later_takes_the_place_of_what_was_found_before() {
-    let first = found(vec![server("10.0.0.2:80", None)]);
-    let then = found(vec![server("10.0.0.3:80", None)]);
+    let first = found(&[server("10.0.0.2:80", None)]);
+    let then = found(&[server("10.0.0.3:80", None)]);
     let declared = declared().with_found(first).with_found(then);
     let config = meant(&declared, &Overlay::default());
     let expected = [("10.0.0.1:80".to_owned(), 9), ("10.0.0.3:80".to_owned(), 1)];
@@ -81,7 +81,7 @@ fn what_is_found_later_takes_the_place_of_what_was_found_before() {
 
 #[test]
 fn what_is_found_can_be_changed_at_run_time() {
-    let declared = declared().with_found(found(vec![server("10.0.0.2:80", Some(3))]));
+    let declared = declared().with_found(found(&[server("10.0.0.2:80", Some(3))]));
     let mut overlay = Overlay::default();
     let weight = Key::server("web", "10.0.0.2:80").then("weight");
     overlay.set(&declared, &weight, json!(7));
@@ -100,7 +100,8 @@ fn a_pool_takes_as_many_as_it_has_room_for() {
         address: address(number),
         weight: None,
     });
-    let declared = declared().with_found(found(all.collect()));
+    let all: Vec<_> = all.collect();
+    let declared = declared().with_found(found(&all));
     let config = meant(&declared, &Overlay::default());
     assert_eq!(servers(&config, "web").len(), MAX_SLOTS);
 }
