@@ -54,10 +54,13 @@ function placed(error) {
   return Object.assign(error, { field: isServers ? "servers" : error.field });
 }
 
-// "10.0.0.7:3000, [::1]:3000" as the API takes servers.
+// "10.0.0.7:3000, [::1]:3000, unix:/run/app.sock" as the API takes servers.
 function addresses(text) {
   const parts = (text ?? "").split(/[\s,]+/).filter(Boolean);
   return parts.map((part) => {
+    if (part.startsWith("unix:")) {
+      return { host: part };
+    }
     const colon = part.lastIndexOf(":");
     const port = Number(part.slice(colon + 1));
     if (colon < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) {

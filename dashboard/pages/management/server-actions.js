@@ -29,7 +29,7 @@ export function addServer(pool, settings) {
   return openForm({
     title: `Add a server to ${pool}`,
     fields: [
-      { name: "host", label: "Host", placeholder: "10.0.0.7" },
+      { name: "host", label: "Host", placeholder: "10.0.0.7", hint: "Or unix:/run/app.sock." },
       { name: "port", label: "Port", type: "number", placeholder: "3000" },
       {
         name: "weight",
@@ -43,7 +43,9 @@ export function addServer(pool, settings) {
     action: "Add server",
     async onSubmit(values) {
       requireSaid(values, "host", "Name a host or an address.");
-      requireSaid(values, "port", "Write a port from 1 to 65535.");
+      if (!values.host.startsWith("unix:")) {
+        requireSaid(values, "port", "Write a port from 1 to 65535.");
+      }
       const added = await post(pathOf(["servers"]), { pool, ...values });
       const { serverId, status } = added.data;
       done(`Added ${serverId} to ${pool}: it is ${status}.`, added, (tag) => remove(path(added.data), tag));

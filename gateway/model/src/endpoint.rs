@@ -1,12 +1,12 @@
 //! A server of a pool: what is configured of it, and what changes by the second.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use crate::address::{Address, UNIX};
 use crate::config::HealthCheck;
 use crate::counters::EndpointCounters;
 use crate::id::{EndpointId, Slot};
@@ -17,9 +17,9 @@ use crate::pool::{PoolState, SlotLease};
 pub struct Endpoint {
     /// Its stable name.
     pub id: EndpointId,
-    /// Host name or address, without brackets.
+    /// Host name or address, without brackets; or `unix:` and the path of a socket.
     pub host: Arc<str>,
-    /// TCP port.
+    /// TCP port; 0 for a Unix socket.
     pub port: u16,
     /// Relative share of the work; 0 takes none.
     pub weight: u16,
@@ -35,6 +35,16 @@ impl Endpoint {
     /// Its place in the pool.
     pub fn slot(&self) -> Slot {
         self.state.slot()
+    }
+
+    /// What it is called as the host of a request that the gateway itself makes of
+    /// it. A Unix socket has no name of its own: like other programs, the gateway
+    /// says `localhost` there.
+    pub fn authority(&self) -> &str {
+        match self.host.starts_with(UNIX) {
+            true => "localhost",
+            false => self.id.as_str(),
+        }
     }
 
     /// Whether it may take new work.
@@ -79,7 +89,7 @@ pub struct EndpointState {
     draining: AtomicBool,
     last_check_unix_ms: AtomicU64,
     /// Where to connect; empty while the host's name does not resolve.
-    pub addresses: ArcSwap<Vec<SocketAddr>>,
+    pub addresses: ArcSwap<Vec<Address>>,
     counters: Box<[EndpointCounters]>,
 }
 

@@ -2,7 +2,7 @@
 //! configuration means, what a pool and an endpoint are, what one published
 //! snapshot holds, and what is counted.
 //!
-//! Reading order: [`id`] and [`role`] name things, [`token`] says what strangers' names are made
+//! Reading order: [`id`] and [`role`] name things, [`address`] says where they are, [`token`] says what strangers' names are made
 //! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`counters`] and [`histogram`] are what it leaves behind.
@@ -10,6 +10,7 @@
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
 //! reading of configuration files.
 
+pub mod address;
 pub mod config;
 pub mod counters;
 pub mod endpoint;

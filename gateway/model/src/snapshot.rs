@@ -1,9 +1,9 @@
 //! Everything structural that a request reads, in one immutable whole.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::config::{Config, ServerConfig};
 use crate::endpoint::{Endpoint, EndpointState};
 use crate::id::{EndpointId, Generation, PoolIndex};
@@ -133,8 +133,7 @@ fn endpoints(
                     pool: config.name.to_string(),
                 })?;
                 // A literal address needs no look-up; names are the prober's.
-                if let Ok(address) = server.host.parse() {
-                    let address = SocketAddr::new(address, server.port);
+                if let Some(address) = Address::literal(&server.host, server.port) {
                     state.addresses.store(Arc::new(vec![address]));
                 }
                 Arc::new(endpoint(server, state))

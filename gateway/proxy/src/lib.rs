@@ -50,6 +50,7 @@ mod resolve;
 mod respond;
 mod retry;
 mod serve;
+mod socket;
 mod source;
 mod streams;
 mod tls;

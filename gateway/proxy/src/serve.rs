@@ -24,6 +24,7 @@ use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
+use crate::socket::Stream;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
@@ -70,6 +71,7 @@ pub(crate) fn serve(
                 None => return,
             }
         };
+        let stream = Stream::Tcp(stream);
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
         if client.entrance().passes_on() {
             return Box::pin(passthrough::serve(&client, stream)).await;

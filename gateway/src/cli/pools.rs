@@ -43,7 +43,7 @@ enum Command {
     Create {
         /// Its name.
         pool: String,
-        /// A server, as host:port; repeat it for each.
+        /// A server, as host:port or unix:/path; repeat it for each.
         #[arg(long, required = true, value_name = "HOST:PORT")]
         server: Vec<String>,
         /// Who chooses the server; least_connections if not given.

@@ -27,7 +27,7 @@ pub(super) struct ProxyFlags {
     #[arg(long, short, default_value = ":8080", value_parser = listen_address, value_name = "ADDRESS")]
     listen: Vec<String>,
 
-    /// A server, as host:port; repeat it for each.
+    /// A server, as host:port or unix:/path; repeat it for each.
     #[arg(long, short, required = true, value_name = "HOST:PORT")]
     to: Vec<String>,
 

@@ -1,6 +1,7 @@
 //! `gatewright servers`: the servers of a running gateway.
 
 use anyhow::anyhow;
+use gatewright_model::config::is_socket;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ enum Command {
     },
     /// Add a server to a pool.
     Add {
-        /// The server, as host:port.
+        /// The server, as host:port or unix:/path.
         #[arg(value_name = "HOST:PORT")]
         server: String,
         /// The pool; the default one if not given.
@@ -83,7 +84,7 @@ enum Command {
 /// A server that is there.
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// The server, as host:port.
+    /// The server, as host:port or unix:/path.
     #[arg(value_name = "HOST:PORT")]
     server: String,
     /// In this pool only; in every pool that has it if not given.
@@ -161,13 +162,16 @@ fn in_pool(pool: Option<&String>) -> String {
     pool.map_or_else(String::new, |pool| format!("?pool={}", escaped(pool)))
 }
 
-/// A server that is written `host:port`, as the API wants it.
+/// A server that is written `host:port` or `unix:/path`, as the API wants it.
 pub(super) fn address(server: &str) -> anyhow::Result<Value> {
+    if is_socket(server) {
+        return Ok(json!({ "host": server }));
+    }
     let parts = server.rsplit_once(':');
     let parts = parts.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
     let (host, port) = parts.ok_or_else(|| {
         usage(anyhow!(
-            "{server:?} is no server; write host:port, such as 10.0.0.1:3000"
+            "{server:?} is no server; write host:port, such as 10.0.0.1:3000, or unix:/path"
         ))
     })?;
     Ok(json!({ "host": host, "port": port }))

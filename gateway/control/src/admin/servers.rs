@@ -44,7 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
 }
 
 /// What a server's id is, in the document.
-const ID: &str = "The server's id: `host:port`";
+const ID: &str = "The server's id: `host:port`, or `unix:` and the path of a Unix socket";
 
 /// A server as the API shows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,7 +54,8 @@ pub(super) struct Server {
     server_id: String,
     pool: String,
     host: String,
-    port: u16,
+    /// None for a Unix socket.
+    port: Option<u16>,
     weight: u16,
     /// The weight that counts now: 0 while it takes no new work.
     weight_in_force: u16,
@@ -208,7 +209,7 @@ impl Server {
             server_id: figures.id.to_string(),
             pool: figures.pool.to_string(),
             host: figures.host.to_string(),
-            port: figures.port,
+            port: Some(figures.port).filter(|port| *port > 0),
             weight: figures.weight,
             weight_in_force: figures.weight_in_force(),
             labels: endpoint.labels.clone(),

@@ -1,7 +1,7 @@
 //! The elements of a document's arrays that have names: servers their ids,
 //! policies what they are called. A name stays right when others come and go.
 
-use super::meaning::{server_address, server_host, server_id};
+use super::meaning::{host_or_socket, is_socket, server_address, server_id};
 use super::tree::{Node, Value};
 
 /// What an element is called; none for one that has no name, or none yet.
@@ -35,7 +35,10 @@ pub(super) fn write_out(node: &mut Node) {
         return;
     }
     if let Some((host, port)) = host_and_port(node) {
-        let server = serde_json::json!({ "host": host, "port": port });
+        let server = match is_socket(&host) {
+            true => serde_json::json!({ "host": host }),
+            false => serde_json::json!({ "host": host, "port": port }),
+        };
         *node = Node::of_json(&server, &node.place);
     }
 }
@@ -43,12 +46,17 @@ pub(super) fn write_out(node: &mut Node) {
 fn host_and_port(node: &Node) -> Option<(String, u16)> {
     match &node.value {
         Value::Text(text) => server_address(text).ok(),
-        Value::Table(table) => match (&table.get("host")?.value, &table.get("port")?.value) {
-            (Value::Text(host), Value::Integer(port)) => {
-                Some((server_host(host).ok()?, u16::try_from(*port).ok()?))
+        Value::Table(table) => {
+            let Value::Text(host) = &table.get("host")?.value else {
+                return None;
+            };
+            let host = host_or_socket(host).ok()?;
+            match table.get("port").map(|port| &port.value) {
+                Some(Value::Integer(port)) => Some((host, u16::try_from(*port).ok()?)),
+                None if is_socket(&host) => Some((host, 0)),
+                _ => None,
             }
-            _ => None,
-        },
+        }
         _ => None,
     }
 }

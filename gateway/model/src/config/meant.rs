@@ -371,11 +371,11 @@ pub struct Retries {
 /// A server as declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Its stable name, made of host and port.
+    /// Its stable name, made of host and port; a Unix socket's is its host.
     pub id: EndpointId,
-    /// Host name or address, without brackets.
+    /// Host name or address, without brackets; or `unix:` and the path of a socket.
     pub host: Arc<str>,
-    /// TCP port.
+    /// TCP port; 0 for a Unix socket.
     pub port: u16,
     /// Relative share of the work; 0 takes none.
     pub weight: u16,

@@ -44,7 +44,9 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use explain::Medium;
 pub use found::{Found, FoundServer};
 pub use load::{find, load, load_with_places, mean, parse};
-pub use meaning::{listen_address, server_host, server_id};
+pub use meaning::{
+    host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
+};
 pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
     ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth,

@@ -4,15 +4,16 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use gatewright_model::address::Address;
 use gatewright_model::config::Protocol;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_wire::{HeadLimits, HeadParser};
 use http::{Method, Request, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::resolve::resolve;
+use crate::socket::Stream;
 use crate::upstream::{H2, Manner};
 
 /// What the servers read of who asks.
@@ -31,7 +32,7 @@ pub(super) async fn ask(endpoint: &Endpoint, path: &str, manner: &Manner) -> Res
 async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<StatusCode> {
     resolve(endpoint).await?;
     let addresses = endpoint.state.addresses.load_full();
-    let mut stream = TcpStream::connect(&addresses[..]).await?;
+    let mut stream = connect(&addresses).await?;
     stream.write_all(&manner.preamble(None)).await?;
     let Some(tls) = &manner.tls else {
         return match manner.protocol {
@@ -49,6 +50,18 @@ async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<
     }
 }
 
+/// A connection to the first address that answers.
+async fn connect(addresses: &[Address]) -> io::Result<Stream> {
+    let mut failure = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match Stream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
 async fn over_http1(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     endpoint: &Endpoint,
@@ -56,7 +69,7 @@ async fn over_http1(
 ) -> io::Result<StatusCode> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        endpoint.id
+        endpoint.authority()
     );
     stream.write_all(request.as_bytes()).await?;
     stream.flush().await?;
@@ -82,7 +95,7 @@ async fn over_http2(
     path: &str,
     scheme: &str,
 ) -> io::Result<StatusCode> {
-    let request = Request::get(format!("{scheme}://{}{path}", endpoint.id))
+    let request = Request::get(format!("{scheme}://{}{path}", endpoint.authority()))
         .version(Version::HTTP_2)
         .header("user-agent", USER_AGENT)
         .body(())

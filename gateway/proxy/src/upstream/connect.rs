@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
+use gatewright_model::address::Address;
 use gatewright_wire::proxy_header::Ends;
 use tokio::sync::Notify;
 
@@ -115,7 +115,7 @@ impl Upstream {
         ));
         for address in addresses.iter() {
             arm();
-            let connecting = self.connect_to(*address, &manner, by);
+            let connecting = self.connect_to(address, &manner, by);
             match deadline.limit(connecting).await {
                 Ok(Ok(line)) => {
                     self.counters().connections.add(1);
@@ -130,7 +130,7 @@ impl Upstream {
 
     async fn connect_to(
         &self,
-        address: SocketAddr,
+        address: &Address,
         manner: &Rc<Manner>,
         by: By<'_>,
     ) -> io::Result<Line> {
@@ -165,6 +165,7 @@ impl Upstream {
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::net::SocketAddr;
     use std::pin::pin;
     use std::task::{Context, Waker};
     use std::time::Duration;

@@ -1,17 +1,17 @@
-//! A new connection to a server: TCP, then TLS where its pool has it, then
-//! whichever protocol was agreed on.
+//! A new connection to a server: TCP or a Unix socket, then TLS where its pool
+//! has it, then whichever protocol was agreed on.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use gatewright_model::address::Address;
 use gatewright_model::config::Protocol;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::{By, Manner, Transport};
 use crate::outbox::{Peer, Posted};
+use crate::socket::Stream;
 
 /// The protocol's name in ALPN.
 pub(crate) const H2: &[u8] = b"h2";
@@ -24,13 +24,12 @@ pub(super) enum Dialed {
 
 /// Connect to one address of a server.
 pub(super) async fn dial(
-    address: SocketAddr,
+    address: &Address,
     host: &str,
     manner: &Manner,
     by: By<'_>,
 ) -> io::Result<Dialed> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
+    let mut stream = Stream::connect(address).await?;
     if manner.proxy_protocol.is_some() {
         stream.write_all(&manner.preamble(by.client)).await?;
     }

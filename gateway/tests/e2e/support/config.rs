@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::door::Door;
 use super::gateway::Gateway;
 use super::upstream::Upstream;
 
@@ -31,7 +32,7 @@ pub(crate) struct Builder {
 #[derive(Clone)]
 pub(crate) struct Pool {
     name: &'static str,
-    servers: Vec<SocketAddr>,
+    servers: Vec<String>,
     keys: String,
 }
 
@@ -48,9 +49,18 @@ impl Pool {
 
     /// A pool of servers at these addresses.
     pub(crate) fn at(servers: &[SocketAddr]) -> Self {
+        Self::written(servers.iter().map(ToString::to_string).collect())
+    }
+
+    /// A pool of servers behind these Unix sockets.
+    pub(crate) fn behind(doors: &[&Door]) -> Self {
+        Self::written(doors.iter().map(|door| door.address()).collect())
+    }
+
+    fn written(servers: Vec<String>) -> Self {
         Self {
             name: "web",
-            servers: servers.to_vec(),
+            servers,
             keys: "health = false\n".to_owned(),
         }
     }

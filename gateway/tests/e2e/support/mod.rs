@@ -5,6 +5,7 @@ mod client;
 mod component;
 mod config;
 mod dns;
+mod door;
 mod events;
 mod eventually;
 mod gateway;
@@ -24,6 +25,7 @@ pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_
 pub(crate) use component::{Guest, calling_itself, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use dns::NameServer;
+pub(crate) use door::Door;
 pub(crate) use events::Events;
 pub(crate) use eventually::{eventually, soon, within};
 pub(crate) use gateway::{Gateway, get};

@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use gatewright_model::config::{Config, Key, PoolConfig, server_host, server_id};
+use gatewright_model::config::{Config, Key, PoolConfig, host_or_socket, is_socket, server_id};
 use gatewright_model::endpoint::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,11 +34,12 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct NewServer {
-    /// A name or an address.
+    /// A name or an address; or `unix:` and the whole path of a Unix socket.
     #[schema(example = "10.0.0.7")]
     host: String,
+    /// A Unix socket has none.
     #[schema(minimum = 1, maximum = 65535, example = 3000)]
-    port: u16,
+    port: Option<u16>,
     /// Its share of the work; 1 if it is not said.
     #[schema(maximum = 65535, example = 2)]
     weight: Option<u16>,
@@ -59,16 +60,29 @@ pub(in crate::admin) struct NewServer {
 impl NewServer {
     /// The id that it will have.
     pub(in crate::admin) fn id(&self) -> Result<String, Refusal> {
-        let host = server_host(&self.host).map_err(|wrong| Refusal::field("host", wrong))?;
-        if self.port == 0 {
-            return Err(Refusal::field("port", "write a port from 1 to 65535"));
-        }
-        Ok(server_id(&host, self.port))
+        let host = host_or_socket(&self.host).map_err(|wrong| Refusal::field("host", wrong))?;
+        let port = match (is_socket(&host), self.port) {
+            (true, None) => 0,
+            (true, Some(_)) => {
+                return Err(Refusal::field(
+                    "port",
+                    "a Unix socket has no port; leave it out",
+                ));
+            }
+            (false, None | Some(0)) => {
+                return Err(Refusal::field("port", "write a port from 1 to 65535"));
+            }
+            (false, Some(port)) => port,
+        };
+        Ok(server_id(&host, port))
     }
 
     /// As a configuration file would say it.
     pub(in crate::admin) fn written(&self) -> Result<Value, Refusal> {
-        let mut server = json!({ "host": self.host, "port": self.port });
+        let mut server = json!({ "host": self.host });
+        if let Some(port) = self.port {
+            server["port"] = json!(port);
+        }
         if let Some(weight) = self.weight {
             server["weight"] = json!(weight);
         }

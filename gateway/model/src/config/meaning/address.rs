@@ -1,8 +1,11 @@
 //! Addresses: where to listen, which server, whom to trust.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use ipnet::IpNet;
+
+use crate::address::{Address, UNIX};
 
 /// The address that a listener's `listen` or a command line's `--listen` says:
 /// `127.0.0.1:8080`, `[::]:8080`, or `:8080` for every address.
@@ -26,9 +29,43 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// The longest path of a Unix socket: what the system's address has room for,
+/// without the zero at its end.
+const LONGEST_PATH: usize = 107;
+
+/// The address that a listener's `listen` says: as [`listen_address`] has it, or
+/// `unix:` and the path of a socket.
+///
+/// # Errors
+/// What is wrong and what to write, in one sentence.
+pub fn listener_address(text: &str) -> Result<Address, String> {
+    match text.strip_prefix(UNIX) {
+        Some(path) => Ok(Address::Unix(Path::new(socket_path(path)?).into())),
+        None => listen_address(text).map(Address::Ip),
+    }
+}
+
+/// The path of a Unix socket in its one form: whole, and without anything that
+/// has to be quoted where paths are shown.
+fn socket_path(path: &str) -> Result<&str, String> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.+@/".contains(&b);
+    let mut steps = path.split('/').skip(1);
+    let is_whole = path.starts_with('/') && steps.all(|step| !matches!(step, "" | "." | ".."));
+    match is_whole && path.len() <= LONGEST_PATH && path.bytes().all(is_plain) {
+        true => Ok(path),
+        false => Err(format!(
+            "{path:?} is no path of a socket; write a whole one, such as \"unix:/run/app.sock\", \
+             of at most {LONGEST_PATH} letters, digits and any of -_.+@/"
+        )),
+    }
+}
+
 /// Host and port of a server written as `host:port`, the host as
-/// [`server_host`] gives it.
+/// [`server_host`] gives it; or `unix:` and the path of a socket, whose port is 0.
 pub(in crate::config) fn server_address(text: &str) -> Result<(String, u16), String> {
+    if is_socket(text) {
+        return Ok((host_or_socket(text)?, 0));
+    }
     let wrong = || {
         format!(
             "{text:?} is no server; write \"host:port\", such as \"10.0.0.1:3000\" or \"[::1]:3000\""
@@ -46,6 +83,22 @@ pub(in crate::config) fn server_address(text: &str) -> Result<(String, u16), Str
     };
     let host = server_host(host).map_err(|_| wrong())?;
     Ok((host, port))
+}
+
+/// Whether a server's host says a Unix socket, which has no port.
+pub fn is_socket(host: &str) -> bool {
+    host.starts_with(UNIX)
+}
+
+/// A server's host as [`server_host`] gives it, or `unix:` and a socket's path.
+///
+/// # Errors
+/// What is wrong and what to write, in one sentence.
+pub fn host_or_socket(text: &str) -> Result<String, String> {
+    match text.strip_prefix(UNIX) {
+        Some(path) => socket_path(path).map(|_| text.to_owned()),
+        None => server_host(text),
+    }
 }
 
 /// A server's host in its one form: names in lower case, addresses as they are
@@ -71,8 +124,11 @@ pub fn server_host(text: &str) -> Result<String, String> {
     }
 }
 
-/// `host:port` as a server's id says it.
+/// `host:port` as a server's id says it; that of a Unix socket is its host.
 pub fn server_id(host: &str, port: u16) -> String {
+    if is_socket(host) {
+        return host.to_owned();
+    }
     match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
@@ -144,6 +200,31 @@ mod tests {
             "-a:80",
         ] {
             assert!(server_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_unix_socket_is_a_whole_path_without_a_port() {
+        let text = "unix:/run/app.sock";
+        assert_eq!(server_address(text), Ok((text.to_owned(), 0)));
+        assert_eq!(server_id(text, 0), text);
+        assert_eq!(listener_address(text).unwrap().to_string(), text);
+        let longest = format!("unix:/{}", "a".repeat(LONGEST_PATH - 1));
+        assert!(server_address(&longest).is_ok());
+        for text in [
+            "unix:",
+            "unix:/",
+            "unix:app.sock",
+            "unix:@app",
+            "unix:/run//app.sock",
+            "unix:/run/../app.sock",
+            "unix:/run/app sock",
+            "unix:/run/app.sock:80",
+            "unix:/run/app.sock/",
+            &format!("{longest}a"),
+        ] {
+            assert!(server_address(text).is_err(), "{text}");
+            assert!(listener_address(text).is_err(), "{text}");
         }
     }
 

@@ -31,7 +31,9 @@ use super::written;
 use crate::id::PoolIndex;
 
 pub(super) use address::server_address;
-pub use address::{listen_address, server_host, server_id};
+pub use address::{
+    host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
+};
 
 /// What a configuration means.
 pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config, ConfigErrors> {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::diversion::Others;
-use super::address::{server_address, server_host, server_id};
+use super::address::{server_address, server_id};
 use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
 use crate::config::defaults;
@@ -108,6 +108,7 @@ fn pool(
         dns::check_tls(tls.as_ref(), &path.key("tls"), report);
         dns::dns(dns, &path.key("dns"), report)
     });
+    reach::check_sockets(&servers, tls.as_ref(), &path.key("tls"), report);
     Some(PoolConfig {
         name: PoolName::from(name),
         affinity,
@@ -263,9 +264,8 @@ fn server(
             (host, port, None)
         }
         TextOr::Table(table) => {
-            let host = report.value(&path.key("host"), server_host(&table.host));
-            report.within(&path.key("port"), table.port, &(1..=u16::MAX));
-            (host?, table.port, Some(table))
+            let (host, port) = reach::place(table, path, report)?;
+            (host, port, Some(table))
         }
     };
     Some(ServerConfig {

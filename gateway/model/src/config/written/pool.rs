@@ -60,7 +60,7 @@ pub struct Pool {
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,
-    /// The servers, as `"host:port"` or as tables: up to 4096, with those of
+    /// The servers, as `"host:port"`, `"unix:/PATH"` or as tables: up to 4096, with those of
     /// `servers_file` and `dns`, and at least one where there is neither.
     #[schemars(length(max = 4096))]
     pub servers: Vec<TextOr<Server>>,
@@ -218,11 +218,12 @@ pub struct Retries {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Host name or address.
+    /// Host name or address; or `unix:` and the whole path of a Unix socket.
     pub host: String,
-    /// TCP port: 1 to 65535.
+    /// TCP port: 1 to 65535. A Unix socket has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
-    pub port: u16,
+    pub port: Option<u16>,
     /// Relative share of the work: 0 to 65535; 0 takes none.
     #[serde(default = "defaults::weight")]
     pub weight: u16,

@@ -2,11 +2,35 @@
 
 use std::sync::Arc;
 
-use super::super::address::server_host;
+use super::super::address::{host_or_socket, is_socket, server_host};
 use super::super::report::Report;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{CertificateFiles, ServerTls, Upgrades};
+use crate::config::meant::{CertificateFiles, ServerConfig, ServerTls, Upgrades};
 use crate::config::written;
+
+/// Host and port of a server that is written as a table; the port of a Unix
+/// socket is 0.
+pub(super) fn place(
+    written: &written::Server,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<(String, u16)> {
+    let host = report.value(&path.key("host"), host_or_socket(&written.host));
+    let key = path.key("port");
+    let port = match (is_socket(&written.host), written.port) {
+        (false, Some(port)) => Some(report.within(&key, port, &(1..=u16::MAX))),
+        (true, None) => Some(0),
+        (false, None) => {
+            report.fail(&key, "a server needs its port; write one, such as 3000");
+            None
+        }
+        (true, Some(_)) => {
+            report.fail(&key, "a Unix socket has no port; leave it out");
+            None
+        }
+    };
+    Some((host?, port?))
+}
 
 /// How connections to servers speak TLS.
 pub(super) fn server_tls(
@@ -40,6 +64,22 @@ pub(super) fn server_tls(
         name: written.name.as_deref().map(Arc::from),
         certificate,
         verify: written.verify,
+    }
+}
+
+/// Notes an error where servers behind Unix sockets should prove a name in TLS,
+/// and nobody says which.
+pub(super) fn check_sockets(
+    servers: &[ServerConfig],
+    tls: Option<&ServerTls>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) {
+    let has_socket = servers.iter().any(|server| is_socket(&server.host));
+    if has_socket && tls.is_some_and(|tls| tls.name.is_none()) {
+        let message = "a Unix socket has no name that its server could prove; write tls = { name \
+                       = \"…\" }";
+        report.fail(path, message);
     }
 }
 
