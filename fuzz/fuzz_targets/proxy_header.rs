@@ -32,7 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
         let mut written = Vec::new();
-        encode(&mut written, version, Some(ends));
+        encode(&mut written, version, Behalf::Client(ends));
         let Ok(Next::Whole(Behalf::Client(again))) = next(&written) else {
             panic!("{}", written.escape_ascii());
         };

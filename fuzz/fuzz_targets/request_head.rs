@@ -43,8 +43,8 @@ fuzz_target!(|input: Input| {
             .map_or(RequestFraming::Chunked, RequestFraming::Length),
         upgrade: None,
         forwarding: Forwarding {
-            client: input.told,
-            real_ip: input.told,
+            client: Some(input.told),
+            real_ip: Some(input.told),
             proto: "https",
             host: input.authority,
             request_id: input.told,

@@ -23,7 +23,7 @@ export function createPool(algorithms) {
         name: "servers",
         label: "Servers",
         placeholder: "10.0.0.7:3000, 10.0.0.8:3000",
-        hint: "host:port, separated by commas",
+        hint: "host:port or unix:/path, separated by commas",
       },
       { name: "healthCheckPath", label: "Health check path", placeholder: "/health" },
       {

@@ -5,10 +5,10 @@
 //! checked whole and prepared for every worker, then kept in the store, and
 //! only then published. Whatever goes wrong before that leaves nothing behind.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Key, LeftOut, Overlay};
 use gatewright_model::id::{Digest, Generation, PoolName};
 use tokio::sync::Mutex;
@@ -54,7 +54,7 @@ pub(crate) struct Control {
     /// How it stands with certificates that are ordered.
     pub(crate) standings: Standings,
     /// Where clients connect, in the order of the configuration.
-    pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) listeners: Vec<Address>,
     pub(crate) started: Instant,
     /// What tells this run's generations from those of another.
     pub(crate) run: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Parts {
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) discovery: Arc<Discovery>,
-    pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) listeners: Vec<Address>,
 }
 
 impl Control {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gatewright_host::{Compiler, Host, HostOptions};
+use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
 use gatewright_proxy::{Bound, Explanations, admin_server_config};
 
@@ -128,7 +129,7 @@ impl Gateway {
 
     /// Where clients connect, in the order of the configuration, with the ports
     /// that the system chose where it was asked to.
-    pub fn listeners(&self) -> &[SocketAddr] {
+    pub fn listeners(&self) -> &[Address] {
         &self.control.listeners
     }
 

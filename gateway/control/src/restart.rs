@@ -1,8 +1,8 @@
 //! What a running gateway cannot take over: whatever it bound or started with.
 
-use std::net::SocketAddr;
 use std::path::Path;
 
+use gatewright_model::address::Address;
 use gatewright_model::config::{AdminTls, Config, ConfigErrors};
 
 use crate::desired::Wanted;
@@ -23,12 +23,12 @@ pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors>
     Some(wanted.error(key, "", message.to_owned()))
 }
 
-/// The listeners' names and addresses. How they speak TLS is each new
+/// The listeners' names, addresses and files' modes. How they speak TLS is each new
 /// connection's.
-fn places(config: &Config) -> Vec<(&str, SocketAddr)> {
+fn places(config: &Config) -> Vec<(&str, &Address, u32)> {
     let listeners = config.listeners.iter();
     listeners
-        .map(|listener| (&*listener.name, listener.listen))
+        .map(|listener| (&*listener.name, &listener.listen, listener.socket_mode))
         .collect()
 }
 

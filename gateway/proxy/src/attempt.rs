@@ -104,7 +104,7 @@ impl Attempt<'_> {
         }
         let arm = || self.arm(self.pool.connect_timeout);
         let by = By {
-            client: Some(self.source.ends),
+            client: self.source.behalf,
             deadlines: &self.worker.deadlines,
             outbox: &self.worker.outbox,
             landing: &self.worker.landing,
@@ -305,7 +305,7 @@ impl Attempt<'_> {
             framing: body.framing(),
             upgrade: self.asked().upgrade,
             forwarding: Forwarding {
-                client: &self.source.peer_text,
+                client: self.source.peer_text.as_deref(),
                 real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
                 host: facts.asked_authority(),

@@ -60,22 +60,27 @@ pub(crate) enum Stage {
 }
 
 impl Client {
-    /// A client at the other end of a connection.
-    pub(crate) fn new(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
-        let address = ends.source.ip().to_canonical();
+    /// A client at the other end of a connection, whose ends a Unix socket has no
+    /// addresses for.
+    pub(crate) fn new(place: Place, ends: Option<Ends>, entrance: Rc<Entrance>) -> Rc<Self> {
+        let address = ends.map(|ends| ends.source.ip().to_canonical());
         let current = place.0.current();
-        let mut trusted = current.snapshot.config.trusted_proxies.iter();
-        let is_trusted = trusted.any(|network| network.contains(&address));
+        let is_trusted = current.snapshot.config.trusted_proxies.has(address);
         Self::trusted(place, ends, entrance, is_trusted)
     }
 
     /// A client of which nothing is known but the proxy that connects for it:
     /// whatever is believed of that proxy is not believed of its client.
-    pub(crate) fn unknown(place: Place, ends: Ends, entrance: Rc<Entrance>) -> Rc<Self> {
+    pub(crate) fn unknown(place: Place, ends: Option<Ends>, entrance: Rc<Entrance>) -> Rc<Self> {
         Self::trusted(place, ends, entrance, false)
     }
 
-    fn trusted(place: Place, ends: Ends, entrance: Rc<Entrance>, trusted: bool) -> Rc<Self> {
+    fn trusted(
+        place: Place,
+        ends: Option<Ends>,
+        entrance: Rc<Entrance>,
+        trusted: bool,
+    ) -> Rc<Self> {
         let worker = &place.0;
         let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
@@ -107,8 +112,8 @@ impl Client {
         let _ = self.identity.set(identity);
     }
 
-    /// The address that connected.
-    pub(crate) fn peer(&self) -> IpAddr {
+    /// The address that connected; none by a Unix socket.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
         self.source.peer
     }
 
@@ -140,17 +145,16 @@ impl Client {
         self.identity.get()
     }
 
-    /// The address of the client that a request is from.
-    pub(crate) fn address_of_client(&self, headers: &HeaderMap) -> IpAddr {
+    /// The address of the client that a request is from; none of one that is known
+    /// by a Unix socket alone.
+    pub(crate) fn address_of_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         if !self.is_trusted() {
             return self.peer();
         }
         let current = self.worker.current();
         let trusted = &current.snapshot.config.trusted_proxies;
         let values: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-        forwarded::client_address(self.peer(), values, |address| {
-            trusted.iter().any(|network| network.contains(&address))
-        })
+        forwarded::client_address(self.peer(), values, |address| trusted.has(address))
     }
 
     /// The first bytes of a request have come.

@@ -1,12 +1,12 @@
 //! The data plane as the control plane sees it: bind, start, publish, drain.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gatewright_host::ChainUpdate;
+use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Listener};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::snapshot::Snapshot;
@@ -14,8 +14,9 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::explain::Explanations;
-use crate::listener;
+use crate::listener::{self, Group, Listening};
 use crate::prober::Suspects;
+use crate::socket_file::SocketFile;
 use crate::tls::{Challenges, TlsConfigs};
 use crate::worker::{Message, Publication, Worker};
 
@@ -37,22 +38,35 @@ const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("listener {name:?}: cannot listen on {address}: {}", in_words(source))]
+#[error(
+    "listener {name:?}: cannot listen on {address}: {}",
+    in_words(address, source)
+)]
 pub struct BindError {
     /// The listener's name.
     pub name: Arc<str>,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// What the system says.
     pub source: io::Error,
 }
 
-fn in_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
+fn in_words(address: &Address, error: &io::Error) -> String {
+    match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, Address::Unix(_)) => {
+            "another process listens there, perhaps another gateway; stop it or choose another path"
+                .into()
+        }
+        (io::ErrorKind::AlreadyExists, Address::Unix(_)) => {
+            "there is a file that is no socket; remove it or choose another path".into()
+        }
+        (io::ErrorKind::PermissionDenied, Address::Unix(_)) => {
+            "not permitted; the gateway's user needs the right to write to the folder".into()
+        }
+        (io::ErrorKind::AddrInUse, _) => {
             "the port is taken, perhaps by another gateway; stop it or choose another port".into()
         }
-        io::ErrorKind::PermissionDenied => {
+        (io::ErrorKind::PermissionDenied, _) => {
             "not permitted; ports below 1024 need CAP_NET_BIND_SERVICE".into()
         }
         _ => error.to_string(),
@@ -68,23 +82,21 @@ pub struct Bound {
 
 struct BoundListener {
     listener: Listener,
-    /// One for each worker.
-    sockets: Vec<TcpListener>,
+    group: Group,
 }
 
 impl Bound {
     /// Bind every listener of a configuration.
     pub fn new(config: &Config) -> Result<Self, BindError> {
         let bind = |listener: &Listener| {
-            let sockets = listener::bind_group(listener.listen, config.workers);
-            let sockets = sockets.map_err(|source| BindError {
+            let group = listener::bind(listener, config.workers).map_err(|source| BindError {
                 name: Arc::clone(&listener.name),
-                address: listener.listen,
+                address: listener.listen.clone(),
                 source,
             })?;
             Ok(BoundListener {
                 listener: listener.clone(),
-                sockets,
+                group,
             })
         };
         let listeners = config.listeners.iter().map(bind);
@@ -96,11 +108,10 @@ impl Bound {
 
     /// The addresses in the order of the configuration, with the ports that the
     /// system chose where it was asked to.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
+    pub fn addresses(&self) -> Vec<Address> {
         let first = |bound: &BoundListener| {
-            let socket = bound.sockets.first();
-            let chosen = socket.and_then(|socket| socket.local_addr().ok());
-            chosen.unwrap_or(bound.listener.listen)
+            let chosen = bound.group.sockets.first().and_then(Listening::local_addr);
+            chosen.map_or_else(|| bound.listener.listen.clone(), Address::Ip)
         };
         self.listeners.iter().map(first).collect()
     }
@@ -137,16 +148,19 @@ impl Bound {
                 thread: Some(thread.spawn(move || start.run())?),
             });
         }
+        let files = self.listeners.into_iter();
+        let files = files.filter_map(|bound| bound.group.file);
         Ok(DataPlane {
             addresses,
+            files: files.collect(),
             counters,
             workers,
         })
     }
 
-    fn sockets_for_one_worker(&mut self) -> Vec<(Arc<str>, TcpListener)> {
+    fn sockets_for_one_worker(&mut self) -> Vec<(Arc<str>, Listening)> {
         let take = |bound: &mut BoundListener| {
-            let socket = bound.sockets.pop()?;
+            let socket = bound.group.sockets.pop()?;
             Some((Arc::clone(&bound.listener.name), socket))
         };
         self.listeners.iter_mut().filter_map(take).collect()
@@ -161,7 +175,7 @@ struct Start {
     chain: ChainUpdate,
     suspects: Suspects,
     explanations: Arc<Explanations>,
-    sockets: Vec<(Arc<str>, TcpListener)>,
+    sockets: Vec<(Arc<str>, Listening)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
 
@@ -217,7 +231,9 @@ impl Start {
 
 /// The running workers.
 pub struct DataPlane {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
+    /// Those of Unix sockets that are listened on.
+    files: Vec<SocketFile>,
     counters: Arc<[WorkerCounters]>,
     workers: Vec<WorkerHandle>,
 }
@@ -238,7 +254,7 @@ pub struct Applied {
 
 impl DataPlane {
     /// Where clients connect, in the order of the configuration.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
@@ -277,6 +293,7 @@ impl DataPlane {
 
     /// Accept no more and let what runs finish, within the drain timeout.
     pub fn drain(&self) {
+        self.files.iter().for_each(SocketFile::remove);
         for worker in &self.workers {
             // A worker that is gone has nothing left to drain.
             let _ = worker.messages.send(Message::Drain);

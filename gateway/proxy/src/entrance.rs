@@ -4,10 +4,9 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use gatewright_model::config::{Listener, Passthrough};
+use gatewright_model::config::{Listener, Passthrough, Peers};
 use gatewright_model::id::PoolName;
 use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
-use ipnet::IpNet;
 use rustls::ServerConfig;
 
 use crate::tls::TlsConfigs;
@@ -23,7 +22,7 @@ pub(crate) struct Entrance {
     hsts: Option<HeaderValue>,
     /// The proxies that it is behind, which say whom they connect for; none: it
     /// is behind none that do.
-    pub(crate) proxies: Vec<IpNet>,
+    pub(crate) proxies: Peers,
     /// Whose TLS is passed on as it comes, and to which pool.
     passthrough: Vec<Passthrough>,
     /// The tick from which on a connection without their word is told of again.

@@ -4,7 +4,7 @@
 mod held;
 mod target;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -26,6 +26,10 @@ use crate::source::Source;
 use target::{authority, has_path};
 
 pub(crate) use held::Held;
+
+/// What decisions go by where a client has no address, having come by a Unix
+/// socket: the unspecified address, which nobody connects from (RFC 4291 §2.5.2).
+const NO_ADDRESS: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The facts of an exchange.
 #[derive(Clone)]
@@ -123,9 +127,10 @@ impl Facts {
         };
         let vouched = identity::introduce(client, &mut parts.headers);
         let address = client.address_of_client(&parts.headers);
-        let client_text = (address != client.peer()).then(|| address.to_string());
+        let told = address.filter(|_| address != client.peer());
+        let client_text = told.map(|address| address.to_string());
         Ok(Self {
-            client: address,
+            client: address.unwrap_or(NO_ADDRESS),
             client_text,
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
             upgrade,
@@ -215,9 +220,10 @@ impl Facts {
         self.asked.as_deref().unwrap_or_else(|| self.authority())
     }
 
-    /// The client's address as text.
-    pub(crate) fn client_text<'a>(&'a self, source: &'a Source) -> &'a str {
-        self.client_text.as_deref().unwrap_or(&source.peer_text)
+    /// The client's address as text, if it has one.
+    pub(crate) fn client_text<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
+        let text = self.client_text.as_deref();
+        text.or(source.peer_text.as_deref())
     }
 
     /// Whether it is a call of gRPC.

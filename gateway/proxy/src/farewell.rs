@@ -30,7 +30,11 @@ const LINGER_BYTES: u64 = 256 * 1024;
 /// Tell a client that its request's head came too slowly.
 pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream: &mut S) {
     let told = client.within(TELLING, stream.write(TOO_SLOW)).await;
-    tracing::debug!(peer = %client.peer(), ?told, "a request's head came too slowly");
+    tracing::debug!(
+        peer = client.source().peer_text,
+        ?told,
+        "a request's head came too slowly"
+    );
 }
 
 /// Close the sending side, and wait until the client has closed its own.
@@ -40,5 +44,9 @@ pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(client: &Client, m
         copy(&mut stream.take(LINGER_BYTES), &mut sink()).await
     };
     let heard = client.within(LINGER, lingering).await;
-    tracing::debug!(peer = %client.peer(), ?heard, "a client went on sending after its answer");
+    tracing::debug!(
+        peer = client.source().peer_text,
+        ?heard,
+        "a client went on sending after its answer"
+    );
 }

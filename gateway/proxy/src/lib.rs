@@ -51,6 +51,7 @@ mod respond;
 mod retry;
 mod serve;
 mod socket;
+mod socket_file;
 mod source;
 mod streams;
 mod tls;

@@ -1,18 +1,28 @@
 //! Listening: the sockets, one of each address for each worker, and the loop
 //! that accepts from them.
+//!
+//! On TCP each worker has a socket of its own, and the kernel spreads connections
+//! over them (SO_REUSEPORT). A Unix socket there is only one of to a path: each
+//! worker has a duplicate of its descriptor, and whoever is first gets the
+//! connection. In both cases it stays with the worker that has accepted it.
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use gatewright_model::address::Address;
+use gatewright_model::config::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::serve;
+use crate::socket::Stream;
+use crate::socket_file::SocketFile;
 use crate::worker::Worker;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -27,21 +37,67 @@ const MOST_UNSENT: u32 = 128 * 1024;
 /// How long accepting pauses when the system has no descriptor to give.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
+/// What a worker accepts from.
+pub(crate) enum Listening {
+    Tcp(StdTcpListener),
+    Unix(StdUnixListener),
+}
+
+impl Listening {
+    /// The address with the port that the system chose; none of a Unix socket.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// What is bound for one listener.
+pub(crate) struct Group {
+    /// One for each worker.
+    pub(crate) sockets: Vec<Listening>,
+    /// The file of a Unix socket.
+    pub(crate) file: Option<SocketFile>,
+}
+
+/// Bind a listener for so many workers.
+pub(crate) fn bind(listener: &Listener, workers: usize) -> io::Result<Group> {
+    match &listener.listen {
+        Address::Ip(address) => {
+            let sockets = bind_group(*address, workers)?;
+            let sockets = sockets.into_iter().map(Listening::Tcp).collect();
+            Ok(Group {
+                sockets,
+                file: None,
+            })
+        }
+        Address::Unix(path) => {
+            let (socket, file) = SocketFile::listen(path, listener.socket_mode, BACKLOG)?;
+            let sockets = (0..workers).map(|_| socket.try_clone().map(Listening::Unix));
+            Ok(Group {
+                sockets: sockets.collect::<Result<_, _>>()?,
+                file: Some(file),
+            })
+        }
+    }
+}
+
 /// One socket for each worker, all on the same address: the kernel spreads
 /// connections over them.
-pub(crate) fn bind_group(address: SocketAddr, workers: usize) -> io::Result<Vec<StdListener>> {
+fn bind_group(address: SocketAddr, workers: usize) -> io::Result<Vec<StdTcpListener>> {
     if address.port() != 0 {
         // Alone first: within a group a second gateway of the same user could
         // join unnoticed and take a share of the connections.
-        drop(bind(address, false)?);
+        drop(bind_one(address, false)?);
     }
-    let first = bind(address, true)?;
+    let first = bind_one(address, true)?;
     let address = first.local_addr()?;
-    let others = (1..workers).map(|_| bind(address, true));
+    let others = (1..workers).map(|_| bind_one(address, true));
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
-fn bind(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<StdTcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -62,9 +118,40 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
+/// What a worker accepts from, as its runtime knows it.
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn of(listening: Listening) -> io::Result<Self> {
+        match listening {
+            Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            Listening::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        Poll::Ready(Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(cx))?;
+                (Stream::Tcp(stream), Some(peer))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                (Stream::Unix(stream), None)
+            }
+        }))
+    }
+}
+
+/// A client's stream, and its address where it has one.
+type Accepted = (Stream, Option<SocketAddr>);
+
 /// Accept connections until the worker drains.
-pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listener: StdListener) {
-    let listener = match TcpListener::from_std(listener) {
+pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listening) {
+    let listener = match Acceptor::of(listening) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener cannot be used"),
     };
@@ -97,7 +184,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listener: StdList
 
 /// The next connection, when there is room for it; until then it waits in the
 /// kernel's backlog.
-async fn next(worker: &Worker, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+async fn next(worker: &Worker, listener: &Acceptor) -> io::Result<Accepted> {
     let limit = || worker.current().snapshot.config.limits.connections;
     loop {
         worker.room_within(limit).await;

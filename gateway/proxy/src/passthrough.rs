@@ -90,7 +90,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
     let by = By {
-        client: Some(client.source().ends),
+        client: client.source().behalf,
         deadlines: &worker.deadlines,
         outbox: &worker.outbox,
         landing: &worker.landing,

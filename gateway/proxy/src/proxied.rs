@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 
 use gatewright_wire::proxy_header::{Behalf, Next, next};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use crate::entrance::Entrance;
+use crate::socket::Stream;
 use crate::worker::Worker;
 
 /// Ticks between two words in the log about a listener's connections (10 s).
@@ -29,12 +29,12 @@ enum Refused {
     Late,
 }
 
-/// On whose behalf the proxy at `peer` connects. None: the connection is to be
+/// On whose behalf the proxy at `peer`, or at a Unix socket, connects. None: the connection is to be
 /// closed.
 pub(crate) async fn behalf(
     worker: &Worker,
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+    stream: &mut Stream,
+    peer: Option<SocketAddr>,
     entrance: &Entrance,
 ) -> Option<Behalf> {
     match told(worker, stream, peer, entrance).await {
@@ -43,7 +43,8 @@ pub(crate) async fn behalf(
             let now = worker.deadlines.now();
             if now >= entrance.tells_from.get() {
                 entrance.tells_from.set(now + TELL_TICKS);
-                tracing::warn!(%peer, reason = %refused, "a connection without a proxy's word is closed");
+                let peer = peer.map(tracing::field::display);
+                tracing::warn!(peer, reason = %refused, "a connection without a proxy's word is closed");
             }
             None
         }
@@ -52,13 +53,12 @@ pub(crate) async fn behalf(
 
 async fn told(
     worker: &Worker,
-    stream: &mut TcpStream,
-    peer: SocketAddr,
+    stream: &mut Stream,
+    peer: Option<SocketAddr>,
     entrance: &Entrance,
 ) -> Result<Behalf, Refused> {
-    let address = peer.ip().to_canonical();
-    let mut proxies = entrance.proxies.iter();
-    if !proxies.any(|network| network.contains(&address)) {
+    let address = peer.map(|peer| peer.ip().to_canonical());
+    if !entrance.proxies.has(address) {
         return Err(Refused::Stranger);
     }
     let deadline = worker.deadlines.register();
@@ -70,7 +70,7 @@ async fn told(
 }
 
 /// Read the header, and not a byte beyond it.
-async fn read(stream: &mut TcpStream) -> io::Result<Behalf> {
+async fn read(stream: &mut Stream) -> io::Result<Behalf> {
     let mut header = Vec::new();
     loop {
         let more = match next(&header).map_err(io::Error::other)? {
@@ -84,8 +84,12 @@ async fn read(stream: &mut TcpStream) -> io::Result<Behalf> {
     }
 }
 
-/// How much has come of the present line, its end included.
-async fn line_ahead(stream: &TcpStream, most: usize) -> io::Result<usize> {
+/// How much has come of the present line, its end included. A Unix socket is not
+/// looked ahead into, and read byte by byte as long as a line is.
+async fn line_ahead(stream: &Stream, most: usize) -> io::Result<usize> {
+    let Stream::Tcp(stream) = stream else {
+        return Ok(1);
+    };
     let mut glance = [0; GLANCE];
     let glance = &mut glance[..most.min(GLANCE)];
     let come = stream.peek(glance).await?;

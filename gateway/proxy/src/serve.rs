@@ -6,12 +6,11 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gatewright_wire::proxy_header::{Behalf, Ends};
+use gatewright_wire::proxy_header::Behalf;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
@@ -45,19 +44,15 @@ const MAX_SEND_BUFFER: usize = 32 * 1024;
 /// future runs, so that the next one is not accepted beyond the limit.
 pub(crate) fn serve(
     worker: &Rc<Worker>,
-    mut stream: TcpStream,
-    peer: SocketAddr,
+    mut stream: Stream,
+    peer: Option<SocketAddr>,
     entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
     let place = Place::take(worker);
     worker.counters().accepted.add(1);
     async move {
-        let Ok(here) = stream.local_addr() else {
+        let Ok(ends) = stream.ends(peer) else {
             return;
-        };
-        let ends = Ends {
-            source: peer,
-            destination: here,
         };
         let client = if entrance.proxies.is_empty() {
             Client::new(place, ends, entrance)
@@ -65,13 +60,12 @@ pub(crate) fn serve(
             let worker = place.worker();
             let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
             match behalf.await {
-                Some(Behalf::Client(ends)) => Client::new(place, ends, entrance),
+                Some(Behalf::Client(ends)) => Client::new(place, Some(ends), entrance),
                 Some(Behalf::Own) => Client::new(place, ends, entrance),
                 Some(Behalf::Unknown) => Client::unknown(place, ends, entrance),
                 None => return,
             }
         };
-        let stream = Stream::Tcp(stream);
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
         if client.entrance().passes_on() {
             return Box::pin(passthrough::serve(&client, stream)).await;

@@ -6,10 +6,12 @@
 //! has been read empty.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use gatewright_model::address::Address;
+use gatewright_wire::proxy_header::Ends;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
@@ -30,6 +32,21 @@ impl Stream {
                 Ok(Self::Tcp(stream))
             }
             Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+        }
+    }
+
+    /// Both ends of a client's connection that was accepted from `peer`. None on
+    /// a Unix socket, whose ends have no addresses.
+    pub(crate) fn ends(&self, peer: Option<SocketAddr>) -> io::Result<Option<Ends>> {
+        match (self, peer) {
+            (Self::Tcp(stream), Some(source)) => {
+                let destination = stream.local_addr()?;
+                Ok(Some(Ends {
+                    source,
+                    destination,
+                }))
+            }
+            _ => Ok(None),
         }
     }
 

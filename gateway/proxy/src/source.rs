@@ -3,28 +3,28 @@
 
 use std::net::IpAddr;
 
-use gatewright_wire::proxy_header::Ends;
+use gatewright_wire::proxy_header::{Behalf, Ends};
 
 /// Where the requests of one connection come from.
 pub(crate) struct Source {
-    /// Both ends of the connection.
-    pub(crate) ends: Ends,
-    /// The address that connected.
-    pub(crate) peer: IpAddr,
+    /// For whom connections to servers are made.
+    pub(crate) behalf: Behalf,
+    /// The address that connected; none by a Unix socket.
+    pub(crate) peer: Option<IpAddr>,
     /// The same as text.
-    pub(crate) peer_text: String,
+    pub(crate) peer_text: Option<String>,
     /// Whether what it says about clients behind it is believed.
     pub(crate) is_trusted: bool,
 }
 
 impl Source {
-    /// A connection with these ends.
-    pub(crate) fn of(ends: Ends, is_trusted: bool) -> Self {
-        let peer = ends.source.ip().to_canonical();
+    /// A connection with these ends, or a Unix socket's, which have no addresses.
+    pub(crate) fn of(ends: Option<Ends>, is_trusted: bool) -> Self {
+        let peer = ends.map(|ends| ends.source.ip().to_canonical());
         Self {
-            ends,
+            behalf: ends.map_or(Behalf::Unknown, Behalf::Client),
             peer,
-            peer_text: peer.to_string(),
+            peer_text: peer.map(|peer| peer.to_string()),
             is_trusted,
         }
     }

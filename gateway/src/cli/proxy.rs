@@ -23,8 +23,9 @@ Examples:
   gatewright proxy --listen :443 --cert cert.pem --key key.pem --to 127.0.0.1:3001
   gatewright proxy --to 10.0.0.1:80 --to 10.0.0.2:80 --policy power-of-two --no-health")]
 pub(super) struct ProxyFlags {
-    /// An address to listen on, such as 127.0.0.1:8080, or :8080 for every one; may be repeated.
-    #[arg(long, short, default_value = ":8080", value_parser = listen_address, value_name = "ADDRESS")]
+    /// An address to listen on, such as 127.0.0.1:8080, :8080 for every one, or unix:/path; may be
+    /// repeated.
+    #[arg(long, short, default_value = ":8080", value_parser = listener_address, value_name = "ADDRESS")]
     listen: Vec<String>,
 
     /// A server, as host:port or unix:/path; repeat it for each.
@@ -107,6 +108,11 @@ fn written(flags: ProxyFlags, data: &Path) -> Config {
     config
 }
 
+/// An address or a socket's path as it was written, if it is one.
+fn listener_address(text: &str) -> Result<String, String> {
+    config::listener_address(text).map(|_| text.to_owned())
+}
+
 /// An address as it was written, if it is one.
 fn listen_address(text: &str) -> Result<String, String> {
     config::listen_address(text).map(|_| text.to_owned())
@@ -138,7 +144,7 @@ mod tests {
     #[test]
     fn one_server_is_enough() {
         let config = config(&[]);
-        assert_eq!(config.listeners[0].listen.port(), 8080);
+        assert_eq!(config.listeners[0].listen.to_string(), "[::]:8080");
         assert_eq!(config.listeners[0].tls, None);
         let pool = &config.pools[0];
         assert_eq!(pool.balancer.plugin.as_str(), "least-connections");

@@ -102,7 +102,7 @@ mod tests {
             let text = text(&options, &servers, balancer);
             let config = config::parse(&text, Path::new(""), &Environment::empty());
             let config = config.expect("a good configuration");
-            assert_eq!(config.listeners[0].listen.port(), 18080);
+            assert_eq!(config.listeners[0].listen.ip().unwrap().port(), 18080);
             let tls = config.listeners[1].tls.as_ref().expect("it speaks TLS");
             assert_eq!(tls.certificates, Certificates::SelfSigned);
             assert_eq!(config.workers, 2);

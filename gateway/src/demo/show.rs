@@ -193,7 +193,7 @@ fn shoppers(options: &DemoOptions, gateway: &Gateway) -> anyhow::Result<TrafficO
         true => Ipv4Addr::LOCALHOST.into(),
         false => options.host,
     };
-    let address = SocketAddr::new(host, https(gateway).port());
+    let address = SocketAddr::new(host, https(gateway));
     let target = format!("https://{address}")
         .parse()
         .map_err(anyhow::Error::msg)?;
@@ -214,7 +214,7 @@ fn about(options: &DemoOptions, gateway: &Gateway, folder: &Folder) -> Vec<Strin
             .to_owned(),
     };
     let host = name(options.host);
-    let (http, https) = (http(gateway).port(), https(gateway).port());
+    let (http, https) = (http(gateway), https(gateway));
     let shoppers = match (options.no_traffic, options.shoppers) {
         (true, _) => "no shoppers".to_owned(),
         (false, 1) => "1 shopper by HTTPS".to_owned(),
@@ -231,12 +231,18 @@ fn about(options: &DemoOptions, gateway: &Gateway, folder: &Folder) -> Vec<Strin
 }
 
 /// The listeners are in the order of the configuration: HTTP, then HTTPS.
-fn http(gateway: &Gateway) -> SocketAddr {
-    gateway.listeners()[0]
+fn http(gateway: &Gateway) -> u16 {
+    port(gateway, 0)
 }
 
-fn https(gateway: &Gateway) -> SocketAddr {
-    gateway.listeners()[1]
+fn https(gateway: &Gateway) -> u16 {
+    port(gateway, 1)
+}
+
+/// The port of a listener; a demo has none without.
+fn port(gateway: &Gateway, index: usize) -> u16 {
+    let address = gateway.listeners()[index].ip();
+    address.map_or(0, |address| address.port())
 }
 
 fn next_policy(policy: &str) -> &'static str {

@@ -63,6 +63,7 @@ mod smuggling;
 mod start;
 mod swaps;
 mod tls;
+mod unix_listeners;
 mod unix_servers;
 mod upgrades;
 mod upstream_http2;

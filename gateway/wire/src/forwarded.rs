@@ -13,13 +13,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 ///
 /// `forwarded_for` are the header's values in the order received. Entries may
 /// carry a port or brackets; IPv4-mapped addresses are answered, and handed to
-/// `trusted`, as IPv4.
-pub fn client_address<V, T>(peer: IpAddr, forwarded_for: V, trusted: T) -> IpAddr
+/// `trusted`, as IPv4. None is a peer at a Unix socket, which has no address.
+pub fn client_address<V, T>(peer: Option<IpAddr>, forwarded_for: V, trusted: T) -> Option<IpAddr>
 where
     V: IntoIterator<Item: AsRef<[u8]>, IntoIter: DoubleEndedIterator>,
-    T: Fn(IpAddr) -> bool,
+    T: Fn(Option<IpAddr>) -> bool,
 {
-    let mut client = peer.to_canonical();
+    let mut client = peer.map(|peer| peer.to_canonical());
     if !trusted(client) {
         return client;
     }
@@ -28,7 +28,7 @@ where
             let Some(address) = parse_entry(entry) else {
                 return client;
             };
-            client = address;
+            client = Some(address);
             if !trusted(client) {
                 return client;
             }
@@ -65,12 +65,24 @@ mod tests {
     }
 
     /// Trusts the private network 10.0.0.0/8 and the loopback addresses.
-    fn private(address: IpAddr) -> bool {
-        address.is_loopback() || matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10)
+    fn private(address: Option<IpAddr>) -> bool {
+        let is_private = |address: IpAddr| {
+            address.is_loopback() || matches!(address, IpAddr::V4(v4) if v4.octets()[0] == 10)
+        };
+        address.is_some_and(is_private)
     }
 
     fn client(peer: &str, values: &[&str]) -> IpAddr {
-        client_address(ip(peer), values, private)
+        client_address(Some(ip(peer)), values, private).unwrap()
+    }
+
+    #[test]
+    fn a_peer_without_an_address_is_trusted_or_not_like_any_other() {
+        let values = ["198.51.100.7, 10.0.0.2"];
+        assert_eq!(client_address(None, values, private), None);
+        let told = client_address(None, values, |peer| peer.is_none() || private(peer));
+        assert_eq!(told, Some(ip("198.51.100.7")));
+        assert_eq!(client_address(None, ["unknown"], |_| true), None);
     }
 
     #[test]
@@ -120,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_survived(values: Vec<Vec<u8>>) {
-            let _ = client_address(ip("10.0.0.1"), values, private);
+            let _ = client_address(Some(ip("10.0.0.1")), values, private);
         }
 
         #[test]

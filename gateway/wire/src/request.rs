@@ -70,11 +70,15 @@ pub enum RequestFraming {
 /// are continued (`X-Forwarded-For`, `Forwarded`) or kept (the others).
 #[derive(Debug, Clone, Copy)]
 pub struct Forwarding<'a> {
-    /// The address of the peer, for `X-Forwarded-For`.
-    pub client: &'a str,
+    /// The address of the peer, for `X-Forwarded-For`. Without one, as a peer at
+    /// a Unix socket is, a list that is continued gets no more members, since
+    /// nothing that reads it could go on beyond one that is no address; a new one
+    /// says `unknown` (RFC 7239 §6.2).
+    pub client: Option<&'a str>,
     /// The address of the client behind trusted proxies (see
-    /// [`crate::forwarded::client_address`]), for `X-Real-IP`.
-    pub real_ip: &'a str,
+    /// [`crate::forwarded::client_address`]), for `X-Real-IP`, which is left out
+    /// without one.
+    pub real_ip: Option<&'a str>,
     /// `http` or `https`, as the peer connected.
     pub proto: &'a str,
     /// The authority that the client asked for.

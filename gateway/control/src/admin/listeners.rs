@@ -1,10 +1,10 @@
 //! `/api/listeners`: where clients connect.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use gatewright_model::address::Address;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,9 +15,10 @@ use crate::control::Control;
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Listener {
     name: String,
-    /// With the port that the system chose where it was asked to.
+    /// With the port that the system chose where it was asked to; or `unix:` and
+    /// the path of a socket.
     #[schema(value_type = String, example = "0.0.0.0:8080")]
-    address: SocketAddr,
+    address: Address,
     /// Whether it speaks TLS.
     tls: bool,
 }
@@ -34,7 +35,7 @@ pub(super) async fn list(State(control): State<Arc<Control>>) -> Json<Success<Ve
     let listeners = snapshot.config.listeners.iter().zip(&control.listeners);
     let listeners = listeners.map(|(listener, address)| Listener {
         name: listener.name.to_string(),
-        address: *address,
+        address: address.clone(),
         tls: listener.tls.is_some(),
     });
     success(listeners.collect())

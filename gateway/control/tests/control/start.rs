@@ -175,7 +175,7 @@ async fn stopping_lets_a_request_finish_and_frees_the_ports() {
     let folder = Folder::new();
     folder.configure(&pool(&[&server], ""));
     let gateway = folder.start(false).await;
-    let (web, admin) = (gateway.listeners()[0], gateway.admin());
+    let (web, admin) = (gateway.listeners()[0].ip().unwrap(), gateway.admin());
     let request = tokio::spawn(async move { get_path(web, "/").await });
     came.notified().await;
     let stopping = tokio::spawn(gateway.stop());

@@ -170,7 +170,7 @@ pub(crate) async fn get_path(address: SocketAddr, path: &str) -> Answer {
 
 /// Ask the gateway's first listener, and insist on 200.
 pub(crate) async fn visit(gateway: &Gateway) -> String {
-    let answer = get_path(gateway.listeners()[0], "/").await;
+    let answer = get_path(gateway.listeners()[0].ip().unwrap(), "/").await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }

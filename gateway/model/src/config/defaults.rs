@@ -76,6 +76,9 @@ pub(super) const REQUEST_HEAD_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..
 pub(super) const IDLE_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
 pub(super) const DRAIN_TIMEOUT: RangeInclusive<Period> = Period::s(0)..=Period::s(3600);
 
+/// Who may connect to a Unix socket unless it is said: its user and its group.
+pub(super) const SOCKET_MODE: u32 = 0o660;
+
 pub(super) const HSTS: RangeInclusive<Period> = Period::s(0)..=Period::s(3650 * 24 * 3600);
 /// What those who keep the lists of browsers ask for.
 pub(super) const HSTS_PRELOAD: Period = Period::s(365 * 24 * 3600);
@@ -131,6 +134,7 @@ impl Default for Config {
                 listen: "[::]:8080".to_owned(),
                 tls: None,
                 redirect: None,
+                socket_mode: None,
                 proxy_protocol: Vec::new(),
                 passthrough: Vec::new(),
             }],

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::defaults;
 use super::dotenv::Lookup;
 use super::error::{ConfigError, ConfigErrors};
-use super::meaning::listen_address;
+use super::meaning::{is_socket, listen_address};
 use super::quantity::Period;
 use super::written::{Config, SwitchOr, WorkerCount};
 
@@ -81,7 +81,8 @@ fn port(config: &mut Config, text: &str) -> Result<(), String> {
     let port: u16 = text
         .parse()
         .map_err(|_| format!("{text:?} is no port; write a number from 0 to 65535"))?;
-    if let Some(first) = config.listeners.first_mut()
+    let mut listeners = config.listeners.iter_mut();
+    if let Some(first) = listeners.find(|listener| !is_socket(&listener.listen))
         // An address that cannot be read is reported where it stands.
         && let Ok(address) = listen_address(&first.listen)
     {

@@ -5,6 +5,7 @@ mod acme;
 mod dns;
 mod listener;
 mod pages;
+mod peers;
 mod tls;
 mod upgrades;
 
@@ -15,13 +16,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 pub use crate::config::written::ProxyProtocol;
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use dns::Dns;
 pub use listener::{Listener, Passthrough};
 pub use pages::{ErrorPages, Page};
+pub use peers::Peers;
 pub use tls::{
     AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
     TlsVersion,
@@ -59,7 +59,7 @@ pub struct Config {
     /// Waiting times that are not a pool's.
     pub timeouts: Timeouts,
     /// Whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Peers,
     /// What is shown for the gateway's own errors.
     pub error_pages: ErrorPages,
     /// The files that it was read from: what a watcher watches.

@@ -51,8 +51,8 @@ pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
     ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth,
     HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Page,
-    Passthrough, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol, Registries,
-    Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
+    Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol,
+    Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -69,6 +69,7 @@ impl Listener {
             listen: listen.to_owned(),
             tls,
             redirect: None,
+            socket_mode: None,
             proxy_protocol: Vec::new(),
             passthrough: Vec::new(),
         }

@@ -160,11 +160,22 @@ fn beside(variables: &str, environment: &Environment) -> Result<Config, String> 
 }
 
 #[test]
+fn a_port_is_that_of_the_first_listener_that_has_one() {
+    let listeners = "[[listener]]\nlisten = \"unix:/run/a\"\n[[listener]]\nlisten = \":80\"\n";
+    let text = format!("{listeners}[pools.web]\nservers = [\"unix:/run/b\"]\n");
+    let variables = Environment::of([("PORT", "7000")]);
+    let config = gatewright_model::config::parse(&text, std::path::Path::new(""), &variables);
+    let listeners = config.unwrap().listeners;
+    let addresses = listeners.iter().map(|listener| listener.listen.to_string());
+    assert_eq!(addresses.collect::<Vec<_>>(), ["unix:/run/a", "[::]:7000"]);
+}
+
+#[test]
 fn a_dotenv_file_says_what_the_environment_does_not() {
     let variables = "# ours\nSERVER=\"a:1\"\nexport PORT=7000\nWORKER_COUNT=3\n";
     let config = beside(variables, &Environment::of([("WORKER_COUNT", "2")])).unwrap();
     assert_eq!(config.pools[0].servers[0].id.as_str(), "a:1");
-    assert_eq!(config.listeners[0].listen.port(), 7000);
+    assert_eq!(config.listeners[0].listen.ip().unwrap().port(), 7000);
     assert_eq!(config.workers, 2);
 }
 

@@ -176,6 +176,14 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\nservers = [{ host = \"a\" }]",
     ),
     (
+        "sockets that are none, and one with a port",
+        "[pools.web]\nservers = [\"unix:app.sock\", \"unix:/run/../a\", { host = \"unix:/run/a\", port = 80 }]",
+    ),
+    (
+        "a socket whose server cannot prove a name",
+        "[pools.web]\nservers = [\"unix:/run/a\"]\ntls = true",
+    ),
+    (
         "the same server twice",
         "[pools.web]\nservers = [\n  \"[::1]:80\",\n  { host = \"0:0::1\", port = 80 },\n]",
     ),
@@ -190,6 +198,10 @@ const BAD: &[(&str, &str)] = &[
     (
         "a listener that is no address",
         "[[listener]]\nlisten = \"localhost:8080\"\n[pools.web]\n@",
+    ),
+    (
+        "two listeners on one socket, and modes and proxies that are none",
+        "[[listener]]\nlisten = \"unix:/run/a\"\nsocket_mode = \"rw\"\nproxy_protocol = [\"::1\"]\n[[listener]]\nname = \"b\"\nlisten = \"unix:/run/a\"\nsocket_mode = \"1777\"\n[[listener]]\nlisten = \":80\"\nsocket_mode = \"0660\"\nproxy_protocol = [\"unix\"]\n[pools.web]\n@",
     ),
     (
         "listeners that share name and address",

@@ -44,7 +44,8 @@ fn tables_are_merged_and_arrays_of_tables_appended_in_the_order_of_the_files() {
         ],
     );
     let config = config.unwrap();
-    let ports: Vec<u16> = config.listeners.iter().map(|l| l.listen.port()).collect();
+    let listeners = config.listeners.iter();
+    let ports: Vec<u16> = listeners.map(|l| l.listen.ip().unwrap().port()).collect();
     assert_eq!(ports, [1, 2, 3]);
     assert_eq!(config.pools.len(), 1);
     let files: Vec<_> = config

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use gatewright_model::address::Address;
 use gatewright_model::config::Protocol;
 use gatewright_model::endpoint::Endpoint;
+use gatewright_wire::proxy_header::Behalf;
 use gatewright_wire::{HeadLimits, HeadParser};
 use http::{Method, Request, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -33,7 +34,7 @@ async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<
     resolve(endpoint).await?;
     let addresses = endpoint.state.addresses.load_full();
     let mut stream = connect(&addresses).await?;
-    stream.write_all(&manner.preamble(None)).await?;
+    stream.write_all(&manner.preamble(Behalf::Own)).await?;
     let Some(tls) = &manner.tls else {
         return match manner.protocol {
             Protocol::Http2 => over_http2(stream, endpoint, path, "http").await,

@@ -6,7 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use gatewright_model::address::Address;
-use gatewright_wire::proxy_header::Ends;
+use gatewright_wire::proxy_header::Behalf;
 use tokio::sync::Notify;
 
 use super::dial::{Dialed, dial};
@@ -29,8 +29,8 @@ pub(crate) enum Line {
 /// whom they are.
 #[derive(Clone, Copy)]
 pub(crate) struct By<'a> {
-    /// The client that a new one is for, where one is.
-    pub(crate) client: Option<Ends>,
+    /// Whom a new one is for.
+    pub(crate) client: Behalf,
     pub(crate) deadlines: &'a Rc<Deadlines>,
     pub(crate) outbox: &'a Rc<Outbox>,
     pub(crate) landing: &'a Rc<Landing>,
@@ -204,7 +204,7 @@ mod tests {
         let outbox = Rc::new(Outbox::default());
         let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
         let by = By {
-            client: None,
+            client: Behalf::Own,
             deadlines: &deadlines,
             outbox: &outbox,
             landing: &landing,
@@ -240,7 +240,7 @@ mod tests {
         let deadlines = Deadlines::new();
         let deadline = deadlines.register();
         let by = By {
-            client: None,
+            client: Behalf::Own,
             deadlines: &deadlines,
             outbox: &Rc::default(),
             landing: &Rc::new(RefCell::new(vec![0; LANDING].into())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gatewright_model::config::{PoolConfig, Protocol, ProxyProtocol};
 use gatewright_wire::HeadLimits;
-use gatewright_wire::proxy_header::{Ends, ProxyVersion, encode};
+use gatewright_wire::proxy_header::{Behalf, ProxyVersion, encode};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 
@@ -79,9 +79,9 @@ impl Manner {
             && self.proxy_protocol == other.proxy_protocol
     }
 
-    /// What a connection begins with that is for the client at these ends, or,
-    /// without them, for the gateway itself.
-    pub(crate) fn preamble(&self, client: Option<Ends>) -> Vec<u8> {
+    /// What a connection begins with that is for this client, or for the gateway
+    /// itself.
+    pub(crate) fn preamble(&self, client: Behalf) -> Vec<u8> {
         let mut preamble = Vec::new();
         if let Some(version) = self.proxy_protocol {
             encode(&mut preamble, version, client);

@@ -356,11 +356,13 @@ async fn ask(stream: TcpStream, path: &str) -> Option<Message> {
     wire.try_response().await
 }
 
-/// The addresses that the log names after these words.
+/// The IP addresses that the log names after these words.
 fn addresses(log: &str, words: &str) -> Vec<SocketAddr> {
     let named = log.lines().filter_map(|line| line.split_once(words));
     let plain = named.filter(|(before, _)| !before.ends_with(" admin"));
     plain
-        .map(|(_, address)| address.trim().parse().expect("an address"))
+        .map(|(_, address)| address.trim())
+        .filter(|address| !address.starts_with("unix:"))
+        .map(|address| address.parse().expect("an address"))
         .collect()
 }

@@ -8,6 +8,9 @@ use super::{Forwarding, Seen, UpstreamHead};
 /// The name under which the gateway appears in `Via` (RFC 9110 §7.6.3).
 const PSEUDONYM: &str = " gatewright";
 
+/// Who has no address, in a list of those that have (RFC 7239 §6.2).
+const UNKNOWN: &str = "unknown";
+
 /// Writes the forwarding headers but those that are vouched for, continuing what
 /// a trusted peer sent.
 pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, seen: &Seen) {
@@ -16,9 +19,7 @@ pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, see
     let is_ours = |name: &str| !forwarding.is_vouched(name);
 
     if is_ours("x-forwarded-for") {
-        begin_list(out, "x-forwarded-for", head, kept(seen.forwarded_for));
-        out.put_text(forwarding.client);
-        out.end();
+        put_forwarded_for(out, head, kept(seen.forwarded_for));
     }
     if kept(seen.forwarded) {
         begin_list(out, "forwarded", head, true);
@@ -30,8 +31,10 @@ pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, see
     if is_ours("x-forwarded-host") && !kept(seen.forwarded_host) {
         out.put_line("x-forwarded-host", forwarding.host);
     }
-    if is_ours("x-real-ip") {
-        out.put_line("x-real-ip", forwarding.real_ip);
+    if is_ours("x-real-ip")
+        && let Some(address) = forwarding.real_ip
+    {
+        out.put_line("x-real-ip", address);
     }
     if is_ours("x-request-id") && !kept(seen.request_id) {
         out.put_line("x-request-id", forwarding.request_id);
@@ -39,6 +42,26 @@ pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, see
     begin_list(out, "via", head, seen.via);
     out.put(received_protocol(forwarding.received).as_bytes());
     out.put(PSEUDONYM.as_bytes());
+    out.end();
+}
+
+/// The list of those whom the request has passed. Who has no address, as a peer
+/// at a Unix socket, is not in it, but where there would be no list at all.
+fn put_forwarded_for(out: &mut impl Fields, head: &UpstreamHead<'_>, continued: bool) {
+    const NAME: &str = "x-forwarded-for";
+    match head.forwarding.client {
+        Some(client) => {
+            begin_list(out, NAME, head, continued);
+            out.put_text(client);
+        }
+        None => {
+            out.begin(NAME);
+            match continued {
+                true => out.put_joined(NAME, head.headers, b", "),
+                false => out.put_text(UNKNOWN),
+            }
+        }
+    }
     out.end();
 }
 
@@ -54,13 +77,14 @@ fn begin_list(out: &mut impl Fields, name: &'static str, head: &UpstreamHead<'_>
 /// One element of RFC 7239 with the line's end. An IPv6 address stands in
 /// brackets and quotes there.
 fn put_forwarded_element(out: &mut impl Fields, forwarding: &Forwarding<'_>) {
-    let (open, close) = if forwarding.client.contains(':') {
+    let client = forwarding.client.unwrap_or(UNKNOWN);
+    let (open, close) = if client.contains(':') {
         ("for=\"[", "]\"")
     } else {
         ("for=", "")
     };
     out.put(open.as_bytes());
-    out.put_text(forwarding.client);
+    out.put_text(client);
     out.put(close.as_bytes());
     out.put(b";proto=");
     out.put_text(forwarding.proto);

@@ -27,8 +27,8 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
         framing: RequestFraming::None,
         upgrade: None,
         forwarding: Forwarding {
-            client: "198.51.100.7",
-            real_ip: "198.51.100.7",
+            client: Some("198.51.100.7"),
+            real_ip: Some("198.51.100.7"),
             proto: "https",
             host: "shop.example",
             request_id: "id-1",
@@ -204,7 +204,7 @@ fn the_claims_of_an_untrusted_peer_are_replaced() {
 fn the_claims_of_a_trusted_peer_are_kept_or_continued() {
     let headers = headers(&CLAIMS);
     let mut head = trusting(&headers);
-    head.forwarding.real_ip = "1.1.1.1";
+    head.forwarding.real_ip = Some("1.1.1.1");
     let encoded = encode(&head);
     assert_eq!(
         values(&encoded, "x-forwarded-for"),
@@ -219,6 +219,24 @@ fn the_claims_of_a_trusted_peer_are_kept_or_continued() {
     );
     assert_eq!(values(&encoded, "x-real-ip"), ["1.1.1.1"]);
     assert_eq!(values(&encoded, "x-request-id"), ["claimed-id"]);
+}
+
+#[test]
+fn a_peer_without_an_address_is_unknown_and_breaks_no_list() {
+    let claims = headers(&CLAIMS);
+    let mut head = head(&claims);
+    head.forwarding.client = None;
+    head.forwarding.real_ip = None;
+    let encoded = encode(&head);
+    assert_eq!(values(&encoded, "x-forwarded-for"), ["unknown"]);
+    assert!(values(&encoded, "x-real-ip").is_empty());
+    head.forwarding.peer_trusted = true;
+    let encoded = encode(&head);
+    assert_eq!(values(&encoded, "x-forwarded-for"), ["1.1.1.1, 10.0.0.2"]);
+    assert_eq!(
+        values(&encoded, "forwarded"),
+        ["for=1.1.1.1, for=unknown;proto=https"]
+    );
 }
 
 #[test]
@@ -265,7 +283,7 @@ fn a_trusted_peer_that_claims_nothing_gets_all_headers_written() {
 fn an_ipv6_address_is_quoted_where_the_grammar_wants_it() {
     let headers = headers(&[("Forwarded", "for=unknown")]);
     let mut head = trusting(&headers);
-    head.forwarding.client = "2001:db8::1";
+    head.forwarding.client = Some("2001:db8::1");
     let encoded = encode(&head);
     assert_eq!(values(&encoded, "x-forwarded-for"), ["2001:db8::1"]);
     assert_eq!(

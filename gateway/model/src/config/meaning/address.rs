@@ -141,7 +141,8 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let network = network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     network.map(|network| network.trunc()).ok_or_else(|| {
         format!(
-            "{text:?} is no network; write an address or CIDR, such as \"10.0.0.0/8\" or \"::1\""
+            "{text:?} is no network; write an address or CIDR, such as \"10.0.0.0/8\" or \"::1\", \
+             or \"unix\" for whoever connects to a Unix socket"
         )
     })
 }

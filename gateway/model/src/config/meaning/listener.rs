@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::acme::ordered;
-use super::address::listen_address;
-use super::networks;
+use super::address::listener_address;
 use super::passthrough::passthrough;
+use super::peers;
 use super::report::Report;
+use crate::address::Address;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{
-    Acme, Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, PoolConfig, Tls,
+    Acme, Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, Peers, PoolConfig, Tls,
 };
 use crate::config::quantity::Period;
 use crate::config::written;
@@ -56,7 +57,7 @@ fn listener(
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<Listener> {
-    let listen = report.value(&path.key("listen"), listen_address(&written.listen));
+    let listen = report.value(&path.key("listen"), listener_address(&written.listen));
     let tls = written
         .tls
         .as_ref()
@@ -70,15 +71,54 @@ fn listener(
         }
         report.value(&path, redirect_port(target))
     });
-    let proxies = path.key("proxy_protocol");
+    let proxies = peers(&written.proxy_protocol, &path.key("proxy_protocol"), report);
+    if let Some(listen) = &listen {
+        refuse_nobody(listen, &proxies, path, report);
+    }
     Some(Listener {
         name: Arc::from(name),
         passthrough: passthrough(written, pools, &path.key("passthrough"), report),
-        proxy_protocol: networks(&written.proxy_protocol, &proxies, report),
+        proxy_protocol: proxies,
+        socket_mode: socket_mode(written, listen.as_ref(), &path.key("socket_mode"), report),
         listen: listen?,
         tls,
         redirect,
     })
+}
+
+/// Notes an error where none of the proxies that alone are served can connect.
+fn refuse_nobody(listen: &Address, proxies: &Peers, path: &KeyPath, report: &mut Report<'_>) {
+    let has_some = match listen {
+        Address::Ip(_) => !proxies.networks.is_empty(),
+        Address::Unix(_) => proxies.unix,
+    };
+    if !proxies.is_empty() && !has_some {
+        let message = "none of these can connect to this listener; name \"unix\" for a Unix \
+                       socket, and addresses for others";
+        report.fail(&path.key("proxy_protocol"), message);
+    }
+}
+
+/// The mode of a Unix socket's file.
+fn socket_mode(
+    written: &written::Listener,
+    listen: Option<&Address>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> u32 {
+    let Some(text) = &written.socket_mode else {
+        return defaults::SOCKET_MODE;
+    };
+    if let Some(Address::Ip(_)) = listen {
+        report.fail(path, "only a Unix socket has a file; leave it out");
+    }
+    let is_octal = text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+    let mode = u32::from_str_radix(text, 8).ok();
+    let mode = mode.filter(|mode| is_octal && *mode <= 0o777);
+    let mode = mode.ok_or_else(|| {
+        format!("{text:?} is no mode of a file; write it in octal, such as \"0660\"")
+    });
+    report.value(path, mode).unwrap_or(defaults::SOCKET_MODE)
 }
 
 /// The port of HTTPS that a `redirect` names.
@@ -197,24 +237,25 @@ pub(super) fn refuse_sharing(
 ) {
     let mut taken = HashMap::new();
     if let Some(admin) = admin {
-        taken.insert(admin.listen, "admin".to_owned());
+        taken.insert(Address::Ip(admin.listen), "admin".to_owned());
     }
     for (index, listener) in listeners.iter().enumerate() {
         // Port 0 is a free one each time.
-        if listener.listen.port() == 0 {
+        if listener.listen.is_any_port() {
             continue;
         }
         let name = format!("listener[{index}]");
-        if let Some(other) = taken.insert(listener.listen, name) {
+        if let Some(other) = taken.insert(listener.listen.clone(), name) {
             let path = KeyPath::default()
                 .key("listener")
                 .index(index)
                 .key("listen");
-            let address = listener.listen;
-            report.fail(
-                &path,
-                format!("{other} listens on {address} too; choose another port"),
-            );
+            let address = &listener.listen;
+            let remedy = match address {
+                Address::Ip(_) => "choose another port",
+                Address::Unix(_) => "choose another path",
+            };
+            report.fail(&path, format!("{other} listens on {address} too; {remedy}"));
         }
     }
 }

@@ -17,14 +17,12 @@ mod router;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use self::plugin::PluginNames;
 use self::report::Report;
 use super::defaults;
 use super::error::ConfigErrors;
 use super::key_path::KeyPath;
-use super::meant::{Config, Limits, Timeouts};
+use super::meant::{Config, Limits, Peers, Timeouts};
 use super::places::Places;
 use super::quantity::{Period, Size};
 use super::written;
@@ -154,15 +152,20 @@ fn timeouts(written: &written::Timeouts, path: &KeyPath, report: &mut Report<'_>
     }
 }
 
-fn trusted_proxies(written: &[String], report: &mut Report<'_>) -> Vec<IpNet> {
-    networks(written, &KeyPath::default().key("trusted_proxies"), report)
+fn trusted_proxies(written: &[String], report: &mut Report<'_>) -> Peers {
+    peers(written, &KeyPath::default().key("trusted_proxies"), report)
 }
 
-/// Networks, and addresses as the networks of themselves alone.
-fn networks(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Vec<IpNet> {
-    let mut networks = Vec::with_capacity(written.len());
+/// Networks, addresses as the networks of themselves alone, and `unix`.
+fn peers(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Peers {
+    let mut peers = Peers::default();
     for (index, text) in written.iter().enumerate() {
-        networks.extend(report.value(&path.index(index), address::network(text)));
+        if text == "unix" {
+            peers.unix = true;
+            continue;
+        }
+        let network = report.value(&path.index(index), address::network(text));
+        peers.networks.extend(network);
     }
-    networks
+    peers
 }

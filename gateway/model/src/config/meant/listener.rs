@@ -1,11 +1,9 @@
 //! Listeners as meant: where clients connect, and what becomes of them there.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
-use super::Tls;
+use super::{Peers, Tls};
+use crate::address::Address;
 use crate::id::PoolName;
 
 /// Where clients connect.
@@ -14,14 +12,17 @@ pub struct Listener {
     /// Its name in logs and metrics.
     pub name: Arc<str>,
     /// Its address.
-    pub listen: SocketAddr,
+    pub listen: Address,
+    /// The mode of its file where it is a Unix socket: who may write to the file
+    /// may connect.
+    pub socket_mode: u32,
     /// How it speaks TLS; none for plain HTTP.
     pub tls: Option<Tls>,
     /// The port of HTTPS that its clients are sent on to; none: it serves them.
     pub redirect: Option<u16>,
     /// The proxies that it is behind, which begin each connection with a header
     /// of the PROXY protocol; if there are any, nobody else is served.
-    pub proxy_protocol: Vec<IpNet>,
+    pub proxy_protocol: Peers,
     /// Which servers get the connections of TLS clients as they come; if there
     /// are any, nothing else is served.
     pub passthrough: Vec<Passthrough>,

@@ -14,9 +14,14 @@ pub struct Listener {
     #[serde(default)]
     pub name: Option<String>,
     /// Its address: `"[::]:8080"`, `"127.0.0.1:8080"`, or `":8080"` for every
-    /// address. The environment variable `PORT` replaces the port of the first
-    /// listener.
+    /// address; or `"unix:/run/gatewright.sock"`, the whole path of a Unix socket.
+    /// The environment variable `PORT` replaces the port of the first listener
+    /// that has one.
     pub listen: String,
+    /// The mode of a Unix socket's file, in octal: who may write to the file may
+    /// connect. Default: `"0660"`, the gateway's user and group.
+    #[serde(default)]
+    pub socket_mode: Option<String>,
     /// How it speaks TLS. Default: it speaks plain HTTP.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -27,7 +32,8 @@ pub struct Listener {
     pub redirect: Option<String>,
     /// The addresses and networks (CIDR) of the proxies that it is behind, which
     /// begin each connection with a header of the PROXY protocol, version 1 or
-    /// 2; nobody else is served. Default: it is behind none that do.
+    /// 2; `"unix"` for those that connect to a Unix socket. Nobody else is
+    /// served. Default: it is behind none that do.
     #[serde(default)]
     pub proxy_protocol: Vec<String>,
     /// Which servers get the connections of TLS clients as they come, by the

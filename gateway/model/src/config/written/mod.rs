@@ -66,7 +66,8 @@ pub struct Config {
     pub limits: Limits,
     /// Waiting times that are not a pool's.
     pub timeouts: Timeouts,
-    /// Addresses and networks (CIDR) whose `X-Forwarded-For` is believed.
+    /// Addresses and networks (CIDR) whose `X-Forwarded-For` is believed; `"unix"`
+    /// for those who connect to a Unix socket.
     /// Default: nobody's.
     pub trusted_proxies: Vec<String>,
     /// Files that are shown for the gateway's own errors, by status: `404`, or
