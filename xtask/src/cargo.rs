@@ -122,6 +122,20 @@ pub(crate) fn target_folder() -> Result<PathBuf> {
     Ok(read_metadata(&["--no-deps"])?.target_directory)
 }
 
+/// The program, built beside the tests: with the same features of what it
+/// depends on, so that none of that is compiled a second time.
+///
+/// # Errors
+///
+/// When it does not build.
+pub(crate) fn program() -> Result<PathBuf> {
+    let targets = ["--lib", "--bins", "--tests"];
+    run(cargo()
+        .args(["build", "--workspace", "--locked"])
+        .args(targets))?;
+    Ok(target_folder()?.join("debug/gatewright"))
+}
+
 fn read_metadata(arguments: &[&str]) -> Result<Metadata> {
     let mut command = cargo();
     command.args(["metadata", "--format-version", "1", "--locked"]);

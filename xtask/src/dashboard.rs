@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo::{cargo, output, run, target_folder};
+use crate::cargo::{output, program, run};
 use crate::follow::{self, Counts};
 use crate::{tools, workspace};
 
@@ -39,7 +39,7 @@ const SHRINKER: (&str, &str) = ("pngquant", "pngquant");
 ///
 /// When Node or a browser is missing and cannot be installed, or nothing ran.
 pub(crate) fn tests() -> Result<Counts> {
-    let mut command = script(&built()?)?;
+    let mut command = script(&program()?)?;
     command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     let counts = follow::tests(&mut command)?;
     if counts.passed == 0 {
@@ -69,7 +69,7 @@ pub(crate) fn check() -> Result<()> {
 /// As those of [`tests`], and when a picture cannot be made.
 pub(crate) fn screenshots() -> Result<()> {
     tools::need_programs(&[SHRINKER])?;
-    let mut command = script(&built()?)?;
+    let mut command = script(&program()?)?;
     let images = workspace::root().join(IMAGES);
     fs::create_dir_all(&images)?;
     run(command.arg("screenshots.js").arg(&images))?;
@@ -106,11 +106,6 @@ pub(crate) fn script(program: &Path) -> Result<Command> {
     let mut command = Command::new("node");
     command.current_dir(ready()?).env("GATEWRIGHT", program);
     Ok(command)
-}
-
-fn built() -> Result<PathBuf> {
-    run(cargo().args(["build", "--workspace", "--locked", "--bins"]))?;
-    Ok(target_folder()?.join("debug/gatewright"))
 }
 
 /// Make sure of Node, a browser and the packages; returns the tests' folder.

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::cargo::{cargo, output, run, target_folder};
+use crate::cargo::{output, program, run, target_folder};
 use crate::process::Process;
 use crate::{tools, workspace};
 
@@ -32,8 +32,7 @@ const BACKEND: &str = "listens on http://";
 /// When Python is missing, something does not start, or an answer is wrong.
 pub(crate) fn check_api() -> Result<()> {
     let python = installed()?;
-    run(cargo().args(["build", "--workspace", "--locked", "--bins"]))?;
-    let program = target_folder()?.join("debug/gatewright");
+    let program = program()?;
     let folder = tempfile::tempdir()?;
     let backend = started(
         &program,
