@@ -32,6 +32,7 @@ mod admin_strangers;
 mod admin_stream;
 mod admin_tls;
 mod author_mistakes;
+mod chaos;
 mod client_certificates;
 mod client_trouble;
 mod cors;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -12,9 +12,16 @@ use super::gateway::{Gateway, STARTING};
 /// All that a process has written so far, to either stream.
 pub(crate) type Log = Arc<Mutex<String>>;
 
+/// The program under test: cargo's, or another build of it that `GATEWRIGHT`
+/// names, such as a release.
+fn program() -> PathBuf {
+    let named = std::env::var_os("GATEWRIGHT");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_gatewright").into(), PathBuf::from)
+}
+
 /// Run the binary in a folder, apart from the environment's settings.
 pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+    let mut command = Command::new(program());
     // SAFETY: `signal` may be called between fork and exec.
     unsafe {
         command.pre_exec(|| {
