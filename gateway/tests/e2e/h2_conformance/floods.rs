@@ -183,15 +183,22 @@ async fn responses_that_have_no_window_wait_in_little_memory_and_not_for_ever() 
     for count in 0..STREAMS {
         client.send(get(stream(count), "/large")).await;
     }
-    for _ in 0..STREAMS {
-        client.find(Frame::is_ok).await;
+    // On a busy machine the first may end before the last has begun.
+    let (mut begun, mut ended, mut most) = (0, 0, 0);
+    while ended < STREAMS {
+        let is_end = |frame: &Frame| frame.is(kind::RST_STREAM);
+        let frame = client.find(|frame| frame.is_ok() || is_end(frame)).await;
+        match is_end(&frame) {
+            true => {
+                assert_eq!(frame.reason(), Some(Reason::CANCEL));
+                ended += 1;
+            }
+            false => begun += 1,
+        }
+        most = most.max(gateway.memory().saturating_sub(before));
     }
-    let most = gateway.memory().saturating_sub(before);
+    assert_eq!(begun, STREAMS);
     assert!(most < 64 << 20, "{} KiB", most >> 10);
-    for _ in 0..STREAMS {
-        let end = client.find(|frame| frame.is(kind::RST_STREAM)).await;
-        assert_eq!(end.reason(), Some(Reason::CANCEL));
-    }
     client.send(window(0, 1 << 20)).await;
     eventually("its own places are free", async || {
         gateway.metric("gatewright_requests_in_flight").await <= 4.0
