@@ -13,8 +13,9 @@
 //! that puts one in force touches no key and reads no configuration file, so one
 //! that is being edited holds no renewal up.
 //!
-//! Every attempt is written down before it begins. A gateway that is started
-//! again and again asks the authority no oftener than one that runs.
+//! Every attempt is written down before it begins, and its success too. A gateway
+//! that is started again and again, or whose clock is wrong, asks the authority
+//! no oftener than another.
 
 mod account;
 mod connection;
@@ -29,8 +30,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gatewright_model::config::{self, Ordered};
-use gatewright_proxy::kept_certificate;
+use gatewright_model::config::{self, Ordered, PemFile};
+use gatewright_proxy::{Shown, kept_certificate};
 
 use self::folder::Attempted;
 use self::problem::Problem;
@@ -42,6 +43,9 @@ use crate::timestamp::Timestamp;
 
 /// The longest time without a look at the clock, which may be set meanwhile.
 const LOOK_ANYWAY: Duration = Duration::from_secs(3600);
+
+/// How long to wait when what is kept cannot be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How long to wait when what was got cannot be put in force.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(60);
@@ -109,6 +113,10 @@ pub(crate) async fn keep(control: Arc<Control>) {
                     seen.push(&ordered.kept.path);
                     next = next.min(see_to(&control, acme, ordered).await);
                 }
+                // An order takes minutes: what is asked for now counts.
+                if snapshots.has_changed().unwrap_or(true) {
+                    break;
+                }
             }
         }
         control.standings.keep_only(&snapshot.config);
@@ -123,7 +131,13 @@ pub(crate) async fn keep(control: Arc<Control>) {
 /// See to one certificate: when to look at it again.
 async fn see_to(control: &Arc<Control>, acme: &config::Acme, ordered: &Ordered) -> SystemTime {
     let path = &ordered.kept.path;
-    let (kept, attempted) = folder::look(path).await;
+    let (kept, attempted) = match folder::look(path).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(file = %path.display(), %error, "a certificate cannot be looked at");
+            return SystemTime::now() + LOOK_AGAIN;
+        }
+    };
     let shown = kept_certificate(&kept);
     if shown.is_some() && kept.contents != ordered.kept.contents {
         // It came, and was not put in force.
@@ -134,7 +148,10 @@ async fn see_to(control: &Arc<Control>, acme: &config::Acme, ordered: &Ordered) 
     let due = shown.as_ref();
     let due = due.map(|shown| course::renewal(shown, course::lot_of(&kept.contents)));
     let now = SystemTime::now();
+    // After a success it holds back what comes too early alone: an operator may
+    // have removed the file to have another.
     let noted = attempted.as_ref();
+    let noted = noted.filter(|noted| shown.is_some() || noted.failures > 0);
     let noted = noted.map(|noted| course::as_noted(noted.not_before.into(), now));
     let at = due.unwrap_or(now).max(noted.unwrap_or(now));
     control
@@ -169,32 +186,45 @@ async fn attempt(
         Ok(()) => order::order(acme, ordered, &challenges).await,
         Err(error) => Err(Problem::Folder(error)),
     };
-    let got = match got {
-        Ok(pem) => folder::keep(path, pem).await.map_err(Problem::Folder),
+    let kept = match got {
+        Ok(pem) => take(ordered, pem).await,
         Err(problem) => Err(problem),
     };
-    let problem = match got {
-        Ok(kept) => match kept_certificate(&kept) {
-            Some(shown) => {
-                let until = Timestamp::from(shown.not_after);
-                return succeed(control, ordered, until, is_renewal).await;
-            }
-            None => Problem::Odd("what the authority gave is no certificate".to_owned()),
-        },
-        Err(problem) => problem,
+    match kept {
+        Ok(shown) => succeed(control, ordered, &shown, is_renewal).await,
+        Err(problem) => fail(control, ordered, &problem, failures + 1).await,
+    }
+}
+
+/// Keep what an order has brought, if it is what was ordered: what there is
+/// already must not go for less.
+async fn take(ordered: &Ordered, pem: String) -> Result<Shown, Problem> {
+    let came = PemFile {
+        path: ordered.kept.path.clone(),
+        contents: pem.into_bytes().into(),
     };
-    fail(control, ordered, &problem, failures + 1).await
+    let odd = |what: &str| Problem::Odd(what.to_owned());
+    let shown = kept_certificate(&came);
+    let shown = shown.ok_or_else(|| odd("what it gave is no certificate"))?;
+    let covers = |name: &Arc<str>| shown.names.iter().any(|shown| **shown == **name);
+    if !ordered.names.iter().all(covers) {
+        return Err(odd("its certificate is not for these names"));
+    }
+    folder::keep(&came).await.map_err(Problem::Folder)?;
+    Ok(shown)
 }
 
 async fn succeed(
     control: &Arc<Control>,
     ordered: &Ordered,
-    until: Timestamp,
+    shown: &Shown,
     is_renewal: bool,
 ) -> SystemTime {
-    let path = &ordered.kept.path;
-    if let Err(error) = folder::forget_attempt(path).await {
-        tracing::warn!(%error, "the note of an order stays");
+    let until = Timestamp::from(shown.not_after);
+    let lifetime = shown.not_after.duration_since(shown.not_before);
+    let attempted = Attempted::succeeded(lifetime.unwrap_or_default());
+    if let Err(error) = folder::note(&ordered.kept.path, &attempted).await {
+        tracing::warn!(%error, "it cannot be noted when a certificate was ordered");
     }
     control.standings.count_issued();
     let (action, turn) = match is_renewal {
@@ -227,7 +257,7 @@ async fn fail(
     control
         .standings
         .put(path, Standing::of(again.into(), Some(&attempted)));
-    let reason = attempted.reason;
+    let reason = problem.to_string();
     tell(control, ordered, CertificateTurn::Failed { reason, again });
     again.into()
 }
@@ -255,4 +285,38 @@ fn tell(control: &Control, ordered: &Ordered, turn: CertificateTurn) {
         _ => tracing::info!("{news}"),
     }
     control.events.push(Happened::Certificate(news));
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+
+    fn pem(name: &str) -> String {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        key.serialize_pem() + &certificate.pem()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_ordered_does_not_take_the_place_of_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.example-00.pem");
+        let ordered = Ordered {
+            names: vec!["a.example".into()],
+            kept: PemFile {
+                path: path.clone(),
+                contents: Arc::from([]),
+            },
+        };
+        let good = pem("a.example");
+        take(&ordered, good.clone()).await.unwrap();
+        for bad in [pem("b.example"), "a page of something in front".to_owned()] {
+            let refused = take(&ordered, bad).await;
+            assert!(matches!(refused, Err(Problem::Odd(_))), "{refused:?}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), good);
+        }
+    }
 }

@@ -106,12 +106,24 @@ impl Origin {
         overlay: Overlay,
         discovery: &Arc<Discovery>,
     ) -> Result<Draft, ConfigErrors> {
-        let with = |found| Arc::new(declared.with_found(found));
-        let draft = self.draft(with(discovery.found()), overlay.clone()).await?;
-        match discovery.look_up_new(&draft.wanted.config).await {
-            true => self.draft(with(discovery.found()), overlay).await,
-            false => Ok(draft),
+        let draft = self.draft(declared, overlay).await?;
+        discovery.look_up_new(&draft.wanted.config).await;
+        self.with_found(draft, discovery).await
+    }
+
+    /// A draft with what is found by now for the names that it has.
+    async fn with_found(&self, draft: Draft, discovery: &Discovery) -> Result<Draft, ConfigErrors> {
+        let found = discovery.found(&draft.wanted.config);
+        if found == *draft.declared.found() {
+            return Ok(draft);
         }
+        let declared = Arc::new(draft.declared.with_found(found));
+        let again = self.draft(declared, draft.overlay).await?;
+        // What has yielded to the file has done so at the first.
+        Ok(Draft {
+            yielded: draft.yielded,
+            ..again
+        })
     }
 
     /// A draft without the overrides of a plugin's place, such as
@@ -210,9 +222,9 @@ impl Desired {
 
     /// What is declared, as it was last read, with what is found for it by now.
     pub(crate) async fn found(&self, discovery: &Discovery) -> Result<Draft, ConfigErrors> {
-        let declared = self.declared.with_found(discovery.found());
-        let overlay = self.overlay.clone();
-        self.origin.draft(Arc::new(declared), overlay).await
+        let (declared, overlay) = (Arc::clone(&self.declared), self.overlay.clone());
+        let draft = self.origin.draft(declared, overlay).await?;
+        self.origin.with_found(draft, discovery).await
     }
 
     /// What is declared, as it was last read, with the overlay that some edits

@@ -10,7 +10,7 @@ mod asker;
 mod follow;
 mod round;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,12 +27,16 @@ use crate::events::{Events, Happened};
 
 pub(crate) use self::follow::follow;
 
-/// How long a start, or a change that brings new names, waits for them. The
-/// look-up goes on afterwards.
+/// How long a start, or a change of files that brings new names, waits for them.
+/// Those that were not found by then are asked for again afterwards.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest wait before names are looked up again that were not found.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// How long is kept what was found for names of a change that never came into
+/// force: longer than any change takes.
+const KEPT_FOR_CHANGES: Duration = Duration::from_secs(60);
 
 /// What came of the look-ups of a pool's names, where that differs from before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,19 +101,21 @@ pub struct LookUpFigures {
 
 /// What is known by DNS.
 pub(crate) struct Discovery {
-    pools: Mutex<BTreeMap<PoolName, Known>>,
+    /// By the names too: what is found for those of a change that is refused
+    /// does not touch what is in force.
+    known: Mutex<BTreeMap<(PoolName, Dns), Known>>,
     events: Arc<Events>,
 }
 
 /// What is known of a pool's names.
 struct Known {
-    dns: Dns,
     answers: Answers,
     servers: Vec<FoundServer>,
     /// What was last said not to be found.
     told: String,
     /// When to look them up again.
     due: Instant,
+    looked_up: Instant,
     lookups: u64,
     failed: u64,
     failed_in_a_row: u64,
@@ -118,28 +124,34 @@ struct Known {
 impl Discovery {
     pub(crate) fn new(events: &Arc<Events>) -> Self {
         Self {
-            pools: Mutex::default(),
+            known: Mutex::default(),
             events: Arc::clone(events),
         }
     }
 
-    /// The servers that were found for each pool.
-    pub(crate) fn found(&self) -> Arc<Found> {
-        let pools = self.pools();
-        let found = pools.iter();
-        let found = found.map(|(pool, known)| (pool.clone(), known.servers.clone()));
+    /// The servers that were found for each pool of a configuration, by the names
+    /// that it has there.
+    pub(crate) fn found(&self, config: &Config) -> Arc<Found> {
+        let known = self.known();
+        let found = names(config).filter_map(|of| {
+            let servers = known.get(&of)?.servers.clone();
+            Some((of.0, servers))
+        });
         Arc::new(found.collect())
     }
 
-    /// The figures of each pool that has names.
-    pub(crate) fn figures(&self) -> Vec<LookUpFigures> {
-        let pools = self.pools();
-        let figures = pools.iter().map(|(pool, known)| LookUpFigures {
-            pool: pool.clone(),
-            lookups: known.lookups,
-            failed: known.failed,
-            failed_in_a_row: known.failed_in_a_row,
-            servers: known.servers.len(),
+    /// The figures of each pool of a configuration that has names.
+    pub(crate) fn figures(&self, config: &Config) -> Vec<LookUpFigures> {
+        let known = self.known();
+        let figures = names(config).filter_map(|of| {
+            let known = known.get(&of)?;
+            Some(LookUpFigures {
+                pool: of.0,
+                lookups: known.lookups,
+                failed: known.failed,
+                failed_in_a_row: known.failed_in_a_row,
+                servers: known.servers.len(),
+            })
         });
         figures.collect()
     }
@@ -149,18 +161,15 @@ impl Discovery {
     /// servers, if DNS answers in time.
     pub(crate) async fn look_up_new(self: &Arc<Self>, config: &Config) -> bool {
         let mut new = JoinSet::new();
-        for pool in &config.pools {
-            let Some(dns) = pool.dns.as_ref().filter(|dns| !self.knows(&pool.name, dns)) else {
-                continue;
-            };
-            let (discovery, pool, dns) = (Arc::clone(self), pool.name.clone(), dns.clone());
+        for of in names(config).filter(|of| !self.known().contains_key(of)) {
+            let discovery = Arc::clone(self);
             new.spawn(async move {
-                let looking = discovery.look_up(&pool, &dns);
+                let looking = discovery.look_up(&of);
                 if tokio::time::timeout(PATIENCE, looking).await.is_err() {
                     let mut notes = Notes::default();
                     let waited = format!("no answer within {} s", PATIENCE.as_secs());
                     notes.failed("its names", &waited);
-                    discovery.record(&pool, &dns, None, notes);
+                    discovery.record(&of, None, notes);
                 }
             });
         }
@@ -170,65 +179,65 @@ impl Discovery {
     }
 
     /// Look up a pool's names, all of them.
-    async fn look_up(&self, pool: &PoolName, dns: &Dns) {
-        let known = self.pools().get(pool).map(|known| known.answers.clone());
+    async fn look_up(&self, of: &(PoolName, Dns)) {
+        let known = self.known().get(of).map(|known| known.answers.clone());
         let mut answers = known.unwrap_or_default();
-        let notes = look_up(dns, &mut answers).await;
-        self.record(pool, dns, Some(answers), notes);
+        let notes = look_up(&of.1, &mut answers).await;
+        self.record(of, Some(answers), notes);
     }
 
     /// Note what a look-up came to; without answers it came to none.
-    fn record(&self, pool: &PoolName, dns: &Dns, answers: Option<Answers>, notes: Notes) {
-        let mut pools = self.pools();
-        let known = pools.entry(pool.clone());
-        let known = known.or_insert_with(|| Known::of(dns.clone()));
-        let turn = known.take(dns, answers, notes);
-        drop(pools);
+    fn record(&self, of: &(PoolName, Dns), answers: Option<Answers>, notes: Notes) {
+        let mut all = self.known();
+        let known = all.entry(of.clone()).or_insert_with(Known::new);
+        let turn = known.take(&of.1, answers, notes);
+        drop(all);
         if let Some(turn) = turn {
-            let pool = pool.clone();
+            let pool = of.0.clone();
             self.events
                 .push(Happened::LookedUp(LookedUp { pool, turn }));
         }
     }
 
-    /// Forget the pools that a configuration has no names for.
+    /// Forget the names that a configuration has no more, but for those that a
+    /// change may be about to bring.
     fn keep(&self, config: &Config) {
-        let has_names = |name: &PoolName| {
-            let mut pools = config.pools.iter();
-            pools.any(|pool| pool.name == *name && pool.dns.is_some())
-        };
-        self.pools().retain(|name, _| has_names(name));
+        let wanted: BTreeSet<_> = names(config).collect();
+        self.known().retain(|of, known| {
+            wanted.contains(of) || known.looked_up.elapsed() < KEPT_FOR_CHANGES
+        });
     }
 
-    /// Whether these names were asked for.
-    fn knows(&self, pool: &PoolName, dns: &Dns) -> bool {
-        let pools = self.pools();
-        pools.get(pool).is_some_and(|known| known.dns == *dns)
-    }
-
-    fn servers(&self, pool: &PoolName) -> Option<Vec<FoundServer>> {
-        self.pools().get(pool).map(|known| known.servers.clone())
+    /// What was found for a pool's names; none before they were looked up.
+    fn servers(&self, of: &(PoolName, Dns)) -> Option<Vec<FoundServer>> {
+        self.known().get(of).map(|known| known.servers.clone())
     }
 
     /// When to look up a pool's names again.
-    fn due(&self, pool: &PoolName) -> Instant {
-        let pools = self.pools();
-        pools.get(pool).map_or_else(Instant::now, |known| known.due)
+    fn due(&self, of: &(PoolName, Dns)) -> Instant {
+        let known = self.known();
+        known.get(of).map_or_else(Instant::now, |known| known.due)
     }
 
-    fn pools(&self) -> MutexGuard<'_, BTreeMap<PoolName, Known>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, BTreeMap<(PoolName, Dns), Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// The pools of a configuration that have names, and these.
+fn names(config: &Config) -> impl Iterator<Item = (PoolName, Dns)> {
+    let pools = config.pools.iter();
+    pools.filter_map(|pool| Some((pool.name.clone(), pool.dns.clone()?)))
+}
+
 impl Known {
-    fn of(dns: Dns) -> Self {
+    fn new() -> Self {
         Self {
-            dns,
             answers: Answers::default(),
             servers: Vec::new(),
             told: String::new(),
             due: Instant::now(),
+            looked_up: Instant::now(),
             lookups: 0,
             failed: 0,
             failed_in_a_row: 0,
@@ -242,7 +251,6 @@ impl Known {
         answers: Option<Answers>,
         mut notes: Notes,
     ) -> Option<LookUpTurn> {
-        self.dns = dns.clone();
         self.lookups += 1;
         if let Some(answers) = answers {
             let mut servers = answers.servers(dns);
@@ -257,7 +265,8 @@ impl Known {
             self.answers = answers;
         }
         let turn = self.count(&notes);
-        self.due = Instant::now() + self.wait(&notes);
+        self.looked_up = Instant::now();
+        self.due = self.looked_up + self.wait(dns, &notes);
         turn
     }
 
@@ -280,10 +289,10 @@ impl Known {
 
     /// How long until the next look-up: what was found holds for its time to
     /// live, what was not is asked for again soon, and less soon each time.
-    fn wait(&self, notes: &Notes) -> Duration {
+    fn wait(&self, dns: &Dns, notes: &Notes) -> Duration {
         let Dns {
             min_ttl, max_ttl, ..
-        } = self.dns;
+        } = *dns;
         let ttl = notes.ttl.unwrap_or(max_ttl).clamp(min_ttl, max_ttl);
         let doublings = match self.failed_in_a_row {
             0 => return ttl,
@@ -299,14 +308,14 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn known() -> Known {
-        Known::of(Dns {
+    fn dns() -> Dns {
+        Dns {
             names: vec![(Arc::from("app"), 80)],
             srv: None,
             nameservers: Vec::new(),
             min_ttl: Duration::from_secs(1),
             max_ttl: Duration::from_secs(300),
-        })
+        }
     }
 
     fn found(seconds: u64) -> Notes {
@@ -325,26 +334,29 @@ mod tests {
     #[test]
     fn the_time_to_live_is_bounded_on_both_sides() {
         for (ttl, wait) in [(0, 1), (60, 60), (86_400, 300)] {
-            assert_eq!(known().wait(&found(ttl)), Duration::from_secs(wait));
+            assert_eq!(
+                Known::new().wait(&dns(), &found(ttl)),
+                Duration::from_secs(wait)
+            );
         }
     }
 
     #[test]
     fn what_fails_is_asked_again_soon_and_then_less_soon() {
-        let mut known = known();
+        let mut known = Known::new();
         let mut waits = Vec::new();
         for _ in 0..7 {
             known.count(&failed("silence"));
-            waits.push(known.wait(&failed("silence")).as_secs());
+            waits.push(known.wait(&dns(), &failed("silence")).as_secs());
         }
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         known.failed_in_a_row = u64::MAX;
-        assert_eq!(known.wait(&failed("silence")), LONGEST_RETRY);
+        assert_eq!(known.wait(&dns(), &failed("silence")), LONGEST_RETRY);
     }
 
     #[test]
     fn a_failure_is_told_once_for_each_reason_and_so_is_its_end() {
-        let mut known = known();
+        let mut known = Known::new();
         let told: Vec<_> = ["silence", "silence", "no name"]
             .map(|reason| known.count(&failed(reason)).is_some())
             .into();

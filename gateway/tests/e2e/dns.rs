@@ -279,3 +279,27 @@ async fn an_answer_that_is_too_long_for_a_datagram_is_read_whole() {
     let gateway = before(&names(&dns, 8080)).await;
     has(&gateway, &all, 8080).await;
 }
+
+#[tokio::test]
+async fn what_is_found_for_a_change_that_is_refused_is_of_no_pool() {
+    let dns = NameServer::start().await;
+    let ([one, _two], port) = servers([ONE, TWO]).await;
+    dns.host("app.internal", &[ONE]).await;
+    dns.host("other.internal", &[TWO]).await;
+    let gateway = before(&names(&dns, port)).await;
+    let before = std::fs::read_to_string(gateway.path("gatewright.toml")).expect("a file");
+    gateway.put("bad.wasm", "no component");
+    let refused = before.replace("app.internal", "other.internal")
+        + "\nbalancer = \"bad\"\n[plugins.bad]\nfile = \"bad.wasm\"\n";
+    gateway.edit(|_| refused);
+    gateway.says("not WebAssembly").await;
+    // From here on nobody says where the servers are.
+    let stopped = dns.stop().await;
+    gateway.edit(|_| before + "\nrequest_timeout = \"9s\"\n");
+    eventually("the change is in force", async || {
+        gateway.metric("gatewright_generation").await == 2.0
+    })
+    .await;
+    assert_eq!(ids(&gateway).await, [one.address().to_string()]);
+    drop(stopped);
+}

@@ -26,8 +26,13 @@ struct Kept {
 
 /// The account that is kept, or a new one.
 pub(super) async fn account(acme: &Acme, connection: &Connection) -> Result<Account, Problem> {
-    let kept = folder::get(file(acme)).await.unwrap_or_default();
+    let kept = folder::get(file(acme)).await.map_err(Problem::Folder)?;
+    let Some(kept) = kept else {
+        return make(acme, connection).await;
+    };
     let Ok(kept) = serde_json::from_slice::<Kept>(&kept) else {
+        let aside = folder::set_aside(file(acme)).await;
+        aside.map_err(Problem::Folder)?;
         return make(acme, connection).await;
     };
     let restoring = builder(connection).from_credentials(kept.credentials).await;
@@ -79,8 +84,8 @@ async fn tell_email(
     let contact: Vec<_> = contact.iter().map(String::as_str).collect();
     account.update_contacts(&contact).await?;
     let kept = folder::get(file(acme)).await.map_err(Problem::Folder)?;
-    let kept: Kept =
-        serde_json::from_slice(&kept).map_err(|error| Problem::Folder(error.into()))?;
+    let kept: Kept = serde_json::from_slice(&kept.unwrap_or_default())
+        .map_err(|error| Problem::Folder(error.into()))?;
     keep(acme, kept.credentials).await?;
     drop(account);
     Box::pin(self::account(acme, connection)).await

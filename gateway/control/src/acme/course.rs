@@ -25,6 +25,10 @@ const UNREACHED: [Duration; 2] = [Duration::from_secs(30), Duration::from_secs(3
 /// four at most.
 const REFUSED: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(12 * 3600)];
 
+/// The part of a certificate's time in which no other is ordered once it has
+/// come, however wrong the clock is by which it seems to be over already.
+const RESTS_FOR: f64 = 1.0 / 3.0;
+
 /// The longest that an authority is left alone, whatever it says and whatever
 /// was noted: clocks may be wrong.
 const LONGEST_SILENCE: Duration = Duration::from_secs(8 * 24 * 3600);
@@ -35,6 +39,11 @@ pub(super) fn renewal(shown: &Shown, lot: f64) -> SystemTime {
     let lifetime = shown.not_after.duration_since(shown.not_before);
     let lifetime = lifetime.unwrap_or_default();
     shown.not_before + lifetime.mul_f64(RENEWED_AFTER - SPREAD * lot)
+}
+
+/// How long no other is ordered when a certificate has come that lives so long.
+pub(super) fn rest(lifetime: Duration) -> Duration {
+    lifetime.mul_f64(RESTS_FOR).min(LONGEST_SILENCE)
 }
 
 /// A lot from 0 to 1 that stays the same for a certificate, across restarts too.
@@ -104,6 +113,17 @@ mod tests {
         assert!((days(1.0) - 57.0).abs() < 0.01, "{}", days(1.0));
         let never = renewal(&shown(0), 0.5);
         assert_eq!(never, UNIX_EPOCH + DAY);
+    }
+
+    #[test]
+    fn a_certificate_that_comes_too_late_is_not_ordered_again_at_once() {
+        // Let's Encrypt gives five for the same names in a week.
+        assert!(DAY * 7 / 5 < rest(DAY * 90));
+        for days in [1, 6, 90, 800] {
+            let (shown, rest) = (shown(days), rest(DAY * days));
+            let renewed = renewal(&shown, 1.0);
+            assert!(shown.not_before + rest < renewed, "it holds no renewal up");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatewright_model::config::PemFile;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use crate::timestamp::Timestamp;
 /// The largest file that is read: far more than the gateway writes.
 const LARGEST: u64 = 1024 * 1024;
 
-/// The last attempt, as long as it has not come to a certificate.
+/// The last attempt: what became of it, or since when there is nothing to tell.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Attempted {
@@ -26,8 +27,8 @@ pub(super) struct Attempted {
     pub(super) failures: u32,
     /// When the next one may begin.
     pub(super) not_before: Timestamp,
-    /// What became of it.
-    pub(super) reason: String,
+    /// Why it has come to no certificate; none where it has.
+    pub(super) reason: Option<String>,
 }
 
 impl Attempted {
@@ -38,7 +39,7 @@ impl Attempted {
         Self {
             failures: failures + 1,
             not_before: Timestamp::now().after(pause),
-            reason: "the gateway ended before the order did".to_owned(),
+            reason: Some("the gateway ended before the order did".to_owned()),
         }
     }
 
@@ -48,48 +49,43 @@ impl Attempted {
         Self {
             failures,
             not_before: Timestamp::now().after(pause),
-            reason: problem.to_string(),
+            reason: Some(problem.to_string()),
+        }
+    }
+
+    /// A certificate has come that lives so long.
+    pub(super) fn succeeded(lifetime: Duration) -> Self {
+        Self {
+            failures: 0,
+            not_before: Timestamp::now().after(course::rest(lifetime)),
+            reason: None,
         }
     }
 }
 
-/// What is there of a certificate: itself, and the last attempt to get one. What
-/// cannot be read is not there.
-pub(super) async fn look(kept: &Path) -> (PemFile, Option<Attempted>) {
+/// What is there of a certificate: itself, empty where there is none, and the
+/// last attempt to get one. What cannot be read just now is an error: it may well
+/// be there.
+pub(super) async fn look(kept: &Path) -> io::Result<(PemFile, Option<Attempted>)> {
     let path = kept.to_owned();
     let looking = tokio::task::spawn_blocking(move || {
-        let contents = read(&path).unwrap_or_default();
-        let note = read(&note_of(&path)).unwrap_or_default();
-        let contents = contents.into();
+        let contents = read(&path)?.unwrap_or_default().into();
+        let note = read(&note_of(&path))?.unwrap_or_default();
         let attempted = serde_json::from_slice(&note).ok();
-        (PemFile { path, contents }, attempted)
+        Ok((PemFile { path, contents }, attempted))
     });
-    looking.await.unwrap_or_else(|_| {
-        let nothing = PemFile {
-            path: kept.to_owned(),
-            contents: Arc::from([]),
-        };
-        (nothing, None)
-    })
+    looking.await?
 }
 
 /// Keep a certificate with its key.
-pub(super) async fn keep(kept: &Path, pem: String) -> io::Result<PemFile> {
-    let contents: Arc<[u8]> = pem.into_bytes().into();
-    put(kept.to_owned(), Arc::clone(&contents)).await?;
-    let path = kept.to_owned();
-    Ok(PemFile { path, contents })
+pub(super) async fn keep(kept: &PemFile) -> io::Result<()> {
+    put(kept.path.clone(), Arc::clone(&kept.contents)).await
 }
 
 /// Note an attempt.
 pub(super) async fn note(kept: &Path, attempted: &Attempted) -> io::Result<()> {
     let json = serde_json::to_vec(attempted)?;
     put(note_of(kept), json.into()).await
-}
-
-/// The last attempt has come to a certificate.
-pub(super) async fn forget_attempt(kept: &Path) -> io::Result<()> {
-    remove(note_of(kept)).await
 }
 
 /// Remove a file, if it is there.
@@ -101,9 +97,16 @@ pub(super) async fn remove(path: PathBuf) -> io::Result<()> {
     }
 }
 
-/// What a file holds.
-pub(super) async fn get(path: PathBuf) -> io::Result<Vec<u8>> {
+/// What a file holds; none where there is no such file.
+pub(super) async fn get(path: PathBuf) -> io::Result<Option<Vec<u8>>> {
     tokio::task::spawn_blocking(move || read(&path)).await?
+}
+
+/// Put a file out of the way that makes no sense, for somebody to look at.
+pub(super) async fn set_aside(path: PathBuf) -> io::Result<()> {
+    let aside = path.with_extension("unreadable");
+    tracing::warn!(file = %path.display(), aside = %aside.display(), "a file makes no sense and is set aside");
+    tokio::task::spawn_blocking(move || fs::rename(path, aside)).await?
 }
 
 /// Put a file in place; it is on the disk afterwards.
@@ -115,10 +118,14 @@ fn note_of(kept: &Path) -> PathBuf {
     kept.with_extension("json")
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
     let mut content = Vec::new();
-    File::open(path)?.take(LARGEST).read_to_end(&mut content)?;
-    Ok(content)
+    file.take(LARGEST).read_to_end(&mut content)?;
+    Ok(Some(content))
 }
 
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -156,8 +163,12 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join("acme/a.example-00.pem");
         for text in ["first", "second"] {
-            let kept = keep(&path, text.to_owned()).await.unwrap();
-            let (found, attempted) = look(&path).await;
+            let kept = PemFile {
+                path: path.clone(),
+                contents: text.as_bytes().into(),
+            };
+            keep(&kept).await.unwrap();
+            let (found, attempted) = look(&path).await.unwrap();
             assert_eq!(found, kept);
             assert_eq!(&*found.contents, text.as_bytes());
             assert!(attempted.is_none());
@@ -168,17 +179,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_noted_until_it_is_forgotten() {
+    async fn attempts_are_noted_those_that_succeed_too() {
         let data = tempfile::tempdir().unwrap();
         let path = data.path().join("a.example-00.pem");
-        note(&path, &Attempted::interrupted(2)).await.unwrap();
-        let (_, attempted) = look(&path).await;
-        let attempted = attempted.unwrap();
-        assert_eq!(attempted.failures, 3);
-        assert!(attempted.not_before > Timestamp::now());
-        for _ in 0..2 {
-            forget_attempt(&path).await.unwrap();
-            assert!(look(&path).await.1.is_none());
+        assert!(look(&path).await.unwrap().1.is_none());
+        let day = Duration::from_secs(24 * 3600);
+        for (noted, failures) in [
+            (Attempted::interrupted(2), 3),
+            (Attempted::succeeded(day * 90), 0),
+        ] {
+            note(&path, &noted).await.unwrap();
+            let attempted = look(&path).await.unwrap().1.unwrap();
+            assert_eq!(attempted.failures, failures);
+            assert!(attempted.not_before > Timestamp::now());
         }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_taken_for_absent() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join("a.example-00.pem");
+        assert_eq!(get(path.clone()).await.unwrap(), None);
+        // A folder in its place can be opened and not be read.
+        fs::create_dir(&path).unwrap();
+        assert!(get(path.clone()).await.is_err());
+        assert!(look(&path).await.is_err());
     }
 }

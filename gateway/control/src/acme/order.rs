@@ -42,8 +42,11 @@ pub(super) async fn order(
     let (acme, ordered) = (acme.clone(), ordered.clone());
     let challenges = Arc::clone(challenges);
     let ordering = tokio::spawn(async move { in_time(&acme, &ordered, &challenges).await });
-    ordering.await.unwrap_or_else(|_| {
-        let reason = "the addresses that it names are none";
+    ordering.await.unwrap_or_else(|ended| {
+        let reason = match ended.is_panic() {
+            true => "the addresses that it names are none",
+            false => "it did not come before the end",
+        };
         Err(Problem::Odd(reason.to_owned()))
     })
 }
@@ -107,7 +110,11 @@ async fn go_through(
         status => status?,
     };
     let key = order.finalize().await?;
-    let chain = order.poll_certificate(&ASKING).await?;
+    let chain = match order.poll_certificate(&ASKING).await {
+        // It is issued, or will be: another order would be one more.
+        Err(instant_acme::Error::Timeout(_)) => return Err(Problem::Late),
+        chain => chain?,
+    };
     Ok(format!("{key}{chain}"))
 }
 

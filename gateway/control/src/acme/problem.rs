@@ -4,8 +4,16 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use gatewright_host::plainly;
+
 /// What an authority's problem types begin with (RFC 8555 §6.7).
 const KINDS: &str = "urn:ietf:params:acme:error:";
+
+/// The most refusals of one order that are told.
+const MOST_TOLD: usize = 8;
+
+/// The most characters of an authority's words that are told.
+const MOST_SAID: usize = 300;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +40,9 @@ pub(super) enum Problem {
     /// It takes the authority long.
     #[error("the authority has not finished in time")]
     Slow,
+    /// It takes the authority long to give what it has agreed to.
+    #[error("the authority has taken the order, and not given the certificate in time")]
+    Late,
     /// The authority does not keep to the protocol.
     #[error("the authority gave an answer that cannot be used: {0}")]
     Odd(String),
@@ -55,7 +66,11 @@ impl Problem {
     /// Whether the authority has refused, and may count how often. A number that
     /// was used up, or that it has forgotten, is nobody's fault.
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::NotOffered { .. }) && !self.is("badNonce")
+        let counts = matches!(
+            self,
+            Self::Refused { .. } | Self::NotOffered { .. } | Self::Late
+        );
+        counts && !self.is("badNonce")
     }
 
     /// How long the authority wants to be left alone.
@@ -125,12 +140,11 @@ impl Refusal {
     fn of(name: Option<&str>, kind: Option<&str>, detail: Option<&str>) -> Self {
         let kind = kind.unwrap_or("no type");
         let kind = kind.strip_prefix(KINDS).unwrap_or(kind);
+        let detail = detail.unwrap_or("the authority does not say why");
         Self {
-            name: name.map(str::to_owned),
-            kind: kind.to_owned(),
-            detail: detail
-                .unwrap_or("the authority does not say why")
-                .to_owned(),
+            name: name.map(told),
+            kind: told(kind),
+            detail: told(detail),
         }
     }
 
@@ -170,8 +184,19 @@ impl fmt::Display for Refusal {
 }
 
 fn in_words(refusals: &[Refusal]) -> String {
-    let refusals: Vec<_> = refusals.iter().map(ToString::to_string).collect();
-    format!("the authority refuses: {}", refusals.join(". "))
+    let told = refusals.iter().take(MOST_TOLD).map(ToString::to_string);
+    let told: Vec<_> = told.collect();
+    let more = match refusals.len().saturating_sub(MOST_TOLD) {
+        0 => String::new(),
+        more => format!(". And {more} more"),
+    };
+    format!("the authority refuses: {}{more}", told.join(". "))
+}
+
+/// A stranger's words, as they can be shown: not many, on one line.
+fn told(words: &str) -> String {
+    let short: String = words.chars().take(MOST_SAID).collect();
+    plainly(&short.replace(['\n', '\r', '\t'], " ")).into_owned()
 }
 
 #[cfg(test)]
@@ -204,6 +229,17 @@ mod tests {
             "the authority refuses: a.example: No (caa); let the name's CAA record allow this \
              authority. Never (about:blank)"
         );
+    }
+
+    #[test]
+    fn an_authority_s_words_are_bounded_and_plain() {
+        let long = "x".repeat(100_000);
+        let subproblem = format!(r#"{{ "type": "caa", "detail": "\u001b[31m{long}" }}"#);
+        let subproblems = vec![subproblem; 1000].join(",");
+        let many = problem(&format!(r#"{{ "subproblems": [{subproblems}] }}"#)).to_string();
+        assert!(many.len() < 5_000, "{}", many.len());
+        assert!(many.ends_with("And 992 more"), "{many}");
+        assert!(!many.contains('\u{1b}'));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Standing {
         Self {
             next: next.into(),
             failures: attempted.map_or(0, |attempted| attempted.failures),
-            reason: attempted.map(|attempted| attempted.reason.clone()),
+            reason: attempted.and_then(|attempted| attempted.reason.clone()),
         }
     }
 }

@@ -14,6 +14,11 @@ use gatewright_model::config::{Dns, FoundServer};
 
 use super::asker::{Family, Outcome, Target};
 
+/// The most targets of SRV records, and addresses of a host, that are looked at:
+/// far more than serve one pool.
+const MOST_TARGETS: usize = 256;
+const MOST_ADDRESSES: usize = 1024;
+
 /// What the names of a pool were last found to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answers {
@@ -55,6 +60,13 @@ impl Answers {
             Outcome::Found(targets, ttl) => {
                 notes.found(ttl);
                 self.targets = lowest_priority(targets);
+                if self.targets.len() > MOST_TARGETS {
+                    self.targets.truncate(MOST_TARGETS);
+                    notes.failed(
+                        name,
+                        "it has more than 256 targets, the others are left out",
+                    );
+                }
             }
             Outcome::Nothing(reason) | Outcome::Failed(reason) => notes.failed(name, &reason),
         }
@@ -76,8 +88,11 @@ impl Answers {
             (v6, &mut known.v6, Family::V6),
         ] {
             match outcome {
-                Outcome::Found(addresses, ttl) => {
+                Outcome::Found(mut addresses, ttl) => {
                     notes.found(ttl);
+                    // Nobody can be reached by the others.
+                    addresses.retain(|one| !one.is_unspecified() && !one.is_multicast());
+                    addresses.truncate(MOST_ADDRESSES);
                     *known = addresses;
                 }
                 // The other version may have some.

@@ -36,7 +36,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
             .iter()
             .map(|binding| plugin(&control.burdens, binding))
             .collect(),
-        lookups: control.discovery.figures(),
+        lookups: control.discovery.figures(&snapshot.config),
     }
 }
 

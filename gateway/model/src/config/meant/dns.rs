@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Where a pool's servers are found, beside those that are declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dns {
     /// Names whose addresses are servers, each with their port.
     pub names: Vec<(Arc<str>, u16)>,
