@@ -91,6 +91,13 @@ fn question(held: &Held, path: &str) -> Result<Held, Denial> {
         header::CONTENT_LENGTH,
         header::CONTENT_TYPE,
         header::TRAILER,
+        // Whether the client's copy is current is no matter of permission.
+        header::IF_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_NONE_MATCH,
+        header::IF_RANGE,
+        header::IF_UNMODIFIED_SINCE,
+        header::RANGE,
     ] {
         asking.headers.remove(own);
     }

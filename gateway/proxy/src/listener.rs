@@ -18,10 +18,10 @@ use std::time::Duration;
 use gatewright_model::address::Address;
 use gatewright_model::config::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::serve;
-use crate::socket::Stream;
+use crate::socket;
 use crate::socket_file::SocketFile;
 use crate::worker::Worker;
 
@@ -136,18 +136,18 @@ impl Acceptor {
         Poll::Ready(Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                (Stream::Tcp(stream), Some(peer))
+                (stream, Some(peer))
             }
             Self::Unix(listener) => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
-                (Stream::Unix(stream), None)
+                (socket::of_unix(stream)?, None)
             }
         }))
     }
 }
 
 /// A client's stream, and its address where it has one.
-type Accepted = (Stream, Option<SocketAddr>);
+type Accepted = (TcpStream, Option<SocketAddr>);
 
 /// Accept connections until the worker drains.
 pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listening) {

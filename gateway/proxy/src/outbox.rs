@@ -20,9 +20,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-use crate::socket::{Reading, Stream, Writing};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// The longest write that is posted: copying a longer one costs more than
 /// sending it at once.
@@ -60,7 +61,7 @@ pub(crate) enum Peer {
 struct Line {
     peer: Peer,
     /// None only while it is being dropped.
-    socket: Option<Writing>,
+    socket: Option<OwnedWriteHalf>,
     /// What the socket did not take.
     rest: RefCell<BytesMut>,
     failure: Cell<Option<io::ErrorKind>>,
@@ -202,8 +203,8 @@ impl Line {
         }
     }
 
-    fn socket(&self) -> io::Result<&Writing> {
-        let socket = self.socket.as_ref();
+    fn socket(&self) -> io::Result<&TcpStream> {
+        let socket = self.socket.as_ref().map(AsRef::as_ref);
         socket.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
@@ -232,14 +233,14 @@ impl Drop for Line {
 
 /// A connection whose short writes go through its worker's outbox.
 pub(crate) struct Posted {
-    reading: Reading,
+    reading: OwnedReadHalf,
     line: Rc<Line>,
     outbox: Rc<Outbox>,
 }
 
 impl Posted {
-    pub(crate) fn new(stream: Stream, peer: Peer, outbox: &Rc<Outbox>) -> Self {
-        let (reading, socket) = stream.into_halves();
+    pub(crate) fn new(stream: TcpStream, peer: Peer, outbox: &Rc<Outbox>) -> Self {
+        let (reading, socket) = stream.into_split();
         Self {
             reading,
             line: Rc::new(Line {
@@ -321,7 +322,7 @@ impl AsyncWrite for Posted {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.send_posted();
         ready!(self.line.poll_ready(cx))?;
-        let shut = self.line.socket()?.socket().shutdown(Shutdown::Write);
+        let shut = SockRef::from(self.line.socket()?).shutdown(Shutdown::Write);
         Poll::Ready(match shut {
             // The peer was first.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -344,9 +345,8 @@ impl Drop for Posted {
 mod tests {
     use std::mem::MaybeUninit;
 
-    use socket2::SockRef;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::{TcpListener, TcpStream};
+    use tokio::net::TcpListener;
     use tokio::task::LocalSet;
 
     use super::*;
@@ -355,8 +355,7 @@ mod tests {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap());
         let (stream, accepted) = tokio::join!(stream, listener.accept());
-        let stream = Stream::Tcp(stream.unwrap());
-        let posted = Posted::new(stream, Peer::Server, outbox);
+        let posted = Posted::new(stream.unwrap(), Peer::Server, outbox);
         (posted, accepted.unwrap().0)
     }
 
@@ -463,7 +462,8 @@ mod tests {
         peer.set_zero_linger().unwrap();
         drop(peer);
         let mut buffer = [0];
-        posted.read(&mut buffer).await.unwrap_err();
+        posted.reading.readable().await.unwrap();
+        posted.try_read(&mut buffer).unwrap_err();
         posted.post(b"lost");
         outbox.send();
         posted.write_all(b"noticed").await.unwrap_err();

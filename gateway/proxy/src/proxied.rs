@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 
 use gatewright_wire::proxy_header::{Behalf, Next, next};
 use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 use crate::entrance::Entrance;
-use crate::socket::Stream;
 use crate::worker::Worker;
 
 /// Ticks between two words in the log about a listener's connections (10 s).
@@ -33,7 +33,7 @@ enum Refused {
 /// closed.
 pub(crate) async fn behalf(
     worker: &Worker,
-    stream: &mut Stream,
+    stream: &mut TcpStream,
     peer: Option<SocketAddr>,
     entrance: &Entrance,
 ) -> Option<Behalf> {
@@ -53,7 +53,7 @@ pub(crate) async fn behalf(
 
 async fn told(
     worker: &Worker,
-    stream: &mut Stream,
+    stream: &mut TcpStream,
     peer: Option<SocketAddr>,
     entrance: &Entrance,
 ) -> Result<Behalf, Refused> {
@@ -70,7 +70,7 @@ async fn told(
 }
 
 /// Read the header, and not a byte beyond it.
-async fn read(stream: &mut Stream) -> io::Result<Behalf> {
+async fn read(stream: &mut TcpStream) -> io::Result<Behalf> {
     let mut header = Vec::new();
     loop {
         let more = match next(&header).map_err(io::Error::other)? {
@@ -84,12 +84,8 @@ async fn read(stream: &mut Stream) -> io::Result<Behalf> {
     }
 }
 
-/// How much has come of the present line, its end included. A Unix socket is not
-/// looked ahead into, and read byte by byte as long as a line is.
-async fn line_ahead(stream: &Stream, most: usize) -> io::Result<usize> {
-    let Stream::Tcp(stream) = stream else {
-        return Ok(1);
-    };
+/// How much has come of the present line, its end included.
+async fn line_ahead(stream: &TcpStream, most: usize) -> io::Result<usize> {
     let mut glance = [0; GLANCE];
     let glance = &mut glance[..most.min(GLANCE)];
     let come = stream.peek(glance).await?;

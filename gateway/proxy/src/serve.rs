@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
@@ -23,7 +24,7 @@ use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
-use crate::socket::Stream;
+use crate::socket;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
@@ -44,14 +45,14 @@ const MAX_SEND_BUFFER: usize = 32 * 1024;
 /// future runs, so that the next one is not accepted beyond the limit.
 pub(crate) fn serve(
     worker: &Rc<Worker>,
-    mut stream: Stream,
+    mut stream: TcpStream,
     peer: Option<SocketAddr>,
     entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
     let place = Place::take(worker);
     worker.counters().accepted.add(1);
     async move {
-        let Ok(ends) = stream.ends(peer) else {
+        let Ok(ends) = socket::ends(&stream, peer) else {
             return;
         };
         let client = if entrance.proxies.is_empty() {

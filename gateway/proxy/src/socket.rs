@@ -1,161 +1,124 @@
-//! Streams of either kind that connections run on: TCP, and Unix sockets.
+//! What connections run on: TCP, and Unix sockets.
 //!
-//! What is above them, from the outbox to TLS and hyper, knows one kind alone:
-//! here a call is passed on to the stream's own, at the price of a branch. TCP's
-//! halves are tokio's own, since these know without a system call when a socket
-//! has been read empty.
+//! Both are one type to what is above, from the outbox to TLS and hyper. The
+//! system reads and writes streams of either kind by the same calls, `recv` and
+//! `send`, which are all that the standard library's TCP stream makes of its
+//! descriptor, and readiness knows nothing of kinds. So the descriptor of a Unix
+//! stream is carried in a [`TcpStream`], and no read or write pays for a branch.
+//! What TCP alone has, its addresses and its options, is asked of TCP alone.
 
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
 
 use gatewright_model::address::Address;
 use gatewright_wire::proxy_header::Ends;
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use tokio::net::{TcpStream, UnixStream};
 
-/// A stream whose ends have not been parted yet.
-pub(crate) enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+/// The first pause and the longest before a Unix socket is tried again that has
+/// no room for one more connection in its queue.
+const FULL: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(50)];
+
+/// Connect to a server. It has no end of its own: the caller's patience has.
+pub(crate) async fn connect(address: &Address) -> io::Result<TcpStream> {
+    match address {
+        Address::Ip(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        }
+        Address::Unix(path) => of_unix(connect_unix(path).await?),
+    }
 }
 
-impl Stream {
-    /// Connect to a server.
-    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
-        match address {
-            Address::Ip(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Self::Tcp(stream))
+/// A connection to a Unix socket. Where its queue is full the system says so at
+/// once, while it would go on trying over TCP: so this does.
+async fn connect_unix(path: &Path) -> io::Result<UnixStream> {
+    let [mut pause, longest] = FULL;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
-            Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
-        }
-    }
-
-    /// Both ends of a client's connection that was accepted from `peer`. None on
-    /// a Unix socket, whose ends have no addresses.
-    pub(crate) fn ends(&self, peer: Option<SocketAddr>) -> io::Result<Option<Ends>> {
-        match (self, peer) {
-            (Self::Tcp(stream), Some(source)) => {
-                let destination = stream.local_addr()?;
-                Ok(Some(Ends {
-                    source,
-                    destination,
-                }))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The reading and the writing side, each for an owner of its own.
-    pub(crate) fn into_halves(self) -> (Reading, Writing) {
-        match self {
-            Self::Tcp(stream) => {
-                let (reading, writing) = stream.into_split();
-                (Reading::Tcp(reading), Writing::Tcp(writing))
-            }
-            Self::Unix(stream) => {
-                let (reading, writing) = stream.into_split();
-                (Reading::Unix(reading), Writing::Unix(writing))
-            }
+            connected => return connected,
         }
     }
 }
 
-/// Pass a call on to the stream of either kind.
-macro_rules! either {
-    ($stream:expr, $inner:ident => $call:expr) => {
-        match $stream {
-            Self::Tcp($inner) => $call,
-            Self::Unix($inner) => $call,
-        }
-    };
+/// A Unix stream in the one type.
+pub(crate) fn of_unix(stream: UnixStream) -> io::Result<TcpStream> {
+    let descriptor = OwnedFd::from(stream.into_std()?);
+    TcpStream::from_std(StdTcpStream::from(descriptor))
 }
 
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buffer))
-    }
+/// Both ends of a client's connection that was accepted from `peer`. None on a
+/// Unix socket, whose clients have no address, nor its ends.
+pub(crate) fn ends(stream: &TcpStream, peer: Option<SocketAddr>) -> io::Result<Option<Ends>> {
+    peer.map(|source| {
+        let destination = stream.local_addr()?;
+        Ok(Ends {
+            source,
+            destination,
+        })
+    })
+    .transpose()
 }
 
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        either!(self.get_mut(), stream => Pin::new(stream).poll_write(cx, bytes))
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_unix_stream_carries_bytes_both_ways_and_ends() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut ours = of_unix(ours).unwrap();
+        ours.write_all(b"there").await.unwrap();
+        ours.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        theirs.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"there");
+        theirs.write_all(b"back").await.unwrap();
+        let mut glance = [0; 8];
+        assert_eq!(ours.peek(&mut glance).await.unwrap(), 4);
+        drop(theirs);
+        read.clear();
+        ours.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"back");
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
-    }
-}
-
-/// The reading side of a stream.
-pub(crate) enum Reading {
-    Tcp(tcp::OwnedReadHalf),
-    Unix(unix::OwnedReadHalf),
-}
-
-impl Reading {
-    /// Read without waiting.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        either!(self, half => half.try_read(buffer))
-    }
-}
-
-impl AsyncRead for Reading {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        either!(self.get_mut(), half => Pin::new(half).poll_read(cx, buffer))
-    }
-}
-
-/// The writing side of a stream.
-pub(crate) enum Writing {
-    Tcp(tcp::OwnedWriteHalf),
-    Unix(unix::OwnedWriteHalf),
-}
-
-impl Writing {
-    /// Write what fits without waiting.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        either!(self, half => half.try_write(bytes))
-    }
-
-    /// Ready when the socket may take more.
-    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(half) => AsRef::<TcpStream>::as_ref(half).poll_write_ready(cx),
-            Self::Unix(half) => AsRef::<UnixStream>::as_ref(half).poll_write_ready(cx),
-        }
-    }
-
-    /// The socket, for what is asked of the system itself.
-    pub(crate) fn socket(&self) -> SockRef<'_> {
-        match self {
-            Self::Tcp(half) => SockRef::from(AsRef::<TcpStream>::as_ref(half)),
-            Self::Unix(half) => SockRef::from(AsRef::<UnixStream>::as_ref(half)),
-        }
-    }
-
-    /// Let go of it without closing the stream for writing.
-    pub(crate) fn forget(self) {
-        either!(self, half => half.forget());
+    #[tokio::test]
+    async fn a_unix_socket_whose_queue_is_full_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full.sock");
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        socket.listen(0).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let address = Address::Unix(path.as_path().into());
+        let first = connect(&address).await.unwrap();
+        let mut second = std::pin::pin!(connect(&address));
+        std::future::poll_fn(|cx| {
+            assert!(second.as_mut().poll(cx).is_pending(), "there is no room");
+            Poll::Ready(())
+        })
+        .await;
+        let listener = UnixListener::from_std(OwnedFd::from(socket).into()).unwrap();
+        let accepting = async {
+            [
+                listener.accept().await.unwrap(),
+                listener.accept().await.unwrap(),
+            ]
+        };
+        let (second, _) = tokio::join!(second, accepting);
+        drop((first, second.unwrap()));
     }
 }

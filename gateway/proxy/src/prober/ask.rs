@@ -11,10 +11,11 @@ use gatewright_wire::proxy_header::Behalf;
 use gatewright_wire::{HeadLimits, HeadParser};
 use http::{Method, Request, StatusCode, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::resolve::resolve;
-use crate::socket::Stream;
+use crate::socket;
 use crate::upstream::{H2, Manner};
 
 /// What the servers read of who asks.
@@ -52,10 +53,10 @@ async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<
 }
 
 /// A connection to the first address that answers.
-async fn connect(addresses: &[Address]) -> io::Result<Stream> {
+async fn connect(addresses: &[Address]) -> io::Result<TcpStream> {
     let mut failure = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
-        match Stream::connect(address).await {
+        match socket::connect(address).await {
             Ok(stream) => return Ok(stream),
             Err(error) => failure = error,
         }

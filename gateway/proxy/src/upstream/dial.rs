@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{By, Manner, Transport};
 use crate::outbox::{Peer, Posted};
-use crate::socket::Stream;
+use crate::socket::connect;
 
 /// The protocol's name in ALPN.
 pub(crate) const H2: &[u8] = b"h2";
@@ -29,7 +29,7 @@ pub(super) async fn dial(
     manner: &Manner,
     by: By<'_>,
 ) -> io::Result<Dialed> {
-    let mut stream = Stream::connect(address).await?;
+    let mut stream = connect(address).await?;
     if manner.proxy_protocol.is_some() {
         stream.write_all(&manner.preamble(by.client)).await?;
     }

@@ -177,7 +177,6 @@ mod tests {
 
     use super::*;
     use crate::outbox::{Outbox, Peer, Posted};
-    use crate::socket::Stream;
     use crate::upstream::{LANDING, Transport};
 
     #[tokio::test]
@@ -191,8 +190,7 @@ mod tests {
         for length in [1, 20_000_000] {
             let stream = TcpStream::connect(listener.local_addr().unwrap());
             let (stream, accepted) = tokio::join!(stream, listener.accept());
-            let stream = Stream::Tcp(stream.unwrap());
-            let stream = Posted::new(stream, Peer::Server, &outbox);
+            let stream = Posted::new(stream.unwrap(), Peer::Server, &outbox);
             let stream = Transport::Plain(stream);
             let mut connection = Connection::new(stream, &landing, &manner);
             connection.post(&vec![0; length]);
@@ -215,8 +213,7 @@ mod tests {
         let mut kept = Vec::new();
         for manner in [Manner::plain(1), for_one_client] {
             let stream = TcpStream::connect(listener.local_addr().unwrap());
-            let stream = Stream::Tcp(stream.await.unwrap());
-            let stream = Posted::new(stream, Peer::Server, &outbox);
+            let stream = Posted::new(stream.await.unwrap(), Peer::Server, &outbox);
             let stream = Transport::Plain(stream);
             let connection = Connection::new(stream, &landing, &Rc::new(manner));
             upstream.give_back(connection, 0);

@@ -229,7 +229,6 @@ mod tests {
     use super::*;
     use crate::deadlines::TICK;
     use crate::outbox::{Outbox, Peer, Posted};
-    use crate::socket::Stream;
 
     /// Do this with a session, whose server answers every request.
     async fn with_session<F: Future>(
@@ -247,7 +246,7 @@ mod tests {
         });
         let here = async {
             let outbox = Rc::new(Outbox::default());
-            let stream = Posted::new(Stream::Tcp(stream.unwrap()), Peer::Server, &outbox);
+            let stream = Posted::new(stream.unwrap(), Peer::Server, &outbox);
             tokio::task::spawn_local(async move { outbox.serve().await });
             let deadlines = Deadlines::new();
             let stream = Transport::Plain(stream);
