@@ -13,6 +13,11 @@ use crate::ending::usage;
 /// `warn,gatewright_proxy=debug`.
 const VARIABLE: &str = "GATEWRIGHT_LOG";
 
+/// Libraries whose warnings are of what strangers send, as often as they send it:
+/// left out unless somebody looks for such things.
+const OF_STRANGERS: &str =
+    "h2=error,hickory_net=error,hickory_proto=error,hickory_resolver=error,rustls=error";
+
 /// Log to the error output: what the variable says, `level` without it.
 ///
 /// # Errors
@@ -56,8 +61,10 @@ fn filter(level: &str) -> anyhow::Result<EnvFilter> {
         "" => level,
         directives => directives,
     };
+    let is_usual = ["info", "warn"].contains(&directives.to_ascii_lowercase().as_str());
+    let bounded = is_usual.then(|| format!("{directives},{OF_STRANGERS}"));
     EnvFilter::builder()
-        .parse(directives)
+        .parse(bounded.as_deref().unwrap_or(directives))
         .with_context(|| format!("{VARIABLE}={directives:?} (write a level such as info or debug)"))
         .map_err(usage)
 }

@@ -151,13 +151,24 @@ async fn see_to(control: &Arc<Control>, acme: &config::Acme, ordered: &Ordered) 
     // After a success it holds back what comes too early alone: an operator may
     // have removed the file to have another.
     let noted = attempted.as_ref();
-    let noted = noted.filter(|noted| shown.is_some() || noted.failures > 0);
+    let way = course::way(acme);
+    let holds = |noted: &&Attempted| match noted.failures {
+        0 => shown.is_some(),
+        _ => noted.way == way,
+    };
+    let noted = noted.filter(holds);
     let noted = noted.map(|noted| course::as_noted(noted.not_before.into(), now));
     let at = due.unwrap_or(now).max(noted.unwrap_or(now));
+    let is_first_look = control.standings.get(path).is_none();
     control
         .standings
         .put(path, Standing::of(at, attempted.as_ref()));
     if at > now {
+        let reason = attempted.and_then(|attempted| attempted.reason);
+        if let (true, Some(reason)) = (is_first_look, reason) {
+            let (names, again) = (ordered.names.join(", "), Timestamp::from(at));
+            tracing::warn!("{names}: {reason}; it is ordered again at {again}");
+        }
         return at;
     }
     let failures = attempted.map_or(0, |attempted| attempted.failures);
@@ -181,7 +192,8 @@ async fn attempt(
         ),
     }
     let challenges = control.publisher.in_force().challenges;
-    let interrupted = Attempted::interrupted(failures);
+    let way = course::way(acme);
+    let interrupted = Attempted::interrupted(failures, &way);
     let got = match folder::note(path, &interrupted).await {
         Ok(()) => order::order(acme, ordered, &challenges).await,
         Err(error) => Err(Problem::Folder(error)),
@@ -191,8 +203,14 @@ async fn attempt(
         Err(problem) => Err(problem),
     };
     match kept {
-        Ok(shown) => succeed(control, ordered, &shown, is_renewal).await,
-        Err(problem) => fail(control, ordered, &problem, failures + 1).await,
+        Ok(shown) => {
+            let attempted = Attempted::succeeded(shown.lifetime(), &way);
+            succeed(control, ordered, (&shown, &attempted), is_renewal).await
+        }
+        Err(problem) => {
+            let attempted = Attempted::failed(&problem, failures + 1, &way);
+            fail(control, ordered, &problem, &attempted).await
+        }
     }
 }
 
@@ -217,13 +235,11 @@ async fn take(ordered: &Ordered, pem: String) -> Result<Shown, Problem> {
 async fn succeed(
     control: &Arc<Control>,
     ordered: &Ordered,
-    shown: &Shown,
+    (shown, attempted): (&Shown, &Attempted),
     is_renewal: bool,
 ) -> SystemTime {
     let until = Timestamp::from(shown.not_after);
-    let lifetime = shown.not_after.duration_since(shown.not_before);
-    let attempted = Attempted::succeeded(lifetime.unwrap_or_default());
-    if let Err(error) = folder::note(&ordered.kept.path, &attempted).await {
+    if let Err(error) = folder::note(&ordered.kept.path, attempted).await {
         tracing::warn!(%error, "it cannot be noted when a certificate was ordered");
     }
     control.standings.count_issued();
@@ -245,18 +261,17 @@ async fn fail(
     control: &Arc<Control>,
     ordered: &Ordered,
     problem: &Problem,
-    failures: u32,
+    attempted: &Attempted,
 ) -> SystemTime {
     let path = &ordered.kept.path;
-    let attempted = Attempted::failed(problem, failures);
-    if let Err(error) = folder::note(path, &attempted).await {
+    if let Err(error) = folder::note(path, attempted).await {
         tracing::warn!(%error, "it cannot be noted when a certificate was ordered");
     }
     control.standings.count_failed();
     let again = attempted.not_before;
     control
         .standings
-        .put(path, Standing::of(again.into(), Some(&attempted)));
+        .put(path, Standing::of(again.into(), Some(attempted)));
     let reason = problem.to_string();
     tell(control, ordered, CertificateTurn::Failed { reason, again });
     again.into()

@@ -138,6 +138,11 @@ impl Gateway {
         self.admin
     }
 
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.control.publisher.in_force().snapshot.config)
+    }
+
     /// All figures as they are now.
     pub fn overview(&self) -> Overview {
         overview::gather(&self.control)

@@ -90,6 +90,8 @@ pub(crate) enum Refusal {
     TooManyHeaders,
     #[error("a header's value begins or ends with a space")]
     Padded,
+    #[error("the body is coded in a way that is not understood; only chunked is")]
+    Coding,
 }
 
 impl Facts {
@@ -105,6 +107,9 @@ impl Facts {
         }
         if parts.version == Version::HTTP_2 && parts.headers.values().any(is_padded) {
             return Err(Refusal::Padded);
+        }
+        if has_body && !is_known_coding(&parts.headers) {
+            return Err(Refusal::Coding);
         }
         let connection = hop::strip_listed(&mut parts.headers);
         let upgrade = match (&parts.method, parts.version) {
@@ -250,6 +255,17 @@ impl Facts {
     /// Whether doing it twice is the same as doing it once (RFC 9110 §9.2.2).
     pub(crate) fn is_idempotent(&self) -> bool {
         self.method.is_idempotent()
+    }
+}
+
+/// Whether a body is coded as chunks and in no other way, or not at all: what
+/// goes on to servers is chunks alone.
+fn is_known_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
     }
 }
 

@@ -54,7 +54,7 @@ impl Denial {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(Refusal::Connect) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Refused(Refusal::Protocol) => StatusCode::NOT_IMPLEMENTED,
+            Self::Refused(Refusal::Protocol | Refusal::Coding) => StatusCode::NOT_IMPLEMENTED,
             Self::Refused(Refusal::TooManyHeaders) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
             Self::Injected(status) => *status,

@@ -50,9 +50,10 @@ pub(crate) async fn start(
         keep,
         watch: true,
     };
-    Gateway::start(source, options)
-        .await
-        .map_err(wrong_or_failed)
+    let gateway = Gateway::start(source, options).await;
+    let gateway = gateway.map_err(wrong_or_failed)?;
+    descriptors::judge(&gateway.config());
+    Ok(gateway)
 }
 
 /// What is written wrongly is the user's to mend, the data folder included.

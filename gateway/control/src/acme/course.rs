@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use gatewright_model::config::Acme;
 use gatewright_proxy::Shown;
 use sha2::{Digest as _, Sha256};
 
@@ -36,9 +37,33 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(8 * 24 * 3600);
 /// When a certificate is to be renewed: after two thirds of its time, or a
 /// little before, by a lot from 0 to 1.
 pub(super) fn renewal(shown: &Shown, lot: f64) -> SystemTime {
-    let lifetime = shown.not_after.duration_since(shown.not_before);
-    let lifetime = lifetime.unwrap_or_default();
-    shown.not_before + lifetime.mul_f64(RENEWED_AFTER - SPREAD * lot)
+    shown.not_before + shown.lifetime().mul_f64(RENEWED_AFTER - SPREAD * lot)
+}
+
+/// Tells one way to ask an authority from another, in all that an operator may
+/// have corrected.
+pub(super) fn way(acme: &Acme) -> String {
+    let Acme {
+        directory,
+        email,
+        authorities,
+        challenge,
+        external_account,
+        folder: _,
+    } = acme;
+    let mut digest = Sha256::new();
+    digest.update(format!("{directory}\0{email:?}\0{challenge:?}\0"));
+    if let Some(bound) = external_account {
+        digest.update([bound.key_id.as_bytes(), b"\0", &*bound.hmac_key].concat());
+    }
+    if let Some(authorities) = authorities {
+        digest.update(&authorities.contents);
+    }
+    let digest = digest.finalize();
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// How long no other is ordered when a certificate has come that lives so long.

@@ -29,36 +29,42 @@ pub(super) struct Attempted {
     pub(super) not_before: Timestamp,
     /// Why it has come to no certificate; none where it has.
     pub(super) reason: Option<String>,
+    /// How it was asked for. Asked for otherwise, it may well be had.
+    #[serde(default)]
+    pub(super) way: String,
 }
 
 impl Attempted {
     /// What is noted before an attempt, for the case that nothing can be noted
     /// after it.
-    pub(super) fn interrupted(failures: u32) -> Self {
+    pub(super) fn interrupted(failures: u32, way: &str) -> Self {
         let pause = course::pause(failures + 1, false, course::lot());
         Self {
             failures: failures + 1,
             not_before: Timestamp::now().after(pause),
             reason: Some("the gateway ended before the order did".to_owned()),
+            way: way.to_owned(),
         }
     }
 
-    pub(super) fn failed(problem: &Problem, failures: u32) -> Self {
+    pub(super) fn failed(problem: &Problem, failures: u32, way: &str) -> Self {
         let pause = course::pause(failures, problem.is_refusal(), course::lot());
         let pause = course::pause_asked_for(pause, problem.retry_after());
         Self {
             failures,
             not_before: Timestamp::now().after(pause),
             reason: Some(problem.to_string()),
+            way: way.to_owned(),
         }
     }
 
     /// A certificate has come that lives so long.
-    pub(super) fn succeeded(lifetime: Duration) -> Self {
+    pub(super) fn succeeded(lifetime: Duration, way: &str) -> Self {
         Self {
             failures: 0,
             not_before: Timestamp::now().after(course::rest(lifetime)),
             reason: None,
+            way: way.to_owned(),
         }
     }
 }
@@ -185,8 +191,8 @@ mod tests {
         assert!(look(&path).await.unwrap().1.is_none());
         let day = Duration::from_secs(24 * 3600);
         for (noted, failures) in [
-            (Attempted::interrupted(2), 3),
-            (Attempted::succeeded(day * 90), 0),
+            (Attempted::interrupted(2, ""), 3),
+            (Attempted::succeeded(day * 90, ""), 0),
         ] {
             note(&path, &noted).await.unwrap();
             let attempted = look(&path).await.unwrap().1.unwrap();

@@ -90,6 +90,10 @@ impl Answers {
             match outcome {
                 Outcome::Found(mut addresses, ttl) => {
                     notes.found(ttl);
+                    // The same server, however its address is written.
+                    addresses
+                        .iter_mut()
+                        .for_each(|one| *one = one.to_canonical());
                     // Nobody can be reached by the others.
                     addresses.retain(|one| !one.is_unspecified() && !one.is_multicast());
                     addresses.truncate(MOST_ADDRESSES);

@@ -48,6 +48,12 @@ impl ShownFrom {
 }
 
 impl Shown {
+    /// How long it holds, from its beginning to its end.
+    pub fn lifetime(&self) -> Duration {
+        let lifetime = self.not_after.duration_since(self.not_before);
+        lifetime.unwrap_or_default()
+    }
+
     pub(super) fn of(from: ShownFrom, certificate: &CertifiedKey) -> Self {
         let leaf = certificate.cert.first();
         let parsed = leaf.and_then(|leaf| X509Certificate::from_der(leaf).ok());

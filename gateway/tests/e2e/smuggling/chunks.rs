@@ -41,13 +41,17 @@ async fn malformed_chunks_end_the_request() {
 }
 
 #[tokio::test]
-async fn transfer_encodings_in_other_spellings_are_chunked_or_refused() {
-    for framing in [
+async fn a_body_is_chunked_and_nothing_else_or_refused() {
+    let chunked = [
         "Transfer-Encoding: CHUNKED",
         "tRANSFER-eNCODING: chunked",
         "transfer-encoding:chunked",
         "transfer-encoding: chunked ",
         "transfer-encoding: \tchunked\t",
+        "transfer_encoding: chunked\r\ntransfer-encoding: chunked",
+        "content-length: 5\r\ntransfer-encoding: chunked",
+    ];
+    let others = [
         "transfer-encoding: chunked, chunked",
         "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ntransfer-encoding: identity",
@@ -57,16 +61,18 @@ async fn transfer_encodings_in_other_spellings_are_chunked_or_refused() {
         "transfer-encoding: chunked;q=1",
         "transfer-encoding: \"chunked\"",
         "transfer-encoding:",
-        "transfer_encoding: chunked\r\ntransfer-encoding: chunked",
-        "content-length: 5\r\ntransfer-encoding: chunked",
-    ] {
+    ];
+    for framing in chunked.iter().chain(&others) {
         let server = Upstream::named("a").await;
         let gateway = Gateway::before(Pool::of(&[&server])).await;
         let mut client = gateway.connect().await;
         let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{framing}\r\n\r\n");
         client.send(format!("{head}5\r\nhello\r\n0\r\n\r\n")).await;
         let status = client.response().await.status();
-        assert!([200, 400, 501].contains(&status), "{framing:?}: {status}");
+        match chunked.contains(framing) {
+            true => assert_eq!(status, 200, "{framing:?}"),
+            false => assert!([400, 501].contains(&status), "{framing:?}: {status}"),
+        }
         let requests = server.requests();
         assert_eq!(requests.len(), usize::from(status == 200), "{framing:?}");
         for request in requests {

@@ -46,6 +46,9 @@ fn origins(written: &[String], path: &KeyPath, report: &mut Report<'_>) -> Origi
         report.fail(path, message);
     }
     if written.iter().any(|text| text == "*") {
+        if written.len() > 1 {
+            report.fail(path, "\"*\" stands for all; write it alone, or without it");
+        }
         return Origins::Any;
     }
     let origins = written.iter().enumerate();
