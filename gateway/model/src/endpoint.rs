@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::address::{Address, UNIX};
+use crate::circuit::Circuit;
 use crate::config::HealthCheck;
 use crate::counters::EndpointCounters;
 use crate::id::{EndpointId, Slot};
 use crate::pool::{PoolState, SlotLease};
+use crate::warmth::Warmth;
 
 /// An endpoint as a snapshot holds it. Immutable; what moves is in [`EndpointState`].
 #[derive(Debug)]
@@ -49,12 +51,22 @@ impl Endpoint {
 
     /// Whether it may take new work.
     pub fn is_eligible(&self) -> bool {
-        self.weight > 0 && self.state.health() != Health::Unhealthy && !self.state.is_draining()
+        self.is_wanted() && self.is_usable()
+    }
+
+    /// Whether it would take new work if all was well.
+    pub fn is_wanted(&self) -> bool {
+        self.weight > 0 && !self.state.is_draining()
     }
 
     /// Whether it may take work that is already its own, such as a session's.
     pub fn is_usable(&self) -> bool {
-        self.state.health() != Health::Unhealthy
+        self.is_well() || self.state.pool().is_panicking()
+    }
+
+    /// Whether neither its checks nor its requests speak against it.
+    pub fn is_well(&self) -> bool {
+        self.state.health() != Health::Unhealthy && self.state.circuit.is_closed()
     }
 }
 
@@ -88,6 +100,10 @@ pub struct EndpointState {
     health: AtomicU8,
     draining: AtomicBool,
     last_check_unix_ms: AtomicU64,
+    /// What requests have shown of it.
+    pub circuit: Circuit,
+    /// How much of its share it takes.
+    pub warmth: Warmth,
     /// Where to connect; empty while the host's name does not resolve.
     pub addresses: ArcSwap<Vec<Address>>,
     counters: Box<[EndpointCounters]>,
@@ -100,6 +116,8 @@ impl EndpointState {
         let lease = PoolState::claim_slot(pool)?;
         Some(Arc::new(Self {
             lease,
+            circuit: Circuit::new(pool),
+            warmth: Warmth::new(pool),
             health: AtomicU8::new(Health::Unknown as u8),
             draining: AtomicBool::new(false),
             last_check_unix_ms: AtomicU64::new(0),

@@ -5,12 +5,14 @@
 //! Reading order: [`id`] and [`role`] name things, [`address`] says where they are, [`token`] says what strangers' names are made
 //! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
-//! request reads; [`counters`] and [`histogram`] are what it leaves behind.
+//! request reads; [`circuit`] and [`warmth`] say how much an endpoint gets of the
+//! requests; [`counters`] and [`histogram`] are what it leaves behind.
 //!
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
 //! reading of configuration files.
 
 pub mod address;
+pub mod circuit;
 pub mod config;
 pub mod counters;
 pub mod endpoint;
@@ -21,3 +23,4 @@ pub mod role;
 pub mod signature;
 pub mod snapshot;
 pub mod token;
+pub mod warmth;

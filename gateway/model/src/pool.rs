@@ -1,11 +1,12 @@
 //! A pool: the endpoints that serve the same thing, and the column of active
 //! requests that its balancers read.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::circuit::Circuits;
 use crate::config::PoolConfig;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Health};
 use crate::id::{PoolIndex, PoolName, Slot};
 
 /// The most endpoints that a pool may have at a time. A bound on the columns
@@ -73,6 +74,43 @@ impl Pool {
     pub fn available(&self) -> usize {
         self.endpoints().filter(|e| e.is_eligible()).count()
     }
+
+    /// Look at all members, and settle how many circuits may be open and whether
+    /// the pool panics. To be called after each change of who is a member, who
+    /// drains, who is healthy and whose circuit is closed, by one thread.
+    pub fn review(&self) -> Review {
+        let wanted = || self.endpoints().filter(|e| e.is_wanted());
+        let able = wanted().filter(|e| e.state.health() != Health::Unhealthy);
+        let breaker = self.config.breaker;
+        let allowed = breaker.map_or(0, |breaker| breaker.allowed(able.count())) as u32;
+        let circuits = &self.state.circuits;
+        circuits.allow(allowed);
+        let (well, of) = (wanted().filter(|e| e.is_well()).count(), wanted().count());
+        let panicking = well * 100 < of * usize::from(self.config.panic_threshold);
+        let before = self.state.panicking.swap(panicking, Ordering::Relaxed);
+        if before != panicking {
+            self.state.eligibility_changed();
+        }
+        Review {
+            well,
+            of,
+            surplus: circuits.taken().saturating_sub(allowed),
+            panic: (before != panicking).then_some(panicking),
+        }
+    }
+}
+
+/// What a look at all members of a pool has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Review {
+    /// Members that could take work and are well.
+    pub well: usize,
+    /// Members that could take work.
+    pub of: usize,
+    /// By how many more circuits are open than may be.
+    pub surplus: u32,
+    /// Whether it panics, where that has changed.
+    pub panic: Option<bool>,
 }
 
 /// What changes by the second in a pool: shared by all snapshots that hold it.
@@ -80,6 +118,11 @@ impl Pool {
 pub struct PoolState {
     active: Box<[AtomicU32]>,
     eligibility_version: AtomicU64,
+    /// How many circuits are not closed.
+    pub circuits: Circuits,
+    panicking: AtomicBool,
+    /// Members that take less than their share.
+    pub(crate) warming: AtomicU32,
     slots: Mutex<SlotAllocator>,
 }
 
@@ -94,6 +137,9 @@ impl Default for PoolState {
         Self {
             active: (0..MAX_SLOTS).map(|_| AtomicU32::new(0)).collect(),
             eligibility_version: AtomicU64::new(1),
+            circuits: Circuits::default(),
+            panicking: AtomicBool::new(false),
+            warming: AtomicU32::new(0),
             slots: Mutex::default(),
         }
     }
@@ -122,12 +168,22 @@ impl PoolState {
         self.active[slot.index()].fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Counts up whenever health or draining of a member changes.
+    /// Whether so few members are well that all are given work as if they were.
+    pub fn is_panicking(&self) -> bool {
+        self.panicking.load(Ordering::Relaxed)
+    }
+
+    /// Whether some members take less than their share.
+    pub fn is_warming(&self) -> bool {
+        self.warming.load(Ordering::Relaxed) > 0
+    }
+
+    /// Counts up whenever health, circuit or draining of a member changes.
     pub fn eligibility_version(&self) -> u64 {
         self.eligibility_version.load(Ordering::Acquire)
     }
 
-    /// Say that health or draining of a member changed.
+    /// Say that health, circuit or draining of a member changed.
     pub fn eligibility_changed(&self) {
         self.eligibility_version.fetch_add(1, Ordering::Release);
     }

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Acme, AcmeChallenge, Admin, ClientAuth, Config, Cors, Dns, Faults, Health, Limits, Listener,
-    Offered, Plugin, Pool, Protocol, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls,
-    TlsVersion, WorkerCount, Workers,
+    Acme, AcmeChallenge, Admin, Breaker, CheckKind, ClientAuth, Config, Cors, Dns, Faults, Health,
+    Limits, Listener, Offered, Plugin, Pool, Protocol, Registries, Retries, ServerTls, SwitchOr,
+    Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -53,6 +53,14 @@ pub const MEMORY: RangeInclusive<Size> = Size::kib(64)..=Size::mib(256);
 pub(super) const HEALTH_INTERVAL: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
 pub(super) const HEALTH_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
 pub(super) const HEALTH_COUNT: RangeInclusive<u32> = 1..=100;
+pub(super) const HEALTH_STATUS: RangeInclusive<u16> = 200..=599;
+pub(super) const HEALTH_JITTER: RangeInclusive<u8> = 0..=50;
+/// Of failures and errors in a row.
+pub(super) const BREAKER_COUNT: RangeInclusive<u32> = 1..=1000;
+pub(super) const OPEN_TIME: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const MAX_OPEN_TIME: RangeInclusive<Period> = Period::ms(10)..=DAY;
+pub(super) const PANIC_THRESHOLD: RangeInclusive<u8> = 0..=100;
+pub(super) const SLOW_START: RangeInclusive<Period> = Period::s(0)..=Period::s(3600);
 pub(super) const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 pub(super) const BUDGET: RangeInclusive<f64> = 0.0..=1.0;
 pub(super) const PER_TRY_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
@@ -219,6 +227,9 @@ impl Default for Pool {
             affinity: None,
             hash_key: "client-address".to_owned(),
             health: SwitchOr::Table(Health::default()),
+            breaker: SwitchOr::Table(Breaker::default()),
+            panic_threshold: 0,
+            slow_start: Period::s(0),
             retries: Retries::default(),
             connect_timeout: Period::s(2),
             request_timeout: Period::s(60),
@@ -290,11 +301,27 @@ impl Default for ServerTls {
 impl Default for Health {
     fn default() -> Self {
         Self {
+            kind: CheckKind::Http,
             path: "/health".to_owned(),
+            status: "200-299".to_owned(),
+            service: String::new(),
             interval: Period::s(5),
             timeout: Period::s(2),
             rise: 2,
             fall: 3,
+            jitter: 10,
+        }
+    }
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            fail_threshold: 3,
+            error_threshold: 5,
+            open_time: Period::s(5),
+            max_open_time: Period::s(300),
+            max_ejected: 50,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod acme;
 mod dns;
+mod health;
 mod listener;
 mod pages;
 mod peers;
@@ -16,9 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::config::written::ProxyProtocol;
+pub use crate::config::written::{CheckKind, ProxyProtocol};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use dns::Dns;
+pub use health::{Breaker, HealthCheck, Statuses};
 pub use listener::{Listener, Passthrough};
 pub use pages::{ErrorPages, Page};
 pub use peers::Peers;
@@ -195,6 +197,13 @@ pub struct PoolConfig {
     pub hash_key: HashKey,
     /// Active checks; none switches them off.
     pub health: Option<HealthCheck>,
+    /// When a server that fails requests gets no more for a while; none: never.
+    pub breaker: Option<Breaker>,
+    /// With fewer of its servers well, in percent, all get requests: 0 to 100.
+    pub panic_threshold: u8,
+    /// How long a server takes to come to its whole share; zero: it has it at
+    /// once.
+    pub slow_start: Duration,
     /// Trying again elsewhere.
     pub retries: Retries,
     /// How long a connection to a server may take to be made.
@@ -339,21 +348,6 @@ impl fmt::Display for HashKey {
             Self::Path => f.write_str("path"),
         }
     }
-}
-
-/// How a pool's servers are checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HealthCheck {
-    /// What is asked for by GET; any 2xx is healthy.
-    pub path: Arc<str>,
-    /// From one check of a server to the next.
-    pub interval: Duration,
-    /// For connection and response head together.
-    pub timeout: Duration,
-    /// Passed checks in a row that make an unhealthy server healthy: 1 or more.
-    pub rise: u32,
-    /// Failed checks in a row that make a healthy server unhealthy: 1 or more.
-    pub fall: u32,
 }
 
 /// Trying again on another server, before the first response byte.

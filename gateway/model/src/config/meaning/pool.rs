@@ -3,18 +3,20 @@
 mod cors;
 mod diversion;
 mod dns;
+mod health;
 mod reach;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use self::diversion::Others;
+use self::health::Checks;
 use super::address::{server_address, server_id};
 use super::plugin::{PluginNames, Seat, binding};
 use super::report::Report;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
-use crate::config::meant::{self, HashKey, HealthCheck, PoolConfig, Retries, ServerConfig};
+use crate::config::meant::{self, HashKey, PoolConfig, Retries, ServerConfig};
 use crate::config::written::{self, Protocol, TextOr};
 use crate::id::{EndpointId, PoolName};
 use crate::pool::MAX_SLOTS;
@@ -87,8 +89,20 @@ fn pool(
         written.request_timeout,
         &defaults::REQUEST_TIMEOUT,
     );
-    let health = health.map(|health| self::health(&health, &path.key("health"), report));
     let protocol = written.protocol;
+    let checks = Checks { protocol };
+    let health = health.map(|health| checks.of_pool(&health, &path.key("health"), report));
+    let breaker = written.breaker.clone().into_table();
+    let slow_start = report.within(
+        &path.key("slow_start"),
+        written.slow_start,
+        &defaults::SLOW_START,
+    );
+    let panic_threshold = report.within(
+        &path.key("panic_threshold"),
+        written.panic_threshold,
+        &defaults::PANIC_THRESHOLD,
+    );
     let tls = written.tls.clone().into_table();
     let tls = tls.map(|tls| reach::server_tls(&tls, &path.key("tls"), report));
     if protocol == Protocol::Auto && tls.is_none() {
@@ -103,7 +117,8 @@ fn pool(
     }
     let faults = written.faults.as_ref();
     let cors = written.cors.as_ref();
-    let servers = servers(written, health.as_ref(), &path.key("servers"), report);
+    let known = health.as_ref().map(|health| (checks, health));
+    let servers = servers(written, known, &path.key("servers"), report);
     let dns = written.dns.as_ref().map(|dns| {
         dns::check_tls(tls.as_ref(), &path.key("tls"), report);
         dns::dns(dns, &path.key("dns"), report)
@@ -113,6 +128,9 @@ fn pool(
         name: PoolName::from(name),
         affinity,
         health,
+        breaker: breaker.map(|breaker| health::breaker(&breaker, &path.key("breaker"), report)),
+        panic_threshold,
+        slow_start: slow_start.0,
         retries: retries(&written.retries, &path.key("retries"), report),
         connect_timeout: connect_timeout.0,
         request_timeout,
@@ -151,56 +169,6 @@ fn hash_key(text: &str) -> Result<HashKey, String> {
     }
 }
 
-fn health(written: &written::Health, path: &KeyPath, report: &mut Report<'_>) -> HealthCheck {
-    check_path(&written.path, &path.key("path"), report);
-    let interval = report.within(
-        &path.key("interval"),
-        written.interval,
-        &defaults::HEALTH_INTERVAL,
-    );
-    let timeout = report.within(
-        &path.key("timeout"),
-        written.timeout,
-        &defaults::HEALTH_TIMEOUT,
-    );
-    HealthCheck {
-        path: Arc::from(written.path.as_str()),
-        interval: interval.0,
-        timeout: timeout.0,
-        rise: report.within(&path.key("rise"), written.rise, &defaults::HEALTH_COUNT),
-        fall: report.within(&path.key("fall"), written.fall, &defaults::HEALTH_COUNT),
-    }
-}
-
-/// What a server says itself of how it is checked, over what its pool says.
-fn own_health(
-    pool: &HealthCheck,
-    written: &written::ServerHealth,
-    path: &KeyPath,
-    report: &mut Report<'_>,
-) -> HealthCheck {
-    let mut health = pool.clone();
-    if let Some(own) = &written.path {
-        check_path(own, &path.key("path"), report);
-        health.path = Arc::from(own.as_str());
-    }
-    if let Some(own) = written.interval {
-        let key = path.key("interval");
-        health.interval = report.within(&key, own, &defaults::HEALTH_INTERVAL).0;
-    }
-    health
-}
-
-/// Notes an error for a path that cannot be asked for.
-fn check_path(text: &str, key: &KeyPath, report: &mut Report<'_>) {
-    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        let message = format!(
-            "{text:?} is no path; write one that begins with \"/\" and has no spaces, such as \"/health\""
-        );
-        report.fail(key, message);
-    }
-}
-
 fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) -> Retries {
     let per_try_timeout = report.within(
         &path.key("per_try_timeout"),
@@ -216,7 +184,7 @@ fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) 
 
 fn servers(
     pool: &written::Pool,
-    health: Option<&HealthCheck>,
+    health: Option<(Checks, &meant::HealthCheck)>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Vec<ServerConfig> {
@@ -254,7 +222,7 @@ fn servers(
 
 fn server(
     written: &TextOr<written::Server>,
-    health: Option<&HealthCheck>,
+    health: Option<(Checks, &meant::HealthCheck)>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<ServerConfig> {
@@ -276,11 +244,11 @@ fn server(
         labels: more.map(|table| table.labels.clone()).unwrap_or_default(),
         drain: more.is_some_and(|table| table.drain),
         health: match (health, more) {
-            (Some(pool), Some(table)) => {
+            (Some((checks, pool)), Some(table)) => {
                 let key = path.key("health");
-                Some(own_health(pool, &table.health, &key, report))
+                Some(checks.of_server(pool, &table.health, &key, report))
             }
-            (pool, _) => pool.cloned(),
+            (pool, _) => pool.map(|(_, pool)| pool.clone()),
         },
     })
 }

@@ -6,6 +6,7 @@
 mod acme;
 mod choice;
 mod dns;
+mod health;
 mod listener;
 mod plugin;
 mod pool;
@@ -19,13 +20,13 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use dns::Dns;
+pub use health::{Breaker, CheckKind, Health, ServerHealth};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
-    Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server,
-    ServerHealth, ServerTls,
+    Cors, Faults, ForwardAuth, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server, ServerTls,
 };
 pub use server::{Admin, AdminTls, Limits, Registries, Timeouts, Workers};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, Dns, SwitchOr, TextOr};
+use super::{Binding, Breaker, Dns, Health, ServerHealth, SwitchOr, TextOr};
 use crate::config::defaults;
 use crate::config::quantity::Period;
 
@@ -25,6 +25,16 @@ pub struct Pool {
     pub hash_key: String,
     /// Active health checks; `false` switches them off.
     pub health: SwitchOr<Health>,
+    /// When a server that fails requests gets no more for a while; `false` for
+    /// never.
+    pub breaker: SwitchOr<Breaker>,
+    /// The share of its servers, in percent, of which at least so many have to be
+    /// well: 0 to 100. With fewer, all get requests as if they were. 0 is never.
+    #[schemars(range(max = 100))]
+    pub panic_threshold: u8,
+    /// How long a server that was added or has recovered takes to come to its
+    /// whole share of the requests: up to 1 h; `"0s"` is at once.
+    pub slow_start: Period,
     /// Trying again on another server, before the first byte of a response.
     pub retries: Retries,
     /// How long each address of a server is given to accept a connection: 10 ms
@@ -180,25 +190,6 @@ pub struct ServerTls {
     pub verify: bool,
 }
 
-/// How a pool's servers are checked: by GET, where any 2xx is healthy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Health {
-    /// The path to ask for.
-    pub path: String,
-    /// From one check of a server to the next: 10 ms to 1 h. The environment
-    /// variable `HEALTH_CHECK_INTERVAL` replaces it in every pool that checks.
-    pub interval: Period,
-    /// For connection and response head together: 10 ms to 10 min.
-    pub timeout: Period,
-    /// Passed checks in a row that bring a server back: 1 to 100.
-    #[schemars(range(min = 1, max = 100))]
-    pub rise: u32,
-    /// Failed checks in a row that take a server out: 1 to 100.
-    #[schemars(range(min = 1, max = 100))]
-    pub fall: u32,
-}
-
 /// Trying again on another server, before the first byte of a response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -236,15 +227,4 @@ pub struct Server {
     /// How it is checked, where that differs from its pool's `health`.
     #[serde(default)]
     pub health: ServerHealth,
-}
-
-/// How a server is checked, where that differs from its pool's `health`. A pool
-/// that is not checked has none of it checked.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServerHealth {
-    /// The path to ask for. Default: the pool's.
-    pub path: Option<String>,
-    /// From one check to the next: 10 ms to 1 h. Default: the pool's.
-    pub interval: Option<Period>,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::report::Report;
-use super::check_path;
+use super::health::check_path;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Abort, Delay, Faults, ForwardAuth, Mirror};
