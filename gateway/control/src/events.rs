@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gatewright_host::{Happening, HostEvent, Part, Place};
 use gatewright_model::config::{Key, LeftOut};
 use gatewright_model::id::Digest;
-use gatewright_proxy::HealthChange;
+use gatewright_proxy::{CircuitChange, HealthChange, PanicChange};
 use tokio::sync::watch;
 
 use crate::acme::CertificateNews;
@@ -43,6 +43,10 @@ pub struct Event {
 pub enum Happened {
     /// A server's health changed.
     Health(HealthChange),
+    /// A server's circuit opened, is half-open or closed.
+    Circuit(CircuitChange),
+    /// So few servers of a pool are well that all get requests, or no more.
+    Panic(PanicChange),
     /// A plugin faulted or was quarantined.
     Plugin(HostEvent),
     /// A plugin takes much of a worker's time, or does no more.
@@ -66,19 +70,9 @@ pub enum Happened {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.happened {
-            Happened::Health(change) => {
-                let HealthChange {
-                    pool,
-                    endpoint,
-                    health,
-                    reason,
-                } = change;
-                write!(
-                    f,
-                    "{endpoint} of pool {pool} is {}: {reason}",
-                    health.name()
-                )
-            }
+            Happened::Health(change) => change.fmt(f),
+            Happened::Circuit(change) => change.fmt(f),
+            Happened::Panic(change) => change.fmt(f),
             Happened::Plugin(event) => {
                 plugin(&event.place, event.version, f)?;
                 match &event.happening {

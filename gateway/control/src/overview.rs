@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatewright_host::{Figure, Part};
+use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
@@ -26,6 +27,8 @@ pub struct Overview {
     pub uptime: Duration,
     /// All traffic together.
     pub totals: Totals,
+    /// Every pool.
+    pub pools: Vec<PoolStanding>,
     /// Every server, pool by pool.
     pub servers: Vec<ServerFigures>,
     /// Every plugin in its seat: policies, router, then pool by pool.
@@ -77,6 +80,15 @@ pub struct Totals {
     pub workers_current: usize,
 }
 
+/// How a pool does as a whole.
+#[derive(Clone, Debug)]
+pub struct PoolStanding {
+    /// Its name.
+    pub pool: PoolName,
+    /// Whether so few of its servers are well that all get requests.
+    pub panicking: bool,
+}
+
 /// A server's figures, over all workers. Counts are since it was added.
 #[derive(Clone, Debug)]
 pub struct ServerFigures {
@@ -92,6 +104,13 @@ pub struct ServerFigures {
     pub weight: u16,
     /// What the checks last found.
     pub health: Health,
+    /// What its requests have shown.
+    pub circuit: Phase,
+    /// How often its circuit has opened.
+    pub ejections: u64,
+    /// Percent of its share that it takes: less than 100 after it was added or has
+    /// recovered.
+    pub warmth: u8,
     /// Whether it takes no new work.
     pub draining: bool,
     /// Whether it may take new work now.

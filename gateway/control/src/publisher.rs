@@ -14,7 +14,9 @@ use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
 use gatewright_model::snapshot::Snapshot;
-use gatewright_proxy::{Bound, DataPlane, Explanations, InForce, Prober, TlsConfigs, TlsRefusal};
+use gatewright_proxy::{
+    Bound, DataPlane, Explanations, InForce, News, Prober, TlsConfigs, TlsRefusal,
+};
 use tokio::sync::{Mutex, watch};
 
 use crate::desired::Wanted;
@@ -103,8 +105,12 @@ impl Publisher {
         next.snapshot.apply_draining();
         let in_force = watch::Sender::new(next.clone());
         let events = Arc::clone(events);
-        let prober = Prober::start(in_force.subscribe(), move |change| {
-            events.push(Happened::Health(change));
+        let prober = Prober::start(in_force.subscribe(), move |news| {
+            events.push(match news {
+                News::Health(change) => Happened::Health(change),
+                News::Circuit(change) => Happened::Circuit(change),
+                News::Panic(change) => Happened::Panic(change),
+            });
         })?;
         let data_plane = bound.start(&next, prepared.chains, prober.suspects(), &explanations)?;
         Ok(Self {
@@ -221,8 +227,9 @@ impl Publisher {
         // that gives up there must not leave the next change to be prepared on
         // top of a plan that the workers no longer have.
         *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prepared.plan);
-        self.in_force.send_replace(next.clone());
+        // Before the prober follows, which reviews who may take work.
         next.snapshot.apply_draining();
+        self.in_force.send_replace(next.clone());
         let applied = data_plane.publish(&next, prepared.chains).await;
         Ok(Reloaded::Published {
             generation: next.snapshot.generation,

@@ -66,7 +66,12 @@ impl Endpoint {
 
     /// Whether neither its checks nor its requests speak against it.
     pub fn is_well(&self) -> bool {
-        self.state.health() != Health::Unhealthy && self.state.circuit.is_closed()
+        self.passes_checks() && self.state.circuit.is_closed()
+    }
+
+    /// Whether its checks do not speak against it.
+    pub fn passes_checks(&self) -> bool {
+        self.state.health() != Health::Unhealthy
     }
 }
 

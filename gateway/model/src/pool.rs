@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::circuit::Circuits;
 use crate::config::PoolConfig;
-use crate::endpoint::{Endpoint, Health};
+use crate::endpoint::Endpoint;
 use crate::id::{PoolIndex, PoolName, Slot};
 
 /// The most endpoints that a pool may have at a time. A bound on the columns
@@ -80,7 +80,7 @@ impl Pool {
     /// drains, who is healthy and whose circuit is closed, by one thread.
     pub fn review(&self) -> Review {
         let wanted = || self.endpoints().filter(|e| e.is_wanted());
-        let able = wanted().filter(|e| e.state.health() != Health::Unhealthy);
+        let able = wanted().filter(|e| e.passes_checks());
         let breaker = self.config.breaker;
         let allowed = breaker.map_or(0, |breaker| breaker.allowed(able.count())) as u32;
         let circuits = &self.state.circuits;
@@ -95,7 +95,6 @@ impl Pool {
             well,
             of,
             surplus: circuits.taken().saturating_sub(allowed),
-            panic: (before != panicking).then_some(panicking),
         }
     }
 }
@@ -109,8 +108,6 @@ pub struct Review {
     pub of: usize,
     /// By how many more circuits are open than may be.
     pub surplus: u32,
-    /// Whether it panics, where that has changed.
-    pub panic: Option<bool>,
 }
 
 /// What changes by the second in a pool: shared by all snapshots that hold it.

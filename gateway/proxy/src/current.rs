@@ -158,6 +158,7 @@ impl PoolView {
             let new = || Upstream::new(endpoint, worker, &manner);
             let upstream = known.map_or_else(new, Rc::clone);
             upstream.adopt(&manner);
+            upstream.break_by(pool.config.breaker);
             upstreams[slot.index()] = Some(upstream);
         }
         Self {

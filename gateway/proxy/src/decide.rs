@@ -10,12 +10,14 @@ use gatewright_model::id::Slot;
 use gatewright_model::pool::Pool;
 use http::StatusCode;
 
+use crate::breaker;
 use crate::current::{Current, PoolView};
 use crate::edits;
 use crate::facts::Held;
 use crate::hash;
 use crate::respond::Denial;
 use crate::upstream::Upstream;
+use crate::warming;
 use crate::worker::Worker;
 
 /// Ask the request policies in their order: an answer ends the request.
@@ -77,8 +79,9 @@ pub(crate) fn session(worker: &Worker, pool: &PoolView, held: &mut Held) -> Opti
     }
 }
 
-/// The endpoint for the next attempt: the session's, else the balancer's
-/// choice, else its second choice, else the next in rotation.
+/// The endpoint for the next attempt: the session's, else one that is to be tried
+/// whose circuit is half-open, else the balancer's choice, else its second choice,
+/// else the next in rotation.
 pub(crate) fn endpoint(
     worker: &Worker,
     pool: &PoolView,
@@ -88,6 +91,9 @@ pub(crate) fn endpoint(
     let can_continue = |slot: &Slot| is_free(pool, held, *slot, Endpoint::is_usable);
     if let Some(slot) = session.filter(can_continue) {
         return pool.upstream(slot).map(Rc::clone);
+    }
+    if let Some(on_trial) = breaker::trial(pool, held) {
+        return Some(on_trial);
     }
     // On a retry the plugin may have said already where to turn.
     let second = held.effects.second_choice.take();
@@ -109,7 +115,10 @@ fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
         return None;
     };
     if can_take(pool, held, slot) {
-        return Some(slot);
+        return Some(match warming::takes(worker, pool, slot) {
+            true => slot,
+            false => instead_of_warming(pool, held).unwrap_or(slot),
+        });
     }
     worker.counters().overruled.add(1);
     balancer.overruled();
@@ -117,12 +126,27 @@ fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
     second.filter(|slot| can_take(pool, held, *slot))
 }
 
-/// The next eligible endpoint in the order of slots.
+/// Who takes a request that a warming endpoint was to get: the second choice, or
+/// else the next in rotation; none where nobody is warm.
+fn instead_of_warming(pool: &PoolView, held: &mut Held) -> Option<Slot> {
+    let is_warm = |slot: Slot| !warming::is_warming(pool, slot);
+    let second = held.effects.second_choice.take();
+    let second = second.filter(|slot| is_warm(*slot) && can_take(pool, held, *slot));
+    second.or_else(|| rotate_among(pool, held, is_warm))
+}
+
+/// The next eligible endpoint in the order of slots; a warm one, if there is one.
 fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
+    let is_warm = |slot| !warming::is_warming(pool, slot);
+    rotate_among(pool, held, is_warm).or_else(|| rotate_among(pool, held, |_| true))
+}
+
+fn rotate_among(pool: &PoolView, held: &Held, fits: impl Fn(Slot) -> bool) -> Option<Slot> {
     let width = pool.pool.width();
     let start = pool.rotation.get();
     let slots = (0..width).map(|step| Slot(((start + step) % width) as u32));
-    let found = slots.into_iter().find(|slot| can_take(pool, held, *slot))?;
+    let mut slots = slots.filter(|slot| fits(*slot));
+    let found = slots.find(|slot| can_take(pool, held, *slot))?;
     pool.rotation.set(found.index() + 1);
     Some(found)
 }

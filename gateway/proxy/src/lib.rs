@@ -16,6 +16,7 @@
 
 mod attempt;
 mod body;
+mod breaker;
 mod connection;
 mod cors;
 mod current;
@@ -57,13 +58,14 @@ mod streams;
 mod tls;
 mod tunnel;
 mod upstream;
+mod warming;
 mod watched;
 mod worker;
 
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
-pub use prober::{HealthChange, Prober, Suspects};
+pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{
     Anyone, ByHttp, ByTls, Challenges, Shown, ShownFrom, TlsConfigs, TlsError, TlsRefusal,

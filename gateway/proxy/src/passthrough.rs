@@ -104,11 +104,12 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
             pool: Arc::clone(&view.pool),
             lot: held.effects.lot.filter(|_| !held.effects.is_given_up),
         });
-        let in_flight = InFlight::enter(worker, &upstream, observers, Instant::now());
+        let mut in_flight = InFlight::enter(worker, &upstream, observers, Instant::now());
         drop(now);
         let arm = || deadline.arm(config.connect_timeout);
         match upstream.connect(by, &deadline, arm).await {
             Ok(Line::Http1 { connection, .. }) => {
+                in_flight.proved();
                 return Some(Switched {
                     connection,
                     in_flight,

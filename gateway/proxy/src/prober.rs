@@ -1,64 +1,42 @@
-//! Active health checks: one prober for the gateway, on a small runtime of its
-//! own, with one task for each endpoint.
+//! What is thought of endpoints, kept up to date: one prober for the gateway, on
+//! a small runtime of its own.
+//!
+//! It checks their health, with one task for each endpoint; it says when a
+//! circuit that has opened is half-open; it warms up those that were added or
+//! have recovered; and whenever any of that has changed, it reviews the pools:
+//! how many circuits may be open, and whether too few servers are well.
 
 mod ask;
+mod check;
+mod circuits;
+mod news;
+mod suspects;
+mod warming;
 
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_model::config::HealthCheck;
-use gatewright_model::endpoint::{Endpoint, EndpointState, Health};
-use gatewright_model::id::{EndpointId, PoolName};
+use gatewright_model::endpoint::{Endpoint, EndpointState};
 use gatewright_model::pool::Pool;
 use gatewright_wire::HeadLimits;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{AbortHandle, LocalSet};
 
-use self::ask::ask;
+use self::check::{Streak, Task};
+use self::news::{About, Teller};
+use self::suspects::{Reports, Turned};
+use self::warming::{STEP, Warming};
 use crate::data_plane::InForce;
-use crate::resolve::resolve;
 use crate::upstream::Manner;
+
+pub use self::news::{CircuitChange, HealthChange, News, PanicChange};
+pub use self::suspects::Suspects;
 
 /// Checks under way at once: a thousand servers must not be asked in one burst.
 const MOST_AT_ONCE: usize = 64;
-
-/// How often an unchecked server's name is looked up again.
-const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The least time between two checks of one endpoint, however suspect.
-const SUSPECT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Reports of suspects that may wait; more are dropped, since the interval
-/// finds them too.
-const MOST_SUSPECTS: usize = 64;
-
-/// An endpoint's health has changed.
-#[derive(Clone, Debug)]
-pub struct HealthChange {
-    /// The pool's name.
-    pub pool: PoolName,
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// What it is now.
-    pub health: Health,
-    /// What the last check found.
-    pub reason: String,
-}
-
-/// Where workers report endpoints that cannot be connected to, so that they
-/// are checked at once.
-#[derive(Clone)]
-pub struct Suspects(mpsc::Sender<Arc<EndpointState>>);
-
-impl Suspects {
-    pub(crate) fn report(&self, endpoint: &Arc<EndpointState>) {
-        // A full queue means that the prober has enough to look at.
-        let _ = self.0.try_send(Arc::clone(endpoint));
-    }
-}
 
 /// The running prober; it stops when this and the snapshots' sender are gone.
 pub struct Prober {
@@ -66,13 +44,13 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Start checking whatever is in force. `changed` is called on the
-    /// prober's thread and must not block.
+    /// Start checking whatever is in force. `told` is called on the prober's
+    /// thread and must not block.
     pub fn start(
         in_force: watch::Receiver<InForce>,
-        changed: impl Fn(HealthChange) + Send + 'static,
+        told: impl Fn(News) + Send + 'static,
     ) -> io::Result<Self> {
-        let (sender, receiver) = mpsc::channel(MOST_SUSPECTS);
+        let (suspects, reports) = Suspects::new();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -81,15 +59,15 @@ impl Prober {
             .name("prober".into())
             .spawn(move || {
                 let probing = Probing {
+                    pools: Vec::new(),
                     checks: HashMap::new(),
                     permits: Rc::new(Semaphore::new(MOST_AT_ONCE)),
-                    changed: Rc::new(changed),
+                    teller: Rc::new(Teller::new(told)),
+                    warming: Warming::default(),
                 };
-                LocalSet::new().block_on(&runtime, probing.run(in_force, receiver));
+                LocalSet::new().block_on(&runtime, probing.run(in_force, reports));
             })?;
-        Ok(Self {
-            suspects: Suspects(sender),
-        })
+        Ok(Self { suspects })
     }
 
     /// For the workers.
@@ -98,13 +76,13 @@ impl Prober {
     }
 }
 
-type Changed = Rc<dyn Fn(HealthChange)>;
-
 /// The prober's state, on its own thread.
 struct Probing {
+    pools: Vec<Arc<Pool>>,
     checks: HashMap<*const EndpointState, Check>,
     permits: Rc<Semaphore>,
-    changed: Changed,
+    teller: Rc<Teller>,
+    warming: Warming,
 }
 
 /// One endpoint's task.
@@ -114,6 +92,9 @@ struct Check {
     plan: Option<HealthCheck>,
     nudge: Rc<Notify>,
     task: AbortHandle,
+    about: About,
+    /// Whether nothing spoke against it when its pool was last reviewed.
+    was_well: bool,
 }
 
 impl Drop for Check {
@@ -123,61 +104,78 @@ impl Drop for Check {
 }
 
 impl Probing {
-    async fn run(
-        mut self,
-        mut in_force: watch::Receiver<InForce>,
-        mut suspects: mpsc::Receiver<Arc<EndpointState>>,
-    ) {
+    async fn run(mut self, mut in_force: watch::Receiver<InForce>, mut reports: Reports) {
+        // Who is there at the start is warm.
+        let mut is_start = true;
+        let mut steps = tokio::time::interval(STEP);
         loop {
             let now = in_force.borrow_and_update().clone();
-            self.follow(&now);
+            self.follow(&now, std::mem::take(&mut is_start));
             drop(now);
             loop {
+                let teller = Rc::clone(&self.teller);
                 tokio::select! {
                     changed = in_force.changed() => match changed {
                         Ok(()) => break,
                         Err(_) => return,
                     },
-                    Some(suspect) = suspects.recv() => {
+                    Some(suspect) = reports.suspects.recv() => {
                         if let Some(check) = self.checks.get(&Arc::as_ptr(&suspect)) {
                             check.nudge.notify_one();
                         }
                     }
+                    Some(turned) = reports.turned.recv() => self.turned(&turned),
+                    () = teller.review.notified() => self.review(),
+                    _ = steps.tick(), if !self.warming.is_empty() => self.warming.step(),
                 }
             }
         }
     }
 
-    /// Check exactly the endpoints of this snapshot; those that stay as they
+    /// Look after exactly the endpoints of this snapshot; those that stay as they
     /// are keep their task.
-    fn follow(&mut self, in_force: &InForce) {
+    fn follow(&mut self, in_force: &InForce, is_start: bool) {
         let mut before = std::mem::take(&mut self.checks);
         for pool in &in_force.snapshot.pools {
             let tls = in_force.tls.pool(&pool.name);
             let manner = Rc::new(Manner::of(&pool.config, HeadLimits::DEFAULT, tls));
             for endpoint in pool.endpoints() {
                 let key = Arc::as_ptr(&endpoint.state);
-                let known = before.remove(&key).filter(|check| {
+                let known = before.remove(&key);
+                let was_well = known.as_ref().map_or(is_start, |check| check.was_well);
+                let known = known.filter(|check| {
                     check.plan == endpoint.health
                         && check.endpoint.id == endpoint.id
                         && check.manner.connects_like(&manner)
                 });
-                let check = known.unwrap_or_else(|| self.begin(pool, endpoint, &manner));
+                let begin = || self.begin(pool, endpoint, &manner);
+                let mut check = known.unwrap_or_else(begin);
+                check.was_well = was_well;
                 self.checks.insert(key, check);
             }
         }
+        // Who has left takes no place among the open circuits.
+        before.into_values().for_each(|check| {
+            check.endpoint.state.circuit.close();
+        });
+        self.pools.clone_from(&in_force.snapshot.pools);
+        self.review();
     }
 
     fn begin(&self, pool: &Pool, endpoint: &Arc<Endpoint>, manner: &Rc<Manner>) -> Check {
         let nudge = Rc::new(Notify::new());
         let plan = endpoint.health.clone();
-        let task = Task {
+        let about = About {
             pool: pool.name.clone(),
+            endpoint: endpoint.id.clone(),
+        };
+        let task = Task {
+            about: about.clone(),
             endpoint: Arc::clone(endpoint),
             manner: Rc::clone(manner),
             nudge: Rc::clone(&nudge),
             permits: Rc::clone(&self.permits),
-            changed: Rc::clone(&self.changed),
+            teller: Rc::clone(&self.teller),
             streak: Streak::default(),
         };
         let task = match plan.clone() {
@@ -190,157 +188,51 @@ impl Probing {
             plan,
             nudge,
             task: task.abort_handle(),
+            about,
+            was_well: true,
         }
     }
-}
 
-struct Task {
-    pool: PoolName,
-    endpoint: Arc<Endpoint>,
-    manner: Rc<Manner>,
-    nudge: Rc<Notify>,
-    permits: Rc<Semaphore>,
-    changed: Changed,
-    streak: Streak,
-}
+    /// A circuit has opened or closed.
+    fn turned(&mut self, turned: &Turned) {
+        let Turned { state, turn } = turned;
+        match self.checks.get(&Arc::as_ptr(state)) {
+            Some(check) => circuits::follow(&self.teller, check.about.clone(), state, *turn),
+            // It has left meanwhile.
+            None => drop(state.circuit.close()),
+        }
+    }
 
-impl Task {
-    /// Check for ever: at once, then by the interval, sooner when suspected.
-    async fn check(mut self, plan: HealthCheck) {
-        // The second check comes after a part of the interval, so that servers
-        // that were added together are not checked together for ever.
-        let mut pause = plan.interval.mul_f64(fastrand::f64());
-        loop {
-            let found = self.probe(&plan).await;
-            let health = self
-                .streak
-                .conclude(&plan, found.is_ok(), self.endpoint.state.health());
-            if self.endpoint.state.set_health(health) {
-                let reason = found.err().unwrap_or_else(|| "the check passed".into());
-                self.announce(health, reason);
+    /// See what has changed for the pools as wholes, and for those who are well
+    /// again.
+    fn review(&mut self) {
+        for pool in &self.pools {
+            let panicked = pool.state.is_panicking();
+            let mut review = pool.review();
+            if review.surplus > 0 {
+                circuits::close_surplus(&self.teller, pool, review.surplus);
+                review = pool.review();
             }
-            // Last: whoever sees that it was checked sees what was found.
-            self.endpoint.state.checked_at(unix_ms());
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.suspected() => {}
+            let panicking = pool.state.is_panicking();
+            if panicking != panicked {
+                self.teller.panic(PanicChange {
+                    pool: pool.name.clone(),
+                    panicking,
+                    well: review.well,
+                    of: review.of,
+                });
             }
-            pause = plan.interval;
-        }
-    }
-
-    async fn suspected(&self) {
-        self.nudge.notified().await;
-        tokio::time::sleep(SUSPECT_PAUSE).await;
-    }
-
-    async fn resolve_only(self) {
-        // What earlier checks found must not outlive them.
-        if self.endpoint.state.set_health(Health::Unknown) {
-            self.announce(Health::Unknown, "it is not checked".into());
-        }
-        loop {
-            if let Err(error) = resolve(&self.endpoint).await {
-                tracing::warn!(endpoint = %self.endpoint.id, %error, "a server's name does not resolve");
+            let slow_start = pool.config.slow_start;
+            for endpoint in pool.endpoints() {
+                let Some(check) = self.checks.get_mut(&Arc::as_ptr(&endpoint.state)) else {
+                    continue;
+                };
+                let is_well = endpoint.is_well();
+                if is_well && !check.was_well && !slow_start.is_zero() {
+                    self.warming.begin(&endpoint.state, slow_start);
+                }
+                check.was_well = is_well;
             }
-            tokio::time::sleep(RESOLVE_INTERVAL).await;
         }
-    }
-
-    async fn probe(&self, plan: &HealthCheck) -> Result<(), String> {
-        let permit = self.permits.acquire().await;
-        let found =
-            tokio::time::timeout(plan.timeout, ask(&self.endpoint, &plan.path, &self.manner)).await;
-        drop(permit);
-        found.unwrap_or_else(|_| Err(format!("no answer within {:?}", plan.timeout)))
-    }
-
-    fn announce(&self, health: Health, reason: String) {
-        let (pool, endpoint) = (&self.pool, &self.endpoint.id);
-        tracing::info!(%pool, %endpoint, health = health.name(), %reason, "health changed");
-        (self.changed)(HealthChange {
-            pool: pool.clone(),
-            endpoint: endpoint.clone(),
-            health,
-            reason,
-        });
-    }
-}
-
-/// Checks in a row that ended the same way.
-#[derive(Debug, Default)]
-struct Streak {
-    passed: u32,
-    failed: u32,
-}
-
-impl Streak {
-    /// What to think of an endpoint after one more check. The very first check
-    /// decides alone: there is nothing yet to weigh it against.
-    fn conclude(&mut self, plan: &HealthCheck, passed: bool, before: Health) -> Health {
-        if passed {
-            self.passed = self.passed.saturating_add(1);
-            self.failed = 0;
-        } else {
-            self.failed = self.failed.saturating_add(1);
-            self.passed = 0;
-        }
-        match before {
-            Health::Unknown if passed => Health::Healthy,
-            Health::Unknown => Health::Unhealthy,
-            Health::Unhealthy if self.passed >= plan.rise => Health::Healthy,
-            Health::Healthy if self.failed >= plan.fall => Health::Unhealthy,
-            unchanged => unchanged,
-        }
-    }
-}
-
-fn unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_millis() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan() -> HealthCheck {
-        HealthCheck {
-            path: "/health".into(),
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(2),
-            rise: 2,
-            fall: 3,
-        }
-    }
-
-    fn after(checks: &[bool]) -> Health {
-        let mut streak = Streak::default();
-        checks.iter().fold(Health::Unknown, |health, passed| {
-            streak.conclude(&plan(), *passed, health)
-        })
-    }
-
-    #[test]
-    fn the_first_check_decides_alone() {
-        assert_eq!(after(&[true]), Health::Healthy);
-        assert_eq!(after(&[false]), Health::Unhealthy);
-    }
-
-    #[test]
-    fn it_takes_fall_failures_in_a_row_to_be_unhealthy() {
-        assert_eq!(after(&[true, false, false]), Health::Healthy);
-        assert_eq!(
-            after(&[true, false, false, true, false, false]),
-            Health::Healthy
-        );
-        assert_eq!(after(&[true, false, false, false]), Health::Unhealthy);
-    }
-
-    #[test]
-    fn it_takes_rise_passes_in_a_row_to_be_healthy_again() {
-        assert_eq!(after(&[false, true]), Health::Unhealthy);
-        assert_eq!(after(&[false, true, false, true]), Health::Unhealthy);
-        assert_eq!(after(&[false, true, true]), Health::Healthy);
     }
 }

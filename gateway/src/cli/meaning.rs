@@ -3,7 +3,7 @@
 use std::fmt;
 
 use gatewright_host::Plan;
-use gatewright_model::config::{Binding, Certificates, Config, HealthCheck, Listener, PoolConfig};
+use gatewright_model::config::{Binding, Certificates, Config, Listener, PoolConfig};
 use gatewright_model::id::PoolName;
 
 /// A configuration with the plugins that were loaded for it.
@@ -54,13 +54,7 @@ impl Meaning<'_> {
             writeln!(f, "  affinity: {}", self.plugin(affinity, Some(&pool.name)))?;
         }
         match &pool.health {
-            Some(HealthCheck { path, interval, .. }) => {
-                writeln!(
-                    f,
-                    "  health: GET {path} every {}",
-                    humantime::format_duration(*interval)
-                )?;
-            }
+            Some(check) => writeln!(f, "  health: {check}")?,
             None => writeln!(f, "  health: not checked")?,
         }
         for server in &pool.servers {

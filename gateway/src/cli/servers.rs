@@ -9,10 +9,11 @@ use super::api::{ApiOptions, Call, escaped};
 use super::table::{Column, Table};
 use crate::ending::usage;
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     ("SERVER", "serverId"),
     ("POOL", "pool"),
     ("STATUS", "status"),
+    ("CIRCUIT", "circuit"),
     ("DRAINING", "draining"),
     ("WEIGHT", "weight"),
     ("ACTIVE", "activeConnections"),

@@ -1,6 +1,7 @@
 //! From what the gateway and the shoppers count to what the table shows.
 
 use gatewright_control::{Overview, PluginFigures, ServerFigures};
+use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint;
 use gatewright_model::histogram::Reading;
 
@@ -145,6 +146,7 @@ fn servers(figures: &[ServerFigures]) -> Vec<ServerRow> {
 fn health(server: &ServerFigures) -> Health {
     match server.health {
         endpoint::Health::Unhealthy => Health::Down,
+        _ if server.circuit != Phase::Closed => Health::Broken,
         _ if server.draining => Health::Draining,
         endpoint::Health::Healthy => Health::Up,
         endpoint::Health::Unknown => Health::Unknown,
@@ -157,7 +159,8 @@ fn worse(one: Health, other: Health) -> Health {
         Health::Up => 0,
         Health::Unknown => 1,
         Health::Draining => 2,
-        Health::Down => 3,
+        Health::Broken => 3,
+        Health::Down => 4,
     };
     std::cmp::max_by_key(one, other, |health| rank(*health))
 }
@@ -201,6 +204,9 @@ mod tests {
             port: 1,
             weight: 1,
             health,
+            circuit: Phase::Closed,
+            ejections: 0,
+            warmth: 100,
             draining: false,
             eligible: true,
             active: 1,

@@ -117,7 +117,7 @@ impl Shown {
             session_persistence: pool.affinity.is_some(),
             hash_key: pool.hash_key.to_string(),
             health_check_enabled: health.is_some(),
-            health_check_path: health.map(|check| check.path.to_string()),
+            health_check_path: health.and_then(|check| check.asked_path().map(str::to_owned)),
             health_check_interval: health.map(|check| check.interval.as_secs_f64()),
             health_check_timeout: health.map(|check| check.timeout.as_secs_f64()),
             max_retries: pool.retries.attempts - 1,

@@ -67,6 +67,7 @@ impl Collector for Figures {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
         certificates::write(&mut families, &self.1)?;
+        servers::write_pools(&mut families, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
         lookups::write(&mut families, &self.0.lookups)?;
         plugins::write(&mut families, &self.0.plugins)
@@ -78,8 +79,11 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
-    use crate::overview::{Faults, PluginFigures, PluginState, ServerFigures, Totals};
+    use crate::overview::{
+        Faults, PluginFigures, PluginState, PoolStanding, ServerFigures, Totals,
+    };
     use gatewright_host::{Figure, Part};
+    use gatewright_model::circuit::Phase;
     use gatewright_model::endpoint::Health;
     use gatewright_model::histogram::{Histogram, Reading};
     use gatewright_model::id::Digest;
@@ -105,6 +109,9 @@ mod tests {
             port: 3001,
             weight: 3,
             health: Health::Healthy,
+            circuit: Phase::Closed,
+            ejections: 1,
+            warmth: 100,
             draining: false,
             eligible: true,
             active: 2,
@@ -152,6 +159,10 @@ mod tests {
                 latency: reading(900),
                 ..Totals::default()
             },
+            pools: vec![PoolStanding {
+                pool: "web".into(),
+                panicking: false,
+            }],
             servers: vec![server],
             plugins: vec![plugin],
             lookups: vec![LookUpFigures {

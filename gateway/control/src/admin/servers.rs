@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 use super::asked::{Asked, InPool, Named};
 use super::envelope::{Failure, Success, success};
 use super::precondition::tagged;
-use super::words::Status;
+use super::words::{Circuit, Status};
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::desired::{DeclaredBy, Desired};
@@ -61,6 +61,13 @@ pub(super) struct Server {
     weight_in_force: u16,
     labels: BTreeMap<String, String>,
     status: Status,
+    circuit: Circuit,
+    /// Since when the circuit is not closed; none while it is.
+    circuit_opened_at: Option<Timestamp>,
+    /// How often the circuit has opened.
+    ejections: u64,
+    /// Percent of its share that it takes: less than 100 during its slow start.
+    warmth: u8,
     draining: bool,
     active_connections: u32,
     total_requests: u64,
@@ -70,7 +77,7 @@ pub(super) struct Server {
     added_at: Option<Timestamp>,
     last_health_check: Option<Timestamp>,
     last_seen: Option<Timestamp>,
-    /// None when the pool's servers are not checked.
+    /// None when it is not asked for a path.
     health_check_path: Option<String>,
     /// In seconds.
     health_check_interval: Option<f64>,
@@ -214,6 +221,10 @@ impl Server {
             weight_in_force: figures.weight_in_force(),
             labels: endpoint.labels.clone(),
             status: figures.health.into(),
+            circuit: figures.circuit.into(),
+            circuit_opened_at: endpoint.state.circuit.opened_at().map(Timestamp),
+            ejections: figures.ejections,
+            warmth: figures.warmth,
             draining: figures.draining,
             active_connections: figures.active,
             total_requests: figures.requests,
@@ -222,7 +233,7 @@ impl Server {
             added_at: entry.as_ref().map(|entry| entry.added),
             last_health_check: endpoint.state.last_check().map(Timestamp),
             last_seen: entry.and_then(|entry| entry.seen),
-            health_check_path: check.map(|check| check.path.to_string()),
+            health_check_path: check.and_then(|check| check.asked_path().map(str::to_owned)),
             health_check_interval: check.map(|check| check.interval.as_secs_f64()),
             source: desired.server_declared_by(pool.name.as_str(), endpoint.id.as_str()),
         }

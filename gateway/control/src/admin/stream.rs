@@ -42,7 +42,9 @@ const BEGINNING: Bytes = Bytes::from_static(b"retry: 1000\n: gatewright\n\n");
 ///
 /// Server-sent events, each with JSON as its data: `metrics` once a second,
 /// what `/api/metrics` answers with `pools`, `servers` and `plugins`; `health`
-/// when a server's health changes; `plugin` when one faults or is quarantined;
+/// when a server's health changes; `circuit` when its circuit opens, is half-open or
+/// closes; `panic` when so few servers of a pool are well that all get requests, and
+/// when no more; `plugin` when one faults or is quarantined;
 /// `change` when a change is put in force or refused; `audit` when an entry is
 /// written to the audit log; `missed` when so many events went by unread.
 /// All but `metrics` have an id, and a reader that sends the last one back as

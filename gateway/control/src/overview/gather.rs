@@ -9,7 +9,7 @@ use gatewright_model::histogram::{Histogram, Reading};
 use gatewright_model::id::Generation;
 use gatewright_model::pool::Pool;
 
-use super::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
+use super::{Faults, Overview, PluginFigures, PluginState, PoolStanding, ServerFigures, Totals};
 use crate::burden::Burdens;
 use crate::control::Control;
 
@@ -26,6 +26,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
             requests_per_second: rate,
             ..totals(workers, snapshot.generation)
         },
+        pools: snapshot.pools.iter().map(|pool| standing(pool)).collect(),
         servers: snapshot
             .pools
             .iter()
@@ -83,6 +84,13 @@ fn servers(pool: &Pool) -> impl Iterator<Item = ServerFigures> {
     pool.endpoints().map(|endpoint| server(pool, endpoint))
 }
 
+fn standing(pool: &Pool) -> PoolStanding {
+    PoolStanding {
+        pool: pool.name.clone(),
+        panicking: pool.state.is_panicking(),
+    }
+}
+
 /// A server's figures as they are now.
 pub(crate) fn server(pool: &Pool, endpoint: &Endpoint) -> ServerFigures {
     let state = &endpoint.state;
@@ -95,6 +103,9 @@ pub(crate) fn server(pool: &Pool, endpoint: &Endpoint) -> ServerFigures {
         port: endpoint.port,
         weight: endpoint.weight,
         health: state.health(),
+        circuit: state.circuit.phase(),
+        ejections: state.circuit.openings(),
+        warmth: state.warmth.percent(),
         draining: state.is_draining(),
         eligible: endpoint.is_eligible(),
         active: state.active(),

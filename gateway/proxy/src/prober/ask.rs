@@ -1,16 +1,19 @@
-//! One check: GET a path as requests to the pool are sent; any 2xx is healthy.
+//! One check: a connection, a GET as requests to the pool are sent, or a call of
+//! gRPC's own health service.
+
+mod grpc;
+mod http1;
+mod http2;
 
 use std::io;
 use std::sync::Arc;
 
-use bytes::BytesMut;
 use gatewright_model::address::Address;
-use gatewright_model::config::Protocol;
+use gatewright_model::config::{CheckKind, HealthCheck, Protocol};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_wire::proxy_header::Behalf;
-use gatewright_wire::{HeadLimits, HeadParser};
-use http::{Method, Request, StatusCode, Version};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -22,34 +25,78 @@ use crate::upstream::{H2, Manner};
 const USER_AGENT: &str = "gatewright-health";
 
 /// Ask an endpoint; the error says what was found instead.
-pub(super) async fn ask(endpoint: &Endpoint, path: &str, manner: &Manner) -> Result<(), String> {
-    let status = status(endpoint, path, manner);
-    let status = status.await.map_err(|error| error.to_string())?;
-    match status.is_success() {
-        true => Ok(()),
-        false => Err(format!("{path} answered {status}")),
+pub(super) async fn ask(
+    endpoint: &Endpoint,
+    plan: &HealthCheck,
+    manner: &Manner,
+) -> Result<(), String> {
+    let question = Question { endpoint, plan };
+    let asked = question.ask(manner).await;
+    asked.map_err(|error| error.to_string())
+}
+
+/// What is asked, and of whom.
+struct Question<'a> {
+    endpoint: &'a Endpoint,
+    plan: &'a HealthCheck,
+}
+
+impl Question<'_> {
+    async fn ask(&self, manner: &Manner) -> io::Result<()> {
+        resolve(self.endpoint).await?;
+        let addresses = self.endpoint.state.addresses.load_full();
+        let mut stream = connect(&addresses).await?;
+        if self.plan.kind == CheckKind::Tcp {
+            return Ok(());
+        }
+        stream.write_all(&manner.preamble(Behalf::Own)).await?;
+        let Some(tls) = &manner.tls else {
+            let is_http2 = manner.protocol == Protocol::Http2;
+            return self.speak(stream, is_http2, "http").await;
+        };
+        let name = manner.name_of(&self.endpoint.host)?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+        let stream = stream.await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+        if manner.protocol == Protocol::Http2 && !is_http2 {
+            return Err(no_http2());
+        }
+        self.speak(stream, is_http2, "https").await
+    }
+
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        is_http2: bool,
+        scheme: &str,
+    ) -> io::Result<()> {
+        let authority = self.endpoint.authority();
+        let address = http2::Address { scheme, authority };
+        let path = &self.plan.path;
+        let status = match (self.plan.kind, is_http2) {
+            (CheckKind::Grpc, false) => return Err(no_http2()),
+            (CheckKind::Grpc, true) => {
+                return grpc::ask(stream, address, &self.plan.service).await;
+            }
+            (_, false) => http1::status(stream, authority, path).await?,
+            (_, true) => http2::status(stream, address, path).await?,
+        };
+        self.judge(status)
+    }
+
+    fn judge(&self, status: StatusCode) -> io::Result<()> {
+        match self.plan.statuses.contain(status.as_u16()) {
+            true => Ok(()),
+            false => Err(io::Error::other(format!(
+                "{} answered {status}",
+                self.plan.path
+            ))),
+        }
     }
 }
 
-async fn status(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<StatusCode> {
-    resolve(endpoint).await?;
-    let addresses = endpoint.state.addresses.load_full();
-    let mut stream = connect(&addresses).await?;
-    stream.write_all(&manner.preamble(Behalf::Own)).await?;
-    let Some(tls) = &manner.tls else {
-        return match manner.protocol {
-            Protocol::Http2 => over_http2(stream, endpoint, path, "http").await,
-            Protocol::Http1 | Protocol::Auto => over_http1(stream, endpoint, path).await,
-        };
-    };
-    let name = manner.name_of(&endpoint.host)?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
-    let stream = stream.await?;
-    match (stream.get_ref().1.alpn_protocol(), manner.protocol) {
-        (Some(H2), _) => over_http2(stream, endpoint, path, "https").await,
-        (_, Protocol::Http2) => Err(io::Error::other("the server does not speak HTTP/2")),
-        _ => over_http1(stream, endpoint, path).await,
-    }
+fn no_http2() -> io::Error {
+    io::Error::other("the server does not speak HTTP/2")
 }
 
 /// A connection to the first address that answers.
@@ -62,57 +109,4 @@ async fn connect(addresses: &[Address]) -> io::Result<TcpStream> {
         }
     }
     Err(failure)
-}
-
-async fn over_http1(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    endpoint: &Endpoint,
-    path: &str,
-) -> io::Result<StatusCode> {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nUser-Agent: {USER_AGENT}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-        endpoint.authority()
-    );
-    stream.write_all(request.as_bytes()).await?;
-    stream.flush().await?;
-    let mut buffer = BytesMut::with_capacity(1024);
-    let mut parser = HeadParser::new(HeadLimits::DEFAULT);
-    loop {
-        let parsed = parser.parse(&mut buffer, (&Method::GET).into());
-        match parsed.map_err(io::Error::other)? {
-            Some(head) if head.status.is_informational() => {}
-            Some(head) => return Ok(head.status),
-            None => {
-                if stream.read_buf(&mut buffer).await? == 0 {
-                    return Err(io::Error::other("closed without an answer"));
-                }
-            }
-        }
-    }
-}
-
-async fn over_http2(
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-    endpoint: &Endpoint,
-    path: &str,
-    scheme: &str,
-) -> io::Result<StatusCode> {
-    let request = Request::get(format!("{scheme}://{}{path}", endpoint.authority()))
-        .version(Version::HTTP_2)
-        .header("user-agent", USER_AGENT)
-        .body(())
-        .map_err(io::Error::other)?;
-    let asking = async {
-        let (sender, connection) = h2::client::handshake(stream).await?;
-        let asking = async {
-            let (response, _) = sender.ready().await?.send_request(request, true)?;
-            response.await
-        };
-        tokio::select! {
-            response = asking => response,
-            ended = connection => Err(ended.err().unwrap_or_else(|| h2::Reason::NO_ERROR.into())),
-        }
-    };
-    let response: Result<_, h2::Error> = asking.await;
-    Ok(response.map_err(io::Error::other)?.status())
 }

@@ -6,10 +6,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_host::{Ending, Outcome};
+use gatewright_model::circuit::Permit;
 use gatewright_model::pool::Pool;
 
 use super::Upstream;
+use crate::breaker::{self, Verdict};
 use crate::worker::Worker;
+
+/// Switching Protocols.
+const SWITCHED: u16 = 101;
 
 /// One attempt in flight on an endpoint.
 pub(crate) struct InFlight {
@@ -21,6 +26,10 @@ pub(crate) struct InFlight {
     ending: Ending,
     status: u16,
     micros: Option<u32>,
+    /// If it is on trial.
+    permit: Option<Permit>,
+    /// Whether the server's circuit has been told of it.
+    is_judged: bool,
 }
 
 /// Who is to be told how an attempt ended.
@@ -50,6 +59,8 @@ impl InFlight {
             ending: Ending::Abandoned,
             status: 0,
             micros: None,
+            permit: upstream.take_permit(),
+            is_judged: false,
         }
     }
 
@@ -67,6 +78,23 @@ impl InFlight {
         counters.responded(micros);
         if status >= 500 {
             counters.failures.add(1);
+        }
+        // A tunnel may be open for days, and a trial should not take long.
+        if self.permit.is_some() || status == SWITCHED {
+            self.judge(Ending::Completed);
+        }
+    }
+
+    /// The server has shown that it works, though there is more to come.
+    pub(crate) fn proved(&mut self) {
+        self.judge(Ending::Completed);
+    }
+
+    /// Tell the server's circuit of it, once.
+    fn judge(&mut self, ending: Ending) {
+        if !std::mem::replace(&mut self.is_judged, true) {
+            let verdict = Verdict::of(ending, self.status);
+            breaker::tell(&self.worker, &self.upstream, verdict, self.permit.take());
         }
     }
 
@@ -93,6 +121,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        self.judge(self.ending);
         let state = self.upstream.state();
         state.pool().leave(state.slot());
         let Some(observers) = &self.observers else {

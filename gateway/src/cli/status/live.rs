@@ -101,6 +101,7 @@ fn totals(data: &Value) -> Totals {
 fn server(data: &Value) -> ServerRow {
     let health = match (text(data, "status").as_str(), &data["draining"]) {
         ("unhealthy", _) => Health::Down,
+        _ if matches!(data["circuit"].as_str(), Some("open" | "half-open")) => Health::Broken,
         (_, Value::Bool(true)) => Health::Draining,
         ("healthy", _) => Health::Up,
         _ => Health::Unknown,

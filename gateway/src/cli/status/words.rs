@@ -15,10 +15,11 @@ const POOLS: [Column; 8] = [
     ("MS", "averageResponseTime"),
 ];
 
-const SERVERS: [Column; 9] = [
+const SERVERS: [Column; 10] = [
     ("SERVER", "serverId"),
     ("POOL", "pool"),
     ("STATUS", "status"),
+    ("CIRCUIT", "circuit"),
     ("DRAINING", "draining"),
     ("ACTIVE", "activeConnections"),
     ("REQUESTS", "totalRequests"),

@@ -69,6 +69,8 @@ pub(crate) enum Health {
     Up,
     /// Only those of sessions that it has.
     Draining,
+    /// Its requests have failed: it gets none, or one at a time on trial.
+    Broken,
     /// It does not.
     Down,
 }
@@ -79,6 +81,7 @@ impl Health {
         match self {
             Self::Unknown => "unknown",
             Self::Up => "up",
+            Self::Broken => "ejected",
             Self::Draining => "draining",
             Self::Down => "down",
         }

@@ -161,7 +161,7 @@ fn health(health: Health) -> Span<'static> {
         Health::Unknown => FAINT,
         Health::Up => GOOD,
         Health::Draining => CARE,
-        Health::Down => BAD,
+        Health::Broken | Health::Down => BAD,
     };
     Span::styled(health.word(), style)
 }

@@ -32,6 +32,8 @@ pub(in crate::admin) struct PoolFigures {
     average_response_time: Option<f64>,
     active_servers: usize,
     unhealthy_servers: usize,
+    /// Whether so few servers are well that all get requests.
+    panicking: bool,
     #[serde(flatten)]
     recent: Recent,
 }
@@ -71,6 +73,7 @@ impl PoolFigures {
             average_response_time: latency.mean().map(milliseconds),
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
+            panicking: pool.state.is_panicking(),
             recent,
         }
     }

@@ -2,15 +2,30 @@
 
 use std::fmt;
 
+use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint::Health;
 
 use super::families::{Families, Labelled, Scale};
-use crate::overview::ServerFigures;
+use crate::overview::{PoolStanding, ServerFigures};
 
 pub(super) fn write(families: &mut Families<'_>, servers: &[ServerFigures]) -> fmt::Result {
     let servers: Vec<_> = servers.iter().map(labelled).collect();
     state(families, &servers)?;
     work(families, &servers)
+}
+
+/// The metrics of each pool as a whole.
+pub(super) fn write_pools(families: &mut Families<'_>, pools: &[PoolStanding]) -> fmt::Result {
+    let labelled = |pool: &PoolStanding| (vec![("pool", pool.pool.to_string())], pool.panicking);
+    let pools: Vec<_> = pools.iter().map(labelled).collect();
+    families.gauges(
+        (
+            "pool_panicking",
+            "1 while so few of the pool's servers are well that all get requests.",
+        ),
+        &pools,
+        |panicking| f64::from(u8::from(*panicking)),
+    )
 }
 
 fn labelled(server: &ServerFigures) -> Labelled<&ServerFigures> {
@@ -29,6 +44,20 @@ fn state(families: &mut Families<'_>, servers: &[Labelled<&ServerFigures>]) -> f
         "server_up",
         "0 when the checks find the server unhealthy, else 1.",
         |server| f64::from(u8::from(server.health != Health::Unhealthy)),
+    )?;
+    gauge(
+        "server_circuit_state",
+        "Whether the server gets requests: 0 closed, it does; 1 half-open, one at a time; 2 open, it gets none.",
+        |server| match server.circuit {
+            Phase::Closed => 0.0,
+            Phase::HalfOpen => 1.0,
+            Phase::Open => 2.0,
+        },
+    )?;
+    gauge(
+        "server_warmth_ratio",
+        "How much of its share the server takes: less than 1 during its slow start.",
+        |server| f64::from(server.warmth) / 100.0,
     )?;
     gauge(
         "server_draining",
@@ -60,6 +89,11 @@ fn work(families: &mut Families<'_>, servers: &[Labelled<&ServerFigures>]) -> fm
         "server_failures",
         "Attempts without a response, or with one of 500 or above.",
         |server| server.failures,
+    )?;
+    counter(
+        "server_ejections",
+        "How often the server's circuit has opened.",
+        |server| server.ejections,
     )?;
     counter(
         "server_connect_failures",

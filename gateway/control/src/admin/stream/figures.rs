@@ -14,7 +14,7 @@ use super::frame;
 use crate::admin::burden::Taken;
 use crate::admin::health::{self, Overall};
 use crate::admin::metrics::{Answer, Figures, PoolFigures, Recent, milliseconds, rounded};
-use crate::admin::words::Status;
+use crate::admin::words::{Circuit, Status};
 use crate::control::Control;
 use crate::overview::{Overview, PluginFigures, ServerFigures};
 use crate::seats::SeatName;
@@ -92,6 +92,8 @@ struct Server {
     #[serde(flatten)]
     figures: Figures,
     status: Status,
+    circuit: Circuit,
+    warmth: u8,
     draining: bool,
     eligible: bool,
     weight: u16,
@@ -184,6 +186,8 @@ impl Server {
         Self {
             figures: Figures::of(server, recent),
             status: server.health.into(),
+            circuit: server.circuit.into(),
+            warmth: server.warmth,
             draining: server.draining,
             eligible: server.eligible,
             weight: server.weight,

@@ -2,7 +2,7 @@
 
 use gatewright_host::{Happening, HostEvent, Place};
 use gatewright_model::id::Digest;
-use gatewright_proxy::HealthChange;
+use gatewright_proxy::{CircuitChange, HealthChange, PanicChange};
 use serde_json::{Value, json};
 
 use crate::acme::{CertificateNews, CertificateTurn};
@@ -20,6 +20,8 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
         // The entry has a moment of its own.
         Happened::Audited(numbered) => return ("audit", json!(**numbered)),
         Happened::Health(change) => ("health", health(change)),
+        Happened::Circuit(change) => ("circuit", circuit(change)),
+        Happened::Panic(change) => ("panic", panic(change)),
         Happened::Plugin(event) => ("plugin", plugin(event)),
         Happened::Certificate(news) => ("certificate", certificate(news)),
         Happened::Burdened(burdened) => ("plugin", burden(burdened)),
@@ -47,6 +49,24 @@ fn health(change: &HealthChange) -> Value {
         "pool": change.pool.to_string(),
         "status": Status::from(change.health),
         "reason": change.reason,
+    })
+}
+
+fn circuit(change: &CircuitChange) -> Value {
+    json!({
+        "serverId": change.endpoint.to_string(),
+        "pool": change.pool.to_string(),
+        "circuit": change.phase.name(),
+        "reason": change.reason,
+    })
+}
+
+fn panic(change: &PanicChange) -> Value {
+    json!({
+        "pool": change.pool.to_string(),
+        "panicking": change.panicking,
+        "well": change.well,
+        "of": change.of,
     })
 }
 

@@ -1,0 +1,114 @@
+//! What the ending of an attempt says to its server's circuit.
+//!
+//! No answer, a broken one, and the statuses by which a gateway would say so (502,
+//! 503, 504) are failures; other statuses from 500 are errors; everything else is
+//! a success. What clients do says nothing.
+
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gatewright_host::Ending;
+use gatewright_model::circuit::{Blow, Permit};
+
+use crate::current::PoolView;
+use crate::facts::Facts;
+use crate::upstream::Upstream;
+use crate::worker::Worker;
+
+/// What an ending says of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Success,
+    Blow(Blow),
+    Nothing,
+}
+
+impl Verdict {
+    /// By how an attempt ended, and the status that it was answered with; 0 for
+    /// none.
+    pub(crate) fn of(ending: Ending, status: u16) -> Self {
+        match (ending, status) {
+            (Ending::ConnectFailed | Ending::Broken | Ending::TimedOut, _) | (_, 502..=504) => {
+                Self::Blow(Blow::Failure)
+            }
+            (_, 500..) => Self::Blow(Blow::Error),
+            (Ending::Completed, _) => Self::Success,
+            (Ending::Abandoned, _) => Self::Nothing,
+        }
+    }
+}
+
+/// Tell a server's circuit of an attempt, with the permit that it had if it was
+/// on trial.
+pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permit: Option<Permit>) {
+    let Some(breaker) = upstream.breaker() else {
+        return;
+    };
+    let circuit = &upstream.state().circuit;
+    let turn = match (verdict, permit) {
+        (Verdict::Nothing, _) => return,
+        (Verdict::Success, None) => return circuit.succeeded(),
+        (Verdict::Success, Some(permit)) => permit.succeeded(now()),
+        (Verdict::Blow(_), Some(permit)) => permit.failed(&breaker, now()),
+        (Verdict::Blow(blow), None) => circuit.failed(blow, &breaker, now()),
+    };
+    if let Some(turn) = turn {
+        worker.suspects.turned(upstream.state(), turn);
+    }
+}
+
+/// The server that a request is to be sent to on trial, if a circuit of the pool
+/// is half-open and the request may be: in its first attempt, so that it can go
+/// elsewhere if that fails.
+pub(crate) fn trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
+    if !pool.pool.state.circuits.wait_for_trials() || !facts.tried.is_empty() {
+        return None;
+    }
+    let mut endpoints = pool.pool.endpoints();
+    endpoints.find_map(|endpoint| {
+        if !endpoint.is_wanted() || !endpoint.passes_checks() {
+            return None;
+        }
+        let upstream = pool.upstream(endpoint.slot())?;
+        let permit = Permit::take(&endpoint.state, facts.is_idempotent())?;
+        upstream.allow(permit);
+        Some(Rc::clone(upstream))
+    })
+}
+
+/// In milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| now.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateways_own_statuses_are_failures_and_others_from_500_are_errors() {
+        let verdicts = [200, 404, 499, 500, 501, 502, 503, 504, 505, 599];
+        let verdicts = verdicts.map(|status| Verdict::of(Ending::Completed, status));
+        let (failure, error) = (Verdict::Blow(Blow::Failure), Verdict::Blow(Blow::Error));
+        let well = Verdict::Success;
+        let expected = [
+            well, well, well, error, error, failure, failure, failure, error, error,
+        ];
+        assert_eq!(verdicts, expected);
+    }
+
+    #[test]
+    fn without_an_answer_it_is_a_failure_unless_the_client_is_to_blame() {
+        for ending in [Ending::ConnectFailed, Ending::Broken, Ending::TimedOut] {
+            assert_eq!(Verdict::of(ending, 0), Verdict::Blow(Blow::Failure));
+            assert_eq!(Verdict::of(ending, 200), Verdict::Blow(Blow::Failure));
+        }
+        assert_eq!(Verdict::of(Ending::Abandoned, 0), Verdict::Nothing);
+        assert_eq!(Verdict::of(Ending::Abandoned, 200), Verdict::Nothing);
+        assert_eq!(
+            Verdict::of(Ending::Abandoned, 500),
+            Verdict::Blow(Blow::Error)
+        );
+    }
+}
