@@ -30,7 +30,8 @@ class Live {
   #lastId = null;
 
   // Be told of figures, in a frame of its own, under a name of its own: once a
-  // second, and once more about the same moment when a server's health changes.
+  // second, and once more about the same moment when a server's health or circuit
+  // changes.
   onFigures(name, listener) {
     this.#onFigures.set(name, listener);
     if (this.figures) {
@@ -38,7 +39,7 @@ class Live {
     }
   }
 
-  // Be told of `health`, `plugin`, `change`, `audit` and `missed` events, each
+  // Be told of `health`, `circuit`, `panic`, `plugin`, `change`, `audit` and `missed` events, each
   // as `{kind, id, ...data}`.
   onEvent(listener) {
     this.#onEvent.push(listener);
@@ -115,7 +116,7 @@ class Live {
     }
     this.#lastId = id ?? this.#lastId;
     const happened = { kind: event, id, ...JSON.parse(data) };
-    if (event === "health") {
+    if (event === "health" || event === "circuit") {
       this.#recolour(happened);
     }
     this.#onEvent.forEach((listener) => listener(happened));
@@ -127,13 +128,13 @@ class Live {
     this.#tellFigures();
   }
 
-  // A server's health is seen when it changes, and not with the next figures;
-  // those that are younger know of it.
-  #recolour({ pool, serverId, status, at }) {
+  // A server's health or circuit is seen when it changes, and not with the next
+  // figures; those that are younger know of it.
+  #recolour({ pool, serverId, at, status, circuit }) {
     const { servers = [], at: known } = this.figures ?? {};
     const server = servers.find((one) => one.pool === pool && one.serverId === serverId);
     if (server && new Date(at) > new Date(known)) {
-      server.status = status;
+      Object.assign(server, status ? { status } : { circuit });
       this.#tellFigures();
     }
   }

@@ -18,7 +18,7 @@ const KEPT = 3000;
 
 const KINDS = [
   ["everything", () => true],
-  ["health", ({ kind }) => kind === "health"],
+  ["health", ({ kind }) => ["health", "circuit", "panic"].includes(kind)],
   ["plugins", ({ kind }) => kind === "plugin"],
   ["changes", ({ kind }) => kind === "change"],
   ["names", ({ kind }) => kind === "dns"],
@@ -32,7 +32,16 @@ const SPANS = [
   ["a day ago", 86_400_000],
 ];
 
-const SIGNS = { health: "♥", plugin: "◆", change: "✎", dns: "⌕", audit: "☰", missed: "…" };
+const SIGNS = {
+  health: "♥",
+  circuit: "⊘",
+  panic: "‼",
+  plugin: "◆",
+  change: "✎",
+  dns: "⌕",
+  audit: "☰",
+  missed: "…",
+};
 
 const [kind, since, search] = ["kind", "since", "search"].map((id) => document.getElementById(id));
 const entries = new Map();
@@ -87,9 +96,11 @@ function entry(happened) {
       isBad: true,
     };
   }
-  const { id, at, message, status, outcome, happening } = happened;
+  const { id, at, message, status, circuit, panicking, outcome, happening } = happened;
   const isBad =
     status === "unhealthy" ||
+    circuit === "open" ||
+    panicking ||
     happened.kind === "plugin" ||
     (happened.kind === "dns" && happening === "failing") ||
     ["refused", "leftOut"].includes(outcome);

@@ -9,6 +9,9 @@ import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
 import { addServer } from "./server-actions.js";
 import { serverTable } from "./server-table.js";
 
+// What is said of a pool in which too few servers are well.
+const PANIC = "panicking: all servers get requests";
+
 // The height of a row that is not drawn yet, in pixels.
 const USUAL_HEIGHT = 33;
 
@@ -71,7 +74,7 @@ export class PoolSection {
   }
 
   update({ figures, all, servers }) {
-    this.#showBadges();
+    this.#showBadges(figures);
     this.#showSummary(figures, all);
     this.#showAlgorithms(figures.algorithm);
     this.#servers = servers;
@@ -94,18 +97,19 @@ export class PoolSection {
     return this.#declared.pools.get(this.#name);
   }
 
-  #showBadges() {
+  #showBadges({ panicking }) {
     const settings = this.#settings();
-    const wanted = settings
-      ? [
-          settings.isDefault && "default pool",
-          settings.source === "file" ? null : "added at run time",
-        ].filter(Boolean)
-      : [];
+    const wanted = [
+      panicking && PANIC,
+      settings?.isDefault && "default pool",
+      settings && settings.source !== "file" && "added at run time",
+    ].filter(Boolean);
     const shown = [...this.#badges.children].map((badge) => badge.textContent);
     if (shown.join() !== wanted.join()) {
       this.#badges.replaceChildren(
-        ...wanted.map((text) => element("span", { class: "badge" }, text)),
+        ...wanted.map((text) =>
+          element("span", { class: text === PANIC ? "badge bad-text" : "badge" }, text),
+        ),
       );
     }
   }

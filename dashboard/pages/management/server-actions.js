@@ -140,6 +140,12 @@ function factsOf(server) {
   const facts = [
     ["Pool", server.pool],
     ["State", stateOf(server)],
+    [
+      "Circuit",
+      server.circuitOpenedAt
+        ? `${server.circuit}, opened ${ago(server.circuitOpenedAt)}`
+        : `${server.circuit}, opened ${count(server.ejections)} times`,
+    ],
     ["Health check", check],
     ["Last check", ago(server.lastHealthCheck)],
     [

@@ -2,7 +2,15 @@
 
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { count, milliseconds, rate } from "../../lib/format.js";
-import { keyOf, median, stateMark, stateOf, tail } from "../../lib/servers.js";
+import {
+  circuitMark,
+  healthMark,
+  healthOf,
+  keyOf,
+  median,
+  stateOf,
+  tail,
+} from "../../lib/servers.js";
 import { drawSoon, sparkline } from "../../lib/sparkline.js";
 import { Table } from "../../lib/table.js";
 import { drainServer, enableServer, removeServer, showServer } from "./server-actions.js";
@@ -10,6 +18,7 @@ import { weightCell } from "./weight.js";
 
 // The worst first.
 const SEVERITY = { unhealthy: 3, unknown: 2, draining: 1, healthy: 0 };
+const OPENNESS = { open: 2, "half-open": 1, closed: 0 };
 
 export function serverTable(pool, trends) {
   const figure = (id, label, value, form) => ({
@@ -33,9 +42,15 @@ export function serverTable(pool, trends) {
       {
         id: "health",
         label: "Health",
-        sort: (server) => SEVERITY[stateOf(server)],
+        sort: (server) => SEVERITY[healthOf(server)],
         isNumber: false,
-        make: stateMark,
+        make: healthMark,
+      },
+      {
+        id: "circuit",
+        label: "Circuit",
+        sort: (server) => OPENNESS[server.circuit],
+        make: circuitMark,
       },
       {
         id: "weight",

@@ -12,6 +12,8 @@ const HEIGHT = 170;
 // The worst is what a column of several shows.
 const FILLS = [
   ["unhealthy", "bad-fill"],
+  ["circuit open", "bad-fill"],
+  ["circuit half-open", "warn-fill"],
   ["unknown", "unknown-fill"],
   ["draining", "warn-fill"],
   ["healthy", "good-fill"],
@@ -81,7 +83,7 @@ export class BarField {
   // A server that gets nothing has no height, and is what has to be seen.
   #markTheUnwell(context, columns, left) {
     context.globalAlpha = 0.55;
-    for (const [state, fill] of FILLS.slice(0, 3)) {
+    for (const [state, fill] of FILLS.slice(0, -1)) {
       context.fillStyle = colour(fill);
       columns.forEach((column, index) => {
         if (column.state === state) {

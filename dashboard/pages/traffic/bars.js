@@ -18,7 +18,14 @@ const MEASURES = [
   { name: "p99 time", value: tail, form: milliseconds },
 ];
 
-const STATES = ["healthy", "unhealthy", "draining", "unknown"];
+const STATES = [
+  "healthy",
+  "unhealthy",
+  "circuit open",
+  "circuit half-open",
+  "draining",
+  "unknown",
+];
 
 export class Bars {
   #container;

@@ -1,9 +1,10 @@
 //! Servers that fall ill and recover, and what clients notice of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually, plain};
+use crate::support::http2::{self, Frames};
+use crate::support::{Builder, Gateway, Load, Mood, Moody, Pool, Upstream, eventually, plain};
 
 #[tokio::test]
 async fn a_killed_server_leaves_the_rotation_and_comes_back_without_a_failed_request() {
@@ -123,4 +124,114 @@ async fn what_was_served_is_counted_exactly() {
     assert_eq!(gateway.api("/api/metrics").await["totalRequests"], 7);
     assert_eq!(gateway.servers().await[0]["totalRequests"], 7);
     assert_eq!(gateway.metric("gatewright_requests_total").await, 7.0);
+}
+
+/// A server that answers each call of gRPC's health service about `shop` with
+/// this serving status, and others with gRPC's status 5.
+async fn grpc_server(status: &Arc<AtomicU8>) -> Upstream {
+    let status = Arc::clone(status);
+    Upstream::speaking(move |stream| {
+        let status = Arc::clone(&status);
+        async move {
+            let mut frames = Frames::serving(stream).await;
+            let asked = frames.find(|frame| frame.is(http2::kind::DATA)).await;
+            let is_shop = asked.payload == b"\0\0\0\0\x06\x0a\x04shop";
+            let code = if is_shop { "0" } else { "5" };
+            let answer = [0, 0, 0, 0, 2, 8, status.load(Ordering::Relaxed)];
+            frames.send(http2::ok(asked.stream)).await;
+            frames.send(http2::data(asked.stream, &answer)).await;
+            let trailers = http2::block(&[("grpc-status", code)]);
+            frames.send(http2::head(asked.stream, &trailers)).await;
+            while frames.next().await.is_some() {}
+        }
+    })
+    .await
+}
+
+const SERVING: u8 = 1;
+const NOT_SERVING: u8 = 2;
+
+#[tokio::test]
+async fn a_grpc_server_is_well_while_it_says_that_it_is_serving() {
+    let status = Arc::new(AtomicU8::new(SERVING));
+    let server = grpc_server(&status).await;
+    let checks = |service: &str| {
+        format!(
+            "{{ type = \"grpc\", service = \"{service}\", interval = \"50ms\", rise = 1, fall = 1 }}"
+        )
+    };
+    let pool = |service| {
+        let pool = Pool::of(&[&server]).with("protocol", "\"http2\"");
+        pool.health(&checks(service))
+    };
+    let gateway = Gateway::before(pool("shop")).await;
+    eventually("it is well", async || gateway.count("healthy").await == 1).await;
+    status.store(NOT_SERVING, Ordering::Relaxed);
+    eventually("it is out", async || gateway.count("unhealthy").await == 1).await;
+    gateway.says("NotServing").await;
+    status.store(SERVING, Ordering::Relaxed);
+    eventually("it is back", async || gateway.count("healthy").await == 1).await;
+    let other = Gateway::before(pool("other")).await;
+    eventually("of another service it knows nothing", async || {
+        other.count("unhealthy").await == 1
+    })
+    .await;
+    other.says("gRPC status 5").await;
+}
+
+#[tokio::test]
+async fn a_check_by_tcp_needs_no_answer_but_a_connection() {
+    let silent = Upstream::scripted(|peer| async move { peer.stall().await }).await;
+    let health = "{ type = \"tcp\", interval = \"50ms\", rise = 1, fall = 1 }";
+    let gateway = Gateway::before(Pool::of(&[&silent]).health(health)).await;
+    eventually("it is well", async || gateway.count("healthy").await == 1).await;
+    silent.kill().await;
+    eventually("it is out", async || gateway.count("unhealthy").await == 1).await;
+}
+
+#[tokio::test]
+async fn which_statuses_are_healthy_is_the_pools_to_say() {
+    let server = Moody::named("a").await;
+    server.is(Mood::Answering(302));
+    let health = "{ interval = \"50ms\", rise = 1, fall = 1, status = \"200, 301-307\" }";
+    let gateway = Gateway::before(Pool::of(&[server.upstream()]).health(health)).await;
+    eventually("it is well", async || gateway.count("healthy").await == 1).await;
+    server.is(Mood::Answering(204));
+    eventually("it is out", async || gateway.count("unhealthy").await == 1).await;
+    gateway.says("/health answered 204").await;
+}
+
+#[tokio::test]
+async fn a_server_may_be_checked_in_another_way_than_its_pool() {
+    let web = Moody::named("web").await;
+    let silent = Upstream::scripted(|peer| async move { peer.stall().await }).await;
+    web.is(Mood::Answering(404));
+    let own = "health = { status = \"404\", path = \"/own\", rise = 2 }";
+    let tables = format!(
+        "[pools.web]\nhealth = {{ interval = \"50ms\", timeout = \"1s\", fall = 1 }}\nservers = [\
+         {{ host = \"127.0.0.1\", port = {}, {own} }}, \
+         {{ host = \"127.0.0.1\", port = {}, health = {{ type = \"tcp\" }} }}]",
+        web.address().port(),
+        silent.address().port(),
+    );
+    let gateway = Builder::new().with(&tables).start().await;
+    eventually("both are well", async || {
+        gateway.count("healthy").await == 2
+    })
+    .await;
+    assert!(
+        web.upstream()
+            .requests()
+            .iter()
+            .all(|one| one.target() == "/own")
+    );
+    let path = |server: &Upstream| format!("/api/servers/{}/health", server.address());
+    let of_web = gateway.api(&path(web.upstream())).await;
+    assert_eq!(
+        (&of_web["healthCheckType"], &of_web["healthCheckPath"]),
+        (&"http".into(), &"/own".into())
+    );
+    let of_silent = gateway.api(&path(&silent)).await;
+    assert_eq!(of_silent["healthCheckType"], "tcp");
+    assert!(of_silent["healthCheckPath"].is_null());
 }

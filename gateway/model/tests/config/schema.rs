@@ -96,7 +96,7 @@ fn the_schema_refuses_what_is_refused() {
     for text in [
         "other = 1",
         "[pools.web]\nhelth = {}",
-        "[pools.web]\nbreaker = {}",
+        "[pools.web]\nbreaker = { threshold = 1 }",
         "[pools.web]\nservers = [{ host = \"a\", port = 1, wieght = 1 }]",
         "[pools.web]\nbalancer = { plugin = \"a\", dedline = \"1ms\" }",
         "[timeouts]\nidle = \"5\"",

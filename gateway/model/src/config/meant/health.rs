@@ -115,6 +115,23 @@ mod tests {
     };
 
     #[test]
+    fn an_interval_is_off_by_its_jitter_at_most() {
+        let check = HealthCheck {
+            kind: CheckKind::Tcp,
+            path: "/health".into(),
+            statuses: Statuses([].into()),
+            service: "".into(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(1),
+            rise: 1,
+            fall: 1,
+            jitter: 10,
+        };
+        let seconds = [0.0, 0.5, 1.0].map(|chance| check.pause(chance).as_secs_f64());
+        assert_eq!(seconds, [9.0, 10.0, 11.0]);
+    }
+
+    #[test]
     fn each_opening_in_a_row_lasts_longer_up_to_the_longest() {
         let seconds = |in_a_row| BREAKER.open_time(in_a_row).as_secs();
         assert_eq!([1, 2, 12, 13, u32::MAX].map(seconds), [5, 10, 60, 60, 60]);

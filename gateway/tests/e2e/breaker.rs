@@ -1,0 +1,318 @@
+//! Servers that fail requests: when they get no more, for how long, and how they
+//! come back.
+
+use serde_json::Value;
+
+use crate::support::{Builder, Events, Gateway, Load, Mood, Moody, Pool, Upstream, eventually};
+
+/// A gateway before these servers, which it asks in turn.
+async fn gateway(servers: &[&Moody], breaker: &str) -> Gateway {
+    let servers: Vec<_> = servers.iter().map(|server| server.address()).collect();
+    Gateway::before(pool(&servers, breaker)).await
+}
+
+fn pool(servers: &[std::net::SocketAddr], breaker: &str) -> Pool {
+    Pool::at(servers)
+        .with("balancer", "\"round-robin\"")
+        .with("retries", "{ budget = 1.0, per_try_timeout = \"100ms\" }")
+        .with("breaker", breaker)
+}
+
+async fn server(gateway: &Gateway, address: std::net::SocketAddr) -> Value {
+    gateway.api(&format!("/api/servers/{address}")).await
+}
+
+/// Ask until a server's circuit is open.
+async fn until_open(gateway: &Gateway, address: std::net::SocketAddr) {
+    eventually("the circuit is open", async || {
+        gateway.get("/").await;
+        server(gateway, address).await["circuit"] == "open"
+    })
+    .await;
+}
+
+async fn next(events: &mut Events, circuit: &str) -> Value {
+    let is_it = |event: &Value| event["circuit"] == circuit;
+    events.find("circuit", is_it).await
+}
+
+#[tokio::test]
+async fn a_server_that_fails_in_any_way_gets_no_more_requests() {
+    for mood in [
+        Mood::Resetting,
+        Mood::Silent,
+        Mood::Answering(500),
+        Mood::Answering(503),
+    ] {
+        let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+        let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+        let gateway = gateway(&[&bad, &good], breaker).await;
+        bad.is(mood);
+        until_open(&gateway, bad.address()).await;
+        let (asked, expected) = (
+            bad.asked(),
+            if mood == Mood::Answering(500) { 5 } else { 3 },
+        );
+        assert_eq!(asked, expected, "{mood:?}");
+        for _ in 0..10 {
+            assert_eq!(gateway.get("/").await.text(), "good");
+        }
+        assert_eq!(bad.asked(), asked, "{mood:?}: it is left alone");
+        let shown = server(&gateway, bad.address()).await;
+        assert_eq!(
+            (&shown["ejections"], &shown["weightInForce"]),
+            (&1.into(), &0.into())
+        );
+        assert!(shown["circuitOpenedAt"].is_string());
+        assert_eq!(gateway.metric("gatewright_server_circuit_state").await, 2.0);
+        assert_eq!(
+            gateway.metric("gatewright_server_ejections_total").await,
+            1.0
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_connections_is_left_alone_until_it_is_back() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let breaker = "{ open_time = \"100ms\", max_open_time = \"200ms\" }";
+    let gateway = Gateway::before(pool(&[a.address(), b.address()], breaker)).await;
+    let mut events = Events::of(&gateway, None).await;
+    let load = Load::on(gateway.address(), "/");
+    let address = a.kill().await;
+    next(&mut events, "open").await;
+    let _a = Upstream::named_at("a", address).await;
+    next(&mut events, "closed").await;
+    eventually("it answers", async || gateway.get("/").await.text() == "a").await;
+    load.stop_without_failure().await;
+}
+
+#[tokio::test]
+async fn half_open_a_server_is_tried_with_one_request_which_decides() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    let gateway = gateway(
+        &[&bad, &good],
+        "{ open_time = \"100ms\", max_open_time = \"1h\" }",
+    )
+    .await;
+    let mut events = Events::of(&gateway, None).await;
+    bad.is(Mood::Answering(503));
+    until_open(&gateway, bad.address()).await;
+    let opened = next(&mut events, "open").await;
+    assert_eq!(opened["serverId"], bad.address().to_string());
+    assert_eq!(opened["pool"], "web");
+    assert!(
+        opened["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("in a row"))
+    );
+    next(&mut events, "half-open").await;
+    let asked = bad.asked();
+    assert_eq!(
+        gateway.get("/").await.status(),
+        503,
+        "the first is on trial"
+    );
+    let again = next(&mut events, "open").await;
+    assert!(
+        again["reason"]
+            .as_str()
+            .is_some_and(|why| why.contains("on trial"))
+    );
+    assert_eq!(gateway.get("/").await.text(), "good");
+    assert_eq!(bad.asked(), asked + 1);
+    bad.is(Mood::Well);
+    next(&mut events, "half-open").await;
+    assert_eq!(gateway.get("/").await.text(), "bad");
+    next(&mut events, "closed").await;
+    eventually("it has its turns again", async || {
+        [gateway.get("/").await, gateway.get("/").await]
+            .iter()
+            .any(|answer| answer.text() == "bad")
+    })
+    .await;
+    assert_eq!(server(&gateway, bad.address()).await["circuit"], "closed");
+}
+
+#[tokio::test]
+async fn what_may_not_be_repeated_is_tried_on_nobody_before_another_while_has_passed() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    let gateway = gateway(&[&bad, &good], "{ open_time = \"1500ms\" }").await;
+    let mut events = Events::of(&gateway, None).await;
+    bad.is(Mood::Answering(503));
+    until_open(&gateway, bad.address()).await;
+    bad.is(Mood::Well);
+    next(&mut events, "half-open").await;
+    let post = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(gateway.exchange(post).await.text(), "good");
+    assert_eq!(
+        server(&gateway, bad.address()).await["circuit"],
+        "half-open"
+    );
+    eventually("in the end it is tried with one of those", async || {
+        gateway.exchange(post).await.text() == "bad"
+    })
+    .await;
+    next(&mut events, "closed").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_a_trial_leaves_it_to_the_next() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    // Without a timeout of its own: it is the client that ends the trial.
+    let pool = Pool::at(&[bad.address(), good.address()])
+        .with("balancer", "\"round-robin\"")
+        .with(
+            "breaker",
+            "{ open_time = \"100ms\", max_open_time = \"1h\" }",
+        );
+    let gateway = Gateway::before(pool).await;
+    let mut events = Events::of(&gateway, None).await;
+    bad.is(Mood::Answering(503));
+    until_open(&gateway, bad.address()).await;
+    bad.is(Mood::Silent);
+    next(&mut events, "half-open").await;
+    let asked = bad.asked();
+    let mut leaving = gateway.connect().await;
+    leaving
+        .send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await;
+    eventually("it is on trial", async || bad.asked() == asked + 1).await;
+    drop(leaving);
+    gateway.settles().await;
+    bad.is(Mood::Well);
+    eventually("another one is", async || {
+        gateway.get("/").await.text() == "bad"
+    })
+    .await;
+    next(&mut events, "closed").await;
+    assert_eq!(server(&gateway, bad.address()).await["ejections"], 1);
+}
+
+#[tokio::test]
+async fn no_more_servers_are_given_up_than_may_be() {
+    let servers: [Moody; 4] = [
+        Moody::named("a").await,
+        Moody::named("b").await,
+        Moody::named("c").await,
+        Moody::named("d").await,
+    ];
+    let breaker = "{ fail_threshold = 2, open_time = \"1h\", max_open_time = \"1h\" }";
+    let gateway = gateway(&servers.each_ref(), breaker).await;
+    servers.iter().for_each(|server| server.is(Mood::Resetting));
+    let open = async || {
+        gateway.get("/").await;
+        let all = gateway.servers().await;
+        all.iter().filter(|one| one["circuit"] == "open").count()
+    };
+    eventually("half of them are given up", async || open().await == 2).await;
+    for _ in 0..10 {
+        assert_eq!(open().await, 2);
+    }
+}
+
+#[tokio::test]
+async fn the_only_server_of_a_pool_is_never_given_up() {
+    let only = Moody::named("only").await;
+    let gateway = gateway(&[&only], "{ fail_threshold = 1, max_ejected = 100 }").await;
+    only.is(Mood::Resetting);
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/").await.status(), 502);
+    }
+    assert_eq!(server(&gateway, only.address()).await["circuit"], "closed");
+    only.is(Mood::Well);
+    assert_eq!(gateway.get("/").await.text(), "only");
+}
+
+#[tokio::test]
+async fn a_server_is_taken_back_when_the_others_are_gone() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+    let gateway = gateway(&[&bad, &good], breaker).await;
+    bad.is(Mood::Resetting);
+    until_open(&gateway, bad.address()).await;
+    bad.is(Mood::Well);
+    let drain = format!("/api/servers/{}/drain", good.address());
+    gateway.call("POST", &drain).send().await;
+    eventually("it answers", async || {
+        gateway.get("/").await.text() == "bad"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_breaker_a_server_that_fails_is_asked_on() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    let gateway = gateway(&[&bad, &good], "false").await;
+    bad.is(Mood::Answering(500));
+    for _ in 0..20 {
+        gateway.get("/").await;
+    }
+    assert_eq!(bad.asked(), 10);
+    assert_eq!(server(&gateway, bad.address()).await["circuit"], "closed");
+}
+
+#[tokio::test]
+async fn what_clients_do_says_nothing_of_a_server() {
+    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
+    let gateway = gateway(&[&bad, &good], "{ fail_threshold = 1 }").await;
+    bad.is(Mood::Answering(404));
+    good.is(Mood::Answering(499));
+    for _ in 0..10 {
+        gateway.get("/").await;
+    }
+    for name in [&bad, &good] {
+        let mut leaving = gateway.connect().await;
+        leaving
+            .send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf")
+            .await;
+        let asked = bad.asked() + good.asked();
+        drop(leaving);
+        gateway.settles().await;
+        assert_eq!(bad.asked() + good.asked(), asked);
+        assert_eq!(server(&gateway, name.address()).await["circuit"], "closed");
+    }
+}
+
+#[tokio::test]
+async fn with_too_few_servers_well_all_get_requests() {
+    let servers: [Moody; 3] = [
+        Moody::named("a").await,
+        Moody::named("b").await,
+        Moody::named("c").await,
+    ];
+    let addresses = servers.each_ref().map(Moody::address);
+    let health = "{ interval = \"50ms\", timeout = \"1s\", rise = 1, fall = 1, status = \"200\" }";
+    let pool = pool(&addresses, "true").health(health);
+    let pool = pool.with("panic_threshold", "50");
+    let gateway = Builder::new().pool(pool).start().await;
+    let mut events = Events::of(&gateway, None).await;
+    eventually("all are healthy", async || {
+        gateway.count("healthy").await == 3
+    })
+    .await;
+    let panicking = async || gateway.api("/api/metrics/pools").await[0]["panicking"] == true;
+    servers[0].is(Mood::Answering(299));
+    eventually("one is not", async || gateway.count("unhealthy").await == 1).await;
+    assert!(!panicking().await, "two of three are well");
+    // They would answer, though their checks fail.
+    servers[1].is(Mood::Answering(299));
+    let told = events.find("panic", |_| true).await;
+    assert_eq!(
+        (&told["pool"], &told["panicking"]),
+        (&"web".into(), &true.into())
+    );
+    assert_eq!((&told["well"], &told["of"]), (&1.into(), &3.into()));
+    assert!(panicking().await);
+    assert_eq!(gateway.metric("gatewright_pool_panicking").await, 1.0);
+    eventually("the unhealthy get requests", async || {
+        gateway.get("/").await.status() == 299
+    })
+    .await;
+    servers[1].is(Mood::Well);
+    let told = events.find("panic", |_| true).await;
+    assert_eq!(told["panicking"], false);
+    for _ in 0..6 {
+        assert_eq!(gateway.get("/").await.status(), 200);
+    }
+}
