@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Builder, Events, Gateway, Load, Mood, Moody, Pool, Upstream, eventually};
+use crate::support::{
+    Builder, Events, Gateway, Load, Mood, Moody, Pool, Upstream, eventually, get,
+};
 
 /// A gateway before these servers, which it asks in turn.
 async fn gateway(servers: &[&Moody], breaker: &str) -> Gateway {
@@ -174,9 +176,7 @@ async fn a_client_that_leaves_in_the_middle_of_a_trial_leaves_it_to_the_next() {
     next(&mut events, "half-open").await;
     let asked = bad.asked();
     let mut leaving = gateway.connect().await;
-    leaving
-        .send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await;
+    leaving.send(get("/")).await;
     eventually("it is on trial", async || bad.asked() == asked + 1).await;
     drop(leaving);
     gateway.settles().await;
@@ -254,24 +254,33 @@ async fn without_a_breaker_a_server_that_fails_is_asked_on() {
 
 #[tokio::test]
 async fn what_clients_do_says_nothing_of_a_server() {
-    let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
-    let gateway = gateway(&[&bad, &good], "{ fail_threshold = 1 }").await;
-    bad.is(Mood::Answering(404));
-    good.is(Mood::Answering(499));
-    for _ in 0..10 {
-        gateway.get("/").await;
+    let [a, b] = [Moody::named("a").await, Moody::named("b").await];
+    let pool = Pool::at(&[a.address(), b.address()])
+        .with("balancer", "\"round-robin\"")
+        .with("breaker", "{ fail_threshold = 1, error_threshold = 1 }");
+    let gateway = Gateway::before(pool).await;
+    let closed = async || {
+        let all = gateway.servers().await;
+        all.iter().filter(|one| one["circuit"] == "closed").count()
+    };
+    [&a, &b]
+        .iter()
+        .for_each(|server| server.is(Mood::Answering(404)));
+    for _ in 0..4 {
+        assert_eq!(gateway.get("/missing").await.status(), 404);
     }
-    for name in [&bad, &good] {
+    [&a, &b].iter().for_each(|server| server.is(Mood::Silent));
+    for left in 1..=4 {
         let mut leaving = gateway.connect().await;
-        leaving
-            .send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf")
-            .await;
-        let asked = bad.asked() + good.asked();
+        leaving.send(get("/")).await;
+        eventually("a server is asked", async || {
+            a.asked() + b.asked() == 4 + left
+        })
+        .await;
         drop(leaving);
         gateway.settles().await;
-        assert_eq!(bad.asked() + good.asked(), asked);
-        assert_eq!(server(&gateway, name.address()).await["circuit"], "closed");
     }
+    assert_eq!(closed().await, 2);
 }
 
 #[tokio::test]

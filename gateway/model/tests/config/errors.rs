@@ -26,8 +26,8 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("an unknown key near none", "[pools.web]\n@\nzzz = 1"),
     (
-        "a key that is planned",
-        "[pools.web]\n@\nbreaker = { fail_threshold = 3 }",
+        "an unknown key in a table that may be a switch",
+        "[pools.web]\n@\nbreaker = { threshold = 3 }",
     ),
     (
         "an unknown key inside a server",
@@ -194,6 +194,26 @@ const BAD: &[(&str, &str)] = &[
     (
         "a health path that is none",
         "[pools.web]\n@\nhealth = { path = \"health\" }",
+    ),
+    (
+        "statuses that are none",
+        "[pools.web]\n@\nhealth = { status = \"2xx\" }",
+    ),
+    (
+        "statuses from high to low, and a server's own that no server answers with",
+        "[pools.web]\nhealth = { status = \"299-200\" }\nservers = [{ host = \"a\", port = 1, health = { status = \"200, 99\", jitter = 51, rise = 0 } }]",
+    ),
+    (
+        "a check by gRPC of servers that speak HTTP/1.1",
+        "[pools.web]\n@\nhealth = { type = \"grpc\" }",
+    ),
+    (
+        "a check of an unknown type",
+        "[pools.web]\n@\nhealth = { type = \"ping\" }",
+    ),
+    (
+        "a breaker out of range",
+        "[pools.web]\n@\nslow_start = \"2h\"\npanic_threshold = 101\nbreaker = { fail_threshold = 0, error_threshold = 1001, max_ejected = 0, open_time = \"1m\", max_open_time = \"30s\" }",
     ),
     (
         "a listener that is no address",
