@@ -16,14 +16,21 @@
 //! when a circuit goes from open to half-open is for the control plane's prober
 //! to say, which waits for it.
 
+mod permit;
+mod places;
+mod word;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use self::word::Word;
 use crate::config::Breaker;
-use crate::endpoint::EndpointState;
 use crate::pool::PoolState;
+
+pub use self::permit::Permit;
+pub use self::places::Circuits;
 
 /// Whether requests go to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,43 +117,6 @@ pub struct Circuit {
     closed_at: AtomicU64,
 }
 
-/// The phase, the number of the opening, and what trials there may be, in one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Word(u64);
-
-impl Word {
-    const PHASE: u64 = 0b11;
-    const CLOSED: u64 = 0b00;
-    const OPEN: u64 = 0b01;
-    /// Half-open, and nobody is on trial.
-    const WAITING: u64 = 0b10;
-    /// Half-open, and one is on trial.
-    const TRYING: u64 = 0b11;
-    /// Whether any request may be on trial, not only one that may be repeated.
-    const ANY: u64 = 0b100;
-    const OPENING: u32 = 3;
-
-    fn new(opening: u64, phase: u64) -> Self {
-        Self(opening << Self::OPENING | phase)
-    }
-
-    fn phase(self) -> u64 {
-        self.0 & Self::PHASE
-    }
-
-    fn opening(self) -> u64 {
-        self.0 >> Self::OPENING
-    }
-
-    fn with_phase(self, phase: u64) -> Self {
-        Self(self.0 & !Self::PHASE | phase)
-    }
-
-    fn takes(self, may_repeat: bool) -> bool {
-        self.phase() == Self::WAITING && (may_repeat || self.0 & Self::ANY != 0)
-    }
-}
-
 const FAILURE: u64 = 1;
 const ERROR: u64 = 1 << 32;
 
@@ -231,7 +201,7 @@ impl Circuit {
             let next = word.with_phase(Word::TRYING);
             word.takes(may_repeat).then_some(next)
         })?;
-        self.pool.circuits.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.pool.circuits.waits_no_more();
         Some(word.opening())
     }
 
@@ -240,13 +210,13 @@ impl Circuit {
     pub fn half_open(&self, opening: u64) -> bool {
         let circuits = &self.pool.circuits;
         // Counted before, so that there are never more than are counted.
-        circuits.waiting.fetch_add(1, Ordering::Relaxed);
+        circuits.waits();
         let turned = self.turn(|word| {
             let next = word.with_phase(Word::WAITING);
             (word == Word::new(opening, Word::OPEN)).then_some(next)
         });
         if turned.is_none() {
-            circuits.waiting.fetch_sub(1, Ordering::Relaxed);
+            circuits.waits_no_more();
         }
         turned.is_some()
     }
@@ -268,7 +238,7 @@ impl Circuit {
         });
         let Some(before) = before else { return false };
         if before.phase() == Word::WAITING {
-            self.pool.circuits.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.pool.circuits.waits_no_more();
         }
         self.closed(0);
         true
@@ -341,23 +311,23 @@ impl Circuit {
     }
 
     fn trial_succeeded(&self, opening: u64, at: u64) -> Option<Turn> {
-        self.turn(|word| trial_ended(word, opening, Word::new(opening, Word::CLOSED)))?;
+        self.turn(|word| word.after_trial(opening, Word::new(opening, Word::CLOSED)))?;
         self.closed(at);
         Some(Turn::Closed)
     }
 
     fn trial_failed(&self, opening: u64, breaker: &Breaker, at: u64) -> Option<Turn> {
         let next = Word::new(opening + 1, Word::OPEN);
-        let word = self.turn(|word| trial_ended(word, opening, next))?;
+        let word = self.turn(|word| word.after_trial(opening, next))?;
         Some(self.opened(word, breaker, (at, 0), Cause::Trial))
     }
 
     fn trial_given_up(&self, opening: u64) {
-        let waiting = &self.pool.circuits.waiting;
-        waiting.fetch_add(1, Ordering::Relaxed);
-        let back = self.turn(|word| trial_ended(word, opening, word.with_phase(Word::WAITING)));
+        let circuits = &self.pool.circuits;
+        circuits.waits();
+        let back = self.turn(|word| word.after_trial(opening, word.with_phase(Word::WAITING)));
         if back.is_none() {
-            waiting.fetch_sub(1, Ordering::Relaxed);
+            circuits.waits_no_more();
         }
     }
 }
@@ -366,86 +336,6 @@ impl Drop for Circuit {
     fn drop(&mut self) {
         // A member that leaves gives its place back.
         self.close();
-    }
-}
-
-/// What follows a trial of this opening, if it is still under way.
-fn trial_ended(word: Word, opening: u64, next: Word) -> Option<Word> {
-    (word.phase() == Word::TRYING && word.opening() == opening).then_some(next)
-}
-
-/// The right of one request to go to an endpoint whose circuit is half-open.
-/// Dropped without a word of how it ended, the next one may try.
-#[derive(Debug)]
-pub struct Permit {
-    state: Arc<EndpointState>,
-    opening: u64,
-}
-
-impl Permit {
-    /// Take the only one that there is, if a circuit is half-open and nobody has
-    /// it. Requests that may be repeated, if they fail, come first.
-    pub fn take(state: &Arc<EndpointState>, may_repeat: bool) -> Option<Self> {
-        let opening = state.circuit.admit(may_repeat)?;
-        Some(Self {
-            state: Arc::clone(state),
-            opening,
-        })
-    }
-
-    /// The request has succeeded, at this moment in milliseconds since 1970.
-    pub fn succeeded(self, at: u64) -> Option<Turn> {
-        self.state.circuit.trial_succeeded(self.opening, at)
-    }
-
-    /// The request has failed.
-    pub fn failed(self, breaker: &Breaker, at: u64) -> Option<Turn> {
-        self.state.circuit.trial_failed(self.opening, breaker, at)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.state.circuit.trial_given_up(self.opening);
-    }
-}
-
-/// How many circuits of a pool are not closed.
-#[derive(Debug, Default)]
-pub struct Circuits {
-    /// Those that are not closed.
-    taken: AtomicU32,
-    /// The most that may be; none before the pool was reviewed.
-    allowed: AtomicU32,
-    /// Those that wait for a request to be tried.
-    waiting: AtomicU32,
-}
-
-impl Circuits {
-    /// Whether some wait for a request to be tried.
-    pub fn wait_for_trials(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
-    }
-
-    /// How many are not closed.
-    pub fn taken(&self) -> u32 {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    /// Set how many may be open; those that are stay.
-    pub(crate) fn allow(&self, allowed: u32) {
-        self.allowed.store(allowed, Ordering::Relaxed);
-    }
-
-    fn take(&self) -> bool {
-        let allowed = self.allowed.load(Ordering::Relaxed);
-        let one_more = |taken| (taken < allowed).then_some(taken + 1);
-        let order = Ordering::Relaxed;
-        self.taken.fetch_update(order, order, one_more).is_ok()
-    }
-
-    fn give_back(&self) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

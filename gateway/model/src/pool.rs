@@ -232,8 +232,13 @@ impl Drop for SlotLease {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::circuit::Blow;
+    use crate::config::{Environment, parse};
     use crate::endpoint::{EndpointState, Health};
+    use crate::snapshot::Snapshot;
 
     #[test]
     fn a_slot_is_not_reused_while_anyone_holds_its_endpoint() {
@@ -267,6 +272,87 @@ mod tests {
         assert!(endpoint.set_health(Health::Healthy));
         assert!(!endpoint.set_health(Health::Healthy));
         assert_eq!(pool.eligibility_version(), before + 1);
+    }
+
+    /// A pool of so many servers, with these keys.
+    fn pool(servers: usize, keys: &str) -> Arc<Pool> {
+        let servers: Vec<_> = (1..=servers)
+            .map(|n| format!("\"127.0.0.1:{n}\""))
+            .collect();
+        let text = format!("[pools.web]\n{keys}\nservers = [{}]", servers.join(", "));
+        let config = parse(&text, Path::new(""), &Environment::empty()).unwrap();
+        let snapshot = Snapshot::next(None, Arc::new(config), 1).unwrap();
+        Arc::clone(&snapshot.pools[0])
+    }
+
+    /// Have the circuit of a member open; whether it does.
+    fn opens(pool: &Pool, member: usize) -> bool {
+        let endpoint = pool.endpoints().nth(member).unwrap();
+        let breaker = pool.config.breaker.unwrap();
+        let fails = |_| endpoint.state.circuit.failed(Blow::Failure, &breaker, 1);
+        (0..3).filter_map(fails).count() == 1
+    }
+
+    #[test]
+    fn only_so_many_circuits_open_as_servers_can_stand_in() {
+        let pool = pool(4, "");
+        assert!(!opens(&pool, 0), "nobody has reviewed it yet");
+        pool.review();
+        assert!(opens(&pool, 0) && opens(&pool, 1) && !opens(&pool, 2));
+        assert_eq!((pool.available(), pool.review().surplus), (2, 0));
+        let last = pool.endpoints().last().unwrap();
+        last.state.set_draining(true);
+        assert_eq!(
+            pool.review().surplus,
+            0,
+            "half of three, rounded up, are two"
+        );
+        pool.endpoints()
+            .nth(2)
+            .unwrap()
+            .state
+            .set_health(Health::Unhealthy);
+        assert_eq!(pool.review().surplus, 1, "of two one has to stay");
+    }
+
+    #[test]
+    fn a_pool_panics_while_fewer_are_well_than_its_threshold() {
+        let pool = pool(4, "panic_threshold = 50");
+        let health = |member: usize, health| {
+            pool.endpoints()
+                .nth(member)
+                .unwrap()
+                .state
+                .set_health(health);
+            pool.review();
+        };
+        health(0, Health::Unhealthy);
+        health(1, Health::Unhealthy);
+        assert!(!pool.state.is_panicking(), "half of them are well");
+        assert_eq!(pool.available(), 2);
+        let version = pool.state.eligibility_version();
+        health(2, Health::Unhealthy);
+        assert!(pool.state.is_panicking());
+        assert_eq!(pool.available(), 4, "all of them get work");
+        assert_eq!(pool.state.eligibility_version(), version + 2);
+        health(2, Health::Healthy);
+        assert_eq!(pool.available(), 2);
+    }
+
+    #[test]
+    fn a_pool_without_a_threshold_never_panics() {
+        let pool = pool(1, "");
+        let only = pool.endpoints().next().unwrap();
+        only.state.set_health(Health::Unhealthy);
+        assert_eq!(
+            pool.review(),
+            Review {
+                well: 0,
+                of: 1,
+                surplus: 0
+            }
+        );
+        assert_eq!(pool.available(), 0);
     }
 
     #[test]

@@ -79,6 +79,10 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
         "weightInForce",
         "labels",
         "status",
+        "circuit",
+        "circuitOpenedAt",
+        "ejections",
+        "warmth",
         "draining",
         "activeConnections",
         "totalRequests",
@@ -96,6 +100,8 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
     assert_eq!(first["host"], "127.0.0.1");
     assert_eq!(first["port"], server.address.port());
     assert_eq!(first["status"], "healthy");
+    assert_eq!(first["circuit"], "closed");
+    assert_eq!(first["warmth"], 100);
     assert_eq!(first["totalRequests"], 1);
     assert!(first["responseTime"].as_f64().unwrap() > 0.0);
     assert_eq!(first["healthCheckPath"], "/health");

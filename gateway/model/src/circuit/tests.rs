@@ -1,9 +1,12 @@
+//! A circuit in all its phases, by hand, in any order, and by many threads.
+
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::endpoint::EndpointState;
 
 const BREAKER: Breaker = Breaker {
     fail_threshold: 3,
@@ -222,7 +225,7 @@ fn disturb(state: &Arc<EndpointState>, step: usize) {
             circuit.close();
         }
         3 => {
-            let permit = Permit::take(state, step % 2 == 0);
+            let permit = Permit::take(state, step.is_multiple_of(2));
             match (permit, step % 3) {
                 (Some(permit), 0) => drop(permit.succeeded(NOW)),
                 (Some(permit), 1) => drop(permit.failed(&BREAKER, NOW)),
