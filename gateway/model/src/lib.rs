@@ -5,7 +5,7 @@
 //! Reading order: [`id`] and [`role`] name things, [`address`] says where they are, [`token`] says what strangers' names are made
 //! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
-//! request reads; [`counters`] and [`histogram`] are what it leaves behind.
+//! request reads, [`room`] is for how many of them there is, [`queue`] where they wait; [`counters`] and [`histogram`] are what it leaves behind.
 //!
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
 //! reading of configuration files.
@@ -17,7 +17,9 @@ pub mod endpoint;
 pub mod histogram;
 pub mod id;
 pub mod pool;
+pub mod queue;
 pub mod role;
+pub mod room;
 pub mod signature;
 pub mod snapshot;
 pub mod token;

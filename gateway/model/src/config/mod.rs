@@ -50,8 +50,8 @@ pub use meaning::{
 pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
     ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth,
-    HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Page,
-    Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol,
+    HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Overload, Page,
+    Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol, Queue,
     Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;

@@ -7,6 +7,7 @@ mod acme;
 mod choice;
 mod dns;
 mod listener;
+mod overload;
 mod plugin;
 mod pool;
 mod server;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use dns::Dns;
+pub use overload::{Hedge, Queue};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };
