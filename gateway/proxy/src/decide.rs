@@ -118,7 +118,7 @@ fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
 }
 
 /// The next eligible endpoint in the order of slots.
-fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
+pub(crate) fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
     let width = pool.pool.width();
     let start = pool.rotation.get();
     let slots = (0..width).map(|step| Slot(((start + step) % width) as u32));
@@ -134,7 +134,7 @@ fn can_take(pool: &PoolView, held: &Held, slot: Slot) -> bool {
 
 fn is_free(pool: &PoolView, held: &Held, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
     let endpoint = pool.endpoint(slot);
-    endpoint.is_some_and(|endpoint| fits(endpoint)) && !held.tried().contains(&slot)
+    endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room()) && !held.tried().contains(&slot)
 }
 
 /// Tell the affinity which endpoint answered a client that had no session.

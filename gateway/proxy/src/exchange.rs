@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
@@ -12,7 +11,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::attempt::{Answered, Attempt};
+use crate::admit;
+use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Place, Serving};
 use crate::cors;
@@ -25,13 +25,15 @@ use crate::facts::{Facts, Held, Refusal};
 use crate::failure::Failure;
 use crate::fault;
 use crate::forward_auth;
+use crate::hedge;
 use crate::mirror;
 use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
-use crate::retry;
+use crate::retry::{self, Cause};
 use crate::tunnel;
-use crate::upstream::{InFlight, Observers};
+use crate::upstream::discard_aside;
+use crate::waiting::Seeking;
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
@@ -47,7 +49,13 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let facts = Facts::read(&client, parts, has_body, serving.started());
+    let facts = match client.worker.is_overloaded() {
+        true => {
+            client.worker.counters().shed.add(1);
+            Err(Denial::Shed)
+        }
+        false => Facts::read(&client, parts, has_body, serving.started()).map_err(Denial::from),
+    };
     let (status, response, at) = match facts.map(Held::new) {
         Ok(mut held) => {
             let current = client.worker.current();
@@ -67,8 +75,7 @@ pub(crate) async fn exchange(
             client.worker.current().stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(refusal) => {
-            let denial = Denial::from(refusal);
+        Err(denial) => {
             (
                 denial.status(),
                 deny(&client.worker.current(), denial, false),
@@ -187,10 +194,19 @@ async fn serve(
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
-    if session == Some(slot) {
+    if session.is_some_and(|home| home == slot || stays_at(worker, pool, held, home)) {
         return Ok(response);
     }
     Ok(bind(worker, held, pool, slot, response))
+}
+
+/// Whether a session stays with its server although another has answered: it was
+/// full, and no more than that.
+fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
+    let current = worker.current();
+    let view = current.still(&pool.pool).filter(|view| view.pool.is_limited);
+    let home = view.and_then(|view| view.endpoint(home));
+    home.is_some_and(|home| home.is_usable() && !held.tried.contains(&home.slot()))
 }
 
 /// Try servers of the pool until one answers or no attempt is left.
@@ -209,34 +225,27 @@ pub(crate) async fn forward(
         config.request_timeout,
         held.call_timeout(),
     );
-    pool.budget.deposit(config.retries.budget);
-    let mut last = Denial::NoServer;
+    let seeking = Seeking {
+        worker,
+        pool: &pool.pool,
+        session,
+        deadline: &deadline,
+        due: &due,
+    };
+    pool.budgets.came(&config.retries);
+    let mut before: Option<Box<Outcome>> = None;
     loop {
-        // A publication may have come between two attempts.
-        let now = worker.current();
-        let Some(view) = now.still(&pool.pool) else {
-            return Err(last);
+        let in_flight = match seeking.find(held).await {
+            Ok(in_flight) => in_flight,
+            Err(denial) => return before.map_or(Err(denial), |before| before.conclude(held, pool)),
         };
-        let Some(upstream) = decide::endpoint(worker, view, held, session) else {
-            return Err(last);
-        };
-        let slot = upstream.state().slot();
+        if let Some(before) = before.take() {
+            before.give_up(worker);
+            worker.counters().retries.add(1);
+        }
         if let Some(advice) = held.effects.timeout.take() {
             due.advance(worker.deadlines.tick_after(advice));
         }
-        let observers = view.observed.then(|| Observers {
-            pool: Arc::clone(&view.pool),
-            lot: held.effects.lot.filter(|_| !held.effects.is_given_up),
-        });
-        // The first attempt begins with the request: deciding takes about a
-        // microsecond, and a clock call is not free.
-        let started = match held.tried.is_empty() {
-            true => held.started,
-            false => Instant::now(),
-        };
-        let in_flight = InFlight::enter(worker, &upstream, observers, started);
-        now.stir_shadows(worker);
-        drop(now);
         let attempt = Attempt {
             worker,
             source: client.source(),
@@ -245,30 +254,92 @@ pub(crate) async fn forward(
             deadline: &deadline,
             due: &due,
         };
-        let failure = match attempt.run(in_flight, body).await {
-            Ok(answered) => {
-                if let Some(answerer) = &mut held.answerer {
-                    let endpoint = pool.endpoint(slot);
-                    answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
-                }
-                held.responded = Some(answered.at);
-                return Ok((slot, answered));
+        let mut slot = in_flight.upstream().state().slot();
+        let mut other = None;
+        let outcome = match config.overload.hedge_after {
+            // Rare, and large.
+            Some(after) if hedge::is_for(held, &body) => {
+                let hedged = hedge::run(attempt, in_flight, held, pool, after);
+                let hedged = Box::pin(hedged).await;
+                (slot, other) = (hedged.slot, hedged.other);
+                hedged.outcome
             }
-            Err((failure, unsent)) => {
-                body = unsent;
-                failure
-            }
+            _ => attempt.run(in_flight, body).await,
         };
         held.tried.push(slot);
-        let now = worker.deadlines.now();
-        let again = now < due.tick()
-            && retry::is_allowed(&failure, &config.retries, &pool.budget, held, &body, now);
-        last = failure.into();
-        if !again {
-            return Err(last);
-        }
-        worker.counters().retries.add(1);
+        held.tried.extend(other);
+        let (outcome, unsent) = Outcome::of(slot, outcome);
+        let again = unsent.filter(|body| {
+            worker.deadlines.now() < due.tick() && may_try_again(worker, held, pool, &outcome, body)
+        });
+        let Some(unsent) = again else {
+            return outcome.conclude(held, pool);
+        };
+        body = unsent;
+        before = Some(Box::new(outcome));
     }
+}
+
+/// What an attempt came to.
+enum Outcome {
+    Answered(Slot, Answered),
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// Beside it, the request's body if another server may be given it.
+    fn of(slot: Slot, outcome: Result<Answered, Failed>) -> (Self, Option<RequestBody>) {
+        match outcome {
+            Ok(mut answered) => {
+                let replay = answered.replay.take();
+                (Self::Answered(slot, answered), replay)
+            }
+            Err((failure, unsent)) => (Self::Failed(failure), Some(unsent)),
+        }
+    }
+
+    /// It is the last word.
+    fn conclude(self, held: &mut Held, pool: &PoolView) -> Result<(Slot, Answered), Denial> {
+        let (slot, answered) = match self {
+            Self::Answered(slot, answered) => (slot, answered),
+            Self::Failed(failure) => return Err(failure.into()),
+        };
+        if let Some(answerer) = &mut held.answerer {
+            let endpoint = pool.endpoint(slot);
+            answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
+        }
+        pool.budgets.answered(&pool.pool.config.retries);
+        held.responded = Some(answered.at);
+        Ok((slot, answered))
+    }
+
+    /// It is not: another server has been found.
+    fn give_up(self, worker: &Rc<Worker>) {
+        if let Self::Answered(_, answered) = self {
+            discard_aside(worker, Content::from(answered.body));
+        }
+    }
+}
+
+/// Whether there is a server that may be tried after this outcome.
+fn may_try_again(
+    worker: &Worker,
+    held: &Held,
+    pool: &PoolView,
+    outcome: &Outcome,
+    body: &RequestBody,
+) -> bool {
+    let current = worker.current();
+    let Some(view) = current.still(&pool.pool) else {
+        return false;
+    };
+    let cause = match outcome {
+        Outcome::Answered(..) => Cause::Status,
+        Outcome::Failed(failure) => Cause::Failure(failure),
+    };
+    let retries = &pool.pool.config.retries;
+    let now = worker.deadlines.now();
+    admit::has_other(view, held) && retry::is_allowed(cause, retries, &pool.budgets, held, body, now)
 }
 
 /// A server's response as it stands.

@@ -14,6 +14,7 @@
 //! purpose; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
+mod admit;
 mod attempt;
 mod body;
 mod connection;
@@ -35,6 +36,7 @@ mod farewell;
 mod fault;
 mod forward_auth;
 mod hash;
+mod hedge;
 mod identity;
 mod listener;
 mod mirror;
@@ -57,6 +59,7 @@ mod streams;
 mod tls;
 mod tunnel;
 mod upstream;
+mod waiting;
 mod watched;
 mod worker;
 

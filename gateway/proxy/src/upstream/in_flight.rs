@@ -7,14 +7,18 @@ use std::time::Instant;
 
 use gatewright_host::{Ending, Outcome};
 use gatewright_model::pool::Pool;
+use gatewright_model::room::Entry;
 
 use super::Upstream;
+use crate::admit::Admitted;
 use crate::worker::Worker;
 
 /// One attempt in flight on an endpoint.
 pub(crate) struct InFlight {
     worker: Rc<Worker>,
     upstream: Rc<Upstream>,
+    /// As what it was counted in.
+    entry: Entry,
     /// Who is to be told of the outcome; none where nobody listens.
     observers: Option<Observers>,
     started: Instant,
@@ -32,19 +36,18 @@ pub(crate) struct Observers {
 }
 
 impl InFlight {
-    /// Count an attempt in that began at `started`.
+    /// Guard an attempt that has been counted in and began at `started`.
     pub(crate) fn enter(
         worker: &Rc<Worker>,
-        upstream: &Rc<Upstream>,
+        Admitted { upstream, entry }: Admitted,
         observers: Option<Observers>,
         started: Instant,
     ) -> Self {
-        let state = upstream.state();
-        state.pool().enter(state.slot());
         upstream.counters().requests.add(1);
         Self {
             worker: Rc::clone(worker),
-            upstream: Rc::clone(upstream),
+            upstream,
+            entry,
             observers,
             started,
             ending: Ending::Abandoned,
@@ -94,7 +97,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let state = self.upstream.state();
-        state.pool().leave(state.slot());
+        state.pool().exit(state.slot(), self.entry);
         let Some(observers) = &self.observers else {
             return;
         };
