@@ -11,6 +11,7 @@ use gatewright_host::{Figure, Part};
 use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
+use gatewright_model::queue;
 use gatewright_model::role::Role;
 
 use crate::burden::Burden;
@@ -26,6 +27,8 @@ pub struct Overview {
     pub uptime: Duration,
     /// All traffic together.
     pub totals: Totals,
+    /// Every pool.
+    pub pools: Vec<PoolFigures>,
     /// Every server, pool by pool.
     pub servers: Vec<ServerFigures>,
     /// Every plugin in its seat: policies, router, then pool by pool.
@@ -53,6 +56,12 @@ pub struct Totals {
     pub tls_failures: u64,
     /// Attempts beyond a request's first.
     pub retries: u64,
+    /// Requests that were refused because a worker had as many as it may have.
+    pub shed: u64,
+    /// Second servers that were asked while the first was thinking.
+    pub hedges: u64,
+    /// Those of them that answered first.
+    pub hedges_won: u64,
     /// Copies of requests that were sent to a mirror.
     pub mirrored: u64,
     /// Copies that could not be sent, or failed.
@@ -75,6 +84,15 @@ pub struct Totals {
     pub workers: usize,
     /// How many of them have taken over what is published.
     pub workers_current: usize,
+}
+
+/// A pool's figures, over all workers.
+#[derive(Clone, Debug)]
+pub struct PoolFigures {
+    /// Its name.
+    pub name: PoolName,
+    /// Its line of waiting requests. Counts are since the pool was added.
+    pub queue: queue::Figures,
 }
 
 /// A server's figures, over all workers. Counts are since it was added.

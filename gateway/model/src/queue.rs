@@ -254,7 +254,10 @@ mod tests {
         assert!(is_called(&mut places[0]));
         assert!(!is_called(&mut places[1]));
         drop(places.remove(0));
-        assert!(is_called(&mut places[0]), "it had looked, and left before it said so");
+        assert!(
+            is_called(&mut places[0]),
+            "it had looked, and left before it said so"
+        );
         places[0].keep();
         drop(places);
         assert!(!queue.is_waited_in());
@@ -278,7 +281,10 @@ mod tests {
         drop(places);
         assert!(queue.join(2).is_some());
         let figures = queue.figures();
-        assert_eq!((figures.joined, figures.refused, figures.waiting), (3, 1, 0));
+        assert_eq!(
+            (figures.joined, figures.refused, figures.waiting),
+            (3, 1, 0)
+        );
     }
 
     #[test]

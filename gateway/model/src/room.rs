@@ -128,13 +128,18 @@ mod tests {
                     scope.spawn(move || {
                         let slot = Slot(slot);
                         let tries = (0..100).map(|_| pool.try_enter(slot, limits(most, of_all)));
-                        tries.flatten().map(|entry| (slot, entry)).collect::<Vec<_>>()
+                        tries
+                            .flatten()
+                            .map(|entry| (slot, entry))
+                            .collect::<Vec<_>>()
                     })
                 });
                 threads.map(|thread| thread.join().unwrap()).concat()
             });
             assert_eq!(entries.len(), expected);
-            entries.iter().for_each(|(slot, entry)| pool.exit(*slot, *entry));
+            entries
+                .iter()
+                .for_each(|(slot, entry)| pool.exit(*slot, *entry));
             let left = (pool.active(Slot(0)), pool.active(Slot(1)), pool.total());
             assert_eq!(left, (0, 0, 0));
         }

@@ -134,7 +134,8 @@ fn can_take(pool: &PoolView, held: &Held, slot: Slot) -> bool {
 
 fn is_free(pool: &PoolView, held: &Held, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
     let endpoint = pool.endpoint(slot);
-    endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room()) && !held.tried().contains(&slot)
+    endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room())
+        && !held.tried().contains(&slot)
 }
 
 /// Tell the affinity which endpoint answered a client that had no session.

@@ -75,13 +75,11 @@ pub(crate) async fn exchange(
             client.worker.current().stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(denial) => {
-            (
-                denial.status(),
-                deny(&client.worker.current(), denial, false),
-                None,
-            )
-        }
+        Err(denial) => (
+            denial.status(),
+            deny(&client.worker.current(), denial, false),
+            None,
+        ),
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
@@ -204,7 +202,9 @@ async fn serve(
 /// full, and no more than that.
 fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
     let current = worker.current();
-    let view = current.still(&pool.pool).filter(|view| view.pool.is_limited);
+    let view = current
+        .still(&pool.pool)
+        .filter(|view| view.pool.is_limited);
     let home = view.and_then(|view| view.endpoint(home));
     home.is_some_and(|home| home.is_usable() && !held.tried.contains(&home.slot()))
 }
@@ -339,7 +339,8 @@ fn may_try_again(
     };
     let retries = &pool.pool.config.retries;
     let now = worker.deadlines.now();
-    admit::has_other(view, held) && retry::is_allowed(cause, retries, &pool.budgets, held, body, now)
+    admit::has_other(view, held)
+        && retry::is_allowed(cause, retries, &pool.budgets, held, body, now)
 }
 
 /// A server's response as it stands.

@@ -136,8 +136,7 @@ impl Good for Answered {
 async fn race<T: Good, E>(
     mut first: Pin<&mut impl Future<Output = Result<T, E>>>,
     mut second: Pin<&mut impl Future<Output = Result<T, E>>>,
-) -> (usize, Result<T, E>, Option<Result<T, E>>)
-{
+) -> (usize, Result<T, E>, Option<Result<T, E>>) {
     let mut outcomes = [None, None];
     poll_fn(|cx| {
         let [of_first, of_second] = &mut outcomes;

@@ -9,7 +9,7 @@ use gatewright_model::histogram::{Histogram, Reading};
 use gatewright_model::id::Generation;
 use gatewright_model::pool::Pool;
 
-use super::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
+use super::{Faults, Overview, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
 use crate::burden::Burdens;
 use crate::control::Control;
 
@@ -26,6 +26,11 @@ pub(crate) fn gather(control: &Control) -> Overview {
             requests_per_second: rate,
             ..totals(workers, snapshot.generation)
         },
+        pools: snapshot
+            .pools
+            .iter()
+            .map(|pool| pool_figures(pool))
+            .collect(),
         servers: snapshot
             .pools
             .iter()
@@ -58,6 +63,9 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         connections: sum(|worker| &worker.connections),
         tls_failures: sum(|worker| &worker.tls_failures),
         retries: sum(|worker| &worker.retries),
+        shed: sum(|worker| &worker.shed),
+        hedges: sum(|worker| &worker.hedges),
+        hedges_won: sum(|worker| &worker.hedges_won),
         mirrored: sum(|worker| &worker.mirrored),
         unmirrored: sum(|worker| &worker.unmirrored),
         fallbacks: sum(|worker| &worker.fallbacks),
@@ -77,6 +85,13 @@ fn responses(workers: &[WorkerCounters]) -> [u64; 5] {
         let counts = workers.iter().map(|worker| worker.responses[class].get());
         counts.sum()
     })
+}
+
+fn pool_figures(pool: &Pool) -> PoolFigures {
+    PoolFigures {
+        name: pool.name.clone(),
+        queue: pool.state.queue().figures(),
+    }
 }
 
 fn servers(pool: &Pool) -> impl Iterator<Item = ServerFigures> {

@@ -34,6 +34,7 @@ impl Watched {
         let overview = Overview {
             uptime: Duration::ZERO,
             totals: self.totals.clone(),
+            pools: Vec::new(),
             servers: servers.collect(),
             plugins: Vec::new(),
             lookups: Vec::new(),

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::quantity::{Period, Size};
 use super::written::{
     Acme, AcmeChallenge, Admin, ClientAuth, Config, Cors, Dns, Faults, Health, Limits, Listener,
-    Offered, Plugin, Pool, Protocol, Queue, Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls,
-    TlsVersion, WorkerCount, Workers,
+    Offered, Plugin, Pool, Protocol, Queue, Registries, Retries, ServerTls, SwitchOr, Timeouts,
+    Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.

@@ -50,9 +50,10 @@ pub use meaning::{
 pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Canary, CertificateFiles, Certificates,
     ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth,
-    HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins, Overload, Page,
-    Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Protocol, ProxyProtocol, Queue,
-    Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls, TlsVersion, Upgrades,
+    HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault, Ordered, Origins,
+    Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Protocol,
+    ProxyProtocol, Queue, Registries, Retries, ServerConfig, ServerTls, Shadow, Timeouts, Tls,
+    TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

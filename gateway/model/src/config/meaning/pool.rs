@@ -105,14 +105,10 @@ fn pool(
     }
     let faults = written.faults.as_ref();
     let cors = written.cors.as_ref();
-    let max_active = overload::max_active(
-        written.max_active_per_server,
-        &path.key("max_active_per_server"),
-        report,
-    );
+    let overload = overload::overload(written, path, report);
     let usual = Usual {
         health: health.as_ref(),
-        max_active,
+        max_active: overload.max_active_per_server,
     };
     let servers = servers(written, usual, &path.key("servers"), report);
     let dns = written.dns.as_ref().map(|dns| {
@@ -125,7 +121,7 @@ fn pool(
         affinity,
         health,
         retries: retries(&written.retries, &path.key("retries"), report),
-        overload: overload::overload(written, path, report),
+        overload,
         connect_timeout: connect_timeout.0,
         request_timeout,
         upgrades: reach::upgrades(&written.upgrades, &path.key("upgrades"), report),

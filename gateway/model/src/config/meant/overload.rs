@@ -7,6 +7,8 @@ use std::time::Duration;
 /// and servers, and who waits while there are so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overload {
+    /// Requests in flight on each server that says nothing else; none: no limit.
+    pub max_active_per_server: Option<NonZeroU32>,
     /// Requests in flight on all servers of the pool; none: no limit.
     pub max_active: Option<NonZeroU32>,
     /// Who waits for a server that has room; none: nobody.

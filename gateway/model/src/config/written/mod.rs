@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use dns::Dns;
-pub use overload::{Hedge, Queue};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };
+pub use overload::{Hedge, Queue};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
     Cors, Faults, ForwardAuth, Health, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server,

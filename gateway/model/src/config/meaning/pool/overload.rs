@@ -25,8 +25,14 @@ pub(super) fn overload(
         let key = path.key("hedge").key("after");
         report.within(&key, hedge.after, &defaults::HEDGE_AFTER).0
     });
+    let limit = |report: &mut Report<'_>, written, key| max_active(written, &path.key(key), report);
     Overload {
-        max_active: max_active(written.max_active, &path.key("max_active"), report),
+        max_active_per_server: limit(
+            report,
+            written.max_active_per_server,
+            "max_active_per_server",
+        ),
+        max_active: limit(report, written.max_active, "max_active"),
         queue: queue.and_then(|queue| self::queue(&queue, &path.key("queue"), report)),
         hedge_after,
     }
@@ -56,8 +62,7 @@ fn queue(written: &written::Queue, path: &KeyPath, report: &mut Report<'_>) -> O
 /// The statuses after which another server is asked.
 pub(super) fn statuses(written: &[u16], path: &KeyPath, report: &mut Report<'_>) -> Vec<u16> {
     let statuses = written.iter().enumerate();
-    let statuses = statuses.map(|(index, status)| {
-        report.within(&path.index(index), *status, &defaults::RETRY_STATUS)
-    });
+    let statuses = statuses
+        .map(|(index, status)| report.within(&path.index(index), *status, &defaults::RETRY_STATUS));
     statuses.collect()
 }
