@@ -81,6 +81,7 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
         "status",
         "draining",
         "activeConnections",
+        "maxActive",
         "totalRequests",
         "failedRequests",
         "responseTime",
