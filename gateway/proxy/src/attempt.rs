@@ -36,8 +36,9 @@ pub(crate) struct Answered {
     pub(crate) body: Begun,
     /// When the head arrived.
     pub(crate) at: Instant,
-    /// The request's body, where another server may be asked instead.
-    pub(crate) replay: Option<RequestBody>,
+    /// The request's body, where another server may be asked instead; rare, and
+    /// large.
+    pub(crate) replay: Option<Box<RequestBody>>,
 }
 
 /// What all attempts of a request have in common.
@@ -96,7 +97,7 @@ impl Attempt<'_> {
         in_flight.responded(head.status.as_u16(), at);
         let mut answering = answering;
         let replay = match self.is_given_up(&head) {
-            true => answering.take_body(),
+            true => answering.take_body().map(Box::new),
             false => None,
         };
         let body = match answering {

@@ -13,8 +13,9 @@ use http::{Method, Response};
 
 use crate::body::Content;
 use crate::connection::Client;
-use crate::exchange::{answer_of_server, forward};
+use crate::exchange::answer_of_server;
 use crate::facts::{Held, Refusal};
+use crate::forward::forward;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::upstream::discard_aside;

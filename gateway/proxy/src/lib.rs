@@ -9,8 +9,8 @@
 //! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
-//! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
-//! try another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
+//! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
+//! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
 //! purpose; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
@@ -35,6 +35,7 @@ mod facts;
 mod failure;
 mod farewell;
 mod fault;
+mod forward;
 mod forward_auth;
 mod hash;
 mod hedge;
