@@ -42,5 +42,6 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;
     steps.step("swap under load", bench::swap)?;
+    steps.step("overload", bench::overload)?;
     steps.step("dashboards", bench::dashboards)
 }

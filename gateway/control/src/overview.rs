@@ -12,6 +12,7 @@ use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
+use gatewright_model::queue;
 use gatewright_model::role::Role;
 
 use crate::burden::Burden;
@@ -28,7 +29,7 @@ pub struct Overview {
     /// All traffic together.
     pub totals: Totals,
     /// Every pool.
-    pub pools: Vec<PoolStanding>,
+    pub pools: Vec<PoolFigures>,
     /// Every server, pool by pool.
     pub servers: Vec<ServerFigures>,
     /// Every plugin in its seat: policies, router, then pool by pool.
@@ -56,6 +57,12 @@ pub struct Totals {
     pub tls_failures: u64,
     /// Attempts beyond a request's first.
     pub retries: u64,
+    /// Requests that were refused because a worker had as many as it may have.
+    pub shed: u64,
+    /// Second servers that were asked while the first was thinking.
+    pub hedges: u64,
+    /// Those of them that answered first.
+    pub hedges_won: u64,
     /// Copies of requests that were sent to a mirror.
     pub mirrored: u64,
     /// Copies that could not be sent, or failed.
@@ -80,13 +87,15 @@ pub struct Totals {
     pub workers_current: usize,
 }
 
-/// How a pool does as a whole.
+/// A pool's figures, over all workers.
 #[derive(Clone, Debug)]
-pub struct PoolStanding {
+pub struct PoolFigures {
     /// Its name.
-    pub pool: PoolName,
+    pub name: PoolName,
     /// Whether so few of its servers are well that all get requests.
     pub panicking: bool,
+    /// Its line of waiting requests. Counts are since the pool was added.
+    pub queue: queue::Figures,
 }
 
 /// A server's figures, over all workers. Counts are since it was added.

@@ -129,6 +129,7 @@ fn endpoint(pool: &Arc<PoolState>, number: u16) -> Option<Endpoint> {
         port,
         weight: 1,
         labels: Default::default(),
+        max_active: None,
         health: None,
         state,
     })

@@ -93,6 +93,12 @@ pub struct WorkerCounters {
     pub tls_failures: Counter,
     /// Attempts beyond a request's first.
     pub retries: Counter,
+    /// Requests that were refused because the worker had as many as it may have.
+    pub shed: Counter,
+    /// Second servers that were asked while the first was thinking.
+    pub hedges: Counter,
+    /// Those of them that answered first.
+    pub hedges_won: Counter,
     /// Copies of requests that were sent to a mirror.
     pub mirrored: Counter,
     /// Copies that were to be sent and could not be, or failed.

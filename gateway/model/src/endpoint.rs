@@ -1,6 +1,7 @@
 //! A server of a pool: what is configured of it, and what changes by the second.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
@@ -27,6 +28,9 @@ pub struct Endpoint {
     pub weight: u16,
     /// Free-form labels, such as `zone`.
     pub labels: BTreeMap<String, String>,
+    /// The most requests in flight on it at a time, over all workers; none: no
+    /// limit.
+    pub max_active: Option<NonZeroU32>,
     /// How it is checked; none when it is not.
     pub health: Option<HealthCheck>,
     /// What outlives a snapshot.
@@ -57,6 +61,12 @@ impl Endpoint {
     /// Whether it would take new work if all was well.
     pub fn is_wanted(&self) -> bool {
         self.weight > 0 && !self.state.is_draining()
+    }
+
+    /// Whether its limit allows one more request now.
+    pub fn has_room(&self) -> bool {
+        self.max_active
+            .is_none_or(|most| self.state.active() < most.get())
     }
 
     /// Whether it may take work that is already its own, such as a session's.

@@ -6,7 +6,8 @@
 //! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`circuit`] and [`warmth`] say how much an endpoint gets of the
-//! requests; [`counters`] and [`histogram`] are what it leaves behind.
+//! requests, [`room`] for how many there is room, [`queue`] where they wait;
+//! [`counters`] and [`histogram`] are what it leaves behind.
 //!
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
 //! reading of configuration files.
@@ -19,7 +20,9 @@ pub mod endpoint;
 pub mod histogram;
 pub mod id;
 pub mod pool;
+pub mod queue;
 pub mod role;
+pub mod room;
 pub mod signature;
 pub mod snapshot;
 pub mod token;

@@ -8,6 +8,7 @@ use crate::circuit::Circuits;
 use crate::config::PoolConfig;
 use crate::endpoint::Endpoint;
 use crate::id::{PoolIndex, PoolName, Slot};
+use crate::queue::Queue;
 
 /// The most endpoints that a pool may have at a time. A bound on the columns
 /// that are handed to plugins; far above what a health checker can keep up with.
@@ -27,6 +28,8 @@ pub struct Pool {
     pub table_version: u64,
     /// What outlives a snapshot.
     pub state: Arc<PoolState>,
+    /// Whether it, or any of its members, has a limit of requests in flight.
+    pub is_limited: bool,
     slots: Vec<Option<Arc<Endpoint>>>,
 }
 
@@ -39,6 +42,8 @@ impl Pool {
         table_version: u64,
         endpoints: Vec<Arc<Endpoint>>,
     ) -> Self {
+        let mut limits = endpoints.iter().map(|endpoint| endpoint.max_active);
+        let is_limited = config.overload.max_active.is_some() || limits.any(|m| m.is_some());
         let length = endpoints.iter().map(|e| e.slot().index() + 1).max();
         let mut slots = vec![None; length.unwrap_or(0)];
         for endpoint in endpoints {
@@ -51,6 +56,7 @@ impl Pool {
             config,
             table_version,
             state,
+            is_limited,
             slots,
         }
     }
@@ -113,7 +119,10 @@ pub struct Review {
 /// What changes by the second in a pool: shared by all snapshots that hold it.
 #[derive(Debug)]
 pub struct PoolState {
-    active: Box<[AtomicU32]>,
+    pub(crate) active: Box<[AtomicU32]>,
+    /// Requests in flight on all slots that a limit of the pool counts.
+    pub(crate) total: AtomicU32,
+    pub(crate) queue: Arc<Queue>,
     eligibility_version: AtomicU64,
     /// How many circuits are not closed.
     pub circuits: Circuits,
@@ -133,6 +142,8 @@ impl Default for PoolState {
     fn default() -> Self {
         Self {
             active: (0..MAX_SLOTS).map(|_| AtomicU32::new(0)).collect(),
+            total: AtomicU32::new(0),
+            queue: Arc::default(),
             eligibility_version: AtomicU64::new(1),
             circuits: Circuits::default(),
             panicking: AtomicBool::new(false),

@@ -147,6 +147,7 @@ fn endpoints(
 fn is_same(endpoint: &Endpoint, server: &ServerConfig) -> bool {
     endpoint.weight == server.weight
         && endpoint.labels == server.labels
+        && endpoint.max_active == server.max_active
         && endpoint.health == server.health
 }
 
@@ -157,6 +158,7 @@ fn endpoint(server: &ServerConfig, state: Arc<EndpointState>) -> Endpoint {
         port: server.port,
         weight: server.weight,
         labels: server.labels.clone(),
+        max_active: server.max_active,
         health: server.health.clone(),
         state,
     }

@@ -36,9 +36,13 @@ pub(crate) struct Answered {
     pub(crate) body: Begun,
     /// When the head arrived.
     pub(crate) at: Instant,
+    /// The request's body, where another server may be asked instead; rare, and
+    /// large.
+    pub(crate) replay: Option<Box<RequestBody>>,
 }
 
 /// What all attempts of a request have in common.
+#[derive(Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) source: &'a Source,
@@ -66,6 +70,15 @@ enum Answering {
     Stream(Box<OnStream>),
 }
 
+impl Answering {
+    fn take_body(&mut self) -> Option<RequestBody> {
+        match self {
+            Self::Connection(answering) => answering.take_body(),
+            Self::Stream(answering) => answering.take_body(),
+        }
+    }
+}
+
 impl Attempt<'_> {
     /// Try the server that `in_flight` counts.
     pub(crate) async fn run(
@@ -82,11 +95,28 @@ impl Attempt<'_> {
         };
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
+        let mut answering = answering;
+        let replay = match self.is_given_up(&head) {
+            true => answering.take_body().map(Box::new),
+            false => None,
+        };
         let body = match answering {
             Answering::Connection(answering) => answering.answered(self.worker, in_flight, &head),
             Answering::Stream(answering) => answering.answered(self.worker, in_flight, &head),
         };
-        Ok(Answered { head, body, at })
+        Ok(Answered {
+            head,
+            body,
+            at,
+            replay,
+        })
+    }
+
+    /// Whether another server is rather asked than this answer passed on, if one
+    /// may be.
+    fn is_given_up(&self, head: &ResponseHead) -> bool {
+        let statuses = &self.pool.retries.statuses;
+        statuses.contains(&head.status.as_u16()) && self.facts.is_idempotent()
     }
 
     /// A response's head, over a connection that is there or a new one.

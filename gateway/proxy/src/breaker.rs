@@ -66,7 +66,7 @@ pub(crate) fn trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
     }
     let mut endpoints = pool.pool.endpoints();
     endpoints.find_map(|endpoint| {
-        if !endpoint.is_wanted() || !endpoint.passes_checks() {
+        if !endpoint.is_wanted() || !endpoint.passes_checks() || !endpoint.has_room() {
             return None;
         }
         let upstream = pool.upstream(endpoint.slot())?;

@@ -15,7 +15,7 @@ use gatewright_wire::HeadLimits;
 
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
-use crate::retry::Budget;
+use crate::retry::Budgets;
 use crate::tls::Challenges;
 use crate::upstream::{Manner, Upstream};
 use crate::worker::Worker;
@@ -37,7 +37,7 @@ pub(crate) struct PoolView {
     upstreams: Vec<Option<Rc<Upstream>>>,
     /// Where the fallback's rotation stands.
     pub(crate) rotation: Cell<usize>,
-    pub(crate) budget: Rc<Budget>,
+    pub(crate) budgets: Rc<Budgets>,
     /// Whether one of its plugins wants to hear of outcomes.
     pub(crate) observed: bool,
 }
@@ -125,6 +125,28 @@ impl Current {
             .for_each(|upstream| upstream.close_idle(now));
     }
 
+    /// Call those who wait for a pool as far as there is room for them. Whatever
+    /// has changed (a limit, health, a server more or less) is noticed so, for
+    /// nobody else tells them.
+    pub(crate) fn call_waiting(&self) {
+        for view in &self.pools {
+            let queue = view.pool.state.queue();
+            if queue.is_waited_in() {
+                // Where nobody may take anything, all are to know.
+                queue.call_first(view.pool.room().unwrap_or(usize::MAX));
+            }
+        }
+    }
+
+    /// Call those who wait for a pool that another state of things has no more.
+    pub(crate) fn call_waiting_elsewhere(&self, next: &Self) {
+        let gone = self
+            .pools
+            .iter()
+            .filter(|view| next.still(&view.pool).is_none());
+        gone.for_each(|view| view.pool.state.queue().call_first(usize::MAX));
+    }
+
     fn upstreams(&self) -> impl Iterator<Item = &Rc<Upstream>> {
         self.pools.iter().flat_map(|pool| &pool.upstreams).flatten()
     }
@@ -165,7 +187,7 @@ impl PoolView {
             pool,
             upstreams,
             rotation: Cell::new(before.map_or(worker, |before| before.rotation.get())),
-            budget: before.map_or_else(Rc::default, |before| Rc::clone(&before.budget)),
+            budgets: before.map_or_else(Rc::default, |before| Rc::clone(&before.budgets)),
             observed,
         }
     }

@@ -136,7 +136,7 @@ fn instead_of_warming(pool: &PoolView, held: &mut Held) -> Option<Slot> {
 }
 
 /// The next eligible endpoint in the order of slots; a warm one, if there is one.
-fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
+pub(crate) fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
     let is_warm = |slot| !warming::is_warming(pool, slot);
     rotate_among(pool, held, is_warm).or_else(|| rotate_among(pool, held, |_| true))
 }
@@ -158,7 +158,8 @@ fn can_take(pool: &PoolView, held: &Held, slot: Slot) -> bool {
 
 fn is_free(pool: &PoolView, held: &Held, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
     let endpoint = pool.endpoint(slot);
-    endpoint.is_some_and(|endpoint| fits(endpoint)) && !held.tried().contains(&slot)
+    endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room())
+        && !held.tried().contains(&slot)
 }
 
 /// Tell the affinity which endpoint answered a client that had no session.

@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
@@ -12,26 +11,24 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use crate::attempt::{Answered, Attempt};
+use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
 use crate::connection::{Client, Place, Serving};
 use crate::cors;
 use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
-use crate::due::Due;
 use crate::edits;
 use crate::explain;
 use crate::facts::{Facts, Held, Refusal};
 use crate::failure::Failure;
 use crate::fault;
+use crate::forward::forward;
 use crate::forward_auth;
 use crate::mirror;
 use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
-use crate::retry;
 use crate::tunnel;
-use crate::upstream::{InFlight, Observers};
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
@@ -47,7 +44,13 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let facts = Facts::read(&client, parts, has_body, serving.started());
+    let facts = match client.worker.is_overloaded() {
+        true => {
+            client.worker.counters().shed.add(1);
+            Err(Denial::Shed)
+        }
+        false => Facts::read(&client, parts, has_body, serving.started()).map_err(Denial::from),
+    };
     let (status, response, at) = match facts.map(Held::new) {
         Ok(mut held) => {
             let current = client.worker.current();
@@ -67,14 +70,11 @@ pub(crate) async fn exchange(
             client.worker.current().stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(refusal) => {
-            let denial = Denial::from(refusal);
-            (
-                denial.status(),
-                deny(&client.worker.current(), denial, false),
-                None,
-            )
-        }
+        Err(denial) => (
+            denial.status(),
+            deny(&client.worker.current(), denial, false),
+            None,
+        ),
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
@@ -187,88 +187,21 @@ async fn serve(
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
-    if session == Some(slot) {
+    if session.is_some_and(|home| home == slot || stays_at(worker, pool, held, home)) {
         return Ok(response);
     }
     Ok(bind(worker, held, pool, slot, response))
 }
 
-/// Try servers of the pool until one answers or no attempt is left.
-pub(crate) async fn forward(
-    client: &Client,
-    held: &mut Held,
-    pool: &PoolView,
-    session: Option<Slot>,
-    mut body: RequestBody,
-) -> Result<(Slot, Answered), Denial> {
-    let worker = &client.worker;
-    let config = &pool.pool.config;
-    let deadline = worker.deadlines.register();
-    let due = Due::after(
-        &worker.deadlines,
-        config.request_timeout,
-        held.call_timeout(),
-    );
-    pool.budget.deposit(config.retries.budget);
-    let mut last = Denial::NoServer;
-    loop {
-        // A publication may have come between two attempts.
-        let now = worker.current();
-        let Some(view) = now.still(&pool.pool) else {
-            return Err(last);
-        };
-        let Some(upstream) = decide::endpoint(worker, view, held, session) else {
-            return Err(last);
-        };
-        let slot = upstream.state().slot();
-        if let Some(advice) = held.effects.timeout.take() {
-            due.advance(worker.deadlines.tick_after(advice));
-        }
-        let observers = view.observed.then(|| Observers {
-            pool: Arc::clone(&view.pool),
-            lot: held.effects.lot.filter(|_| !held.effects.is_given_up),
-        });
-        // The first attempt begins with the request: deciding takes about a
-        // microsecond, and a clock call is not free.
-        let started = match held.tried.is_empty() {
-            true => held.started,
-            false => Instant::now(),
-        };
-        let in_flight = InFlight::enter(worker, &upstream, observers, started);
-        now.stir_shadows(worker);
-        drop(now);
-        let attempt = Attempt {
-            worker,
-            source: client.source(),
-            facts: held,
-            pool: config,
-            deadline: &deadline,
-            due: &due,
-        };
-        let failure = match attempt.run(in_flight, body).await {
-            Ok(answered) => {
-                if let Some(answerer) = &mut held.answerer {
-                    let endpoint = pool.endpoint(slot);
-                    answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
-                }
-                held.responded = Some(answered.at);
-                return Ok((slot, answered));
-            }
-            Err((failure, unsent)) => {
-                body = unsent;
-                failure
-            }
-        };
-        held.tried.push(slot);
-        let now = worker.deadlines.now();
-        let again = now < due.tick()
-            && retry::is_allowed(&failure, &config.retries, &pool.budget, held, &body, now);
-        last = failure.into();
-        if !again {
-            return Err(last);
-        }
-        worker.counters().retries.add(1);
-    }
+/// Whether a session stays with its server although another has answered: it was
+/// full, and no more than that.
+fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
+    let current = worker.current();
+    let view = current
+        .still(&pool.pool)
+        .filter(|view| view.pool.is_limited);
+    let home = view.and_then(|view| view.endpoint(home));
+    home.is_some_and(|home| home.is_usable() && !held.tried.contains(&home.slot()))
 }
 
 /// A server's response as it stands.

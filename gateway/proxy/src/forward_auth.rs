@@ -4,29 +4,21 @@
 //! the client gets.
 
 use std::rc::Rc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use gatewright_host::ExchangeView;
 use gatewright_model::config::ForwardAuth;
 use gatewright_wire::target;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Response};
-use http_body::Body;
 
 use crate::body::Content;
 use crate::connection::Client;
-use crate::exchange::{answer_of_server, forward};
+use crate::exchange::answer_of_server;
 use crate::facts::{Held, Refusal};
+use crate::forward::forward;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
-use crate::upstream::discard;
-use crate::worker::Worker;
-
-/// What is read of an answer that lets a request pass, and for how long, so that
-/// its connection can serve again.
-const MOST_READ: usize = 64 * 1024;
-const READING: Duration = Duration::from_secs(5);
+use crate::upstream::discard_aside;
 
 /// What the authentication server is told of the request.
 const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -46,7 +38,7 @@ pub(crate) async fn ask(
     let pool = current.pool_named(auth.pool.as_str());
     let pool = pool.ok_or(Denial::NoServer)?;
     let mut asking = question(held, &auth.path)?;
-    let body = RequestBody::of_bytes(Bytes::new());
+    let body = RequestBody::none();
     let (_, answered) = forward(client, &mut asking, pool, None, body).await?;
     let names = auth.headers.iter();
     let names = names.filter_map(|name| HeaderName::try_from(name.as_str()).ok());
@@ -57,7 +49,7 @@ pub(crate) async fn ask(
         return Ok(Some(answer_of_server(answered)));
     }
     let said = answered.head.headers;
-    finish(&client.worker, answered.body.into());
+    discard_aside(&client.worker, Content::from(answered.body));
     for name in names {
         for value in said.get_all(&name) {
             held.headers.append(&name, value.clone());
@@ -65,19 +57,6 @@ pub(crate) async fn ask(
         }
     }
     Ok(None)
-}
-
-/// Read the rest of an answer, for which the request need not wait.
-fn finish(worker: &Rc<Worker>, rest: Content) {
-    if rest.is_end_stream() {
-        return;
-    }
-    let deadline = worker.deadlines.register();
-    deadline.arm(READING);
-    tokio::task::spawn_local(async move {
-        // Whatever becomes of it, the request has passed.
-        let _ = deadline.limit(discard(rest, MOST_READ)).await;
-    });
 }
 
 /// The request as the authentication server gets it.

@@ -8,12 +8,14 @@
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
 //! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
-//! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
-//! try another; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
+//! [`admit`] keeps to the limits and [`waiting`] waits for room,
+//! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
+//! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
 //! purpose; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
+mod admit;
 mod attempt;
 mod body;
 mod breaker;
@@ -34,8 +36,10 @@ mod facts;
 mod failure;
 mod farewell;
 mod fault;
+mod forward;
 mod forward_auth;
 mod hash;
+mod hedge;
 mod identity;
 mod listener;
 mod mirror;
@@ -58,6 +62,7 @@ mod streams;
 mod tls;
 mod tunnel;
 mod upstream;
+mod waiting;
 mod warming;
 mod watched;
 mod worker;

@@ -14,11 +14,11 @@ use bytes::Bytes;
 use gatewright_model::pool::Pool;
 use tokio::sync::oneshot;
 
+use crate::admit;
 use crate::attempt::Attempt;
 use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
-use crate::decide;
 use crate::due::Due;
 use crate::facts::Held;
 use crate::request_body::RequestBody;
@@ -90,9 +90,10 @@ impl Copy {
         let config = &self.pool.config;
         let current = worker.current();
         let view = current.still(&self.pool)?;
-        let upstream = decide::endpoint(worker, view, &mut self.held, None)?;
+        // A copy waits for nobody.
+        let admitted = admit::place(worker, view, &mut self.held, None).ok()?;
         drop(current);
-        let in_flight = InFlight::enter(worker, &upstream, None, Instant::now());
+        let in_flight = InFlight::enter(worker, admitted, None, Instant::now());
         let attempt = Attempt {
             worker,
             source: &self.source,

@@ -4,8 +4,7 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use gatewright_host::Ending;
 use rustls::server::Acceptor;
@@ -13,11 +12,12 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::{Client, Tunnelling};
 use crate::current::PoolView;
-use crate::decide;
+use crate::due::Due;
 use crate::facts::{Facts, Held};
 use crate::outbox::Posted;
 use crate::tunnel;
-use crate::upstream::{By, ConnectError, InFlight, Line, Observers, Switched};
+use crate::upstream::{By, ConnectError, Line, Switched};
+use crate::waiting::Seeking;
 
 /// The longest first message that is read: several times what the largest of
 /// today's keys and tickets come to.
@@ -89,6 +89,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
+    let due = Due::after(&worker.deadlines, Duration::ZERO, None);
     let by = By {
         client: client.source().behalf,
         deadlines: &worker.deadlines,
@@ -96,16 +97,15 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
         landing: &worker.landing,
     };
     for _ in 0..config.retries.attempts {
-        // A publication may have come between two attempts.
-        let now = worker.current();
-        let view = now.still(&pool.pool)?;
-        let upstream = decide::endpoint(worker, view, held, None)?;
-        let observers = view.observed.then(|| Observers {
-            pool: Arc::clone(&view.pool),
-            lot: held.effects.lot.filter(|_| !held.effects.is_given_up),
-        });
-        let mut in_flight = InFlight::enter(worker, &upstream, observers, Instant::now());
-        drop(now);
+        let seeking = Seeking {
+            worker,
+            pool: &pool.pool,
+            session: None,
+            deadline: &deadline,
+            due: &due,
+        };
+        let mut in_flight = seeking.find(held).await.ok()?;
+        let upstream = Rc::clone(in_flight.upstream());
         let arm = || deadline.arm(config.connect_timeout);
         match upstream.connect(by, &deadline, arm).await {
             Ok(Line::Http1 { connection, .. }) => {
@@ -129,6 +129,8 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     /// The first message of a client that asks for this name.

@@ -107,6 +107,11 @@ impl RequestBody {
         }
     }
 
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self::of_bytes(Bytes::new())
+    }
+
     /// A copy of what is to come, if that can be kept and comes whole. To be
     /// called before anything is read.
     pub(crate) fn copied(&mut self) -> oneshot::Receiver<Bytes> {
@@ -279,6 +284,13 @@ impl Sending {
             drained,
             sent: 0,
         }
+    }
+
+    /// The body, to be sent again, once all of it has been sent.
+    pub(crate) fn take_body(&mut self) -> Option<RequestBody> {
+        let nothing = || Self::new(RequestBody::none());
+        self.is_done()
+            .then(|| std::mem::replace(self, nothing()).into_body())
     }
 
     /// The body, to be sent again.

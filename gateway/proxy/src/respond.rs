@@ -33,6 +33,12 @@ pub(crate) enum Denial {
     NoRoute,
     #[error("no server of the pool can take this request")]
     NoServer,
+    #[error("every server has as many requests as it may have, and as many wait as may")]
+    Full,
+    #[error("no server has had room for the request in time")]
+    Overdue,
+    #[error("the gateway has as many requests as it may have")]
+    Shed,
     #[error("a policy could not decide, and so denies")]
     PolicyFault,
     #[error("there is no room for one more tunnel")]
@@ -61,9 +67,13 @@ impl Denial {
             Self::NotSwitched => StatusCode::BAD_GATEWAY,
             Self::NoTunnel => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::NoServer | Self::PolicyFault | Self::Crowded | Self::Maintenance => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoServer
+            | Self::Full
+            | Self::Overdue
+            | Self::Shed
+            | Self::PolicyFault
+            | Self::Crowded
+            | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
                 Failure::Connect(_)
                 | Failure::Broken(_)

@@ -121,6 +121,12 @@ impl Worker {
         self.current.borrow().snapshot.config.timeouts
     }
 
+    /// Whether it has more requests in flight than it may have.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        let most = self.current.borrow().snapshot.config.limits.requests;
+        most.is_some_and(|most| self.counters().in_flight.get() > most as u64)
+    }
+
     /// Whether any policy looks at responses.
     pub(crate) fn has_finishers(&self) -> bool {
         !self.chain.borrow().finishers.is_empty()
@@ -174,7 +180,9 @@ impl Worker {
         let next = Current::new(Some(&self.current()), in_force, &seats, self.index);
         let generation = next.snapshot.generation.0;
         self.let_go(&self.current(), &next);
-        *self.current.borrow_mut() = Rc::new(next);
+        let before = self.current.replace(Rc::new(next));
+        before.call_waiting_elsewhere(&self.current());
+        self.current().call_waiting();
         let counters = self.counters();
         let micros = started.elapsed().as_micros() as u64;
         counters.longest_switch_us.raise_to(micros);
@@ -221,6 +229,7 @@ impl Worker {
             ticks.tick().await;
             self.deadlines.sweep();
             self.cut_removed();
+            self.current().call_waiting();
             let now = self.deadlines.now();
             if now.is_multiple_of(IDLE_SWEEP_TICKS) {
                 self.current().close_idle(now);

@@ -210,3 +210,155 @@ async fn a_post_that_was_not_answered_in_time_is_never_sent_again() {
     assert_eq!(gateway.get("/").await.status(), 504);
     assert_eq!(slow[0].requests().len() + slow[1].requests().len(), 3);
 }
+
+/// What a server says that has too much to do.
+const OVERLOADED: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nx-why: busy\r\ncontent-length: 4\r\n\r\nbusy";
+
+/// A gateway that goes elsewhere after a 503, and begins with the first server.
+async fn minding(servers: &[&Upstream]) -> Gateway {
+    let retries = "{ attempts = 3, budget = 1.0, statuses = [500, 503] }";
+    let pool = Pool::of(servers).with("retries", retries);
+    Gateway::before(pool.with("balancer", "\"round-robin\"")).await
+}
+
+#[tokio::test]
+async fn a_status_that_is_named_leads_to_another_server_and_harms_no_connection() {
+    let bad = Upstream::answering(|_| OVERLOADED.to_owned()).await;
+    let good = Upstream::named("good").await;
+    let gateway = minding(&[&bad, &good]).await;
+    let put = "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/").await.text(), "good");
+        assert_eq!(gateway.exchange(put).await.text(), "good");
+    }
+    assert!(bad.requests().len() >= 5);
+    assert_eq!(bad.connections(), 1, "it serves again");
+    let bodies = good
+        .requests()
+        .into_iter()
+        .filter(|it| it.method() == "PUT");
+    assert!(
+        bodies
+            .map(|it| it.text().to_owned())
+            .all(|body| body == "hi")
+    );
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_response_that_streams_is_given_up_without_harm_too() {
+    let bad = Upstream::scripted(|mut peer| async move {
+        while peer.request().await.is_some() {
+            let head = "HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n";
+            peer.send(head).await;
+            peer.send_chunk(b"I am").await;
+            peer.send_chunk(b" busy").await;
+            peer.send_chunk(b"").await;
+        }
+    })
+    .await;
+    let good = Upstream::named("good").await;
+    let gateway = minding(&[&bad, &good]).await;
+    for _ in 0..10 {
+        assert_eq!(gateway.get("/").await.text(), "good");
+        gateway.settles().await;
+    }
+    assert!(bad.requests().len() >= 5);
+    assert_eq!(bad.connections(), 1);
+}
+
+#[tokio::test]
+async fn where_no_attempt_is_left_the_client_gets_the_last_response_itself() {
+    let bad = || Upstream::answering(|_| OVERLOADED.to_owned());
+    let servers = [bad().await, bad().await];
+    let gateway = minding(&[&servers[0], &servers[1]]).await;
+    let response = gateway.get("/").await;
+    assert_eq!((response.status(), response.text()), (503, "busy"));
+    assert_eq!(response.header("x-why"), Some("busy"));
+    assert_eq!(servers[0].requests().len() + servers[1].requests().len(), 2);
+    gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_post_is_answered_with_whatever_status_its_server_has_said() {
+    let bad = || Upstream::answering(|_| OVERLOADED.to_owned());
+    let servers = [bad().await, bad().await];
+    let gateway = minding(&[&servers[0], &servers[1]]).await;
+    let post = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(gateway.exchange(post).await.text(), "busy");
+    assert_eq!(servers[0].requests().len() + servers[1].requests().len(), 1);
+}
+
+#[tokio::test]
+async fn attempts_end_with_the_time_of_the_request() {
+    let stalling = || {
+        Upstream::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.stall().await;
+        })
+    };
+    let slow = [stalling().await, stalling().await, stalling().await];
+    let retries = "{ attempts = 3, budget = 1.0, per_try_timeout = \"400ms\" }";
+    let pool = Pool::of(&[&slow[0], &slow[1], &slow[2]]).with("retries", retries);
+    let gateway = Gateway::before(pool.with("request_timeout", "\"600ms\"")).await;
+    assert_eq!(gateway.get("/").await.status(), 504);
+    let attempts: usize = slow.iter().map(|server| server.requests().len()).sum();
+    assert!((1..=2).contains(&attempts), "{attempts}");
+}
+
+/// How many requests a storm is made of, and of how many clients.
+const STORM: (usize, usize) = (250, 8);
+
+/// Ask as fast as answers come; how long that took, in seconds.
+async fn storm(gateway: &Gateway) -> f64 {
+    let began = std::time::Instant::now();
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..STORM.1 {
+        let mut client = gateway.connect().await;
+        asking.spawn(async move {
+            for _ in 0..STORM.0 {
+                client.send(crate::support::get("/")).await;
+                assert!(client.response().await.status() >= 500);
+            }
+        });
+    }
+    while let Some(done) = asking.join_next().await {
+        done.expect("no client fails");
+    }
+    began.elapsed().as_secs_f64()
+}
+
+#[tokio::test]
+async fn a_pool_in_which_all_servers_fail_is_not_asked_ever_more() {
+    let overloaded = || Upstream::answering(|_| OVERLOADED.to_owned());
+    let retries = "{ attempts = 3, budget = 0.2, statuses = [503] }";
+    for how in ["503", "reset", "refused"] {
+        let mut servers = Vec::new();
+        for _ in 0..3 {
+            match how {
+                "503" => servers.push(overloaded().await),
+                "reset" => servers.push(resetting().await),
+                _ => {}
+            }
+        }
+        let addresses: Vec<_> = match how {
+            "refused" => (0..3).map(|_| Upstream::nowhere()).collect(),
+            _ => servers.iter().map(Upstream::address).collect(),
+        };
+        let pool = Pool::at(&addresses).with("retries", retries);
+        let gateway = Gateway::before(pool).await;
+        let seconds = storm(&gateway).await;
+        let offered = (STORM.0 * STORM.1) as f64;
+        let attempts = gateway.metric("gatewright_server_requests_total").await;
+        // The reserve, and what was saved for connections while all was well.
+        let saved = match how {
+            "refused" => 1000.0,
+            _ => 0.0,
+        };
+        let allowed = offered * 1.2 + 10.0 * (seconds + 2.0) + saved;
+        println!("{how}: {offered} requests, {attempts} attempts, {allowed:.0} allowed");
+        assert!(attempts > offered, "{how}: {attempts}");
+        assert!(attempts <= allowed, "{how}: {attempts} of {allowed}");
+    }
+}

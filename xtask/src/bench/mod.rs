@@ -12,6 +12,7 @@ pub(crate) mod figures;
 mod followers;
 pub(crate) mod http;
 pub(crate) mod metrics;
+mod overload;
 pub(crate) mod peer;
 mod peers;
 mod report;
@@ -47,6 +48,8 @@ enum Bench {
     Swap(swap::Arguments),
     /// A thousand servers and fifty dashboards: what control plane and pages take
     Dashboards(dashboards::Arguments),
+    /// Three times what servers can do: what is served, refused, and when it is over
+    Overload(overload::Arguments),
 }
 
 /// Run a benchmark.
@@ -61,6 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
         Bench::Dashboards(arguments) => dashboards::run(arguments),
+        Bench::Overload(arguments) => overload::run(arguments),
     }
 }
 
@@ -107,6 +111,15 @@ pub(crate) fn swap() -> Result<()> {
 /// As [`run`].
 pub(crate) fn dashboards() -> Result<()> {
     dashboards::run(&dashboards::Arguments::parse_from(["dashboards"]))
+}
+
+/// More requests than servers can do, as it is by default.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn overload() -> Result<()> {
+    overload::run(&overload::Arguments::parse_from(["overload"]))
 }
 
 /// The gateway's program: the one that was named, or a release build of the

@@ -165,6 +165,18 @@ struct Wanted {
     /// In seconds.
     #[schema(minimum = 0, example = 60.0)]
     request_timeout: Option<f64>,
+    /// The most requests in flight on each server; 0 is no limit.
+    #[schema(example = 100)]
+    max_active_per_server: Option<u32>,
+    /// The most requests in flight on all servers; 0 is no limit.
+    #[schema(example = 500)]
+    max_active: Option<u32>,
+    /// How many requests may wait for a server that has room.
+    #[schema(example = 1000)]
+    queue_size: Option<u32>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 1.0)]
+    queue_timeout: Option<f64>,
     ssl_termination: Option<bool>,
     ssl_cert_path: Option<String>,
     ssl_key_path: Option<String>,
@@ -221,6 +233,10 @@ impl Wanted {
             max_retries: self.max_retries,
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
+            max_active_per_server: self.max_active_per_server,
+            max_active: self.max_active,
+            queue_size: self.queue_size,
+            queue_timeout: self.queue_timeout,
         };
         let mut edits = settings.edits(config, pool, desired)?;
         let default = self.default_pool.as_deref();

@@ -1,6 +1,9 @@
 //! A pool's settings by the names that the API has for them, and the keys of
 //! the configuration that they are.
 
+mod overload;
+
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, Period, PoolConfig};
@@ -16,7 +19,7 @@ use crate::desired::Desired;
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 24] = [
+const NAMES: [(&str, &str); 28] = [
     ("default_pool", "defaultPool"),
     ("host", "host"),
     ("port", "port"),
@@ -32,6 +35,10 @@ const NAMES: [(&str, &str); 24] = [
     ("retries.attempts", "maxRetries"),
     ("connect_timeout", "connectTimeout"),
     ("request_timeout", "requestTimeout"),
+    ("max_active_per_server", "maxActivePerServer"),
+    ("max_active", "maxActive"),
+    ("queue.size", "queueSize"),
+    ("queue.timeout", "queueTimeout"),
     ("plugin", "plugin"),
     ("version", "version"),
     ("deadline", "deadline"),
@@ -84,6 +91,18 @@ pub(super) struct Settings {
     /// In seconds.
     #[schema(minimum = 0, example = 60.0)]
     pub(super) request_timeout: Option<f64>,
+    /// The most requests in flight on each server; 0 is no limit.
+    #[schema(example = 100)]
+    pub(super) max_active_per_server: Option<u32>,
+    /// The most requests in flight on all servers; 0 is no limit.
+    #[schema(example = 500)]
+    pub(super) max_active: Option<u32>,
+    /// How many requests may wait for a server that has room.
+    #[schema(example = 1000)]
+    pub(super) queue_size: Option<u32>,
+    /// In seconds.
+    #[schema(minimum = 0, example = 1.0)]
+    pub(super) queue_timeout: Option<f64>,
 }
 
 /// Settings as they are in force.
@@ -107,11 +126,21 @@ pub(super) struct Shown {
     connect_timeout: f64,
     /// In seconds.
     request_timeout: f64,
+    /// The most requests in flight on each server; none: no limit.
+    max_active_per_server: Option<u32>,
+    /// The same on all servers together.
+    max_active: Option<u32>,
+    /// How many requests may wait for a server that has room.
+    queue_size: usize,
+    /// In seconds; none where nobody may wait.
+    queue_timeout: Option<f64>,
 }
 
 impl Shown {
     pub(super) fn of(pool: &PoolConfig) -> Self {
         let health = pool.health.as_ref();
+        let overload = &pool.overload;
+        let queue = overload.queue.as_ref();
         Self {
             algorithm: algorithm_name(pool.balancer.plugin.as_str()),
             session_persistence: pool.affinity.is_some(),
@@ -123,6 +152,10 @@ impl Shown {
             max_retries: pool.retries.attempts - 1,
             connect_timeout: pool.connect_timeout.as_secs_f64(),
             request_timeout: pool.request_timeout.as_secs_f64(),
+            max_active_per_server: overload.max_active_per_server.map(NonZeroU32::get),
+            max_active: overload.max_active.map(NonZeroU32::get),
+            queue_size: queue.map_or(0, |queue| queue.size),
+            queue_timeout: queue.map(|queue| queue.timeout.as_secs_f64()),
         }
     }
 }
@@ -160,6 +193,7 @@ impl Settings {
                 set(key.clone().then(step), period(name, seconds)?);
             }
         }
+        edits.extend(self.overload(&key, pool)?);
         edits.extend(self.affinity(&key, pool, desired));
         edits.extend(self.health(&key, pool, desired)?);
         Ok(edits)

@@ -42,6 +42,12 @@ struct Described {
     servers: Vec<String>,
     /// Servers that may take a request now.
     active_servers: usize,
+    /// Requests that wait for a server that has room.
+    waiting: usize,
+    /// Requests that have waited in vain.
+    wait_timeouts: u64,
+    /// Requests that found no place to wait in.
+    overflows: u64,
     /// Who declared it.
     source: DeclaredBy,
 }
@@ -49,12 +55,16 @@ struct Described {
 impl Described {
     fn of(snapshot: &Snapshot, desired: &Desired, pool: &Pool) -> Self {
         let servers = pool.endpoints().map(|endpoint| endpoint.id.to_string());
+        let queue = pool.state.queue().figures();
         Self {
             pool: pool.name.to_string(),
             is_default: snapshot.config.default_pool == Some(pool.index),
             settings: Shown::of(&pool.config),
             servers: servers.collect(),
             active_servers: pool.available(),
+            waiting: queue.waiting,
+            wait_timeouts: queue.overdue,
+            overflows: queue.refused,
             source: desired.declared_by(&Key::pool(pool.name.as_str())),
         }
     }

@@ -4,6 +4,7 @@ mod certificates;
 mod families;
 mod lookups;
 mod plugins;
+mod pools;
 mod servers;
 mod traffic;
 
@@ -67,7 +68,7 @@ impl Collector for Figures {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
         certificates::write(&mut families, &self.1)?;
-        servers::write_pools(&mut families, &self.0.pools)?;
+        pools::write(&mut families, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
         lookups::write(&mut families, &self.0.lookups)?;
         plugins::write(&mut families, &self.0.plugins)
@@ -79,14 +80,13 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
-    use crate::overview::{
-        Faults, PluginFigures, PluginState, PoolStanding, ServerFigures, Totals,
-    };
+    use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
     use gatewright_host::{Figure, Part};
     use gatewright_model::circuit::Phase;
     use gatewright_model::endpoint::Health;
     use gatewright_model::histogram::{Histogram, Reading};
     use gatewright_model::id::Digest;
+    use gatewright_model::queue::Figures;
     use gatewright_model::role::Role;
     use std::time::Duration;
 
@@ -159,8 +159,9 @@ mod tests {
                 latency: reading(900),
                 ..Totals::default()
             },
-            pools: vec![PoolStanding {
-                pool: "web".into(),
+            pools: vec![PoolFigures {
+                name: "web".into(),
+                queue: Figures::default(),
                 panicking: false,
             }],
             servers: vec![server],

@@ -7,6 +7,7 @@ mod change;
 mod health;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -70,6 +71,8 @@ pub(super) struct Server {
     warmth: u8,
     draining: bool,
     active_connections: u32,
+    /// The most requests in flight on it at a time; none: no limit.
+    max_active: Option<u32>,
     total_requests: u64,
     failed_requests: u64,
     /// In milliseconds; none before the first response.
@@ -227,6 +230,7 @@ impl Server {
             warmth: figures.warmth,
             draining: figures.draining,
             active_connections: figures.active,
+            max_active: endpoint.max_active.map(NonZeroU32::get),
             total_requests: figures.requests,
             failed_requests: figures.failures,
             response_time: figures.mean_ms,

@@ -9,7 +9,7 @@ use gatewright_model::histogram::{Histogram, Reading};
 use gatewright_model::id::Generation;
 use gatewright_model::pool::Pool;
 
-use super::{Faults, Overview, PluginFigures, PluginState, PoolStanding, ServerFigures, Totals};
+use super::{Faults, Overview, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
 use crate::burden::Burdens;
 use crate::control::Control;
 
@@ -26,7 +26,11 @@ pub(crate) fn gather(control: &Control) -> Overview {
             requests_per_second: rate,
             ..totals(workers, snapshot.generation)
         },
-        pools: snapshot.pools.iter().map(|pool| standing(pool)).collect(),
+        pools: snapshot
+            .pools
+            .iter()
+            .map(|pool| pool_figures(pool))
+            .collect(),
         servers: snapshot
             .pools
             .iter()
@@ -59,6 +63,9 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         connections: sum(|worker| &worker.connections),
         tls_failures: sum(|worker| &worker.tls_failures),
         retries: sum(|worker| &worker.retries),
+        shed: sum(|worker| &worker.shed),
+        hedges: sum(|worker| &worker.hedges),
+        hedges_won: sum(|worker| &worker.hedges_won),
         mirrored: sum(|worker| &worker.mirrored),
         unmirrored: sum(|worker| &worker.unmirrored),
         fallbacks: sum(|worker| &worker.fallbacks),
@@ -80,15 +87,16 @@ fn responses(workers: &[WorkerCounters]) -> [u64; 5] {
     })
 }
 
-fn servers(pool: &Pool) -> impl Iterator<Item = ServerFigures> {
-    pool.endpoints().map(|endpoint| server(pool, endpoint))
+fn pool_figures(pool: &Pool) -> PoolFigures {
+    PoolFigures {
+        name: pool.name.clone(),
+        panicking: pool.state.is_panicking(),
+        queue: pool.state.queue().figures(),
+    }
 }
 
-fn standing(pool: &Pool) -> PoolStanding {
-    PoolStanding {
-        pool: pool.name.clone(),
-        panicking: pool.state.is_panicking(),
-    }
+fn servers(pool: &Pool) -> impl Iterator<Item = ServerFigures> {
+    pool.endpoints().map(|endpoint| server(pool, endpoint))
 }
 
 /// A server's figures as they are now.

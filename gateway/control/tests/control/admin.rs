@@ -85,6 +85,7 @@ async fn servers_are_shown_with_the_fields_of_the_api() {
         "warmth",
         "draining",
         "activeConnections",
+        "maxActive",
         "totalRequests",
         "failedRequests",
         "responseTime",

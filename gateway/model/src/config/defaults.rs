@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::quantity::{Period, Size};
 use super::written::{
     Acme, AcmeChallenge, Admin, Breaker, CheckKind, ClientAuth, Config, Cors, Dns, Faults, Health,
-    Limits, Listener, Offered, Plugin, Pool, Protocol, Registries, Retries, ServerTls, SwitchOr,
-    Timeouts, Tls, TlsVersion, WorkerCount, Workers,
+    Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries, ServerTls,
+    SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -64,6 +64,11 @@ pub(super) const SLOW_START: RangeInclusive<Period> = Period::s(0)..=Period::s(3
 pub(super) const ATTEMPTS: RangeInclusive<u32> = 1..=10;
 pub(super) const BUDGET: RangeInclusive<f64> = 0.0..=1.0;
 pub(super) const PER_TRY_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
+pub(super) const RETRY_STATUS: RangeInclusive<u16> = 400..=599;
+pub(super) const MAX_ACTIVE: RangeInclusive<u32> = 1..=1_000_000;
+pub(super) const QUEUE_SIZE: RangeInclusive<u32> = 0..=100_000;
+pub(super) const QUEUE_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
+pub(super) const HEDGE_AFTER: RangeInclusive<Period> = Period::ms(1)..=Period::s(3600);
 pub(super) const CORS_MAX_AGE: RangeInclusive<Period> = Period::s(0)..=DAY;
 pub(super) const FAULT_DELAY: RangeInclusive<Period> = Period::ms(1)..=Period::s(3600);
 pub(super) const FAULT_STATUS: RangeInclusive<u16> = 400..=599;
@@ -79,6 +84,7 @@ pub(super) const REQUEST_BODY: RangeInclusive<Size> = Size(0)..=Size::mib(1 << 2
 pub(super) const RESPONSE_HEAD: RangeInclusive<Size> = Size::kib(1)..=Size::mib(1);
 pub(super) const REPLAY_BODY: RangeInclusive<Size> = Size(0)..=Size::mib(16);
 pub(super) const CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
+pub(super) const REQUESTS: RangeInclusive<u32> = 1..=1_000_000;
 
 pub(super) const REQUEST_HEAD_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Period::s(600);
 pub(super) const IDLE_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=DAY;
@@ -231,6 +237,10 @@ impl Default for Pool {
             panic_threshold: 0,
             slow_start: Period::s(0),
             retries: Retries::default(),
+            max_active_per_server: None,
+            max_active: None,
+            queue: SwitchOr::Table(Queue::default()),
+            hedge: None,
             connect_timeout: Period::s(2),
             request_timeout: Period::s(60),
             upgrades: vec!["websocket".to_owned()],
@@ -246,6 +256,15 @@ impl Default for Pool {
             servers: Vec::new(),
             servers_file: None,
             dns: None,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            size: 1000,
+            timeout: Period::s(1),
         }
     }
 }
@@ -332,6 +351,7 @@ impl Default for Retries {
             attempts: 3,
             budget: 0.2,
             per_try_timeout: Period::s(10),
+            statuses: Vec::new(),
         }
     }
 }
@@ -345,6 +365,7 @@ impl Default for Limits {
             response_head: Size::kib(64),
             replay_body: Size::kib(64),
             connections: 10_000,
+            requests: None,
         }
     }
 }

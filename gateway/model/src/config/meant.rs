@@ -5,6 +5,7 @@ mod acme;
 mod dns;
 mod health;
 mod listener;
+mod overload;
 mod pages;
 mod peers;
 mod tls;
@@ -13,6 +14,7 @@ mod upgrades;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,7 @@ pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Statuses};
 pub use listener::{Listener, Passthrough};
+pub use overload::{Overload, Queue};
 pub use pages::{ErrorPages, Page};
 pub use peers::Peers;
 pub use tls::{
@@ -206,6 +209,8 @@ pub struct PoolConfig {
     pub slow_start: Duration,
     /// Trying again elsewhere.
     pub retries: Retries,
+    /// What it does when there is more to do than its servers can.
+    pub overload: Overload,
     /// How long a connection to a server may take to be made.
     pub connect_timeout: Duration,
     /// From the request's head to the response's head, all attempts together,
@@ -360,6 +365,8 @@ pub struct Retries {
     pub budget: f64,
     /// From sending the head of an attempt to the response's head.
     pub per_try_timeout: Duration,
+    /// Statuses of a response that is given up for another server's.
+    pub statuses: Vec<u16>,
 }
 
 /// A server as declared.
@@ -377,6 +384,9 @@ pub struct ServerConfig {
     pub labels: BTreeMap<String, String>,
     /// Whether it takes no new work.
     pub drain: bool,
+    /// The most requests in flight on it at a time, over all workers; none: no
+    /// limit.
+    pub max_active: Option<NonZeroU32>,
     /// How it is checked: as its pool says, but for what it says itself; none
     /// when the pool is not checked.
     pub health: Option<HealthCheck>,
@@ -398,6 +408,8 @@ pub struct Limits {
     pub replay_body: usize,
     /// Client connections open at a time on each worker.
     pub connections: usize,
+    /// Requests in flight at a time on each worker; none: no limit.
+    pub requests: Option<usize>,
 }
 
 /// Waiting times that are not a pool's.

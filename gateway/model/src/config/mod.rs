@@ -51,9 +51,9 @@ pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, Canary, CertificateFiles,
     Certificates, CheckKind, ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount,
     Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault,
-    Ordered, Origins, Page, Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig,
-    Protocol, ProxyProtocol, Registries, Retries, ServerConfig, ServerTls, Shadow, Statuses,
-    Timeouts, Tls, TlsVersion, Upgrades,
+    Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy,
+    PoolConfig, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig, ServerTls,
+    Shadow, Statuses, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

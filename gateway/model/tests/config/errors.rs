@@ -317,6 +317,18 @@ const BAD: &[(&str, &str)] = &[
         "trusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/33\"]\n[pools.web]\n@",
     ),
     (
+        "limits of nothing, or of no sense",
+        "[limits]\nrequests = 0\n[pools.web]\n@\nmax_active = 0\nmax_active_per_server = 2000000\nqueue = { size = 200000, timeout = \"0s\" }",
+    ),
+    (
+        "a status after which nothing is tried again",
+        "[pools.web]\n@\nretries = { statuses = [503, 200] }",
+    ),
+    (
+        "a second server where there is one attempt",
+        "[pools.web]\n@\nretries = { attempts = 1 }\nhedge = { after = \"0s\" }",
+    ),
+    (
         "a variable that is not set",
         "[pools.web]\nservers = [\n  \"${BACKEND}:80\",\n]",
     ),

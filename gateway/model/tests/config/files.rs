@@ -92,7 +92,7 @@ fn a_mistake_in_an_included_file_is_told_with_that_file() {
         told.push(loaded(folder.path(), &files).unwrap_err());
     }
     insta::assert_snapshot!(told.join("\n"), @r#"
-    conf.d/api.toml:7: pools.api.retries.budgt: this key is not known; did you mean "budget"? (there are: attempts, budget, per_try_timeout)
+    conf.d/api.toml:7: pools.api.retries.budgt: this key is not known; did you mean "budget"? (there are: attempts, budget, per_try_timeout, statuses)
     conf.d/api.toml:5: pools.api.health.rise: 0 is out of range; write 1 to 100
     gatewright.toml:2: pools: there are several pools and nothing that chooses between them; write [router] with its routes, or default_pool
     conf.d/api.toml:1: no TOML: unclosed table, expected `]`

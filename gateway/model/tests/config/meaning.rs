@@ -1,5 +1,6 @@
 //! What a right configuration means.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +45,26 @@ fn a_pool_with_a_server_is_a_whole_configuration() {
             .values()
             .all(|plugin| plugin.grants == Grant::ALL)
     );
+}
+
+#[test]
+fn a_server_has_its_own_limit_or_its_pools_and_a_queue_for_nobody_is_none() {
+    let text = "[pools.web]\nservers = [\"a:1\", { host = \"b\", port = 1, max_active = 3 }]\n";
+    let read = |keys: &str| read(&format!("{text}{keys}")).unwrap().pools[0].clone();
+    let limits = |keys: &str| {
+        let servers = read(keys).servers.clone();
+        let limits = servers.iter().map(|server| server.max_active);
+        limits
+            .map(|limit| limit.map(NonZeroU32::get))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(limits(""), [None, Some(3)]);
+    assert_eq!(limits("max_active_per_server = 9"), [Some(9), Some(3)]);
+    let usual = read("").overload.queue.unwrap();
+    assert_eq!((usual.size, usual.timeout), (1000, Duration::from_secs(1)));
+    for none in ["queue = false", "queue = { size = 0 }"] {
+        assert_eq!(read(none).overload.queue, None, "{none}");
+    }
 }
 
 #[test]

@@ -37,6 +37,10 @@ pub(crate) trait Conversation {
     /// The response did not come in time.
     fn stood_still(&self);
 
+    /// The body, to be sent again although the server has answered, if all of it
+    /// was sent.
+    fn take_body(&mut self) -> Option<RequestBody>;
+
     /// The body, to be sent again.
     fn into_body(self) -> RequestBody;
 
@@ -94,6 +98,10 @@ impl Conversation for OnConnection {
     }
 
     fn stood_still(&self) {}
+
+    fn take_body(&mut self) -> Option<RequestBody> {
+        self.sending.take_body()
+    }
 
     fn into_body(self) -> RequestBody {
         self.sending.into_body()

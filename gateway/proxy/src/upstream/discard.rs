@@ -1,11 +1,19 @@
 //! Reading what nobody wants, so that a connection can serve again that would
 //! have to be closed otherwise, or a stream be reset.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::CutShort;
+use crate::worker::Worker;
+
+/// What is read of a response aside, and for how long.
+const MOST_ASIDE: usize = 64 * 1024;
+const READING: Duration = Duration::from_secs(5);
 
 /// Read a response's body to its end; one that breaks off is an error. One that
 /// is longer than `most` bytes is dropped.
@@ -20,4 +28,20 @@ where
         read += frame?.data_ref().map_or(0, Bytes::len);
     }
     Ok(())
+}
+
+/// Read the rest of a response for which nobody need wait.
+pub(crate) fn discard_aside<B>(worker: &Rc<Worker>, rest: B)
+where
+    B: Body<Data = Bytes, Error = CutShort> + Unpin + 'static,
+{
+    if rest.is_end_stream() {
+        return;
+    }
+    let deadline = worker.deadlines.register();
+    deadline.arm(READING);
+    tokio::task::spawn_local(async move {
+        // Whatever becomes of it, nobody waits for it.
+        let _ = deadline.limit(discard(rest, MOST_ASIDE)).await;
+    });
 }

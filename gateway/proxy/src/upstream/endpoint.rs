@@ -74,6 +74,7 @@ impl Upstream {
             port: 80,
             weight: 1,
             labels: Default::default(),
+            max_active: None,
             health: None,
             state,
         };

@@ -8,8 +8,10 @@ use std::time::Instant;
 use gatewright_host::{Ending, Outcome};
 use gatewright_model::circuit::Permit;
 use gatewright_model::pool::Pool;
+use gatewright_model::room::Entry;
 
 use super::Upstream;
+use crate::admit::Admitted;
 use crate::breaker::{self, Verdict};
 use crate::worker::Worker;
 
@@ -20,6 +22,8 @@ const SWITCHED: u16 = 101;
 pub(crate) struct InFlight {
     worker: Rc<Worker>,
     upstream: Rc<Upstream>,
+    /// As what it was counted in.
+    entry: Entry,
     /// Who is to be told of the outcome; none where nobody listens.
     observers: Option<Observers>,
     started: Instant,
@@ -41,25 +45,24 @@ pub(crate) struct Observers {
 }
 
 impl InFlight {
-    /// Count an attempt in that began at `started`.
+    /// Guard an attempt that has been counted in and began at `started`.
     pub(crate) fn enter(
         worker: &Rc<Worker>,
-        upstream: &Rc<Upstream>,
+        Admitted { upstream, entry }: Admitted,
         observers: Option<Observers>,
         started: Instant,
     ) -> Self {
-        let state = upstream.state();
-        state.pool().enter(state.slot());
         upstream.counters().requests.add(1);
         Self {
             worker: Rc::clone(worker),
-            upstream: Rc::clone(upstream),
+            permit: upstream.take_permit(),
+            upstream,
+            entry,
             observers,
             started,
             ending: Ending::Abandoned,
             status: 0,
             micros: None,
-            permit: upstream.take_permit(),
             is_judged: false,
         }
     }
@@ -123,7 +126,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.judge(self.ending);
         let state = self.upstream.state();
-        state.pool().leave(state.slot());
+        state.pool().exit(state.slot(), self.entry);
         let Some(observers) = &self.observers else {
             return;
         };

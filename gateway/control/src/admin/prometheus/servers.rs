@@ -6,26 +6,12 @@ use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint::Health;
 
 use super::families::{Families, Labelled, Scale};
-use crate::overview::{PoolStanding, ServerFigures};
+use crate::overview::ServerFigures;
 
 pub(super) fn write(families: &mut Families<'_>, servers: &[ServerFigures]) -> fmt::Result {
     let servers: Vec<_> = servers.iter().map(labelled).collect();
     state(families, &servers)?;
     work(families, &servers)
-}
-
-/// The metrics of each pool as a whole.
-pub(super) fn write_pools(families: &mut Families<'_>, pools: &[PoolStanding]) -> fmt::Result {
-    let labelled = |pool: &PoolStanding| (vec![("pool", pool.pool.to_string())], pool.panicking);
-    let pools: Vec<_> = pools.iter().map(labelled).collect();
-    families.gauges(
-        (
-            "pool_panicking",
-            "1 while so few of the pool's servers are well that all get requests.",
-        ),
-        &pools,
-        |panicking| f64::from(u8::from(*panicking)),
-    )
 }
 
 fn labelled(server: &ServerFigures) -> Labelled<&ServerFigures> {

@@ -92,6 +92,27 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     )?;
     families.counters(
         (
+            "shed",
+            "Requests refused because a worker had as many as it may have.",
+        ),
+        &whole,
+        |totals| totals.shed,
+    )?;
+    families.counters(
+        (
+            "hedges",
+            "Second servers that were asked while the first was thinking.",
+        ),
+        &whole,
+        |totals| totals.hedges,
+    )?;
+    families.counters(
+        ("hedges_won", "Those of them that answered first."),
+        &whole,
+        |totals| totals.hedges_won,
+    )?;
+    families.counters(
+        (
             "fallbacks",
             "Decisions made in the place of a plugin that had no answer.",
         ),

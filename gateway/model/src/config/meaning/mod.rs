@@ -130,6 +130,9 @@ fn limits(written: &written::Limits, path: &KeyPath, report: &mut Report<'_>) ->
         response_head: response_head as usize,
         replay_body: replay_body as usize,
         connections: count("connections", written.connections, &defaults::CONNECTIONS),
+        requests: written
+            .requests
+            .map(|requests| count("requests", requests, &defaults::REQUESTS)),
     }
 }
 

@@ -4,9 +4,11 @@ mod cors;
 mod diversion;
 mod dns;
 mod health;
+mod overload;
 mod reach;
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use self::diversion::Others;
@@ -117,8 +119,12 @@ fn pool(
     }
     let faults = written.faults.as_ref();
     let cors = written.cors.as_ref();
-    let known = health.as_ref().map(|health| (checks, health));
-    let servers = servers(written, known, &path.key("servers"), report);
+    let overload = overload::overload(written, path, report);
+    let usual = Usual {
+        health: health.as_ref().map(|health| (checks, health)),
+        max_active: overload.max_active_per_server,
+    };
+    let servers = servers(written, usual, &path.key("servers"), report);
     let dns = written.dns.as_ref().map(|dns| {
         dns::check_tls(tls.as_ref(), &path.key("tls"), report);
         dns::dns(dns, &path.key("dns"), report)
@@ -132,6 +138,7 @@ fn pool(
         panic_threshold,
         slow_start: slow_start.0,
         retries: retries(&written.retries, &path.key("retries"), report),
+        overload,
         connect_timeout: connect_timeout.0,
         request_timeout,
         upgrades: reach::upgrades(&written.upgrades, &path.key("upgrades"), report),
@@ -179,12 +186,20 @@ fn retries(written: &written::Retries, path: &KeyPath, report: &mut Report<'_>) 
         attempts: report.within(&path.key("attempts"), written.attempts, &defaults::ATTEMPTS),
         budget: report.within(&path.key("budget"), written.budget, &defaults::BUDGET),
         per_try_timeout: per_try_timeout.0,
+        statuses: overload::statuses(&written.statuses, &path.key("statuses"), report),
     }
+}
+
+/// What holds for servers that say nothing else.
+#[derive(Clone, Copy)]
+struct Usual<'a> {
+    health: Option<(Checks, &'a meant::HealthCheck)>,
+    max_active: Option<NonZeroU32>,
 }
 
 fn servers(
     pool: &written::Pool,
-    health: Option<(Checks, &meant::HealthCheck)>,
+    usual: Usual<'_>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Vec<ServerConfig> {
@@ -205,7 +220,7 @@ fn servers(
     let mut servers = Vec::with_capacity(written.len());
     for (index, written) in written.iter().enumerate() {
         let path = path.index(index);
-        let Some(server) = server(written, health, &path, report) else {
+        let Some(server) = server(written, usual, &path, report) else {
             continue;
         };
         if let Some(first) = known.insert(server.id.clone(), index) {
@@ -222,7 +237,7 @@ fn servers(
 
 fn server(
     written: &TextOr<written::Server>,
-    health: Option<(Checks, &meant::HealthCheck)>,
+    usual: Usual<'_>,
     path: &KeyPath,
     report: &mut Report<'_>,
 ) -> Option<ServerConfig> {
@@ -243,7 +258,11 @@ fn server(
         weight: more.map_or_else(defaults::weight, |table| table.weight),
         labels: more.map(|table| table.labels.clone()).unwrap_or_default(),
         drain: more.is_some_and(|table| table.drain),
-        health: match (health, more) {
+        max_active: match more.and_then(|table| table.max_active) {
+            None => usual.max_active,
+            own => overload::max_active(own, &path.key("max_active"), report),
+        },
+        health: match (usual.health, more) {
             (Some((checks, pool)), Some(table)) => {
                 let key = path.key("health");
                 Some(checks.of_server(pool, &table.health, &key, report))

@@ -8,6 +8,7 @@ mod choice;
 mod dns;
 mod health;
 mod listener;
+mod overload;
 mod plugin;
 mod pool;
 mod server;
@@ -24,6 +25,7 @@ pub use health::{Breaker, CheckKind, Health, ServerHealth};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };
+pub use overload::{Hedge, Queue};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
     Cors, Faults, ForwardAuth, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server, ServerTls,

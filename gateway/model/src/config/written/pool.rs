@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, Breaker, Dns, Health, ServerHealth, SwitchOr, TextOr};
+use super::{Binding, Breaker, Dns, Health, Hedge, Queue, ServerHealth, SwitchOr, TextOr};
 use crate::config::defaults;
 use crate::config::quantity::Period;
 
@@ -37,6 +37,19 @@ pub struct Pool {
     pub slow_start: Period,
     /// Trying again on another server, before the first byte of a response.
     pub retries: Retries,
+    /// The most requests in flight on each server at a time, over all workers:
+    /// 1 to 1,000,000. Default: no limit.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_active_per_server: Option<u32>,
+    /// The same of all its servers together. Default: no limit.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_active: Option<u32>,
+    /// Requests that wait while every server has as many as it may have;
+    /// `false` lets none wait.
+    pub queue: SwitchOr<Queue>,
+    /// A second server is asked, too, when the first does not answer soon, for
+    /// idempotent requests without a body. Default: none is.
+    pub hedge: Option<Hedge>,
     /// How long each address of a server is given to accept a connection: 10 ms
     /// to 10 min.
     pub connect_timeout: Period,
@@ -203,6 +216,10 @@ pub struct Retries {
     pub budget: f64,
     /// From sending an attempt's head to the response's head: 10 ms to 1 h.
     pub per_try_timeout: Period,
+    /// Statuses of a response after which an idempotent request is tried on
+    /// another server: 400 to 599. Default: none.
+    #[schemars(inner(range(min = 400, max = 599)))]
+    pub statuses: Vec<u16>,
 }
 
 /// A server of a pool.
@@ -224,6 +241,11 @@ pub struct Server {
     /// Whether it takes no new work, but for sessions that are its own.
     #[serde(default)]
     pub drain: bool,
+    /// The most requests in flight on it at a time, where that differs from its
+    /// pool's `max_active_per_server`: 1 to 1,000,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_active: Option<u32>,
     /// How it is checked, where that differs from its pool's `health`.
     #[serde(default)]
     pub health: ServerHealth,

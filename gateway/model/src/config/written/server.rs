@@ -84,6 +84,10 @@ pub struct Limits {
     /// Client connections open at a time on each worker: 1 to 1,000,000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: u32,
+    /// Requests in flight at a time on each worker: 1 to 1,000,000. Beyond it:
+    /// status 503, before any plugin is asked. Default: no limit.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub requests: Option<u32>,
 }
 
 /// Waiting times that are not a pool's.

@@ -109,6 +109,13 @@ impl Conversation for OnStream {
         self.open.session().doubt();
     }
 
+    fn take_body(&mut self) -> Option<RequestBody> {
+        let nothing = || Pieces::of(RequestBody::none());
+        let pieces = &mut self.sending.pieces;
+        let sent = self.sending.is_done;
+        sent.then(|| std::mem::replace(pieces, nothing()).into_body())
+    }
+
     fn into_body(self) -> RequestBody {
         self.sending.pieces.into_body()
     }

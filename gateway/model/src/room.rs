@@ -1,0 +1,147 @@
+//! How many requests may be in flight at once: on a server, and in a pool. The
+//! limits are exact over all workers, since who counts itself in compares and
+//! swaps; where there is no limit it merely adds.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::endpoint::Endpoint;
+use crate::id::Slot;
+use crate::pool::{Pool, PoolState};
+use crate::queue::Queue;
+
+/// The most requests in flight on a slot, and in the whole pool.
+type Limits = (Option<NonZeroU32>, Option<NonZeroU32>);
+
+/// As what a request was counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Nobody waits for its end: there was no limit.
+    Free,
+    /// One on its server.
+    OnServer,
+    /// One on its server and one in its pool.
+    InPool,
+}
+
+/// Count up, unless there are as many as there may be.
+fn count_in(count: &AtomicU32, most: Option<NonZeroU32>) -> bool {
+    let up = |now: u32| most.is_none_or(|most| now < most.get()).then(|| now + 1);
+    count
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, up)
+        .is_ok()
+}
+
+impl Pool {
+    /// Count a request in on a member, if the limits allow one more. Pair it with
+    /// [`PoolState::exit`] by a guard's drop.
+    pub fn try_enter(&self, endpoint: &Endpoint) -> Option<Entry> {
+        if !self.is_limited {
+            self.state.enter(endpoint.slot());
+            return Some(Entry::Free);
+        }
+        let most = (endpoint.max_active, self.config.overload.max_active);
+        self.state.try_enter(endpoint.slot(), most)
+    }
+
+    /// How many more requests the limits allow on members that may take new work
+    /// now; none if no member may take any.
+    pub fn room(&self) -> Option<usize> {
+        let eligible = self.endpoints().filter(|endpoint| endpoint.is_eligible());
+        let on_one = |endpoint: &Arc<Endpoint>| match endpoint.max_active {
+            None => usize::MAX,
+            Some(most) => most.get().saturating_sub(endpoint.state.active()) as usize,
+        };
+        let on_all = eligible.map(on_one).reduce(usize::saturating_add)?;
+        Some(on_all.min(self.room_of_all()))
+    }
+
+    /// How many more requests the limit of the whole pool allows.
+    fn room_of_all(&self) -> usize {
+        let most = self.config.overload.max_active;
+        most.map_or(usize::MAX, |most| {
+            most.get().saturating_sub(self.state.total()) as usize
+        })
+    }
+
+    /// Whether any member that may take new work has room for one more request.
+    pub fn has_room(&self) -> bool {
+        let mut endpoints = self.endpoints();
+        self.room_of_all() > 0 && endpoints.any(|e| e.is_eligible() && e.has_room())
+    }
+}
+
+impl PoolState {
+    /// Count a request in within limits: of its slot, and of the whole pool.
+    fn try_enter(&self, slot: Slot, (most, of_all): Limits) -> Option<Entry> {
+        if !count_in(&self.active[slot.index()], most) {
+            return None;
+        }
+        if of_all.is_none() {
+            return Some(Entry::OnServer);
+        }
+        if count_in(&self.total, of_all) {
+            return Some(Entry::InPool);
+        }
+        self.exit(slot, Entry::OnServer);
+        None
+    }
+
+    /// The request is over that was counted in so. Where there are limits, who
+    /// waits is told.
+    pub fn exit(&self, slot: Slot, entry: Entry) {
+        if entry == Entry::Free {
+            return self.leave(slot);
+        }
+        self.active[slot.index()].fetch_sub(1, Ordering::SeqCst);
+        if entry == Entry::InPool {
+            self.total.fetch_sub(1, Ordering::SeqCst);
+        }
+        self.queue.call_next();
+    }
+
+    /// Requests in flight that a limit of the whole pool counts: those that
+    /// began while there was one.
+    pub fn total(&self) -> u32 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Where requests wait that nobody has room for.
+    pub fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_counted_in_than_the_limits_allow_from_however_many_threads() {
+        let pool = PoolState::default();
+        let limits = |most, of_all| (NonZeroU32::new(most), NonZeroU32::new(of_all));
+        for (most, of_all, expected) in [(7, 0, 14), (7, 10, 10), (0, 9, 9)] {
+            let entries = std::thread::scope(|scope| {
+                let threads = [0, 1, 0, 1].map(|slot| {
+                    let pool = &pool;
+                    scope.spawn(move || {
+                        let slot = Slot(slot);
+                        let tries = (0..100).map(|_| pool.try_enter(slot, limits(most, of_all)));
+                        tries
+                            .flatten()
+                            .map(|entry| (slot, entry))
+                            .collect::<Vec<_>>()
+                    })
+                });
+                threads.map(|thread| thread.join().unwrap()).concat()
+            });
+            assert_eq!(entries.len(), expected);
+            entries
+                .iter()
+                .for_each(|(slot, entry)| pool.exit(*slot, *entry));
+            let left = (pool.active(Slot(0)), pool.active(Slot(1)), pool.total());
+            assert_eq!(left, (0, 0, 0));
+        }
+    }
+}

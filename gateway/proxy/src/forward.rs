@@ -1,0 +1,155 @@
+//! Trying servers of a pool until one answers, or no attempt is left.
+
+use std::rc::Rc;
+
+use gatewright_model::id::Slot;
+
+use crate::admit;
+use crate::attempt::{Answered, Attempt, Failed};
+use crate::body::Content;
+use crate::connection::Client;
+use crate::current::PoolView;
+use crate::due::Due;
+use crate::facts::Held;
+use crate::failure::Failure;
+use crate::hedge;
+use crate::request_body::RequestBody;
+use crate::respond::Denial;
+use crate::retry::{self, Cause};
+use crate::upstream::discard_aside;
+use crate::waiting::Seeking;
+use crate::worker::Worker;
+
+/// Try servers of the pool until one answers or no attempt is left.
+pub(crate) async fn forward(
+    client: &Client,
+    held: &mut Held,
+    pool: &PoolView,
+    session: Option<Slot>,
+    mut body: RequestBody,
+) -> Result<(Slot, Answered), Denial> {
+    let worker = &client.worker;
+    let config = &pool.pool.config;
+    let deadline = worker.deadlines.register();
+    let due = Due::after(
+        &worker.deadlines,
+        config.request_timeout,
+        held.call_timeout(),
+    );
+    let seeking = Seeking {
+        worker,
+        pool: &pool.pool,
+        session,
+        deadline: &deadline,
+        due: &due,
+    };
+    pool.budgets.came(&config.retries);
+    let mut before: Option<Box<Outcome>> = None;
+    loop {
+        let in_flight = match seeking.find(held).await {
+            Ok(in_flight) => in_flight,
+            Err(denial) => return before.map_or(Err(denial), |before| before.conclude(held, pool)),
+        };
+        if let Some(before) = before.take() {
+            before.give_up(worker);
+            worker.counters().retries.add(1);
+        }
+        if let Some(advice) = held.effects.timeout.take() {
+            due.advance(worker.deadlines.tick_after(advice));
+        }
+        let attempt = Attempt {
+            worker,
+            source: client.source(),
+            facts: held,
+            pool: config,
+            deadline: &deadline,
+            due: &due,
+        };
+        let mut slot = in_flight.upstream().state().slot();
+        let mut other = None;
+        let outcome = match config.overload.hedge_after {
+            // Rare, and large.
+            Some(after) if hedge::is_for(held, &body) => {
+                let hedged = hedge::run(attempt, in_flight, held, pool, after);
+                let hedged = Box::pin(hedged).await;
+                (slot, other) = (hedged.slot, hedged.other);
+                hedged.outcome
+            }
+            _ => attempt.run(in_flight, body).await,
+        };
+        held.tried.push(slot);
+        held.tried.extend(other);
+        let (outcome, unsent) = Outcome::of(slot, outcome);
+        let again = unsent.filter(|body| {
+            worker.deadlines.now() < due.tick() && may_try_again(worker, held, pool, &outcome, body)
+        });
+        let Some(unsent) = again else {
+            return outcome.conclude(held, pool);
+        };
+        body = unsent;
+        before = Some(Box::new(outcome));
+    }
+}
+
+/// What an attempt came to.
+enum Outcome {
+    Answered(Slot, Answered),
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// Beside it, the request's body if another server may be given it.
+    fn of(slot: Slot, outcome: Result<Answered, Failed>) -> (Self, Option<RequestBody>) {
+        match outcome {
+            Ok(mut answered) => {
+                let replay = answered.replay.take().map(|replay| *replay);
+                (Self::Answered(slot, answered), replay)
+            }
+            Err((failure, unsent)) => (Self::Failed(failure), Some(unsent)),
+        }
+    }
+
+    /// It is the last word.
+    fn conclude(self, held: &mut Held, pool: &PoolView) -> Result<(Slot, Answered), Denial> {
+        let (slot, answered) = match self {
+            Self::Answered(slot, answered) => (slot, answered),
+            Self::Failed(failure) => return Err(failure.into()),
+        };
+        if let Some(answerer) = &mut held.answerer {
+            let endpoint = pool.endpoint(slot);
+            answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
+        }
+        pool.budgets.answered(&pool.pool.config.retries);
+        held.responded = Some(answered.at);
+        Ok((slot, answered))
+    }
+
+    /// It is not: another server has been found.
+    fn give_up(self, worker: &Rc<Worker>) {
+        if let Self::Answered(_, answered) = self {
+            discard_aside(worker, Content::from(answered.body));
+        }
+    }
+}
+
+/// Whether there is a server that may be tried after this outcome.
+fn may_try_again(
+    worker: &Worker,
+    held: &Held,
+    pool: &PoolView,
+    outcome: &Outcome,
+    body: &RequestBody,
+) -> bool {
+    let current = worker.current();
+    let Some(view) = current.still(&pool.pool) else {
+        return false;
+    };
+    let cause = match outcome {
+        Outcome::Answered(..) => Cause::Status,
+        Outcome::Failed(failure) => Cause::Failure(failure),
+    };
+    let retries = &pool.pool.config.retries;
+    let now = worker.deadlines.now();
+    admit::has_other(view, held)
+        && retry::is_allowed(cause, retries, &pool.budgets, held, body, now)
+}

@@ -1,0 +1,223 @@
+//! Asking a second server when the first does not answer soon: for requests that
+//! may be done twice and have no body, where a pool is configured so. The first
+//! good head wins, and the other attempt is dropped: its connection is closed,
+//! or its stream reset (the hedged requests of Dean and Barroso, "The Tail at
+//! Scale").
+//!
+//! The second server is decided on when it is asked, not before: a balancer that
+//! goes round would otherwise skip every other server. Each second attempt draws
+//! on the retries' budget, so that a pool that is slow because it has too much
+//! to do is not given twice as much.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use gatewright_model::id::Slot;
+use gatewright_wire::RequestFraming;
+
+use crate::admit;
+use crate::attempt::{Answered, Attempt, Failed};
+use crate::body::Content;
+use crate::current::PoolView;
+use crate::facts::{Facts, Held};
+use crate::request_body::RequestBody;
+use crate::upstream::{InFlight, discard_aside};
+use crate::worker::Worker;
+
+/// What came of one attempt or two.
+pub(crate) struct Hedged {
+    /// Whose outcome it is.
+    pub(crate) slot: Slot,
+    pub(crate) outcome: Result<Answered, Failed>,
+    /// The other server that was asked, if one was.
+    pub(crate) other: Option<Slot>,
+}
+
+/// Whether a request may be given to two servers.
+pub(crate) fn is_for(facts: &Facts, body: &RequestBody) -> bool {
+    facts.tried.is_empty()
+        && facts.is_idempotent()
+        && facts.upgrade.is_none()
+        && body.framing() == RequestFraming::None
+}
+
+/// Try the server that `in_flight` counts, and if it has not answered `after`
+/// that time another one of the pool, too.
+pub(crate) async fn run(
+    attempt: Attempt<'_>,
+    in_flight: InFlight,
+    held: &Held,
+    pool: &PoolView,
+    after: Duration,
+) -> Hedged {
+    let worker = attempt.worker;
+    let slot = in_flight.upstream().state().slot();
+    let mut first = pin!(attempt.run(in_flight, RequestBody::none()));
+    let alone = |outcome| Hedged {
+        slot,
+        outcome,
+        other: None,
+    };
+    // A timer of its own, since the sweep is too coarse for it.
+    if let Ok(outcome) = tokio::time::timeout(after, first.as_mut()).await {
+        return alone(outcome);
+    }
+    let Some((twin, in_flight)) = second(worker, held, pool, slot) else {
+        return alone(first.await);
+    };
+    worker.counters().hedges.add(1);
+    let other = in_flight.upstream().state().slot();
+    let deadline = worker.deadlines.register();
+    let attempt = Attempt {
+        facts: &twin,
+        deadline: &deadline,
+        ..attempt
+    };
+    let second = pin!(attempt.run(in_flight, RequestBody::none()));
+    let (index, outcome, rest) = race(first, second).await;
+    if let Some(Ok(rest)) = rest {
+        discard_aside(worker, Content::from(rest.body));
+    }
+    if index == 1 {
+        worker.counters().hedges_won.add(1);
+    }
+    let (slot, other) = match index {
+        0 => (slot, other),
+        _ => (other, slot),
+    };
+    Hedged {
+        slot,
+        outcome,
+        other: Some(other),
+    }
+}
+
+/// The same request for another server than the one at `tried`, and its place
+/// there; none if there is none to be had, or too much is repeated already.
+fn second(
+    worker: &Rc<Worker>,
+    held: &Held,
+    pool: &PoolView,
+    tried: Slot,
+) -> Option<(Held, InFlight)> {
+    let now = worker.current();
+    let view = now.still(&pool.pool)?;
+    let mut twin = held.duplicate();
+    twin.tried.push(tried);
+    // A canary decides about all attempts of a request or none.
+    twin.effects.lot = held.effects.lot;
+    twin.effects.is_given_up = held.effects.is_given_up;
+    if !admit::has_other(view, &twin) || !pool.budgets.withdraw(worker.deadlines.now()) {
+        return None;
+    }
+    let in_flight = admit::admit(worker, view, &mut twin, None, Instant::now());
+    now.stir_shadows(worker);
+    Some((twin, in_flight.ok()?))
+}
+
+/// An outcome that need not be the last word.
+trait Good {
+    fn is_good(&self) -> bool;
+}
+
+impl Good for Answered {
+    /// A server that fails fast does not beat one that thinks.
+    fn is_good(&self) -> bool {
+        !self.head.status.is_server_error()
+    }
+}
+
+/// The first good outcome, and whose it is; without any the first's answer, else
+/// the second's, else the first's failure. Beside it the other one's, if there
+/// is one.
+async fn race<T: Good, E>(
+    mut first: Pin<&mut impl Future<Output = Result<T, E>>>,
+    mut second: Pin<&mut impl Future<Output = Result<T, E>>>,
+) -> (usize, Result<T, E>, Option<Result<T, E>>) {
+    let mut outcomes = [None, None];
+    poll_fn(|cx| {
+        let [of_first, of_second] = &mut outcomes;
+        look(first.as_mut(), of_first, cx);
+        look(second.as_mut(), of_second, cx);
+        let good = |outcome: &Option<Result<T, E>>| {
+            matches!(outcome, Some(Ok(answered)) if answered.is_good())
+        };
+        let index = match &outcomes {
+            outcomes if outcomes.iter().any(good) => usize::from(!good(&outcomes[0])),
+            [Some(Err(_)), Some(Ok(_))] => 1,
+            [Some(_), Some(_)] => 0,
+            _ => return Poll::Pending,
+        };
+        let won = outcomes[index].take();
+        let rest = outcomes[1 - index].take();
+        won.map_or(Poll::Pending, |won| Poll::Ready((index, won, rest)))
+    })
+    .await
+}
+
+/// See whether an outcome has come that was not there before.
+fn look<F: Future>(racer: Pin<&mut F>, outcome: &mut Option<F::Output>, cx: &mut Context<'_>) {
+    if outcome.is_none()
+        && let Poll::Ready(came) = racer.poll(cx)
+    {
+        *outcome = Some(came);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Status(u16);
+
+    impl Good for Status {
+        fn is_good(&self) -> bool {
+            self.0 < 500
+        }
+    }
+
+    type Outcome = Result<Status, &'static str>;
+
+    async fn won(outcomes: [Option<Outcome>; 2]) -> (usize, Outcome) {
+        let racer = |outcome: Option<Outcome>| async move {
+            match outcome {
+                Some(outcome) => outcome,
+                None => std::future::pending().await,
+            }
+        };
+        let [first, second] = outcomes.map(racer);
+        let (index, outcome, _) = race(pin!(first), pin!(second)).await;
+        (index, outcome)
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_wins_at_once_and_a_bad_one_only_over_worse() {
+        let (ok, bad, worse) = (Ok(Status(200)), Ok(Status(503)), Err("broken"));
+        for (outcomes, winner) in [
+            ([Some(ok), None], 0),
+            ([None, Some(ok)], 1),
+            ([Some(ok), Some(ok)], 0),
+            ([Some(bad), Some(ok)], 1),
+            ([Some(worse), Some(ok)], 1),
+            ([Some(bad), Some(bad)], 0),
+            ([Some(worse), Some(bad)], 1),
+            ([Some(bad), Some(worse)], 0),
+            ([Some(worse), Some(worse)], 0),
+        ] {
+            let (index, outcome) = won(outcomes).await;
+            assert_eq!((index, Some(outcome)), (winner, outcomes[winner]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_waits_for_the_other() {
+        for outcomes in [[Some(Ok(Status(503))), None], [None, Some(Err("broken"))]] {
+            let waits = tokio::time::timeout(Duration::from_millis(1), won(outcomes));
+            assert!(waits.await.is_err());
+        }
+    }
+}
