@@ -6,7 +6,8 @@
 //! through [`DataPlane`], by messages that a worker reads between requests.
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
-//! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
+//! one owns and [`current`] what requests read of it; [`group`] has a listener's sockets,
+//! [`inherited`] those that listened before; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether to
 //! try another; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
@@ -34,8 +35,10 @@ mod failure;
 mod farewell;
 mod fault;
 mod forward_auth;
+mod group;
 mod hash;
 mod identity;
+mod inherited;
 mod listener;
 mod mirror;
 mod opening;
@@ -63,6 +66,7 @@ mod worker;
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
+pub use inherited::{Inheritance, Inherited};
 pub use prober::{HealthChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tower_http::timeout::TimeoutBody;
 
 use super::places::Place;
@@ -38,13 +40,15 @@ pub(super) struct Patience {
     pub(super) body: Duration,
 }
 
-/// Serve a connection until either side ends it.
+/// Serve a connection until either side ends it; when the listener is to close,
+/// until the answer under way is whole.
 pub(super) fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     place: Arc<Place>,
     routes: Router,
     patience: Patience,
+    mut closing: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -59,10 +63,24 @@ pub(super) fn serve(
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     async move {
-        if let Err(error) = connection.await {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = closed(&mut closing) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(peer = %peer.ip(), %error, "an admin connection has ended");
         }
     }
+}
+
+/// Wait until the listener is to close.
+pub(super) async fn closed(closing: &mut watch::Receiver<bool>) {
+    // An error is that nobody is there to close it any more, which means the same.
+    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 #[cfg(test)]
@@ -80,7 +98,9 @@ mod tests {
         let (place, _leave) = Places::default().enter(peer.ip(), Standing::Stranger);
         let (mut client, stream) = tokio::io::duplex(1024);
         let routes = Router::new().route("/", post(async |_: Bytes| "taken"));
-        tokio::spawn(serve(stream, peer, Arc::new(place), routes, patience));
+        let (_open, closing) = watch::channel(false);
+        let place = Arc::new(place);
+        tokio::spawn(serve(stream, peer, place, routes, patience, closing));
         client.write_all(sent.as_bytes()).await.unwrap();
         let mut told = String::new();
         client.read_to_string(&mut told).await.unwrap();
