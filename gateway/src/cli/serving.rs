@@ -30,10 +30,11 @@ pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> any
         };
         let gateway = match (started, predecessor) {
             (Ok(gateway), predecessor) => begin(gateway, predecessor).await,
-            (Err(error), predecessor) => {
-                predecessor.map_or((), |predecessor| predecessor.failed(&error));
+            (Err(error), Some(predecessor)) => {
+                predecessor.failed(&error);
                 return Err(error);
             }
+            (Err(error), None) => return Err(error),
         };
         let alive = tokio::spawn(service_manager::keep_alive(gateway.pulse()));
         match run(&gateway, &program, &mut signals).await {
@@ -96,7 +97,9 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
         if let Err(reason) = &outcome {
             tracing::error!("no new process has taken over, and this one goes on: {reason}");
         }
-        asked.map_or((), |asked| asked.answer(outcome.clone()));
+        if let Some(asked) = asked {
+            asked.answer(outcome.clone());
+        }
         if let Ok(upgraded) = outcome {
             return End::HandedOver(upgraded);
         }

@@ -17,6 +17,7 @@ mod pebble;
 mod program;
 mod registry;
 mod run;
+mod succession;
 mod tls;
 mod upstream;
 mod wire;
@@ -35,7 +36,9 @@ pub(crate) use operator::Call;
 pub(crate) use pebble::{NAME, Pebble};
 pub(crate) use program::run_program;
 pub(crate) use registry::Registry;
-pub(crate) use run::{ends, raise_descriptors, run_until_exit, runs, spawn};
+pub(crate) use run::{
+    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, spawn,
+};
 pub(crate) use tls::{Authority, Certified, Hello, acceptor, certificate_of, connect_tls};
 pub(crate) use upstream::{Peer, Upstream, plain};
 pub(crate) use wire::Wire;

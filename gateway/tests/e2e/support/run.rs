@@ -12,9 +12,20 @@ use super::gateway::{Gateway, STARTING};
 /// All that a process has written so far, to either stream.
 pub(crate) type Log = Arc<Mutex<String>>;
 
+/// The binary.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_gatewright");
+
 /// Run the binary in a folder, apart from the environment's settings.
 pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatewright"));
+    spawn_command(Command::new(BINARY), arguments, folder)
+}
+
+/// Run a command that becomes the binary in its own way.
+pub(crate) fn spawn_command(
+    mut command: Command,
+    arguments: &[&str],
+    folder: &Path,
+) -> (Child, Log) {
     // SAFETY: `signal` may be called between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -119,7 +130,16 @@ pub(crate) fn runs(process: u32) -> bool {
 
 /// Run the binary until it ends by itself: its exit code and what it wrote.
 pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
-    let (mut child, log) = spawn(arguments, folder);
+    run_until_exit_as(Command::new(BINARY), arguments, folder).await
+}
+
+/// [`run_until_exit`], of a command that becomes the binary in its own way.
+pub(crate) async fn run_until_exit_as(
+    command: Command,
+    arguments: &[&str],
+    folder: &Path,
+) -> (i32, String) {
+    let (mut child, log) = spawn_command(command, arguments, folder);
     let mut status = None;
     within(STARTING, "it ends by itself", async || {
         status = child.try_wait().expect("it is our child");
