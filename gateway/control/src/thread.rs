@@ -42,6 +42,8 @@ enum Phase {
     Running,
     /// Another gateway has taken over: what is under way is finished.
     Leaving,
+    /// Nothing but the last answers.
+    Left,
     /// Nothing.
     Over,
 }
@@ -91,7 +93,13 @@ impl ControlThread {
 
     /// End the thread and wait for it.
     pub(crate) async fn stop(self) {
-        self.phase.send_replace(Phase::Over);
+        self.phase.send_modify(|phase| {
+            *phase = match phase {
+                // The thread may not have seen that yet.
+                Phase::Leaving | Phase::Left => Phase::Left,
+                Phase::Running | Phase::Over => Phase::Over,
+            };
+        });
         let ended = tokio::task::spawn_blocking(move || self.thread.join());
         if !matches!(ended.await, Ok(Ok(()))) {
             tracing::error!("the control thread ended in a panic");
@@ -108,12 +116,12 @@ async fn run(
 ) {
     // An error is the sender's drop, which means the end.
     let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
-    let is_leaving = *phases.borrow() == Phase::Leaving;
+    let is_leaving = matches!(*phases.borrow(), Phase::Leaving | Phase::Left);
     if is_leaving {
         drop(changing);
         close.send_replace(true);
         control.live.end(LAST_WAIT).await;
-        let _ = phases.wait_for(|phase| *phase == Phase::Over).await;
+        let _ = phases.wait_for(|phase| *phase != Phase::Leaving).await;
         // Those who are slower are cut.
         let _ = tokio::time::timeout(LAST_ANSWERS, close.closed()).await;
     } else {

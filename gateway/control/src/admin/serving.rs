@@ -1,6 +1,7 @@
 //! One connection of the admin listener: requests are handed to the routes, and
 //! a client that does not come to the point is left.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -25,6 +28,10 @@ use super::places::Place;
 /// Bytes that are held of what a client has sent or is being sent: a request's
 /// head is smaller, and 512 connections hold little memory.
 const BUFFER: usize = 64 * 1024;
+
+/// How long a connection at rest stays open when the listener is to close: a
+/// request may be on its way, and its answer says that it was the last.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Where a client connects from.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +58,20 @@ pub(super) fn serve(
     mut closing: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     let routes = TowerToHyperService::new(routes);
+    let ends = closing.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| Body::new(TimeoutBody::new(patience.body, body)));
         request.extensions_mut().insert(ConnectInfo(Peer(peer)));
         request.extensions_mut().insert(Arc::clone(&place));
-        routes.call(request)
+        let (answering, ends) = (routes.call(request), ends.clone());
+        async move {
+            let mut answer = answering.await?;
+            if *ends.borrow() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -67,8 +83,13 @@ pub(super) fn serve(
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = closed(&mut closing) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                match tokio::time::timeout(LAST_REQUEST, connection.as_mut()).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
+                }
             }
         };
         if let Err(error) = ended {
