@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde::Serialize;
@@ -176,12 +176,13 @@ fn connect_often(
     let mut due = Instant::now() + between * client / CLIENTS;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        tally.count(due.max(Instant::now() - PATIENCE), ask(address));
+        tally.count(due, ask(address));
         due += between;
     }
 }
 
 /// What became of a client.
+#[derive(Clone, Copy)]
 enum Outcome {
     Answered,
     Refused,
