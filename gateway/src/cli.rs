@@ -17,6 +17,7 @@ mod serving;
 mod status;
 mod table;
 mod token;
+mod upgrade;
 
 /// The balancers of the default plugin set, as `--policy` names them.
 pub(crate) use gatewright_model::config::DEFAULT_BALANCERS as BALANCERS;
@@ -89,6 +90,8 @@ enum Command {
     Plugin(plugin::PluginOptions),
     /// Show which plugin decided what about a request.
     Explain(explain::ExplainOptions),
+    /// Have the program, as its file is now, take over from a running gateway.
+    Upgrade(upgrade::UpgradeOptions),
     /// Make, list and revoke access tokens.
     Token(token::TokenOptions),
     /// Print a script that completes this command line in a shell.
@@ -129,6 +132,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Algorithm(options) => algorithm::run(&options),
         Command::Plugin(options) => plugin::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Upgrade(options) => upgrade::run(&options),
         Command::Token(options) => token::run(options),
         Command::Completions(options) => completions::run(&options),
         // It ends in a way of its own.

@@ -4,20 +4,27 @@
 //!
 //! Reading order: [`cli`] has a file for each command; [`demo`] is the command
 //! that shows it all, with servers from [`backend`] and shoppers from
-//! [`traffic`].
+//! [`traffic`]; [`handover`] is how one process takes over from another.
 
 mod backend;
 mod cli;
 mod demo;
 mod descriptors;
 mod ending;
+mod handover;
 mod logging;
+mod program;
 mod runtime;
+mod service_manager;
 mod signals;
 mod traffic;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything opens a descriptor of its own.
+    if let Err(error) = handover::claim() {
+        return ending::report(Err(error));
+    }
     cli::main()
 }

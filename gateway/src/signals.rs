@@ -1,5 +1,5 @@
-//! What the system tells a running gateway: to end, or to read its
-//! configuration again.
+//! What the system tells a running gateway: to end, to read its configuration
+//! again, or to let a new process take over.
 
 use std::io;
 
@@ -11,6 +11,7 @@ pub(crate) struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hangup: unix::Signal,
+    user2: unix::Signal,
 }
 
 /// What a signal asks for.
@@ -20,6 +21,8 @@ pub(crate) enum Request {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR2.
+    Upgrade,
 }
 
 impl Signals {
@@ -33,6 +36,7 @@ impl Signals {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
             hangup: unix::signal(SignalKind::hangup())?,
+            user2: unix::signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -42,6 +46,7 @@ impl Signals {
             _ = self.interrupt.recv() => Request::Stop,
             _ = self.terminate.recv() => Request::Stop,
             _ = self.hangup.recv() => Request::Reload,
+            _ = self.user2.recv() => Request::Upgrade,
         }
     }
 

@@ -16,12 +16,14 @@ use crate::{dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
 const FUZZ_SECONDS: u32 = 10;
 
 /// What the end-to-end tests run beside the gateway: clients that are not ours,
-/// a registry of components, and an authority that gives certificates.
-const PROGRAMS: [(&str, &str); 4] = [
+/// a registry of components, an authority that gives certificates, and a service
+/// manager that hands sockets over.
+const PROGRAMS: [(&str, &str); 5] = [
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
+    ("systemd-socket-activate", "systemd"),
 ];
 
 /// What `cargo xtask test` takes.

@@ -36,6 +36,7 @@ mod servers;
 mod serving;
 mod stream;
 mod tokens;
+mod upgrade;
 mod uptime;
 mod viewer;
 mod words;
@@ -43,6 +44,7 @@ mod words;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,10 +52,15 @@ use self::guard::Guard;
 pub(crate) use self::listening::AdminListener;
 use crate::control::Control;
 
-/// Serve until the thread ends.
-pub(crate) async fn serve(control: Arc<Control>, listener: AdminListener) {
+/// Serve until the thread ends or the listener is to close: then answers under way
+/// are finished, and `closing` has no more receivers.
+pub(crate) async fn serve(
+    control: Arc<Control>,
+    listener: AdminListener,
+    closing: watch::Receiver<bool>,
+) {
     tokio::spawn(stream::show(Arc::clone(&control)));
-    if let Err(error) = listening::accept(listener, router(control)).await {
+    if let Err(error) = listening::accept(listener, router(control), closing).await {
         tracing::error!(%error, "the admin listener has ended");
     }
 }
@@ -95,6 +102,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(listeners::list))
         .routes(routes!(certificates::list))
         .routes(routes!(audit::audit))
+        .routes(routes!(upgrade::upgrade))
         .routes(routes!(stream::stream))
         .merge(explain::routes())
         .merge(servers::routes())

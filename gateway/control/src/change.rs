@@ -159,6 +159,9 @@ pub(crate) enum Refusal {
     /// It cannot be kept.
     #[error("the change cannot be kept: {0}")]
     Store(#[from] StoreError),
+    /// No other gateway has taken over.
+    #[error("the new gateway does not serve, and this one goes on: {0}")]
+    NotUpgraded(String),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,

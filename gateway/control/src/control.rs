@@ -11,6 +11,7 @@ use std::time::Instant;
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Key, LeftOut, Overlay};
 use gatewright_model::id::{Digest, Generation, PoolName};
+use gatewright_proxy::DataPlane;
 use tokio::sync::Mutex;
 
 use crate::access::Access;
@@ -22,6 +23,7 @@ use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
+use crate::handover::Handovers;
 use crate::live::Live;
 use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
@@ -37,7 +39,7 @@ use crate::uploads::Uploads;
 pub(crate) struct Control {
     /// Who changes something holds it from the reading to the publication, so
     /// that what was asked for later is in force later.
-    turn: Mutex<()>,
+    pub(crate) turn: Mutex<()>,
     desired: RwLock<Arc<Desired>>,
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
@@ -45,6 +47,7 @@ pub(crate) struct Control {
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
+    pub(crate) handovers: Handovers,
     pub(crate) roster: Roster,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) readiness: Readiness,
@@ -83,6 +86,7 @@ impl Control {
             access: parts.access,
             catalog: parts.catalog,
             uploads: Uploads::default(),
+            handovers: Handovers::default(),
             roster: Roster::default(),
             discovery: parts.discovery,
             readiness: Readiness::default(),
@@ -108,6 +112,7 @@ impl Control {
     }
 
     async fn reload_in_turn(&self, desired: &Desired) -> Result<Reloaded, ReloadError> {
+        self.may_follow()?;
         let draft = desired.reread(&self.discovery).await?;
         let file = desired.origin.file();
         let file = file.map(|file| file.display().to_string());
@@ -138,6 +143,7 @@ impl Control {
         desired: &Desired,
         target: String,
     ) -> Result<Reloaded, ReloadError> {
+        self.may_follow()?;
         let draft = desired.found(&self.discovery).await?;
         let entry = Entry {
             who: "dns".to_owned(),
@@ -231,6 +237,7 @@ impl Control {
         expected: Option<Generation>,
         make: impl FnOnce(&Config) -> Result<Recorded, Refusal>,
     ) -> Result<Changed, Refusal> {
+        self.may_change()?;
         let in_force = self.publisher.snapshot();
         if expected.is_some_and(|expected| expected != in_force.generation) {
             return Err(Refusal::Stale);
@@ -350,13 +357,18 @@ impl Control {
         }
     }
 
-    /// Drain the data plane and wait for its end.
+    /// Drain the data plane and wait for its end; new clients are refused.
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
-        let Some(data_plane) = self.publisher.close().await else {
+        self.drain(DataPlane::drain).await;
+    }
+
+    /// Take the data plane away, have it drain in this way, and wait for its end.
+    pub(crate) async fn drain(&self, way: fn(&mut DataPlane)) {
+        let Some(mut data_plane) = self.publisher.close().await else {
             return;
         };
-        data_plane.drain();
+        way(&mut data_plane);
         let ending = tokio::task::spawn_blocking(move || data_plane.join());
         if let Err(error) = ending.await {
             tracing::error!(%error, "the workers were not waited for");

@@ -18,6 +18,21 @@ pub enum StartError {
     /// What outlives a restart cannot be had.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A service manager hands over a socket that is not configured.
+    #[error(
+        "a socket at {address}, which is called {name:?}, was handed over by the service manager, \
+         and no listener wants it: give the socket unit the name of a listener \
+         (FileDescriptorName={example}), or a [[listener]] that address; the admin listener is \
+         called \"admin\""
+    )]
+    Unwanted {
+        /// Where it listens.
+        address: String,
+        /// What it is called.
+        name: String,
+        /// A name that there is.
+        example: String,
+    },
     /// The plugin host cannot be set up.
     #[error(transparent)]
     Host(#[from] HostError),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
-use gatewright_proxy::{Bound, Explanations, admin_server_config};
+use gatewright_proxy::{Bound, Explanations, Inheritance, admin_server_config};
 
 use crate::access::Access;
 use crate::admin::AdminListener;
@@ -17,6 +17,7 @@ use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::discovery::Discovery;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Event, Events, Happened};
+use crate::handover::{ADMIN, AdminSocket};
 use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
 use crate::store::{Edited, Store};
@@ -63,18 +64,24 @@ pub struct Options {
     pub keep: Keep,
     /// Whether to reload when a file of the configuration or a plugin changes.
     pub watch: bool,
+    /// What listens already.
+    pub inheritance: Inheritance,
 }
 
 /// The whole running gateway. Dropping it ends its threads too, though without
 /// waiting for them.
 pub struct Gateway {
-    control: Arc<Control>,
-    thread: ControlThread,
+    pub(crate) control: Arc<Control>,
+    pub(crate) thread: ControlThread,
+    pub(crate) admin_socket: AdminSocket,
     admin: SocketAddr,
+    /// What listens and nobody wants any more.
+    pub(crate) left_over: Inheritance,
 }
 
 impl Gateway {
-    /// Read the configuration, bind every address, prepare the plugins, then
+    /// Read the configuration, take over what listens already and bind every other
+    /// address, prepare the plugins, then
     /// start the health checks, the workers and the admin listener.
     ///
     /// When it returns, clients are served; whether every server has been
@@ -83,7 +90,7 @@ impl Gateway {
     /// # Errors
     ///
     /// Whatever keeps it from starting; nothing runs on then.
-    pub async fn start(source: Source, options: Options) -> Result<Self, StartError> {
+    pub async fn start(source: Source, mut options: Options) -> Result<Self, StartError> {
         let origin = Origin::new(source, options.environment);
         let declared = origin.declare().await?;
         let plain = origin.plain(&declared).await?;
@@ -96,7 +103,7 @@ impl Gateway {
         let discovery = Arc::new(Discovery::new(&events));
         let draft = origin.found(declared, kept.clone(), &discovery).await?;
         refuse_an_open_door(&draft.wanted, &access)?;
-        let (bound, admin) = bind(&draft.wanted)?;
+        let (bound, admin, is_shared) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
         let (draft, ready) = prepare(&origin, &host, draft).await?;
@@ -107,6 +114,11 @@ impl Gateway {
         let kept = (store.clone(), explanations);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;
+        let admin_socket = AdminSocket {
+            socket: admin.socket()?,
+            wanted: plain.admin.listen,
+            is_shared,
+        };
         let control = Arc::new(Control::new(Parts {
             desired: Desired::of(origin, draft),
             publisher,
@@ -123,7 +135,9 @@ impl Gateway {
         Ok(Self {
             control,
             thread,
+            admin_socket,
             admin: address,
+            left_over: options.inheritance,
         })
     }
 
@@ -245,15 +259,42 @@ async fn settle(
 }
 
 /// Take every address first: a taken one is an error before anything else
-/// happens, and clients that come early wait.
-fn bind(wanted: &Wanted) -> Result<(Bound, AdminListener), StartError> {
-    let bound = Bound::new(&wanted.config).map_err(|error| wanted.bind_error(&error))?;
+/// happens, and clients that come early wait. Whether the admin listener's socket
+/// is a service manager's goes with it.
+fn bind(
+    wanted: &Wanted,
+    inheritance: &mut Inheritance,
+) -> Result<(Bound, AdminListener, bool), StartError> {
+    let bound = Bound::new(&wanted.config, inheritance);
+    let bound = bound.map_err(|error| wanted.bind_error(&error))?;
     let admin = &wanted.config.admin;
     let tls = admin.tls.as_ref().map(admin_server_config).transpose();
     let tls = tls.map_err(|error| wanted.admin_tls_error(&error))?;
-    let listener = AdminListener::bind(admin.listen, tls);
+    let address = admin.listen.to_string();
+    let inherited = inheritance.take(&[(ADMIN, &address)]).pop().flatten();
+    let is_shared = inherited.as_ref().is_some_and(|one| one.is_shared);
+    let socket = inherited.and_then(|mut inherited| inherited.sockets.pop());
+    let listener = match socket {
+        Some(socket) => AdminListener::adopt(socket, tls),
+        None => AdminListener::bind(admin.listen, tls),
+    };
     let listener = listener.map_err(|error| wanted.admin_error(&error))?;
-    Ok((bound, listener))
+    refuse_the_unwanted(wanted, inheritance)?;
+    Ok((bound, listener, is_shared))
+}
+
+/// A service manager that holds a socket open which nobody accepts from would keep
+/// clients waiting for ever.
+fn refuse_the_unwanted(wanted: &Wanted, inheritance: &Inheritance) -> Result<(), StartError> {
+    let Some(unwanted) = inheritance.unwanted() else {
+        return Ok(());
+    };
+    let example = wanted.config.listeners.first();
+    Err(StartError::Unwanted {
+        address: unwanted.address.clone(),
+        name: unwanted.name.clone(),
+        example: example.map_or(ADMIN, |listener| &listener.name).to_owned(),
+    })
 }
 
 async fn host(config: &Config, compiler: Compiler, keep: Keep) -> Result<Arc<Host>, StartError> {

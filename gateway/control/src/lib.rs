@@ -5,7 +5,8 @@
 //! Reading order: [`Gateway`] starts and stops the whole; `desired` is what is
 //! wanted and where that comes from; `change` is what somebody asks for at run
 //! time; `control` is the one path of every change, whose end is `publisher`,
-//! and `restart` what cannot go that way; `store` is what outlives a restart;
+//! and `restart` what cannot go that way; `handover` is how another process
+//! takes over; `store` is what outlives a restart;
 //! `catalog` has the versions of plugins, `uploads` brings new ones,
 //! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
@@ -31,6 +32,7 @@ mod discovery;
 mod error;
 mod events;
 mod gateway;
+mod handover;
 mod history;
 mod live;
 mod locate;
@@ -58,6 +60,7 @@ pub use discovery::{LookUpFigures, LookUpTurn, LookedUp};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};
+pub use handover::{HandoverError, Pulse, UpgradeAsked, Upgraded};
 pub use overview::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
 pub use publisher::Reloaded;
 pub use store::{Entry, Numbered, Removal, Spare, Store, StoreError, TokenRecord};

@@ -7,7 +7,8 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use gatewright_host::{Host, Plan, PrepareError, Prepared};
 use gatewright_model::config::{ConfigErrors, Key};
@@ -15,7 +16,7 @@ use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::Generation;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_proxy::{
-    Bound, DataPlane, Explanations, InForce, News, Prober, TlsConfigs, TlsRefusal,
+    Bound, DataPlane, Explanations, InForce, Inherited, News, Prober, TlsConfigs, TlsRefusal,
 };
 use tokio::sync::{Mutex, watch};
 
@@ -71,8 +72,10 @@ pub(crate) struct Publisher {
     host: Arc<Host>,
     /// Where changes are kept before they are handed over.
     store: Store,
-    /// What is in force; the prober follows it.
+    /// What is in force.
     in_force: watch::Sender<InForce>,
+    /// The same, for the prober; none once it has to end.
+    probed: StdMutex<Option<watch::Sender<InForce>>>,
     /// Which plugin versions are in force with it.
     plan: RwLock<Arc<Plan>>,
     /// What was decided about some requests.
@@ -105,7 +108,8 @@ impl Publisher {
         next.snapshot.apply_draining();
         let in_force = watch::Sender::new(next.clone());
         let events = Arc::clone(events);
-        let prober = Prober::start(in_force.subscribe(), move |news| {
+        let probed = watch::Sender::new(next.clone());
+        let prober = Prober::start(probed.subscribe(), move |news| {
             events.push(match news {
                 News::Health(change) => Happened::Health(change),
                 News::Circuit(change) => Happened::Circuit(change),
@@ -117,6 +121,7 @@ impl Publisher {
             host,
             store,
             in_force,
+            probed: StdMutex::new(Some(probed)),
             plan: RwLock::new(Arc::new(prepared.plan)),
             explanations,
             counters: Arc::clone(data_plane.counters()),
@@ -230,12 +235,45 @@ impl Publisher {
         // Before the prober follows, which reviews who may take work.
         next.snapshot.apply_draining();
         self.in_force.send_replace(next.clone());
+        if let Some(probed) = &*self.probed() {
+            probed.send_replace(next.clone());
+        }
         let applied = data_plane.publish(&next, prepared.chains).await;
         Ok(Reloaded::Published {
             generation: next.snapshot.generation,
             workers: applied.workers,
             of: applied.of,
         })
+    }
+
+    fn probed(&self) -> MutexGuard<'_, Option<watch::Sender<InForce>>> {
+        self.probed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Check servers no more: another gateway does.
+    pub(crate) fn stop_probing(&self) {
+        *self.probed() = None;
+    }
+
+    /// Duplicates of all that is listened on; none once the gateway stops.
+    pub(crate) async fn lend(&self) -> Option<io::Result<Vec<Inherited>>> {
+        let data_plane = self.data_plane.lock().await;
+        data_plane.as_ref().map(DataPlane::lend)
+    }
+
+    /// Own the files of sockets that were taken over.
+    pub(crate) async fn own_files(&self) {
+        if let Some(data_plane) = &*self.data_plane.lock().await {
+            data_plane.own_files();
+        }
+    }
+
+    /// Whether every worker answers within so long, or drains.
+    pub(crate) async fn workers_answer(&self, within: Duration) -> bool {
+        match &*self.data_plane.lock().await {
+            Some(data_plane) => data_plane.answers(within).await,
+            None => true,
+        }
     }
 
     /// Take the data plane away, to end it; no change is taken any more.

@@ -19,7 +19,8 @@ pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors>
         ("admin.data", in_force.admin.data != next.admin.data),
     ];
     let (key, _) = keys.into_iter().find(|(_, differs)| *differs)?;
-    let message = "it cannot change while the gateway runs; restart it, or undo this change";
+    let message = "it cannot change while the gateway runs; restart it, have another process take \
+                   over without a client noticing (gatewright upgrade), or undo this change";
     Some(wanted.error(key, "", message.to_owned()))
 }
 

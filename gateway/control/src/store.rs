@@ -20,7 +20,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt};
 use std::panic;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,13 +62,24 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is asked for meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Who has the database.
+#[derive(Debug)]
+enum Held {
+    /// This store.
+    Open(Database),
+    /// Nobody, since the disk failed; it is opened again before the next use.
+    Failed,
+    /// Another process, or this one if it is in memory and cannot be handed over.
+    HandedOver(Option<Database>),
+}
+
 /// The open store. Cloning it shares it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// None after the disk failed, until it is opened again.
-    database: Arc<RwLock<Option<Database>>>,
+    held: Arc<RwLock<Held>>,
     /// The file, or what stands for it.
     path: PathBuf,
+    is_file: bool,
     /// Where every entry of the audit log is told of, once it is written.
     told: Option<Arc<Events>>,
 }
@@ -97,7 +108,8 @@ impl Store {
         check_copy(&mut file, &path)?;
         let database = open_file(file, &path)?;
         Ok(Self {
-            database: held(database),
+            held: held(database),
+            is_file: true,
             path,
             told: None,
         })
@@ -124,7 +136,8 @@ impl Store {
         let made = Database::builder().create_with_backend(InMemoryBackend::new());
         let database = made.map_err(|error| StoreError::opening(&path, error))?;
         let store = Self {
-            database: held(database),
+            held: held(database),
+            is_file: false,
             path,
             told: None,
         };
@@ -148,7 +161,8 @@ impl Store {
         let file = options.mode(0o600).open(&draft).map_err(unusable)?;
         let database = open_file(file, &draft)?;
         let store = Self {
-            database: held(database),
+            held: held(database),
+            is_file: true,
             path: draft.clone(),
             told: None,
         };
@@ -208,35 +222,80 @@ impl Store {
         &self,
         act: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<Result<T, redb::Error>, StoreError> {
-        let mut database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        if database.is_none() {
-            drop(database);
+        let mut held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*held, Held::Failed) {
+            drop(held);
             self.open_again()?;
-            database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            held = self.held.read().unwrap_or_else(PoisonError::into_inner);
         }
-        let Some(open) = &*database else {
-            return Ok(Err(redb::Error::PreviousIo));
+        let database = match &*held {
+            Held::Open(database) => database,
+            Held::Failed => return Ok(Err(redb::Error::PreviousIo)),
+            Held::HandedOver(_) => return Err(StoreError::HandedOver),
         };
-        let result = act(open);
-        drop(database);
+        let result = act(database);
+        drop(held);
         if matches!(result, Err(redb::Error::Io(_) | redb::Error::PreviousIo)) {
-            *self
-                .database
-                .write()
-                .unwrap_or_else(PoisonError::into_inner) = None;
+            let mut held = self.held_alone();
+            if matches!(*held, Held::Open(_)) {
+                *held = Held::Failed;
+            }
         }
         Ok(result)
     }
 
     fn open_again(&self) -> Result<(), StoreError> {
-        let mut database = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if database.is_none() {
-            *database = Some(open_file(lock(&self.path)?, &self.path)?);
+        let mut held = self.held_alone();
+        if matches!(*held, Held::Failed) {
+            *held = Held::Open(open_file(lock(&self.path)?, &self.path)?);
         }
         Ok(())
+    }
+
+    /// Let another process have the file. What is under way is finished first; from
+    /// then on everything is refused.
+    pub(crate) fn hand_over(&self) {
+        let mut held = self.held_alone();
+        let kept = match std::mem::replace(&mut *held, Held::Failed) {
+            // Its lock goes with it.
+            Held::Open(database) if self.is_file => {
+                drop(database);
+                None
+            }
+            Held::Open(database) => Some(database),
+            Held::Failed => None,
+            Held::HandedOver(kept) => kept,
+        };
+        *held = Held::HandedOver(kept);
+    }
+
+    /// Have the file again, since no other process has it any more. If it cannot be
+    /// opened, the next use tries that again.
+    pub(crate) fn take_back(&self) -> Result<(), StoreError> {
+        {
+            let mut held = self.held_alone();
+            *held = match std::mem::replace(&mut *held, Held::Failed) {
+                Held::HandedOver(Some(database)) => Held::Open(database),
+                Held::HandedOver(None) => Held::Failed,
+                other => other,
+            };
+        }
+        self.open_again()
+    }
+
+    /// Whether another process may have the file.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(*held, Held::HandedOver(_))
+    }
+
+    fn held_alone(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread that used it has ended too early.
+    pub(crate) fn lost(&self, error: &impl std::fmt::Display) -> StoreError {
+        StoreError::unusable(&self.path, error)
     }
 
     /// The system gave no random numbers: nothing can be made that is secret.
@@ -251,8 +310,8 @@ impl Store {
     }
 }
 
-fn held(database: Database) -> Arc<RwLock<Option<Database>>> {
-    Arc::new(RwLock::new(Some(database)))
+fn held(database: Database) -> Arc<RwLock<Held>> {
+    Arc::new(RwLock::new(Held::Open(database)))
 }
 
 fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
@@ -301,7 +360,8 @@ fn check_copy(file: &mut File, path: &Path) -> Result<(), StoreError> {
             Err(error) => return Err(StoreError::opening(path, error)),
         }
         let store = Store {
-            database: held(database),
+            held: held(database),
+            is_file: false,
             path: path.to_owned(),
             told: None,
         };

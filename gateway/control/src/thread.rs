@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use gatewright_host::{Happening, Host, HostEvent};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::admin::AdminListener;
 use crate::control::Control;
@@ -24,10 +25,27 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 /// Quarantined versions that are seen to at once.
 const BATCH: usize = 64;
 
+/// How long answers under way may take when another gateway has taken over: the
+/// one to whoever asked for that is among them.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// The running thread. It ends when this is dropped.
 pub(crate) struct ControlThread {
-    stop: oneshot::Sender<()>,
+    phase: watch::Sender<Phase>,
     thread: JoinHandle<()>,
+}
+
+/// What the thread is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Everything.
+    Running,
+    /// Another gateway has taken over: what is under way is finished.
+    Leaving,
+    /// Nothing but the last answers.
+    Left,
+    /// Nothing.
+    Over,
 }
 
 impl ControlThread {
@@ -42,7 +60,7 @@ impl ControlThread {
         let (tell, quarantined) = channel(BATCH);
         let events = Arc::clone(&control.events);
         follow(host.events(), events, tell)?;
-        let (stop, stopped) = oneshot::channel();
+        let (phase, phases) = watch::channel(Phase::Running);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -50,31 +68,64 @@ impl ControlThread {
         let thread = std::thread::Builder::new().name("control".into());
         let thread = thread.spawn(move || {
             runtime.block_on(async move {
-                tokio::spawn(sampler::sample(Arc::clone(&control)));
-                tokio::spawn(acme::keep(Arc::clone(&control)));
-                tokio::spawn(replace(Arc::clone(&control), quarantined));
-                tokio::spawn(discovery::follow(Arc::clone(&control)));
+                let mut changing = JoinSet::new();
+                changing.spawn(acme::keep(Arc::clone(&control)));
+                changing.spawn(replace(Arc::clone(&control), quarantined));
+                changing.spawn(discovery::follow(Arc::clone(&control)));
                 if let Some(sight) = sight {
-                    tokio::spawn(watcher::watch(Arc::clone(&control), sight));
+                    changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }
-                tokio::spawn(admin::serve(Arc::clone(&control), admin));
-                // An error is the sender's drop, which means the same.
-                let _ = stopped.await;
-                control.live.end(LAST_WAIT).await;
+                tokio::spawn(sampler::sample(Arc::clone(&control)));
+                let (close, closing) = watch::channel(false);
+                tokio::spawn(admin::serve(Arc::clone(&control), admin, closing));
+                run(phases, &control, changing, close).await;
             });
             runtime.shutdown_timeout(LAST_WAIT);
         })?;
-        Ok(Self { stop, thread })
+        Ok(Self { phase, thread })
+    }
+
+    /// Another gateway has taken over: change nothing any more, and serve no new
+    /// connections of operators.
+    pub(crate) fn leave(&self) {
+        self.phase.send_replace(Phase::Leaving);
     }
 
     /// End the thread and wait for it.
     pub(crate) async fn stop(self) {
-        // It may have ended already.
-        let _ = self.stop.send(());
+        self.phase.send_modify(|phase| {
+            *phase = match phase {
+                // The thread may not have seen that yet.
+                Phase::Leaving | Phase::Left => Phase::Left,
+                Phase::Running | Phase::Over => Phase::Over,
+            };
+        });
         let ended = tokio::task::spawn_blocking(move || self.thread.join());
         if !matches!(ended.await, Ok(Ok(()))) {
             tracing::error!("the control thread ended in a panic");
         }
+    }
+}
+
+/// Wait for the end, through all phases.
+async fn run(
+    mut phases: watch::Receiver<Phase>,
+    control: &Control,
+    changing: JoinSet<()>,
+    close: watch::Sender<bool>,
+) {
+    // An error is the sender's drop, which means the end.
+    let _ = phases.wait_for(|phase| *phase != Phase::Running).await;
+    let is_leaving = matches!(*phases.borrow(), Phase::Leaving | Phase::Left);
+    if is_leaving {
+        drop(changing);
+        close.send_replace(true);
+        control.live.end(LAST_WAIT).await;
+        let _ = phases.wait_for(|phase| *phase != Phase::Leaving).await;
+        // Those who are slower are cut.
+        let _ = tokio::time::timeout(LAST_ANSWERS, close.closed()).await;
+    } else {
+        control.live.end(LAST_WAIT).await;
     }
 }
 

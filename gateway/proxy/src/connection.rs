@@ -18,6 +18,12 @@ use crate::streams::Gave;
 use crate::upstream::Switched;
 use crate::worker::Worker;
 
+/// How long a connection at rest stays open when its worker drains. A request that
+/// is on its way meanwhile, as that of a busy client is, gets its answer, and with
+/// it that it was the last on this connection: a connection that closes on a
+/// request leaves its client not knowing what became of it.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
+
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
@@ -244,8 +250,22 @@ impl Client {
         self.stage.set(Stage::Idle);
         self.deadline.arm(match self.blocked.get() {
             true => timeouts.body_idle,
+            false if self.is_draining() => timeouts.idle.min(timeouts.drain / 2).min(LAST_REQUEST),
             false => timeouts.idle,
         });
+    }
+
+    /// The worker drains: a request that is waited for is waited for no longer than
+    /// the last one is.
+    pub(crate) fn hurries(&self) {
+        if self.stage.get() == Stage::Idle {
+            self.waits();
+        }
+    }
+
+    /// Whether an exchange is under way.
+    pub(crate) fn is_in_exchange(&self) -> bool {
+        self.stage.get() == Stage::Exchange
     }
 }
 

@@ -1,4 +1,5 @@
-//! The data plane as the control plane sees it: bind, start, publish, drain.
+//! The data plane as the control plane sees it: bind or take over, start, publish,
+//! hand on, drain.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::explain::Explanations;
-use crate::listener::{self, Group, Listening};
+use crate::group::{Group, Listening};
+use crate::inherited::{Inheritance, Inherited};
+use crate::listener;
 use crate::prober::Suspects;
 use crate::socket_file::SocketFile;
 use crate::tls::{Challenges, TlsConfigs};
@@ -86,10 +89,24 @@ struct BoundListener {
 }
 
 impl Bound {
-    /// Bind every listener of a configuration.
-    pub fn new(config: &Config) -> Result<Self, BindError> {
-        let bind = |listener: &Listener| {
-            let group = listener::bind(listener, config.workers).map_err(|source| BindError {
+    /// Take over what listens already for a listener of the configuration, and bind
+    /// the others.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a socket.
+    pub fn new(config: &Config, inheritance: &mut Inheritance) -> Result<Self, BindError> {
+        let listeners = config.listeners.iter();
+        let addresses: Vec<_> = listeners.map(|one| one.listen.to_string()).collect();
+        let names = config.listeners.iter().map(|listener| &*listener.name);
+        let wanted: Vec<_> = names.zip(addresses.iter().map(String::as_str)).collect();
+        let inherited = inheritance.take(&wanted);
+        let open = |(listener, inherited): (&Listener, Option<Inherited>)| {
+            let group = match inherited {
+                Some(inherited) => Group::adopt(listener, inherited, config.workers),
+                None => Group::bind(listener, config.workers),
+            };
+            let group = group.map_err(|source| BindError {
                 name: Arc::clone(&listener.name),
                 address: listener.listen.clone(),
                 source,
@@ -99,7 +116,7 @@ impl Bound {
                 group,
             })
         };
-        let listeners = config.listeners.iter().map(bind);
+        let listeners = config.listeners.iter().zip(inherited).map(open);
         Ok(Self {
             listeners: listeners.collect::<Result<_, _>>()?,
             workers: config.workers,
@@ -110,7 +127,7 @@ impl Bound {
     /// system chose where it was asked to.
     pub fn addresses(&self) -> Vec<Address> {
         let first = |bound: &BoundListener| {
-            let chosen = bound.group.sockets.first().and_then(Listening::local_addr);
+            let chosen = bound.group.local_addr();
             chosen.map_or_else(|| bound.listener.listen.clone(), Address::Ip)
         };
         self.listeners.iter().map(first).collect()
@@ -119,13 +136,12 @@ impl Bound {
     /// Start the workers, each with its share of what was prepared for the
     /// snapshot: as many `chains` as workers.
     pub fn start(
-        mut self,
+        self,
         in_force: &InForce,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
         explanations: &Arc<Explanations>,
     ) -> io::Result<DataPlane> {
-        let addresses = self.addresses();
         let counters: Arc<[WorkerCounters]> = (0..self.workers)
             .map(|_| WorkerCounters::default())
             .collect();
@@ -139,7 +155,7 @@ impl Bound {
                 chain,
                 suspects: suspects.clone(),
                 explanations: Arc::clone(explanations),
-                sockets: self.sockets_for_one_worker(),
+                sockets: self.sockets_for(index)?,
                 inbox,
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
@@ -148,22 +164,22 @@ impl Bound {
                 thread: Some(thread.spawn(move || start.run())?),
             });
         }
-        let files = self.listeners.into_iter();
-        let files = files.filter_map(|bound| bound.group.file);
         Ok(DataPlane {
-            addresses,
-            files: files.collect(),
+            addresses: self.addresses(),
+            listeners: self.listeners,
             counters,
             workers,
         })
     }
 
-    fn sockets_for_one_worker(&mut self) -> Vec<(Arc<str>, Listening)> {
-        let take = |bound: &mut BoundListener| {
-            let socket = bound.group.sockets.pop()?;
-            Some((Arc::clone(&bound.listener.name), socket))
-        };
-        self.listeners.iter_mut().filter_map(take).collect()
+    /// What one worker accepts from.
+    fn sockets_for(&self, worker: usize) -> io::Result<Vec<(Arc<str>, Listening)>> {
+        let mut sockets = Vec::new();
+        for bound in &self.listeners {
+            let share = bound.group.share_of(worker, self.workers)?.into_iter();
+            sockets.extend(share.map(|socket| (Arc::clone(&bound.listener.name), socket)));
+        }
+        Ok(sockets)
     }
 }
 
@@ -232,8 +248,8 @@ impl Start {
 /// The running workers.
 pub struct DataPlane {
     addresses: Vec<Address>,
-    /// Those of Unix sockets that are listened on.
-    files: Vec<SocketFile>,
+    /// What is listened on.
+    listeners: Vec<BoundListener>,
     counters: Arc<[WorkerCounters]>,
     workers: Vec<WorkerHandle>,
 }
@@ -291,13 +307,66 @@ impl DataPlane {
         }
     }
 
-    /// Accept no more and let what runs finish, within the drain timeout.
-    pub fn drain(&self) {
-        self.files.iter().for_each(SocketFile::remove);
+    /// Duplicates of all that is listened on, for the gateway after this one.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more descriptors.
+    pub fn lend(&self) -> io::Result<Vec<Inherited>> {
+        let listeners = self.listeners.iter();
+        let lent = listeners.map(|bound| bound.group.lend(&bound.listener));
+        lent.collect()
+    }
+
+    /// From now on the files of sockets are this gateway's that were taken over.
+    pub fn own_files(&self) {
+        self.files().for_each(SocketFile::own);
+    }
+
+    /// Whether every worker answers within so long.
+    pub async fn answers(&self, within: Duration) -> bool {
+        let asked = self.workers.iter().map(|worker| {
+            let (answer, answered) = oneshot::channel();
+            // A worker that is gone drops the question, and with it the sender.
+            let _ = worker.messages.send(Message::Answer(answer));
+            answered
+        });
+        let asked: Vec<_> = asked.collect();
+        let until = tokio::time::Instant::now() + within;
+        for answered in asked {
+            let answered = tokio::time::timeout_at(until, answered).await;
+            if !matches!(answered, Ok(Ok(()))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Accept no more and let what runs finish, within the drain timeout. New
+    /// clients are refused, and files of sockets are gone.
+    pub fn drain(&mut self) {
+        self.files().for_each(SocketFile::remove);
+        self.leave_listeners();
+    }
+
+    /// [`Self::drain`] once another gateway listens on the same sockets: clients
+    /// notice nothing.
+    pub fn drain_after_handover(&mut self) {
+        self.files().for_each(SocketFile::leave);
+        self.leave_listeners();
+    }
+
+    fn leave_listeners(&mut self) {
+        self.listeners.clear();
         for worker in &self.workers {
             // A worker that is gone has nothing left to drain.
             let _ = worker.messages.send(Message::Drain);
         }
+    }
+
+    fn files(&self) -> impl Iterator<Item = &SocketFile> {
+        let groups = self.listeners.iter().map(|bound| &bound.group);
+        groups.filter_map(|group| group.file.as_ref())
     }
 
     /// Wait for the workers to end. Blocks; call [`Self::drain`] before.

@@ -24,11 +24,10 @@ pub(crate) enum End {
 /// Run a connection until it closes, its deadline passes, or, when the worker
 /// drains, its last exchange is over.
 pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
-    let mut told = false;
+    let mut draining = Draining::default();
     std::future::poll_fn(|cx| {
-        if client.is_draining() && !told {
-            told = true;
-            connection.as_mut().drain();
+        if client.is_draining() {
+            draining.go_on(client, connection.as_mut());
         }
         if let Poll::Ready(served) = connection.as_mut().poll(cx) {
             return Poll::Ready(match served {
@@ -45,8 +44,36 @@ pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mu
     .await
 }
 
+/// How far a connection has come in its draining.
+#[derive(Default)]
+struct Draining {
+    /// Whether its client has begun to be waited for in the short way.
+    hurries: bool,
+    /// Whether it takes no new requests.
+    told: bool,
+}
+
+impl Draining {
+    fn go_on<C: Drainable>(&mut self, client: &Client, connection: Pin<&mut C>) {
+        // A connection of HTTP/1.1 at rest is not closed at once: a request may be
+        // on its way. Its answer says that it was the last.
+        if !self.told && (C::TELLS_AT_REST || client.is_in_exchange()) {
+            self.told = true;
+            connection.drain();
+        }
+        if !self.hurries {
+            self.hurries = true;
+            client.hurries();
+        }
+    }
+}
+
 /// hyper's connections, of either protocol.
 pub(crate) trait Drainable: Future<Output = hyper::Result<()>> {
+    /// Whether a client can be told between two requests that no more are taken,
+    /// so that none of its requests is lost.
+    const TELLS_AT_REST: bool;
+
     /// Finish what runs and take no new requests.
     fn drain(self: Pin<&mut Self>);
 }
@@ -60,6 +87,8 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    const TELLS_AT_REST: bool = false;
+
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -75,6 +104,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
+    const TELLS_AT_REST: bool = true;
+
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

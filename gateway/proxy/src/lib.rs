@@ -6,7 +6,8 @@
 //! through [`DataPlane`], by messages that a worker reads between requests.
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
-//! one owns and [`current`] what requests read of it; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
+//! one owns and [`current`] what requests read of it; [`group`] has a listener's sockets,
+//! [`inherited`] those that listened before; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
@@ -38,9 +39,11 @@ mod farewell;
 mod fault;
 mod forward;
 mod forward_auth;
+mod group;
 mod hash;
 mod hedge;
 mod identity;
+mod inherited;
 mod listener;
 mod mirror;
 mod opening;
@@ -70,6 +73,7 @@ mod worker;
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
+pub use inherited::{Inheritance, Inherited};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{

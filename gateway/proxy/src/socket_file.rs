@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// The file of a socket that this process listens on. It is removed when this is
-/// dropped, unless it has been before.
+/// dropped, unless it has been before or is somebody else's by then.
 pub(crate) struct SocketFile {
     path: Arc<Path>,
-    is_there: AtomicBool,
+    mode: u32,
+    is_ours: AtomicBool,
 }
 
 impl SocketFile {
@@ -36,7 +37,8 @@ impl SocketFile {
         socket.bind(&SockAddr::unix(path)?)?;
         let file = Self {
             path: Arc::clone(path),
-            is_there: AtomicBool::new(true),
+            mode,
+            is_ours: AtomicBool::new(true),
         };
         // Nobody can connect before the next step, whatever the mode was so far.
         fs::set_permissions(path, Permissions::from_mode(mode))?;
@@ -44,10 +46,37 @@ impl SocketFile {
         Ok((OwnedFd::from(socket).into(), file))
     }
 
+    /// The file of a socket that another process made and hands over: it stays that
+    /// one's until [`Self::own`].
+    pub(crate) fn adopt(path: &Arc<Path>, mode: u32) -> Self {
+        Self {
+            path: Arc::clone(path),
+            mode,
+            is_ours: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on it is this process's, with the mode that its listener asks for.
+    pub(crate) fn own(&self) {
+        if self.is_ours.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mode = Permissions::from_mode(self.mode);
+        if let Err(error) = fs::set_permissions(&self.path, mode) {
+            let path = self.path.display();
+            tracing::warn!(%path, %error, "the mode of a socket's file cannot be set");
+        }
+    }
+
+    /// From now on it is the process's that it was handed to.
+    pub(crate) fn leave(&self) {
+        self.is_ours.store(false, Ordering::Relaxed);
+    }
+
     /// Remove the file: whoever connects from now on is refused, and another
     /// gateway may have the path. What another has there is left alone.
     pub(crate) fn remove(&self) {
-        if self.is_there.swap(false, Ordering::Relaxed)
+        if self.is_ours.swap(false, Ordering::Relaxed)
             && let Err(error) = fs::remove_file(&self.path)
         {
             let path = self.path.display();
@@ -124,6 +153,23 @@ mod tests {
         assert!(path.exists());
         let _again = listen(&path).unwrap();
         UnixStream::connect(&path).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_handed_over_is_removed_by_its_new_owner_alone() {
+        let (folder, path) = free("handed");
+        let (_listener, before) = listen(&path).unwrap();
+        drop(SocketFile::adopt(&path, 0o600));
+        assert!(path.exists());
+        let after = SocketFile::adopt(&path, 0o600);
+        after.own();
+        before.leave();
+        drop(before);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(after);
+        assert!(!path.exists());
         fs::remove_dir_all(folder).unwrap();
     }
 

@@ -26,6 +26,8 @@ use crate::upstream::{LANDING, Landing, Upstream};
 pub(crate) enum Message {
     /// Take this over and say so.
     Publish(Box<Publication>),
+    /// Say that the thread goes round.
+    Answer(oneshot::Sender<()>),
     /// Accept no more, finish what runs.
     Drain,
 }
@@ -160,6 +162,8 @@ impl Worker {
         while let Some(message) = messages.recv().await {
             match message {
                 Message::Publish(publication) => self.take_over(*publication),
+                // Who asked may have given up.
+                Message::Answer(asked) => _ = asked.send(()),
                 Message::Drain => break,
             }
         }

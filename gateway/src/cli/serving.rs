@@ -1,38 +1,113 @@
 //! Running a gateway until the system says otherwise.
 
-use std::env;
-
 use anyhow::{Context as _, bail};
-use gatewright_control::{Gateway, Keep, Options, Overview, PluginFigures, Source, StartError};
+use gatewright_control::{
+    Gateway, Keep, Options, Overview, PluginFigures, Source, StartError, Upgraded,
+};
 use gatewright_host::{Compiler, HostError};
 use gatewright_model::config::Environment;
+use gatewright_proxy::Inheritance;
 
 use crate::ending::usage;
+use crate::handover::Predecessor;
+use crate::program::Program;
 use crate::signals::{Request, Signals};
-use crate::{descriptors, logging, runtime};
+use crate::{descriptors, handover, logging, program, runtime, service_manager};
 
-/// Run a gateway, with its log on the error output, until SIGTERM or SIGINT;
-/// SIGHUP makes it read its configuration again.
+/// Run a gateway, with its log on the error output, until SIGTERM or SIGINT, or
+/// until another process has taken over; SIGHUP makes it read its configuration
+/// again, SIGUSR2 start the program anew in its place.
 pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> anyhow::Result<()> {
     logging::to_stderr("info")?;
+    let program = Program::of_this_process().context("cannot find this program's own file")?;
+    let (inheritance, predecessor) = handover::inherit()?;
     runtime::block_on(async {
         // Before the start, so that what comes early is not the end at once.
         let mut signals = Signals::listen().context("cannot listen to signals")?;
-        let gateway = tokio::select! {
-            started = start(source, environment, keep) => started?,
+        let started = tokio::select! {
+            started = start(source, environment, keep, inheritance) => started,
             () = signals.stop() => return Ok(()),
         };
-        announce(&gateway);
-        while signals.next().await == Request::Reload {
-            // What comes of it is logged where it happens.
-            let _ = gateway.reload().await;
+        let gateway = match (started, predecessor) {
+            (Ok(gateway), predecessor) => begin(gateway, predecessor).await,
+            (Err(error), Some(predecessor)) => {
+                predecessor.failed(&error);
+                return Err(error);
+            }
+            (Err(error), None) => return Err(error),
+        };
+        let alive = tokio::spawn(service_manager::keep_alive(gateway.pulse()));
+        match run(&gateway, &program, &mut signals).await {
+            End::Stopped => stop(gateway, &mut signals).await,
+            End::HandedOver(upgraded) => {
+                // What is left here is the service no more.
+                alive.abort();
+                end(gateway, &upgraded, &mut signals).await;
+                Ok(())
+            }
         }
-        stop(gateway, &mut signals).await
     })
 }
 
-/// Start a gateway that has all the descriptors it may have, compiles plugins in children of this program and
-/// watches its files.
+/// Tell everybody that the gateway serves.
+async fn begin(mut gateway: Gateway, predecessor: Option<Predecessor>) -> Gateway {
+    announce(&gateway);
+    match predecessor {
+        None => service_manager::ready(),
+        Some(predecessor) => {
+            service_manager::ready_instead();
+            predecessor.ready();
+            gateway.own().await;
+        }
+    }
+    gateway
+}
+
+/// Why a gateway runs no longer.
+enum End {
+    /// It was asked to stop.
+    Stopped,
+    /// Another process serves.
+    HandedOver(Upgraded),
+}
+
+/// Do what the system and the API ask for.
+async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End {
+    let mut upgrades = gateway.upgrades();
+    loop {
+        let asked = tokio::select! {
+            Some(asked) = upgrades.recv() => Some(asked),
+            request = signals.next() => match request {
+                Request::Stop => return End::Stopped,
+                Request::Upgrade => None,
+                Request::Reload => {
+                    service_manager::reloading();
+                    // What comes of it is logged where it happens.
+                    let _ = gateway.reload().await;
+                    service_manager::ready();
+                    continue;
+                }
+            },
+        };
+        tracing::info!(program = %program.file().display(), "a new process is to take over");
+        let outcome = tokio::select! {
+            outcome = handover::hand_over(gateway, program) => outcome,
+            () = signals.stop() => return End::Stopped,
+        };
+        if let Err(reason) = &outcome {
+            tracing::error!("no new process has taken over, and this one goes on: {reason}");
+        }
+        if let Some(asked) = asked {
+            asked.answer(outcome.clone());
+        }
+        if let Ok(upgraded) = outcome {
+            return End::HandedOver(upgraded);
+        }
+    }
+}
+
+/// Start a gateway that has all the descriptors it may have, compiles plugins in
+/// children of this program and watches its files.
 ///
 /// # Errors
 ///
@@ -41,14 +116,18 @@ pub(crate) async fn start(
     source: Source,
     environment: Environment,
     keep: Keep,
+    inheritance: Inheritance,
 ) -> anyhow::Result<Gateway> {
     descriptors::raise_limit();
-    let program = env::current_exe().context("cannot find this program's own file")?;
     let options = Options {
         environment,
-        compiler: Compiler::Child { program },
+        // What a new version compiles this one could not run.
+        compiler: Compiler::Child {
+            program: program::RUNNING.into(),
+        },
         keep,
         watch: true,
+        inheritance,
     };
     let gateway = Gateway::start(source, options).await;
     let gateway = gateway.map_err(wrong_or_failed)?;
@@ -61,12 +140,14 @@ fn wrong_or_failed(error: StartError) -> anyhow::Error {
     match error {
         StartError::Config(_)
         | StartError::Store(_)
+        | StartError::Unwanted { .. }
         | StartError::Host(HostError::Cache { .. }) => usage(error),
         error => error.into(),
     }
 }
 
 async fn stop(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<()> {
+    service_manager::stopping();
     tracing::info!("stopping: what is under way may finish; a second signal ends it at once");
     tokio::select! {
         () = gateway.stop() => {
@@ -74,6 +155,20 @@ async fn stop(gateway: Gateway, signals: &mut Signals) -> anyhow::Result<()> {
             Ok(())
         }
         () = signals.stop() => bail!("ended at once, as a second signal asked for"),
+    }
+}
+
+/// Finish what is under way when another process serves.
+async fn end(gateway: Gateway, upgraded: &Upgraded, signals: &mut Signals) {
+    let Upgraded { process, version } = upgraded;
+    tracing::info!(
+        process,
+        version,
+        "handed over: what is under way may finish"
+    );
+    tokio::select! {
+        () = gateway.end_after_handover() => tracing::info!("nothing is left to finish"),
+        () = signals.stop() => tracing::info!("ended at once, as a signal asked for"),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::bail;
 use gatewright_control::{Gateway, Keep, Source};
 use gatewright_model::config::Environment;
+use gatewright_proxy::Inheritance;
 use indicatif::ProgressBar;
 
 use super::folder::Folder;
@@ -183,7 +184,8 @@ async fn start_gateway(folder: &Folder) -> anyhow::Result<Gateway> {
     }
     // What the environment says is for gateways that are not a demo.
     let source = Source::File(folder.file().to_owned());
-    let started = cli::start(source, Environment::empty(), Keep::InDataFolder).await;
+    let (keep, inheritance) = (Keep::InDataFolder, Inheritance::default());
+    let started = cli::start(source, Environment::empty(), keep, inheritance).await;
     progress.finish_and_clear();
     started
 }

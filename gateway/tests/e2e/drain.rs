@@ -2,7 +2,8 @@
 
 use http::Request;
 
-use crate::support::{Builder, Client, Gateway, Pool, Upstream, body_of, empty, eventually};
+use crate::support::http2::{self, Frames, kind};
+use crate::support::{Builder, Client, Gateway, Pool, Upstream, body_of, empty, eventually, get};
 
 /// A server that sends half of its response at once and the rest when told.
 async fn in_two_halves() -> Upstream {
@@ -29,6 +30,54 @@ async fn a_request_under_way_is_finished_before_the_gateway_ends() {
     server.resume();
     assert_eq!(client.bytes(10).await, b"helloworld");
     assert!(client.is_closed().await);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_on_its_way_is_answered_and_told_that_it_was_the_last() {
+    let server = Upstream::scripted(|mut peer| async move {
+        let request = peer.request().await.expect("a request");
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n")
+            .await;
+        if request.target() == "/slow" {
+            peer.resumed().await;
+        }
+        peer.send("a").await;
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let [mut at_rest, mut fresh] = [gateway.connect().await, gateway.connect().await];
+    at_rest.send(get("/")).await;
+    assert_eq!(at_rest.response().await.header("connection"), None);
+    // Something under way holds the end up, and is what the draining is seen by.
+    let mut busy = gateway.connect().await;
+    busy.send(get("/slow")).await;
+    busy.head().await.expect("a response");
+    gateway.terminate();
+    eventually("new clients are refused", async || !gateway.accepts().await).await;
+    for client in [&mut at_rest, &mut fresh] {
+        client.send(get("/")).await;
+        let answer = client.response().await;
+        assert_eq!(answer.text(), "a");
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(client.is_closed().await);
+    }
+    server.resume();
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_client_of_http2_is_told_to_go_away_and_loses_nothing() {
+    let server = in_two_halves().await;
+    let builder = Gateway::builder().pool(Pool::of(&[&server]));
+    let gateway = builder.start().await;
+    let mut client = Frames::begun(gateway.address(), &[]).await;
+    client.send(http2::get(1, "/")).await;
+    client.find(|frame| frame.is(kind::HEADERS)).await;
+    gateway.terminate();
+    client.find(|frame| frame.is(kind::GOAWAY)).await;
+    server.resume();
+    client.find(|frame| frame.stream == 1 && frame.ends()).await;
     assert_eq!(gateway.exit_code().await, 0);
 }
 

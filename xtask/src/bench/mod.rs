@@ -19,6 +19,7 @@ mod report;
 mod scenario;
 mod swap;
 mod template;
+mod upgrade;
 mod wrk;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ enum Bench {
     Changes(changes::Arguments),
     /// Replace a component at full load: how soon it decides, and at what cost
     Swap(swap::Arguments),
+    /// Another process takes over: whether a client is refused, and how long one waits
+    Upgrade(upgrade::Arguments),
     /// A thousand servers and fifty dashboards: what control plane and pages take
     Dashboards(dashboards::Arguments),
     /// Three times what servers can do: what is served, refused, and when it is over
@@ -63,6 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Decisions(arguments) => decisions::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
+        Bench::Upgrade(arguments) => upgrade::run(arguments),
         Bench::Dashboards(arguments) => dashboards::run(arguments),
         Bench::Overload(arguments) => overload::run(arguments),
     }

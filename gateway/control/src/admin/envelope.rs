@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use gatewright_host::Refusal as Component;
 use gatewright_model::config::ConfigErrors;
@@ -15,6 +16,7 @@ use utoipa::{IntoResponses, ToSchema};
 use super::fields::field_of;
 use super::openapi::refusals;
 use crate::change::Refusal;
+use crate::store::StoreError;
 
 /// A good answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -115,11 +117,21 @@ impl IntoResponse for Refusal {
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", None),
             Self::Wrong(errors) => return wrong(&errors),
             Self::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart", None),
+            Self::Store(StoreError::HandedOver) => return soon(message),
+            Self::NotUpgraded(_) => (StatusCode::CONFLICT, "not_upgraded", None),
             Self::Store(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept", None),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", None),
         };
         failure_of(status, code, message, field)
     }
+}
+
+/// Another gateway is taking over: in a moment either of the two takes changes.
+fn soon(message: String) -> Response {
+    let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "upgrading", message);
+    let seconds = HeaderValue::from_static("1");
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
 }
 
 /// Why a change that is right may fail all the same.
@@ -130,7 +142,8 @@ impl IntoResponses for Unkept {
         refusals(&[
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "`stopping`: the gateway is ending",
+                "`stopping`: the gateway is ending; `upgrading`: another one is taking over, ask \
+                 again after `Retry-After`",
             ),
             (
                 StatusCode::INSUFFICIENT_STORAGE,

@@ -3,19 +3,22 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::serve::Listener;
 use rustls::ServerConfig;
-use socket2::SockRef;
+use socket2::{Domain, SockRef};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::places::{Place, Places, Standing};
-use super::serving::{Patience, serve};
+use super::serving::{Patience, closed, serve};
 use crate::access::Notices;
 
 /// How long a handshake may take.
@@ -49,7 +52,23 @@ impl AdminListener {
     ///
     /// When the address cannot be had.
     pub(crate) fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
-        let listener = StdListener::bind(address)?;
+        Self::of(StdListener::bind(address)?, tls)
+    }
+
+    /// Take over a socket that listens already.
+    ///
+    /// # Errors
+    ///
+    /// When it is none of TCP, or the system refuses.
+    pub(crate) fn adopt(socket: OwnedFd, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        if SockRef::from(&socket).domain()? == Domain::UNIX {
+            let error = "the socket that was handed over for it is none of TCP";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+        Self::of(socket.into(), tls)
+    }
+
+    fn of(listener: StdListener, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         // Accepted sockets inherit both, early ones too. The kernel ends them
         // itself, stuck streams included, and knows better than we could what a
@@ -58,6 +77,15 @@ impl AdminListener {
         socket.set_tcp_user_timeout(Some(STALL))?;
         socket.set_tcp_notsent_lowat(MOST_UNSENT)?;
         Ok(Self { listener, tls })
+    }
+
+    /// A duplicate of its socket.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more descriptors.
+    pub(crate) fn socket(&self) -> io::Result<StdListener> {
+        self.listener.try_clone()
     }
 
     /// Where it listens.
@@ -70,7 +98,7 @@ impl AdminListener {
     }
 }
 
-/// Accept and serve for ever.
+/// Accept and serve until it is to close.
 ///
 /// # Errors
 ///
@@ -78,17 +106,22 @@ impl AdminListener {
 pub(super) async fn accept(
     AdminListener { listener, tls }: AdminListener,
     routes: Router,
+    mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener)?;
     let door = Door {
         tls: tls.map(TlsAcceptor::from),
         routes,
         notices: Arc::default(),
+        closing: closing.clone(),
     };
     let places = Places::default();
     loop {
         // The trait's, which waits where there are no descriptors left.
-        let (stream, peer) = Listener::accept(&mut listener).await;
+        let (stream, peer) = tokio::select! {
+            accepted = Listener::accept(&mut listener) => accepted,
+            () = closed(&mut closing) => return Ok(()),
+        };
         let standing = match door.tls {
             Some(_) => Standing::Shaking,
             None => Standing::Stranger,
@@ -110,20 +143,31 @@ struct Door {
     tls: Option<TlsAcceptor>,
     routes: Router,
     notices: Arc<Notices>,
+    closing: watch::Receiver<bool>,
 }
 
 impl Door {
     async fn enter(self, stream: TcpStream, peer: SocketAddr, place: Place) {
         let place = Arc::new(place);
         match &self.tls {
-            None => serve(stream, peer, place, self.routes, PATIENCE).await,
+            None => self.serve(stream, peer, place).await,
             Some(tls) => {
                 if let Some(stream) = self.shake_hands(tls, stream, peer).await {
                     place.reaches(Standing::Stranger);
-                    serve(stream, peer, place, self.routes, PATIENCE).await;
+                    self.serve(stream, peer, place).await;
                 }
             }
         }
+    }
+
+    async fn serve(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        place: Arc<Place>,
+    ) {
+        let (routes, closing) = (self.routes.clone(), self.closing.clone());
+        serve(stream, peer, place, routes, PATIENCE, closing).await;
     }
 
     async fn shake_hands(

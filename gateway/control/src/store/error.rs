@@ -18,6 +18,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The gateway after this one has it, or is about to.
+    #[error("a new gateway is taking over from this one; ask again in a moment")]
+    HandedOver,
     /// It was written by a later version of the gateway.
     #[error(
         "{} was written by a newer gateway (version {found} of its contents; this one knows \

@@ -39,6 +39,20 @@ impl Store {
         records.into_iter().map(parse).collect()
     }
 
+    /// Keep an entry of the audit log alone.
+    pub(crate) async fn note(&self, entry: Entry) -> Result<(), StoreError> {
+        let store = self.clone();
+        let writing = tokio::task::spawn_blocking(move || {
+            let sequence = store.write(|writing| audit::add(writing, &entry))?;
+            store.tell(sequence, entry);
+            Ok(())
+        });
+        match writing.await {
+            Ok(written) => written,
+            Err(error) => Err(self.lost(&error)),
+        }
+    }
+
     /// Keep a change. Writing waits for the disk, on a thread that may.
     pub(crate) async fn keep(&self, edited: Edited) -> Result<(), StoreError> {
         let store = self.clone();
@@ -53,7 +67,7 @@ impl Store {
         });
         match writing.await {
             Ok(written) => written,
-            Err(error) => Err(StoreError::unusable(&self.path, &error)),
+            Err(error) => Err(self.lost(&error)),
         }
     }
 }

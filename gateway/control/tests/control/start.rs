@@ -53,6 +53,7 @@ async fn a_configuration_made_in_code_serves_and_reloads_to_itself() {
         compiler: Compiler::InProcess,
         keep: Keep::InMemory,
         watch: true,
+        inheritance: Default::default(),
     };
     let gateway = Gateway::start(Source::Given(written), options)
         .await

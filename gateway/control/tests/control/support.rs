@@ -92,6 +92,7 @@ impl Folder {
             compiler: Compiler::InProcess,
             keep: Keep::InDataFolder,
             watch,
+            inheritance: Default::default(),
         };
         Gateway::start(Source::File(self.path("gatewright.toml")), options).await
     }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ const READY: &str = " ready workers=";
 /// A running gateway. It is killed when it is dropped.
 pub(crate) struct Gateway {
     child: Mutex<Child>,
+    /// The process that has taken over, if one has.
+    successor: Option<u32>,
     log: Log,
     folder: TempDir,
     /// Where it listens, in the order of the configuration.
@@ -60,16 +62,27 @@ impl Gateway {
 
     /// A gateway in a folder with a configuration.
     pub(crate) async fn start_in(folder: TempDir) -> Self {
-        let (child, log) = run::spawn(&["run", "-c", FILE], folder.path());
-        let mut gateway = Self {
+        Self::start_as(Command::new(&*run::BINARY), &["run", "-c", FILE], folder).await
+    }
+
+    /// A gateway that a command becomes, in a folder with a configuration.
+    pub(crate) async fn start_as(command: Command, arguments: &[&str], folder: TempDir) -> Self {
+        let mut gateway = Self::spawn_as(command, arguments, folder);
+        gateway.serves().await;
+        gateway
+    }
+
+    /// [`Self::start_as`], which may not serve yet.
+    pub(crate) fn spawn_as(command: Command, arguments: &[&str], folder: TempDir) -> Self {
+        let (child, log) = run::spawn_command(command, arguments, folder.path());
+        Self {
             child: Mutex::new(child),
+            successor: None,
             log,
             folder,
             listeners: Vec::new(),
             admin: None,
-        };
-        gateway.serves().await;
-        gateway
+        }
     }
 
     /// Kill it and start it again in the same folder.
@@ -94,7 +107,8 @@ impl Gateway {
         run::limit_files(process, bytes.unwrap_or(libc::RLIM_INFINITY));
     }
 
-    async fn serves(&mut self) {
+    /// Wait until it serves.
+    pub(crate) async fn serves(&mut self) {
         within(
             STARTING,
             "the gateway serves, or has given up",
@@ -104,6 +118,11 @@ impl Gateway {
         assert_eq!(self.has_ended(), None, "it does not start:\n{}", self.log());
         self.listeners = addresses(&self.log(), " listening address=");
         self.admin = addresses(&self.log(), " admin listening address=").pop();
+    }
+
+    /// Another process is the gateway from now on.
+    pub(crate) fn succeeded_by(&mut self, process: u32) {
+        self.successor = Some(process);
     }
 
     /// Where it serves plain HTTP.
@@ -288,8 +307,10 @@ impl Gateway {
         children.filter_map(|id| id.parse().ok()).collect()
     }
 
-    fn id(&self) -> u32 {
-        self.child.lock().expect("no panic").id()
+    /// The process that serves.
+    pub(crate) fn id(&self) -> u32 {
+        let first = || self.child.lock().expect("no panic").id();
+        self.successor.unwrap_or_else(first)
     }
 
     /// Ask it to stop, as a service manager does.
@@ -326,6 +347,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if let Some(successor) = self.successor.filter(|process| run::runs(*process)) {
+            run::signal(successor, libc::SIGKILL);
+        }
         if let Ok(child) = self.child.get_mut() {
             let _ = child.kill();
             let _ = child.wait();

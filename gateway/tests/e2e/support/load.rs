@@ -1,5 +1,6 @@
 //! Traffic that goes on while something else happens, and then says how many
-//! requests failed: any status but 200, and any connection that broke.
+//! requests failed: any status but 200, and any connection that broke. A client
+//! that is told that a connection ends makes another.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -95,13 +96,16 @@ async fn ask(address: SocketAddr, path: &str, progress: Arc<Progress>) -> Totals
             match wire.try_response().await {
                 Some(response) if response.status() == 200 && response.is_whole => {
                     *totals.answers.entry(response.text().into()).or_default() += 1;
+                    progress.answered.fetch_add(1, Ordering::Relaxed);
+                    if response.header("connection") == Some("close") {
+                        break;
+                    }
                 }
                 response => {
                     totals.failures.push(format!("{response:?}"));
                     break;
                 }
             }
-            progress.answered.fetch_add(1, Ordering::Relaxed);
         }
     }
     totals

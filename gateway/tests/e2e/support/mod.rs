@@ -20,6 +20,7 @@ mod program;
 mod registry;
 mod run;
 mod shop;
+mod succession;
 mod tls;
 mod upstream;
 mod wire;
@@ -40,7 +41,9 @@ pub(crate) use operator::Call;
 pub(crate) use pebble::{NAME, Pebble};
 pub(crate) use program::run_program;
 pub(crate) use registry::Registry;
-pub(crate) use run::{ends, raise_descriptors, run_until_exit, runs, spawn};
+pub(crate) use run::{
+    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, spawn,
+};
 pub(crate) use shop::Shop;
 pub(crate) use tls::{Authority, Certified, Hello, acceptor, certificate_of, connect_tls};
 pub(crate) use upstream::{Peer, Upstream, plain};

@@ -2,9 +2,9 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use super::eventually::{eventually, within};
 use super::gateway::{Gateway, STARTING};
@@ -14,14 +14,22 @@ pub(crate) type Log = Arc<Mutex<String>>;
 
 /// The program under test: cargo's, or another build of it that `GATEWRIGHT`
 /// names, such as a release.
-fn program() -> PathBuf {
-    let named = std::env::var_os("GATEWRIGHT");
-    named.map_or_else(|| env!("CARGO_BIN_EXE_gatewright").into(), PathBuf::from)
-}
+pub(crate) static BINARY: LazyLock<String> = LazyLock::new(|| {
+    let named = std::env::var("GATEWRIGHT");
+    named.unwrap_or_else(|_| env!("CARGO_BIN_EXE_gatewright").to_owned())
+});
 
 /// Run the binary in a folder, apart from the environment's settings.
 pub(crate) fn spawn(arguments: &[&str], folder: &Path) -> (Child, Log) {
-    let mut command = Command::new(program());
+    spawn_command(Command::new(&*BINARY), arguments, folder)
+}
+
+/// Run a command that becomes the binary in its own way.
+pub(crate) fn spawn_command(
+    mut command: Command,
+    arguments: &[&str],
+    folder: &Path,
+) -> (Child, Log) {
     // SAFETY: `signal` may be called between fork and exec.
     unsafe {
         command.pre_exec(|| {
@@ -126,7 +134,16 @@ pub(crate) fn runs(process: u32) -> bool {
 
 /// Run the binary until it ends by itself: its exit code and what it wrote.
 pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
-    let (mut child, log) = spawn(arguments, folder);
+    run_until_exit_as(Command::new(&*BINARY), arguments, folder).await
+}
+
+/// [`run_until_exit`], of a command that becomes the binary in its own way.
+pub(crate) async fn run_until_exit_as(
+    command: Command,
+    arguments: &[&str],
+    folder: &Path,
+) -> (i32, String) {
+    let (mut child, log) = spawn_command(command, arguments, folder);
     let mut status = None;
     within(STARTING, "it ends by itself", async || {
         status = child.try_wait().expect("it is our child");

@@ -1,0 +1,267 @@
+//! The sockets of one listener: bound afresh, or taken over from whoever has
+//! listened there before, and dealt out to the workers.
+//!
+//! On TCP each worker has a socket of its own, and the kernel spreads connections
+//! over them (SO_REUSEPORT). A Unix socket there is only one of to a path, and
+//! what a service manager hands over is one socket too: each worker has a
+//! duplicate of its descriptor, and whoever is first gets the connection.
+//!
+//! A group keeps every socket itself and gives workers duplicates. So all of them
+//! can be handed to another process at any time, with the connections that wait
+//! in their queues, whatever the workers do meanwhile.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+
+use gatewright_model::address::Address;
+use gatewright_model::config::Listener;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::inherited::Inherited;
+use crate::socket_file::SocketFile;
+
+/// Connections that the kernel holds for a worker that is busy.
+const BACKLOG: i32 = 1024;
+
+/// What the kernel may hold for a client that has not been sent yet. Without a
+/// limit it takes megabytes and then says nothing until a third of them has
+/// gone: a client that reads slowly but steadily would seem to stand still. On
+/// fast networks this much is always there to be sent next.
+const MOST_UNSENT: u32 = 128 * 1024;
+
+/// What connections are accepted from.
+pub(crate) enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// The address with the port that the system chose; none of a Unix socket.
+    fn local_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(socket) => socket.try_clone().map(Self::Tcp),
+            Self::Unix(socket) => socket.try_clone().map(Self::Unix),
+        }
+    }
+
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd().try_clone_to_owned(),
+            Self::Unix(socket) => socket.as_fd().try_clone_to_owned(),
+        }
+    }
+
+    /// A socket that listens already.
+    fn adopt(descriptor: OwnedFd) -> io::Result<Self> {
+        let socket = SockRef::from(&descriptor);
+        socket.set_nonblocking(true)?;
+        if socket.domain()? == Domain::UNIX {
+            return Ok(Self::Unix(descriptor.into()));
+        }
+        pass_options_on(&socket)?;
+        Ok(Self::Tcp(descriptor.into()))
+    }
+}
+
+/// What is listened on for one listener.
+pub(crate) struct Group {
+    sockets: Vec<Listening>,
+    /// Whether every worker accepts from each of them.
+    is_shared: bool,
+    /// The file of a Unix socket that is this gateway's to remove.
+    pub(crate) file: Option<SocketFile>,
+}
+
+impl Group {
+    /// Bind a listener for so many workers.
+    pub(crate) fn bind(listener: &Listener, workers: usize) -> io::Result<Self> {
+        match &listener.listen {
+            Address::Ip(address) => {
+                let sockets = bind_group(*address, workers)?.into_iter();
+                Ok(Self {
+                    sockets: sockets.map(Listening::Tcp).collect(),
+                    is_shared: false,
+                    file: None,
+                })
+            }
+            Address::Unix(path) => {
+                let (socket, file) = SocketFile::listen(path, listener.socket_mode, BACKLOG)?;
+                Ok(Self {
+                    sockets: vec![Listening::Unix(socket)],
+                    is_shared: true,
+                    file: Some(file),
+                })
+            }
+        }
+    }
+
+    /// Take over what listens already for a listener of so many workers. Where each
+    /// worker has a socket of its own and there are too few, more are bound; where
+    /// there are too many, some workers get several.
+    pub(crate) fn adopt(
+        listener: &Listener,
+        inherited: Inherited,
+        workers: usize,
+    ) -> io::Result<Self> {
+        let file = match &listener.listen {
+            Address::Unix(path) if inherited.has_file => {
+                Some(SocketFile::adopt(path, listener.socket_mode))
+            }
+            _ => None,
+        };
+        let sockets = inherited.sockets.into_iter().map(Listening::adopt);
+        let mut sockets: Vec<_> = sockets.collect::<Result<_, _>>()?;
+        if let Some(address) = sockets.first().and_then(Listening::local_addr)
+            && !inherited.is_shared
+        {
+            for _ in sockets.len()..workers {
+                sockets.push(Listening::Tcp(bind_one(address, true)?));
+            }
+        }
+        Ok(Self {
+            sockets,
+            is_shared: inherited.is_shared,
+            file,
+        })
+    }
+
+    /// The address with the port that the system chose; none of a Unix socket.
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.sockets.first().and_then(Listening::local_addr)
+    }
+
+    /// Duplicates of what one of so many workers accepts from.
+    pub(crate) fn share_of(&self, worker: usize, workers: usize) -> io::Result<Vec<Listening>> {
+        let sockets = self.sockets.iter().enumerate();
+        let mine = sockets.filter(|(index, _)| self.is_shared || index % workers == worker);
+        mine.map(|(_, socket)| socket.try_clone()).collect()
+    }
+
+    /// Duplicates of all of it, for the gateway after this one.
+    pub(crate) fn lend(&self, listener: &Listener) -> io::Result<Inherited> {
+        let sockets = self.sockets.iter().map(Listening::descriptor);
+        Ok(Inherited {
+            name: listener.name.to_string(),
+            address: listener.listen.to_string(),
+            is_shared: self.is_shared,
+            has_file: self.file.is_some(),
+            sockets: sockets.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// One socket for each worker, all on the same address: the kernel spreads
+/// connections over them.
+fn bind_group(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+    if address.port() != 0 {
+        // Alone first: within a group a second gateway of the same user could
+        // join unnoticed and take a share of the connections.
+        drop(bind_one(address, false)?);
+    }
+    let first = bind_one(address, true)?;
+    let address = first.local_addr()?;
+    let others = (1..workers).map(|_| bind_one(address, true));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        // The unspecified IPv6 address serves IPv4 clients too.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    pass_options_on(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepted sockets inherit these, which saves system calls for each.
+fn pass_options_on(socket: &Socket) -> io::Result<()> {
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_notsent_lowat(MOST_UNSENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gatewright_model::config::{Environment, parse};
+
+    use super::*;
+
+    #[test]
+    fn a_group_shares_one_port_and_nobody_else_may_join() {
+        let group = bind_group(SocketAddr::from(([127, 0, 0, 1], 0)), 3).unwrap();
+        let address = group[0].local_addr().unwrap();
+        assert!(group.iter().all(|one| one.local_addr().unwrap() == address));
+        let second = bind_group(address, 3).unwrap_err();
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    fn listener() -> Listener {
+        let text = "[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"";
+        let config = parse(text, std::path::Path::new(""), &Environment::empty()).unwrap();
+        let listener = &config.listeners[0];
+        assert_eq!(listener.name, Arc::from("web"));
+        listener.clone()
+    }
+
+    /// How many sockets each of so many workers has.
+    fn shares(group: &Group, workers: usize) -> Vec<usize> {
+        let share = |worker| group.share_of(worker, workers).unwrap().len();
+        (0..workers).map(share).collect()
+    }
+
+    #[test]
+    fn whatever_number_of_workers_comes_next_no_socket_is_without_one() {
+        let listener = listener();
+        for (before, after, dealt) in [
+            (2, 2, vec![1, 1]),
+            (1, 3, vec![1, 1, 1]),
+            (5, 2, vec![3, 2]),
+            (3, 1, vec![3]),
+        ] {
+            let group = Group::bind(&listener, before).unwrap();
+            assert_eq!(shares(&group, before), vec![1; before]);
+            let lent = group.lend(&listener).unwrap();
+            let address = group.local_addr();
+            let next = Group::adopt(&listener, lent, after).unwrap();
+            assert_eq!(next.local_addr(), address);
+            assert_eq!(shares(&next, after), dealt);
+        }
+    }
+
+    #[test]
+    fn one_socket_of_a_service_manager_is_every_workers() {
+        let listener = listener();
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inherited = Inherited {
+            name: "web".into(),
+            address: socket.local_addr().unwrap().to_string(),
+            is_shared: true,
+            has_file: false,
+            sockets: vec![socket.into()],
+        };
+        let group = Group::adopt(&listener, inherited, 3).unwrap();
+        assert_eq!(shares(&group, 3), [1, 1, 1]);
+        let again = Group::adopt(&listener, group.lend(&listener).unwrap(), 2).unwrap();
+        assert_eq!(shares(&again, 2), [1, 1]);
+    }
+}
