@@ -18,7 +18,8 @@ const KEPT = 3000;
 
 const KINDS = [
   ["everything", () => true],
-  ["health", ({ kind }) => ["health", "circuit", "panic"].includes(kind)],
+  ["health", ({ kind }) => kind === "health"],
+  ["circuits", ({ kind }) => ["circuit", "panic"].includes(kind)],
   ["plugins", ({ kind }) => kind === "plugin"],
   ["changes", ({ kind }) => kind === "change"],
   ["names", ({ kind }) => kind === "dns"],

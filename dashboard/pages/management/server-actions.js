@@ -140,6 +140,7 @@ function factsOf(server) {
   const facts = [
     ["Pool", server.pool],
     ["State", stateOf(server)],
+    ["Health", server.status],
     [
       "Circuit",
       server.circuitOpenedAt

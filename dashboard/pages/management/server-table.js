@@ -2,23 +2,21 @@
 
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { count, milliseconds, rate } from "../../lib/format.js";
-import {
-  circuitMark,
-  healthMark,
-  healthOf,
-  keyOf,
-  median,
-  stateOf,
-  tail,
-} from "../../lib/servers.js";
+import { keyOf, median, stateMark, stateOf, tail } from "../../lib/servers.js";
 import { drawSoon, sparkline } from "../../lib/sparkline.js";
 import { Table } from "../../lib/table.js";
 import { drainServer, enableServer, removeServer, showServer } from "./server-actions.js";
 import { weightCell } from "./weight.js";
 
 // The worst first.
-const SEVERITY = { unhealthy: 3, unknown: 2, draining: 1, healthy: 0 };
-const OPENNESS = { open: 2, "half-open": 1, closed: 0 };
+const SEVERITY = {
+  unhealthy: 5,
+  "circuit open": 4,
+  "circuit half-open": 3,
+  unknown: 2,
+  draining: 1,
+  healthy: 0,
+};
 
 export function serverTable(pool, trends) {
   const figure = (id, label, value, form) => ({
@@ -42,15 +40,9 @@ export function serverTable(pool, trends) {
       {
         id: "health",
         label: "Health",
-        sort: (server) => SEVERITY[healthOf(server)],
+        sort: (server) => SEVERITY[stateOf(server)],
         isNumber: false,
-        make: healthMark,
-      },
-      {
-        id: "circuit",
-        label: "Circuit",
-        sort: (server) => OPENNESS[server.circuit],
-        make: circuitMark,
+        make: stateMark,
       },
       {
         id: "weight",
