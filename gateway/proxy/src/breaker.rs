@@ -60,10 +60,24 @@ pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permi
 /// The server that a request is to be sent to on trial, if a circuit of the pool
 /// is half-open and the request may be: in its first attempt, so that it can go
 /// elsewhere if that fails.
-pub(crate) fn trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
+pub(crate) fn trial(worker: &Worker, pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
     if !pool.pool.state.circuits.wait_for_trials() || !facts.tried.is_empty() {
         return None;
     }
+    // One may wait for long, since its checks fail, or since no request comes that
+    // may be repeated: many servers are not to be looked through for each request.
+    let now = worker.deadlines.now();
+    if pool.no_trial_at.get() == Some(now) {
+        return None;
+    }
+    let on_trial = begin_trial(pool, facts);
+    if on_trial.is_none() {
+        pool.no_trial_at.set(Some(now));
+    }
+    on_trial
+}
+
+fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
     let mut endpoints = pool.pool.endpoints();
     endpoints.find_map(|endpoint| {
         if !endpoint.is_wanted() || !endpoint.passes_checks() || !endpoint.has_room() {

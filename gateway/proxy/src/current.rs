@@ -37,6 +37,8 @@ pub(crate) struct PoolView {
     upstreams: Vec<Option<Rc<Upstream>>>,
     /// Where the fallback's rotation stands.
     pub(crate) rotation: Cell<usize>,
+    /// The tick in which no server was found that a request could be tried on.
+    pub(crate) no_trial_at: Cell<Option<u64>>,
     pub(crate) budgets: Rc<Budgets>,
     /// Whether one of its plugins wants to hear of outcomes.
     pub(crate) observed: bool,
@@ -186,6 +188,7 @@ impl PoolView {
         Self {
             pool,
             upstreams,
+            no_trial_at: Cell::new(None),
             rotation: Cell::new(before.map_or(worker, |before| before.rotation.get())),
             budgets: before.map_or_else(Rc::default, |before| Rc::clone(&before.budgets)),
             observed,

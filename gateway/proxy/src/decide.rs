@@ -92,7 +92,7 @@ pub(crate) fn endpoint(
     if let Some(slot) = session.filter(can_continue) {
         return pool.upstream(slot).map(Rc::clone);
     }
-    if let Some(on_trial) = breaker::trial(pool, held) {
+    if let Some(on_trial) = breaker::trial(worker, pool, held) {
         return Some(on_trial);
     }
     // On a retry the plugin may have said already where to turn.

@@ -24,6 +24,7 @@ use gatewright_model::pool::Pool;
 use gatewright_wire::HeadLimits;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{AbortHandle, LocalSet};
+use tokio::time::MissedTickBehavior;
 
 use self::check::{Streak, Task};
 use self::news::{About, Teller};
@@ -108,6 +109,8 @@ impl Probing {
         // Who is there at the start is warm.
         let mut is_start = true;
         let mut steps = tokio::time::interval(STEP);
+        // While nobody is warming, nothing is missed.
+        steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let now = in_force.borrow_and_update().clone();
             self.follow(&now, std::mem::take(&mut is_start));
