@@ -65,6 +65,11 @@ impl Pool {
         })
     }
 
+    /// Whether a member has room for one more request within all limits.
+    pub fn has_room_on(&self, endpoint: &Endpoint) -> bool {
+        self.room_of_all() > 0 && endpoint.has_room()
+    }
+
     /// Whether any member that may take new work has room for one more request.
     pub fn has_room(&self) -> bool {
         let mut endpoints = self.endpoints();
@@ -84,7 +89,9 @@ impl PoolState {
         if count_in(&self.total, of_all) {
             return Some(Entry::InPool);
         }
-        self.exit(slot, Entry::OnServer);
+        // Nobody is called: whoever found the slot full for this moment would have
+        // found the pool full, and to call oneself would be to wait for nobody.
+        self.active[slot.index()].fetch_sub(1, Ordering::SeqCst);
         None
     }
 
