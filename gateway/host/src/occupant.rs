@@ -116,7 +116,8 @@ impl Occupant {
         };
         let tried = lent.as_deref().map_or(&[] as &[Slot], |view| view.tried());
         let endpoints = pool.endpoints();
-        let free = endpoints.filter(|e| e.is_eligible() && !tried.contains(&e.slot()));
+        let free =
+            endpoints.filter(|e| e.is_eligible() && e.has_room() && !tried.contains(&e.slot()));
         free.map(|endpoint| endpoint.id.clone()).collect()
     }
 

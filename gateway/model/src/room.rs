@@ -65,6 +65,11 @@ impl Pool {
         })
     }
 
+    /// Whether a member has room for one more request within all limits.
+    pub fn has_room_on(&self, endpoint: &Endpoint) -> bool {
+        self.room_of_all() > 0 && endpoint.has_room()
+    }
+
     /// Whether any member that may take new work has room for one more request.
     pub fn has_room(&self) -> bool {
         let mut endpoints = self.endpoints();
@@ -84,7 +89,9 @@ impl PoolState {
         if count_in(&self.total, of_all) {
             return Some(Entry::InPool);
         }
-        self.exit(slot, Entry::OnServer);
+        // Nobody is called: whoever found the slot full for this moment would have
+        // found the pool full, and to call oneself would be to wait for nobody.
+        self.active[slot.index()].fetch_sub(1, Ordering::SeqCst);
         None
     }
 
@@ -115,6 +122,10 @@ impl PoolState {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Wake, Waker};
+    use std::thread::{self, Thread};
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -122,7 +133,7 @@ mod tests {
         let pool = PoolState::default();
         let limits = |most, of_all| (NonZeroU32::new(most), NonZeroU32::new(of_all));
         for (most, of_all, expected) in [(7, 0, 14), (7, 10, 10), (0, 9, 9)] {
-            let entries = std::thread::scope(|scope| {
+            let entries = thread::scope(|scope| {
                 let threads = [0, 1, 0, 1].map(|slot| {
                     let pool = &pool;
                     scope.spawn(move || {
@@ -143,5 +154,64 @@ mod tests {
             let left = (pool.active(Slot(0)), pool.active(Slot(1)), pool.total());
             assert_eq!(left, (0, 0, 0));
         }
+    }
+
+    /// Wakes a thread that is parked.
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    /// How long a thread waits before it has been forgotten.
+    const FORGOTTEN: Duration = Duration::from_secs(10);
+
+    /// Count in as a request does: at once, or after waiting.
+    fn enter(pool: &PoolState, slot: Slot, most: NonZeroU32) -> Entry {
+        let limits = (Some(most), None);
+        if !pool.queue().is_waited_in()
+            && let Some(entry) = pool.try_enter(slot, limits)
+        {
+            return entry;
+        }
+        let mut place = pool.queue().join(usize::MAX).unwrap();
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let cx = Context::from_waker(&waker);
+        loop {
+            if place.poll_called(&cx).is_pending() {
+                let began = Instant::now();
+                thread::park_timeout(FORGOTTEN);
+                assert!(began.elapsed() < FORGOTTEN, "nobody has called");
+            } else if let Some(entry) = pool.try_enter(slot, limits) {
+                place.served(pool.active(slot) < most.get());
+                return entry;
+            } else {
+                place.keep();
+            }
+        }
+    }
+
+    #[test]
+    fn who_waits_is_never_forgotten_even_if_nobody_sweeps() {
+        let pool = PoolState::default();
+        let most = NonZeroU32::new(2).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        let entry = enter(&pool, Slot(3), most);
+                        assert!(pool.active(Slot(3)) <= 2);
+                        thread::yield_now();
+                        pool.exit(Slot(3), entry);
+                    }
+                });
+            }
+        });
+        assert_eq!(
+            (pool.active(Slot(3)), pool.queue().figures().waiting),
+            (0, 0)
+        );
     }
 }

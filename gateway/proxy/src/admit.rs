@@ -61,7 +61,7 @@ pub(crate) fn place(
     held: &mut Held,
     session: Option<Slot>,
 ) -> Result<Admitted, Unadmitted> {
-    if view.pool.is_limited && !view.pool.has_room() && !has_room_at_home(view, session) {
+    if view.pool.is_limited && !view.pool.has_room() && !has_room_of_its_own(view, session) {
         return Err(why(view, held));
     }
     let chosen = decide::endpoint(worker, view, held, session);
@@ -100,10 +100,11 @@ fn enter(view: &PoolView, upstream: Rc<Upstream>) -> Option<Admitted> {
     Some(Admitted { upstream, entry })
 }
 
-/// Whether the server of a session has room, which may take no other work.
-fn has_room_at_home(view: &PoolView, session: Option<Slot>) -> bool {
+/// Whether the server of a session has room that nobody else may take, since it
+/// takes no new work.
+pub(crate) fn has_room_of_its_own(view: &PoolView, session: Option<Slot>) -> bool {
     let home = session.and_then(|slot| view.endpoint(slot));
-    home.is_some_and(|home| home.is_usable() && home.has_room())
+    home.is_some_and(|home| home.is_usable() && !home.is_eligible() && view.pool.has_room_on(home))
 }
 
 fn why(view: &PoolView, facts: &Facts) -> Unadmitted {

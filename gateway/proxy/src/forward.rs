@@ -77,15 +77,16 @@ pub(crate) async fn forward(
             }
             _ => attempt.run(in_flight, body).await,
         };
-        held.tried.push(slot);
         held.tried.extend(other);
         let (outcome, unsent) = Outcome::of(slot, outcome);
-        let again = unsent.filter(|body| {
-            worker.deadlines.now() < due.tick() && may_try_again(worker, held, pool, &outcome, body)
-        });
-        let Some(unsent) = again else {
+        let Some(unsent) = unsent else {
             return outcome.conclude(held, pool);
         };
+        held.tried.push(slot);
+        let is_due = worker.deadlines.now() >= due.tick();
+        if is_due || !may_try_again(worker, held, pool, &outcome, &unsent) {
+            return outcome.conclude(held, pool);
+        }
         body = unsent;
         before = Some(Box::new(outcome));
     }
@@ -115,6 +116,8 @@ impl Outcome {
             Self::Answered(slot, answered) => (slot, answered),
             Self::Failed(failure) => return Err(failure.into()),
         };
+        // Whoever answers is none of those that were tried before.
+        held.tried.retain(|tried| *tried != slot);
         if let Some(answerer) = &mut held.answerer {
             let endpoint = pool.endpoint(slot);
             answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());

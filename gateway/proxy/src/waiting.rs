@@ -16,7 +16,8 @@ use gatewright_model::id::Slot;
 use gatewright_model::pool::Pool;
 use gatewright_model::queue::Place;
 
-use crate::admit::{Unadmitted, admit};
+use crate::admit::{Unadmitted, admit, has_room_of_its_own};
+use crate::current::PoolView;
 use crate::deadlines::Deadline;
 use crate::due::Due;
 use crate::facts::Held;
@@ -51,7 +52,7 @@ impl Seeking<'_> {
         let now = self.worker.current();
         let view = now.still(self.pool).ok_or(Unadmitted::NoServer)?;
         let is_first = held.tried.is_empty();
-        if is_first && view.pool.is_limited && view.pool.state.queue().is_waited_in() {
+        if is_first && view.pool.is_limited && self.is_behind_others(view) {
             return Err(Unadmitted::Full);
         }
         // The first attempt begins with the request: deciding takes about a
@@ -63,6 +64,11 @@ impl Seeking<'_> {
         let admitted = admit(self.worker, view, held, self.session, started);
         now.stir_shadows(self.worker);
         admitted
+    }
+
+    /// Whether others wait for the room that there may be.
+    fn is_behind_others(&self, view: &PoolView) -> bool {
+        view.pool.state.queue().is_waited_in() && !has_room_of_its_own(view, self.session)
     }
 
     /// Wait until a server has been decided on that has room.

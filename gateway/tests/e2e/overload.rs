@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::support::{Gateway, Pool, Upstream, eventually, get, plain};
@@ -168,6 +169,76 @@ async fn a_session_whose_server_is_full_is_served_elsewhere_and_comes_back() {
     assert_eq!(busy.response().await.text(), "late");
     home.resume();
     assert_eq!(gateway.exchange(&again).await.text(), "late");
+}
+
+#[tokio::test]
+async fn a_session_waits_for_its_pool_like_anybody() {
+    let servers = [gated().await, gated().await];
+    let pool = Pool::of(&[&servers[0], &servers[1]])
+        .with("max_active", "1")
+        .with("queue", PATIENT)
+        .with("balancer", "\"round-robin\"")
+        .with("affinity", "\"sticky-cookie\"");
+    let gateway = Gateway::before(pool).await;
+    let mut first = gateway.connect().await;
+    first.send(get("/")).await;
+    servers[0].resume();
+    let response = first.response().await;
+    let cookie = response.header("set-cookie").expect("a session").to_owned();
+    let cookie = cookie.split(';').next().expect("a cookie");
+    let mut other = gateway.connect().await;
+    other.send(get("/")).await;
+    eventually("the pool is full", async || {
+        servers[1].requests().len() == 1
+    })
+    .await;
+    let again = format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {cookie}\r\n\r\n");
+    first.send(again).await;
+    eventually("it waits", async || {
+        gateway.metric("gatewright_pool_waiting").await == 1.0
+    })
+    .await;
+    assert_eq!(
+        servers[0].requests().len(),
+        1,
+        "its own server has nothing to do"
+    );
+    servers[1].resume();
+    assert_eq!(other.response().await.text(), "late");
+    servers[0].resume();
+    assert_eq!(first.response().await.text(), "late");
+    assert_eq!(servers[0].requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_session_on_a_server_that_drains_goes_past_those_who_wait_for_others() {
+    let servers = [gated().await, gated().await];
+    let pool = Pool::of(&[&servers[0], &servers[1]])
+        .with("max_active_per_server", "1")
+        .with("queue", PATIENT)
+        .with("balancer", "\"round-robin\"")
+        .with("affinity", "\"sticky-cookie\"");
+    let gateway = Gateway::before(pool).await;
+    let mut first = gateway.connect().await;
+    first.send(get("/")).await;
+    servers[0].resume();
+    let response = first.response().await;
+    let cookie = response.header("set-cookie").expect("a session").to_owned();
+    let cookie = cookie.split(';').next().expect("a cookie");
+    let path = format!("/api/servers/{}/drain", servers[0].address());
+    gateway.change("POST", &path, json!({})).await;
+    let mut others = [gateway.connect().await, gateway.connect().await];
+    for other in &mut others {
+        other.send(get("/")).await;
+    }
+    eventually("one of them waits", async || {
+        gateway.metric("gatewright_pool_waiting").await == 1.0
+    })
+    .await;
+    let again = format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {cookie}\r\n\r\n");
+    first.send(again).await;
+    servers[0].resume();
+    assert_eq!(first.response().await.text(), "late");
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! Requests that wait for a server that has room: in which order, for how long,
 //! and what becomes of them when things change meanwhile.
 
+use h2::Reason;
+use http::Request;
 use serde_json::json;
 
-use crate::support::{Gateway, Message, Pool, Upstream, Wire, eventually, get, plain};
+use crate::support::{
+    Gateway, Message, Pool, Upstream, Wire, eventually, get, http2_by_hand, plain,
+};
 
 /// A server that answers each request with its path when told, in the order in
 /// which the requests came.
@@ -188,6 +192,53 @@ async fn nobody_waits_for_a_server_that_is_gone() {
     for client in &mut clients {
         assert_eq!(client.response().await.text(), "new");
     }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_pool_that_is_gone() {
+    let (server, other) = (gated().await, Upstream::named("other").await);
+    let builder = Gateway::builder()
+        .workers(2)
+        .top("default_pool = \"web\"")
+        .pool(one_at_a_time(&server, PATIENT));
+    let gateway = builder.start().await;
+    let (_first, mut clients) = busy(&gateway, &server, &["/1", "/2"]).await;
+    let now = format!(
+        "default_pool = \"other\"\n[pools.other]\nservers = [\"{}\"]\n",
+        other.address()
+    );
+    gateway.edit(|text| {
+        let (before, _) = text.split_once("[pools.web]").expect("the pool");
+        let (default, rest) = now.split_once('\n').expect("two parts");
+        before.replace("default_pool = \"web\"", default) + rest
+    });
+    for client in &mut clients {
+        assert_unavailable(&client.response().await, "no server");
+    }
+    assert_eq!(gateway.get("/").await.text(), "other");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_reset_gives_its_place_up() {
+    let server = gated().await;
+    let pool = one_at_a_time(&server, PATIENT);
+    let gateway = Gateway::builder().tls("self_signed = true").pool(pool);
+    let gateway = gateway.start().await;
+    let (_first, _) = busy(&gateway, &server, &[]).await;
+    let mut client = http2_by_hand(gateway.tls_address()).await;
+    let mut streams = Vec::new();
+    for count in 1..=3 {
+        let request = Request::get("https://localhost/")
+            .body(())
+            .expect("a request");
+        client = client.ready().await.expect("a connection");
+        streams.push(client.send_request(request, true).expect("a stream"));
+        wait_until(&gateway, count).await;
+    }
+    streams[1].1.send_reset(Reason::CANCEL);
+    wait_until(&gateway, 2).await;
+    drop(streams);
+    wait_until(&gateway, 0).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! HTTP/2 towards servers, by prior knowledge and over TLS.
 
+mod elsewhere;
 mod sharing;
 mod trouble;
 

@@ -159,7 +159,10 @@ struct Phase {
 
 impl Phase {
     fn of(asked: &[Asked], offered: f64, duration: Duration) -> Self {
-        let rate = |fate| count(asked, fate) as f64 / duration.as_secs_f64();
+        // What is still waiting at the end is of another time.
+        let in_time = asked.iter().filter(|one| one.due + one.took <= duration);
+        let in_time: Vec<_> = in_time.copied().collect();
+        let rate = |fate| count(&in_time, fate) as f64 / duration.as_secs_f64();
         let millis = |fate, share| {
             let of_fate = asked.iter().filter(|one| one.fate == fate);
             percentile(of_fate.map(|one| one.took), share).as_secs_f64() * 1e3
