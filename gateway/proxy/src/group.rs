@@ -216,7 +216,8 @@ mod tests {
     }
 
     fn listener() -> Listener {
-        let text = "[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"";
+        let text = "[[listener]]\nname = \"web\"\nlisten = \"127.0.0.1:0\"\n\
+                    [pools.web]\nservers = [\"127.0.0.1:1\"]";
         let config = parse(text, std::path::Path::new(""), &Environment::empty()).unwrap();
         let listener = &config.listeners[0];
         assert_eq!(listener.name, Arc::from("web"));

@@ -284,3 +284,27 @@ async fn a_flipped_bit_is_never_taken_for_another_content() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_store_that_is_handed_over_is_another_processes_until_it_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    keep(&store, Overlay::default(), overlay(5)).await;
+    store.hand_over();
+    assert!(matches!(store.overlay(), Err(StoreError::HandedOver)));
+    let other = Store::open(folder.path()).unwrap();
+    keep(&other, overlay(5), overlay(6)).await;
+    drop(other);
+    store.take_back().unwrap();
+    assert_eq!(store.overlay().unwrap(), overlay(6));
+}
+
+#[tokio::test]
+async fn a_store_in_memory_has_everything_when_it_is_taken_back() {
+    let store = Store::in_memory().unwrap();
+    keep(&store, Overlay::default(), overlay(5)).await;
+    store.hand_over();
+    assert!(matches!(store.overlay(), Err(StoreError::HandedOver)));
+    store.take_back().unwrap();
+    assert_eq!(store.overlay().unwrap(), overlay(5));
+}

@@ -16,6 +16,7 @@ use super::config::Builder;
 use super::eventually::{eventually, within};
 use super::message::Message;
 use super::run::{self, Log};
+use super::succession::successor;
 use super::wire::Wire;
 
 /// The name of the configuration in its folder.
@@ -347,7 +348,9 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if let Some(successor) = self.successor.filter(|process| run::runs(*process)) {
+        // One that a failed test has not come to know is there too.
+        let successor = successor(&self.log());
+        if let Some(successor) = successor.filter(|process| run::runs(*process)) {
             run::signal(successor, libc::SIGKILL);
         }
         if let Ok(child) = self.child.get_mut() {

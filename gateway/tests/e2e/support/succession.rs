@@ -10,6 +10,14 @@ use super::run;
 /// What a gateway logs, before the process that has taken over from it.
 const HANDED_OVER: &str = " handed over: what is under way may finish process=";
 
+/// The last process that a log says to have taken over.
+pub(super) fn successor(log: &str) -> Option<u32> {
+    log.lines().rev().find_map(|line| {
+        let (_, rest) = line.split_once(HANDED_OVER)?;
+        rest.split(' ').next()?.parse().ok()
+    })
+}
+
 impl Gateway {
     /// Have another process take over, as its operator does: its id.
     pub(crate) async fn upgrade(&mut self) -> u32 {
@@ -25,12 +33,7 @@ impl Gateway {
         run::signal(before, libc::SIGUSR2);
         let mut next = None;
         within(STARTING, "another process serves", async || {
-            let log = self.log();
-            let mut named = log.lines().rev().filter_map(|line| {
-                let (_, rest) = line.split_once(HANDED_OVER)?;
-                rest.split(' ').next()?.parse::<u32>().ok()
-            });
-            next = named.next().filter(|process| *process != before);
+            next = successor(&self.log()).filter(|process| *process != before);
             next.is_some()
         })
         .await;
