@@ -146,6 +146,26 @@ pub(crate) fn kills() -> Result<()> {
     ]))
 }
 
+/// Kill, pause and restart servers, change everything and replace the gateway
+/// itself, for a minute each: nobody may go without an answer.
+///
+/// # Errors
+///
+/// When somebody did.
+pub(crate) fn chaos() -> Result<()> {
+    run(cargo()
+        .env("CHAOS_SECONDS", "60")
+        .args([
+            "test",
+            "--workspace",
+            "--locked",
+            "--test",
+            "e2e",
+            "chaos::",
+        ])
+        .args(["--", "--test-threads", "1", "--nocapture"]))
+}
+
 /// Build the components anew. Where the bytes are those that are committed, the
 /// tests have run on them; where another compiler gave others, the tests run
 /// again with those in the committed ones' place.

@@ -1,6 +1,6 @@
 //! `cargo xtask verify`: the tests, and what takes too long for every change:
-//! long fuzzing, the examples in every language, the benchmarks, the licences
-//! and sources of all dependencies.
+//! long fuzzing, minutes of chaos, the examples in every language, the benchmarks,
+//! the licences and sources of all dependencies.
 
 use anyhow::Result;
 
@@ -37,6 +37,7 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
         test::dependencies()
     })?;
     steps.step("killed 200 times", test::kills)?;
+    steps.step("chaos", test::chaos)?;
     steps.step("examples", examples::all)?;
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;

@@ -262,11 +262,6 @@ impl Client {
             self.waits();
         }
     }
-
-    /// Whether an exchange is under way.
-    pub(crate) fn is_in_exchange(&self) -> bool {
-        self.stage.get() == Stage::Exchange
-    }
 }
 
 /// The guard of one client's place among those that are connected.

@@ -24,10 +24,12 @@ pub(crate) enum End {
 /// Run a connection until it closes, its deadline passes, or, when the worker
 /// drains, its last exchange is over.
 pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
-    let mut draining = Draining::default();
+    let mut drains = false;
     std::future::poll_fn(|cx| {
-        if client.is_draining() {
-            draining.go_on(client, connection.as_mut());
+        if client.is_draining() && !drains {
+            drains = true;
+            connection.as_mut().drain();
+            client.hurries();
         }
         if let Poll::Ready(served) = connection.as_mut().poll(cx) {
             return Poll::Ready(match served {
@@ -44,37 +46,9 @@ pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mu
     .await
 }
 
-/// How far a connection has come in its draining.
-#[derive(Default)]
-struct Draining {
-    /// Whether its client has begun to be waited for in the short way.
-    hurries: bool,
-    /// Whether it takes no new requests.
-    told: bool,
-}
-
-impl Draining {
-    fn go_on<C: Drainable>(&mut self, client: &Client, connection: Pin<&mut C>) {
-        // A connection of HTTP/1.1 at rest is not closed at once: a request may be
-        // on its way. Its answer says that it was the last.
-        if !self.told && (C::TELLS_AT_REST || client.is_in_exchange()) {
-            self.told = true;
-            connection.drain();
-        }
-        if !self.hurries {
-            self.hurries = true;
-            client.hurries();
-        }
-    }
-}
-
 /// hyper's connections, of either protocol.
 pub(crate) trait Drainable: Future<Output = hyper::Result<()>> {
-    /// Whether a client can be told between two requests that no more are taken,
-    /// so that none of its requests is lost.
-    const TELLS_AT_REST: bool;
-
-    /// Finish what runs and take no new requests.
+    /// Tell the client that no new requests are taken, so that none of them is lost.
     fn drain(self: Pin<&mut Self>);
 }
 
@@ -87,11 +61,10 @@ where
     B: http_body::Body + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    const TELLS_AT_REST: bool = false;
-
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
-    }
+    /// The head of the next answer tells it, and after that the connection closes.
+    /// Closed at rest, or after an answer that has told nothing, it might lose a
+    /// request that is on its way.
+    fn drain(self: Pin<&mut Self>) {}
 }
 
 impl<I, S, B, E> Drainable for hyper::server::conn::http2::Connection<I, S, E>
@@ -104,8 +77,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     E: hyper::rt::bounds::Http2ServerConnExec<S::Future, B>,
 {
-    const TELLS_AT_REST: bool = true;
-
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }

@@ -15,16 +15,20 @@ pub(crate) struct Due {
 }
 
 impl Due {
-    /// A request that begins now and has `limit`, where that is not zero; its
-    /// client waits no longer than `patience`.
+    /// A request that has `limit`, where that is not zero, and whose client waits
+    /// no longer than `patience`, each from a moment that is `spent` ago.
     pub(crate) fn after(
         deadlines: &Deadlines,
         limit: Duration,
         patience: Option<Duration>,
+        spent: Duration,
     ) -> Self {
         let limit = Some(limit).filter(|limit| !limit.is_zero());
-        let tick =
-            |after: Option<Duration>| after.map_or(u64::MAX, |after| deadlines.tick_after(after));
+        let tick = |after: Option<Duration>| {
+            after.map_or(u64::MAX, |after| {
+                deadlines.tick_after(after.saturating_sub(spent))
+            })
+        };
         Self {
             request: Cell::new(tick(limit)),
             client: tick(patience),
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn a_client_that_gives_up_first_is_known_by_it() {
         let deadlines = Deadlines::new();
-        let due = Due::after(&deadlines, TICK * 9, Some(TICK * 4));
+        let due = Due::after(&deadlines, TICK * 12, Some(TICK * 7), TICK * 3);
         assert_eq!(
             (due.tick(), due.is_clients(4), due.is_clients(5)),
             (5, false, true)
@@ -72,7 +76,7 @@ mod tests {
     #[test]
     fn a_body_that_is_sent_gives_time_but_not_its_clients() {
         let deadlines = Deadlines::new();
-        let due = Due::after(&deadlines, TICK * 2, Some(TICK * 9));
+        let due = Due::after(&deadlines, TICK * 2, Some(TICK * 9), Duration::ZERO);
         due.postpone(4);
         assert_eq!(due.tick(), 7);
         due.postpone(40);
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_there_is_none() {
-        let due = Due::after(&Deadlines::new(), Duration::ZERO, None);
+        let due = Due::after(&Deadlines::new(), Duration::ZERO, None, TICK);
         due.postpone(4);
         assert_eq!((due.tick(), due.is_clients(1 << 60)), (u64::MAX, false));
     }

@@ -169,11 +169,13 @@ async fn serve(
     // What is rare is apart, so that other requests do not carry its size.
     if let Some(faults) = &config.faults {
         Box::pin(fault::inject(worker, faults)).await?;
+        held.waited = held.started.elapsed();
     }
-    if let Some(auth) = &config.forward_auth
-        && let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await?
-    {
-        return Ok(refusal);
+    if let Some(auth) = &config.forward_auth {
+        if let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await? {
+            return Ok(refusal);
+        }
+        held.waited = held.started.elapsed();
     }
     body.withhold(&held.settled);
     let place = match held.wants_tunnel().is_some() {

@@ -59,6 +59,8 @@ pub(crate) struct Facts {
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<Box<str>>,
     scheme: &'static str,
+    /// How long it was waited for somebody before servers are turned to.
+    pub(crate) waited: Duration,
     client: IpAddr,
     /// The client's address as text, where it is not the peer's.
     client_text: Option<String>,
@@ -140,6 +142,7 @@ impl Facts {
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
             upgrade,
             scheme: client.scheme(),
+            waited: Duration::ZERO,
             started,
             responded: None,
             method: parts.method,

@@ -35,6 +35,7 @@ pub(crate) async fn forward(
         &worker.deadlines,
         config.request_timeout,
         held.call_timeout(),
+        held.waited,
     );
     let seeking = Seeking {
         worker,

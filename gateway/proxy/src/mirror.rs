@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gatewright_model::pool::Pool;
@@ -94,13 +94,15 @@ impl Copy {
         let admitted = admit::place(worker, view, &mut self.held, None).ok()?;
         drop(current);
         let in_flight = InFlight::enter(worker, admitted, None, Instant::now());
+        let (limit, none) = (config.request_timeout, Duration::ZERO);
+        let due = Due::after(&worker.deadlines, limit, None, none);
         let attempt = Attempt {
             worker,
             source: &self.source,
             facts: &self.held,
             pool: config,
             deadline: &worker.deadlines.register(),
-            due: &Due::after(&worker.deadlines, config.request_timeout, None),
+            due: &due,
         };
         let body = RequestBody::of_bytes(body);
         let answered = attempt.run(in_flight, body).await.ok()?;

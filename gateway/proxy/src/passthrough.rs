@@ -89,7 +89,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
-    let due = Due::after(&worker.deadlines, Duration::ZERO, None);
+    let due = Due::after(&worker.deadlines, Duration::ZERO, None, Duration::ZERO);
     let by = By {
         client: client.source().behalf,
         deadlines: &worker.deadlines,

@@ -58,7 +58,7 @@ impl Seeking<'_> {
         // The first attempt begins with the request: deciding takes about a
         // microsecond, and a clock call is not free.
         let started = match is_first {
-            true => held.started,
+            true => held.started + held.waited,
             false => Instant::now(),
         };
         let admitted = admit(self.worker, view, held, self.session, started);

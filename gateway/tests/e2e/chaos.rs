@@ -1,7 +1,8 @@
 //! The worst days of servers: killed, paused and started again at random while
 //! clients ask on and on. Whoever asks for something that may be asked for twice
 //! gets an answer, each time; what was cut in the middle of its body by a kill
-//! is counted apart, since nobody can take back what has been sent.
+//! is counted apart, since nobody can take back what has been sent. So it is while
+//! servers and plugins change, and while another process takes over.
 //!
 //! `CHAOS_SECONDS` is how long each lasts (5 unless set), `CHAOS_SEED` what
 //! happens.
@@ -173,4 +174,30 @@ async fn nobody_goes_without_an_answer_while_servers_and_plugins_change_too() {
     );
     let deeds = format!("{deeds:?}, {changes} changes of servers and as many of plugins");
     judge("servers and changes", crowd, &gateway, deeds).await;
+}
+
+/// Have another process take over now and then, until it is time: how often.
+async fn succession(gateway: &mut Gateway, until: Instant) -> usize {
+    let mut upgrades = 0;
+    while upgrades == 0 || Instant::now() < until {
+        pass(1_000).await;
+        gateway.upgrade().await;
+        upgrades += 1;
+    }
+    upgrades
+}
+
+#[tokio::test]
+async fn nobody_goes_without_an_answer_while_another_process_takes_over_too() {
+    let mut random = random();
+    let mut shops = shops().await;
+    let mut gateway = before(&shops).start().await;
+    let crowd = Crowd::before(gateway.address());
+    let until = Instant::now() + seconds();
+    let (deeds, upgrades) = tokio::join!(
+        torment(&mut shops, until, &mut random),
+        succession(&mut gateway, until),
+    );
+    let deeds = format!("{deeds:?}, {upgrades} upgrades");
+    judge("servers and upgrades", crowd, &gateway, deeds).await;
 }

@@ -77,3 +77,4 @@ mod upgrades;
 mod upstream_http2;
 mod upstream_tls;
 mod upstream_trouble;
+mod worst_days;
