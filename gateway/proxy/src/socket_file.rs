@@ -7,7 +7,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +20,13 @@ use socket2::{Domain, SockAddr, Socket, Type};
 pub(crate) struct SocketFile {
     path: Arc<Path>,
     mode: u32,
+    /// What tells it from another file at the same path.
+    identity: Option<Identity>,
     is_ours: AtomicBool,
 }
+
+/// A file's device and number there.
+type Identity = (u64, u64);
 
 impl SocketFile {
     /// Listen at a path, with room for so many connections that nobody has
@@ -38,6 +43,7 @@ impl SocketFile {
         let file = Self {
             path: Arc::clone(path),
             mode,
+            identity: identity(path),
             is_ours: AtomicBool::new(true),
         };
         // Nobody can connect before the next step, whatever the mode was so far.
@@ -52,6 +58,7 @@ impl SocketFile {
         Self {
             path: Arc::clone(path),
             mode,
+            identity: identity(path),
             is_ours: AtomicBool::new(false),
         }
     }
@@ -77,6 +84,8 @@ impl SocketFile {
     /// gateway may have the path. What another has there is left alone.
     pub(crate) fn remove(&self) {
         if self.is_ours.swap(false, Ordering::Relaxed)
+            && self.identity.is_some()
+            && self.identity == identity(&self.path)
             && let Err(error) = fs::remove_file(&self.path)
         {
             let path = self.path.display();
@@ -89,6 +98,12 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// What is at a path; none where nothing is.
+fn identity(path: &Path) -> Option<Identity> {
+    let found = fs::symlink_metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Make room at a path, where a dead process may have left a socket.
@@ -169,6 +184,19 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(after);
+        assert!(!path.exists());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn what_another_has_put_in_its_place_stays() {
+        let (folder, path) = free("replaced");
+        let (_listener, file) = listen(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let (_others, other) = listen(&path).unwrap();
+        drop(file);
+        UnixStream::connect(&path).unwrap();
+        drop(other);
         assert!(!path.exists());
         fs::remove_dir_all(folder).unwrap();
     }
