@@ -47,7 +47,7 @@ pub(crate) struct Crowd {
 enum Fate {
     Answered,
     Cut,
-    /// The gateway had closed the connection before anything was sent on it.
+    /// The gateway had ended the connection before it looked at anything of it.
     Unsent,
     Failed(String),
 }
@@ -149,7 +149,7 @@ async fn fate(
     let response = match tokio::time::timeout(PATIENCE, responding).await {
         Ok(Ok(response)) => response,
         // It was never sent: the connection had ended in an orderly way.
-        Ok(Err(error)) if error.is_canceled() => return Fate::Unsent,
+        Ok(Err(error)) if error.is_canceled() || is_turned_away(&error) => return Fate::Unsent,
         Ok(Err(error)) => return Fate::Failed(format!("{error:?}")),
         Err(_) => return Fate::Failed("no answer".into()),
     };
@@ -165,4 +165,14 @@ async fn fate(
             Fate::Failed(format!("{status} {body:?}"))
         }
     }
+}
+
+/// Whether a GOAWAY has told that the gateway has not looked at the request and
+/// will not: it is to be asked on another connection (RFC 9113 §6.8).
+fn is_turned_away(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error);
+    let cause = cause.and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+    })
 }
