@@ -6,7 +6,9 @@
 //! while, which is longer with each opening in a row. Then it is *half-open*: one
 //! request at a time is let through on trial. If it succeeds, the circuit closes;
 //! if it fails, the circuit opens again; if it says nothing of the server, the
-//! next one is tried.
+//! next one is tried. A request that would go without an answer, since all other
+//! servers have failed it, is let through in any phase: that spares nobody
+//! anything, and its success closes the circuit.
 //!
 //! All workers share a circuit, without a lock. Which phase it is in, which of its
 //! openings this is, and whether a trial is under way are one number, so that
@@ -96,7 +98,7 @@ pub enum Turn {
         /// Why.
         cause: Cause,
     },
-    /// It has closed: the request on trial succeeded.
+    /// It has closed: a request that was let through succeeded.
     Closed,
 }
 
@@ -232,16 +234,27 @@ impl Circuit {
 
     /// Close it, whatever its phase; whether that is a change.
     pub fn close(&self) -> bool {
+        self.close_if(|_| true, 0)
+    }
+
+    /// Close it if it is not closed and `is_so`; whether that is a change.
+    fn close_if(&self, is_so: impl Fn(Word) -> bool, at: u64) -> bool {
         let before = self.turn_from(|word| {
             let next = Word::new(word.opening(), Word::CLOSED);
-            (word.phase() != Word::CLOSED).then_some(next)
+            (word.phase() != Word::CLOSED && is_so(word)).then_some(next)
         });
         let Some(before) = before else { return false };
         if before.phase() == Word::WAITING {
             self.pool.circuits.waits_no_more();
         }
-        self.closed(0);
+        self.closed(at);
         true
+    }
+
+    /// Which of its openings it is in; none where it is closed.
+    fn opening(&self) -> Option<u64> {
+        let word = self.word();
+        (word.phase() != Word::CLOSED).then(|| word.opening())
     }
 
     fn word(&self) -> Word {
@@ -320,6 +333,13 @@ impl Circuit {
         let next = Word::new(opening + 1, Word::OPEN);
         let word = self.turn(|word| word.after_trial(opening, next))?;
         Some(self.opened(word, breaker, (at, 0), Cause::Trial))
+    }
+
+    /// A request has succeeded that was let through, since this opening, for want
+    /// of others.
+    fn resort_succeeded(&self, opening: u64, at: u64) -> Option<Turn> {
+        let closed = self.close_if(|word| word.opening() == opening, at);
+        closed.then_some(Turn::Closed)
     }
 
     fn trial_given_up(&self, opening: u64) {

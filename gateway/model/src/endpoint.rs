@@ -79,6 +79,12 @@ impl Endpoint {
         self.passes_checks() && self.state.circuit.is_closed()
     }
 
+    /// Whether it may take new work that nobody else can: no check speaks against
+    /// it, only earlier requests do.
+    pub fn is_last_resort(&self) -> bool {
+        self.is_wanted() && self.passes_checks() && !self.state.circuit.is_closed()
+    }
+
     /// Whether its checks do not speak against it.
     pub fn passes_checks(&self) -> bool {
         self.state.health() != Health::Unhealthy

@@ -9,12 +9,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gatewright_host::ExchangeView;
+use gatewright_model::circuit::Permit;
 use gatewright_model::id::Slot;
 use gatewright_model::room::Entry;
 
 use crate::current::PoolView;
-use crate::decide;
+use crate::decide::{self, Chosen};
 use crate::facts::{Facts, Held};
 use crate::upstream::{InFlight, Observers, Upstream};
 use crate::worker::Worker;
@@ -36,6 +36,8 @@ pub(crate) enum Unadmitted {
 pub(crate) struct Admitted {
     pub(crate) upstream: Rc<Upstream>,
     pub(crate) entry: Entry,
+    /// The right to go there, where its circuit is not closed.
+    pub(crate) permit: Option<Permit>,
 }
 
 /// Decide on a server for an attempt that begins at `started`, and count it in.
@@ -70,11 +72,11 @@ pub(crate) fn place(
         return Ok(admitted);
     }
     for _ in 0..RACES {
-        let next = decide::rotate(view, held).and_then(|slot| view.upstream(slot));
+        let next = decide::rotate(view, held).and_then(|slot| Chosen::plain(view, slot));
         let Some(next) = next else {
             break;
         };
-        if let Some(admitted) = enter(view, Rc::clone(next)) {
+        if let Some(admitted) = enter(view, next) {
             worker.counters().overruled.add(1);
             return Ok(admitted);
         }
@@ -82,22 +84,14 @@ pub(crate) fn place(
     Err(Unadmitted::Full)
 }
 
-/// Whether any server that was not tried might take another attempt now.
-pub(crate) fn has_other(view: &PoolView, facts: &Facts) -> bool {
-    let mut endpoints = view.pool.endpoints();
-    endpoints.any(|endpoint| {
-        endpoint.is_eligible() && endpoint.has_room() && !facts.tried().contains(&endpoint.slot())
-    })
-}
-
-fn enter(view: &PoolView, upstream: Rc<Upstream>) -> Option<Admitted> {
+fn enter(view: &PoolView, chosen: Chosen) -> Option<Admitted> {
+    let Chosen { upstream, permit } = chosen;
     let endpoint = view.endpoint(upstream.state().slot())?;
-    let Some(entry) = view.pool.try_enter(endpoint) else {
-        // If it was to be on trial, somebody else may be.
-        drop(upstream.take_permit());
-        return None;
-    };
-    Some(Admitted { upstream, entry })
+    Some(Admitted {
+        entry: view.pool.try_enter(endpoint)?,
+        upstream,
+        permit,
+    })
 }
 
 /// Whether the server of a session has room that nobody else may take, since it
@@ -108,10 +102,7 @@ pub(crate) fn has_room_of_its_own(view: &PoolView, session: Option<Slot>) -> boo
 }
 
 fn why(view: &PoolView, facts: &Facts) -> Unadmitted {
-    let mut endpoints = view.pool.endpoints();
-    let is_full = view.pool.is_limited
-        && endpoints.any(|e| e.is_eligible() && !facts.tried().contains(&e.slot()));
-    match is_full {
+    match view.pool.is_limited && decide::is_anybody_left(view, facts) {
         true => Unadmitted::Full,
         false => Unadmitted::NoServer,
     }

@@ -11,6 +11,7 @@ use gatewright_host::Ending;
 use gatewright_model::circuit::{Blow, Permit};
 
 use crate::current::PoolView;
+use crate::decide::Chosen;
 use crate::facts::Facts;
 use crate::upstream::Upstream;
 use crate::worker::Worker;
@@ -38,8 +39,8 @@ impl Verdict {
     }
 }
 
-/// Tell a server's circuit of an attempt, with the permit that it had if it was
-/// on trial.
+/// Tell a server's circuit of an attempt, with the permit that it had if the
+/// circuit was not closed.
 pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permit: Option<Permit>) {
     let Some(breaker) = upstream.breaker() else {
         return;
@@ -60,7 +61,7 @@ pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permi
 /// The server that a request is to be sent to on trial, if a circuit of the pool
 /// is half-open and the request may be: in its first attempt, so that it can go
 /// elsewhere if that fails.
-pub(crate) fn trial(worker: &Worker, pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
+pub(crate) fn trial(worker: &Worker, pool: &PoolView, facts: &Facts) -> Option<Chosen> {
     if !pool.pool.state.circuits.wait_for_trials() || !facts.tried.is_empty() {
         return None;
     }
@@ -77,7 +78,7 @@ pub(crate) fn trial(worker: &Worker, pool: &PoolView, facts: &Facts) -> Option<R
     on_trial
 }
 
-fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
+fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Chosen> {
     let mut endpoints = pool.pool.endpoints();
     endpoints.find_map(|endpoint| {
         if !endpoint.is_wanted() || !endpoint.passes_checks() || !endpoint.has_room() {
@@ -85,8 +86,10 @@ fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Rc<Upstream>> {
         }
         let upstream = pool.upstream(endpoint.slot())?;
         let permit = Permit::take(&endpoint.state, facts.is_idempotent())?;
-        upstream.allow(permit);
-        Some(Rc::clone(upstream))
+        Some(Chosen {
+            upstream: Rc::clone(upstream),
+            permit: Some(permit),
+        })
     })
 }
 

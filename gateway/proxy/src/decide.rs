@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use gatewright_host::{ExchangeView, Route, Verdict};
+use gatewright_model::circuit::Permit;
 use gatewright_model::config::OnFault;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::Slot;
@@ -13,7 +14,7 @@ use http::StatusCode;
 use crate::breaker;
 use crate::current::{Current, PoolView};
 use crate::edits;
-use crate::facts::Held;
+use crate::facts::{Facts, Held};
 use crate::hash;
 use crate::respond::Denial;
 use crate::upstream::Upstream;
@@ -79,18 +80,35 @@ pub(crate) fn session(worker: &Worker, pool: &PoolView, held: &mut Held) -> Opti
     }
 }
 
+/// An endpoint that has been decided on.
+pub(crate) struct Chosen {
+    pub(crate) upstream: Rc<Upstream>,
+    /// The right to go there, where its circuit is not closed.
+    pub(crate) permit: Option<Permit>,
+}
+
+impl Chosen {
+    pub(crate) fn plain(pool: &PoolView, slot: Slot) -> Option<Self> {
+        let upstream = pool.upstream(slot)?;
+        Some(Self {
+            upstream: Rc::clone(upstream),
+            permit: None,
+        })
+    }
+}
+
 /// The endpoint for the next attempt: the session's, else one that is to be tried
 /// whose circuit is half-open, else the balancer's choice, else its second choice,
-/// else the next in rotation.
+/// else the next in rotation, else one whose circuit is open.
 pub(crate) fn endpoint(
     worker: &Worker,
     pool: &PoolView,
     held: &mut Held,
     session: Option<Slot>,
-) -> Option<Rc<Upstream>> {
+) -> Option<Chosen> {
     let can_continue = |slot: &Slot| is_free(pool, held, *slot, Endpoint::is_usable);
     if let Some(slot) = session.filter(can_continue) {
-        return pool.upstream(slot).map(Rc::clone);
+        return Chosen::plain(pool, slot);
     }
     if let Some(on_trial) = breaker::trial(worker, pool, held) {
         return Some(on_trial);
@@ -100,8 +118,41 @@ pub(crate) fn endpoint(
     let slot = second
         .filter(|slot| can_take(pool, held, *slot))
         .or_else(|| pick(worker, pool, held))
-        .or_else(|| rotate(pool, held))?;
-    pool.upstream(slot).map(Rc::clone)
+        .or_else(|| rotate(pool, held));
+    match slot {
+        Some(slot) => Chosen::plain(pool, slot),
+        None => last_resort(pool, held),
+    }
+}
+
+/// The next in rotation of those whose circuits are not closed, if nobody else is
+/// left: an attempt that may fail is better than none. Who is full is left.
+fn last_resort(pool: &PoolView, held: &Held) -> Option<Chosen> {
+    if is_anybody_left(pool, held) {
+        return None;
+    }
+    let slot = rotate_among(pool, |slot| {
+        is_free(pool, held, slot, Endpoint::is_last_resort)
+    })?;
+    let mut chosen = Chosen::plain(pool, slot)?;
+    chosen.permit = Permit::as_last_resort(chosen.upstream.state());
+    Some(chosen)
+}
+
+/// Whether any eligible endpoint was not tried yet, be it full.
+pub(crate) fn is_anybody_left(pool: &PoolView, facts: &Facts) -> bool {
+    let mut endpoints = pool.pool.endpoints();
+    endpoints.any(|one| one.is_eligible() && !facts.tried().contains(&one.slot()))
+}
+
+/// Whether any endpoint might take another attempt now.
+pub(crate) fn has_other(pool: &PoolView, facts: &Facts) -> bool {
+    let any_of = |fits: fn(&Endpoint) -> bool| {
+        let mut endpoints = pool.pool.endpoints();
+        endpoints.any(|one| is_free(pool, facts, one.slot(), fits))
+    };
+    any_of(Endpoint::is_eligible)
+        || !is_anybody_left(pool, facts) && any_of(Endpoint::is_last_resort)
 }
 
 /// Ask the balancer; none if it faults, has no opinion, or names only what
@@ -132,21 +183,21 @@ fn instead_of_warming(pool: &PoolView, held: &mut Held) -> Option<Slot> {
     let is_warm = |slot: Slot| !warming::is_warming(pool, slot);
     let second = held.effects.second_choice.take();
     let second = second.filter(|slot| is_warm(*slot) && can_take(pool, held, *slot));
-    second.or_else(|| rotate_among(pool, held, is_warm))
+    second.or_else(|| rotate_among(pool, |slot| is_warm(slot) && can_take(pool, held, slot)))
 }
 
 /// The next eligible endpoint in the order of slots; a warm one, if there is one.
 pub(crate) fn rotate(pool: &PoolView, held: &Held) -> Option<Slot> {
     let is_warm = |slot| !warming::is_warming(pool, slot);
-    rotate_among(pool, held, is_warm).or_else(|| rotate_among(pool, held, |_| true))
+    rotate_among(pool, |slot| is_warm(slot) && can_take(pool, held, slot))
+        .or_else(|| rotate_among(pool, |slot| can_take(pool, held, slot)))
 }
 
-fn rotate_among(pool: &PoolView, held: &Held, fits: impl Fn(Slot) -> bool) -> Option<Slot> {
+fn rotate_among(pool: &PoolView, fits: impl Fn(Slot) -> bool) -> Option<Slot> {
     let width = pool.pool.width();
     let start = pool.rotation.get();
-    let slots = (0..width).map(|step| Slot(((start + step) % width) as u32));
-    let mut slots = slots.filter(|slot| fits(*slot));
-    let found = slots.find(|slot| can_take(pool, held, *slot))?;
+    let mut slots = (0..width).map(|step| Slot(((start + step) % width) as u32));
+    let found = slots.find(|slot| fits(*slot))?;
     pool.rotation.set(found.index() + 1);
     Some(found)
 }
@@ -156,10 +207,10 @@ fn can_take(pool: &PoolView, held: &Held, slot: Slot) -> bool {
     is_free(pool, held, slot, Endpoint::is_eligible)
 }
 
-fn is_free(pool: &PoolView, held: &Held, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
+fn is_free(pool: &PoolView, facts: &Facts, slot: Slot, fits: impl Fn(&Endpoint) -> bool) -> bool {
     let endpoint = pool.endpoint(slot);
     endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room())
-        && !held.tried().contains(&slot)
+        && !facts.tried().contains(&slot)
 }
 
 /// Tell the affinity which endpoint answered a client that had no session.

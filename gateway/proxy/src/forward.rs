@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use gatewright_model::id::Slot;
 
-use crate::admit;
 use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
+use crate::decide;
 use crate::due::Due;
 use crate::facts::Held;
 use crate::failure::Failure;
@@ -154,6 +154,6 @@ fn may_try_again(
     };
     let retries = &pool.pool.config.retries;
     let now = worker.deadlines.now();
-    admit::has_other(view, held)
+    decide::has_other(view, held)
         && retry::is_allowed(cause, retries, &pool.budgets, held, body, now)
 }

@@ -22,6 +22,7 @@ use crate::admit;
 use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::Content;
 use crate::current::PoolView;
+use crate::decide;
 use crate::facts::{Facts, Held};
 use crate::request_body::RequestBody;
 use crate::upstream::{InFlight, discard_aside};
@@ -110,7 +111,7 @@ fn second(
     // A canary decides about all attempts of a request or none.
     twin.effects.lot = held.effects.lot;
     twin.effects.is_given_up = held.effects.is_given_up;
-    if !admit::has_other(view, &twin) || !pool.budgets.withdraw(worker.deadlines.now()) {
+    if !decide::has_other(view, &twin) || !pool.budgets.withdraw(worker.deadlines.now()) {
         return None;
     }
     let in_flight = admit::admit(worker, view, &mut twin, None, Instant::now());

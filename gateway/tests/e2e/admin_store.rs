@@ -196,9 +196,13 @@ async fn kill_again_and_again() {
     let (mut told, mut versions) = (0, 0);
     for round in 0..KILLS {
         let killed = async {
-            // Any moment will do: after so many changes, and then some.
+            // Any moment will do: after so many changes, or versions, and then some.
+            let (words, count) = match round % 2 {
+                0 => (" is in force on ", round % 13),
+                _ => (" action=\"binding.activate\"", round % 4),
+            };
             eventually("changes are under way", async || {
-                gateway.says_how_often(" is in force on ") as u64 >= round % 13
+                gateway.says_how_often(words) as u64 >= count
             })
             .await;
             tokio::time::sleep(std::time::Duration::from_micros(round * 613 % 5000)).await;

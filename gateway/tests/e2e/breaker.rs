@@ -241,6 +241,48 @@ async fn a_server_is_taken_back_when_the_others_are_gone() {
 }
 
 #[tokio::test]
+async fn when_all_others_have_failed_a_request_a_server_is_asked_however_open_its_circuit() {
+    let [back, failing] = [Moody::named("back").await, Moody::named("failing").await];
+    let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+    let gateway = gateway(&[&back, &failing], breaker).await;
+    let mut events = Events::of(&gateway, None).await;
+    back.is(Mood::Resetting);
+    until_open(&gateway, back.address()).await;
+    back.is(Mood::Well);
+    let asked = back.asked();
+    assert_eq!(gateway.get("/").await.text(), "failing");
+    assert_eq!(back.asked(), asked, "another one answers");
+    failing.is(Mood::Resetting);
+    assert_eq!(gateway.get("/").await.text(), "back");
+    let closed = next(&mut events, "closed").await;
+    assert_eq!(closed["serverId"], back.address().to_string());
+}
+
+#[tokio::test]
+async fn a_server_whose_checks_pass_again_is_tried_before_its_time() {
+    let back = Upstream::named("back").await;
+    let others = [Upstream::named("a").await, Upstream::named("b").await];
+    // So many failures that requests find out before the checks do.
+    let health = "{ type = \"tcp\", interval = \"20ms\", timeout = \"1s\", rise = 1, fall = 15 }";
+    let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+    let [a, b] = others.each_ref().map(Upstream::address);
+    let pool = pool(&[back.address(), a, b], breaker).health(health);
+    let gateway = Builder::new().pool(pool).start().await;
+    let mut events = Events::of(&gateway, None).await;
+    let load = Load::on(gateway.address(), "/");
+    let address = back.kill().await;
+    next(&mut events, "open").await;
+    let unhealthy = |event: &Value| event["status"] == "unhealthy";
+    events.find("health", unhealthy).await;
+    let _back = Upstream::named_at("back", address).await;
+    let told = next(&mut events, "half-open").await;
+    let why = told["reason"].as_str().expect("a reason");
+    assert!(why.contains("checks pass again"), "{why}");
+    next(&mut events, "closed").await;
+    load.stop_without_failure().await;
+}
+
+#[tokio::test]
 async fn without_a_breaker_a_server_that_fails_is_asked_on() {
     let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
     let gateway = gateway(&[&bad, &good], "false").await;

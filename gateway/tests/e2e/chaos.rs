@@ -47,12 +47,6 @@ fn before(shops: &[Shop]) -> Builder {
     let addresses: Vec<_> = shops.iter().map(Shop::address).collect();
     let pool = Pool::at(&addresses)
         .health("{ interval = \"100ms\", timeout = \"300ms\", rise = 1, fall = 2 }")
-        // What is killed here is back within a second: circuits that stay open for
-        // longer would leave alone those that nobody torments.
-        .with(
-            "breaker",
-            "{ open_time = \"200ms\", max_open_time = \"200ms\" }",
-        )
         .with("retries", "{ attempts = 4, per_try_timeout = \"300ms\" }");
     Builder::new().workers(2).pool(pool)
 }

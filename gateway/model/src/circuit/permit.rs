@@ -1,4 +1,5 @@
-//! The right to be on trial: a guard, so that it is never lost.
+//! The right to go to an endpoint whose circuit is not closed: a guard, so that it
+//! is never lost.
 
 use std::sync::Arc;
 
@@ -6,12 +7,14 @@ use super::Turn;
 use crate::config::Breaker;
 use crate::endpoint::EndpointState;
 
-/// The right of one request to go to an endpoint whose circuit is half-open.
-/// Dropped without a word of how it ended, the next one may try.
+/// The right of one request to go to an endpoint whose circuit is not closed.
+/// Dropped without a word of how a trial ended, the next one may try.
 #[derive(Debug)]
 pub struct Permit {
     state: Arc<EndpointState>,
     opening: u64,
+    /// Whether it is the one on trial, and not one that had nowhere else to go.
+    is_trial: bool,
 }
 
 impl Permit {
@@ -22,22 +25,44 @@ impl Permit {
         Some(Self {
             state: Arc::clone(state),
             opening,
+            is_trial: true,
+        })
+    }
+
+    /// Let a request through that has nowhere else to go, whoever else is let
+    /// through: its success closes the circuit, its failure changes nothing. None
+    /// where the circuit is closed, so that none is needed.
+    pub fn as_last_resort(state: &Arc<EndpointState>) -> Option<Self> {
+        let opening = state.circuit.opening()?;
+        Some(Self {
+            state: Arc::clone(state),
+            opening,
+            is_trial: false,
         })
     }
 
     /// The request has succeeded, at this moment in milliseconds since 1970.
     pub fn succeeded(self, at: u64) -> Option<Turn> {
-        self.state.circuit.trial_succeeded(self.opening, at)
+        let Self { opening, .. } = self;
+        match self.is_trial {
+            true => self.state.circuit.trial_succeeded(opening, at),
+            false => self.state.circuit.resort_succeeded(opening, at),
+        }
     }
 
     /// The request has failed.
     pub fn failed(self, breaker: &Breaker, at: u64) -> Option<Turn> {
-        self.state.circuit.trial_failed(self.opening, breaker, at)
+        match self.is_trial {
+            true => self.state.circuit.trial_failed(self.opening, breaker, at),
+            false => None,
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.state.circuit.trial_given_up(self.opening);
+        if self.is_trial {
+            self.state.circuit.trial_given_up(self.opening);
+        }
     }
 }

@@ -161,6 +161,20 @@ fn what_comes_late_of_an_earlier_opening_changes_nothing() {
 }
 
 #[test]
+fn who_had_nowhere_else_to_go_closes_it_by_success_and_does_nothing_by_failure() {
+    let state = member();
+    assert!(Permit::as_last_resort(&state).is_none(), "it is closed");
+    let (first, _) = opened(fails(&state.circuit, 3, NOW));
+    let [late, failing, well] = [(); 3].map(|()| Permit::as_last_resort(&state).unwrap());
+    assert_eq!(failing.failed(&BREAKER, NOW), None);
+    assert_eq!(state.circuit.phase(), Phase::Open);
+    assert_eq!(well.succeeded(NOW), Some(Turn::Closed));
+    assert_eq!(opened(fails(&state.circuit, 3, NOW)).0, first + 1);
+    assert_eq!(late.succeeded(NOW), None, "that was before it opened again");
+    assert_eq!(state.circuit.phase(), Phase::Open);
+}
+
+#[test]
 fn a_member_that_leaves_gives_its_place_to_another() {
     let [a, b] = members(1);
     assert!(fails(&a.circuit, 3, NOW).is_some());
@@ -246,6 +260,7 @@ enum Step {
     TrialSucceeds,
     TrialFails,
     TrialIsGivenUp,
+    Resort(bool),
     Close,
 }
 
@@ -259,6 +274,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Step::TrialSucceeds),
         Just(Step::TrialFails),
         Just(Step::TrialIsGivenUp),
+        any::<bool>().prop_map(Step::Resort),
         Just(Step::Close),
     ];
     proptest::collection::vec(step, 0..200)
@@ -323,6 +339,22 @@ proptest! {
                     }
                 },
                 Step::TrialIsGivenUp => permit = None,
+                Step::Resort(succeeds) => {
+                    let resort = Permit::as_last_resort(&state);
+                    prop_assert_eq!(resort.is_some(), phase != Phase::Closed);
+                    if let Some(resort) = resort {
+                        let turn = match succeeds {
+                            true => resort.succeeded(NOW),
+                            false => resort.failed(&BREAKER, NOW),
+                        };
+                        prop_assert_eq!(turn, succeeds.then_some(Turn::Closed));
+                        if succeeds {
+                            phase = Phase::Closed;
+                            (failures, errors) = (0, 0);
+                            permit = None;
+                        }
+                    }
+                }
                 Step::Close => {
                     prop_assert_eq!(circuit.close(), phase != Phase::Closed);
                     if phase != Phase::Closed {

@@ -10,6 +10,7 @@ use gatewright_model::endpoint::{Endpoint, Health};
 use tokio::sync::{Notify, Semaphore};
 
 use super::ask::ask;
+use super::circuits;
 use super::news::{About, Teller};
 use crate::resolve::resolve;
 use crate::upstream::Manner;
@@ -44,6 +45,9 @@ impl Task {
             if state.set_health(health) {
                 let reason = found.err().unwrap_or_else(|| "the check passed".into());
                 self.teller.health(&self.about, health, reason);
+                if health == Health::Healthy {
+                    circuits::recovered(&self.teller, &self.about, state);
+                }
             }
             // Last: whoever sees that it was checked sees what was found.
             state.checked_at(unix_ms());

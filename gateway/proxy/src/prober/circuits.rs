@@ -15,7 +15,7 @@ use super::news::{About, Teller};
 pub(super) fn follow(teller: &Rc<Teller>, about: About, state: &Arc<EndpointState>, turn: Turn) {
     match turn {
         Turn::Closed => {
-            let reason = "the request on trial succeeded".into();
+            let reason = "a request that was let through succeeded".into();
             teller.circuit(&about, Phase::Closed, reason);
         }
         Turn::Opened {
@@ -49,15 +49,25 @@ impl Opened {
     async fn wait(self, time: Duration) {
         tokio::time::sleep(time).await;
         let half_open = |state: Arc<EndpointState>| state.circuit.half_open(self.opening);
-        if !self.state.upgrade().is_some_and(half_open) {
-            return;
+        if self.state.upgrade().is_some_and(half_open) {
+            let reason = "its time is over, and requests are let through on trial".into();
+            self.teller.circuit(&self.about, Phase::HalfOpen, reason);
+            tokio::time::sleep(time).await;
         }
-        let reason = "its time is over, and requests are let through on trial".into();
-        self.teller.circuit(&self.about, Phase::HalfOpen, reason);
-        tokio::time::sleep(time).await;
+        // It may have been half-open before its time, too.
         if let Some(state) = self.state.upgrade() {
             state.circuit.widen(self.opening);
         }
+    }
+}
+
+/// An endpoint has come back, as its checks say: what it did before says little
+/// of it now, so that an open circuit need not wait for its time.
+pub(super) fn recovered(teller: &Teller, about: &About, state: &EndpointState) {
+    let circuit = &state.circuit;
+    if circuit.half_open(circuit.openings()) {
+        let reason = "its checks pass again, and requests are let through on trial".into();
+        teller.circuit(about, Phase::HalfOpen, reason);
     }
 }
 

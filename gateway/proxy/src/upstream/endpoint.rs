@@ -5,7 +5,6 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gatewright_model::circuit::Permit;
 use gatewright_model::config::{Breaker, Protocol};
 use gatewright_model::counters::EndpointCounters;
 use gatewright_model::endpoint::{Endpoint, EndpointState};
@@ -37,8 +36,6 @@ pub(crate) struct Upstream {
     tells_from: Cell<u64>,
     /// When its circuit opens; none for never.
     breaker: Cell<Option<Breaker>>,
-    /// The right to try it, from the decision to the attempt.
-    permit: Cell<Option<Permit>>,
     /// Whether what is still under way with it is to end.
     cut: Cell<bool>,
 }
@@ -56,7 +53,6 @@ impl Upstream {
             turn: Turn::default(),
             tells_from: Cell::new(0),
             breaker: Cell::new(None),
-            permit: Cell::new(None),
             cut: Cell::new(false),
         })
     }
@@ -100,16 +96,6 @@ impl Upstream {
     /// Set when its circuit opens.
     pub(crate) fn break_by(&self, breaker: Option<Breaker>) {
         self.breaker.set(breaker);
-    }
-
-    /// Let the attempt that begins next be one on trial.
-    pub(crate) fn allow(&self, permit: Permit) {
-        self.permit.set(Some(permit));
-    }
-
-    /// What the attempt that begins now has, if it is on trial.
-    pub(crate) fn take_permit(&self) -> Option<Permit> {
-        self.permit.take()
     }
 
     /// Whether it is a worker's side of this very endpoint.

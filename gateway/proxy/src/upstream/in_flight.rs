@@ -30,7 +30,7 @@ pub(crate) struct InFlight {
     ending: Ending,
     status: u16,
     micros: Option<u32>,
-    /// If it is on trial.
+    /// If the server's circuit is not closed.
     permit: Option<Permit>,
     /// Whether the server's circuit has been told of it.
     is_judged: bool,
@@ -48,14 +48,19 @@ impl InFlight {
     /// Guard an attempt that has been counted in and began at `started`.
     pub(crate) fn enter(
         worker: &Rc<Worker>,
-        Admitted { upstream, entry }: Admitted,
+        admitted: Admitted,
         observers: Option<Observers>,
         started: Instant,
     ) -> Self {
+        let Admitted {
+            upstream,
+            entry,
+            permit,
+        } = admitted;
         upstream.counters().requests.add(1);
         Self {
             worker: Rc::clone(worker),
-            permit: upstream.take_permit(),
+            permit,
             upstream,
             entry,
             observers,
