@@ -97,10 +97,11 @@ export class PoolSection {
     return this.#declared.pools.get(this.#name);
   }
 
-  #showBadges({ panicking }) {
+  #showBadges({ panicking, waiting }) {
     const settings = this.#settings();
     const wanted = [
       panicking && PANIC,
+      waiting > 0 && `${plural(waiting, "request")} waiting for room`,
       settings?.isDefault && "default pool",
       settings && settings.source !== "file" && "added at run time",
     ].filter(Boolean);

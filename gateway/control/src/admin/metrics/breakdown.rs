@@ -34,6 +34,8 @@ pub(in crate::admin) struct PoolFigures {
     unhealthy_servers: usize,
     /// Whether so few servers are well that all get requests.
     panicking: bool,
+    /// Requests that wait for a server that has room.
+    waiting: usize,
     #[serde(flatten)]
     recent: Recent,
 }
@@ -74,6 +76,7 @@ impl PoolFigures {
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
             panicking: pool.state.is_panicking(),
+            waiting: pool.state.queue().figures().waiting,
             recent,
         }
     }
