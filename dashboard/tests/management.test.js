@@ -107,17 +107,20 @@ describe("a pool", () => {
     await close();
   });
 
-  test("that was checked in its own way is checked so again by Undo", async () => {
+  test("that was checked and had circuits in its own way has them so again by Undo", async () => {
     const { page, close } = await open(gateway, "");
-    await gateway.ask("PUT", "pools/web", { healthCheckTimeout: 0.75 });
+    await gateway.ask("PUT", "pools/web", { healthCheckTimeout: 0.75, openTime: 7 });
     await page.getByRole("button", { name: "Settings of web" }).click();
     const dialog = page.getByRole("dialog", { name: "Settings of web" });
     await dialog.getByLabel("Check the servers’ health").uncheck();
+    await dialog.getByLabel("Leave servers alone that fail").uncheck();
     await dialog.getByRole("button", { name: "Save" }).click();
     await eventually("it is checked no more", async () => !(await gateway.get("pools/web")).healthCheckEnabled);
+    assert.equal((await gateway.get("pools/web")).circuitBreaker, false);
     await undo(page);
     await eventually("it is checked again", async () => (await gateway.get("pools/web")).healthCheckEnabled);
-    assert.equal((await gateway.get("pools/web")).healthCheckTimeout, 0.75);
+    const { healthCheckTimeout, openTime } = await gateway.get("pools/web");
+    assert.deepEqual([healthCheckTimeout, openTime], [0.75, 7]);
     await close();
   });
 

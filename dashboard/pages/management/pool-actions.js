@@ -71,6 +71,15 @@ function addresses(text) {
   });
 }
 
+// Settings that are none while another one is off.
+const WITHIN = {
+  healthCheckPath: "healthCheckEnabled",
+  healthCheckInterval: "healthCheckEnabled",
+  healthCheckTimeout: "healthCheckEnabled",
+  failThreshold: "circuitBreaker",
+  openTime: "circuitBreaker",
+};
+
 // Settings as fields. The names are the API's.
 function fieldsOf(settings) {
   return [
@@ -85,7 +94,22 @@ function fieldsOf(settings) {
     { name: "healthCheckPath", label: "Health check path" },
     { name: "healthCheckInterval", label: "Check every (seconds)", type: "number" },
     { name: "healthCheckTimeout", label: "Check timeout (seconds)", type: "number" },
+    {
+      name: "failThreshold",
+      label: "Failures that open a circuit",
+      type: "number",
+      hint: "Requests in a row without a usable answer.",
+    },
+    { name: "openTime", label: "A circuit is open for (seconds)", type: "number" },
+    {
+      name: "panicThreshold",
+      label: "Panic threshold (percent)",
+      type: "number",
+      hint: "All servers get requests while fewer are well. 0 is never.",
+    },
+    { name: "slowStart", label: "Slow start (seconds)", type: "number" },
     { name: "healthCheckEnabled", label: "Check the servers’ health", type: "checkbox" },
+    { name: "circuitBreaker", label: "Leave servers alone that fail", type: "checkbox" },
     { name: "sessionPersistence", label: "Keep clients on their server", type: "checkbox" },
   ].map((field) => ({ ...field, value: settings[field.name] }));
 }
@@ -120,7 +144,7 @@ export async function changeSettings(pool) {
 
 // What is to be otherwise. Every setting that there is has a value.
 function difference(settings, values) {
-  const isOff = (name) => name.startsWith("healthCheck") && !values.healthCheckEnabled;
+  const isOff = (name) => name in WITHIN && !values[WITHIN[name]];
   const emptied = Object.keys(values).find(
     (name) => values[name] === undefined && settings[name] !== null && !isOff(name),
   );
@@ -130,15 +154,14 @@ function difference(settings, values) {
   }
   return Object.fromEntries(
     Object.entries(values).filter(
-      ([name, value]) => value !== undefined && value !== settings[name],
+      ([name, value]) => value !== undefined && value !== settings[name] && !isOff(name),
     ),
   );
 }
 
-// The same settings as they were. With the checks, what they were goes too.
+// The same settings as they were. With a switch goes what was set within.
 function settingsBefore(settings, wanted) {
-  const goes = (name) =>
-    name in wanted || ("healthCheckEnabled" in wanted && name.startsWith("healthCheck"));
+  const goes = (name) => name in wanted || WITHIN[name] in wanted;
   return Object.fromEntries(
     Object.entries(settings).filter(([name, value]) => goes(name) && value !== null),
   );

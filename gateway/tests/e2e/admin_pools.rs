@@ -60,13 +60,18 @@ async fn what_is_switched_off_and_on_is_as_the_file_has_it() {
     let plan = "{ path = \"/hh\", interval = \"3s\" }";
     let affinity = "{ plugin = \"sticky-cookie\", config = { name = \"at\" } }";
     let pool = Pool::of(&[&a]).health(plan).with("affinity", affinity);
+    let pool = pool.with("breaker", "{ fail_threshold = 7 }");
     let gateway = Builder::new().pool(pool).start().await;
     let path = "/api/pools/web";
     for on in [false, true] {
-        let settings = json!({ "healthCheckEnabled": on, "sessionPersistence": on });
+        let settings = json!({
+            "healthCheckEnabled": on, "sessionPersistence": on, "circuitBreaker": on,
+        });
         gateway.change("PUT", path, settings).await;
+        assert_eq!(gateway.api(path).await["circuitBreaker"], on);
     }
     let pool = gateway.api(path).await;
+    assert_eq!(pool["failThreshold"], 7);
     assert_eq!(pool["healthCheckPath"], "/hh");
     assert_eq!(pool["healthCheckInterval"], 3.0);
     let cookie = gateway.get("/").await;
@@ -161,6 +166,10 @@ async fn the_configuration_is_read_changed_and_sent_back() {
     config["healthCheckTimeout"] = json!(0.25);
     config["sessionPersistence"] = json!(true);
     config["maxRetries"] = json!(4);
+    config["failThreshold"] = json!(9);
+    config["openTime"] = json!(1.5);
+    config["panicThreshold"] = json!(40);
+    config["slowStart"] = json!(20.0);
     gateway.change("PUT", "/api/config", config).await;
     let config = gateway.api("/api/config").await;
     assert_eq!(config["healthCheckEnabled"], true);
@@ -168,6 +177,10 @@ async fn the_configuration_is_read_changed_and_sent_back() {
     assert_eq!(config["healthCheckTimeout"], 0.25);
     assert_eq!(config["sessionPersistence"], true);
     assert_eq!(config["maxRetries"], 4);
+    assert_eq!(config["failThreshold"], 9);
+    assert_eq!(config["openTime"], 1.5);
+    assert_eq!(config["panicThreshold"], 40);
+    assert_eq!(config["slowStart"], 20.0);
     assert!(gateway.get("/").await.header("set-cookie").is_some());
 
     let off = json!({ "sessionPersistence": false, "healthCheckEnabled": false });
@@ -185,6 +198,13 @@ async fn wrong_settings_are_refused_by_the_field() {
         (json!({ "hashKey": "moon" }), "hashKey"),
         (json!({ "requestTimeout": -1 }), "requestTimeout"),
         (json!({ "healthCheckInterval": 5 }), "healthCheckInterval"),
+        (json!({ "failThreshold": 0 }), "failThreshold"),
+        (
+            json!({ "circuitBreaker": false, "openTime": 3 }),
+            "openTime",
+        ),
+        (json!({ "panicThreshold": 101 }), "panicThreshold"),
+        (json!({ "slowStart": -1 }), "slowStart"),
         (json!({ "sslTermination": true }), "sslTermination"),
         (json!({ "sslCertPath": "a.pem" }), "sslCertPath"),
         (json!({ "color": "blue" }), "color"),

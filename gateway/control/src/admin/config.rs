@@ -177,6 +177,21 @@ struct Wanted {
     /// In seconds.
     #[schema(minimum = 0, example = 1.0)]
     queue_timeout: Option<f64>,
+    /// Whether servers whose requests fail get none for a while.
+    circuit_breaker: Option<bool>,
+    /// Requests in a row without a usable answer after which they get none.
+    #[schema(example = 3)]
+    fail_threshold: Option<u32>,
+    /// For how long they get none the first time, in seconds.
+    #[schema(minimum = 0, example = 5.0)]
+    open_time: Option<f64>,
+    /// All servers get requests while less than this percentage is well; 0 is
+    /// never.
+    #[schema(maximum = 100, example = 0)]
+    panic_threshold: Option<u8>,
+    /// In how many seconds a new server comes to its whole share.
+    #[schema(minimum = 0, example = 0.0)]
+    slow_start: Option<f64>,
     ssl_termination: Option<bool>,
     ssl_cert_path: Option<String>,
     ssl_key_path: Option<String>,
@@ -237,6 +252,11 @@ impl Wanted {
             max_active: self.max_active,
             queue_size: self.queue_size,
             queue_timeout: self.queue_timeout,
+            circuit_breaker: self.circuit_breaker,
+            fail_threshold: self.fail_threshold,
+            open_time: self.open_time,
+            panic_threshold: self.panic_threshold,
+            slow_start: self.slow_start,
         };
         let mut edits = settings.edits(config, pool, desired)?;
         let default = self.default_pool.as_deref();

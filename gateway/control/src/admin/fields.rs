@@ -1,6 +1,7 @@
 //! A pool's settings by the names that the API has for them, and the keys of
 //! the configuration that they are.
 
+mod failure;
 mod overload;
 
 use std::num::NonZeroU32;
@@ -15,11 +16,14 @@ use utoipa::ToSchema;
 use crate::change::{Edit, Refusal};
 use crate::desired::Desired;
 
+use self::failure::switched_on;
+pub(super) use self::failure::unchecked;
+
 /// Who remembers sessions when it is only said that somebody should.
 const AFFINITY: &str = "sticky-cookie";
 
 /// Names of the API by the ends of the keys that they stand for.
-const NAMES: [(&str, &str); 28] = [
+const NAMES: [(&str, &str); 33] = [
     ("default_pool", "defaultPool"),
     ("host", "host"),
     ("port", "port"),
@@ -39,6 +43,11 @@ const NAMES: [(&str, &str); 28] = [
     ("max_active", "maxActive"),
     ("queue.size", "queueSize"),
     ("queue.timeout", "queueTimeout"),
+    ("breaker", "circuitBreaker"),
+    ("breaker.fail_threshold", "failThreshold"),
+    ("breaker.open_time", "openTime"),
+    ("panic_threshold", "panicThreshold"),
+    ("slow_start", "slowStart"),
     ("plugin", "plugin"),
     ("version", "version"),
     ("deadline", "deadline"),
@@ -103,6 +112,21 @@ pub(super) struct Settings {
     /// In seconds.
     #[schema(minimum = 0, example = 1.0)]
     pub(super) queue_timeout: Option<f64>,
+    /// Whether servers whose requests fail get none for a while.
+    pub(super) circuit_breaker: Option<bool>,
+    /// Requests in a row without a usable answer after which they get none.
+    #[schema(example = 3)]
+    pub(super) fail_threshold: Option<u32>,
+    /// For how long they get none the first time, in seconds.
+    #[schema(minimum = 0, example = 5.0)]
+    pub(super) open_time: Option<f64>,
+    /// All servers get requests while less than this percentage is well; 0 is
+    /// never.
+    #[schema(maximum = 100, example = 0)]
+    pub(super) panic_threshold: Option<u8>,
+    /// In how many seconds a new server comes to its whole share.
+    #[schema(minimum = 0, example = 0.0)]
+    pub(super) slow_start: Option<f64>,
 }
 
 /// Settings as they are in force.
@@ -134,6 +158,16 @@ pub(super) struct Shown {
     queue_size: usize,
     /// In seconds; none where nobody may wait.
     queue_timeout: Option<f64>,
+    /// Whether servers whose requests fail get none for a while.
+    circuit_breaker: bool,
+    /// Requests in a row without a usable answer after which they get none.
+    fail_threshold: Option<u32>,
+    /// For how long they get none the first time, in seconds.
+    open_time: Option<f64>,
+    /// All servers get requests while less than this percentage is well.
+    panic_threshold: u8,
+    /// In how many seconds a new server comes to its whole share.
+    slow_start: f64,
 }
 
 impl Shown {
@@ -156,6 +190,11 @@ impl Shown {
             max_active: overload.max_active.map(NonZeroU32::get),
             queue_size: queue.map_or(0, |queue| queue.size),
             queue_timeout: queue.map(|queue| queue.timeout.as_secs_f64()),
+            circuit_breaker: pool.breaker.is_some(),
+            fail_threshold: pool.breaker.map(|breaker| breaker.fail_threshold),
+            open_time: pool.breaker.map(|breaker| breaker.open_time.as_secs_f64()),
+            panic_threshold: pool.panic_threshold,
+            slow_start: pool.slow_start.as_secs_f64(),
         }
     }
 }
@@ -188,12 +227,17 @@ impl Settings {
         for (name, seconds, step) in [
             ("connectTimeout", self.connect_timeout, "connect_timeout"),
             ("requestTimeout", self.request_timeout, "request_timeout"),
+            ("slowStart", self.slow_start, "slow_start"),
         ] {
             if let Some(seconds) = seconds {
                 set(key.clone().then(step), period(name, seconds)?);
             }
         }
+        if let Some(percent) = self.panic_threshold {
+            set(key.clone().then("panic_threshold"), json!(percent));
+        }
         edits.extend(self.overload(&key, pool)?);
+        edits.extend(self.breaker(&key, pool, desired)?);
         edits.extend(self.affinity(&key, pool, desired));
         edits.extend(self.health(&key, pool, desired)?);
         Ok(edits)
@@ -207,63 +251,6 @@ impl Settings {
             _ => None,
         }
     }
-
-    fn health(
-        &self,
-        key: &Key,
-        pool: &PoolConfig,
-        desired: &Desired,
-    ) -> Result<Vec<Edit>, Refusal> {
-        let key = key.clone().then("health");
-        let mut edits = Vec::new();
-        match (self.health_check_enabled, &pool.health) {
-            (Some(false), Some(_)) => edits.push(Edit::Set(key.clone(), json!(false))),
-            (Some(true), None) => edits.push(switched_on(key.clone(), desired, json!({}))),
-            _ => {}
-        }
-        let is_checked = self.health_check_enabled.unwrap_or(pool.health.is_some());
-        let mut set = |name: &str, step: &str, value: Option<Value>| {
-            let Some(value) = value else { return Ok(()) };
-            if !is_checked {
-                return Err(unchecked(name, pool));
-            }
-            edits.push(Edit::Set(key.clone().then(step), value));
-            Ok(())
-        };
-        let path = self.health_check_path.as_ref().map(|path| json!(path));
-        set("healthCheckPath", "path", path)?;
-        for (name, seconds, step) in [
-            (
-                "healthCheckInterval",
-                self.health_check_interval,
-                "interval",
-            ),
-            ("healthCheckTimeout", self.health_check_timeout, "timeout"),
-        ] {
-            let value = seconds.map(|seconds| period(name, seconds)).transpose()?;
-            set(name, step, value)?;
-        }
-        Ok(edits)
-    }
-}
-
-/// Switch on what is off: as the file has it, where it does, and not only as
-/// usual.
-fn switched_on(key: Key, desired: &Desired, usual: Value) -> Edit {
-    match desired.declared.value(&key) {
-        None | Some(Value::Bool(false)) => Edit::Set(key, usual),
-        Some(_) => Edit::Reset(key),
-    }
-}
-
-/// How a pool is checked that is not checked.
-pub(super) fn unchecked(field: &str, pool: &PoolConfig) -> Refusal {
-    let message = format!(
-        "the servers of pool {0} are not checked; switch that on first: PUT /api/pools/{0} with \
-         {{\"healthCheckEnabled\": true}}",
-        pool.name
-    );
-    Refusal::field(field, message)
 }
 
 /// Seconds as the configuration writes a duration.
