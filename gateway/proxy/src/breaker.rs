@@ -42,16 +42,20 @@ impl Verdict {
 /// Tell a server's circuit of an attempt, with the permit that it had if the
 /// circuit was not closed.
 pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permit: Option<Permit>) {
-    let Some(breaker) = upstream.breaker() else {
-        return;
-    };
     let circuit = &upstream.state().circuit;
     let turn = match (verdict, permit) {
         (Verdict::Nothing, _) => return,
         (Verdict::Success, None) => return circuit.succeeded(),
         (Verdict::Success, Some(permit)) => permit.succeeded(now()),
-        (Verdict::Blow(_), Some(permit)) => permit.failed(&breaker, now()),
-        (Verdict::Blow(blow), None) => circuit.failed(blow, &breaker, now()),
+        (Verdict::Blow(blow), permit) => {
+            let Some(breaker) = upstream.breaker() else {
+                return;
+            };
+            match permit {
+                Some(permit) => permit.failed(&breaker, now()),
+                None => circuit.failed(blow, &breaker, now()),
+            }
+        }
     };
     if let Some(turn) = turn {
         worker.suspects.turned(upstream.state(), turn);
