@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use gatewright_matching::{Globs, Key, Listed, Shares, address_key, tokens};
 use gatewright_plugin_sdk::{
-    ConfigError, Generator, RequestPolicy, Verdict, export, hash, mix, refuse, request,
-    response, rewrite,
+    ConfigError, Generator, RequestPolicy, Verdict, export, hash, mix, refuse, request, response,
+    rewrite,
 };
 use serde::Deserialize;
 
@@ -140,9 +140,10 @@ impl By {
                 ),
                 draws: None,
             }),
-            Some(_) if age.is_some() => {
-                Err(refuse("max_age_s", "only a cookie has an age: leave it out"))
-            }
+            Some(_) if age.is_some() => Err(refuse(
+                "max_age_s",
+                "only a cookie has an age: leave it out",
+            )),
             Some(key) => Ok(Self::Hash {
                 key: Key::parse(key, "by")?,
                 salt: hash(config.name.as_bytes()),

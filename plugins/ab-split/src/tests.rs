@@ -63,7 +63,10 @@ fn a_cookie_set_over_https_is_secure() {
     testing::host(|host| host.request.scheme = "https".into());
     let (_, cookie) = ask(&mut split, "/");
     let cookie = cookie.unwrap();
-    assert!(cookie.contains("; Max-Age=60;") && cookie.ends_with("; Secure"), "{cookie}");
+    assert!(
+        cookie.contains("; Max-Age=60;") && cookie.ends_with("; Secure"),
+        "{cookie}"
+    );
 }
 
 #[test]
@@ -83,7 +86,10 @@ fn a_bad_configuration_is_refused_at_its_key() {
         (json!({"name": "x", "variants": {"a": 0}}), "variants"),
         (json!({"name": "x", "variants": {"a;": 1}}), "variants.a;"),
         (two(&json!({"by": "random"})), "by"),
-        (two(&json!({"by": "client-address", "max_age_s": 1})), "max_age_s"),
+        (
+            two(&json!({"by": "client-address", "max_age_s": 1})),
+            "max_age_s",
+        ),
         (two(&json!({"header": "te"})), "header"),
         (two(&json!({"path": "a"})), "path[0]"),
         (two(&json!({"pools": {}})), "pools"),

@@ -81,7 +81,11 @@ impl RequestPolicy for Access {
 impl Compiled {
     fn parse(rule: &Rule, key: String) -> Result<Self, ConfigError> {
         let within = |name: &str| format!("{key}.{name}");
-        let agents = rule.user_agent.as_slice().iter().map(|text| Value::parse(text));
+        let agents = rule
+            .user_agent
+            .as_slice()
+            .iter()
+            .map(|text| Value::parse(text));
         let agents = agents.collect::<Result<_, _>>();
         Ok(Self {
             denies: denial(rule, &key)?,
@@ -104,7 +108,9 @@ impl Compiled {
             && self.fits_address()
             && self.fits_agent()
             && self.headers.hold()
-            && self.body_over.is_none_or(|most| declared_length().is_some_and(|size| size > most))
+            && self
+                .body_over
+                .is_none_or(|most| declared_length().is_some_and(|size| size > most))
     }
 
     fn fits_address(&self) -> bool {

@@ -45,7 +45,8 @@ fn the_first_rule_that_holds_decides() {
 
 #[test]
 fn who_meets_no_rule_is_let_in_or_not_by_default() {
-    let config = json!({"default": "deny", "rules": [{"action": "allow", "method": ["GET", "HEAD"]}]});
+    let config =
+        json!({"default": "deny", "rules": [{"action": "allow", "method": ["GET", "HEAD"]}]});
     let mut access = configure(&config).unwrap();
     assert_eq!(get(&mut access, "/"), 200);
     assert_eq!(ask(&mut access, "DELETE", "/"), 403);
@@ -67,7 +68,12 @@ fn agents_are_matched_by_text_by_expression_and_by_absence() {
         {"action": "deny", "user_agent": ["~(?i)sqlmap|nikto", "bot/1", ""]},
     ]));
     assert_eq!(get(&mut access, "/"), 403);
-    for (agent, status) in [("SQLMap/1.7", 403), ("bot/1", 403), ("bot/10", 200), ("curl", 200)] {
+    for (agent, status) in [
+        ("SQLMap/1.7", 403),
+        ("bot/1", 403),
+        ("bot/10", 200),
+        ("curl", 200),
+    ] {
         testing::reset();
         testing::host(|host| host.header("user-agent", agent));
         assert_eq!(get(&mut access, "/"), status, "{agent}");
@@ -102,16 +108,40 @@ fn a_bad_rule_is_refused_at_its_key() {
     for (rule, key) in [
         (json!({}), "rules[0]"),
         (json!({"action": "drop"}), "rules[0].action"),
-        (json!({"action": "deny", "network": "10.0.0.0/99"}), "rules[0].network[0]"),
-        (json!({"action": "deny", "not_network": ["x"]}), "rules[0].not_network[0]"),
-        (json!({"action": "deny", "path": "admin"}), "rules[0].path[0]"),
-        (json!({"action": "deny", "method": "get"}), "rules[0].method"),
-        (json!({"action": "deny", "user_agent": "~("}), "rules[0].user_agent"),
-        (json!({"action": "deny", "headers": {"a": "~("}}), "rules[0].headers.a"),
-        (json!({"action": "deny", "body_over": "much"}), "rules[0].body_over"),
+        (
+            json!({"action": "deny", "network": "10.0.0.0/99"}),
+            "rules[0].network[0]",
+        ),
+        (
+            json!({"action": "deny", "not_network": ["x"]}),
+            "rules[0].not_network[0]",
+        ),
+        (
+            json!({"action": "deny", "path": "admin"}),
+            "rules[0].path[0]",
+        ),
+        (
+            json!({"action": "deny", "method": "get"}),
+            "rules[0].method",
+        ),
+        (
+            json!({"action": "deny", "user_agent": "~("}),
+            "rules[0].user_agent",
+        ),
+        (
+            json!({"action": "deny", "headers": {"a": "~("}}),
+            "rules[0].headers.a",
+        ),
+        (
+            json!({"action": "deny", "body_over": "much"}),
+            "rules[0].body_over",
+        ),
         (json!({"action": "deny", "status": 200}), "rules[0].status"),
         (json!({"action": "allow", "status": 403}), "rules[0].status"),
-        (json!({"action": "deny", "cidr": "10.0.0.0/8"}), "rules[0].cidr"),
+        (
+            json!({"action": "deny", "cidr": "10.0.0.0/8"}),
+            "rules[0].cidr",
+        ),
     ] {
         let error = configure(&json!({ "rules": [rule] })).unwrap_err();
         assert_eq!(error.key, key, "{rule}");

@@ -74,7 +74,10 @@ impl RequestPolicy for Geo {
     }
 
     fn check(&mut self, _method: &str, _authority: &str, _path: &str) -> Verdict {
-        let region = self.of_country().or_else(|| self.of_network()).or(self.default);
+        let region = self
+            .of_country()
+            .or_else(|| self.of_network())
+            .or(self.default);
         match region {
             Some(region) => rewrite::set_header(&self.header, &self.regions[region]),
             None => rewrite::remove_header(&self.header),
@@ -91,7 +94,10 @@ impl Geo {
                 let key = format!("networks.{name}[{number}]");
                 let before = self.networks.insert(network, region, &key)?;
                 if before.is_some_and(|before| before != region) {
-                    return Err(refuse(key, format!("`{network}` is another region's already")));
+                    return Err(refuse(
+                        key,
+                        format!("`{network}` is another region's already"),
+                    ));
                 }
             }
         }

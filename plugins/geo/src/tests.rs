@@ -69,7 +69,10 @@ fn a_bad_configuration_is_refused_at_its_key() {
         (json!({}), "networks"),
         (json!({"networks": {"a b": []}}), "networks.a b"),
         (json!({"networks": {"a": ["x"]}}), "networks.a[0]"),
-        (json!({"networks": {"a": ["10.0.0.0/8"], "b": ["10.0.0.0/8"]}}), "networks.b[0]"),
+        (
+            json!({"networks": {"a": ["10.0.0.0/8"], "b": ["10.0.0.0/8"]}}),
+            "networks.b[0]",
+        ),
         (json!({"countries": {"a": ["FR"]}}), "country_header"),
         (
             json!({"country_header": "c", "countries": {"a": ["FR"], "b": ["fr"]}}),

@@ -67,12 +67,13 @@ impl Template {
                 plain.push('}');
                 rest = after;
             } else {
-                let place = brace.strip_prefix('{').and_then(|place| place.split_once('}'));
+                let place = brace
+                    .strip_prefix('{')
+                    .and_then(|place| place.split_once('}'));
                 let (name, after) = place.ok_or("a brace is not closed or not opened")?;
                 let part = Part::named(name, side);
-                let part = part.ok_or_else(|| {
-                    format!("there is no {{{name}}} here; there are {PLACES}")
-                })?;
+                let part =
+                    part.ok_or_else(|| format!("there is no {{{name}}} here; there are {PLACES}"))?;
                 parts.push(Part::Text(std::mem::take(&mut plain)));
                 parts.push(part);
                 rest = after;

@@ -60,7 +60,11 @@ fn a_response_is_edited_and_its_own_headers_go_before_defaults() {
     )
     .unwrap();
     testing::host(|host| {
-        for (name, value) in [("server", "s"), ("cache-control", "public"), ("vary", "Accept")] {
+        for (name, value) in [
+            ("server", "s"),
+            ("cache-control", "public"),
+            ("vary", "Accept"),
+        ] {
             host.response.headers.push((name.into(), value.into()));
         }
     });
@@ -83,9 +87,18 @@ fn a_bad_configuration_is_refused_at_its_key() {
         (r#"{"response": {}}"#, "response"),
         (r#"{"request": {"set": {"a b": "1"}}}"#, "request.set.a b"),
         (r#"{"request": {"set": {"Host": "1"}}}"#, "request.set.Host"),
-        (r#"{"request": {"set": {"a": "{status}"}}}"#, "request.set.a"),
-        (r#"{"request": {"add": {"Cookie": "a=b"}}}"#, "request.add.Cookie"),
-        (r#"{"request": {"remove": ["ok", "Content-Length"]}}"#, "request.remove[1]"),
+        (
+            r#"{"request": {"set": {"a": "{status}"}}}"#,
+            "request.set.a",
+        ),
+        (
+            r#"{"request": {"add": {"Cookie": "a=b"}}}"#,
+            "request.add.Cookie",
+        ),
+        (
+            r#"{"request": {"remove": ["ok", "Content-Length"]}}"#,
+            "request.remove[1]",
+        ),
         (r#"{"request": {"delete": []}}"#, "request.delete"),
     ] {
         assert_eq!(request(config).unwrap_err().key, key, "{config}");
@@ -93,8 +106,14 @@ fn a_bad_configuration_is_refused_at_its_key() {
     for (config, key) in [
         (r#"{"request": {}}"#, "request"),
         (r#"{"response": {"add": {"a": "{"}}}"#, "response.add.a"),
-        (r#"{"response": {"default": {"a": "}"}}}"#, "response.default.a"),
-        (r#"{"response": {"set": {"a": "{header:a b}"}}}"#, "response.set.a"),
+        (
+            r#"{"response": {"default": {"a": "}"}}}"#,
+            "response.default.a",
+        ),
+        (
+            r#"{"response": {"set": {"a": "{header:a b}"}}}"#,
+            "response.set.a",
+        ),
         (r#"{"response": {"set": {"a": "1\n2"}}}"#, "response.set.a"),
     ] {
         assert_eq!(response(config).unwrap_err().key, key, "{config}");

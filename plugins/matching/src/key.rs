@@ -65,7 +65,10 @@ pub fn address_key(ipv6_prefix: u8) -> String {
     match client_address() {
         Some(IpAddr::V6(address)) if ipv6_prefix < 128 => {
             let mask = !(u128::MAX >> ipv6_prefix);
-            format!("{}/{ipv6_prefix}", Ipv6Addr::from(u128::from(address) & mask))
+            format!(
+                "{}/{ipv6_prefix}",
+                Ipv6Addr::from(u128::from(address) & mask)
+            )
         }
         Some(address) => address.to_string(),
         None => String::new(),
@@ -94,9 +97,15 @@ mod tests {
             host.header("x-api-key", "k1");
             host.cookie("id", "c1");
         });
-        assert_eq!(key("client-address").of_request("/a", 64).unwrap(), "192.0.2.1");
+        assert_eq!(
+            key("client-address").of_request("/a", 64).unwrap(),
+            "192.0.2.1"
+        );
         assert_eq!(key("path").of_request("/a", 64).unwrap(), "p:/a");
-        assert_eq!(key("header:X-Api-Key").of_request("/a", 64).unwrap(), "h:k1");
+        assert_eq!(
+            key("header:X-Api-Key").of_request("/a", 64).unwrap(),
+            "h:k1"
+        );
         assert_eq!(key("cookie:id").of_request("/a", 64).unwrap(), "c:c1");
         assert_eq!(key("cookie:other").of_request("/a", 64), None);
         testing::reset();

@@ -135,7 +135,11 @@ mod tests {
     #[test]
     fn the_narrowest_network_counts() {
         let mut networks = Networks::default();
-        for (text, name) in [("0.0.0.0/0", "all"), ("10.0.0.0/8", "ours"), ("10.1.0.0/16", "lab")] {
+        for (text, name) in [
+            ("0.0.0.0/0", "all"),
+            ("10.0.0.0/8", "ours"),
+            ("10.1.0.0/16", "lab"),
+        ] {
             assert!(networks.insert(text, name, "k").unwrap().is_none());
         }
         assert_eq!(networks.find("10.1.2.3".parse().unwrap()), Some(&"lab"));

@@ -23,10 +23,7 @@ impl<T: Copy> Shares<T> {
         });
         let bounds: Vec<_> = bounds.collect();
         if sum == 0 {
-            return Err(refuse(
-                key,
-                "a split needs at least one weight above 0",
-            ));
+            return Err(refuse(key, "a split needs at least one weight above 0"));
         }
         Ok(Self { bounds })
     }

@@ -19,7 +19,11 @@ impl Size {
             "GiB" => 30,
             _ => return None,
         };
-        number.parse::<u64>().ok()?.checked_mul(1 << shift).map(Self)
+        number
+            .parse::<u64>()
+            .ok()?
+            .checked_mul(1 << shift)
+            .map(Self)
     }
 }
 

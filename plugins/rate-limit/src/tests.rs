@@ -42,7 +42,11 @@ fn a_burst_goes_on_and_what_is_beyond_it_waits() {
     let mut limit = limit(r#"{"rate": "2/s", "burst": 3}"#);
     for left in [2, 1, 0] {
         assert_eq!(get(&mut limit, "/"), 200);
-        assert!(told("ratelimit").unwrap().starts_with(&format!("\"default\";r={left};")));
+        assert!(
+            told("ratelimit")
+                .unwrap()
+                .starts_with(&format!("\"default\";r={left};"))
+        );
         assert_eq!(told("ratelimit-policy").unwrap(), "\"default\";q=3;w=2");
     }
     assert_eq!(get(&mut limit, "/"), 429);
@@ -80,9 +84,8 @@ fn a_key_of_the_clients_own_counts_and_without_it_the_address_does() {
 
 #[test]
 fn what_is_exempt_is_not_counted() {
-    let mut limit = limit(
-        r#"{"rate": "1/h", "exempt": {"networks": ["10.0.0.0/8"], "paths": ["/assets/*"]}}"#,
-    );
+    let mut limit =
+        limit(r#"{"rate": "1/h", "exempt": {"networks": ["10.0.0.0/8"], "paths": ["/assets/*"]}}"#);
     for _ in 0..3 {
         assert_eq!(get(&mut limit, "/assets/a.css"), 200);
     }
@@ -122,8 +125,14 @@ fn a_bad_configuration_is_refused_at_its_key() {
         (r#"{"rate": "1/s", "key": "address"}"#, "key"),
         (r#"{"rate": "1/s", "ipv6_prefix": 0}"#, "ipv6_prefix"),
         (r#"{"rate": "1/s", "name": "a\"b"}"#, "name"),
-        (r#"{"rate": "1/s", "exempt": {"paths": ["a"]}}"#, "exempt.paths[0]"),
-        (r#"{"rate": "1/s", "exempt": {"networks": ["a"]}}"#, "exempt.networks[0]"),
+        (
+            r#"{"rate": "1/s", "exempt": {"paths": ["a"]}}"#,
+            "exempt.paths[0]",
+        ),
+        (
+            r#"{"rate": "1/s", "exempt": {"networks": ["a"]}}"#,
+            "exempt.networks[0]",
+        ),
         (r#"{"rate": "1/s", "limit": 1}"#, "limit"),
     ] {
         assert_eq!(configure(config).unwrap_err().key, key, "{config}");

@@ -107,7 +107,10 @@ impl Place {
                 return Err(refuse("header", "follow either `cookie` or `header`"));
             }
             (_, Some(name)) => ("header", name.clone()),
-            (name, None) => ("cookie", name.clone().unwrap_or_else(|| USUAL_COOKIE.into())),
+            (name, None) => (
+                "cookie",
+                name.clone().unwrap_or_else(|| USUAL_COOKIE.into()),
+            ),
         };
         if !is_token(&name) {
             return Err(refuse(
@@ -147,7 +150,11 @@ fn key(name: &str) -> String {
     }
     let (first, second) = name.as_bytes().split_at(NAME_BYTES);
     let (first, second) = (hash(first), hash(second));
-    format!("{:016x}{:016x}", mix(first ^ second), mix(first.wrapping_add(mix(second))))
+    format!(
+        "{:016x}{:016x}",
+        mix(first ^ second),
+        mix(first.wrapping_add(mix(second)))
+    )
 }
 
 export!(StickyLearn: affinity);

@@ -28,7 +28,9 @@ fn asks(cookie: &str) {
 /// A response with these `Set-Cookie` lines, from a slot.
 fn answers(policy: &mut StickyLearn, slot: u32, lines: &[&str]) {
     testing::host(|host| {
-        let lines = lines.iter().map(|line| ("set-cookie".to_owned(), line.to_string()));
+        let lines = lines
+            .iter()
+            .map(|line| ("set-cookie".to_owned(), line.to_string()));
         host.response.headers = lines.collect();
     });
     policy.bind(slot);
@@ -38,7 +40,11 @@ fn answers(policy: &mut StickyLearn, slot: u32, lines: &[&str]) {
 fn a_session_is_learned_from_the_response_that_names_it() {
     let mut policy = usual();
     assert_eq!(policy.lookup(), None);
-    answers(&mut policy, 2, &["theme=dark", "sessionId=abc; Path=/; HttpOnly"]);
+    answers(
+        &mut policy,
+        2,
+        &["theme=dark", "sessionId=abc; Path=/; HttpOnly"],
+    );
     asks("abc");
     assert_eq!(policy.lookup(), Some(2));
     assert!(testing::host(|host| host.advice.call_bind));
@@ -68,7 +74,11 @@ fn a_session_that_gets_another_name_stays_where_it_is() {
 
 #[test]
 fn a_session_that_the_application_ends_is_forgotten() {
-    for line in ["sessionId=; Path=/", "sessionId=x; Max-Age=0", "sessionId=x; max-age=-1"] {
+    for line in [
+        "sessionId=; Path=/",
+        "sessionId=x; Max-Age=0",
+        "sessionId=x; max-age=-1",
+    ] {
         let mut policy = usual();
         answers(&mut policy, 2, &["sessionId=abc"]);
         asks("abc");

@@ -11,7 +11,9 @@ mod config;
 mod media;
 
 use gatewright_matching::{Globs, Headers, declared_length, tokens};
-use gatewright_plugin_sdk::{ConfigError, RequestPolicy, Verdict, advice, export, request, response};
+use gatewright_plugin_sdk::{
+    ConfigError, RequestPolicy, Verdict, advice, export, request, response,
+};
 
 pub use config::{Config, Rule};
 use media::MediaTypes;

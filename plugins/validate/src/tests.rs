@@ -33,7 +33,10 @@ fn a_path_has_its_methods_and_says_so() {
     assert_eq!(ask(&mut policy, "DELETE", "/else", &[]), 200);
     assert_eq!(ask(&mut policy, "DELETE", "/orders/7", &[]), 405);
     let (headers, body) = testing::host(|host| {
-        (host.response.headers.clone(), host.response.answer.take().unwrap().body)
+        (
+            host.response.headers.clone(),
+            host.response.answer.take().unwrap().body,
+        )
     });
     assert_eq!(headers, [("allow".to_owned(), "GET, POST".to_owned())]);
     let body: Value = serde_json::from_slice(&body).unwrap();
@@ -52,7 +55,10 @@ fn every_rule_whose_path_matches_must_hold() {
     assert_eq!(ask(&mut policy, "GET", "/", &[("x-tenant", "7")]), 400);
     assert_eq!(ask(&mut policy, "GET", "/", &[tenant]), 200);
     assert_eq!(ask(&mut policy, "GET", "/api/a", &[tenant]), 400);
-    assert_eq!(ask(&mut policy, "GET", "/api/a", &[tenant, ("x-version", "")]), 200);
+    assert_eq!(
+        ask(&mut policy, "GET", "/api/a", &[tenant, ("x-version", "")]),
+        200
+    );
 }
 
 #[test]
@@ -60,8 +66,14 @@ fn a_body_has_one_of_the_media_types() {
     let mut policy =
         configure(&json!([{"content_types": ["application/json", "text/*"]}])).unwrap();
     let mut post = |headers: &[(&str, &str)]| ask(&mut policy, "POST", "/", headers);
-    assert_eq!(post(&[("content-type", "Application/JSON; charset=utf-8")]), 200);
-    assert_eq!(post(&[("content-type", "text/csv"), ("content-length", "9")]), 200);
+    assert_eq!(
+        post(&[("content-type", "Application/JSON; charset=utf-8")]),
+        200
+    );
+    assert_eq!(
+        post(&[("content-type", "text/csv"), ("content-length", "9")]),
+        200
+    );
     assert_eq!(post(&[("content-type", "text/")]), 415);
     assert_eq!(post(&[("content-type", "application/xml")]), 415);
     assert_eq!(post(&[("content-length", "9")]), 415);
@@ -86,8 +98,14 @@ fn a_bad_rule_is_refused_at_its_key() {
         (json!({"methods": ["get"]}), "rules[0].methods"),
         (json!({"headers": {"a b": "*"}}), "rules[0].headers.a b"),
         (json!({"headers": {"a": "~("}}), "rules[0].headers.a"),
-        (json!({"content_types": ["json"]}), "rules[0].content_types[0]"),
-        (json!({"content_types": ["*/*"]}), "rules[0].content_types[0]"),
+        (
+            json!({"content_types": ["json"]}),
+            "rules[0].content_types[0]",
+        ),
+        (
+            json!({"content_types": ["*/*"]}),
+            "rules[0].content_types[0]",
+        ),
         (json!({"body_max": -1}), "rules[0].body_max"),
         (json!({"schema": {}}), "rules[0].schema"),
     ] {
