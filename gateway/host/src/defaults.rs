@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 pub struct DefaultPlugin {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// The one role that it can take.
-    pub role: Role,
+    /// The roles that it can take.
+    pub roles: &'static [Role],
     /// Its component.
     pub component: &'static [u8],
 }
@@ -24,26 +24,35 @@ impl DefaultPlugin {
 }
 
 macro_rules! plugin {
-    ($name:literal, $role:ident) => {
+    ($name:literal, $($role:ident)+) => {
         DefaultPlugin {
             name: $name,
-            role: Role::$role,
+            roles: &[$(Role::$role),+],
             component: include_bytes!(concat!("../../../plugins/dist/", $name, ".wasm")),
         }
     };
 }
 
-const DEFAULTS: [DefaultPlugin; 7] = [
+const DEFAULTS: [DefaultPlugin; 16] = [
     plugin!("path-router", Router),
     plugin!("sticky-cookie", Affinity),
+    plugin!("sticky-ip", Affinity),
+    plugin!("sticky-learn", Affinity),
     plugin!("round-robin", Balancer),
     plugin!("weighted", Balancer),
     plugin!("least-connections", Balancer),
     plugin!("power-of-two", Balancer),
     plugin!("ip-hash", Balancer),
+    plugin!("ab-split", RequestPolicy),
+    plugin!("access", RequestPolicy),
+    plugin!("auth", RequestPolicy),
+    plugin!("geo", RequestPolicy),
+    plugin!("headers", RequestPolicy ResponsePolicy),
+    plugin!("rate-limit", RequestPolicy),
+    plugin!("validate", RequestPolicy),
 ];
 
-/// The default plugins: a router, an affinity, then balancers.
+/// The default plugins: a router, affinities, balancers, then policies.
 pub fn defaults() -> &'static [DefaultPlugin] {
     &DEFAULTS
 }

@@ -157,20 +157,10 @@ impl Space {
         (per_second, burst): (f64, u32),
         now: Duration,
     ) -> u32 {
-        let per_second = if per_second.is_finite() {
-            per_second.max(0.0)
-        } else {
-            0.0
-        };
+        let per_second = rate(per_second);
         let (count, burst) = (f64::from(count), f64::from(burst));
         let mut shard = self.shard_to_change(key);
-        let level = match shard.live(key, now).map(|entry| &entry.value) {
-            Some(Value::Bucket { tokens, at }) => {
-                let gained = now.saturating_sub(*at).as_secs_f64() * per_second;
-                (tokens + gained).min(burst)
-            }
-            _ => burst,
-        };
+        let level = shard.level(key, (per_second, burst), now);
         let taken = count <= level;
         let tokens = if taken { level - count } else { level };
         // A bucket that is full again is as good as absent.
@@ -183,6 +173,12 @@ impl Space {
             // A float that is too large for the integer becomes the largest.
             false => (((count - tokens) / per_second * 1000.0).ceil() as u32).max(1),
         }
+    }
+
+    /// The whole tokens that are now in a bucket of [`take`](Self::take).
+    pub(crate) fn tokens(&self, key: &str, (per_second, burst): (f64, u32), now: Duration) -> u32 {
+        let mut shard = self.shard_to_change(key);
+        shard.level(key, (rate(per_second), f64::from(burst)), now) as u32
     }
 
     /// The shard of a key, which is from now on this space's own business.
@@ -212,7 +208,26 @@ impl Space {
     }
 }
 
+/// A rate that a plugin asks for, where it makes sense.
+fn rate(per_second: f64) -> f64 {
+    match per_second.is_finite() {
+        true => per_second.max(0.0),
+        false => 0.0,
+    }
+}
+
 impl Shard {
+    /// How many tokens a bucket holds now.
+    fn level(&mut self, key: &str, (per_second, burst): (f64, f64), now: Duration) -> f64 {
+        match self.live(key, now).map(|entry| &entry.value) {
+            Some(Value::Bucket { tokens, at }) => {
+                let gained = now.saturating_sub(*at).as_secs_f64() * per_second;
+                (tokens + gained).min(burst)
+            }
+            _ => burst,
+        }
+    }
+
     /// An entry that has not expired; one that has is removed.
     fn live(&mut self, key: &str, now: Duration) -> Option<&mut Entry> {
         let expires = self.entries.get(key)?.expires;

@@ -184,7 +184,7 @@ impl ExchangeView for MadeUp {
         200
     }
 
-    fn response_header(&self, _name: &str) -> Option<&[u8]> {
+    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
         None
     }
 

@@ -35,8 +35,8 @@ pub trait ExchangeView: Any + Send {
     fn tried(&self) -> &[Slot];
     /// The response's status; 0 while there is none.
     fn response_status(&self) -> u16;
-    /// The first value of a response header.
-    fn response_header(&self, name: &str) -> Option<&[u8]>;
+    /// A response header's value number `index`, counted from 0.
+    fn response_header(&self, name: &str, index: usize) -> Option<&[u8]>;
     /// Where decisions leave what they ask for.
     fn effects(&mut self) -> &mut Effects;
     /// The same exchange for somebody whose edits do not count.
@@ -57,6 +57,9 @@ pub struct Effects {
     pub reason: Option<String>,
     /// How long the request may take in all; the shortest that was asked for.
     pub timeout: Option<Duration>,
+    /// Whether the affinity wants to see the response although it named the
+    /// endpoint.
+    pub call_bind: bool,
     /// Changes to the request and the response, in the order asked for.
     pub edits: Vec<Edit>,
     /// What settles whether a canary decides about this exchange; drawn when

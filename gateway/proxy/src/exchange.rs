@@ -189,7 +189,12 @@ async fn serve(
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
-    if session.is_some_and(|home| home == slot || stays_at(worker, pool, held, home)) {
+    let is_called_for = std::mem::take(&mut held.effects.call_bind);
+    let is_kept = |home| match home == slot {
+        true => !is_called_for,
+        false => stays_at(worker, pool, held, home),
+    };
+    if session.is_some_and(is_kept) {
         return Ok(response);
     }
     Ok(bind(worker, held, pool, slot, response))

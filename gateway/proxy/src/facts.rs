@@ -358,10 +358,11 @@ impl ExchangeView for Facts {
             .map_or(0, |(status, _)| status.as_u16())
     }
 
-    fn response_header(&self, name: &str) -> Option<&[u8]> {
+    fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
         let (_, headers) = self.response.as_ref()?;
         let name = HeaderName::try_from(name).ok()?;
-        headers.get(name).map(http::HeaderValue::as_bytes)
+        let mut values = headers.get_all(name).iter();
+        values.nth(index).map(http::HeaderValue::as_bytes)
     }
 
     fn effects(&mut self) -> &mut Effects {

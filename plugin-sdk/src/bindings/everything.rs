@@ -224,6 +224,69 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// The bytes of a response header's value number `index`, counted from 0:
+            /// a response may have several `Set-Cookie`.
+            #[allow(async_fn_in_trait)]
+            pub fn header_bytes(
+                name: &str,
+                index: u32,
+            ) -> ::core::option::Option<_rt::Vec<u8>> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 3 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 3
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/response@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "header-bytes"]
+                        fn wit_import2(_: *mut u8, _: usize, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, _rt::as_i32(&index), ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result7 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result7
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// Replace a header. Hop-by-hop and framing headers are refused, with an
             /// entry in the plugin's log.
             #[allow(async_fn_in_trait)]
@@ -618,6 +681,38 @@ pub mod gatewright {
                         ptr0.cast_mut(),
                         len0,
                         _rt::as_i32(&count),
+                        _rt::as_f64(&per_second),
+                        _rt::as_i32(&burst),
+                    );
+                    ret as u32
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The whole tokens that are now in a bucket of `take`, none taken.
+            #[allow(async_fn_in_trait)]
+            pub fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
+                unsafe {
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/store@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "tokens"]
+                        fn wit_import1(_: *mut u8, _: usize, _: f64, _: i32) -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(
+                        _: *mut u8,
+                        _: usize,
+                        _: f64,
+                        _: i32,
+                    ) -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import1(
+                        ptr0.cast_mut(),
+                        len0,
                         _rt::as_f64(&per_second),
                         _rt::as_i32(&burst),
                     );
@@ -1959,6 +2054,26 @@ pub mod gatewright {
                     wit_import0(_rt::as_i32(&milliseconds));
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// For `sticking.lookup` that names an endpoint: call `bind` all the same
+            /// when that endpoint has answered, because the response may say that the
+            /// session goes on under another name.
+            #[allow(async_fn_in_trait)]
+            pub fn call_bind() -> () {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/advice@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "call-bind"]
+                        fn wit_import0();
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() {
+                        unreachable!()
+                    }
+                    wit_import0();
+                }
+            }
         }
     }
 }
@@ -2100,62 +2215,64 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2410] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc9\x11\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2507] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaa\x12\x01A\x02\x01\
 A\x1e\x01B\x0b\x01@\x01\x04paths\x01\0\x04\0\x04path\x01\0\x01ks\x01@\x01\x05que\
 ry\x01\x01\0\x04\0\x05query\x01\x02\x01@\x01\x09authoritys\x01\0\x04\0\x09author\
 ity\x01\x03\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\x01\x04\x01@\x01\
 \x04names\x01\0\x04\0\x0dremove-header\x01\x05\x03\0\x1fgatewright:plugin/rewrit\
-e@0.1.0\x05\0\x01B\x0f\x01@\0\0{\x04\0\x06status\x01\0\x01ks\x01@\x01\x04names\0\
-\x01\x04\0\x06header\x01\x02\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-head\
-er\x01\x03\x04\0\x0dappend-header\x01\x03\x01@\x01\x04names\x01\0\x04\0\x0dremov\
-e-header\x01\x04\x01@\x01\x06cookies\x01\0\x04\0\x0aset-cookie\x01\x05\x01p}\x01\
-@\x02\x0ccontent-types\x04body\x06\x01\0\x04\0\x04body\x01\x07\x03\0\x20gatewrig\
-ht:plugin/response@0.1.0\x05\x01\x01B\x0e\x01p}\x01k\0\x01@\x01\x03keys\0\x01\x04\
-\0\x03get\x01\x02\x01@\x03\x03keys\x05value\0\x06ttl-msy\x01\0\x04\0\x03set\x01\x03\
-\x01@\x01\x03keys\x01\0\x04\0\x06remove\x01\x04\x01@\x03\x03keys\x05deltax\x06tt\
-l-msy\0x\x04\0\x03add\x01\x05\x01@\x04\x03keys\x08expected\x01\x05value\0\x06ttl\
--msy\0\x7f\x04\0\x10compare-and-swap\x01\x06\x01@\x04\x03keys\x05county\x0aper-s\
-econdu\x05bursty\0y\x04\0\x04take\x01\x07\x03\0\x1dgatewright:plugin/store@0.1.0\
-\x05\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
-r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
-\x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
-ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\x03\x02\x03\0\x03\x04slot\x01B\
-\x09\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\x01@\x01\x03keys\0\x02\x04\
-\0\x03get\x01\x03\x01@\x03\x03keys\x04slot\x01\x0cidle-secondsy\x01\0\x04\0\x03s\
-et\x01\x04\x01@\x01\x03keys\x01\0\x04\0\x06remove\x01\x05\x03\0\x20gatewright:pl\
-ugin/sessions@0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03now\x01\0\x04\0\x07unix-\
-ms\x01\0\x03\0\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01B\x02\x01@\0\0w\x04\0\
-\x04next\x01\0\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\x01B\x04\x01@\x02\
-\x04names\x02byw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\
-\0\x05gauge\x01\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\x08\x01B\x17\x02\
-\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x06method\x01\x02\x04\0\x06\
-scheme\x01\x02\x04\0\x09authority\x01\x02\x04\0\x04path\x01\x02\x01ks\x01@\0\0\x03\
-\x04\0\x05query\x01\x04\x01@\x01\x04names\0\x03\x04\0\x06header\x01\x05\x01p}\x01\
-k\x06\x01@\x02\x04names\x05indexy\0\x07\x04\0\x0cheader-bytes\x01\x08\x04\0\x06c\
-ookie\x01\x05\x04\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x09\
-\x01p\x01\x01@\0\0\x0a\x04\0\x05tried\x01\x0b\x03\0\x1fgatewright:plugin/request\
-@0.1.0\x05\x09\x01B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\
-\x04slot\x01\x04names\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpo\
-ints@0.1.0\x05\x0a\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09\
-in-flighty\x0alatency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\
-\0y\x04\0\x06active\x01\x04\x01py\x01@\0\0\x05\x04\0\x0aall-active\x01\x06\x04\0\
-\x0dresponse-time\x01\x04\x04\0\x12all-response-times\x01\x06\x01k\x03\x01@\x01\x04\
-slot\x01\0\x07\x04\0\x08reported\x01\x08\x03\0\x1cgatewright:plugin/load@0.1.0\x05\
-\x0b\x02\x03\0\x03\x0apool-index\x01B\x07\x02\x03\x02\x01\x0c\x04\0\x0apool-inde\
-x\x03\0\0\x01k\x01\x01@\x01\x04names\0\x02\x04\0\x05index\x01\x03\x01@\x01\x04po\
-ol\x01\0y\x04\0\x09available\x01\x04\x03\0\x1dgatewright:plugin/pools@0.1.0\x05\x0d\
-\x01B\x04\x01m\x04\x05error\x04warn\x04info\x05debug\x04\0\x05level\x03\0\0\x01@\
-\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1bgatewright:p\
-lugin/log@0.1.0\x05\x0e\x01B\x08\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\x01\
-\x04slot\x01\x01\0\x04\0\x0dsecond-choice\x01\x02\x01@\x01\x04texts\x01\0\x04\0\x06\
-reason\x01\x03\x01@\x01\x0cmillisecondsy\x01\0\x04\0\x07timeout\x01\x04\x03\0\x1e\
-gatewright:plugin/advice@0.1.0\x05\x0f\x04\0Bgatewright:plugin/everything-with-a\
-ll-of-its-exports-removed@0.1.0\x04\0\x0b0\x01\0*everything-with-all-of-its-expo\
-rts-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.258.3\x10wit-bindgen-rust\x060.61.1";
+e@0.1.0\x05\0\x01B\x12\x01@\0\0{\x04\0\x06status\x01\0\x01ks\x01@\x01\x04names\0\
+\x01\x04\0\x06header\x01\x02\x01p}\x01k\x03\x01@\x02\x04names\x05indexy\0\x04\x04\
+\0\x0cheader-bytes\x01\x05\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\
+\x01\x06\x04\0\x0dappend-header\x01\x06\x01@\x01\x04names\x01\0\x04\0\x0dremove-\
+header\x01\x07\x01@\x01\x06cookies\x01\0\x04\0\x0aset-cookie\x01\x08\x01@\x02\x0c\
+content-types\x04body\x03\x01\0\x04\0\x04body\x01\x09\x03\0\x20gatewright:plugin\
+/response@0.1.0\x05\x01\x01B\x10\x01p}\x01k\0\x01@\x01\x03keys\0\x01\x04\0\x03ge\
+t\x01\x02\x01@\x03\x03keys\x05value\0\x06ttl-msy\x01\0\x04\0\x03set\x01\x03\x01@\
+\x01\x03keys\x01\0\x04\0\x06remove\x01\x04\x01@\x03\x03keys\x05deltax\x06ttl-msy\
+\0x\x04\0\x03add\x01\x05\x01@\x04\x03keys\x08expected\x01\x05value\0\x06ttl-msy\0\
+\x7f\x04\0\x10compare-and-swap\x01\x06\x01@\x04\x03keys\x05county\x0aper-secondu\
+\x05bursty\0y\x04\0\x04take\x01\x07\x01@\x03\x03keys\x0aper-secondu\x05bursty\0y\
+\x04\0\x06tokens\x01\x08\x03\0\x1dgatewright:plugin/store@0.1.0\x05\x02\x01B\x0c\
+\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01r\x05\x04slot\x01\
+\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\x01r\x02\x03key\
+s\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09completed\x0econnect-fa\
+iled\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\x01r\x04\x04s\
+lot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\0\x0a\x03\0\
+\x1dgatewright:plugin/types@0.1.0\x05\x03\x02\x03\0\x03\x04slot\x01B\x09\x02\x03\
+\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\x01@\x01\x03keys\0\x02\x04\0\x03get\x01\
+\x03\x01@\x03\x03keys\x04slot\x01\x0cidle-secondsy\x01\0\x04\0\x03set\x01\x04\x01\
+@\x01\x03keys\x01\0\x04\0\x06remove\x01\x05\x03\0\x20gatewright:plugin/sessions@\
+0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03now\x01\0\x04\0\x07unix-ms\x01\0\x03\0\
+\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01B\x02\x01@\0\0w\x04\0\x04next\x01\0\
+\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\x01B\x04\x01@\x02\x04names\x02b\
+yw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\
+\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\x08\x01B\x17\x02\x03\x02\x01\x04\
+\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x06method\x01\x02\x04\0\x06scheme\x01\x02\
+\x04\0\x09authority\x01\x02\x04\0\x04path\x01\x02\x01ks\x01@\0\0\x03\x04\0\x05qu\
+ery\x01\x04\x01@\x01\x04names\0\x03\x04\0\x06header\x01\x05\x01p}\x01k\x06\x01@\x02\
+\x04names\x05indexy\0\x07\x04\0\x0cheader-bytes\x01\x08\x04\0\x06cookie\x01\x05\x04\
+\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x09\x01p\x01\x01@\0\0\
+\x0a\x04\0\x05tried\x01\x0b\x03\0\x1fgatewright:plugin/request@0.1.0\x05\x09\x01\
+B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\x04slot\x01\x04na\
+mes\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpoints@0.1.0\x05\x0a\
+\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09in-flighty\x0ala\
+tency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\0y\x04\0\x06\
+active\x01\x04\x01py\x01@\0\0\x05\x04\0\x0aall-active\x01\x06\x04\0\x0dresponse-\
+time\x01\x04\x04\0\x12all-response-times\x01\x06\x01k\x03\x01@\x01\x04slot\x01\0\
+\x07\x04\0\x08reported\x01\x08\x03\0\x1cgatewright:plugin/load@0.1.0\x05\x0b\x02\
+\x03\0\x03\x0apool-index\x01B\x07\x02\x03\x02\x01\x0c\x04\0\x0apool-index\x03\0\0\
+\x01k\x01\x01@\x01\x04names\0\x02\x04\0\x05index\x01\x03\x01@\x01\x04pool\x01\0y\
+\x04\0\x09available\x01\x04\x03\0\x1dgatewright:plugin/pools@0.1.0\x05\x0d\x01B\x04\
+\x01m\x04\x05error\x04warn\x04info\x05debug\x04\0\x05level\x03\0\0\x01@\x02\x05l\
+evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1bgatewright:plugin/log\
+@0.1.0\x05\x0e\x01B\x0a\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\x01\x04sl\
+ot\x01\x01\0\x04\0\x0dsecond-choice\x01\x02\x01@\x01\x04texts\x01\0\x04\0\x06rea\
+son\x01\x03\x01@\x01\x0cmillisecondsy\x01\0\x04\0\x07timeout\x01\x04\x01@\0\x01\0\
+\x04\0\x09call-bind\x01\x05\x03\0\x1egatewright:plugin/advice@0.1.0\x05\x0f\x04\0\
+Bgatewright:plugin/everything-with-all-of-its-exports-removed@0.1.0\x04\0\x0b0\x01\
+\0*everything-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cpro\
+cessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

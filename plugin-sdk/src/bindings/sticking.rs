@@ -235,8 +235,9 @@ pub mod exports {
                     #[allow(async_fn_in_trait)]
                     fn lookup() -> ::core::option::Option<Slot>;
                     /// Called once an exchange, when a response head has arrived from an
-                    /// endpoint that `lookup` had not named. May set a cookie through
-                    /// `response`, or remember the session through `sessions`.
+                    /// endpoint that `lookup` had not named, or `lookup` has asked for it by
+                    /// `advice.call-bind`. May set a cookie through `response`, or remember the
+                    /// session through `sessions`.
                     #[allow(async_fn_in_trait)]
                     fn bind(answered: Slot) -> ();
                 }

@@ -20,3 +20,10 @@ pub fn reason(text: &str) {
 pub fn timeout(milliseconds: u32) {
     host::timeout(milliseconds);
 }
+
+/// For [`Affinity::lookup`](crate::Affinity::lookup) that names an endpoint:
+/// call [`bind`](crate::Affinity::bind) all the same when it has answered,
+/// because the response may give the session another name.
+pub fn call_bind() {
+    host::call_bind();
+}

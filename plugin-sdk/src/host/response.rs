@@ -4,6 +4,7 @@
 //! Edits made before a response exists are kept for it.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::backend::response as host;
 
@@ -15,6 +16,11 @@ pub fn status() -> u16 {
 /// The first value of a response header, if it is there and is UTF-8.
 pub fn header(name: &str) -> Option<String> {
     host::header(name)
+}
+
+/// The bytes of a response header's value number `index`, counted from 0.
+pub fn header_bytes(name: &str, index: u32) -> Option<Vec<u8>> {
+    host::header_bytes(name, index)
 }
 
 /// Replace a header. Hop-by-hop and framing headers are refused.

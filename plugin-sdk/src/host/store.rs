@@ -40,3 +40,8 @@ pub fn compare_and_swap(key: &str, expected: Option<&[u8]>, value: &[u8], ttl_ms
 pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> u32 {
     host::take(key, count, per_second, burst)
 }
+
+/// The whole tokens that are now in a bucket of [`take`], none taken.
+pub fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
+    host::tokens(key, per_second, burst)
+}

@@ -135,6 +135,10 @@ pub(crate) mod advice {
     pub(crate) fn timeout(milliseconds: u32) {
         host(|host| host.advice.timeout = Some(milliseconds));
     }
+
+    pub(crate) fn call_bind() {
+        host(|host| host.advice.call_bind = true);
+    }
 }
 
 pub(crate) mod rewrite {
@@ -163,7 +167,7 @@ pub(crate) mod rewrite {
 }
 
 pub(crate) mod response {
-    use super::{String, host};
+    use super::{String, Vec, host};
     use crate::testing::Answer;
 
     pub(crate) fn status() -> u16 {
@@ -171,10 +175,15 @@ pub(crate) mod response {
     }
 
     pub(crate) fn header(name: &str) -> Option<String> {
+        String::from_utf8(header_bytes(name, 0)?).ok()
+    }
+
+    pub(crate) fn header_bytes(name: &str, index: u32) -> Option<Vec<u8>> {
         host(|host| {
-            let mut headers = host.response.headers.iter();
-            let found = headers.find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-            Some(found.1.clone())
+            let headers = host.response.headers.iter();
+            let mut values = headers.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+            let (_, value) = values.nth(index as usize)?;
+            Some(value.as_bytes().into())
         })
     }
 
@@ -241,6 +250,10 @@ pub(crate) mod store {
 
     pub(crate) fn take(key: &str, count: u32, per_second: f64, burst: u32) -> u32 {
         host(|host| host.store.take(key, count, per_second, burst, host.now))
+    }
+
+    pub(crate) fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
+        host(|host| host.store.tokens(key, per_second, burst, host.now))
     }
 }
 

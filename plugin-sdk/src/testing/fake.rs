@@ -172,4 +172,6 @@ pub struct Advice {
     pub reason: Option<String>,
     /// The whole request's limit in milliseconds.
     pub timeout: Option<u32>,
+    /// Whether `bind` is to be called for the endpoint that `lookup` names.
+    pub call_bind: bool,
 }

@@ -75,6 +75,14 @@ impl Store {
         entry.value
     }
 
+    /// The whole tokens that are in a bucket.
+    pub fn tokens(&mut self, key: &str, per_second: f64, burst: u32, now: u64) -> u32 {
+        // Taking none fills the bucket up to now.
+        self.take(key, 0, per_second, burst, now);
+        let bucket = self.buckets.get(key);
+        bucket.map_or(burst, |bucket| bucket.tokens as u32)
+    }
+
     /// Take tokens; 0, or the milliseconds until they could be taken.
     pub fn take(&mut self, key: &str, count: u32, per_second: f64, burst: u32, now: u64) -> u32 {
         let burst = f64::from(burst);

@@ -1,5 +1,6 @@
 //! What becomes of a request that a route matches.
 
+use gatewright_matching::Shares;
 use gatewright_plugin_sdk::{
     ConfigError, Decision, PoolIndex, hash, mix, pools, refuse, request, response, rewrite,
 };
@@ -32,8 +33,7 @@ pub(crate) enum Target {
 /// Pools with their shares.
 #[derive(Debug)]
 pub(crate) struct Split {
-    /// Each pool with the sum of the weights up to and including its own.
-    bounds: Vec<(u64, PoolIndex)>,
+    shares: Shares<PoolIndex>,
     /// What makes clients fall differently in different splits.
     salt: u64,
 }
@@ -121,35 +121,22 @@ impl Target {
 }
 
 impl Split {
-    fn parse(shares: &[config::Share], key: &str) -> Result<Self, ConfigError> {
-        let mut bounds = Vec::with_capacity(shares.len());
-        let (mut sum, mut salt) = (0_u64, 0_u64);
-        for (number, share) in shares.iter().enumerate() {
+    fn parse(written: &[config::Share], key: &str) -> Result<Self, ConfigError> {
+        let mut pools = Vec::with_capacity(written.len());
+        let mut salt = 0_u64;
+        for (number, share) in written.iter().enumerate() {
             let pool = pool_index(&share.pool, &format!("{key}[{number}].pool"))?;
-            sum += u64::from(share.weight);
             salt = mix(salt ^ hash(share.pool.as_bytes()));
-            bounds.push((sum, pool));
+            pools.push((share.weight, pool));
         }
-        if sum == 0 {
-            return Err(refuse(
-                key,
-                "a split needs at least one pool with a weight above 0",
-            ));
-        }
-        Ok(Self { bounds, salt })
+        let shares = Shares::of(pools.into_iter(), key)?;
+        Ok(Self { shares, salt })
     }
 
     /// The same address gives the same pool on every worker and after a restart.
     pub(crate) fn pool_of(&self, address: &str) -> PoolIndex {
-        let (sum, mut chosen) = self.bounds[self.bounds.len() - 1];
-        let draw = mix(hash(address.as_bytes()) ^ self.salt) % sum;
-        for (bound, pool) in &self.bounds {
-            if draw < *bound {
-                chosen = *pool;
-                break;
-            }
-        }
-        chosen
+        let draw = mix(hash(address.as_bytes()) ^ self.salt);
+        self.shares.winner(draw)
     }
 }
 

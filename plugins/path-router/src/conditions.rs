@@ -3,26 +3,17 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use gatewright_matching::{Headers, Value, tokens};
 use gatewright_plugin_sdk::{ConfigError, refuse, request};
-use regex_lite::Regex;
 
 use crate::config;
-use crate::pattern::expressed;
 
 /// The conditions of one route. All must hold.
 #[derive(Debug, Default)]
 pub(crate) struct Conditions {
     methods: Vec<String>,
-    headers: Vec<(String, Value)>,
+    headers: Headers,
     query: Vec<(String, Value)>,
-}
-
-/// What a header or a parameter must be.
-#[derive(Debug)]
-enum Value {
-    Any,
-    Exactly(String),
-    Like(Regex),
 }
 
 impl Conditions {
@@ -32,16 +23,9 @@ impl Conditions {
     ///
     /// The key of the first condition that cannot be understood.
     pub(crate) fn parse(route: &config::Route, key: &str) -> Result<Self, ConfigError> {
-        let methods = route.method.as_slice();
-        if let Some(method) = methods.iter().find(|method| !is_method(method)) {
-            return Err(refuse(
-                format!("{key}.method"),
-                format!("`{method}` is no method: write it as sent, such as GET"),
-            ));
-        }
         Ok(Self {
-            methods: methods.to_vec(),
-            headers: values(&route.headers, &format!("{key}.headers"))?,
+            methods: tokens::methods(route.method.as_slice(), &format!("{key}.method"))?,
+            headers: Headers::parse(&route.headers, &format!("{key}.headers"))?,
             query: values(&route.query, &format!("{key}.query"))?,
         })
     }
@@ -49,17 +33,14 @@ impl Conditions {
     /// How many there are: of two routes for the same path, the one with more
     /// goes first.
     pub(crate) fn count(&self) -> usize {
-        usize::from(!self.methods.is_empty()) + self.headers.len() + self.query.len()
+        usize::from(!self.methods.is_empty()) + self.headers.count() + self.query.len()
     }
 
     /// Whether all hold for the request that is being decided. The gateway is
     /// asked only for what a condition needs.
     pub(crate) fn hold(&self, method: &str) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|wanted| wanted == method))
-            && self
-                .headers
-                .iter()
-                .all(|(name, value)| has_header(name, value))
+            && self.headers.hold()
             && (self.query.is_empty() || self.query_holds(&request::query().unwrap_or_default()))
     }
 
@@ -67,24 +48,6 @@ impl Conditions {
         self.query
             .iter()
             .all(|(name, value)| parameters(query, name).any(|given| value.accepts(&given)))
-    }
-}
-
-impl Value {
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(match text.strip_prefix('~') {
-            Some(expression) => Self::Like(expressed(expression)?),
-            None if text == "*" => Self::Any,
-            None => Self::Exactly(text.into()),
-        })
-    }
-
-    fn accepts(&self, given: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Exactly(text) => text == given,
-            Self::Like(regex) => regex.is_match(given),
-        }
     }
 }
 
@@ -97,17 +60,6 @@ fn values(
         Err(reason) => Err(refuse(format!("{key}.{name}"), reason)),
     });
     parsed.collect()
-}
-
-fn is_method(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || b"-_".contains(&byte))
-}
-
-fn has_header(name: &str, value: &Value) -> bool {
-    request::header(name).is_some_and(|given| value.accepts(&given))
 }
 
 /// The decoded values of a query's parameter.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gatewright_matching::Listed;
 use serde::Deserialize;
 
 /// The whole configuration.
@@ -51,32 +52,6 @@ pub struct Route {
     pub rewrite: Option<String>,
     /// What to take from the front of the path that the server sees.
     pub strip_prefix: Option<String>,
-}
-
-/// One text or a list of them.
-#[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
-pub enum Listed {
-    /// One.
-    One(String),
-    /// Several.
-    Several(Vec<String>),
-}
-
-impl Default for Listed {
-    fn default() -> Self {
-        Self::Several(Vec::new())
-    }
-}
-
-impl Listed {
-    /// As a list.
-    pub fn as_slice(&self) -> &[String] {
-        match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Several(texts) => texts,
-        }
-    }
 }
 
 /// A pool's share of a split.

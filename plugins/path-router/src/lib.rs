@@ -28,7 +28,8 @@ use gatewright_plugin_sdk::{ConfigError, Decision, PoolIndex, Router, export, re
 
 use action::{Action, pool_index};
 use conditions::Conditions;
-pub use config::{Answer, Config, Https, Listed, Redirect, Route, Share};
+pub use config::{Answer, Config, Https, Redirect, Route, Share};
+pub use gatewright_matching::Listed;
 use host::Host;
 use pattern::Pattern;
 use table::Table;

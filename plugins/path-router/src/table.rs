@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::host::{Host, without_port};
 use crate::pattern::Pattern;
+use gatewright_matching::Glob;
 
 /// A route's number in the order in which the routes rank.
 pub(crate) type Number = usize;
@@ -81,11 +82,9 @@ struct Paths {
 impl Paths {
     fn insert(&mut self, pattern: &Pattern, number: Number) {
         let numbers = match pattern {
-            Pattern::Exact(text) => self.exact.entry(text.clone()).or_default(),
-            Pattern::Prefix(folder) if folder.is_empty() => &mut self.everything,
-            Pattern::Prefix(_) | Pattern::Wildcard { .. } => {
-                self.folders.entry(pattern.folder().into()).or_default()
-            }
+            Pattern::Glob(Glob::Exact(text)) => self.exact.entry(text.clone()).or_default(),
+            Pattern::Glob(Glob::Prefix(folder)) if folder.is_empty() => &mut self.everything,
+            Pattern::Glob(glob) => self.folders.entry(glob.folder().into()).or_default(),
             Pattern::Regex(_) => &mut self.regexes,
         };
         numbers.push(number);

@@ -30,14 +30,18 @@ impl Plugin {
         format!("{}.wasm", self.name)
     }
 
-    /// A digest of its sources, the SDK's, the profile it is built with and the
-    /// locked versions of what both depend on. The contract is in it through
+    /// A digest of its sources, the SDK's, those of the libraries in `plugins/`
+    /// that it uses, the profile it is built with and the locked versions of
+    /// what all of them depend on. The contract is in it through
     /// the SDK's bindings; unit tests and the fake host are not.
     pub(crate) fn digest(&self, root: &Path) -> Result<String> {
         let workspace: Workspace = read(root, "Cargo.toml")?;
         let own = format!("plugins/{}", self.name);
-        let locked = locked_dependencies(root, &[own.as_str(), SDK])?;
-        Ok(SourceDigest::default()
+        let libraries = libraries(root, &own)?;
+        let mut built = vec![own.as_str(), SDK];
+        built.extend(libraries.iter().map(String::as_str));
+        let locked = locked_dependencies(root, &built)?;
+        let mut digest = SourceDigest::default()
             .folder(root, &format!("{own}/src"), is_compiled)?
             .folder(root, &format!("{SDK}/src"), is_compiled)?
             .part("manifest", &fs::read(root.join(&own).join("Cargo.toml"))?)
@@ -46,8 +50,13 @@ impl Plugin {
                 &fs::read(root.join(SDK).join("Cargo.toml"))?,
             )
             .part("profile", workspace.profile.plugin.to_string().as_bytes())
-            .part("locked", locked.join("\n").as_bytes())
-            .finish())
+            .part("locked", locked.join("\n").as_bytes());
+        for library in &libraries {
+            digest = digest
+                .folder(root, &format!("{library}/src"), is_compiled)?
+                .part(library, &fs::read(root.join(library).join("Cargo.toml"))?);
+        }
+        Ok(digest.finish())
     }
 }
 
@@ -56,7 +65,18 @@ fn is_compiled(name: &str) -> bool {
     !name.ends_with("/tests.rs") && !name.contains("/testing/")
 }
 
-/// Every plugin in `plugins/`, by name.
+/// The folders of the libraries in `plugins/` that a plugin is built with,
+/// which do not use one another.
+fn libraries(root: &Path, plugin: &str) -> Result<Vec<String>> {
+    let manifest: Crate = read(root, &format!("{plugin}/Cargo.toml"))?;
+    let paths = manifest.dependencies.values();
+    let paths = paths.filter_map(|dependency| dependency.get("path")?.as_str());
+    let beside = paths.filter_map(|path| path.strip_prefix("../"));
+    let beside = beside.filter(|path| !path.starts_with("../"));
+    Ok(beside.map(|name| format!("plugins/{name}")).collect())
+}
+
+/// Every plugin in `plugins/`, by name. A crate without a role is a library.
 pub(crate) fn discover(root: &Path) -> Result<Vec<Plugin>> {
     let mut plugins = Vec::new();
     for entry in fs::read_dir(root.join("plugins"))? {
@@ -66,10 +86,13 @@ pub(crate) fn discover(root: &Path) -> Result<Vec<Plugin>> {
             continue;
         }
         let manifest: Crate = read(root, &format!("plugins/{name}/Cargo.toml"))?;
+        let Some(Gatewright { role }) = manifest.package.metadata.gatewright else {
+            continue;
+        };
         plugins.push(Plugin {
             name,
             package: manifest.package.name,
-            role: manifest.package.metadata.gatewright.role,
+            role,
         });
     }
     plugins.sort_by(|one, other| one.name.cmp(&other.name));
@@ -129,11 +152,10 @@ struct Package {
 
 #[derive(Default, Deserialize)]
 struct Metadata {
-    #[serde(default)]
-    gatewright: Gatewright,
+    gatewright: Option<Gatewright>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Gatewright {
     role: String,
 }
@@ -174,7 +196,7 @@ impl Locked {
 
 #[cfg(test)]
 mod tests {
-    use super::{discover, locked_dependencies};
+    use super::{discover, libraries, locked_dependencies};
     use crate::workspace;
 
     #[test]
@@ -183,6 +205,16 @@ mod tests {
         let locked = locked_dependencies(&root, &["plugins/round-robin", "plugin-sdk"]).unwrap();
         assert!(locked.iter().any(|entry| entry.starts_with("serde_json ")));
         assert!(!locked.iter().any(|entry| entry.starts_with("proptest ")));
+    }
+
+    #[test]
+    fn what_a_plugin_shares_with_others_is_part_of_it() {
+        let root = workspace::root();
+        let of = |plugin| libraries(&root, plugin).unwrap();
+        assert_eq!(of("plugins/path-router"), ["plugins/matching"]);
+        assert!(of("plugins/ip-hash").is_empty());
+        let plugins = discover(&root).unwrap();
+        assert!(plugins.iter().all(|plugin| plugin.name != "matching"));
     }
 
     #[test]

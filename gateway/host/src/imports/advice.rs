@@ -33,4 +33,10 @@ impl Host for Guest {
             effects.timeout = Some(effects.timeout.map_or(asked, |before| before.min(asked)));
         }
     }
+
+    fn call_bind(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.effects().call_bind = true;
+        }
+    }
 }

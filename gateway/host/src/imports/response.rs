@@ -14,8 +14,13 @@ impl Host for Guest {
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        let value = self.view()?.response_header(&name)?;
+        let value = self.view()?.response_header(&name, 0)?;
         std::str::from_utf8(value).ok().map(str::to_owned)
+    }
+
+    fn header_bytes(&mut self, name: String, index: u32) -> Option<Vec<u8>> {
+        let value = self.view()?.response_header(&name, index as usize)?;
+        Some(value.to_vec())
     }
 
     fn set_header(&mut self, name: String, value: String) {

@@ -51,4 +51,9 @@ impl Host for Guest {
             .space()
             .take(&key, count, (per_second, burst), now)
     }
+
+    fn tokens(&mut self, key: String, per_second: f64, burst: u32) -> u32 {
+        let now = self.binding.now();
+        self.binding.space().tokens(&key, (per_second, burst), now)
+    }
 }

@@ -59,12 +59,15 @@ const IMPORTS: [(&str, &str, &str, &str); 45] = [
     ("store", "set", "nvz", ""),
 ];
 
-/// What is left of `store`.
-const MORE_IMPORTS: [(&str, &str, &str, &str); 4] = [
+/// The rest, in the same form.
+const MORE_IMPORTS: [(&str, &str, &str, &str); 7] = [
     ("store", "remove", "n", ""),
     ("store", "add", "nlz", "l"),
     ("store", "compare-and-swap", "novvz", "i"),
     ("store", "take", "nifi", "-i"),
+    ("store", "tokens", "nfi", "-i"),
+    ("advice", "call-bind", "", ""),
+    ("response", "header-bytes", "nir", "?s"),
 ];
 
 /// How many bytes of a path mean different calls.

@@ -11,7 +11,7 @@ use super::written::{
 };
 
 /// The names of the plugins that are compiled into the gateway.
-pub const DEFAULT_PLUGINS: [&str; 7] = [
+pub const DEFAULT_PLUGINS: [&str; 16] = [
     "path-router",
     "round-robin",
     "weighted",
@@ -19,6 +19,15 @@ pub const DEFAULT_PLUGINS: [&str; 7] = [
     "power-of-two",
     "ip-hash",
     "sticky-cookie",
+    "sticky-ip",
+    "sticky-learn",
+    "ab-split",
+    "access",
+    "auth",
+    "geo",
+    "headers",
+    "rate-limit",
+    "validate",
 ];
 
 /// Those of them that are balancers.

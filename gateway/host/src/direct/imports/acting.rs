@@ -25,6 +25,10 @@ pub(super) fn define(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         .define("timeout", |mut caller: Call<'_>, milliseconds: u32| {
             advice::Host::timeout(enter(&mut caller)?.guest(), milliseconds);
             Ok(())
+        })?
+        .define("call-bind", |mut caller: Call<'_>| {
+            advice::Host::call_bind(enter(&mut caller)?.guest());
+            Ok(())
         })?;
     Interface::new(linker, "log").define(
         "write",

@@ -54,6 +54,15 @@ fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 call.leave(out, &value)
             },
         )?
+        .define(
+            "header-bytes",
+            |mut caller: Call<'_>, name: u32, length: u32, index: u32, out: u32| {
+                let mut call = enter(&mut caller)?;
+                let name = call.text(name, length)?;
+                let value = Host::header_bytes(call.guest(), name, index);
+                call.leave(out, &value)
+            },
+        )?
         .define("set-header", texts!(Host::set_header))?
         .define("append-header", texts!(Host::append_header))?
         .define("remove-header", text!(Host::remove_header))?

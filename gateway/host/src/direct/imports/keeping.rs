@@ -124,6 +124,14 @@ fn counts(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 let key = call.text(key, length)?;
                 Ok(Host::take(call.guest(), key, count, rate, burst))
             },
+        )?
+        .define(
+            "tokens",
+            |mut caller: Call<'_>, key: u32, length: u32, rate: f64, burst: u32| {
+                let mut call = enter(&mut caller)?;
+                let key = call.text(key, length)?;
+                Ok(Host::tokens(call.guest(), key, rate, burst))
+            },
         )?;
     Ok(())
 }

@@ -137,7 +137,7 @@ impl ExchangeView for Asked {
         self.status
     }
 
-    fn response_header(&self, _name: &str) -> Option<&[u8]> {
+    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
         None
     }
 

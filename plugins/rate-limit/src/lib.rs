@@ -1,0 +1,147 @@
+//! Rate limit: how often a client may ask, whichever worker it asks.
+//!
+//! A token bucket for each client, which is the generic cell rate algorithm
+//! (GCRA; ITU-T I.371) in its other form: it holds `burst` requests and is
+//! refilled at `rate`. It is the host's `store.take`, one for all workers, so a
+//! burst is exact to the request. A client beyond it is answered 429 (RFC 6585)
+//! with `Retry-After`; the headers `RateLimit-Policy` and `RateLimit` tell every
+//! client where it stands (draft-ietf-httpapi-ratelimit-headers-10).
+//!
+//! It does not queue, does not count what a request costs its server, and knows
+//! only this gateway's requests. The store has room for some 64,000 clients; of
+//! more, those that have not asked for longest begin anew.
+
+mod config;
+
+use gatewright_matching::{Globs, Key, Networks, address_key, client_address};
+use gatewright_plugin_sdk::{
+    ConfigError, RequestPolicy, Verdict, advice, export, refuse, response, store,
+};
+
+pub use config::{Config, Exempt, Rate};
+
+/// The status of a client that asks too often.
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// What it is told.
+const BODY: &[u8] = br#"{"error":"too many requests"}"#;
+
+/// The policy for one binding.
+#[derive(Debug)]
+pub struct RateLimit {
+    key: Key,
+    ipv6_prefix: u8,
+    per_second: f64,
+    burst: u32,
+    networks: Networks,
+    paths: Globs,
+    /// The name and parameters of `RateLimit-Policy`; none to tell nothing.
+    policy: Option<Told>,
+}
+
+/// What clients are told of the policy.
+#[derive(Debug)]
+struct Told {
+    name: String,
+    policy: String,
+}
+
+impl RequestPolicy for RateLimit {
+    type Config = Config;
+
+    fn configure(config: Config) -> Result<Self, ConfigError> {
+        let burst = config.burst.unwrap_or(config.rate.requests);
+        if burst == 0 {
+            return Err(refuse("burst", "a burst is 1 request at least"));
+        }
+        if !(1..=128).contains(&config.ipv6_prefix) {
+            return Err(refuse("ipv6_prefix", "a prefix has 1 to 128 bits"));
+        }
+        let per_second = config.rate.per_second();
+        let policy = match config.headers {
+            true => Some(Told::of(&config.name, per_second, burst)?),
+            false => None,
+        };
+        let exempt = &config.exempt;
+        Ok(Self {
+            key: Key::parse(&config.key, "key")?,
+            ipv6_prefix: config.ipv6_prefix,
+            per_second,
+            burst,
+            networks: Networks::parse(&exempt.networks, "exempt.networks")?,
+            paths: Globs::parse(&exempt.paths, "exempt.paths")?,
+            policy,
+        })
+    }
+
+    fn check(&mut self, _method: &str, _authority: &str, path: &str) -> Verdict {
+        if self.is_exempt(path) {
+            return Verdict::Proceed;
+        }
+        // Who leaves the header or the cookie out is known by its address.
+        let key = self.key.of_request(path, self.ipv6_prefix);
+        let key = key.unwrap_or_else(|| address_key(self.ipv6_prefix));
+        let wait_ms = store::take(&key, 1, self.per_second, self.burst);
+        if let Some(told) = &self.policy {
+            let left = match wait_ms {
+                0 => store::tokens(&key, self.per_second, self.burst),
+                _ => 0,
+            };
+            told.tell(left, self.reset(left, wait_ms));
+        }
+        if wait_ms == 0 {
+            return Verdict::Proceed;
+        }
+        advice::reason("beyond its rate");
+        let seconds = wait_ms.div_ceil(1000);
+        response::set_header("retry-after", &seconds.to_string());
+        response::body("application/json", BODY);
+        Verdict::Answer(TOO_MANY_REQUESTS)
+    }
+}
+
+impl RateLimit {
+    fn is_exempt(&self, path: &str) -> bool {
+        self.paths.match_path(path)
+            || (!self.networks.is_empty()
+                && client_address().is_some_and(|address| self.networks.contain(address)))
+    }
+
+    /// After how many seconds a client that has `left` requests may ask for the
+    /// whole burst again; of one that has none, after how many it has one.
+    fn reset(&self, left: u32, wait_ms: u32) -> u32 {
+        match wait_ms {
+            0 => (f64::from(self.burst - left.min(self.burst)) / self.per_second).ceil() as u32,
+            wait_ms => wait_ms.div_ceil(1000),
+        }
+    }
+}
+
+impl Told {
+    fn of(name: &str, per_second: f64, burst: u32) -> Result<Self, ConfigError> {
+        let is_plain = |byte: u8| (b' '..0x7F).contains(&byte) && !b"\"\\".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_plain) {
+            return Err(refuse(
+                "name",
+                "a policy's name is plain text without quotation marks",
+            ));
+        }
+        let window = (f64::from(burst) / per_second).ceil() as u32;
+        Ok(Self {
+            name: name.into(),
+            policy: format!("\"{name}\";q={burst};w={}", window.max(1)),
+        })
+    }
+
+    /// Append, since several limits may hold for one request.
+    fn tell(&self, left: u32, seconds: u32) {
+        response::append_header("ratelimit-policy", &self.policy);
+        let limit = format!("\"{}\";r={left};t={seconds}", self.name);
+        response::append_header("ratelimit", &limit);
+    }
+}
+
+export!(RateLimit: request-policy);
+
+#[cfg(test)]
+mod tests;
