@@ -367,6 +367,7 @@ fn described(outcome: Outcome) -> types::Outcome {
             Ending::Abandoned => types::Ending::Abandoned,
         },
         status: outcome.status,
+        first_byte_us: outcome.first_byte_us,
         duration_us: outcome.duration_us,
     }
 }

@@ -57,6 +57,11 @@ pub struct Effects {
     pub reason: Option<String>,
     /// How long the request may take in all; the shortest that was asked for.
     pub timeout: Option<Duration>,
+    /// How many more endpoints may be asked after the next attempt; the least that
+    /// was asked for.
+    pub retries: Option<u32>,
+    /// After what time a second endpoint is to be asked beside the next one.
+    pub hedge_after: Option<Duration>,
     /// Whether the affinity wants to see the response although it named the
     /// endpoint.
     pub call_bind: bool,
@@ -203,6 +208,9 @@ pub struct Outcome {
     pub status: u16,
     /// From sending the request's head to the response's head, in
     /// microseconds; until the failure when there was no response.
+    pub first_byte_us: u32,
+    /// From the same moment to the end of the response's body, or to the failure,
+    /// in microseconds.
     pub duration_us: u32,
     /// What settled who decided about the exchange ([`Effects::lot`]).
     pub lot: Option<u32>,

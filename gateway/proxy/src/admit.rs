@@ -63,8 +63,9 @@ pub(crate) fn place(
     held: &mut Held,
     session: Option<Slot>,
 ) -> Result<Admitted, Unadmitted> {
-    if view.pool.is_limited && !view.pool.has_room() && !has_room_of_its_own(view, session) {
-        return Err(why(view, held));
+    let has_room = || view.pool.has_room() || has_room_of_its_own(view, session);
+    if view.pool.is_limited && decide::is_anybody_left(view, held) && !has_room() {
+        return Err(Unadmitted::Full);
     }
     let chosen = decide::endpoint(worker, view, held, session);
     let chosen = chosen.ok_or_else(|| why(view, held))?;

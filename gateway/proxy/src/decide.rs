@@ -145,14 +145,20 @@ pub(crate) fn is_anybody_left(pool: &PoolView, facts: &Facts) -> bool {
     endpoints.any(|one| one.is_eligible() && !facts.tried().contains(&one.slot()))
 }
 
-/// Whether any endpoint might take another attempt now.
+/// Whether any endpoint might take another attempt now, were it as a last resort.
 pub(crate) fn has_other(pool: &PoolView, facts: &Facts) -> bool {
-    let any_of = |fits: fn(&Endpoint) -> bool| {
-        let mut endpoints = pool.pool.endpoints();
-        endpoints.any(|one| is_free(pool, facts, one.slot(), fits))
-    };
-    any_of(Endpoint::is_eligible)
-        || !is_anybody_left(pool, facts) && any_of(Endpoint::is_last_resort)
+    has_eligible_other(pool, facts)
+        || !is_anybody_left(pool, facts) && any_is_free(pool, facts, Endpoint::is_last_resort)
+}
+
+/// Whether any endpoint might that nothing speaks against.
+pub(crate) fn has_eligible_other(pool: &PoolView, facts: &Facts) -> bool {
+    any_is_free(pool, facts, Endpoint::is_eligible)
+}
+
+fn any_is_free(pool: &PoolView, facts: &Facts, fits: fn(&Endpoint) -> bool) -> bool {
+    let mut endpoints = pool.pool.endpoints();
+    endpoints.any(|one| is_free(pool, facts, one.slot(), fits))
 }
 
 /// Ask the balancer; none if it faults, has no opinion, or names only what

@@ -66,6 +66,8 @@ pub(crate) struct Facts {
     client_text: Option<String>,
     pub(crate) id: RequestId,
     pub(crate) tried: SmallVec<[Slot; 4]>,
+    /// How many servers may be tried at the most, as plugins have it.
+    pub(crate) most_attempts: u32,
     pub(crate) effects: Effects,
     /// Edits of the response's head, kept until there is one.
     pub(crate) response_edits: Vec<Edit>,
@@ -157,6 +159,7 @@ impl Facts {
             settled: Vec::new(),
             has_body,
             tried: SmallVec::new(),
+            most_attempts: u32::MAX,
             effects: Effects::default(),
             response_edits: Vec::new(),
             answerer: None,

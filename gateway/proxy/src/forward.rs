@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use gatewright_host::ExchangeView;
 use gatewright_model::id::Slot;
 
 use crate::attempt::{Answered, Attempt, Failed};
@@ -58,6 +59,14 @@ pub(crate) async fn forward(
         if let Some(advice) = held.effects.timeout.take() {
             due.advance(worker.deadlines.tick_after(advice));
         }
+        if let Some(more) = held.effects.retries.take() {
+            let most = more.saturating_add(held.attempt());
+            held.most_attempts = held.most_attempts.min(most);
+        }
+        // A plugin may have it later than the operator, not earlier.
+        let advice = held.effects.hedge_after.take();
+        let hedge_after = config.overload.hedge_after;
+        let hedge_after = hedge_after.map(|after| after.max(advice.unwrap_or_default()));
         let attempt = Attempt {
             worker,
             source: client.source(),
@@ -68,9 +77,9 @@ pub(crate) async fn forward(
         };
         let mut slot = in_flight.upstream().state().slot();
         let mut other = None;
-        let outcome = match config.overload.hedge_after {
+        let outcome = match hedge_after {
             // Rare, and large.
-            Some(after) if hedge::is_for(held, &body) => {
+            Some(after) if hedge::is_for(held, &body, &in_flight, session) => {
                 let hedged = hedge::run(attempt, in_flight, held, pool, after);
                 let hedged = Box::pin(hedged).await;
                 (slot, other) = (hedged.slot, hedged.other);

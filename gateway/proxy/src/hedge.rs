@@ -5,9 +5,15 @@
 //! Scale").
 //!
 //! The second server is decided on when it is asked, not before: a balancer that
-//! goes round would otherwise skip every other server. Each second attempt draws
-//! on the retries' budget, so that a pool that is slow because it has too much
-//! to do is not given twice as much.
+//! goes round would otherwise skip every other server. It is one that nothing
+//! speaks against, and that nobody waits for. Each second attempt draws on the
+//! retries' budget, so that a pool that is slow because it has too much to do is
+//! not given twice as much.
+//!
+//! Two kinds of attempts are left alone. One on trial decides whether its server
+//! is well, which takes an ending of its own. And one at the server of the
+//! client's session: an answer from elsewhere would move the session for one
+//! moment's slowness.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -21,6 +27,7 @@ use gatewright_wire::RequestFraming;
 use crate::admit;
 use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::Content;
+use crate::breaker;
 use crate::current::PoolView;
 use crate::decide;
 use crate::facts::{Facts, Held};
@@ -37,10 +44,18 @@ pub(crate) struct Hedged {
     pub(crate) other: Option<Slot>,
 }
 
-/// Whether a request may be given to two servers.
-pub(crate) fn is_for(facts: &Facts, body: &RequestBody) -> bool {
+/// Whether a request may be given to another server than the one that `in_flight`
+/// counts, too.
+pub(crate) fn is_for(
+    facts: &Facts,
+    body: &RequestBody,
+    in_flight: &InFlight,
+    session: Option<Slot>,
+) -> bool {
     facts.tried.is_empty()
         && facts.is_idempotent()
+        && !in_flight.is_on_trial()
+        && session != Some(in_flight.upstream().state().slot())
         && facts.upgrade.is_none()
         && body.framing() == RequestFraming::None
 }
@@ -55,7 +70,8 @@ pub(crate) async fn run(
     after: Duration,
 ) -> Hedged {
     let worker = attempt.worker;
-    let slot = in_flight.upstream().state().slot();
+    let upstream = Rc::clone(in_flight.upstream());
+    let slot = upstream.state().slot();
     let mut first = pin!(attempt.run(in_flight, RequestBody::none()));
     let alone = |outcome| Hedged {
         slot,
@@ -79,8 +95,12 @@ pub(crate) async fn run(
     };
     let second = pin!(attempt.run(in_flight, RequestBody::none()));
     let (index, outcome, rest) = race(first, second).await;
-    if let Some(Ok(rest)) = rest {
-        discard_aside(worker, Content::from(rest.body));
+    match rest {
+        Some(Ok(rest)) => discard_aside(worker, Content::from(rest.body)),
+        // It had less time than the first, so that it says little of its server.
+        None if index == 0 => {}
+        None => breaker::overtaken(worker, &upstream),
+        Some(Err(_)) => {}
     }
     if index == 1 {
         worker.counters().hedges_won.add(1);
@@ -111,7 +131,10 @@ fn second(
     // A canary decides about all attempts of a request or none.
     twin.effects.lot = held.effects.lot;
     twin.effects.is_given_up = held.effects.is_given_up;
-    if !decide::has_other(view, &twin) || !pool.budgets.withdraw(worker.deadlines.now()) {
+    if !decide::has_eligible_other(view, &twin)
+        || view.pool.state.queue().is_waited_in()
+        || !pool.budgets.withdraw(worker.deadlines.now())
+    {
         return None;
     }
     let in_flight = admit::admit(worker, view, &mut twin, None, Instant::now());

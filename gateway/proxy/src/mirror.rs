@@ -90,7 +90,10 @@ impl Copy {
         let config = &self.pool.config;
         let current = worker.current();
         let view = current.still(&self.pool)?;
-        // A copy waits for nobody.
+        // A copy waits for nobody, and goes before nobody who does.
+        if view.pool.state.queue().is_waited_in() {
+            return None;
+        }
         let admitted = admit::place(worker, view, &mut self.held, None).ok()?;
         drop(current);
         let in_flight = InFlight::enter(worker, admitted, None, Instant::now());

@@ -239,6 +239,12 @@ pub(crate) struct Posted {
 }
 
 impl Posted {
+    /// Wait for what comes next, and look at it without taking it; 0 bytes when
+    /// the other side has ended.
+    pub(crate) async fn peek(&mut self, next: &mut [u8]) -> io::Result<usize> {
+        self.reading.peek(next).await
+    }
+
     pub(crate) fn new(stream: TcpStream, peer: Peer, outbox: &Rc<Outbox>) -> Self {
         let (reading, socket) = stream.into_split();
         Self {

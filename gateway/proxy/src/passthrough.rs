@@ -46,7 +46,11 @@ pub(crate) async fn serve(client: &Rc<Client>, mut stream: Posted) {
     let Ok(facts) = Facts::of_connection(client, name.as_deref().unwrap_or_default()) else {
         return;
     };
-    let server = reach(client, &mut Held::new(facts), pool).await;
+    let mut held = Held::new(facts);
+    let server = tokio::select! {
+        server = reach(client, &mut held, pool) => server,
+        () = gone(&mut stream) => None,
+    };
     drop(current);
     if let Some(server) = server {
         let tunnelling = Tunnelling::begin(client);
@@ -84,6 +88,15 @@ async fn hello(
     }
 }
 
+/// Ready when the client has left. One that goes on to send says by that that it
+/// has not.
+async fn gone(stream: &mut Posted) {
+    let mut next = [0];
+    if !matches!(stream.peek(&mut next).await, Ok(0) | Err(_)) {
+        std::future::pending().await
+    }
+}
+
 /// A connection to the first server of the pool that can be reached.
 async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Switched> {
     let worker = &client.worker;
@@ -110,6 +123,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
         match upstream.connect(by, &deadline, arm).await {
             Ok(Line::Http1 { connection, .. }) => {
                 in_flight.proved();
+                pool.budgets.answered(&config.retries);
                 return Some(Switched {
                     connection,
                     in_flight,
@@ -123,6 +137,9 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
         }
         in_flight.failed(Ending::ConnectFailed);
         held.tried.push(upstream.state().slot());
+        if !pool.budgets.withdraw_connect(worker.deadlines.now()) {
+            return None;
+        }
     }
     None
 }

@@ -70,6 +70,12 @@ impl Budgets {
         self.connects.deposit(f64::from(retries.attempts - 1));
     }
 
+    /// Take out what a connection to another server costs, after one that could not
+    /// be made.
+    pub(crate) fn withdraw_connect(&self, now: u64) -> bool {
+        self.connects.withdraw(now)
+    }
+
     /// Take out what a second attempt costs that may come to nothing; `now` in
     /// ticks of the coarse clock.
     pub(crate) fn withdraw(&self, now: u64) -> bool {
@@ -126,7 +132,7 @@ pub(crate) fn is_allowed(
     body: &RequestBody,
     now: u64,
 ) -> bool {
-    if facts.tried.len() as u32 >= retries.attempts {
+    if facts.tried.len() as u32 >= retries.attempts.min(facts.most_attempts) {
         return false;
     }
     let repeat = || budgets.withdraw(now);
@@ -137,7 +143,7 @@ pub(crate) fn is_allowed(
     body.is_replayable()
         && match failure {
             Failure::Connect(_) | Failure::ConnectTimeout | Failure::Unprocessed(_) => {
-                budgets.connects.withdraw(now)
+                budgets.withdraw_connect(now)
             }
             Failure::Refused(_) => repeat(),
             Failure::Broken(_) | Failure::Timeout => facts.is_idempotent() && repeat(),

@@ -1,10 +1,10 @@
 //! Servers that fail requests: when they get no more, for how long, and how they
 //! come back.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Builder, Events, Gateway, Load, Mood, Moody, Pool, Upstream, eventually, get,
+    Builder, Events, Gateway, Load, Mood, Moody, Pool, Upstream, eventually, get, plain,
 };
 
 /// A gateway before these servers, which it asks in turn.
@@ -94,7 +94,7 @@ async fn half_open_a_server_is_tried_with_one_request_which_decides() {
     let [bad, good] = [Moody::named("bad").await, Moody::named("good").await];
     let gateway = gateway(
         &[&bad, &good],
-        "{ open_time = \"100ms\", max_open_time = \"1h\" }",
+        "{ open_time = \"500ms\", max_open_time = \"1h\" }",
     )
     .await;
     let mut events = Events::of(&gateway, None).await;
@@ -256,6 +256,41 @@ async fn when_all_others_have_failed_a_request_a_server_is_asked_however_open_it
     assert_eq!(gateway.get("/").await.text(), "back");
     let closed = next(&mut events, "closed").await;
     assert_eq!(closed["serverId"], back.address().to_string());
+}
+
+#[tokio::test]
+async fn a_retry_gets_to_the_last_resort_though_those_that_failed_are_full() {
+    let back = Moody::named("back").await;
+    let other = Upstream::scripted(|mut peer| async move {
+        while let Some(request) = peer.request().await {
+            match request.target() {
+                "/stays" => return peer.stall().await,
+                "/breaks" => return peer.resumed().await,
+                _ => peer.send(plain("other")).await,
+            }
+        }
+    })
+    .await;
+    let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+    let pool = pool(&[back.address(), other.address()], breaker)
+        .with("retries", "{ attempts = 3, budget = 1.0 }")
+        .with("max_active_per_server", "2");
+    let gateway = Gateway::before(pool).await;
+    back.is(Mood::Resetting);
+    until_open(&gateway, back.address()).await;
+    back.is(Mood::Well);
+    let before = other.requests().len();
+    let (mut stays, mut breaks) = (gateway.connect().await, gateway.connect().await);
+    stays.send(get("/stays")).await;
+    breaks.send(get("/breaks")).await;
+    eventually("both are there", async || {
+        other.requests().len() == before + 2
+    })
+    .await;
+    let lower = json!({ "maxActivePerServer": 1 });
+    gateway.change("PUT", "/api/pools/web", lower).await;
+    other.resume();
+    assert_eq!(breaks.response().await.text(), "back");
 }
 
 #[tokio::test]

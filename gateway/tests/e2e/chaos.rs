@@ -91,19 +91,25 @@ async fn pass(ms: u64) {
     tokio::time::sleep(Duration::from_millis(ms)).await;
 }
 
-async fn judge(what: &str, crowd: Crowd, gateway: &Gateway, deeds: impl std::fmt::Debug) {
+async fn judge(what: &str, crowd: Crowd, gateway: &Gateway, deeds: Deeds, beside: &str) {
     let Fates {
         answered,
+        unsent,
         cut,
         failures,
     } = crowd.stop().await;
+    let all: usize = answered.iter().sum();
     println!(
-        "{what}: {answered} answered, {cut} cut in the middle of a body, {} failed; {deeds:?}; \
-         {} retries",
+        "{what}: {all} answered, {cut} cut in the middle of a body, {unsent} turned away in an \
+         orderly way and asked again, {} failed; {deeds:?}{beside}; {} retries",
         failures.len(),
         gateway.metric("gatewright_retries_total").await,
     );
     assert!(failures.is_empty(), "{failures:#?}");
+    assert!(answered.iter().all(|of_one| *of_one > 0), "{answered:?}");
+    assert!(unsent * 10 < all, "{unsent} of {all}");
+    // Kills alone may cut what is under way.
+    assert!(cut <= deeds.kills * Crowd::AT_ONCE, "{cut}: {deeds:?}");
     gateway.settles().await;
 }
 
@@ -114,7 +120,7 @@ async fn nobody_goes_without_an_answer_while_servers_are_killed_paused_and_start
     let gateway = before(&shops).start().await;
     let crowd = Crowd::before(gateway.address());
     let deeds = torment(&mut shops, Instant::now() + seconds(), &mut random).await;
-    judge("servers", crowd, &gateway, deeds).await;
+    judge("servers", crowd, &gateway, deeds, "").await;
 }
 
 /// Change the gateway's servers and plugins, five times a second each, until it
@@ -172,8 +178,8 @@ async fn nobody_goes_without_an_answer_while_servers_and_plugins_change_too() {
         torment(&mut shops, until, &mut random),
         unrest(&gateway, &extra, until),
     );
-    let deeds = format!("{deeds:?}, {changes} changes of servers and as many of plugins");
-    judge("servers and changes", crowd, &gateway, deeds).await;
+    let beside = format!(", {changes} changes of servers and as many of plugins");
+    judge("servers and changes", crowd, &gateway, deeds, &beside).await;
 }
 
 /// Have another process take over now and then, until it is time: how often.
@@ -198,6 +204,6 @@ async fn nobody_goes_without_an_answer_while_another_process_takes_over_too() {
         torment(&mut shops, until, &mut random),
         succession(&mut gateway, until),
     );
-    let deeds = format!("{deeds:?}, {upgrades} upgrades");
-    judge("servers and upgrades", crowd, &gateway, deeds).await;
+    let beside = format!(", {upgrades} upgrades");
+    judge("servers and upgrades", crowd, &gateway, deeds, &beside).await;
 }

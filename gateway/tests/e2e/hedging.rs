@@ -1,12 +1,25 @@
 //! A second server is asked when the first does not answer soon.
 
-use crate::support::{Gateway, Pool, Upstream, eventually, get, plain};
+use std::time::Duration;
+
+use crate::support::{Gateway, Mood, Moody, Pool, Upstream, eventually, get, plain};
 
 /// A server that takes requests and says nothing.
 async fn silent() -> Upstream {
     Upstream::scripted(|mut peer| async move {
         peer.request().await;
         peer.stall().await;
+    })
+    .await
+}
+
+/// A server that answers after a while, which is longer than one hedges for.
+async fn slow() -> Upstream {
+    Upstream::scripted(|mut peer| async move {
+        while peer.request().await.is_some() {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            peer.send(plain("slow")).await;
+        }
     })
     .await
 }
@@ -133,4 +146,72 @@ async fn a_pool_that_is_slow_as_a_whole_is_not_given_twice_as_much() {
     let hedges = gateway.metric("gatewright_hedges_total").await;
     assert!((1.0..60.0).contains(&hedges), "{hedges}");
     gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_server_with_an_open_circuit_is_nobodys_second_server() {
+    let bad = Moody::named("bad").await;
+    let slow = slow().await;
+    let pool = Pool::at(&[bad.address(), slow.address()])
+        .with("balancer", "\"round-robin\"")
+        .with("hedge", "{ after = \"20ms\" }")
+        .with("breaker", "{ open_time = \"1h\", max_open_time = \"1h\" }");
+    let gateway = Gateway::before(pool).await;
+    bad.is(Mood::Resetting);
+    let of_bad = format!("/api/servers/{}", bad.address());
+    eventually("its circuit is open", async || {
+        gateway.get("/").await;
+        gateway.api(&of_bad).await["circuit"] == "open"
+    })
+    .await;
+    bad.is(Mood::Well);
+    let asked = bad.asked();
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/").await.text(), "slow");
+    }
+    assert_eq!(bad.asked(), asked);
+    assert_eq!(gateway.api(&of_bad).await["circuit"], "open");
+}
+
+#[tokio::test]
+async fn a_server_that_is_overtaken_on_and_on_gets_no_more_requests() {
+    let (hangs, good) = (silent().await, Upstream::named("good").await);
+    let pool = hedged(&[&hangs, &good])
+        .with("retries", "{ budget = 1.0 }")
+        .with("breaker", "{ open_time = \"1h\", max_open_time = \"1h\" }");
+    let gateway = Gateway::before(pool).await;
+    let of_hanging = format!("/api/servers/{}", hangs.address());
+    eventually("its circuit is open", async || {
+        assert_eq!(gateway.get("/").await.text(), "good");
+        gateway.api(&of_hanging).await["circuit"] == "open"
+    })
+    .await;
+    // Ten may be by chance, and three open a circuit.
+    assert_eq!(hangs.requests().len(), 13);
+    for _ in 0..5 {
+        assert_eq!(gateway.get("/").await.text(), "good");
+    }
+    assert_eq!(hangs.requests().len(), 13);
+}
+
+#[tokio::test]
+async fn a_session_stays_with_its_server_for_a_moments_slowness() {
+    let (a, b) = (slow().await, slow().await);
+    let pool = hedged(&[&a, &b])
+        .with("retries", "{ budget = 1.0 }")
+        .with("affinity", "\"sticky-cookie\"");
+    let gateway = Gateway::before(pool).await;
+    let first = gateway.get("/").await;
+    let cookie = first.header("set-cookie").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let hedges = gateway.metric("gatewright_hedges_total").await;
+    for _ in 0..5 {
+        let answer = gateway
+            .exchange(&format!(
+                "GET / HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n"
+            ))
+            .await;
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    assert_eq!(gateway.metric("gatewright_hedges_total").await, hedges);
 }

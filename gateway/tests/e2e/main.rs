@@ -31,6 +31,7 @@ mod admin_store;
 mod admin_strangers;
 mod admin_stream;
 mod admin_tls;
+mod advice;
 mod author_mistakes;
 mod breaker;
 mod chaos;

@@ -227,8 +227,10 @@ pub mod exports {
                     /// for health. Replaces what the last call said.
                     #[allow(async_fn_in_trait)]
                     fn update(endpoints: _rt::Vec<Endpoint>) -> ();
-                    /// The slots that may take new work, after a change of health or draining,
-                    /// at most once in 10 ms. Between two calls a slot may already have become
+                    /// The slots that may take new work, after a change of health, circuit or
+                    /// draining, at most once in 10 ms. Requests on trial, which show whether a
+                    /// circuit may close, are the gateway's own affair, and so are those that
+                    /// nobody in the list could answer. Between two calls a slot may already have become
                     /// unusable: a pick of such a slot is overruled and is no fault.
                     #[allow(async_fn_in_trait)]
                     fn eligible(slots: _rt::Vec<Slot>) -> ();
@@ -403,24 +405,24 @@ macro_rules! __export_balancing_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:gatewright:sdk@0.1.0:balancing:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 684] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 699] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xac\x04\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbb\x04\x01A\x02\x01\
 A\x07\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\0\0\x0cconfig-error\x02\
-\x03\0\0\x08endpoint\x02\x03\0\0\x04slot\x01B\x12\x02\x03\x02\x01\x01\x04\0\x0cc\
-onfig-error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\
-\x03\x04\0\x04slot\x03\0\x04\x01j\0\x01\x01\x01@\x01\x06configs\0\x06\x04\0\x09c\
-onfigure\x01\x07\x01p\x03\x01@\x01\x09endpoints\x08\x01\0\x04\0\x06update\x01\x09\
-\x01p\x05\x01@\x01\x05slots\x0a\x01\0\x04\0\x08eligible\x01\x0b\x01k\x05\x01@\x01\
-\x03keyw\0\x0c\x04\0\x04pick\x01\x0d\x04\0!gatewright:plugin/balancing@0.1.0\x05\
-\x04\x04\0\x1egatewright:sdk/balancing@0.1.0\x04\0\x0b\x0f\x01\0\x09balancing\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\
+\0\0\x0cconfig-error\x02\x03\0\0\x08endpoint\x02\x03\0\0\x04slot\x01B\x12\x02\x03\
+\x02\x01\x01\x04\0\x0cconfig-error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08endpoint\
+\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x04slot\x03\0\x04\x01j\0\x01\x01\x01@\x01\x06\
+configs\0\x06\x04\0\x09configure\x01\x07\x01p\x03\x01@\x01\x09endpoints\x08\x01\0\
+\x04\0\x06update\x01\x09\x01p\x05\x01@\x01\x05slots\x0a\x01\0\x04\0\x08eligible\x01\
+\x0b\x01k\x05\x01@\x01\x03keyw\0\x0c\x04\0\x04pick\x01\x0d\x04\0!gatewright:plug\
+in/balancing@0.1.0\x05\x04\x04\0\x1egatewright:sdk/balancing@0.1.0\x04\0\x0b\x0f\
+\x01\0\x09balancing\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
+nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -433,17 +435,17 @@ pub use __export_balancing_impl as __export_balancing;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 499] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x02\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 514] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2\x02\x01A\x02\x01\
 A\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>gatewright:sdk/balanci\
-ng-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)balancing-with-all-of-\
-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>g\
+atewright:sdk/balancing-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)b\
+alancing-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocesse\
+d-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -855,6 +855,10 @@ pub mod gatewright {
                 pub status: u16,
                 /// From sending the request's head to the response's head, in
                 /// microseconds; until the failure when there was no response.
+                pub first_byte_us: u32,
+                /// From the same moment to the end of the response's body as it was
+                /// passed on, or to the failure, in microseconds. A client that reads
+                /// slowly makes it longer.
                 pub duration_us: u32,
             }
             impl ::core::fmt::Debug for Outcome {
@@ -866,6 +870,7 @@ pub mod gatewright {
                         .field("slot", &self.slot)
                         .field("ending", &self.ending)
                         .field("status", &self.status)
+                        .field("first-byte-us", &self.first_byte_us)
                         .field("duration-us", &self.duration_us)
                         .finish()
                 }
@@ -2055,6 +2060,46 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// How many more endpoints may be asked at the most, after this attempt:
+            /// lowers the operator's number and never raises it. 0: this attempt is the
+            /// last, whatever comes of it.
+            #[allow(async_fn_in_trait)]
+            pub fn retries(most: u32) -> () {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/advice@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "retries"]
+                        fn wit_import0(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0(_: i32) {
+                        unreachable!()
+                    }
+                    wit_import0(_rt::as_i32(&most));
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Ask a second endpoint, too, when this one has not answered within so many
+            /// milliseconds. It counts where the pool has `hedge`, and never asks
+            /// earlier than that says. 4,294,967,295 (u32's largest): not at all.
+            #[allow(async_fn_in_trait)]
+            pub fn hedge_after(milliseconds: u32) -> () {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/advice@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "hedge-after"]
+                        fn wit_import0(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0(_: i32) {
+                        unreachable!()
+                    }
+                    wit_import0(_rt::as_i32(&milliseconds));
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// For `sticking.lookup` that names an endpoint: call `bind` all the same
             /// when that endpoint has answered, because the response may say that the
             /// session goes on under another name.
@@ -2215,8 +2260,8 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2507] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xaa\x12\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2561] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe0\x12\x01A\x02\x01\
 A\x1e\x01B\x0b\x01@\x01\x04paths\x01\0\x04\0\x04path\x01\0\x01ks\x01@\x01\x05que\
 ry\x01\x01\0\x04\0\x05query\x01\x02\x01@\x01\x09authoritys\x01\0\x04\0\x09author\
 ity\x01\x03\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\x01\x04\x01@\x01\
@@ -2237,42 +2282,43 @@ t\x01\x02\x01@\x03\x03keys\x05value\0\x06ttl-msy\x01\0\x04\0\x03set\x01\x03\x01@
 \x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01r\x05\x04slot\x01\
 \x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\x01r\x02\x03key\
 s\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09completed\x0econnect-fa\
-iled\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\x01r\x04\x04s\
-lot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\0\x0a\x03\0\
-\x1dgatewright:plugin/types@0.1.0\x05\x03\x02\x03\0\x03\x04slot\x01B\x09\x02\x03\
-\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\x01@\x01\x03keys\0\x02\x04\0\x03get\x01\
-\x03\x01@\x03\x03keys\x04slot\x01\x0cidle-secondsy\x01\0\x04\0\x03set\x01\x04\x01\
-@\x01\x03keys\x01\0\x04\0\x06remove\x01\x05\x03\0\x20gatewright:plugin/sessions@\
-0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03now\x01\0\x04\0\x07unix-ms\x01\0\x03\0\
-\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01B\x02\x01@\0\0w\x04\0\x04next\x01\0\
-\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\x01B\x04\x01@\x02\x04names\x02b\
-yw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\0\x05gauge\x01\
-\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\x08\x01B\x17\x02\x03\x02\x01\x04\
-\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x06method\x01\x02\x04\0\x06scheme\x01\x02\
-\x04\0\x09authority\x01\x02\x04\0\x04path\x01\x02\x01ks\x01@\0\0\x03\x04\0\x05qu\
-ery\x01\x04\x01@\x01\x04names\0\x03\x04\0\x06header\x01\x05\x01p}\x01k\x06\x01@\x02\
-\x04names\x05indexy\0\x07\x04\0\x0cheader-bytes\x01\x08\x04\0\x06cookie\x01\x05\x04\
-\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x09\x01p\x01\x01@\0\0\
-\x0a\x04\0\x05tried\x01\x0b\x03\0\x1fgatewright:plugin/request@0.1.0\x05\x09\x01\
-B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\x04slot\x01\x04na\
-mes\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpoints@0.1.0\x05\x0a\
-\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09in-flighty\x0ala\
-tency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\0y\x04\0\x06\
-active\x01\x04\x01py\x01@\0\0\x05\x04\0\x0aall-active\x01\x06\x04\0\x0dresponse-\
-time\x01\x04\x04\0\x12all-response-times\x01\x06\x01k\x03\x01@\x01\x04slot\x01\0\
-\x07\x04\0\x08reported\x01\x08\x03\0\x1cgatewright:plugin/load@0.1.0\x05\x0b\x02\
-\x03\0\x03\x0apool-index\x01B\x07\x02\x03\x02\x01\x0c\x04\0\x0apool-index\x03\0\0\
-\x01k\x01\x01@\x01\x04names\0\x02\x04\0\x05index\x01\x03\x01@\x01\x04pool\x01\0y\
-\x04\0\x09available\x01\x04\x03\0\x1dgatewright:plugin/pools@0.1.0\x05\x0d\x01B\x04\
-\x01m\x04\x05error\x04warn\x04info\x05debug\x04\0\x05level\x03\0\0\x01@\x02\x05l\
-evel\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1bgatewright:plugin/log\
-@0.1.0\x05\x0e\x01B\x0a\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\x01\x04sl\
-ot\x01\x01\0\x04\0\x0dsecond-choice\x01\x02\x01@\x01\x04texts\x01\0\x04\0\x06rea\
-son\x01\x03\x01@\x01\x0cmillisecondsy\x01\0\x04\0\x07timeout\x01\x04\x01@\0\x01\0\
-\x04\0\x09call-bind\x01\x05\x03\0\x1egatewright:plugin/advice@0.1.0\x05\x0f\x04\0\
-Bgatewright:plugin/everything-with-all-of-its-exports-removed@0.1.0\x04\0\x0b0\x01\
-\0*everything-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cpro\
-cessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+iled\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\x01r\x05\x04s\
+lot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\x04\0\x07outc\
+ome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\x03\x02\x03\0\x03\x04sl\
+ot\x01B\x09\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\x01@\x01\x03keys\0\
+\x02\x04\0\x03get\x01\x03\x01@\x03\x03keys\x04slot\x01\x0cidle-secondsy\x01\0\x04\
+\0\x03set\x01\x04\x01@\x01\x03keys\x01\0\x04\0\x06remove\x01\x05\x03\0\x20gatewr\
+ight:plugin/sessions@0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03now\x01\0\x04\0\x07\
+unix-ms\x01\0\x03\0\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01B\x02\x01@\0\0w\x04\
+\0\x04next\x01\0\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\x01B\x04\x01@\x02\
+\x04names\x02byw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\
+\0\x05gauge\x01\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\x08\x01B\x17\x02\
+\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x06method\x01\x02\x04\0\x06\
+scheme\x01\x02\x04\0\x09authority\x01\x02\x04\0\x04path\x01\x02\x01ks\x01@\0\0\x03\
+\x04\0\x05query\x01\x04\x01@\x01\x04names\0\x03\x04\0\x06header\x01\x05\x01p}\x01\
+k\x06\x01@\x02\x04names\x05indexy\0\x07\x04\0\x0cheader-bytes\x01\x08\x04\0\x06c\
+ookie\x01\x05\x04\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x09\
+\x01p\x01\x01@\0\0\x0a\x04\0\x05tried\x01\x0b\x03\0\x1fgatewright:plugin/request\
+@0.1.0\x05\x09\x01B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\
+\x04slot\x01\x04names\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpo\
+ints@0.1.0\x05\x0a\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09\
+in-flighty\x0alatency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\
+\0y\x04\0\x06active\x01\x04\x01py\x01@\0\0\x05\x04\0\x0aall-active\x01\x06\x04\0\
+\x0dresponse-time\x01\x04\x04\0\x12all-response-times\x01\x06\x01k\x03\x01@\x01\x04\
+slot\x01\0\x07\x04\0\x08reported\x01\x08\x03\0\x1cgatewright:plugin/load@0.1.0\x05\
+\x0b\x02\x03\0\x03\x0apool-index\x01B\x07\x02\x03\x02\x01\x0c\x04\0\x0apool-inde\
+x\x03\0\0\x01k\x01\x01@\x01\x04names\0\x02\x04\0\x05index\x01\x03\x01@\x01\x04po\
+ol\x01\0y\x04\0\x09available\x01\x04\x03\0\x1dgatewright:plugin/pools@0.1.0\x05\x0d\
+\x01B\x04\x01m\x04\x05error\x04warn\x04info\x05debug\x04\0\x05level\x03\0\0\x01@\
+\x02\x05level\x01\x07messages\x01\0\x04\0\x05write\x01\x02\x03\0\x1bgatewright:p\
+lugin/log@0.1.0\x05\x0e\x01B\x0d\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\x01\
+\x04slot\x01\x01\0\x04\0\x0dsecond-choice\x01\x02\x01@\x01\x04texts\x01\0\x04\0\x06\
+reason\x01\x03\x01@\x01\x0cmillisecondsy\x01\0\x04\0\x07timeout\x01\x04\x01@\x01\
+\x04mosty\x01\0\x04\0\x07retries\x01\x05\x04\0\x0bhedge-after\x01\x04\x01@\0\x01\
+\0\x04\0\x09call-bind\x01\x06\x03\0\x1egatewright:plugin/advice@0.1.0\x05\x0f\x04\
+\0Bgatewright:plugin/everything-with-all-of-its-exports-removed@0.1.0\x04\0\x0b0\
+\x01\0*everything-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0c\
+processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -214,20 +214,21 @@ macro_rules! __export_finishing_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:gatewright:sdk@0.1.0:finishing:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 572] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 587] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbc\x03\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcb\x03\x01A\x02\x01\
 A\x05\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\0\0\x0cconfig-error\x01\
-B\x07\x02\x03\x02\x01\x01\x04\0\x0cconfig-error\x03\0\0\x01j\0\x01\x01\x01@\x01\x06\
-configs\0\x02\x04\0\x09configure\x01\x03\x01@\x01\x06status{\x01\0\x04\0\x06fini\
-sh\x01\x04\x04\0!gatewright:plugin/finishing@0.1.0\x05\x02\x04\0\x1egatewright:s\
-dk/finishing@0.1.0\x04\0\x0b\x0f\x01\0\x09finishing\x03\0\0\0G\x09producers\x01\x0c\
-processed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\
+\0\0\x0cconfig-error\x01B\x07\x02\x03\x02\x01\x01\x04\0\x0cconfig-error\x03\0\0\x01\
+j\0\x01\x01\x01@\x01\x06configs\0\x02\x04\0\x09configure\x01\x03\x01@\x01\x06sta\
+tus{\x01\0\x04\0\x06finish\x01\x04\x04\0!gatewright:plugin/finishing@0.1.0\x05\x02\
+\x04\0\x1egatewright:sdk/finishing@0.1.0\x04\0\x0b\x0f\x01\0\x09finishing\x03\0\0\
+\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bind\
+gen-rust\x060.61.1";
         };
     };
 }
@@ -240,17 +241,17 @@ pub use __export_finishing_impl as __export_finishing;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 499] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x02\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 514] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2\x02\x01A\x02\x01\
 A\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>gatewright:sdk/finishi\
-ng-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)finishing-with-all-of-\
-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>g\
+atewright:sdk/finishing-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)f\
+inishing-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocesse\
+d-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

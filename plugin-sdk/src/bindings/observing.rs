@@ -32,29 +32,31 @@ pub mod exports {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         {
-                            let base4 = arg0;
-                            let len4 = arg1;
-                            let mut result4 = _rt::Vec::with_capacity(len4);
-                            for i in 0..len4 {
-                                let base = base4.add(i * 12);
-                                let e4 = {
+                            let base5 = arg0;
+                            let len5 = arg1;
+                            let mut result5 = _rt::Vec::with_capacity(len5);
+                            for i in 0..len5 {
+                                let base = base5.add(i * 16);
+                                let e5 = {
                                     let l0 = *base.add(0).cast::<i32>();
                                     let l1 = i32::from(*base.add(4).cast::<u8>());
                                     let l2 = i32::from(*base.add(6).cast::<u16>());
                                     let l3 = *base.add(8).cast::<i32>();
+                                    let l4 = *base.add(12).cast::<i32>();
                                     super::super::super::super::__with_name0::Outcome {
                                         slot: l0 as u32,
                                         ending: super::super::super::super::__with_name0::Ending::_lift(
                                             l1 as u8,
                                         ),
                                         status: l2 as u16,
-                                        duration_us: l3 as u32,
+                                        first_byte_us: l3 as u32,
+                                        duration_us: l4 as u32,
                                     }
                                 };
-                                result4.push(e4);
+                                result5.push(e5);
                             }
-                            _rt::cabi_dealloc(base4, len4 * 12, 4);
-                            T_::observe(result4)
+                            _rt::cabi_dealloc(base5, len5 * 16, 4);
+                            T_::observe(result5)
                         };
                     }
                 }
@@ -134,20 +136,20 @@ macro_rules! __export_observing_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:gatewright:sdk@0.1.0:observing:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 536] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 551] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x98\x03\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa7\x03\x01A\x02\x01\
 A\x05\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\0\0\x07outcome\x01B\x05\
-\x02\x03\x02\x01\x01\x04\0\x07outcome\x03\0\0\x01p\x01\x01@\x01\x08outcomes\x02\x01\
-\0\x04\0\x07observe\x01\x03\x04\0!gatewright:plugin/observing@0.1.0\x05\x02\x04\0\
-\x1egatewright:sdk/observing@0.1.0\x04\0\x0b\x0f\x01\0\x09observing\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rus\
-t\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\
+\0\0\x07outcome\x01B\x05\x02\x03\x02\x01\x01\x04\0\x07outcome\x03\0\0\x01p\x01\x01\
+@\x01\x08outcomes\x02\x01\0\x04\0\x07observe\x01\x03\x04\0!gatewright:plugin/obs\
+erving@0.1.0\x05\x02\x04\0\x1egatewright:sdk/observing@0.1.0\x04\0\x0b\x0f\x01\0\
+\x09observing\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -160,17 +162,17 @@ pub use __export_observing_impl as __export_observing;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 499] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd3\x02\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 514] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe2\x02\x01A\x02\x01\
 A\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>gatewright:sdk/observi\
-ng-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)observing-with-all-of-\
-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compo\
-nent\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0>g\
+atewright:sdk/observing-with-all-of-its-exports-removed@0.1.0\x04\0\x0b/\x01\0)o\
+bserving-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocesse\
+d-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

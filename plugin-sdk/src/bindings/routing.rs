@@ -359,23 +359,23 @@ macro_rules! __export_routing_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:gatewright:sdk@0.1.0:routing:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 668] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 683] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9e\x04\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xad\x04\x01A\x02\x01\
 A\x06\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\0\0\x0cconfig-error\x02\
-\x03\0\0\x0apool-index\x01B\x0b\x02\x03\x02\x01\x01\x04\0\x0cconfig-error\x03\0\0\
-\x02\x03\x02\x01\x02\x04\0\x0apool-index\x03\0\x02\x01q\x03\x07forward\x01\x03\0\
-\x06answer\x01{\0\x09unmatched\0\0\x04\0\x08decision\x03\0\x04\x01j\0\x01\x01\x01\
-@\x01\x06configs\0\x06\x04\0\x09configure\x01\x07\x01@\x03\x06methods\x09authori\
-tys\x04paths\0\x05\x04\0\x05route\x01\x08\x04\0\x1fgatewright:plugin/routing@0.1\
-.0\x05\x03\x04\0\x1cgatewright:sdk/routing@0.1.0\x04\0\x0b\x0d\x01\0\x07routing\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\
+\0\0\x0cconfig-error\x02\x03\0\0\x0apool-index\x01B\x0b\x02\x03\x02\x01\x01\x04\0\
+\x0cconfig-error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x0apool-index\x03\0\x02\x01q\x03\
+\x07forward\x01\x03\0\x06answer\x01{\0\x09unmatched\0\0\x04\0\x08decision\x03\0\x04\
+\x01j\0\x01\x01\x01@\x01\x06configs\0\x06\x04\0\x09configure\x01\x07\x01@\x03\x06\
+methods\x09authoritys\x04paths\0\x05\x04\0\x05route\x01\x08\x04\0\x1fgatewright:\
+plugin/routing@0.1.0\x05\x03\x04\0\x1cgatewright:sdk/routing@0.1.0\x04\0\x0b\x0d\
+\x01\0\x07routing\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compone\
+nt\x070.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -388,17 +388,17 @@ pub use __export_routing_impl as __export_routing;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 495] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd1\x02\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 510] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe0\x02\x01A\x02\x01\
 A\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0<gatewright:sdk/routing\
--with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'routing-with-all-of-its-\
-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\
-\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0<g\
+atewright:sdk/routing-with-all-of-its-exports-removed@0.1.0\x04\0\x0b-\x01\0'rou\
+ting-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\
+\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -405,24 +405,25 @@ macro_rules! __export_sticking_impl {
         (link_section =
         "component-type:wit-bindgen:0.61.1:gatewright:sdk@0.1.0:sticking:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 702] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 717] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbf\x04\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xce\x04\x01A\x02\x01\
 A\x07\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\0\0\x0cconfig-error\x02\
-\x03\0\0\x08endpoint\x02\x03\0\0\x04slot\x01B\x14\x02\x03\x02\x01\x01\x04\0\x0cc\
-onfig-error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08endpoint\x03\0\x02\x02\x03\x02\x01\
-\x03\x04\0\x04slot\x03\0\x04\x01j\0\x01\x01\x01@\x01\x06configs\0\x06\x04\0\x09c\
-onfigure\x01\x07\x01p\x03\x01@\x01\x09endpoints\x08\x01\0\x04\0\x06update\x01\x09\
-\x01p\x05\x01@\x01\x05slots\x0a\x01\0\x04\0\x08eligible\x01\x0b\x01k\x05\x01@\0\0\
-\x0c\x04\0\x06lookup\x01\x0d\x01@\x01\x08answered\x05\x01\0\x04\0\x04bind\x01\x0e\
-\x04\0\x20gatewright:plugin/sticking@0.1.0\x05\x04\x04\0\x1dgatewright:sdk/stick\
-ing@0.1.0\x04\0\x0b\x0e\x01\0\x08sticking\x03\0\0\0G\x09producers\x01\x0cprocess\
-ed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x02\x03\
+\0\0\x0cconfig-error\x02\x03\0\0\x08endpoint\x02\x03\0\0\x04slot\x01B\x14\x02\x03\
+\x02\x01\x01\x04\0\x0cconfig-error\x03\0\0\x02\x03\x02\x01\x02\x04\0\x08endpoint\
+\x03\0\x02\x02\x03\x02\x01\x03\x04\0\x04slot\x03\0\x04\x01j\0\x01\x01\x01@\x01\x06\
+configs\0\x06\x04\0\x09configure\x01\x07\x01p\x03\x01@\x01\x09endpoints\x08\x01\0\
+\x04\0\x06update\x01\x09\x01p\x05\x01@\x01\x05slots\x0a\x01\0\x04\0\x08eligible\x01\
+\x0b\x01k\x05\x01@\0\0\x0c\x04\0\x06lookup\x01\x0d\x01@\x01\x08answered\x05\x01\0\
+\x04\0\x04bind\x01\x0e\x04\0\x20gatewright:plugin/sticking@0.1.0\x05\x04\x04\0\x1d\
+gatewright:sdk/sticking@0.1.0\x04\0\x0b\x0e\x01\0\x08sticking\x03\0\0\0G\x09prod\
+ucers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x06\
+0.61.1";
         };
     };
 }
@@ -435,17 +436,17 @@ pub use __export_sticking_impl as __export_sticking;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 497] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xd2\x02\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 512] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe1\x02\x01A\x02\x01\
 A\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01\
 r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\
 \x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09complet\
 ed\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\
-\x01r\x04\x04slot\x01\x06ending\x09\x06status{\x0bduration-usy\x04\0\x07outcome\x03\
-\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0=gatewright:sdk/stickin\
-g-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(sticking-with-all-of-it\
-s-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-compone\
-nt\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\
+\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\0\x04\0=g\
+atewright:sdk/sticking-with-all-of-its-exports-removed@0.1.0\x04\0\x0b.\x01\0(st\
+icking-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-\
+by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

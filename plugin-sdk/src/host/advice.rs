@@ -21,6 +21,19 @@ pub fn timeout(milliseconds: u32) {
     host::timeout(milliseconds);
 }
 
+/// How many more endpoints may be asked at the most, after this attempt: lowers
+/// the operator's number and never raises it. 0: this attempt is the last.
+pub fn retries(most: u32) {
+    host::retries(most);
+}
+
+/// Ask a second endpoint, too, when this one has not answered within so many
+/// milliseconds. It counts where the pool has `hedge`, and never asks
+/// earlier than that says. [`u32::MAX`]: not at all.
+pub fn hedge_after(milliseconds: u32) {
+    host::hedge_after(milliseconds);
+}
+
 /// For [`Affinity::lookup`](crate::Affinity::lookup) that names an endpoint:
 /// call [`bind`](crate::Affinity::bind) all the same when it has answered,
 /// because the response may give the session another name.

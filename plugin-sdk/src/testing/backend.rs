@@ -136,6 +136,14 @@ pub(crate) mod advice {
         host(|host| host.advice.timeout = Some(milliseconds));
     }
 
+    pub(crate) fn retries(most: u32) {
+        host(|host| host.advice.retries = Some(most));
+    }
+
+    pub(crate) fn hedge_after(milliseconds: u32) {
+        host(|host| host.advice.hedge_after = Some(milliseconds));
+    }
+
     pub(crate) fn call_bind() {
         host(|host| host.advice.call_bind = true);
     }

@@ -172,6 +172,10 @@ pub struct Advice {
     pub reason: Option<String>,
     /// The whole request's limit in milliseconds.
     pub timeout: Option<u32>,
+    /// How many more endpoints may be asked.
+    pub retries: Option<u32>,
+    /// After how many milliseconds a second one is.
+    pub hedge_after: Option<u32>,
     /// Whether `bind` is to be called for the endpoint that `lookup` names.
     pub call_bind: bool,
 }

@@ -115,7 +115,7 @@ impl Lower for Endpoint {
 }
 
 impl Lower for Outcome {
-    const SIZE: usize = 12;
+    const SIZE: usize = 16;
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
@@ -129,7 +129,8 @@ impl Lower for Outcome {
         self.slot.lower(crossing, at)?;
         crossing.write(at + 4, [ending])?;
         crossing.write(at + 6, self.status.to_le_bytes())?;
-        self.duration_us.lower(crossing, at + 8)
+        self.first_byte_us.lower(crossing, at + 8)?;
+        self.duration_us.lower(crossing, at + 12)
     }
 }
 

@@ -34,6 +34,20 @@ impl Host for Guest {
         }
     }
 
+    fn retries(&mut self, most: u32) {
+        if let Some(exchange) = &mut self.exchange {
+            let effects = exchange.effects();
+            effects.retries = Some(effects.retries.map_or(most, |before| before.min(most)));
+        }
+    }
+
+    fn hedge_after(&mut self, milliseconds: u32) {
+        if let Some(exchange) = &mut self.exchange {
+            let after = Duration::from_millis(milliseconds.into());
+            exchange.effects().hedge_after = Some(after);
+        }
+    }
+
     fn call_bind(&mut self) {
         if let Some(exchange) = &mut self.exchange {
             exchange.effects().call_bind = true;

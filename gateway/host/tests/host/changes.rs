@@ -169,8 +169,11 @@ fn outcomes_reach_the_plugin_that_asked_for_them() {
     let observing = r#"
         (global $heard (mut i32) (i32.const 0))
         (func (export "gatewright:plugin/observing@0.1.0#observe") (param $at i32) (param i32)
-            ;; The first outcome's slot.
-            (global.set $heard (i32.load (local.get $at))))"#;
+            ;; The first outcome's slot, if its body took a millisecond.
+            (global.set $heard (i32.mul (i32.load (local.get $at))
+                (i32.eq (i32.const 1000) (i32.sub
+                    (i32.load offset=12 (local.get $at))
+                    (i32.load offset=8 (local.get $at)))))))"#;
     let core = format!("(module {FRAME} {functions} {observing})");
     let mut rig = Rig::balanced_by(&component(&[], &["balancing", "observing"], &core));
     assert!(rig.balancer().observes());
@@ -179,7 +182,8 @@ fn outcomes_reach_the_plugin_that_asked_for_them() {
         slot: Slot(2),
         ending: Ending::Completed,
         status: 200,
-        duration_us: 1500,
+        first_byte_us: 1500,
+        duration_us: 2500,
         lot: None,
     });
     comes(&mut rig, 0, 2);

@@ -60,13 +60,15 @@ const IMPORTS: [(&str, &str, &str, &str); 45] = [
 ];
 
 /// The rest, in the same form.
-const MORE_IMPORTS: [(&str, &str, &str, &str); 7] = [
+const MORE_IMPORTS: [(&str, &str, &str, &str); 9] = [
     ("store", "remove", "n", ""),
     ("store", "add", "nlz", "l"),
     ("store", "compare-and-swap", "novvz", "i"),
     ("store", "take", "nifi", "-i"),
     ("store", "tokens", "nfi", "-i"),
     ("advice", "call-bind", "", ""),
+    ("advice", "retries", "i", ""),
+    ("advice", "hedge-after", "i", ""),
     ("response", "header-bytes", "nir", "?s"),
 ];
 

@@ -107,13 +107,16 @@ fn headers_are_edited_and_those_of_framing_are_refused() {
 }
 
 #[test]
-fn a_timeout_only_ever_gets_shorter_and_a_reason_is_cut() {
+fn what_is_allowed_only_ever_gets_less_and_a_reason_is_cut() {
     let imports = r#"
         (import "gatewright:plugin/advice@0.1.0" "timeout" (func $timeout (param i32)))
+        (import "gatewright:plugin/advice@0.1.0" "retries" (func $retries (param i32)))
+        (import "gatewright:plugin/advice@0.1.0" "hedge-after" (func $hedge (param i32)))
         (import "gatewright:plugin/advice@0.1.0" "reason" (func $reason (param i32 i32)))
         (import "gatewright:plugin/advice@0.1.0" "second-choice" (func $second (param i32)))"#;
     let body = "(call $timeout (i32.const 200)) (call $timeout (i32.const 900))
-        (call $second (i32.const 2))
+        (call $retries (i32.const 1)) (call $retries (i32.const 3))
+        (call $hedge (i32.const 70)) (call $second (i32.const 2))
         (call $reason (i32.const 300) (i32.const 1000)) (i32.const 0)";
     let data = format!("(data (i32.const 300) \"{}\")", "r".repeat(1000));
     let mut rig = screened(&["advice"], imports, body, &data);
@@ -121,6 +124,8 @@ fn a_timeout_only_ever_gets_shorter_and_a_reason_is_cut() {
     assert_eq!(check(&mut rig, &mut lent), Verdict::Proceed);
     let effects = effects(&mut lent);
     assert_eq!(effects.timeout, Some(Duration::from_millis(200)));
+    assert_eq!(effects.retries, Some(1));
+    assert_eq!(effects.hedge_after, Some(Duration::from_millis(70)));
     assert_eq!(effects.second_choice, Some(Slot(2)));
     assert_eq!(effects.reason.as_ref().map(String::len), Some(256));
 }

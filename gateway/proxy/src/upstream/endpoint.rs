@@ -36,6 +36,8 @@ pub(crate) struct Upstream {
     tells_from: Cell<u64>,
     /// When its circuit opens; none for never.
     breaker: Cell<Option<Breaker>>,
+    /// How many attempts in a row another server has overtaken.
+    overtaken: Cell<u32>,
     /// Whether what is still under way with it is to end.
     cut: Cell<bool>,
 }
@@ -53,6 +55,7 @@ impl Upstream {
             turn: Turn::default(),
             tells_from: Cell::new(0),
             breaker: Cell::new(None),
+            overtaken: Cell::new(0),
             cut: Cell::new(false),
         })
     }
@@ -96,6 +99,18 @@ impl Upstream {
     /// Set when its circuit opens.
     pub(crate) fn break_by(&self, breaker: Option<Breaker>) {
         self.breaker.set(breaker);
+    }
+
+    /// Another server has answered in its place: how often in a row.
+    pub(crate) fn overtaken(&self) -> u32 {
+        let times = self.overtaken.get().saturating_add(1);
+        self.overtaken.set(times);
+        times
+    }
+
+    /// It has answered.
+    pub(crate) fn answered(&self) {
+        self.overtaken.set(0);
     }
 
     /// Whether it is a worker's side of this very endpoint.

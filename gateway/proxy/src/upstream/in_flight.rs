@@ -77,10 +77,16 @@ impl InFlight {
         &self.upstream
     }
 
+    /// Whether its ending decides if the server's circuit closes.
+    pub(crate) fn is_on_trial(&self) -> bool {
+        self.permit.is_some()
+    }
+
     /// A response head arrived.
     pub(crate) fn responded(&mut self, status: u16, now: Instant) {
         let micros = micros(now - self.started);
         self.status = status;
+        self.upstream.answered();
         self.micros = Some(micros);
         let counters = self.upstream.counters();
         counters.responded(micros);
@@ -135,15 +141,15 @@ impl Drop for InFlight {
         let Some(observers) = &self.observers else {
             return;
         };
+        let duration_us = micros(self.started.elapsed());
         self.worker.observe(
             &observers.pool,
             Outcome {
                 slot: state.slot(),
                 ending: self.ending,
                 status: self.status,
-                duration_us: self
-                    .micros
-                    .unwrap_or_else(|| micros(self.started.elapsed())),
+                first_byte_us: self.micros.unwrap_or(duration_us),
+                duration_us,
                 lot: observers.lot,
             },
         );

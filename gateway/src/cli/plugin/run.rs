@@ -115,6 +115,8 @@ fn told(answer: Result<Answer, Fault>, mut lent: Lent) -> Value {
         "reason": steps.iter().find_map(|step| step.reason.clone()),
         "ns": ns as u64,
         "timeoutMs": effects.timeout.map(|timeout| timeout.as_millis() as u64),
+        "retries": effects.retries,
+        "hedgeAfterMs": effects.hedge_after.map(|after| after.as_millis() as u64),
         "secondChoice": effects.second_choice.map(|slot| slot.0),
         "edits": effects.edits.iter().map(edit).collect::<Vec<_>>(),
     })

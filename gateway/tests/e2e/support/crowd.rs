@@ -29,8 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What became of all requests.
 #[derive(Debug, Default)]
 pub(crate) struct Fates {
-    /// Answered whole, with 200.
-    pub(crate) answered: usize,
+    /// Answered whole, with 200: over HTTP/1.1, and over HTTP/2.
+    pub(crate) answered: [usize; 2],
+    /// Turned away in an orderly way before anything of it was looked at.
+    pub(crate) unsent: usize,
     /// Answered with 200, but broken off in the middle of the body.
     pub(crate) cut: usize,
     /// Why requests got no answer, or another one.
@@ -53,6 +55,9 @@ enum Fate {
 }
 
 impl Crowd {
+    /// The most requests under way at a time.
+    pub(crate) const AT_ONCE: usize = CLIENTS + CLIENTS * STREAMS;
+
     /// Begin.
     pub(crate) fn before(address: SocketAddr) -> Self {
         let stops = Arc::<AtomicBool>::default();
@@ -68,7 +73,10 @@ impl Crowd {
         self.stops.store(true, Ordering::Relaxed);
         let mut all = Fates::default();
         for one in self.clients.join_all().await {
-            all.answered += one.answered;
+            for (all, one) in all.answered.iter_mut().zip(one.answered) {
+                *all += one;
+            }
+            all.unsent += one.unsent;
             all.cut += one.cut;
             all.failures.extend(one.failures);
         }
@@ -94,9 +102,12 @@ async fn ask(address: SocketAddr, over_http2: bool, stops: Arc<AtomicBool>) -> F
         let mut stays = true;
         for fate in exchange(open, path).await {
             match fate {
-                Fate::Answered => fates.answered += 1,
+                Fate::Answered => fates.answered[usize::from(over_http2)] += 1,
                 Fate::Cut => fates.cut += 1,
-                Fate::Unsent => stays = false,
+                Fate::Unsent => {
+                    fates.unsent += 1;
+                    stays = false;
+                }
                 Fate::Failed(reason) => {
                     fates.failures.push(reason);
                     stays = false;

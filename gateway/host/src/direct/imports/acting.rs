@@ -26,6 +26,14 @@ pub(super) fn define(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             advice::Host::timeout(enter(&mut caller)?.guest(), milliseconds);
             Ok(())
         })?
+        .define("retries", |mut caller: Call<'_>, most: u32| {
+            advice::Host::retries(enter(&mut caller)?.guest(), most);
+            Ok(())
+        })?
+        .define("hedge-after", |mut caller: Call<'_>, milliseconds: u32| {
+            advice::Host::hedge_after(enter(&mut caller)?.guest(), milliseconds);
+            Ok(())
+        })?
         .define("call-bind", |mut caller: Call<'_>| {
             advice::Host::call_bind(enter(&mut caller)?.guest());
             Ok(())
