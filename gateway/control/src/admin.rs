@@ -34,6 +34,7 @@ mod probes;
 mod prometheus;
 mod servers;
 mod serving;
+mod sessions;
 mod stream;
 mod tokens;
 mod upgrade;
@@ -105,6 +106,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(upgrade::upgrade))
         .routes(routes!(stream::stream))
         .merge(explain::routes())
+        .merge(sessions::routes())
         .merge(servers::routes())
         .merge(pools::routes())
         .merge(algorithm::routes())

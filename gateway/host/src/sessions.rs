@@ -35,6 +35,7 @@ struct Entry {
     slot: Slot,
     endpoint: EndpointId,
     idle: Duration,
+    created: Duration,
     used: Duration,
 }
 
@@ -53,8 +54,12 @@ pub struct Session {
     pub key: Box<str>,
     /// The endpoint that has it.
     pub endpoint: EndpointId,
+    /// How long it has been there.
+    pub age: Duration,
     /// How long it has not been used.
     pub idle: Duration,
+    /// After how much longer without use it is forgotten.
+    pub left: Duration,
 }
 
 impl Sessions {
@@ -96,17 +101,15 @@ impl Sessions {
         if shard.len() >= SHARD_SESSIONS && !shard.contains_key(key) {
             make_room(&mut shard, pool, now);
         }
-        let endpoint = endpoint.id.clone();
-        let used = now;
-        shard.insert(
-            key.into(),
-            Entry {
-                slot,
-                endpoint,
-                idle,
-                used,
-            },
-        );
+        let known = shard.get(key).filter(|entry| entry.is_live(pool, now));
+        let entry = Entry {
+            slot,
+            endpoint: endpoint.id.clone(),
+            idle,
+            created: known.map_or(now, |entry| entry.created),
+            used: now,
+        };
+        shard.insert(key.into(), entry);
         true
     }
 
@@ -131,17 +134,20 @@ impl Sessions {
             .sum()
     }
 
-    /// Up to so many sessions, in no particular order. `now` is the host's
-    /// clock, [`crate::Host::now`].
-    pub fn list(&self, limit: usize, now: Duration) -> Vec<Session> {
+    /// The sessions that are alive, in no particular order. `now` is the host's
+    /// clock, [`crate::Host::now`]. Each shard is held for as long as its part is
+    /// copied: a millisecond if it is full.
+    pub fn list(&self, pool: &Pool, now: Duration) -> Vec<Session> {
         let mut sessions = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let room = limit - sessions.len();
-            sessions.extend(shard.iter().take(room).map(|(key, entry)| Session {
+            let live = shard.iter().filter(|(_, entry)| entry.is_live(pool, now));
+            sessions.extend(live.map(|(key, entry)| Session {
                 key: key.clone(),
                 endpoint: entry.endpoint.clone(),
+                age: now.saturating_sub(entry.created),
                 idle: now.saturating_sub(entry.used),
+                left: (entry.used + entry.idle).saturating_sub(now),
             }));
         }
         sessions
@@ -197,6 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn a_session_that_is_set_again_is_as_old_as_it_was() {
+        let snapshot = snapshot(None, &[1, 2]);
+        let pool = &snapshot.pools[0];
+        let sessions = Sessions::default();
+        assert!(sessions.set("key", (Slot(0), HOUR), pool, HOUR));
+        assert!(sessions.set("key", (Slot(1), HOUR), pool, HOUR + HOUR / 2));
+        let listed = sessions.list(pool, HOUR * 2);
+        let expected = Session {
+            key: "key".into(),
+            endpoint: EndpointId::from("192.0.2.1:2"),
+            age: HOUR,
+            idle: HOUR / 2,
+            left: HOUR / 2,
+        };
+        assert_eq!(listed, [expected]);
+    }
+
+    #[test]
     fn a_session_goes_with_its_endpoint_even_if_the_slot_is_taken_again() {
         let before = snapshot(None, &[1, 2]);
         let sessions = Sessions::default();
@@ -209,7 +233,8 @@ mod tests {
             pool.endpoint(Slot(1)).is_some(),
             "the slot is not taken again"
         );
-        assert_eq!(sessions.list(9, HOUR).len(), 1);
+        assert_eq!(sessions.count(), 1);
+        assert!(sessions.list(pool, HOUR).is_empty());
         sessions.sweep(pool, HOUR);
         assert_eq!(sessions.count(), 0);
         assert!(!sessions.set("key", (Slot(7), HOUR), pool, HOUR));
@@ -224,6 +249,7 @@ mod tests {
             slot: Slot(0),
             endpoint: EndpointId::from("192.0.2.1:1"),
             idle,
+            created: used,
             used,
         };
         let mut shard = HashMap::from([

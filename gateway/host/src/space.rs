@@ -358,6 +358,9 @@ mod tests {
         assert_eq!(space.take("b", 1, bucket, NOW), 100);
         assert_eq!(space.take("b", 1, bucket, after(100)), 0);
         assert_eq!(space.take("b", 1, bucket, after(100)), 100);
+        let tokens = [199, 200, 9000].map(|ms| space.tokens("b", bucket, after(ms)));
+        assert_eq!(tokens, [0, 1, 5]);
+        assert_eq!(space.tokens("new", bucket, NOW), 5);
         assert_eq!(space.take("b", 6, bucket, after(9000)), u32::MAX);
         assert_eq!(space.take("never", 1, (0.0, 0), NOW), u32::MAX);
     }

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod access;
 mod acme;
 mod acme_trouble;
 mod addresses;
@@ -41,6 +42,7 @@ mod cors;
 mod diversion;
 mod dns;
 mod drain;
+mod edited_headers;
 mod endurance;
 mod error_pages;
 mod explain;
@@ -57,10 +59,13 @@ mod idle_connections;
 mod overload;
 mod passthrough;
 mod plugins;
+mod policy_mistakes;
 mod proxied;
 mod queue;
+mod rate_limit;
 mod redirects;
 mod refusals;
+mod regions;
 mod reload;
 mod retries;
 mod rewriting;
@@ -68,6 +73,7 @@ mod server_files;
 mod slow_start;
 mod smuggling;
 mod start;
+mod sticky_sessions;
 mod swaps;
 mod systemd;
 mod tls;

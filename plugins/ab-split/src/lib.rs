@@ -116,7 +116,7 @@ impl RequestPolicy for AbSplit {
             } => match kept(&self.names, &self.weights, name) {
                 Some(variant) => variant,
                 None => {
-                    let draws = draws.get_or_insert_with(|| Generator::from_host());
+                    let draws = draws.get_or_insert_with(Generator::from_host);
                     let variant = self.shares.winner(draws.bits());
                     set_cookie(name, &self.names[variant], attributes);
                     variant

@@ -35,14 +35,15 @@ pub struct RateLimit {
     burst: u32,
     networks: Networks,
     paths: Globs,
-    /// The name and parameters of `RateLimit-Policy`; none to tell nothing.
-    policy: Option<Told>,
+    /// None to tell clients nothing.
+    told: Option<Told>,
 }
 
-/// What clients are told of the policy.
+/// What clients are told of the limit.
 #[derive(Debug)]
 struct Told {
     name: String,
+    /// The whole `RateLimit-Policy`.
     policy: String,
 }
 
@@ -58,7 +59,7 @@ impl RequestPolicy for RateLimit {
             return Err(refuse("ipv6_prefix", "a prefix has 1 to 128 bits"));
         }
         let per_second = config.rate.per_second();
-        let policy = match config.headers {
+        let told = match config.headers {
             true => Some(Told::of(&config.name, per_second, burst)?),
             false => None,
         };
@@ -70,7 +71,7 @@ impl RequestPolicy for RateLimit {
             burst,
             networks: Networks::parse(&exempt.networks, "exempt.networks")?,
             paths: Globs::parse(&exempt.paths, "exempt.paths")?,
-            policy,
+            told,
         })
     }
 
@@ -82,7 +83,7 @@ impl RequestPolicy for RateLimit {
         let key = self.key.of_request(path, self.ipv6_prefix);
         let key = key.unwrap_or_else(|| address_key(self.ipv6_prefix));
         let wait_ms = store::take(&key, 1, self.per_second, self.burst);
-        if let Some(told) = &self.policy {
+        if let Some(told) = &self.told {
             let left = match wait_ms {
                 0 => store::tokens(&key, self.per_second, self.burst),
                 _ => 0,
@@ -107,8 +108,8 @@ impl RateLimit {
                 && client_address().is_some_and(|address| self.networks.contain(address)))
     }
 
-    /// After how many seconds a client that has `left` requests may ask for the
-    /// whole burst again; of one that has none, after how many it has one.
+    /// After how many seconds a client that has `left` requests has the whole
+    /// burst again; for one that was refused, after how many it has one request.
     fn reset(&self, left: u32, wait_ms: u32) -> u32 {
         match wait_ms {
             0 => (f64::from(self.burst - left.min(self.burst)) / self.per_second).ceil() as u32,

@@ -71,7 +71,7 @@ impl Affinity for StickyLearn {
         if idle_s == 0 {
             return Err(refuse("idle_s", "a session lives for 1 second at least"));
         }
-        let place = Place::parse(config.cookie, config.header)?;
+        let place = Place::parse(&config)?;
         Ok(Self { place, idle_s })
     }
 
@@ -101,26 +101,24 @@ impl Affinity for StickyLearn {
 }
 
 impl Place {
-    fn parse(cookie: Option<String>, header: Option<String>) -> Result<Self, ConfigError> {
-        let (key, name) = match (&cookie, &header) {
+    fn parse(config: &Config) -> Result<Self, ConfigError> {
+        let (key, name) = match (&config.cookie, &config.header) {
             (Some(_), Some(_)) => {
                 return Err(refuse("header", "follow either `cookie` or `header`"));
             }
-            (_, Some(name)) => ("header", name.clone()),
-            (name, None) => (
-                "cookie",
-                name.clone().unwrap_or_else(|| USUAL_COOKIE.into()),
-            ),
+            (Some(name), None) => ("cookie", name.as_str()),
+            (None, Some(name)) => ("header", name.as_str()),
+            (None, None) => ("cookie", USUAL_COOKIE),
         };
-        if !is_token(&name) {
+        if !is_token(name) {
             return Err(refuse(
                 key,
                 "a name is letters, digits and any of !#$%&'*+-.^_`|~",
             ));
         }
-        Ok(match header {
-            Some(_) => Self::Header(name),
-            None => Self::Cookie(name),
+        Ok(match key {
+            "header" => Self::Header(name.into()),
+            _ => Self::Cookie(name.into()),
         })
     }
 

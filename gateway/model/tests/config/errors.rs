@@ -100,7 +100,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "an unknown policy",
-        "[pools.web]\n@\n[[policy]]\nplugin = \"rate-limit\"\n",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"zzz\"\n",
     ),
     (
         "two policies of a name",
