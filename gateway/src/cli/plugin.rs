@@ -5,7 +5,7 @@ mod bench;
 mod build;
 mod check;
 mod follow;
-mod naming;
+pub(super) mod naming;
 mod new;
 mod push;
 mod run;

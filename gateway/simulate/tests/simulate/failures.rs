@@ -15,13 +15,16 @@ const SLOW_SERVER: &str = "duration = \"60s\"\nobjective = \"1s\"\n\
     [[failures]]\nservers = \"s[0]\"\nfrom = \"15s\"\nto = \"45s\"\ndelay = \"2s\"\n";
 
 #[test]
-fn one_slow_server_costs_round_robin_a_twentieth_and_least_loaded_a_hundredth() {
+fn one_slow_server_costs_round_robin_a_twentieth_and_least_loaded_less_than_a_hundredth() {
     let round_robin = run("round-robin", SLOW_SERVER, 1).within.unwrap();
     // About 95 %: 1/11 of the requests in half of the time.
     assert!((0.945..0.96).contains(&round_robin), "{round_robin}");
-    // About 99 %.
-    let least = run("least-connections", SLOW_SERVER, 1).within.unwrap();
-    assert!((0.985..0.999).contains(&least), "{least}");
+    // 99 % in the experiment. What it costs is what piles up on the slow server
+    // before others look as busy, so shorter work than theirs makes it less.
+    for balancer in ["power-of-two", "least-connections"] {
+        let least = run(balancer, SLOW_SERVER, 1).within.unwrap();
+        assert!((0.99..1.0).contains(&least), "{balancer}: {least}");
+    }
 }
 
 #[test]
@@ -63,7 +66,7 @@ fn servers_that_leave_and_come_back_cost_no_request() {
 fn past_their_capacity_servers_refuse_and_requests_run_out_of_time() {
     let text = "duration = \"10s\"\narrivals = { poisson = { rate = 600 } }\n\
         work = { exponential = { mean = \"10ms\" } }\n\
-        [pool]\nrequest_timeout = \"500ms\"\n\
+        [pool]\nhealth = false\nbreaker = false\nrequest_timeout = \"500ms\"\n\
         [[servers]]\nname = \"s\"\ncount = 4\nqueue = 1000\n";
     let outcome = run("round-robin", text, 1);
     assert!(outcome.timeouts > outcome.requests / 20, "{}", outcome.timeouts);
