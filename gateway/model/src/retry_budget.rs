@@ -121,7 +121,8 @@ mod tests {
     fn the_reserve_comes_back_by_the_second_and_no_further() {
         let budget = Budget::holding(RESERVE_PER_SECOND, MOST_SAVED);
         while budget.withdraw(NOW) {}
-        let after = |seconds| (0..50).filter(move |_| budget.withdraw(Duration::from_secs(seconds)));
+        let after =
+            |seconds| (0..50).filter(move |_| budget.withdraw(Duration::from_secs(seconds)));
         let after_a_second = after(1).count();
         assert_eq!(after_a_second, 10);
     }

@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use gatewright_model::id::Slot;
 use gatewright_wire::RequestFraming;
 
-use crate::deadlines;
 use crate::admit;
 use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::Content;
 use crate::current::PoolView;
+use crate::deadlines;
 use crate::facts::{Facts, Held};
 use crate::request_body::RequestBody;
 use crate::upstream::{InFlight, discard_aside};
@@ -111,7 +111,11 @@ fn second(
     // A canary decides about all attempts of a request or none.
     twin.effects.lot = held.effects.lot;
     twin.effects.is_given_up = held.effects.is_given_up;
-    if !admit::has_other(view, &twin) || !pool.budgets.withdraw(deadlines::since_start(worker.deadlines.now())) {
+    if !admit::has_other(view, &twin)
+        || !pool
+            .budgets
+            .withdraw(deadlines::since_start(worker.deadlines.now()))
+    {
         return None;
     }
     let in_flight = admit::admit(worker, view, &mut twin, None, Instant::now());

@@ -91,9 +91,7 @@ impl Times {
                     ..Coming::at(since / speed)
                 })
             }
-            Of::Rate(Arrivals::Constant { rate }) => {
-                Some(Coming::at(self.number as f64 / rate))
-            }
+            Of::Rate(Arrivals::Constant { rate }) => Some(Coming::at(self.number as f64 / rate)),
             Of::Rate(arrivals) => {
                 self.now = by_chance(arrivals, self.now, &mut self.random);
                 Some(Coming::at(self.now))

@@ -137,7 +137,8 @@ impl<'a> Engine<'a> {
         }
         let warm_up = nanos(self.setting.scenario.warm_up);
         self.agenda.plan(warm_up, Event::Measure);
-        self.agenda.plan(warm_up, Event::Sample);
+        self.agenda
+            .plan(warm_up + self.tally.sample_ns, Event::Sample);
         self.plan_changes();
         for gateway in 0..self.gateways.len() as u32 {
             for server in 0..self.fleet.len() as u32 {
@@ -187,7 +188,7 @@ impl<'a> Engine<'a> {
 
     /// Write down who has how much to do.
     fn sample(&mut self) {
-        self.tally.sample(self.now_ns, &self.servers);
+        self.tally.sample(self.now_ns, &mut self.servers);
         if self.next.is_some() {
             let next = self.now_ns + self.tally.sample_ns;
             self.agenda.plan(next, Event::Sample);

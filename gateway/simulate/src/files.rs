@@ -73,7 +73,10 @@ pub(crate) fn recording(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
     let headings = reader.headers().map_err(csv_error)?.clone();
     let column = |name: &str| headings.iter().position(|heading| heading == name);
     let time = column("time").ok_or_else(|| {
-        wrong(1, "there is no column \"time\"; name it in the first line".to_owned())
+        wrong(
+            1,
+            "there is no column \"time\"; name it in the first line".to_owned(),
+        )
     })?;
     let (client, work) = (column("client"), column("work"));
     let mut numbers = HashMap::new();

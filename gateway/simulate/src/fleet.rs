@@ -129,8 +129,7 @@ impl<'a> Fleet<'a> {
         );
         balancer.deadline = deadline;
         let mut config = written::Config::default();
-        config.workers.count =
-            written::WorkerCount::Exactly(self.scenario.gateways.workers.into());
+        config.workers.count = written::WorkerCount::Exactly(self.scenario.gateways.workers.into());
         for pool in 0..self.pools() {
             let mut written = self.scenario.pool.clone();
             written.balancer = written::TextOr::Table(balancer.clone());

@@ -86,7 +86,9 @@ impl Gateway {
             pools: Vec::new(),
             servers: Vec::new(),
             endpoints: Vec::new(),
-            sides: (0..workers * fleet.pools()).map(|_| Side::default()).collect(),
+            sides: (0..workers * fleet.pools())
+                .map(|_| Side::default())
+                .collect(),
             random,
             opinions: vec![Opinion::default(); fleet.len()],
             fallbacks: 0,
@@ -223,7 +225,9 @@ impl Gateway {
         if tried.lets(pool, slot) {
             return Some(match self.takes(pool, slot) {
                 true => slot,
-                false => self.instead_of_warming(seat, pool, (tried, lent)).unwrap_or(slot),
+                false => self
+                    .instead_of_warming(seat, pool, (tried, lent))
+                    .unwrap_or(slot),
             });
         }
         balancer.overruled();
@@ -250,9 +254,11 @@ impl Gateway {
     ) -> Option<Slot> {
         let second = second_choice(lent);
         let second = second.filter(|slot| !is_warming(pool, *slot) && tried.lets(pool, *slot));
-        second.or_else(|| self.rotate_among(seat, pool, |slot| {
-            !is_warming(pool, slot) && tried.lets(pool, slot)
-        }))
+        second.or_else(|| {
+            self.rotate_among(seat, pool, |slot| {
+                !is_warming(pool, slot) && tried.lets(pool, slot)
+            })
+        })
     }
 
     fn rotate(&mut self, seat: Seat, pool: &Pool, tried: &Tried) -> Option<Slot> {
@@ -294,7 +300,10 @@ struct Tried(crate::asked::Tried);
 
 impl Tried {
     fn of(lent: &Lent) -> Self {
-        Self(lent.as_ref().map_or_else(Default::default, |view| view.tried().into()))
+        Self(
+            lent.as_ref()
+                .map_or_else(Default::default, |view| view.tried().into()),
+        )
     }
 
     /// Whether a slot may be given an attempt.

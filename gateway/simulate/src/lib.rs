@@ -12,7 +12,8 @@
 //! prober does: checks, circuits, slow start. `fleet` says which servers are in
 //! the pool, as a gateway's file would, so that a change of them goes the way of
 //! every change: snapshot, preparation, update. `tally` counts, and a [`Report`]
-//! tells what that came to; [`plots`](draw) are drawn of it.
+//! tells what that came to; plots are drawn of it ([`draw`]). [`certify`] is a set of
+//! scenarios that any balancer can be judged by.
 //!
 //! What holds:
 //!
@@ -34,6 +35,7 @@
 mod agenda;
 mod arrivals;
 mod asked;
+mod certify;
 mod engine;
 mod error;
 mod files;
@@ -51,6 +53,7 @@ mod upkeep;
 mod work;
 mod workload;
 
+pub use certify::{Verdict, certify};
 pub use error::SimulationError;
 pub use plots::draw;
 pub use report::{Group, Heat, Load, Outcome, Report, Spread};

@@ -40,7 +40,9 @@ impl Plot<'_> {
             Self::Load(outcome) => charts::load(&area, outcome),
             Self::Heat(outcome) => charts::heat(&area, outcome),
         };
-        drawn.and_then(|()| area.present()).map_err(|error| error.to_string())
+        drawn
+            .and_then(|()| area.present())
+            .map_err(|error| error.to_string())
     }
 }
 

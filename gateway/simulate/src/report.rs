@@ -5,6 +5,7 @@ use gatewright_host::SeatCounters;
 use serde::Serialize;
 
 use crate::engine::Ran;
+use crate::gateway::Gateway;
 use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::tally::{End, row_of};
@@ -112,10 +113,10 @@ pub struct Spread {
 pub struct Load {
     /// Seconds since the beginning.
     pub at_s: Vec<f64>,
-    /// Requests on a server in the mean.
+    /// Requests on a server since the time before, in the mean.
     pub mean: Vec<f64>,
-    /// Requests on the busiest.
-    pub max: Vec<u32>,
+    /// The same on the busiest.
+    pub max: Vec<f64>,
 }
 
 /// What a group of servers did.
@@ -146,6 +147,17 @@ pub struct Heat {
     pub values: Vec<Vec<f64>>,
 }
 
+impl Report {
+    /// The same without what depends on the machine.
+    #[must_use]
+    pub fn without_timings(mut self) -> Self {
+        for outcome in &mut self.policies {
+            outcome.decision_ns = None;
+        }
+        self
+    }
+}
+
 impl Outcome {
     /// What was counted, in figures.
     pub(crate) fn of(policy: &str, scenario: &Scenario, ran: Ran) -> Self {
@@ -161,7 +173,7 @@ impl Outcome {
         let within = scenario
             .objective
             .map(|_| tally.within as f64 / requests.max(1) as f64);
-        let counters = || gateways.iter().flat_map(|gateway| gateway.seat_counters());
+        let counters = || gateways.iter().flat_map(Gateway::seat_counters);
         Self {
             policy: policy.to_owned(),
             requests,
@@ -178,7 +190,11 @@ impl Outcome {
             retries: tally.retries,
             utilisation: utilisation(&servers, length_ns),
             imbalance: imbalance(&servers),
-            peak: servers.iter().map(|one| one.figures.peak).max().unwrap_or(0),
+            peak: servers
+                .iter()
+                .map(|one| one.figures.peak)
+                .max()
+                .unwrap_or(0),
             overruled: gateways.iter().map(|gateway| gateway.overruled).sum(),
             fallbacks: gateways.iter().map(|gateway| gateway.fallbacks).sum(),
             faults: counters().map(faults).sum(),
@@ -187,22 +203,20 @@ impl Outcome {
             groups: groups(scenario, &servers, length_ns),
             heat: Heat {
                 rows: row_names(scenario, &servers, tally.samples.rows.len()),
-                values: tally.samples.rows,
+                values: tally.samples.rows.into_iter().map(thousandths).collect(),
             },
             load: Load {
                 at_s: tally.samples.at,
-                mean: tally.samples.mean,
-                max: tally.samples.most,
+                mean: thousandths(tally.samples.mean),
+                max: thousandths(tally.samples.most),
             },
         }
     }
+}
 
-    /// The same without what depends on the machine.
-    #[must_use]
-    pub fn without_timings(mut self) -> Self {
-        self.decision_ns = None;
-        self
-    }
+/// Figures to a thousandth, which is what a picture shows.
+fn thousandths(figures: Vec<f64>) -> Vec<f64> {
+    figures.into_iter().map(rounded).collect()
 }
 
 /// To whole microseconds, which is more than the histogram tells apart.
@@ -215,7 +229,9 @@ fn utilisation_of(server: &Server, length_ns: u64) -> f64 {
 }
 
 fn utilisation(servers: &[Server], length_ns: u64) -> Spread {
-    let all = servers.iter().map(|server| utilisation_of(server, length_ns));
+    let all = servers
+        .iter()
+        .map(|server| utilisation_of(server, length_ns));
     Spread {
         mean: all.clone().sum::<f64>() / servers.len() as f64,
         min: all.clone().fold(f64::INFINITY, f64::min),

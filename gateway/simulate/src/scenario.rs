@@ -8,13 +8,13 @@ mod parts;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gatewright_model::config::{self, ConfigErrors, Period, written};
+use gatewright_model::config::{self, ConfigErrors, Period, Places, written};
 use serde::Deserialize;
 
+pub(crate) use self::check::members;
 pub use self::parts::{
     Antagonists, Arrivals, Churn, Clients, Failure, Gateways, Network, Policy, Servers, Work,
 };
-pub(crate) use self::check::members;
 
 /// What is simulated.
 #[derive(Clone, Debug, Deserialize)]
@@ -82,7 +82,19 @@ impl Scenario {
     ///
     /// Everything found wrong at the first step that found anything.
     pub fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let (mut scenario, places) = config::read_as::<Self>(path)?;
+        Self::checked(config::read_as::<Self>(path)?, path)
+    }
+
+    /// [`Self::read`] for a text that stands for a file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigErrors> {
+        Self::checked(config::parse_as::<Self>(text, path)?, path)
+    }
+
+    fn checked((mut scenario, places): (Self, Places), path: &Path) -> Result<Self, ConfigErrors> {
         scenario.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy());
         scenario.name = stem.unwrap_or_default().into_owned();

@@ -75,6 +75,9 @@ pub(crate) struct Figures {
     /// Its busy slots, over time, and the requests that it had.
     pub(crate) busy_ns: u128,
     pub(crate) load_ns: u128,
+    /// The requests that it had since the last look, over time, and when that was.
+    window_ns: u128,
+    looked_ns: u64,
     /// Until when that is counted.
     at_ns: u64,
     is_closed: bool,
@@ -171,7 +174,21 @@ impl Server {
             let passed = u128::from(now_ns.saturating_sub(figures.at_ns));
             figures.busy_ns += passed * u128::from(self.busy);
             figures.load_ns += passed * u128::from(load);
+            figures.window_ns += passed * u128::from(load);
             figures.at_ns = now_ns;
+        }
+    }
+
+    /// The requests that it had since the last look, in the mean.
+    pub(crate) fn look(&mut self, now_ns: u64) -> f64 {
+        self.account(now_ns);
+        let load = f64::from(self.load());
+        let figures = &mut self.figures;
+        let passed = now_ns - figures.looked_ns;
+        figures.looked_ns = now_ns;
+        match (std::mem::take(&mut figures.window_ns), passed) {
+            (_, 0) => load,
+            (window, passed) => window as f64 / passed as f64,
         }
     }
 
@@ -179,6 +196,7 @@ impl Server {
     pub(crate) fn begin_measuring(&mut self, now_ns: u64) {
         self.figures = Figures {
             at_ns: now_ns,
+            looked_ns: now_ns,
             peak: self.load(),
             ..Figures::default()
         };
@@ -212,7 +230,10 @@ mod tests {
         let mut server = server(r#"{ "name": "a", "speed": 2.0, "queue": 2 }"#);
         let received: Vec<_> = (0..4).map(|n| server.receive(job(n), 0)).collect();
         let waits = Reception::Waits;
-        assert_eq!(received, [Reception::Begun(500), waits, waits, Reception::Refused]);
+        assert_eq!(
+            received,
+            [Reception::Begun(500), waits, waits, Reception::Refused]
+        );
         assert_eq!(server.finish(500, |_| true), Some((job(1), 500)));
         // The last one that waits was given up on.
         assert_eq!(server.finish(1000, |_| false), None);

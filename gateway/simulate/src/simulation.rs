@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_host::{Compiler, Host, HostOptions, Simulated};
+use gatewright_host::{Compiler, Host, HostError, HostOptions, Simulated};
 use gatewright_model::config::DEFAULT_BALANCERS;
 
 use crate::engine::{Engine, Setting};
@@ -19,6 +19,25 @@ pub struct Workshop {
     pub cache: PathBuf,
     /// Where components are compiled.
     pub compiler: Compiler,
+}
+
+impl Workshop {
+    /// A host whose time and randomness are a simulation's, which drives the clock.
+    pub(crate) fn host(
+        &self,
+        workers: usize,
+        seed: u64,
+    ) -> Result<(Arc<Host>, Arc<Simulated>), HostError> {
+        let clock = Arc::new(Simulated::new(mixed(seed, Purpose::Plugins as u64)));
+        let options = HostOptions {
+            workers,
+            cache: self.cache.clone(),
+            components: None,
+            compiler: self.compiler.clone(),
+        };
+        let host = Host::start_simulated(options, Arc::clone(&clock))?;
+        Ok((host, clock))
+    }
 }
 
 /// The policies that a scenario compares: those that it names, or else all
@@ -55,7 +74,9 @@ pub fn simulate(
         servers: scenario.server_count(),
         gateways: scenario.gateways.count,
         workers: scenario.gateways.workers,
-        objective_ms: scenario.objective.map(|period| period.0.as_secs_f64() * 1e3),
+        objective_ms: scenario
+            .objective
+            .map(|period| period.0.as_secs_f64() * 1e3),
         policies: outcomes,
     })
 }
@@ -72,14 +93,7 @@ pub fn simulate_one(
     workshop: &Workshop,
     told: &mut dyn FnMut(u64),
 ) -> Result<Outcome, SimulationError> {
-    let clock = Arc::new(Simulated::new(mixed(seed, Purpose::Plugins as u64)));
-    let options = HostOptions {
-        workers: scenario.gateways.workers as usize,
-        cache: workshop.cache.clone(),
-        components: None,
-        compiler: workshop.compiler.clone(),
-    };
-    let host = Host::start_simulated(options, Arc::clone(&clock))?;
+    let (host, clock) = workshop.host(scenario.gateways.workers as usize, seed)?;
     let setting = Setting {
         scenario,
         policy,

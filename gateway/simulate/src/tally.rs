@@ -59,7 +59,7 @@ pub(crate) struct Samples {
     pub(crate) at: Vec<f64>,
     /// Requests on a server: of all in the mean, and of the busiest.
     pub(crate) mean: Vec<f64>,
-    pub(crate) most: Vec<u32>,
+    pub(crate) most: Vec<f64>,
     /// By row, then by time: requests on a server, in the row's mean.
     pub(crate) rows: Vec<Vec<f64>>,
 }
@@ -113,19 +113,19 @@ impl Tally {
         self.retries += u64::from(is_measured);
     }
 
-    /// Write down the loads of now.
-    pub(crate) fn sample(&mut self, now_ns: u64, servers: &[Server]) {
+    /// Write down the loads since the last time.
+    pub(crate) fn sample(&mut self, now_ns: u64, servers: &mut [Server]) {
         let samples = &mut self.samples;
-        let loads = servers.iter().map(Server::load);
-        let sum: u64 = loads.clone().map(u64::from).sum();
+        let loads: Vec<f64> = servers.iter_mut().map(|one| one.look(now_ns)).collect();
+        let sum: f64 = loads.iter().sum();
         samples.at.push(now_ns as f64 / 1e9);
-        samples.mean.push(sum as f64 / servers.len() as f64);
-        samples.most.push(loads.max().unwrap_or(0));
+        samples.mean.push(sum / loads.len() as f64);
+        samples.most.push(loads.iter().copied().fold(0.0, f64::max));
         let rows = samples.rows.len();
         for (row, values) in samples.rows.iter_mut().enumerate() {
-            let part = row_of(row, rows, servers.len());
-            let share: u64 = servers[part.clone()].iter().map(|one| u64::from(one.load())).sum();
-            values.push(share as f64 / part.len() as f64);
+            let part = row_of(row, rows, loads.len());
+            let share: f64 = loads[part.clone()].iter().sum();
+            values.push(share / part.len() as f64);
         }
     }
 }

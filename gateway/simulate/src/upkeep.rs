@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gatewright_host::Ending;
 use gatewright_model::circuit::{Blow, Permit, Turn};
+use gatewright_model::config::Breaker;
 use gatewright_model::endpoint::{Endpoint, Health};
 
 use crate::gateway::Gateway;
@@ -129,7 +130,7 @@ impl Gateway {
 /// statuses of gateways are failures, other statuses from 500 errors.
 pub(crate) fn judge(
     endpoint: &Endpoint,
-    breaker: Option<gatewright_model::config::Breaker>,
+    breaker: Option<Breaker>,
     (ending, status): (Ending, u16),
     (permit, now_ns): (Option<Permit>, u64),
 ) -> Option<Turn> {

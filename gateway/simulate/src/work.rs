@@ -64,7 +64,9 @@ mod tests {
 
     fn drawn(demand: &Demand) -> Vec<f64> {
         let mut random = stream(1, Purpose::Demands);
-        let mut drawn: Vec<_> = (0..100_000).map(|_| demand.draw(&mut random) as f64).collect();
+        let mut drawn: Vec<_> = (0..100_000)
+            .map(|_| demand.draw(&mut random) as f64)
+            .collect();
         drawn.sort_by(f64::total_cmp);
         drawn
     }

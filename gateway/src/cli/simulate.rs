@@ -164,11 +164,11 @@ pub(super) fn policy(name: &str) -> anyhow::Result<Policy> {
     })
 }
 
-fn print_json(mut report: Report, timings: bool) -> anyhow::Result<()> {
-    if !timings {
-        let policies = report.policies.into_iter();
-        report.policies = policies.map(|one| one.without_timings()).collect();
-    }
+fn print_json(report: Report, timings: bool) -> anyhow::Result<()> {
+    let report = match timings {
+        true => report,
+        false => report.without_timings(),
+    };
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
 }
@@ -182,7 +182,11 @@ fn words(report: &Report) -> anyhow::Result<String> {
         (1, 1) => "one gateway with one worker".to_owned(),
         (gateways, workers) => format!("{gateways} × {workers} gateways and workers of each"),
     };
-    writeln!(text, "{} servers, {gateways}, seed {}\n", report.servers, report.seed)?;
+    writeln!(
+        text,
+        "{} servers, {gateways}, seed {}\n",
+        report.servers, report.seed
+    )?;
     let rows: Result<Vec<Value>, _> = report.policies.iter().map(serde_json::to_value).collect();
     let mut rows = rows?;
     for (row, outcome) in rows.iter_mut().zip(&report.policies) {

@@ -33,7 +33,10 @@ const WALLS: [(&str, &[&str]); 7] = [
     ),
     ("gatewright-host", &["axum", "http", "hyper", SDK]),
     ("gatewright-proxy", &["axum", "redb", "redis", SDK]),
-    ("gatewright-simulate", &["axum", "http", "hyper", "tokio", SDK]),
+    (
+        "gatewright-simulate",
+        &["axum", "http", "hyper", "tokio", SDK],
+    ),
     ("gatewright-control", &[SDK]),
     ("gatewright", &[SDK]),
 ];

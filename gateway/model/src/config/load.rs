@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::declared::{self, Declared};
 use super::defaults::{FILE_NAME, SYSTEM_FOLDER};
-use super::document::ENDINGS;
 use super::document;
+use super::document::ENDINGS;
 use super::environment::Environment;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::meant::Config;
@@ -74,7 +74,15 @@ pub fn read_as<T: DeserializeOwned>(path: &Path) -> Result<(T, Places), ConfigEr
         key: String::new(),
         message,
     })?;
-    let root = document::read(&text, &Arc::from(path))?;
+    parse_as(&text, path)
+}
+
+/// [`read_as`] for a text that stands for a file.
+///
+/// # Errors
+/// As [`read_as`].
+pub fn parse_as<T: DeserializeOwned>(text: &str, path: &Path) -> Result<(T, Places), ConfigErrors> {
+    let root = document::read(text, &Arc::from(path))?;
     let json = root.to_json();
     let base = path.parent().unwrap_or(Path::new(""));
     let places = Places::of_document(root, base.to_owned(), Arc::default());

@@ -2,9 +2,12 @@
 //! elsewhere.
 
 use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
 
 use gatewright_host::{Ending, Outcome};
 use gatewright_model::circuit::Turn;
+use gatewright_model::id::Slot;
 
 use super::Engine;
 use crate::agenda::{Answer, Attempt, Event, Opening};
@@ -47,7 +50,7 @@ impl Engine<'_> {
             serial: 0,
             trip: None,
         };
-        let config = std::sync::Arc::clone(&gateway.pool(pool).config);
+        let config = Arc::clone(&gateway.pool(pool).config);
         gateway.side(request.seat()).budgets.came(&config.retries);
         let place = self.requests.enter(request);
         self.next = self.workload.next();
@@ -89,7 +92,10 @@ impl Engine<'_> {
         let Some(chosen) = gateway.choose(seat, (key, now_ns), &mut self.lent) else {
             return self.end(place, End::NoServer);
         };
-        let advised = self.lent.as_mut().and_then(|view| view.effects().timeout.take());
+        let advised = self
+            .lent
+            .as_mut()
+            .and_then(|view| view.effects().timeout.take());
         let state = &chosen.endpoint.state;
         state.pool().enter(state.slot());
         state.counters_of(seat.worker).requests.add(1);
@@ -116,7 +122,8 @@ impl Engine<'_> {
             way_ns,
         });
         let deadline = now_ns.saturating_add(per_try.as_nanos() as u64);
-        self.agenda.plan_deadline(deadline.min(request.due_ns), attempt);
+        self.agenda
+            .plan_deadline(deadline.min(request.due_ns), attempt);
         match way_ns {
             0 => self.reach(attempt),
             way => self.agenda.plan(now_ns + way, Event::Reach(attempt)),
@@ -139,7 +146,9 @@ impl Engine<'_> {
             return;
         };
         let work_ns = request.incoming.work_ns;
-        let Some(trip) = &mut request.trip else { return };
+        let Some(trip) = &mut request.trip else {
+            return;
+        };
         let server = trip.server;
         let way_ns = trip.way_ns;
         let job = Job {
@@ -281,13 +290,8 @@ impl Engine<'_> {
     }
 
     /// Try a request again, or end it.
-    fn conclude(
-        &mut self,
-        place: u32,
-        slot: gatewright_model::id::Slot,
-        (ending, status): (Ending, u16),
-    ) {
-        let now = std::time::Duration::from_nanos(self.now_ns);
+    fn conclude(&mut self, place: u32, slot: Slot, (ending, status): (Ending, u16)) {
+        let now = Duration::from_nanos(self.now_ns);
         let Some(request) = self.requests.at(place) else {
             return;
         };
@@ -296,13 +300,12 @@ impl Engine<'_> {
         let attempts = request.tried.len() as u32;
         let tried = &request.tried;
         let gateway = &mut self.gateways[request.incoming.gateway as usize];
-        let pool = std::sync::Arc::clone(gateway.pool(seat.pool));
+        let pool = Arc::clone(gateway.pool(seat.pool));
         let retries = &pool.config.retries;
         let budgets = &gateway.side(seat).budgets;
         let has_other = || {
             let mut endpoints = pool.endpoints();
-            endpoints
-                .any(|one| one.is_eligible() && one.has_room() && !tried.contains(&one.slot()))
+            endpoints.any(|one| one.is_eligible() && one.has_room() && !tried.contains(&one.slot()))
         };
         let is_usable = ending == Ending::Completed && !retries.statuses.contains(&status);
         let may_retry = !is_usable && !is_due && attempts < retries.attempts && has_other();

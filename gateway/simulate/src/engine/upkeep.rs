@@ -1,6 +1,8 @@
 //! What a gateway's prober does: checks in their turn and out of it, circuits that
 //! open and close, and slow starts.
 
+use gatewright_model::endpoint::Endpoint;
+
 use super::Engine;
 use crate::agenda::{Event, Opening};
 
@@ -23,7 +25,8 @@ impl Engine<'_> {
                 server,
                 in_turn: true,
             };
-            self.agenda.plan(self.now_ns + pause.as_nanos() as u64, check);
+            self.agenda
+                .plan(self.now_ns + pause.as_nanos() as u64, check);
         }
     }
 
@@ -41,7 +44,8 @@ impl Engine<'_> {
                 server,
                 in_turn,
             };
-            self.agenda.plan(self.now_ns + pause.as_nanos() as u64, again);
+            self.agenda
+                .plan(self.now_ns + pause.as_nanos() as u64, again);
         } else {
             thinks.opinions[server as usize].is_suspect = false;
         }
@@ -56,13 +60,15 @@ impl Engine<'_> {
     /// Something has changed in what a gateway thinks of servers.
     pub(super) fn review(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].review(self.now_ns) {
-            self.agenda.plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
+            self.agenda
+                .plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
         }
     }
 
     pub(super) fn warm(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].warm(self.now_ns) {
-            self.agenda.plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
+            self.agenda
+                .plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
         }
     }
 
@@ -80,7 +86,7 @@ impl Engine<'_> {
         }
     }
 
-    fn endpoint(&self, of: Opening) -> Option<&gatewright_model::endpoint::Endpoint> {
+    fn endpoint(&self, of: Opening) -> Option<&Endpoint> {
         let gateway = &self.gateways[of.gateway as usize];
         gateway.endpoints[of.server as usize].as_deref()
     }

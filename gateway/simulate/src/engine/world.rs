@@ -1,5 +1,7 @@
 //! What happens to servers: failures, somebody else's work, coming and going.
 
+use std::ops::Range;
+
 use super::Engine;
 use crate::agenda::{Answer, Event};
 use crate::error::SimulationError;
@@ -123,11 +125,7 @@ impl Engine<'_> {
     }
 
     /// Servers come into their pool or leave it, on all gateways.
-    fn set_present(
-        &mut self,
-        servers: std::ops::Range<u32>,
-        present: bool,
-    ) -> Result<(), SimulationError> {
+    fn set_present(&mut self, servers: Range<u32>, present: bool) -> Result<(), SimulationError> {
         for server in servers {
             self.fleet.is_present[server as usize] = present;
         }
@@ -157,7 +155,11 @@ impl Engine<'_> {
         let one = &mut self.servers[server as usize];
         // Several share what is left of it.
         let left = 1.0 - one.taken_share;
-        let left = if begins { left * (1.0 - share) } else { left / (1.0 - share) };
+        let left = if begins {
+            left * (1.0 - share)
+        } else {
+            left / (1.0 - share)
+        };
         one.taken_share = (1.0 - left).max(0.0);
         self.plan_antagonist(index, server, !begins);
     }

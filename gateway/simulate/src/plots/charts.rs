@@ -25,6 +25,9 @@ const LETTERS: i32 = 14;
 const BELOW: i32 = 36;
 const BESIDE: i32 = 70;
 
+/// Room for half of the last label, in pixels.
+const MARGIN: i32 = 36;
+
 /// The rarest response time that is drawn: one in ten thousand.
 const RAREST: f64 = 0.9999;
 
@@ -39,10 +42,14 @@ pub(super) fn latency<B: DrawingBackend>(area: &Area<B>, report: &Report) -> Dra
     let times = || curves.iter().flatten().map(|(_, ms)| *ms);
     let shortest = times().fold(f64::INFINITY, f64::min).max(0.001);
     let longest = times().fold(shortest * 2.0, f64::max);
-    let caption = format!("{}: response time in ms, by share of requests", report.scenario);
+    let caption = format!(
+        "{}: response time in ms, by share of requests",
+        report.scenario
+    );
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", CAPTION))
         .margin(12)
+        .margin_right(MARGIN)
         .x_label_area_size(BELOW)
         .y_label_area_size(BESIDE)
         .build_cartesian_2d(0.0..nines(RAREST), (shortest..longest * 1.1).log_scale())?;
@@ -93,23 +100,36 @@ pub(super) fn load<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
     area.fill(&WHITE)?;
     let load = &outcome.load;
     let (from, to) = span(&load.at_s);
-    let highest = load.max.iter().copied().max().unwrap_or(0).max(1);
+    let highest = load.max.iter().copied().fold(1.0, f64::max);
     let caption = format!("{}: requests on a server, over seconds", outcome.policy);
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", CAPTION))
         .margin(12)
+        .margin_right(MARGIN)
         .x_label_area_size(BELOW)
         .y_label_area_size(BESIDE)
-        .build_cartesian_2d(from..to, 0.0..f64::from(highest) * 1.05)?;
+        .build_cartesian_2d(from..to, 0.0..highest * 1.05)?;
     chart
         .configure_mesh()
         .label_style(("sans-serif", LETTERS))
         .light_line_style(WHITE)
         .draw()?;
-    let most = load.max.iter().map(|most| f64::from(*most));
-    let most: Vec<_> = load.at_s.iter().copied().zip(most).collect();
-    let mean: Vec<_> = load.at_s.iter().copied().zip(load.mean.iter().copied()).collect();
-    for ((name, points), color) in [("busiest", most), ("mean", mean)].into_iter().zip(colors()) {
+    let most: Vec<_> = load
+        .at_s
+        .iter()
+        .copied()
+        .zip(load.max.iter().copied())
+        .collect();
+    let mean: Vec<_> = load
+        .at_s
+        .iter()
+        .copied()
+        .zip(load.mean.iter().copied())
+        .collect();
+    for ((name, points), color) in [("busiest", most), ("mean", mean)]
+        .into_iter()
+        .zip(colors())
+    {
         chart
             .draw_series(LineSeries::new(points, color.stroke_width(2)))?
             .label(name)
@@ -138,6 +158,7 @@ pub(super) fn heat<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
     let mut chart = ChartBuilder::on(area)
         .caption(caption, ("sans-serif", CAPTION))
         .margin(12)
+        .margin_right(MARGIN)
         .x_label_area_size(BELOW)
         .y_label_area_size(BESIDE * 2)
         .build_cartesian_2d(from..to, 0.0..rows as f64)?;
@@ -153,13 +174,26 @@ pub(super) fn heat<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
         values.iter().enumerate().map(move |(column, value)| {
             let (left, bottom) = (from + step * column as f64, row as f64);
             let darkness = libm::sqrt(value / highest);
-            let light = (255.0 * (1.0 - darkness)) as u8;
-            let color = RGBColor(light, light, light / 2 + 127 - (127.0 * darkness) as u8);
-            Rectangle::new([(left, bottom), (left + step, bottom + 1.0)], color.filled())
+            let corners = [(left, bottom), (left + step, bottom + 1.0)];
+            Rectangle::new(corners, heat_color(darkness).filled())
         })
     });
     chart.draw_series(cells)?;
     Ok(())
+}
+
+/// From white over the first of the colours to black.
+fn heat_color(darkness: f64) -> RGBColor {
+    let RGBColor(red, green, blue) = COLORS[0];
+    let between = |middle: u8| {
+        let middle = f64::from(middle);
+        let value = match darkness < 0.5 {
+            true => 255.0 + (middle - 255.0) * darkness * 2.0,
+            false => middle * (1.0 - darkness) * 2.0,
+        };
+        value as u8
+    };
+    RGBColor(between(red), between(green), between(blue))
 }
 
 fn span(times: &[f64]) -> (f64, f64) {

@@ -78,7 +78,12 @@ impl<'a> DrawingBackend for Lettered<'a> {
         };
         let advance = get_raster_width(FontWeight::Regular, height) as i32;
         for (place, letter) in text.chars().enumerate() {
-            self.draw_letter(letter, height, (left + place as i32 * advance, top), style.color())?;
+            self.draw_letter(
+                letter,
+                height,
+                (left + place as i32 * advance, top),
+                style.color(),
+            )?;
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use gatewright_model::config::{ConfigError, ConfigErrors, Period, Places};
 
-use super::parts::{Arrivals, Clients, Failure, Servers, Work};
 use super::Scenario;
+use super::parts::{Arrivals, Clients, Failure, Servers, Work};
 
 /// The most servers of a scenario.
 const MOST_SERVERS: usize = 100_000;
@@ -53,12 +53,20 @@ impl Report<'_> {
 
     fn positive(&mut self, number: f64, key: &str) {
         let fits = number.is_finite() && number > 0.0;
-        self.unless(fits, key, format!("{number} does not fit; write a number above 0"));
+        self.unless(
+            fits,
+            key,
+            format!("{number} does not fit; write a number above 0"),
+        );
     }
 
     fn share(&mut self, number: f64, key: &str) {
         let fits = (0.0..=1.0).contains(&number);
-        self.unless(fits, key, format!("{number} does not fit; write a number from 0 to 1"));
+        self.unless(
+            fits,
+            key,
+            format!("{number} does not fit; write a number from 0 to 1"),
+        );
     }
 
     fn long_enough(&mut self, period: Period, key: &str) {
@@ -99,14 +107,23 @@ fn arrivals(arrivals: &Arrivals, report: &mut Report<'_>) {
             report.positive(*to, "arrivals.ramp.to");
             report.long_enough(*over, "arrivals.ramp.over");
         }
-        Arrivals::Bursts { rate, rest, on, off } => {
+        Arrivals::Bursts {
+            rate,
+            rest,
+            on,
+            off,
+        } => {
             report.positive(*rate, "arrivals.bursts.rate");
             let fits = *rest >= 0.0 && rest.is_finite();
             report.unless(fits, "arrivals.bursts.rest", "write 0 or more");
             report.long_enough(*on, "arrivals.bursts.on");
             report.long_enough(*off, "arrivals.bursts.off");
         }
-        Arrivals::Diurnal { rate, swing, period } => {
+        Arrivals::Diurnal {
+            rate,
+            swing,
+            period,
+        } => {
             report.positive(*rate, "arrivals.diurnal.rate");
             report.share(*swing, "arrivals.diurnal.swing");
             report.long_enough(*period, "arrivals.diurnal.period");
@@ -130,7 +147,11 @@ fn work(work: &Work, report: &mut Report<'_>) {
             report.positive(*shape, "work.pareto.shape");
         }
         Work::LogNormal { median, sigma } => {
-            report.unless(*median > zero, "work.log-normal.median", "write more than 0s");
+            report.unless(
+                *median > zero,
+                "work.log-normal.median",
+                "write more than 0s",
+            );
             report.positive(*sigma, "work.log-normal.sigma");
         }
         Work::Empirical { .. } => {}
@@ -147,7 +168,11 @@ fn clients(clients: &Clients, report: &mut Report<'_>) {
 fn servers(groups: &[Servers], report: &mut Report<'_>) {
     let count: usize = groups.iter().map(|group| group.count as usize).sum();
     let fits = (1..=MOST_SERVERS).contains(&count);
-    report.unless(fits, "servers", format!("{count} in all; write 1 to {MOST_SERVERS}"));
+    report.unless(
+        fits,
+        "servers",
+        format!("{count} in all; write 1 to {MOST_SERVERS}"),
+    );
     for (index, group) in groups.iter().enumerate() {
         let key = |key: &str| format!("servers[{index}].{key}");
         report.positive(group.speed, &key("speed"));
@@ -157,7 +182,11 @@ fn servers(groups: &[Servers], report: &mut Report<'_>) {
         let is_name = !group.name.is_empty() && !group.name.contains(['[', ']']);
         report.unless(is_name, &key("name"), "write a name without brackets");
         let twice = groups[..index].iter().any(|other| other.name == group.name);
-        report.unless(!twice, &key("name"), "another group has the name; write another");
+        report.unless(
+            !twice,
+            &key("name"),
+            "another group has the name; write another",
+        );
         if let Some(leaves) = group.leaves {
             let message = format!("they come at {}; write more", group.joins);
             report.unless(leaves > group.joins, &key("leaves"), message);

@@ -96,7 +96,12 @@ impl Arrivals {
                 Some(*rate)
             }
             Self::Ramp { from, to, .. } => Some(f64::midpoint(*from, *to)),
-            Self::Bursts { rate, rest, on, off } => {
+            Self::Bursts {
+                rate,
+                rest,
+                on,
+                off,
+            } => {
                 let (on, off) = (on.0.as_secs_f64(), off.0.as_secs_f64());
                 Some((rate * on + rest * off) / (on + off))
             }

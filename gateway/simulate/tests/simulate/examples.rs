@@ -9,7 +9,9 @@ use crate::support::workshop;
 
 fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/simulate");
-    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let is_scenario = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "toml");
     let mut scenarios: Vec<_> = files.filter(is_scenario).collect();
     scenarios.sort();

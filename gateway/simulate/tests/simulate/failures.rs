@@ -69,7 +69,11 @@ fn past_their_capacity_servers_refuse_and_requests_run_out_of_time() {
         [pool]\nhealth = false\nbreaker = false\nrequest_timeout = \"500ms\"\n\
         [[servers]]\nname = \"s\"\ncount = 4\nqueue = 1000\n";
     let outcome = run("round-robin", text, 1);
-    assert!(outcome.timeouts > outcome.requests / 20, "{}", outcome.timeouts);
+    assert!(
+        outcome.timeouts > outcome.requests / 20,
+        "{}",
+        outcome.timeouts
+    );
     assert!(outcome.utilisation.mean > 0.95);
     let refusing = text.replace("queue = 1000", "queue = 2");
     let outcome = run("round-robin", &refusing, 1);
@@ -97,11 +101,7 @@ fn what_is_wrong_with_a_scenario_is_told_with_file_line_and_key() {
             "name = \"s\"\nspede = 2",
             "scenario.toml:6: servers[0].spede: this key is not known; did you mean \"speed\"?",
         ),
-        (
-            "poisson",
-            "poison",
-            "did you mean \"poisson\"?",
-        ),
+        ("poisson", "poison", "did you mean \"poisson\"?"),
         (
             "name = \"s\"",
             "name = \"s\"\n[[failures]]\nservers = \"t\"",

@@ -7,8 +7,10 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
+mod battery;
 mod determinism;
 mod examples;
 mod failures;
+mod plots;
 mod support;
 mod theory;

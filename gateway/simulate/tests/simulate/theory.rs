@@ -73,7 +73,10 @@ fn the_shortest_queue_lies_between_a_shared_one_and_a_queue_each() {
     // No way of joining queues beats the one that is shared, M/M/10.
     let shared = 10.0 + erlang_c(10, 0.9) * 10.0 / (10.0 * (1.0 - 0.9));
     assert!(shared < shortest, "{shared} {shortest}");
-    assert!(shortest < two && two < chance / 2.0, "{shortest} {two} {chance}");
+    assert!(
+        shortest < two && two < chance / 2.0,
+        "{shortest} {two} {chance}"
+    );
 }
 
 #[test]
