@@ -132,11 +132,12 @@ impl<'a> Engine<'a> {
         for gateway in &mut self.gateways {
             gateway.settle_in();
         }
+        // Before the first request, which may come at once.
+        let warm_up = nanos(self.setting.scenario.warm_up);
+        self.agenda.plan(warm_up, Event::Measure);
         if let Some(first) = &self.next {
             self.agenda.plan(first.at_ns, Event::Arrive);
         }
-        let warm_up = nanos(self.setting.scenario.warm_up);
-        self.agenda.plan(warm_up, Event::Measure);
         self.agenda
             .plan(warm_up + self.tally.sample_ns, Event::Sample);
         self.plan_changes();

@@ -130,6 +130,8 @@ impl<'a> Fleet<'a> {
         balancer.deadline = deadline;
         let mut config = written::Config::default();
         config.workers.count = written::WorkerCount::Exactly(self.scenario.gateways.workers.into());
+        // The router is never asked, but there has to be one.
+        config.default_pool = Some(Self::pool_name(0).to_string());
         for pool in 0..self.pools() {
             let mut written = self.scenario.pool.clone();
             written.balancer = written::TextOr::Table(balancer.clone());

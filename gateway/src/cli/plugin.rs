@@ -42,6 +42,7 @@ Environment:
 Examples:
   gatewright plugin new near && cd near && gatewright plugin build
   gatewright plugin check target/near.wasm
+  gatewright plugin certify target/near.wasm
   gatewright plugin push near.wasm --activate web/balancer --watch
   gatewright plugin canary web/balancer 5f1d20ab 10
   gatewright plugin stats near

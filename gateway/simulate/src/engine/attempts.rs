@@ -54,11 +54,13 @@ impl Engine<'_> {
         gateway.side(request.seat()).budgets.came(&config.retries);
         let place = self.requests.enter(request);
         self.next = self.workload.next();
-        match &self.next {
-            Some(next) => self.agenda.plan(next.at_ns, Event::Arrive),
-            None => self.end_measuring(),
+        if let Some(next) = &self.next {
+            self.agenda.plan(next.at_ns, Event::Arrive);
         }
         self.attempt(place);
+        if self.next.is_none() {
+            self.end_measuring();
+        }
     }
 
     /// Decide on a server for a request, and send it there.
