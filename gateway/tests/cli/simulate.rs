@@ -49,7 +49,10 @@ fn what_is_wrong_is_told_and_ends_with_two() {
     let folder = folder();
     write(&folder, "wrong.toml", SCENARIO.replace("rate", "rat"));
     let errors = fails(&folder, &["simulate", "wrong.toml"], 2);
-    says(&errors, &["wrong.toml:4: arrivals.poisson", "rat"]);
+    says(
+        &errors,
+        &["wrong.toml:4: arrivals.rat: this key is not known", "rate"],
+    );
     write(&folder, "little.toml", SCENARIO);
     let arguments = ["simulate", "little.toml", "--policy", "best"];
     says(&fails(&folder, &arguments, 2), &["\"best\"", "round-robin"]);
