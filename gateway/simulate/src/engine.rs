@@ -139,7 +139,7 @@ impl<'a> Engine<'a> {
             self.agenda.plan(first.at_ns, Event::Arrive);
         }
         self.agenda
-            .plan(warm_up + self.tally.sample_ns, Event::Sample);
+            .plan(warm_up.saturating_add(self.tally.sample_ns), Event::Sample);
         self.plan_changes();
         for gateway in 0..self.gateways.len() as u32 {
             for server in 0..self.fleet.len() as u32 {
@@ -187,11 +187,16 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// The time so much later; at the end of all times, that.
+    pub(super) fn after(&self, ns: u64) -> u64 {
+        self.now_ns.saturating_add(ns)
+    }
+
     /// Write down who has how much to do.
     fn sample(&mut self) {
         self.tally.sample(self.now_ns, &mut self.servers);
         if self.next.is_some() {
-            let next = self.now_ns + self.tally.sample_ns;
+            let next = self.after(self.tally.sample_ns);
             self.agenda.plan(next, Event::Sample);
         }
     }

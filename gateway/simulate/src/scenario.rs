@@ -128,7 +128,7 @@ impl Scenario {
     pub(crate) fn expected_length(&self) -> Duration {
         let by_number = self.requests.and_then(|requests| {
             let rate = self.arrivals.mean_rate()?;
-            Some(Duration::from_secs_f64(requests as f64 / rate.max(1e-9)))
+            Duration::try_from_secs_f64(requests as f64 / rate).ok()
         });
         match (self.duration, by_number) {
             (Some(duration), Some(by_number)) => duration.0.min(by_number),

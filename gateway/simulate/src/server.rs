@@ -164,7 +164,7 @@ impl Server {
 
     fn takes(&self, work_ns: u64) -> u64 {
         let slowed = work_ns as f64 * self.ailment.slow / self.speed / (1.0 - self.taken_share);
-        (slowed as u64).max(1) + self.ailment.delay_ns
+        (slowed as u64).max(1).saturating_add(self.ailment.delay_ns)
     }
 
     fn account(&mut self, now_ns: u64) {

@@ -128,7 +128,7 @@ impl Engine<'_> {
             .plan_deadline(deadline.min(request.due_ns), attempt);
         match way_ns {
             0 => self.reach(attempt),
-            way => self.agenda.plan(now_ns + way, Event::Reach(attempt)),
+            way => self.agenda.plan(self.after(way), Event::Reach(attempt)),
         }
     }
 
@@ -168,7 +168,7 @@ impl Engine<'_> {
                     epoch,
                     attempt,
                 };
-                self.agenda.plan(self.now_ns + takes, done);
+                self.agenda.plan(self.after(takes), done);
             }
             Reception::Waits => trip.is_there = true,
             Reception::Refused => self.reply(attempt, way_ns, Answer::Status(OVERLOADED)),
@@ -180,7 +180,7 @@ impl Engine<'_> {
         // Even without a way it is an event of its own, so that a pool in which
         // nobody answers is no endless recursion.
         self.agenda
-            .plan(self.now_ns + way_ns, Event::Answer(attempt, answer));
+            .plan(self.after(way_ns), Event::Answer(attempt, answer));
     }
 
     /// A server has done an attempt.
@@ -208,7 +208,7 @@ impl Engine<'_> {
                 epoch,
                 attempt,
             };
-            self.agenda.plan(self.now_ns + takes, done);
+            self.agenda.plan(self.after(takes), done);
         }
         let Some(request) = self.requests.waiting_for(attempt) else {
             return;
@@ -350,7 +350,7 @@ impl Engine<'_> {
                 server,
                 in_turn: false,
             };
-            self.agenda.plan(self.now_ns + SUSPECT_PAUSE_NS, check);
+            self.agenda.plan(self.after(SUSPECT_PAUSE_NS), check);
         }
     }
 
@@ -362,7 +362,7 @@ impl Engine<'_> {
                 number: opening,
                 lasts_ns: time.as_nanos() as u64,
             };
-            let over = self.now_ns + opening.lasts_ns;
+            let over = self.after(opening.lasts_ns);
             self.agenda.plan(over, Event::HalfOpen(opening));
         }
         self.review(gateway);

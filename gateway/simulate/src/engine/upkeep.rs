@@ -25,8 +25,7 @@ impl Engine<'_> {
                 server,
                 in_turn: true,
             };
-            self.agenda
-                .plan(self.now_ns + pause.as_nanos() as u64, check);
+            self.agenda.plan(self.after(pause.as_nanos() as u64), check);
         }
     }
 
@@ -44,14 +43,14 @@ impl Engine<'_> {
                 server,
                 in_turn,
             };
-            self.agenda
-                .plan(self.now_ns + pause.as_nanos() as u64, again);
+            self.agenda.plan(self.after(pause.as_nanos() as u64), again);
         } else {
             thinks.opinions[server as usize].is_suspect = false;
         }
         let ailment = self.servers[server as usize].ailment;
         let takes_ns = CHECK_NS as f64 * ailment.slow + ailment.delay_ns as f64;
         let in_time = takes_ns + 2.0 * self.latency_ns as f64 <= plan.timeout.as_nanos() as f64;
+        let thinks = &mut self.gateways[gateway as usize];
         if thinks.checked(server, !ailment.is_down && in_time) {
             self.review(gateway);
         }
@@ -61,21 +60,21 @@ impl Engine<'_> {
     pub(super) fn review(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].review(self.now_ns) {
             self.agenda
-                .plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
+                .plan(self.after(WARM_STEP_NS), Event::Warm(gateway));
         }
     }
 
     pub(super) fn warm(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].warm(self.now_ns) {
             self.agenda
-                .plan(self.now_ns + WARM_STEP_NS, Event::Warm(gateway));
+                .plan(self.after(WARM_STEP_NS), Event::Warm(gateway));
         }
     }
 
     pub(super) fn half_open(&mut self, opening: Opening) {
         let endpoint = self.endpoint(opening);
         if endpoint.is_some_and(|one| one.state.circuit.half_open(opening.number)) {
-            let over = self.now_ns + opening.lasts_ns;
+            let over = self.after(opening.lasts_ns);
             self.agenda.plan(over, Event::Widen(opening));
         }
     }

@@ -88,7 +88,7 @@ impl Engine<'_> {
             if is_meant.is_some_and(|servers| servers.contains(&server)) && begun && !ended {
                 ailment.is_down |= failure.crash;
                 ailment.slow *= failure.slow;
-                ailment.delay_ns += nanos(failure.delay);
+                ailment.delay_ns = ailment.delay_ns.saturating_add(nanos(failure.delay));
                 ailment.errors = ailment.errors.max(failure.errors);
             }
         }
@@ -108,14 +108,14 @@ impl Engine<'_> {
     pub(super) fn churn(&mut self, index: u32) -> Result<(), SimulationError> {
         let scenario = self.setting.scenario;
         let churn = &scenario.churn[index as usize];
-        let next = self.now_ns + nanos(churn.every);
+        let next = self.after(nanos(churn.every));
         self.agenda.plan(next, Event::Churn(index));
         let servers = members(&scenario.servers, &churn.servers).unwrap_or_default();
         let server = self.world.u32(servers);
         if !self.fleet.is_present[server as usize] || !self.fleet.may_leave(server) {
             return Ok(());
         }
-        let back = self.now_ns + nanos(churn.away);
+        let back = self.after(nanos(churn.away));
         self.agenda.plan(back, Event::Return(server));
         self.set_present(server..server + 1, false)
     }
@@ -146,7 +146,7 @@ impl Engine<'_> {
             server,
             begins,
         };
-        self.agenda.plan(self.now_ns + pause as u64, event);
+        self.agenda.plan(self.after(pause as u64), event);
     }
 
     /// Somebody else's work on a server begins or ends.

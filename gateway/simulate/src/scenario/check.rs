@@ -30,7 +30,10 @@ pub(super) fn check(scenario: &Scenario, places: &Places) -> Result<(), ConfigEr
     work(&scenario.work, &mut report);
     clients(&scenario.clients, &mut report);
     servers(&scenario.servers, &mut report);
-    events(scenario, &mut report);
+    // What is said of servers is looked at where there are any.
+    if report.first.is_none() {
+        events(scenario, &mut report);
+    }
     for (index, failure) in scenario.failures.iter().enumerate() {
         let key = format!("failures[{index}]");
         suffered(failure, &key, &mut report);
@@ -51,13 +54,14 @@ impl Report<'_> {
         }
     }
 
-    fn positive(&mut self, number: f64, key: &str) {
-        let fits = number.is_finite() && number > 0.0;
-        self.unless(
-            fits,
-            key,
-            format!("{number} does not fit; write a number above 0"),
-        );
+    fn rate(&mut self, rate: f64, key: &str) {
+        let message = format!("{rate} does not fit; write 0.001 to 10000000 a second");
+        self.unless((1e-3..=1e7).contains(&rate), key, message);
+    }
+
+    fn factor(&mut self, factor: f64, key: &str) {
+        let message = format!("{factor} does not fit; write a number from 0.000001 to 1000000");
+        self.unless((1e-6..=1e6).contains(&factor), key, message);
     }
 
     fn share(&mut self, number: f64, key: &str) {
@@ -100,11 +104,11 @@ fn extent(scenario: &Scenario, report: &mut Report<'_>) {
 
 fn arrivals(arrivals: &Arrivals, report: &mut Report<'_>) {
     match arrivals {
-        Arrivals::Poisson { rate } => report.positive(*rate, "arrivals.poisson.rate"),
-        Arrivals::Constant { rate } => report.positive(*rate, "arrivals.constant.rate"),
+        Arrivals::Poisson { rate } => report.rate(*rate, "arrivals.poisson.rate"),
+        Arrivals::Constant { rate } => report.rate(*rate, "arrivals.constant.rate"),
         Arrivals::Ramp { from, to, over } => {
-            report.positive(*from, "arrivals.ramp.from");
-            report.positive(*to, "arrivals.ramp.to");
+            report.rate(*from, "arrivals.ramp.from");
+            report.rate(*to, "arrivals.ramp.to");
             report.long_enough(*over, "arrivals.ramp.over");
         }
         Arrivals::Bursts {
@@ -113,9 +117,9 @@ fn arrivals(arrivals: &Arrivals, report: &mut Report<'_>) {
             on,
             off,
         } => {
-            report.positive(*rate, "arrivals.bursts.rate");
-            let fits = *rest >= 0.0 && rest.is_finite();
-            report.unless(fits, "arrivals.bursts.rest", "write 0 or more");
+            report.rate(*rate, "arrivals.bursts.rate");
+            let fits = (0.0..=1e7).contains(rest);
+            report.unless(fits, "arrivals.bursts.rest", "write 0 to 10000000");
             report.long_enough(*on, "arrivals.bursts.on");
             report.long_enough(*off, "arrivals.bursts.off");
         }
@@ -124,12 +128,12 @@ fn arrivals(arrivals: &Arrivals, report: &mut Report<'_>) {
             swing,
             period,
         } => {
-            report.positive(*rate, "arrivals.diurnal.rate");
+            report.rate(*rate, "arrivals.diurnal.rate");
             report.share(*swing, "arrivals.diurnal.swing");
             report.long_enough(*period, "arrivals.diurnal.period");
         }
-        Arrivals::Trace { speed, .. } => report.positive(*speed, "arrivals.trace.speed"),
-        Arrivals::Recording { speed, .. } => report.positive(*speed, "arrivals.recording.speed"),
+        Arrivals::Trace { speed, .. } => report.factor(*speed, "arrivals.trace.speed"),
+        Arrivals::Recording { speed, .. } => report.factor(*speed, "arrivals.recording.speed"),
     }
 }
 
@@ -144,7 +148,7 @@ fn work(work: &Work, report: &mut Report<'_>) {
             report.unless(*least > zero, "work.pareto.least", "write more than 0s");
             let message = format!("write more than the least, which is {least}");
             report.unless(most > least, "work.pareto.most", message);
-            report.positive(*shape, "work.pareto.shape");
+            report.factor(*shape, "work.pareto.shape");
         }
         Work::LogNormal { median, sigma } => {
             report.unless(
@@ -152,7 +156,7 @@ fn work(work: &Work, report: &mut Report<'_>) {
                 "work.log-normal.median",
                 "write more than 0s",
             );
-            report.positive(*sigma, "work.log-normal.sigma");
+            report.factor(*sigma, "work.log-normal.sigma");
         }
         Work::Empirical { .. } => {}
     }
@@ -175,7 +179,7 @@ fn servers(groups: &[Servers], report: &mut Report<'_>) {
     );
     for (index, group) in groups.iter().enumerate() {
         let key = |key: &str| format!("servers[{index}].{key}");
-        report.positive(group.speed, &key("speed"));
+        report.factor(group.speed, &key("speed"));
         let fits = (1..=MOST_CONCURRENT).contains(&group.concurrency);
         let range = format!("write 1 to {MOST_CONCURRENT}");
         report.unless(fits, &key("concurrency"), range);
@@ -226,7 +230,7 @@ fn events(scenario: &Scenario, report: &mut Report<'_>) {
 
 fn suffered(failure: &Failure, key: &str, report: &mut Report<'_>) {
     report.share(failure.errors, &format!("{key}.errors"));
-    report.positive(failure.slow, &format!("{key}.slow"));
+    report.factor(failure.slow, &format!("{key}.slow"));
     if let Some(to) = failure.to {
         let message = format!("it begins at {}; write more", failure.from);
         report.unless(to > failure.from, &format!("{key}.to"), message);

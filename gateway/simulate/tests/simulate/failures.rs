@@ -89,7 +89,7 @@ fn what_is_wrong_with_a_scenario_is_told_with_file_line_and_key() {
         (
             "rate = 1",
             "rate = 0",
-            "scenario.toml:2: arrivals.poisson.rate: 0 does not fit; write a number above 0",
+            "scenario.toml:2: arrivals.poisson.rate: 0 does not fit; write 0.001",
         ),
         (
             "duration = \"1s\"",

@@ -12,5 +12,6 @@ mod determinism;
 mod examples;
 mod failures;
 mod plots;
+mod properties;
 mod support;
 mod theory;
