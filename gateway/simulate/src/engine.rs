@@ -194,8 +194,8 @@ impl<'a> Engine<'a> {
 
     /// Write down who has how much to do.
     fn sample(&mut self) {
-        self.tally.sample(self.now_ns, &mut self.servers);
-        if self.next.is_some() {
+        if self.tally.ended_ns.is_none() {
+            self.tally.sample(self.now_ns, &mut self.servers);
             let next = self.after(self.tally.sample_ns);
             self.agenda.plan(next, Event::Sample);
         }
