@@ -14,6 +14,7 @@ mod proxy;
 mod run;
 mod servers;
 mod serving;
+mod simulate;
 mod status;
 mod table;
 mod token;
@@ -88,6 +89,8 @@ enum Command {
     Algorithm(algorithm::AlgorithmOptions),
     /// Bring plugins into a running gateway, try, activate and take them back.
     Plugin(plugin::PluginOptions),
+    /// Compare balancers on a scenario, in virtual time.
+    Simulate(simulate::SimulateOptions),
     /// Show which plugin decided what about a request.
     Explain(explain::ExplainOptions),
     /// Have the program, as its file is now, take over from a running gateway.
@@ -131,6 +134,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Pools(options) => pools::run(&options),
         Command::Algorithm(options) => algorithm::run(&options),
         Command::Plugin(options) => plugin::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Upgrade(options) => upgrade::run(&options),
         Command::Token(options) => token::run(options),

@@ -289,7 +289,7 @@ impl Binding {
     }
 
     pub(crate) fn prepared_in(&self, duration: Duration) {
-        let nanos = duration.as_nanos() as u64;
+        let nanos = self.shared.as_if(duration).as_nanos() as u64;
         self.preparation_ns.store(nanos, Ordering::Relaxed);
     }
 

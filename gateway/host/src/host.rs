@@ -19,6 +19,7 @@ use crate::preparation::Preparation;
 use crate::preparer;
 use crate::shared::Shared;
 use crate::shelf::Shelf;
+use crate::simulated::Simulated;
 use crate::ticker::TickerThread;
 
 /// What a host is to be.
@@ -71,7 +72,22 @@ impl Host {
     ///
     /// When the engine, the cache folder or a thread cannot be had.
     pub fn start(options: HostOptions) -> Result<Arc<Self>, HostError> {
-        Self::start_on(Lanes::default(), options)
+        Self::start_with(Lanes::default(), options, None)
+    }
+
+    /// [`Self::start`] with time and randomness that are not the machine's.
+    /// Plugins are started anew at once, however long that takes, and a kept
+    /// instance is always updated rather than replaced: what happens depends on
+    /// the simulation alone, as long as no plugin outlives its deadline.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::start`].
+    pub fn start_simulated(
+        options: HostOptions,
+        simulated: Arc<Simulated>,
+    ) -> Result<Arc<Self>, HostError> {
+        Self::start_with(Lanes::default(), options, Some(simulated))
     }
 
     /// [`Self::start`] with a choice of lanes, for tests and benches that
@@ -82,6 +98,14 @@ impl Host {
     /// As for [`Self::start`].
     #[doc(hidden)]
     pub fn start_on(lanes: Lanes, options: HostOptions) -> Result<Arc<Self>, HostError> {
+        Self::start_with(lanes, options, None)
+    }
+
+    fn start_with(
+        lanes: Lanes,
+        options: HostOptions,
+        simulated: Option<Arc<Simulated>>,
+    ) -> Result<Arc<Self>, HostError> {
         let engine = engine::engine().map_err(HostError::Engine)?;
         let linkers = Linkers::new(&engine, lanes).map_err(HostError::Engine)?;
         let path = options.cache;
@@ -90,7 +114,7 @@ impl Host {
         let shelf = Shelf::open(options.components.as_deref());
         let path = options.components.unwrap_or_default();
         let shelf = shelf.map_err(|error| HostError::Cache { path, error })?;
-        let ticker = TickerThread::start(engine.clone()).map_err(HostError::Thread)?;
+        let ticker = TickerThread::start(engine.clone(), simulated).map_err(HostError::Thread)?;
         let (orders, received) = mpsc::channel();
         preparer::start(received).map_err(HostError::Thread)?;
         let compiling = Compiling::new(options.compiler);

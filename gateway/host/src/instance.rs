@@ -303,7 +303,7 @@ fn store(to: &Assignment) -> Store<Guest> {
         limits: Limits::new(binding.terms.memory, Arc::clone(&binding.in_use)),
         patience: Patience::default(),
         border: None,
-        random: fastrand::Rng::new(),
+        random: binding.shared.generator(binding.on_trial),
     };
     let mut store = Store::new(&binding.shared.engine, guest);
     store.limiter(|guest| &mut guest.limits);

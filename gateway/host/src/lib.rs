@@ -10,7 +10,8 @@
 //! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
 //! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`,
 //! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
-//! and `plain` is how a plugin's words are shown.
+//! and `plain` is how a plugin's words are shown. Time and randomness are the
+//! machine's, or those of a simulation (`simulated`).
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
@@ -52,6 +53,7 @@ mod seat;
 mod sessions;
 mod shared;
 mod shelf;
+mod simulated;
 mod space;
 mod statistics;
 mod sticking;
@@ -82,6 +84,7 @@ pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
+pub use simulated::Simulated;
 pub use statistics::SeatCounters;
 pub use trace::{Step, Trace};
 pub use trust::{Brought, signature_beside};

@@ -41,6 +41,25 @@ impl Shared {
         self.ticker.ticker().now()
     }
 
+    /// The randomness of a new instance. A trial's is nobody's business: whether
+    /// there is one depends on what the machine has seen before.
+    pub(crate) fn generator(&self, on_trial: bool) -> fastrand::Rng {
+        match self.ticker.ticker().simulated() {
+            Some(_) if on_trial => fastrand::Rng::with_seed(0),
+            Some(simulated) => simulated.generator(),
+            None => fastrand::Rng::new(),
+        }
+    }
+
+    /// How long a preparation is taken to have taken: none at all in a
+    /// simulation, where what follows from it must be the same each time.
+    pub(crate) fn as_if(&self, took: Duration) -> Duration {
+        match self.ticker.ticker().simulated() {
+            Some(_) => Duration::ZERO,
+            None => took,
+        }
+    }
+
     /// Have an instance made aside.
     pub(crate) fn order(&self, order: Order) {
         // The preparer lives as long as this sender does; were it gone, the

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime::Engine;
+
+use crate::simulated::Simulated;
 
 /// The length of a tick in milliseconds. On a machine whose processors are all
 /// busy each tick interrupts a worker: at 1 ms that was seen to take 3 % of it.
@@ -40,10 +42,13 @@ pub(crate) struct Ticker {
     stopped: AtomicBool,
     started: Instant,
     coarse_ms: AtomicU64,
+    /// Whose time it shows in place of the machine's. Budgets go by the
+    /// machine's all the same.
+    simulated: Option<Arc<Simulated>>,
 }
 
 impl Ticker {
-    fn new() -> Self {
+    fn new(simulated: Option<Arc<Simulated>>) -> Self {
         Self {
             state: AtomicU8::new(RESTING),
             ticks: AtomicU64::new(0),
@@ -51,17 +56,38 @@ impl Ticker {
             stopped: AtomicBool::new(false),
             started: Instant::now(),
             coarse_ms: AtomicU64::new(0),
+            simulated,
         }
     }
 
     /// How long the host has been running.
     pub(crate) fn now(&self) -> Duration {
-        self.started.elapsed()
+        match &self.simulated {
+            None => self.started.elapsed(),
+            Some(simulated) => simulated.now(),
+        }
     }
 
     /// The same in milliseconds, a tick or two late: free to ask for.
     pub(crate) fn coarse_ms(&self) -> u64 {
-        self.coarse_ms.load(Ordering::Relaxed)
+        match &self.simulated {
+            None => self.coarse_ms.load(Ordering::Relaxed),
+            Some(simulated) => simulated.now().as_millis() as u64,
+        }
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn unix_ms(&self) -> u64 {
+        if let Some(simulated) = &self.simulated {
+            return simulated.unix_ms();
+        }
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        since_1970.map_or(0, |elapsed| elapsed.as_millis() as u64)
+    }
+
+    /// Whose time and randomness it is, if it is not the machine's.
+    pub(crate) fn simulated(&self) -> Option<&Simulated> {
+        self.simulated.as_deref()
     }
 
     fn set_coarse(&self) {
@@ -78,9 +104,12 @@ pub(crate) struct TickerThread {
 }
 
 impl TickerThread {
-    /// Start it for an engine.
-    pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
-        let ticker = Arc::new(Ticker::new());
+    /// Start it for an engine, to show the machine's time or a simulation's.
+    pub(crate) fn start(
+        engine: Engine,
+        simulated: Option<Arc<Simulated>>,
+    ) -> std::io::Result<Self> {
+        let ticker = Arc::new(Ticker::new(simulated));
         let ticking = Arc::clone(&ticker);
         let thread = thread::Builder::new()
             .name("gatewright-epoch".to_owned())
@@ -171,7 +200,7 @@ mod tests {
     #[test]
     fn it_stays_awake_for_a_long_call() {
         let engine = crate::engine::engine().unwrap();
-        let thread = TickerThread::start(engine).unwrap();
+        let thread = TickerThread::start(engine, None).unwrap();
         thread.begin(5 * IDLE_TICKS);
         let ticker = thread.ticker();
         let patience = Instant::now() + Duration::from_secs(60);
@@ -185,7 +214,7 @@ mod tests {
     #[test]
     fn a_decision_wakes_it() {
         let engine = crate::engine::engine().unwrap();
-        let thread = TickerThread::start(engine).unwrap();
+        let thread = TickerThread::start(engine, None).unwrap();
         let patience = Instant::now() + Duration::from_secs(30);
         for _ in 0..2 {
             let before = thread.ticker().coarse_ms();

@@ -10,12 +10,12 @@ use gatewright_host::Chain;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::{PoolIndex, Slot};
 use gatewright_model::pool::Pool;
+use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
 
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
-use crate::retry::Budgets;
 use crate::tls::Challenges;
 use crate::upstream::{Manner, Upstream};
 use crate::worker::Worker;
@@ -39,7 +39,7 @@ pub(crate) struct PoolView {
     pub(crate) rotation: Cell<usize>,
     /// The tick in which no server was found that a request could be tried on.
     pub(crate) no_trial_at: Cell<Option<u64>>,
-    pub(crate) budgets: Rc<Budgets>,
+    pub(crate) budgets: Rc<RetryBudgets>,
     /// Whether one of its plugins wants to hear of outcomes.
     pub(crate) observed: bool,
 }

@@ -15,6 +15,11 @@ use slab::Slab;
 /// twenty walks a second cost a worker nothing that can be measured.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 
+/// So many ticks as a time since the clock's beginning.
+pub(crate) fn since_start(ticks: u64) -> Duration {
+    Duration::from_millis(ticks * TICK.as_millis() as u64)
+}
+
 /// A worker's deadlines and its coarse clock.
 pub(crate) struct Deadlines {
     started: Instant,

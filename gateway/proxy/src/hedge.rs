@@ -29,6 +29,7 @@ use crate::attempt::{Answered, Attempt, Failed};
 use crate::body::Content;
 use crate::breaker;
 use crate::current::PoolView;
+use crate::deadlines;
 use crate::decide;
 use crate::facts::{Facts, Held};
 use crate::request_body::RequestBody;
@@ -131,9 +132,10 @@ fn second(
     // A canary decides about all attempts of a request or none.
     twin.effects.lot = held.effects.lot;
     twin.effects.is_given_up = held.effects.is_given_up;
+    let time = deadlines::since_start(worker.deadlines.now());
     if !decide::has_eligible_other(view, &twin)
         || view.pool.state.queue().is_waited_in()
-        || !pool.budgets.withdraw(worker.deadlines.now())
+        || !pool.budgets.withdraw(time)
     {
         return None;
     }

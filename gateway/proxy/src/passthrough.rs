@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::connection::{Client, Tunnelling};
 use crate::current::PoolView;
+use crate::deadlines;
 use crate::due::Due;
 use crate::facts::{Facts, Held};
 use crate::outbox::Posted;
@@ -137,7 +138,7 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
         }
         in_flight.failed(Ending::ConnectFailed);
         held.tried.push(upstream.state().slot());
-        if !pool.budgets.withdraw_connect(worker.deadlines.now()) {
+        if !pool.budgets.withdraw_connect(deadlines::since_start(worker.deadlines.now())) {
             return None;
         }
     }

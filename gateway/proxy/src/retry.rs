@@ -14,104 +14,13 @@
 //! share of the requests beside a small reserve by the second). Nothing is
 //! repeated whose body cannot be sent again.
 
-use std::cell::Cell;
-
 use gatewright_model::config::Retries;
+use gatewright_model::retry_budget::RetryBudgets;
 
-use crate::deadlines::TICK;
+use crate::deadlines;
 use crate::facts::Facts;
 use crate::failure::Failure;
 use crate::request_body::RequestBody;
-
-/// Retries that a worker may make each second however few its requests are, so
-/// that a quiet pool retries at all.
-const RESERVE_PER_SECOND: f64 = 10.0;
-
-/// What may be saved up for connections: enough for the requests of a worker
-/// that meet a dead server before the checks do.
-const MOST_CONNECTS_SAVED: f64 = 1000.0;
-
-/// What may be saved up: enough for the requests in flight on a server that is
-/// killed, and too little for a storm.
-const MOST_SAVED: f64 = 100.0;
-
-/// Retries that are saved up and spent.
-struct Budget {
-    most: f64,
-    tokens: Cell<f64>,
-    refilled: Cell<u64>,
-}
-
-/// One worker's retries to one pool.
-pub(crate) struct Budgets {
-    /// For requests that may have cost a server something.
-    repeats: Budget,
-    /// For connections that could not be made.
-    connects: Budget,
-}
-
-impl Default for Budgets {
-    fn default() -> Self {
-        Self {
-            repeats: Budget::holding(RESERVE_PER_SECOND, MOST_SAVED),
-            connects: Budget::holding(MOST_CONNECTS_SAVED, MOST_CONNECTS_SAVED),
-        }
-    }
-}
-
-impl Budgets {
-    /// A request came.
-    pub(crate) fn came(&self, retries: &Retries) {
-        self.repeats.deposit(retries.budget);
-    }
-
-    /// A server answered: whatever one request may need is saved.
-    pub(crate) fn answered(&self, retries: &Retries) {
-        self.connects.deposit(f64::from(retries.attempts - 1));
-    }
-
-    /// Take out what a connection to another server costs, after one that could not
-    /// be made.
-    pub(crate) fn withdraw_connect(&self, now: u64) -> bool {
-        self.connects.withdraw(now)
-    }
-
-    /// Take out what a second attempt costs that may come to nothing; `now` in
-    /// ticks of the coarse clock.
-    pub(crate) fn withdraw(&self, now: u64) -> bool {
-        self.repeats.withdraw(now)
-    }
-}
-
-impl Budget {
-    fn holding(tokens: f64, most: f64) -> Self {
-        Self {
-            most,
-            tokens: Cell::new(tokens),
-            refilled: Cell::new(0),
-        }
-    }
-
-    /// Save so many retries, or a share of one.
-    fn deposit(&self, share: f64) {
-        self.tokens.set((self.tokens.get() + share).min(self.most));
-    }
-
-    /// Take one retry out, if there is one; `now` in ticks of the coarse clock.
-    fn withdraw(&self, now: u64) -> bool {
-        let ticks = now.saturating_sub(self.refilled.replace(now));
-        let reserve = ticks as f64 * TICK.as_secs_f64() * RESERVE_PER_SECOND;
-        // The reserve alone never exceeds one second's worth.
-        let tokens = self.tokens.get();
-        let tokens = tokens.max((tokens + reserve).min(RESERVE_PER_SECOND));
-        if tokens < 1.0 {
-            self.tokens.set(tokens);
-            return false;
-        }
-        self.tokens.set(tokens - 1.0);
-        true
-    }
-}
 
 /// What an attempt came to that may be followed by another.
 #[derive(Clone, Copy)]
@@ -123,11 +32,12 @@ pub(crate) enum Cause<'a> {
     Status,
 }
 
-/// Whether to try another server after `cause`.
+/// Whether to try another server after `cause`; `now` in ticks of the coarse
+/// clock.
 pub(crate) fn is_allowed(
     cause: Cause<'_>,
     retries: &Retries,
-    budgets: &Budgets,
+    budgets: &RetryBudgets,
     facts: &Facts,
     body: &RequestBody,
     now: u64,
@@ -135,6 +45,7 @@ pub(crate) fn is_allowed(
     if facts.tried.len() as u32 >= retries.attempts.min(facts.most_attempts) {
         return false;
     }
+    let now = deadlines::since_start(now);
     let repeat = || budgets.withdraw(now);
     let failure = match cause {
         Cause::Status => return body.is_replayable() && repeat(),
@@ -153,56 +64,4 @@ pub(crate) fn is_allowed(
             | Failure::BodyTooLarge
             | Failure::Unsendable => false,
         }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_allows_its_share_and_the_reserve() {
-        let budget = Budget::holding(RESERVE_PER_SECOND, MOST_SAVED);
-        (0..1000).for_each(|_| budget.deposit(0.05));
-        let allowed = (0..1000).filter(|_| budget.withdraw(0)).count();
-        // Ten in reserve and a twentieth of a thousand.
-        assert!((59..=60).contains(&allowed), "{allowed}");
-    }
-
-    #[test]
-    fn the_reserve_comes_back_by_the_second_and_no_further() {
-        let budget = Budget::holding(RESERVE_PER_SECOND, MOST_SAVED);
-        while budget.withdraw(0) {}
-        let second = (1.0 / TICK.as_secs_f64()) as u64;
-        let after_a_second = (0..50).filter(|_| budget.withdraw(second)).count();
-        assert_eq!(after_a_second, 10);
-        let after_an_hour = (0..50).filter(|_| budget.withdraw(3600 * second)).count();
-        assert_eq!(after_an_hour, 10);
-    }
-
-    #[test]
-    fn savings_are_bounded() {
-        let budget = Budget::holding(RESERVE_PER_SECOND, MOST_SAVED);
-        (0..100_000).for_each(|_| budget.deposit(1.0));
-        let allowed = (0..1000).filter(|_| budget.withdraw(0)).count();
-        assert_eq!(allowed, MOST_SAVED as usize);
-    }
-
-    #[test]
-    fn connections_to_a_pool_where_nobody_answers_are_tried_once_a_request() {
-        let budgets = Budgets::default();
-        let retries = Retries {
-            attempts: 3,
-            budget: 0.2,
-            per_try_timeout: TICK,
-            statuses: Vec::new(),
-        };
-        let allowed = |requests: usize| {
-            let all = (0..requests).map(|_| budgets.connects.withdraw(0));
-            all.filter(|allowed| *allowed).count()
-        };
-        assert_eq!(allowed(5000), MOST_CONNECTS_SAVED as usize);
-        // Half of the pool is back: each answer pays for what a request may need.
-        (0..50).for_each(|_| budgets.answered(&retries));
-        assert_eq!(allowed(5000), 100);
-    }
 }

@@ -3,9 +3,10 @@
 
 mod bench;
 mod build;
+mod certify;
 mod check;
 mod follow;
-mod naming;
+pub(super) mod naming;
 mod new;
 mod push;
 mod run;
@@ -18,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use self::bench::BenchOptions;
 use self::build::BuildOptions;
+use self::certify::CertifyOptions;
 use self::check::CheckOptions;
 use self::follow::LogOptions;
 use self::new::NewOptions;
@@ -40,6 +42,7 @@ Environment:
 Examples:
   gatewright plugin new near && cd near && gatewright plugin build
   gatewright plugin check target/near.wasm
+  gatewright plugin certify target/near.wasm
   gatewright plugin push near.wasm --activate web/balancer --watch
   gatewright plugin canary web/balancer 5f1d20ab 10
   gatewright plugin stats near
@@ -64,6 +67,8 @@ enum Command {
     Run(RunOptions),
     /// Measure what a component's decisions cost.
     Bench(BenchOptions),
+    /// Judge a balancer by a fixed set of scenarios, in virtual time.
+    Certify(CertifyOptions),
     /// Upload a component as a version of a plugin.
     Push(PushOptions),
     /// Show every plugin.
@@ -158,6 +163,7 @@ pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
         Command::Check(options) => check::run(api, options),
         Command::Run(options) => run::run(api, options),
         Command::Bench(options) => bench::run(api, options),
+        Command::Certify(options) => certify::run(api, options),
         Command::Push(options) => push::run(api, options),
         Command::List => api.show(get("/api/plugins".to_owned()), tables::plugins),
         Command::Versions { name } => api.show(get(path(name, "")), tables::versions),

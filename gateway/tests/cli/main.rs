@@ -10,5 +10,6 @@ mod book;
 mod commands;
 mod gateways;
 mod reading;
+mod simulate;
 mod support;
 mod walkthrough;

@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use crate::cargo::{Metadata, Node};
 
 /// Everything of the gateway, which plugins and the SDK never see.
-const GATEWAY: [&str; 6] = [
+const GATEWAY: [&str; 7] = [
     "gatewright",
     "gatewright-control",
     "gatewright-host",
     "gatewright-model",
     "gatewright-proxy",
+    "gatewright-simulate",
     "gatewright-wire",
 ];
 
@@ -21,7 +22,7 @@ const GATEWAY: [&str; 6] = [
 const SDK: &str = "gatewright-plugin-sdk";
 
 /// A crate, and the packages that it must not know.
-const WALLS: [(&str, &[&str]); 6] = [
+const WALLS: [(&str, &[&str]); 7] = [
     (
         "gatewright-model",
         &["axum", "hyper", "tokio", "wasmtime", SDK],
@@ -32,6 +33,10 @@ const WALLS: [(&str, &[&str]); 6] = [
     ),
     ("gatewright-host", &["axum", "http", "hyper", SDK]),
     ("gatewright-proxy", &["axum", "redb", "redis", SDK]),
+    (
+        "gatewright-simulate",
+        &["axum", "http", "hyper", "tokio", SDK],
+    ),
     ("gatewright-control", &[SDK]),
     ("gatewright", &[SDK]),
 ];

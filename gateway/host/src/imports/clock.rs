@@ -1,7 +1,5 @@
 //! `clock`: time, as the host owns it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use crate::contract::imports::clock::Host;
 use crate::guest::Guest;
 
@@ -12,7 +10,6 @@ impl Host for Guest {
     }
 
     fn unix_ms(&mut self) -> u64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-        since_1970.map_or(0, |elapsed| elapsed.as_millis() as u64)
+        self.binding.shared.ticker.ticker().unix_ms()
     }
 }

@@ -20,4 +20,5 @@ mod imports;
 mod lanes;
 mod rollout;
 mod shapes;
+mod simulated;
 mod support;

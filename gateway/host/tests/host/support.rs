@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_host::{
-    Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lanes, Lent, Plan, PrepareError,
-    Seat,
+    Chain, Compiler, Effects, ExchangeView, Host, HostError, HostOptions, Lanes, Lent, Plan,
+    PrepareError, Seat,
 };
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
@@ -187,6 +187,11 @@ impl Rig {
 
     /// A rig whose host uses these lanes.
     pub(crate) fn on(lanes: Lanes) -> Self {
+        Self::started(|options| Host::start_on(lanes, options))
+    }
+
+    /// A rig of a host that is started so.
+    pub(crate) fn started(start: impl FnOnce(HostOptions) -> Result<Arc<Host>, HostError>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = HostOptions {
             workers: WORKERS,
@@ -196,7 +201,7 @@ impl Rig {
             compiler: Compiler::InProcess,
         };
         let rig = Self {
-            host: Host::start_on(lanes, options).unwrap(),
+            host: start(options).unwrap(),
             plan: None,
             snapshot: None,
             chains: Vec::new(),

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::defaults::FILE_NAME;
 use super::dotenv::{self, Lookup, Variables};
 use super::environment::{self, Environment};
@@ -167,7 +169,7 @@ impl Declared {
             true => Places::of_document(root, self.base.clone(), Arc::clone(&self.put_in)),
             false => Places::nowhere(self.base.clone()),
         };
-        let mut written = deserialize(json, &places)?;
+        let mut written: written::Config = deserialize(json, &places)?;
         let file = &self.variables;
         environment::apply(Lookup { environment, file }, &mut written)?;
         let mut config = meaning::mean(&written, &places)?;
@@ -176,7 +178,11 @@ impl Declared {
     }
 }
 
-fn deserialize(json: serde_json::Value, places: &Places) -> Result<written::Config, ConfigError> {
+/// What a document says as a type that refuses keys that it does not know.
+pub(super) fn deserialize<T: DeserializeOwned>(
+    json: serde_json::Value,
+    places: &Places,
+) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(json).map_err(|error| {
         let path = KeyPath::from(error.path());
         let message = Medium::File.explain(&error.inner().to_string());

@@ -1,15 +1,20 @@
 //! The ways in: a file, a text, a configuration made in code.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::declared::Declared;
+use serde::de::DeserializeOwned;
+
+use super::declared::{self, Declared};
 use super::defaults::{FILE_NAME, SYSTEM_FOLDER};
+use super::document;
 use super::document::ENDINGS;
 use super::environment::Environment;
-use super::error::ConfigErrors;
+use super::error::{ConfigError, ConfigErrors, Place};
 use super::meant::Config;
 use super::overlay::Overlay;
 use super::places::Places;
+use super::read;
 use super::written;
 
 /// Reads a configuration file with all that it includes, checks it whole, and
@@ -52,6 +57,37 @@ pub fn mean(written: &written::Config) -> Result<Config, ConfigErrors> {
     let declared = Declared::given(written)?;
     let (config, _) = declared.mean(&Overlay::default(), &Environment::empty())?;
     Ok(config)
+}
+
+/// Reads a file that is no gateway's configuration and is written as one: what is
+/// wrong with it is told in the same way, with its line and its key.
+///
+/// # Errors
+/// A file that cannot be read or parsed, and the first key or type that does not
+/// fit.
+pub fn read_as<T: DeserializeOwned>(path: &Path) -> Result<(T, Places), ConfigErrors> {
+    let text = read::read_limited(path).map_err(|message| ConfigError {
+        place: Some(Place {
+            file: Arc::from(path),
+            line: None,
+        }),
+        key: String::new(),
+        message,
+    })?;
+    parse_as(&text, path)
+}
+
+/// [`read_as`] for a text that stands for a file.
+///
+/// # Errors
+/// As [`read_as`].
+pub fn parse_as<T: DeserializeOwned>(text: &str, path: &Path) -> Result<(T, Places), ConfigErrors> {
+    let root = document::read(text, &Arc::from(path))?;
+    let json = root.to_json();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let places = Places::of_document(root, base.to_owned(), Arc::default());
+    let read = declared::deserialize(json, &places)?;
+    Ok((read, places))
 }
 
 /// The configuration file to use when none is named: `gatewright.toml`, or else

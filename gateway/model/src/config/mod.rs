@@ -43,7 +43,7 @@ pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use explain::Medium;
 pub use found::{Found, FoundServer};
-pub use load::{find, load, load_with_places, mean, parse};
+pub use load::{find, load, load_with_places, mean, parse, parse_as, read_as};
 pub use meaning::{
     host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
 };

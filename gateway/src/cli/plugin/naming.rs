@@ -19,7 +19,7 @@ pub(super) fn name_from(text: &str) -> Option<String> {
 }
 
 /// The name that a component's file gives it.
-pub(super) fn name_of(file: &Path) -> Option<String> {
+pub(in crate::cli) fn name_of(file: &Path) -> Option<String> {
     name_from(file.file_stem()?.to_str()?)
 }
 

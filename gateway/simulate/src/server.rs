@@ -1,0 +1,258 @@
+//! A server: so many requests at a time, the others in the order in which they
+//! came. What it suffers counts for requests that begin while it suffers it.
+
+use std::collections::VecDeque;
+
+use crate::scenario::Servers;
+
+/// A request that a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// Whose it is, and which attempt of it.
+    pub(crate) request: u32,
+    pub(crate) serial: u32,
+    /// How long it keeps a server of speed 1 busy.
+    pub(crate) work_ns: u64,
+}
+
+/// What becomes of a request that reaches a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reception {
+    /// It is worked on, and that takes so long.
+    Begun(u64),
+    /// It waits.
+    Waits,
+    /// Too many wait.
+    Refused,
+    /// Nobody is there.
+    Down,
+}
+
+/// A server, and what is measured of it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Which group it is of.
+    pub(crate) group: u32,
+    speed: f64,
+    slots: u32,
+    limit: usize,
+    /// What it suffers now.
+    pub(crate) ailment: Ailment,
+    /// The share of it that is somebody else's.
+    pub(crate) taken_share: f64,
+    /// Counts up when it crashes: what it was at is gone.
+    pub(crate) epoch: u32,
+    busy: u32,
+    queue: VecDeque<Job>,
+    pub(crate) figures: Figures,
+}
+
+/// What a server suffers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ailment {
+    pub(crate) is_down: bool,
+    pub(crate) slow: f64,
+    pub(crate) delay_ns: u64,
+    pub(crate) errors: f64,
+}
+
+impl Ailment {
+    pub(crate) const NONE: Self = Self {
+        is_down: false,
+        slow: 1.0,
+        delay_ns: 0,
+        errors: 0.0,
+    };
+}
+
+/// What is measured of a server.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    /// Requests that it was given.
+    pub(crate) requests: u64,
+    /// The most that it had at a time.
+    pub(crate) peak: u32,
+    /// Its busy slots, over time, and the requests that it had.
+    pub(crate) busy_ns: u128,
+    pub(crate) load_ns: u128,
+    /// The requests that it had since the last look, over time, and when that was.
+    window_ns: u128,
+    looked_ns: u64,
+    /// Until when that is counted.
+    at_ns: u64,
+    is_closed: bool,
+}
+
+impl Server {
+    /// One of a group.
+    pub(crate) fn of(group: u32, like: &Servers) -> Self {
+        Self {
+            group,
+            speed: like.speed,
+            slots: like.concurrency,
+            limit: like.queue.map_or(usize::MAX, |queue| queue as usize),
+            ailment: Ailment::NONE,
+            taken_share: 0.0,
+            epoch: 0,
+            busy: 0,
+            queue: VecDeque::new(),
+            figures: Figures::default(),
+        }
+    }
+
+    /// Requests that it has, worked on or waiting.
+    pub(crate) fn load(&self) -> u32 {
+        self.busy + self.queue.len() as u32
+    }
+
+    /// How many requests of work 1 it can do at a time.
+    pub(crate) fn capacity(&self) -> f64 {
+        self.speed * f64::from(self.slots)
+    }
+
+    /// How many requests it works on at a time.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// A request reaches it.
+    pub(crate) fn receive(&mut self, job: Job, now_ns: u64) -> Reception {
+        if self.ailment.is_down {
+            return Reception::Down;
+        }
+        self.account(now_ns);
+        let reception = if self.busy < self.slots {
+            self.busy += 1;
+            Reception::Begun(self.takes(job.work_ns))
+        } else if self.queue.len() < self.limit {
+            self.queue.push_back(job);
+            Reception::Waits
+        } else {
+            return Reception::Refused;
+        };
+        if !self.figures.is_closed {
+            self.figures.requests += 1;
+            self.figures.peak = self.figures.peak.max(self.load());
+        }
+        reception
+    }
+
+    /// It has done one; the next that waits and is still wanted, and how long
+    /// that takes.
+    pub(crate) fn finish(
+        &mut self,
+        now_ns: u64,
+        is_wanted: impl Fn(&Job) -> bool,
+    ) -> Option<(Job, u64)> {
+        self.account(now_ns);
+        while let Some(job) = self.queue.pop_front() {
+            if is_wanted(&job) {
+                return Some((job, self.takes(job.work_ns)));
+            }
+        }
+        self.busy -= 1;
+        None
+    }
+
+    /// It loses all that it was at.
+    pub(crate) fn crash(&mut self, now_ns: u64) {
+        self.account(now_ns);
+        self.epoch += 1;
+        self.busy = 0;
+        self.queue.clear();
+    }
+
+    fn takes(&self, work_ns: u64) -> u64 {
+        let slowed = work_ns as f64 * self.ailment.slow / self.speed / (1.0 - self.taken_share);
+        (slowed as u64).max(1).saturating_add(self.ailment.delay_ns)
+    }
+
+    fn account(&mut self, now_ns: u64) {
+        let load = self.load();
+        let figures = &mut self.figures;
+        if !figures.is_closed {
+            let passed = u128::from(now_ns.saturating_sub(figures.at_ns));
+            figures.busy_ns += passed * u128::from(self.busy);
+            figures.load_ns += passed * u128::from(load);
+            figures.window_ns += passed * u128::from(load);
+            figures.at_ns = now_ns;
+        }
+    }
+
+    /// The requests that it had since the last look, in the mean.
+    pub(crate) fn look(&mut self, now_ns: u64) -> f64 {
+        self.account(now_ns);
+        let load = f64::from(self.load());
+        let figures = &mut self.figures;
+        let passed = now_ns - figures.looked_ns;
+        figures.looked_ns = now_ns;
+        match (std::mem::take(&mut figures.window_ns), passed) {
+            (_, 0) => load,
+            (window, passed) => window as f64 / passed as f64,
+        }
+    }
+
+    /// What was before counts for nothing.
+    pub(crate) fn begin_measuring(&mut self, now_ns: u64) {
+        self.figures = Figures {
+            at_ns: now_ns,
+            looked_ns: now_ns,
+            peak: self.load(),
+            ..Figures::default()
+        };
+    }
+
+    /// What comes now counts for nothing.
+    pub(crate) fn end_measuring(&mut self, now_ns: u64) {
+        self.account(now_ns);
+        self.figures.is_closed = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str) -> Server {
+        Server::of(0, &serde_json::from_str(text).unwrap())
+    }
+
+    fn job(request: u32) -> Job {
+        Job {
+            request,
+            serial: 1,
+            work_ns: 1000,
+        }
+    }
+
+    #[test]
+    fn requests_beyond_its_slots_wait_and_beyond_its_queue_are_refused() {
+        let mut server = server(r#"{ "name": "a", "speed": 2.0, "queue": 2 }"#);
+        let received: Vec<_> = (0..4).map(|n| server.receive(job(n), 0)).collect();
+        let waits = Reception::Waits;
+        assert_eq!(
+            received,
+            [Reception::Begun(500), waits, waits, Reception::Refused]
+        );
+        assert_eq!(server.finish(500, |_| true), Some((job(1), 500)));
+        // The last one that waits was given up on.
+        assert_eq!(server.finish(1000, |_| false), None);
+        assert_eq!((server.load(), server.figures.peak), (0, 3));
+        assert_eq!(server.figures.busy_ns, 1000);
+        assert_eq!(server.figures.load_ns, 3 * 500 + 2 * 500);
+    }
+
+    #[test]
+    fn what_it_suffers_makes_it_slower() {
+        let mut server = server(r#"{ "name": "a", "concurrency": 9 }"#);
+        server.taken_share = 0.5;
+        assert_eq!(server.receive(job(1), 0), Reception::Begun(2000));
+        server.ailment.slow = 3.0;
+        server.ailment.delay_ns = 7;
+        assert_eq!(server.receive(job(2), 0), Reception::Begun(6007));
+        server.ailment.is_down = true;
+        server.crash(10);
+        assert_eq!(server.receive(job(3), 10), Reception::Down);
+        assert_eq!(server.load(), 0);
+    }
+}

@@ -1,0 +1,17 @@
+//! What simulations come to, against what theory, experiments and common sense
+//! say that they should.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test ends with the first thing that is not as it should be"
+)]
+
+mod battery;
+mod determinism;
+mod examples;
+mod failures;
+mod plots;
+mod properties;
+mod support;
+mod theory;

@@ -1,0 +1,78 @@
+//! `gatewright plugin certify`: a balancer judged by a fixed set of scenarios.
+
+use anyhow::ensure;
+use gatewright_simulate::certify;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use super::object;
+use crate::cli::api::ApiOptions;
+use crate::cli::simulate::{policy, workshop};
+use crate::cli::table::{Column, Table};
+use crate::ending::usage;
+
+/// How the progress bar looks.
+const BAR: &str = "{msg:36} {wide_bar} {pos}/{len}";
+
+const COLUMNS: [Column; 3] = [
+    ("VERDICT", "verdict"),
+    ("CASE", "case"),
+    ("FIGURES", "figures"),
+];
+
+/// What `gatewright plugin certify` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The scenarios are simulated in virtual time with the component itself, and are the
+same each time. It ends with 1 if a required verdict is not passed; the others
+say what would be good.
+
+Examples:
+  gatewright plugin certify least-connections
+  gatewright plugin certify target/near.wasm --config '{\"zone\":\"a\"}'
+  gatewright plugin certify near.wasm --json")]
+pub(super) struct CertifyOptions {
+    /// A balancer's name, or the file of a component.
+    #[arg(value_name = "FILE|NAME")]
+    plugin: String,
+    /// The plugin's own configuration, as a JSON object; an empty one if not
+    /// given.
+    #[arg(long, value_parser = object, value_name = "JSON")]
+    config: Option<Map<String, Value>>,
+}
+
+pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<()> {
+    let mut judged = policy(&options.plugin).map_err(usage)?;
+    judged.config = options.config.clone().unwrap_or_default();
+    let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
+    let verdicts = certify(&judged, &workshop()?, &mut |case, count| {
+        bar.set_length(count as u64);
+        bar.set_message(case);
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let verdicts = verdicts?;
+    let data = json!({ "plugin": options.plugin, "verdicts": verdicts });
+    api.print(&data, words)?;
+    let required = verdicts.iter().filter(|verdict| verdict.required);
+    let failed = required.clone().filter(|verdict| !verdict.passed).count();
+    let count = required.count();
+    ensure!(
+        failed == 0,
+        "{failed} of {count} required verdicts are not passed"
+    );
+    Ok(())
+}
+
+fn words(data: &Value) -> String {
+    let mut rows = data["verdicts"].clone();
+    for row in rows.as_array_mut().into_iter().flatten() {
+        let verdict = match (row["passed"] == true, row["required"] == true) {
+            (true, _) => "passed",
+            (false, true) => "FAILED",
+            (false, false) => "could be better",
+        };
+        row["verdict"] = verdict.into();
+    }
+    Table::of(&rows, &COLUMNS).to_string()
+}

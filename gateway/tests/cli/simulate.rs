@@ -1,0 +1,75 @@
+//! Balancers tried out in virtual time.
+
+use serde_json::Value;
+
+use crate::support::{fails, folder, prints, says, write};
+
+const SCENARIO: &str = "about = \"A little of everything.\"\nduration = \"3s\"\nobjective = \"50ms\"\n\
+    arrivals = { poisson = { rate = 300 } }\nwork = { exponential = { mean = \"10ms\" } }\n\
+    [[servers]]\nname = \"web\"\ncount = 4\n";
+
+/// A component of the default set, as a file of one's own.
+const COMPONENT: &[u8] = include_bytes!("../../../plugins/dist/power-of-two.wasm");
+
+#[test]
+fn policies_are_compared_in_a_table() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO);
+    write(&folder, "mine.wasm", COMPONENT);
+    let policies = ["--policy", "round-robin", "--policy", "mine.wasm"];
+    let arguments = [&["simulate", "little.toml"][..], &policies].concat();
+    let table = prints(&folder, &arguments);
+    says(
+        &table,
+        &["A little of everything.", "P99 MS", "round-robin", "mine "],
+    );
+}
+
+#[test]
+fn the_same_seed_prints_the_same_bytes_and_plots_are_drawn() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO);
+    let run = |seed: &str| {
+        let arguments = ["simulate", "little.toml", "--seed", seed, "--json"];
+        prints(&folder, &[&arguments[..], &["--plots", "plots"]].concat())
+    };
+    let first = run("7");
+    assert_eq!(first, run("7"));
+    assert_ne!(first, run("8"));
+    let report: Value = serde_json::from_str(&first).unwrap();
+    let policies = report["policies"].as_array().unwrap();
+    assert_eq!(policies.len(), 5, "all of the gateway's own");
+    assert!(policies[0].get("decisionNs").is_none());
+    assert!(folder.path().join("plots/latency.png").is_file());
+    assert!(folder.path().join("plots/heat-ip-hash.svg").is_file());
+}
+
+#[test]
+fn what_is_wrong_is_told_and_ends_with_two() {
+    let folder = folder();
+    write(&folder, "wrong.toml", SCENARIO.replace("rate", "rat"));
+    let errors = fails(&folder, &["simulate", "wrong.toml"], 2);
+    says(
+        &errors,
+        &["wrong.toml:4: arrivals.rat: this key is not known", "rate"],
+    );
+    write(&folder, "little.toml", SCENARIO);
+    let arguments = ["simulate", "little.toml", "--policy", "best"];
+    says(&fails(&folder, &arguments, 2), &["\"best\"", "round-robin"]);
+}
+
+#[test]
+fn a_balancer_is_judged_by_the_battery() {
+    let folder = folder();
+    write(&folder, "mine.wasm", COMPONENT);
+    let told = prints(&folder, &["plugin", "certify", "mine.wasm", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let verdicts = told["verdicts"].as_array().unwrap();
+    assert!(verdicts.len() >= 8);
+    for verdict in verdicts {
+        assert!(
+            verdict["passed"] == true || verdict["required"] == false,
+            "{verdict}"
+        );
+    }
+}
