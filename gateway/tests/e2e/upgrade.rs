@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{
     BINARY, Builder, Client, Gateway, Load, Pool, Upstream, Wire, empty, ends, eventually, get,
-    runs,
+    runs, signal,
 };
 
 /// Clients of HTTP/2 or of new connections that ask until they are stopped.
@@ -160,6 +160,27 @@ async fn a_request_under_way_is_finished_by_the_process_that_has_it() {
     assert!(client.is_closed().await);
     gateway.has_left(before).await;
     assert_eq!(gateway.admin("/readyz").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_process_that_was_taken_over_from_ends_at_once_when_asked() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+            .await;
+        peer.stall().await;
+    })
+    .await;
+    let builder = Builder::new().with("[timeouts]\ndrain = \"10m\"");
+    let mut gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    client.head().await.expect("a response");
+    let before = gateway.id();
+    gateway.upgrade().await;
+    signal(before, libc::SIGTERM);
+    eventually("it ends", async || !runs(before)).await;
+    assert_eq!(client.rest().await, b"hello");
 }
 
 #[tokio::test]
