@@ -224,6 +224,24 @@ async fn a_configuration_that_is_broken_meanwhile_leaves_the_old_one_serving_and
 }
 
 #[tokio::test]
+async fn the_first_process_of_a_container_refuses_and_goes_on() {
+    let server = Upstream::named("a").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let builder = Builder::new().pool(Pool::of(&[&server]));
+    builder.write(&folder.path().join("gatewright.toml"));
+    // It is process 1 there, and all that is left of it ends with the command.
+    let container = ["--map-root-user", "--pid", "--fork", "--kill-child"];
+    let run = [&*BINARY, "run", "-c", "gatewright.toml"];
+    let arguments = [container.as_slice(), &run].concat();
+    let gateway = Gateway::start_as(Command::new("unshare"), &arguments, folder).await;
+    let reason = gateway.upgrade_fails().await;
+    assert!(reason.contains("restart the container"), "{reason}");
+    all_are_served(&gateway).await;
+    let path = format!("/api/servers/{}/weight", server.address());
+    gateway.change("PUT", &path, json!({ "weight": 3 })).await;
+}
+
+#[tokio::test]
 async fn a_program_that_ends_is_told_and_the_old_one_goes_on() {
     let server = Upstream::named("a").await;
     let (_folder, program) = linked();
