@@ -1,6 +1,7 @@
 //! A new process takes over from one that runs: no client notices, nothing that was
 //! changed is lost, and when it does not come to that, the old one goes on.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +14,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    BINARY, Builder, Client, Gateway, Load, Pool, Upstream, Wire, empty, ends, eventually, get,
+    BINARY, Builder, Client, Gateway, Guest, Load, Pool, Upstream, Wire, empty, ends, eventually, get,
     runs, signal,
 };
 
@@ -40,6 +41,17 @@ impl Clients {
             answered,
             task,
         }
+    }
+
+    /// Ask for a page, each time on a connection of its own.
+    fn connecting(address: SocketAddr) -> Self {
+        Self::asking(move || async move {
+            let stream = TcpStream::connect(address).await.expect("it accepts");
+            let mut wire = Wire::new(stream);
+            wire.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+                .await;
+            assert_eq!(wire.response().await.text(), "a");
+        })
     }
 
     async fn go_on(&self) {
@@ -96,14 +108,7 @@ async fn no_request_fails_while_two_upgrades_follow_each_other() {
     let builder = Builder::new().workers(2).tls("self_signed = true");
     let mut gateway = builder.pool(Pool::of(&[&server])).start().await;
     let kept_alive = Load::on(gateway.address(), "/");
-    let address = gateway.address();
-    let connecting = Clients::asking(move || async move {
-        let stream = TcpStream::connect(address).await.expect("it accepts");
-        let mut wire = Wire::new(stream);
-        wire.send("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-            .await;
-        assert_eq!(wire.response().await.text(), "a");
-    });
+    let connecting = Clients::connecting(gateway.address());
     let tls = gateway.tls_address();
     let http2 = Arc::new(tokio::sync::Mutex::new(Client::https(tls, &["h2"]).await));
     let streaming = Clients::asking(move || {
@@ -340,6 +345,31 @@ async fn more_and_fewer_workers_serve_everybody() {
         gateway.has_left(before).await;
         all_are_served(&gateway).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_client_notices_that_more_workers_do_not_come_to_serve_or_do() {
+    let server = Upstream::named("a").await;
+    let sound = Guest::always(0, 0);
+    let builder = Builder::new().workers(2).plugin("mine", sound.clone());
+    let pool = Pool::of(&[&server]).with("balancer", "\"mine\"");
+    let mut gateway = builder.pool(pool).start().await;
+    let connecting = [(); 4].map(|()| Clients::connecting(gateway.address()));
+    gateway.edit(|text| text.replace("count = 2\n", "count = 4\n"));
+    gateway.put("mine.wasm", "no component");
+    for _ in 0..3 {
+        let reason = gateway.upgrade_fails().await;
+        assert!(reason.contains("mine.wasm"), "{reason}");
+    }
+    gateway.put("mine.wasm", sound);
+    gateway.upgrade().await;
+    for clients in connecting {
+        clients.go_on().await;
+        clients.stop().await;
+    }
+    let path = format!("/api/servers/{}/weight", server.address());
+    let changed = gateway.change("PUT", &path, json!({ "weight": 3 })).await;
+    assert_eq!(changed["applied"], json!({ "workers": 4, "of": 4 }));
 }
 
 #[tokio::test]
