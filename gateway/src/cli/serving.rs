@@ -82,9 +82,11 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
                 Request::Upgrade => None,
                 Request::Reload => {
                     service_manager::reloading();
-                    // What comes of it is logged where it happens.
-                    let _ = gateway.reload().await;
-                    service_manager::ready();
+                    tokio::select! {
+                        // What comes of it is logged where it happens.
+                        _ = gateway.reload() => service_manager::ready(),
+                        () = signals.stop() => return End::Stopped,
+                    }
                     continue;
                 }
             },

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::net::{UnixDatagram, UnixStream};
 
 use crate::support::{
-    BINARY, Builder, Gateway, Pool, Upstream, Wire, eventually, get, run_until_exit_as, soon,
+    BINARY, Builder, Gateway, Pipe, Pool, Upstream, Wire, eventually, get, run_until_exit_as, soon,
 };
 
 const FILE: &str = "gatewright.toml";
@@ -207,6 +207,22 @@ async fn a_service_manager_is_told_of_start_reload_upgrade_and_end() {
     gateway.terminate();
     assert_eq!(manager.told().await, ["STOPPING=1"]);
     gateway.has_left(process).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_reads_its_configuration_hears_that_it_is_to_stop() {
+    let server = Upstream::named("a").await;
+    let folder = folder(&Builder::new().pool(Pool::of(&[&server])));
+    let (manager, command) = Manager::listening();
+    let gateway = Gateway::start_as(command, &["run", "-c", FILE], folder).await;
+    assert_eq!(manager.told().await, ["READY=1"]);
+    let pipe = Pipe::at(&gateway.path(FILE));
+    gateway.hang_up();
+    assert_eq!(manager.told().await[0], "RELOADING=1");
+    let _writer = pipe.is_read().await;
+    gateway.terminate();
+    assert_eq!(manager.told().await, ["STOPPING=1"]);
+    assert_eq!(gateway.exit_code().await, 0);
 }
 
 #[tokio::test]
