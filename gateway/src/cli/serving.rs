@@ -92,6 +92,7 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
             },
         };
         tracing::info!(program = %program.file().display(), "a new process is to take over");
+        // A reload that is asked for meanwhile is done afterwards.
         let outcome = tokio::select! {
             outcome = handover::hand_over(gateway, program) => outcome,
             () = signals.stop() => return End::Stopped,

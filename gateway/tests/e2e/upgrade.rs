@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -77,7 +77,7 @@ async fn all_are_served(gateway: &Gateway) {
 }
 
 /// A link that a gateway is started by, so that another program can take its place.
-fn linked() -> (TempDir, std::path::PathBuf) {
+fn linked() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let link = folder.path().join("gatewright");
     symlink(&*BINARY, &link).expect("a link");
@@ -91,6 +91,29 @@ fn replace(program: &Path, script: &str) {
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&draft, mode).expect("a file");
     std::fs::rename(draft, program).expect("a file");
+}
+
+/// A program that runs without serving until it is let end.
+struct Held(PathBuf);
+
+impl Held {
+    fn in_place_of(program: &Path, folder: &Path) -> Self {
+        let mark = folder.join("held");
+        let script = format!(
+            ": > {0}\nwhile test -e {0}; do sleep 0.05; done",
+            mark.display()
+        );
+        replace(program, &script);
+        Self(mark)
+    }
+
+    async fn runs(&self) {
+        eventually("the new program runs", async || self.0.exists()).await;
+    }
+
+    fn ends(self) {
+        std::fs::remove_file(self.0).expect("a file");
+    }
 }
 
 /// A gateway in front of a server that is started by this program.
@@ -280,17 +303,12 @@ async fn a_change_asked_for_in_between_is_refused_for_a_moment_only() {
     let server = Upstream::named("a").await;
     let (folder, program) = linked();
     let gateway = started_by(&program, &server).await;
-    let held = folder.path().join("held");
-    let script = format!(
-        ": > {0}\nwhile test -e {0}; do sleep 0.05; done",
-        held.display()
-    );
-    replace(&program, &script);
+    let held = Held::in_place_of(&program, folder.path());
     let asked = gateway.call("POST", "/api/upgrade");
     let path = format!("/api/servers/{}/weight", server.address());
     let change = || gateway.call("PUT", &path).json(&json!({ "weight": 3 }));
     let meanwhile = async {
-        eventually("the new program runs", async || held.exists()).await;
+        held.runs().await;
         let refused = change().send().await;
         assert_eq!(refused.status(), 503, "{refused:?}");
         assert_eq!(refused.json()["error"]["code"], "upgrading");
@@ -298,11 +316,29 @@ async fn a_change_asked_for_in_between_is_refused_for_a_moment_only() {
         let second = gateway.call("POST", "/api/upgrade").refused(503).await;
         assert_eq!(second["code"], "upgrading", "{second}");
         all_are_served(&gateway).await;
-        std::fs::remove_file(&held).expect("a file");
+        held.ends();
     };
     let (outcome, ()) = tokio::join!(asked.refused(409), meanwhile);
     assert_eq!(outcome["code"], "not_upgraded");
     assert_eq!(change().send().await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_reload_asked_for_in_between_is_done_when_nothing_comes_of_the_upgrade() {
+    let server = Upstream::named("a").await;
+    let (folder, program) = linked();
+    let gateway = started_by(&program, &server).await;
+    let held = Held::in_place_of(&program, folder.path());
+    let asked = gateway.call("POST", "/api/upgrade");
+    let meanwhile = async {
+        held.runs().await;
+        gateway.hang_up();
+        all_are_served(&gateway).await;
+        assert!(!gateway.log().contains("nothing to change"));
+        held.ends();
+    };
+    tokio::join!(asked.refused(409), meanwhile);
+    gateway.says("nothing to change").await;
 }
 
 #[tokio::test]
