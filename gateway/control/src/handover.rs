@@ -5,7 +5,8 @@
 //! The order is what keeps everything: changes under way are finished, no more
 //! are taken, the store is closed, and only then the next gateway begins. When
 //! it serves, this one drains. When it does not come to that, the store is
-//! opened again, and what changed in files meanwhile is read.
+//! opened again, what changed in files meanwhile is read, and what was quarantined
+//! meanwhile is taken back.
 
 use std::io;
 use std::net::SocketAddr;
@@ -64,6 +65,8 @@ impl Gateway {
             // What comes of it is logged where it happens.
             let _ = self.control.reload().await;
         }
+        // Whatever was quarantined meanwhile could not be.
+        self.control.retreat().await;
     }
 
     /// Another gateway serves on the same sockets: accept no more, let what runs

@@ -14,8 +14,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    BINARY, Builder, Client, Gateway, Guest, Load, Pool, Upstream, Wire, empty, ends, eventually, get,
-    runs, signal,
+    BINARY, Builder, Client, Gateway, Guest, Load, Pool, Upstream, Wire, empty, ends, eventually,
+    get, misdeeds, runs, signal,
 };
 
 /// Clients of HTTP/2 or of new connections that ask until they are stopped.
@@ -116,11 +116,15 @@ impl Held {
     }
 }
 
-/// A gateway in front of a server that is started by this program.
-async fn started_by(program: &Path, server: &Upstream) -> Gateway {
+/// A gateway in front of a server, to be.
+fn before(server: &Upstream) -> Builder {
+    Builder::new().pool(Pool::of(&[server]))
+}
+
+/// A gateway that is started by this program.
+async fn started_by(program: &Path, builder: &Builder) -> Gateway {
     let folder = tempfile::tempdir().expect("a folder");
     let file = "gatewright.toml";
-    let builder = Builder::new().pool(Pool::of(&[server]));
     builder.write(&folder.path().join(file));
     Gateway::start_as(Command::new(program), &["run", "-c", file], folder).await
 }
@@ -273,7 +277,7 @@ async fn the_first_process_of_a_container_refuses_and_goes_on() {
 async fn a_program_that_ends_is_told_and_the_old_one_goes_on() {
     let server = Upstream::named("a").await;
     let (_folder, program) = linked();
-    let gateway = started_by(&program, &server).await;
+    let gateway = started_by(&program, &before(&server)).await;
     replace(&program, "exit 3");
     let reason = gateway.upgrade_fails().await;
     assert!(reason.contains("ended before it served"), "{reason}");
@@ -287,7 +291,7 @@ async fn a_program_that_ends_is_told_and_the_old_one_goes_on() {
 async fn the_program_that_is_there_by_then_takes_over() {
     let server = Upstream::named("a").await;
     let (folder, program) = linked();
-    let mut gateway = started_by(&program, &server).await;
+    let mut gateway = started_by(&program, &before(&server)).await;
     let mark = folder.path().join("mark");
     let script = format!("touch {}\nexec {} \"$@\"", mark.display(), *BINARY);
     replace(&program, &script);
@@ -302,7 +306,7 @@ async fn the_program_that_is_there_by_then_takes_over() {
 async fn a_change_asked_for_in_between_is_refused_for_a_moment_only() {
     let server = Upstream::named("a").await;
     let (folder, program) = linked();
-    let gateway = started_by(&program, &server).await;
+    let gateway = started_by(&program, &before(&server)).await;
     let held = Held::in_place_of(&program, folder.path());
     let asked = gateway.call("POST", "/api/upgrade");
     let path = format!("/api/servers/{}/weight", server.address());
@@ -327,7 +331,7 @@ async fn a_change_asked_for_in_between_is_refused_for_a_moment_only() {
 async fn a_reload_asked_for_in_between_is_done_when_nothing_comes_of_the_upgrade() {
     let server = Upstream::named("a").await;
     let (folder, program) = linked();
-    let gateway = started_by(&program, &server).await;
+    let gateway = started_by(&program, &before(&server)).await;
     let held = Held::in_place_of(&program, folder.path());
     let asked = gateway.call("POST", "/api/upgrade");
     let meanwhile = async {
@@ -342,10 +346,37 @@ async fn a_reload_asked_for_in_between_is_done_when_nothing_comes_of_the_upgrade
 }
 
 #[tokio::test]
+async fn what_is_quarantined_in_between_is_taken_back_when_nothing_comes_of_the_upgrade() {
+    let server = Upstream::named("a").await;
+    let pool = Pool::of(&[&server]).with("balancer", "\"mine\"");
+    let builder = Builder::new().plugin("mine", Guest::always(0, 0));
+    let (folder, program) = linked();
+    let gateway = started_by(&program, &builder.pool(pool)).await;
+    let bad = Guest::balancer_that(misdeeds::TRAP).build();
+    let bad = gateway.upload("mine", bad).await;
+    let canary = json!({ "canary": { "version": bad, "percent": 50 } });
+    let seat = "/api/bindings/web/balancer";
+    gateway.change("PUT", seat, canary).await;
+    let held = Held::in_place_of(&program, folder.path());
+    let asked = gateway.call("POST", "/api/upgrade");
+    let meanwhile = async {
+        held.runs().await;
+        all_are_served(&gateway).await;
+        gateway.says("it cannot be rolled back").await;
+        held.ends();
+    };
+    tokio::join!(asked.refused(409), meanwhile);
+    eventually("it is taken back", async || {
+        gateway.api("/api/audit").await[0]["action"] == "binding.rollback"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_stopped_meanwhile_leaves_no_process_behind() {
     let server = Upstream::named("a").await;
     let (folder, program) = linked();
-    let gateway = started_by(&program, &server).await;
+    let gateway = started_by(&program, &before(&server)).await;
     let mark = folder.path().join("process");
     replace(
         &program,

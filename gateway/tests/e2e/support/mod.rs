@@ -44,8 +44,7 @@ pub(crate) use pipe::Pipe;
 pub(crate) use program::run_program;
 pub(crate) use registry::Registry;
 pub(crate) use run::{
-    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, signal,
-    spawn,
+    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, signal, spawn,
 };
 pub(crate) use shop::Shop;
 pub(crate) use tls::{Authority, Certified, Hello, acceptor, certificate_of, connect_tls};
