@@ -19,7 +19,7 @@ use gatewright_model::address::Address;
 use gatewright_model::config::Listener;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::inherited::Inherited;
+use crate::inherited::{Inherited, Managed};
 use crate::socket_file::SocketFile;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -86,6 +86,8 @@ pub(crate) struct Group {
     listening: usize,
     /// Whether every worker accepts from each of them.
     is_shared: bool,
+    /// What a service manager knows them by, if one has made them.
+    managed: Option<Managed>,
     /// The file of a Unix socket that is this gateway's to remove.
     pub(crate) file: Option<SocketFile>,
 }
@@ -101,6 +103,7 @@ impl Group {
                     listening: sockets.len(),
                     sockets,
                     is_shared: false,
+                    managed: None,
                     file: None,
                 })
             }
@@ -110,6 +113,7 @@ impl Group {
                     sockets: vec![Listening::Unix(socket)],
                     listening: 1,
                     is_shared: true,
+                    managed: None,
                     file: Some(file),
                 })
             }
@@ -131,6 +135,7 @@ impl Group {
             }
             _ => None,
         };
+        let managed = inherited.managed();
         let sockets = inherited.sockets.into_iter().map(Listening::adopt);
         let mut sockets: Vec<_> = sockets.collect::<Result<_, _>>()?;
         let listening = sockets.len();
@@ -145,6 +150,7 @@ impl Group {
             sockets,
             listening,
             is_shared: inherited.is_shared,
+            managed,
             file,
         })
     }
@@ -173,9 +179,15 @@ impl Group {
     /// Duplicates of all of it, for the gateway after this one.
     pub(crate) fn lend(&self, listener: &Listener) -> io::Result<Inherited> {
         let sockets = self.sockets.iter().map(Listening::descriptor);
-        Ok(Inherited {
+        let own = || Managed {
             name: listener.name.to_string(),
             address: listener.listen.to_string(),
+        };
+        let Managed { name, address } = self.managed.clone().unwrap_or_else(own);
+        Ok(Inherited {
+            name,
+            address,
+            is_of_manager: self.managed.is_some(),
             is_shared: self.is_shared,
             has_file: self.file.is_some(),
             sockets: sockets.collect::<Result<_, _>>()?,
@@ -299,16 +311,17 @@ mod tests {
     fn one_socket_of_a_service_manager_is_every_workers() {
         let listener = listener();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let inherited = Inherited {
-            name: "web".into(),
-            address: socket.local_addr().unwrap().to_string(),
-            is_shared: true,
-            has_file: false,
-            sockets: vec![socket.into()],
-        };
+        let inherited = Inherited::of_manager("outside".into(), socket.into()).unwrap();
+        let managed = inherited.managed();
         let group = Group::adopt(&listener, inherited, 3).unwrap();
         assert_eq!(shares(&group, 3), [1, 1, 1]);
-        let again = Group::adopt(&listener, group.lend(&listener).unwrap(), 2).unwrap();
+        let lent = group.lend(&listener).unwrap();
+        assert_eq!(
+            lent.managed(),
+            managed,
+            "it is one for the next gateway too"
+        );
+        let again = Group::adopt(&listener, lent, 2).unwrap();
         assert_eq!(shares(&again, 2), [1, 1]);
     }
 }

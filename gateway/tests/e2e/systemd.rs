@@ -95,6 +95,43 @@ async fn systemd_socket_activate_hands_a_unix_socket_over() {
 }
 
 #[tokio::test]
+async fn a_socket_of_systemd_stays_its_listeners_through_an_upgrade_and_is_never_left_alone() {
+    let server = Upstream::named("a").await;
+    let places = tempfile::tempdir().expect("a folder");
+    let [path, elsewhere] = ["web.sock", "other.sock"].map(|name| places.path().join(name));
+    let [path, elsewhere] = [path, elsewhere].map(|path| path.display().to_string());
+    let listener = format!("[[listener]]\nname = \"local\"\nlisten = \"unix:{path}\"");
+    let builder = Builder::new().with(&listener).pool(Pool::of(&[&server]));
+    let arguments = ["-l", &path, "--fdname=local", &BINARY, "run", "-c", FILE];
+    let command = Command::new("systemd-socket-activate");
+    let mut gateway = Gateway::spawn_as(command, &arguments, folder(&builder));
+    eventually("it listens", async || {
+        UnixStream::connect(&path).await.is_ok()
+    })
+    .await;
+    gateway.serves().await;
+    let is_served = async || {
+        let stream = soon("it accepts", UnixStream::connect(&path)).await;
+        let mut wire = Wire::new(stream.expect("it accepts"));
+        wire.send(get("/")).await;
+        assert_eq!(wire.response().await.text(), "a");
+    };
+    gateway.edit(|text| text.replace(&path, &elsewhere));
+    for _ in 0..2 {
+        let before = gateway.id();
+        gateway.upgrade().await;
+        gateway.has_left(before).await;
+        is_served().await;
+    }
+    gateway.edit(|text| text.replace("\"local\"", "\"another\""));
+    let reason = gateway.upgrade_fails().await;
+    for word in [&*path, "\"local\""] {
+        assert!(reason.contains(word), "no {word} in: {reason}");
+    }
+    is_served().await;
+}
+
+#[tokio::test]
 async fn a_socket_belongs_to_the_listener_of_its_name_or_of_its_address() {
     let server = Upstream::named("a").await;
     let [named, placed, admin] = sockets();
