@@ -17,12 +17,21 @@ use gatewright_control::{Gateway, Upgraded};
 
 use crate::program::Program;
 
+/// The first process of a container. With its end the system ends every other one
+/// there, a successor too.
+const FIRST: u32 = 1;
+
 /// Have the program, as its file is now, take over from a gateway. When that does
 /// not come to serve, this one goes on as if nothing had been, but for why.
 ///
 /// Given up in the middle, the new process is ended and the store stays closed:
 /// that is for a gateway that is to stop.
 pub(crate) async fn hand_over(gateway: &Gateway, program: &Program) -> Result<Upgraded, String> {
+    if std::process::id() == FIRST {
+        let reason = "it is process 1, the first of its container, and all others there end with \
+                      it; restart the container instead";
+        return Err(reason.to_owned());
+    }
     let sockets = gateway.hand_over().await;
     let sockets = sockets.map_err(|error| error.to_string())?;
     let started = successor::start(program, sockets).await;

@@ -2,7 +2,9 @@
 
 use anyhow::Context as _;
 
-/// Run a future to its end on this thread.
+/// Run a future to its end on this thread. What it has left to threads that may
+/// block is not waited for: whoever gives up waiting for workers to drain, or for
+/// a file to be read, means to end at once.
 ///
 /// # Errors
 ///
@@ -13,5 +15,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> an
         .enable_time()
         .build()
         .context("no runtime can be started")?;
-    runtime.block_on(future)
+    let outcome = runtime.block_on(future);
+    runtime.shutdown_background();
+    outcome
 }

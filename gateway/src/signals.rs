@@ -50,8 +50,12 @@ impl Signals {
         }
     }
 
-    /// Wait until asked to end.
+    /// Wait until asked to end. Whatever else is asked for meanwhile is what
+    /// [`Self::next`] says afterwards.
     pub(crate) async fn stop(&mut self) {
-        while self.next().await != Request::Stop {}
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
-use gatewright_proxy::{Bound, Explanations, Inheritance, admin_server_config};
+use gatewright_proxy::{Bound, Explanations, Inheritance, Inherited, Managed, admin_server_config};
 
 use crate::access::Access;
 use crate::admin::AdminListener;
@@ -103,7 +103,7 @@ impl Gateway {
         let discovery = Arc::new(Discovery::new(&events));
         let draft = origin.found(declared, kept.clone(), &discovery).await?;
         refuse_an_open_door(&draft.wanted, &access)?;
-        let (bound, admin, is_shared) = bind(&draft.wanted, &mut options.inheritance)?;
+        let (bound, admin, managed) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
         let (draft, ready) = prepare(&origin, &host, draft).await?;
@@ -117,7 +117,7 @@ impl Gateway {
         let admin_socket = AdminSocket {
             socket: admin.socket()?,
             wanted: plain.admin.listen,
-            is_shared,
+            managed,
         };
         let control = Arc::new(Control::new(Parts {
             desired: Desired::of(origin, draft),
@@ -259,12 +259,12 @@ async fn settle(
 }
 
 /// Take every address first: a taken one is an error before anything else
-/// happens, and clients that come early wait. Whether the admin listener's socket
-/// is a service manager's goes with it.
+/// happens, and clients that come early wait. What a service manager knows the admin
+/// listener's socket by goes with it, if it is one's.
 fn bind(
     wanted: &Wanted,
     inheritance: &mut Inheritance,
-) -> Result<(Bound, AdminListener, bool), StartError> {
+) -> Result<(Bound, AdminListener, Option<Managed>), StartError> {
     let bound = Bound::new(&wanted.config, inheritance);
     let bound = bound.map_err(|error| wanted.bind_error(&error))?;
     let admin = &wanted.config.admin;
@@ -272,7 +272,7 @@ fn bind(
     let tls = tls.map_err(|error| wanted.admin_tls_error(&error))?;
     let address = admin.listen.to_string();
     let inherited = inheritance.take(&[(ADMIN, &address)]).pop().flatten();
-    let is_shared = inherited.as_ref().is_some_and(|one| one.is_shared);
+    let managed = inherited.as_ref().and_then(Inherited::managed);
     let socket = inherited.and_then(|mut inherited| inherited.sockets.pop());
     let listener = match socket {
         Some(socket) => AdminListener::adopt(socket, tls),
@@ -280,7 +280,7 @@ fn bind(
     };
     let listener = listener.map_err(|error| wanted.admin_error(&error))?;
     refuse_the_unwanted(wanted, inheritance)?;
-    Ok((bound, listener, is_shared))
+    Ok((bound, listener, managed))
 }
 
 /// A service manager that holds a socket open which nobody accepts from would keep

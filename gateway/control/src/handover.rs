@@ -5,14 +5,15 @@
 //! The order is what keeps everything: changes under way are finished, no more
 //! are taken, the store is closed, and only then the next gateway begins. When
 //! it serves, this one drains. When it does not come to that, the store is
-//! opened again, and what changed in files meanwhile is read.
+//! opened again, what changed in files meanwhile is read, and what was quarantined
+//! meanwhile is taken back.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use gatewright_proxy::Inherited;
+use gatewright_proxy::{Inherited, Managed};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::change::Refusal;
@@ -64,6 +65,8 @@ impl Gateway {
             // What comes of it is logged where it happens.
             let _ = self.control.reload().await;
         }
+        // Whatever was quarantined meanwhile could not be.
+        self.control.retreat().await;
     }
 
     /// Another gateway serves on the same sockets: accept no more, let what runs
@@ -214,16 +217,22 @@ pub(crate) struct AdminSocket {
     pub(crate) socket: std::net::TcpListener,
     /// The address as the configuration writes it.
     pub(crate) wanted: SocketAddr,
-    /// Whether a service manager made it.
-    pub(crate) is_shared: bool,
+    /// What a service manager knows it by, if one has made it.
+    pub(crate) managed: Option<Managed>,
 }
 
 impl AdminSocket {
     fn lend(&self) -> io::Result<Inherited> {
-        Ok(Inherited {
+        let own = || Managed {
             name: ADMIN.to_owned(),
             address: self.wanted.to_string(),
-            is_shared: self.is_shared,
+        };
+        let Managed { name, address } = self.managed.clone().unwrap_or_else(own);
+        Ok(Inherited {
+            name,
+            address,
+            is_of_manager: self.managed.is_some(),
+            is_shared: self.managed.is_some(),
             has_file: false,
             sockets: vec![self.socket.try_clone()?.into()],
         })

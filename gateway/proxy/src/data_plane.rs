@@ -77,7 +77,8 @@ fn in_words(address: &Address, error: &io::Error) -> String {
 }
 
 /// Sockets that listen already, though nobody accepts yet: clients that come
-/// early wait instead of being refused.
+/// early wait instead of being refused. Only where another gateway serves the same
+/// address meanwhile, what is bound beside its sockets does not listen yet.
 pub struct Bound {
     listeners: Vec<BoundListener>,
     workers: usize,
@@ -136,7 +137,7 @@ impl Bound {
     /// Start the workers, each with its share of what was prepared for the
     /// snapshot: as many `chains` as workers.
     pub fn start(
-        self,
+        mut self,
         in_force: &InForce,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
@@ -145,6 +146,9 @@ impl Bound {
         let counters: Arc<[WorkerCounters]> = (0..self.workers)
             .map(|_| WorkerCounters::default())
             .collect();
+        for bound in &mut self.listeners {
+            bound.group.listen()?;
+        }
         let mut workers = Vec::with_capacity(self.workers);
         for (index, chain) in chains.into_iter().enumerate() {
             let (messages, inbox) = mpsc::unbounded_channel();

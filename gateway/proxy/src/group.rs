@@ -19,7 +19,7 @@ use gatewright_model::address::Address;
 use gatewright_model::config::Listener;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::inherited::Inherited;
+use crate::inherited::{Inherited, Managed};
 use crate::socket_file::SocketFile;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -60,6 +60,13 @@ impl Listening {
         }
     }
 
+    fn listen(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket).listen(BACKLOG),
+            Self::Unix(socket) => SockRef::from(socket).listen(BACKLOG),
+        }
+    }
+
     /// A socket that listens already.
     fn adopt(descriptor: OwnedFd) -> io::Result<Self> {
         let socket = SockRef::from(&descriptor);
@@ -75,8 +82,12 @@ impl Listening {
 /// What is listened on for one listener.
 pub(crate) struct Group {
     sockets: Vec<Listening>,
+    /// How many of them listen already; those after them do from [`Self::listen`] on.
+    listening: usize,
     /// Whether every worker accepts from each of them.
     is_shared: bool,
+    /// What a service manager knows them by, if one has made them.
+    managed: Option<Managed>,
     /// The file of a Unix socket that is this gateway's to remove.
     pub(crate) file: Option<SocketFile>,
 }
@@ -87,9 +98,12 @@ impl Group {
         match &listener.listen {
             Address::Ip(address) => {
                 let sockets = bind_group(*address, workers)?.into_iter();
+                let sockets: Vec<_> = sockets.map(Listening::Tcp).collect();
                 Ok(Self {
-                    sockets: sockets.map(Listening::Tcp).collect(),
+                    listening: sockets.len(),
+                    sockets,
                     is_shared: false,
+                    managed: None,
                     file: None,
                 })
             }
@@ -97,7 +111,9 @@ impl Group {
                 let (socket, file) = SocketFile::listen(path, listener.socket_mode, BACKLOG)?;
                 Ok(Self {
                     sockets: vec![Listening::Unix(socket)],
+                    listening: 1,
                     is_shared: true,
+                    managed: None,
                     file: Some(file),
                 })
             }
@@ -105,8 +121,9 @@ impl Group {
     }
 
     /// Take over what listens already for a listener of so many workers. Where each
-    /// worker has a socket of its own and there are too few, more are bound; where
-    /// there are too many, some workers get several.
+    /// worker has a socket of its own and there are too few, more are bound, which
+    /// get no connection yet: it may not come to serving them. Where there are too
+    /// many, some workers get several.
     pub(crate) fn adopt(
         listener: &Listener,
         inherited: Inherited,
@@ -118,20 +135,33 @@ impl Group {
             }
             _ => None,
         };
+        let managed = inherited.managed();
         let sockets = inherited.sockets.into_iter().map(Listening::adopt);
         let mut sockets: Vec<_> = sockets.collect::<Result<_, _>>()?;
+        let listening = sockets.len();
         if let Some(address) = sockets.first().and_then(Listening::local_addr)
             && !inherited.is_shared
         {
-            for _ in sockets.len()..workers {
-                sockets.push(Listening::Tcp(bind_one(address, true)?));
+            for _ in listening..workers {
+                sockets.push(Listening::Tcp(bind_one(address, true)?.into()));
             }
         }
         Ok(Self {
             sockets,
+            listening,
             is_shared: inherited.is_shared,
+            managed,
             file,
         })
+    }
+
+    /// Take connections on every socket from now on.
+    pub(crate) fn listen(&mut self) -> io::Result<()> {
+        for socket in self.sockets.iter().skip(self.listening) {
+            socket.listen()?;
+        }
+        self.listening = self.sockets.len();
+        Ok(())
     }
 
     /// The address with the port that the system chose; none of a Unix socket.
@@ -149,9 +179,15 @@ impl Group {
     /// Duplicates of all of it, for the gateway after this one.
     pub(crate) fn lend(&self, listener: &Listener) -> io::Result<Inherited> {
         let sockets = self.sockets.iter().map(Listening::descriptor);
-        Ok(Inherited {
+        let own = || Managed {
             name: listener.name.to_string(),
             address: listener.listen.to_string(),
+        };
+        let Managed { name, address } = self.managed.clone().unwrap_or_else(own);
+        Ok(Inherited {
+            name,
+            address,
+            is_of_manager: self.managed.is_some(),
             is_shared: self.is_shared,
             has_file: self.file.is_some(),
             sockets: sockets.collect::<Result<_, _>>()?,
@@ -167,13 +203,19 @@ fn bind_group(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener
         // join unnoticed and take a share of the connections.
         drop(bind_one(address, false)?);
     }
-    let first = bind_one(address, true)?;
+    let first = listen_on(address)?;
     let address = first.local_addr()?;
-    let others = (1..workers).map(|_| bind_one(address, true));
+    let others = (1..workers).map(|_| listen_on(address));
     std::iter::once(Ok(first)).chain(others).collect()
 }
 
-fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = bind_one(address, true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -188,8 +230,7 @@ fn bind_one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     pass_options_on(&socket)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Accepted sockets inherit these, which saves system calls for each.
@@ -250,19 +291,37 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_was_bound_in_addition_gets_no_connection_before_all_can_be_served() {
+        let listener = listener();
+        let group = Group::bind(&listener, 1).unwrap();
+        let lent = group.lend(&listener).unwrap();
+        let mut next = Group::adopt(&listener, lent, 3).unwrap();
+        let listens = |group: &Group| -> Vec<bool> {
+            let descriptors = group.sockets.iter().map(|one| one.descriptor().unwrap());
+            descriptors
+                .map(|one| SockRef::from(&one).is_listener().unwrap())
+                .collect()
+        };
+        assert_eq!(listens(&next), [true, false, false]);
+        next.listen().unwrap();
+        assert_eq!(listens(&next), [true; 3]);
+    }
+
+    #[test]
     fn one_socket_of_a_service_manager_is_every_workers() {
         let listener = listener();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let inherited = Inherited {
-            name: "web".into(),
-            address: socket.local_addr().unwrap().to_string(),
-            is_shared: true,
-            has_file: false,
-            sockets: vec![socket.into()],
-        };
+        let inherited = Inherited::of_manager("outside".into(), socket.into()).unwrap();
+        let managed = inherited.managed();
         let group = Group::adopt(&listener, inherited, 3).unwrap();
         assert_eq!(shares(&group, 3), [1, 1, 1]);
-        let again = Group::adopt(&listener, group.lend(&listener).unwrap(), 2).unwrap();
+        let lent = group.lend(&listener).unwrap();
+        assert_eq!(
+            lent.managed(),
+            managed,
+            "it is one for the next gateway too"
+        );
+        let again = Group::adopt(&listener, lent, 2).unwrap();
         assert_eq!(shares(&again, 2), [1, 1]);
     }
 }

@@ -1,6 +1,8 @@
 //! Sockets that listen already when a gateway starts: a service manager has made
 //! them, or the gateway before this one hands them on. Each belongs to the
-//! listener that it was made for, by its name or its address.
+//! listener that it was made for, by its name or its address. A service manager's
+//! stays one from gateway to gateway, so that an upgrade deals with it as a restart
+//! would.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,11 +14,14 @@ use socket2::{SockRef, Socket, Type};
 /// What listens already at one address: one socket, or a group of them.
 #[derive(Debug)]
 pub struct Inherited {
-    /// The name of the listener that it is for.
+    /// The name of the listener that it is for, or what a service manager calls it.
     pub name: String,
     /// Where it listens: as a configuration writes it, which may leave the port to
-    /// the system.
+    /// the system; of a service manager's, where in fact.
     pub address: String,
+    /// Whether a service manager has made it, and holds it open: its name alone says
+    /// whose it is, and somebody must accept from it.
+    pub is_of_manager: bool,
     /// Whether every worker accepts from each of the sockets; otherwise each worker
     /// has some of its own, and more of them may be bound at the address.
     pub is_shared: bool,
@@ -42,9 +47,18 @@ impl Inherited {
         Ok(Self {
             name,
             address: address.unwrap_or_default(),
+            is_of_manager: true,
             is_shared: true,
             has_file: false,
             sockets: vec![socket],
+        })
+    }
+
+    /// What a service manager knows it by, if one has made it.
+    pub fn managed(&self) -> Option<Managed> {
+        self.is_of_manager.then(|| Managed {
+            name: self.name.clone(),
+            address: self.address.clone(),
         })
     }
 
@@ -52,6 +66,15 @@ impl Inherited {
     fn real_address(&self) -> Option<String> {
         real_address(&SockRef::from(self.sockets.first()?))
     }
+}
+
+/// What a service manager knows a socket by that it has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Managed {
+    /// What it calls the socket.
+    pub name: String,
+    /// Where that listens.
+    pub address: String,
 }
 
 fn real_address(socket: &Socket) -> Option<String> {
@@ -66,27 +89,15 @@ fn real_address(socket: &Socket) -> Option<String> {
 #[derive(Debug, Default)]
 pub struct Inheritance {
     left: Vec<Inherited>,
-    /// Whether a name alone says whose a socket is, and none may be left over.
-    is_of_manager: bool,
 }
 
 impl Inheritance {
-    /// What a service manager has made. Its sockets are for the listeners that they
-    /// are named after, wherever they listen, and each must have one.
-    pub fn of_manager(sockets: Vec<Inherited>) -> Self {
-        Self {
-            left: sockets,
-            is_of_manager: true,
-        }
-    }
-
-    /// What the gateway before this one hands on. What is not wanted any more is let
-    /// go of once it has ended.
-    pub fn of_predecessor(sockets: Vec<Inherited>) -> Self {
-        Self {
-            left: sockets,
-            is_of_manager: false,
-        }
+    /// All of this. A service manager's sockets are for the listeners that they are
+    /// named after, wherever they listen, and each must have one. What the gateway
+    /// before this one has made and is not wanted any more is let go of once that
+    /// has ended.
+    pub fn of(sockets: Vec<Inherited>) -> Self {
+        Self { left: sockets }
     }
 
     /// What belongs to each of these listeners, by their names and addresses.
@@ -94,17 +105,11 @@ impl Inheritance {
         let mut taken: Vec<_> = wanted.iter().map(|_| None).collect();
         // The surest first, so that none takes what is another's.
         let by_both: Belongs = |one, name, address| one.name == name && one.address == address;
-        let by_name: Belongs = |one, name, _| one.name == name;
+        let by_name: Belongs = |one, name, _| one.is_of_manager && one.name == name;
         let by_address: Belongs = |one, _, address| {
             one.address == address || one.real_address().is_some_and(|real| real == address)
         };
-        let ways = [by_both, by_name, by_address];
-        let of_predecessor = [by_both, by_address];
-        let ways = match self.is_of_manager {
-            true => ways.as_slice(),
-            false => of_predecessor.as_slice(),
-        };
-        for belongs in ways {
+        for belongs in [by_both, by_name, by_address] {
             for (slot, (name, address)) in taken.iter_mut().zip(wanted) {
                 if slot.is_none() {
                     let mut left = self.left.iter();
@@ -118,7 +123,7 @@ impl Inheritance {
 
     /// The socket of a service manager that no listener wants, if there is one.
     pub fn unwanted(&self) -> Option<&Inherited> {
-        self.left.first().filter(|_| self.is_of_manager)
+        self.left.iter().find(|one| one.is_of_manager)
     }
 
     /// Let go of what nobody wants any more: clients are refused there from now on.
@@ -148,6 +153,14 @@ mod tests {
         let inherited = Inherited::of_manager(name.into(), socket.into()).unwrap();
         Inherited {
             address: address.into(),
+            is_of_manager: false,
+            ..inherited
+        }
+    }
+
+    fn of_manager(inherited: Inherited) -> Inherited {
+        Inherited {
+            is_of_manager: true,
             ..inherited
         }
     }
@@ -165,7 +178,7 @@ mod tests {
     #[test]
     fn who_has_the_same_name_and_address_comes_before_who_has_the_address_alone() {
         let any = "127.0.0.1:0";
-        let mut inheritance = Inheritance::of_predecessor(vec![socket("a", any), socket("b", any)]);
+        let mut inheritance = Inheritance::of(vec![socket("a", any), socket("b", any)]);
         let found = taken(&mut inheritance, &[("new", any), ("a", any), ("c", any)]);
         assert_eq!(found, names(&[Some("b"), Some("a"), None]));
         assert!(inheritance.unwanted().is_none());
@@ -173,11 +186,11 @@ mod tests {
 
     #[test]
     fn a_name_alone_is_enough_of_a_service_manager_and_of_nobody_else() {
-        let elsewhere = || vec![socket("web", "127.0.0.1:1")];
+        let elsewhere = || socket("web", "127.0.0.1:1");
         let wanted = [("web", "127.0.0.1:2")];
-        let mut inheritance = Inheritance::of_manager(elsewhere());
+        let mut inheritance = Inheritance::of(vec![of_manager(elsewhere())]);
         assert_eq!(taken(&mut inheritance, &wanted), names(&[Some("web")]));
-        let mut inheritance = Inheritance::of_predecessor(elsewhere());
+        let mut inheritance = Inheritance::of(vec![elsewhere()]);
         assert_eq!(taken(&mut inheritance, &wanted), names(&[None]));
     }
 
@@ -185,7 +198,7 @@ mod tests {
     fn a_port_that_the_system_chose_is_found_by_its_number() {
         let inherited = socket("web", "127.0.0.1:0");
         let address = inherited.real_address().unwrap();
-        let mut inheritance = Inheritance::of_predecessor(vec![inherited]);
+        let mut inheritance = Inheritance::of(vec![inherited]);
         let found = taken(&mut inheritance, &[("other", &address)]);
         assert_eq!(found, names(&[Some("web")]));
     }
@@ -200,7 +213,10 @@ mod tests {
 
     #[test]
     fn a_service_managers_socket_that_nobody_wants_is_told() {
-        let mut inheritance = Inheritance::of_manager(vec![socket("stray", "127.0.0.1:1")]);
+        let mut inheritance = Inheritance::of(vec![
+            socket("left", "127.0.0.1:3"),
+            of_manager(socket("stray", "127.0.0.1:1")),
+        ]);
         assert_eq!(
             taken(&mut inheritance, &[("web", "127.0.0.1:2")]),
             names(&[None])

@@ -73,7 +73,7 @@ mod worker;
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
-pub use inherited::{Inheritance, Inherited};
+pub use inherited::{Inheritance, Inherited, Managed};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{

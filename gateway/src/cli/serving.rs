@@ -82,14 +82,17 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
                 Request::Upgrade => None,
                 Request::Reload => {
                     service_manager::reloading();
-                    // What comes of it is logged where it happens.
-                    let _ = gateway.reload().await;
-                    service_manager::ready();
+                    tokio::select! {
+                        // What comes of it is logged where it happens.
+                        _ = gateway.reload() => service_manager::ready(),
+                        () = signals.stop() => return End::Stopped,
+                    }
                     continue;
                 }
             },
         };
         tracing::info!(program = %program.file().display(), "a new process is to take over");
+        // A reload that is asked for meanwhile is done afterwards.
         let outcome = tokio::select! {
             outcome = handover::hand_over(gateway, program) => outcome,
             () = signals.stop() => return End::Stopped,

@@ -14,7 +14,8 @@ with the clients that wait there; what is under way is finished by the old one.
 When the new one does not come to serve, the old one goes on and says why.
 
 It takes whatever a restart takes over: a new version of the program, listeners,
-the number of workers. The same is done by SIGUSR2.
+the number of workers. The same is done by SIGUSR2. In a container replace the
+container instead: as its first process the gateway refuses.
 
 Examples:
   install gatewright-new /usr/local/bin/gatewright && gatewright upgrade

@@ -103,6 +103,7 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
         Ok(Inherited {
             name: parcel.name,
             address: parcel.address,
+            is_of_manager: parcel.is_of_manager,
             is_shared: parcel.is_shared,
             has_file: parcel.has_file,
             sockets: sockets.collect::<anyhow::Result<_>>()?,
@@ -110,10 +111,7 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
     };
     let sockets = letter.sockets.into_iter().map(unpack);
     let sockets = sockets.collect::<anyhow::Result<_>>()?;
-    Ok((
-        Inheritance::of_predecessor(sockets),
-        Predecessor { channel },
-    ))
+    Ok((Inheritance::of(sockets), Predecessor { channel }))
 }
 
 /// What a service manager has made for this process.
@@ -129,5 +127,5 @@ fn of_manager() -> anyhow::Result<Inheritance> {
         })
     };
     let sockets = handed.map(take).collect::<anyhow::Result<_>>()?;
-    Ok(Inheritance::of_manager(sockets))
+    Ok(Inheritance::of(sockets))
 }

@@ -14,7 +14,7 @@ pub(super) const VARIABLE: &str = "GATEWRIGHT_HANDOVER";
 pub(super) const CHANNEL: RawFd = 3;
 
 /// The form of letter and answer; counted up when it changes.
-pub(super) const FORM: u32 = 1;
+pub(super) const FORM: u32 = 2;
 
 /// What a gateway leaves to the one that it starts.
 #[derive(Debug, Deserialize, Serialize)]
@@ -31,6 +31,7 @@ pub(super) struct Letter {
 pub(super) struct Parcel {
     pub(super) name: String,
     pub(super) address: String,
+    pub(super) is_of_manager: bool,
     pub(super) is_shared: bool,
     pub(super) has_file: bool,
     /// How many descriptors there are of it.

@@ -76,6 +76,7 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
         parcels.push(Parcel {
             name: inherited.name,
             address: inherited.address,
+            is_of_manager: inherited.is_of_manager,
             is_shared: inherited.is_shared,
             has_file: inherited.has_file,
             count: inherited.sockets.len(),

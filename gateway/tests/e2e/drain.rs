@@ -1,9 +1,13 @@
 //! The end of a gateway: what runs is finished, and nothing new is begun.
 
+use std::process::Command;
+
 use http::Request;
 
 use crate::support::http2::{self, Frames, kind};
-use crate::support::{Builder, Client, Gateway, Pool, Upstream, body_of, empty, eventually, get};
+use crate::support::{
+    BINARY, Builder, Client, Gateway, Pipe, Pool, Upstream, body_of, empty, eventually, get,
+};
 
 /// A server that sends half of its response at once and the rest when told.
 async fn in_two_halves() -> Upstream {
@@ -107,6 +111,35 @@ async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
     client.head().await.expect("a response");
     gateway.terminate();
     assert_eq!(client.rest().await, b"hello");
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once_whatever_is_under_way() {
+    let server = in_two_halves().await;
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"10m\"")
+        .pool(Pool::of(&[&server]));
+    let gateway = gateway.start().await;
+    let mut client = gateway.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    gateway.terminate();
+    eventually("new clients are refused", async || !gateway.accepts().await).await;
+    gateway.terminate();
+    assert_eq!(gateway.exit_code().await, 1);
+    assert_eq!(client.rest().await, b"hello");
+}
+
+#[tokio::test]
+async fn a_start_that_waits_for_a_file_ends_when_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("gatewright.toml");
+    let pipe = Pipe::at(&file);
+    let arguments = ["run", "-c", "gatewright.toml"];
+    let gateway = Gateway::spawn_as(Command::new(&*BINARY), &arguments, folder);
+    let _writer = pipe.is_read().await;
+    gateway.terminate();
     assert_eq!(gateway.exit_code().await, 0);
 }
 

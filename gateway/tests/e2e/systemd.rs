@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::net::{UnixDatagram, UnixStream};
 
 use crate::support::{
-    BINARY, Builder, Gateway, Pool, Upstream, Wire, eventually, get, run_until_exit_as, soon,
+    BINARY, Builder, Gateway, Pipe, Pool, Upstream, Wire, eventually, get, run_until_exit_as, soon,
 };
 
 const FILE: &str = "gatewright.toml";
@@ -92,6 +92,43 @@ async fn systemd_socket_activate_hands_a_unix_socket_over() {
     gateway.terminate();
     gateway.has_left(last).await;
     assert!(path.exists(), "the file is the service manager's");
+}
+
+#[tokio::test]
+async fn a_socket_of_systemd_stays_its_listeners_through_an_upgrade_and_is_never_left_alone() {
+    let server = Upstream::named("a").await;
+    let places = tempfile::tempdir().expect("a folder");
+    let [path, elsewhere] = ["web.sock", "other.sock"].map(|name| places.path().join(name));
+    let [path, elsewhere] = [path, elsewhere].map(|path| path.display().to_string());
+    let listener = format!("[[listener]]\nname = \"local\"\nlisten = \"unix:{path}\"");
+    let builder = Builder::new().with(&listener).pool(Pool::of(&[&server]));
+    let arguments = ["-l", &path, "--fdname=local", &BINARY, "run", "-c", FILE];
+    let command = Command::new("systemd-socket-activate");
+    let mut gateway = Gateway::spawn_as(command, &arguments, folder(&builder));
+    eventually("it listens", async || {
+        UnixStream::connect(&path).await.is_ok()
+    })
+    .await;
+    gateway.serves().await;
+    let is_served = async || {
+        let stream = soon("it accepts", UnixStream::connect(&path)).await;
+        let mut wire = Wire::new(stream.expect("it accepts"));
+        wire.send(get("/")).await;
+        assert_eq!(wire.response().await.text(), "a");
+    };
+    gateway.edit(|text| text.replace(&path, &elsewhere));
+    for _ in 0..2 {
+        let before = gateway.id();
+        gateway.upgrade().await;
+        gateway.has_left(before).await;
+        is_served().await;
+    }
+    gateway.edit(|text| text.replace("\"local\"", "\"another\""));
+    let reason = gateway.upgrade_fails().await;
+    for word in [&*path, "\"local\""] {
+        assert!(reason.contains(word), "no {word} in: {reason}");
+    }
+    is_served().await;
 }
 
 #[tokio::test]
@@ -207,6 +244,22 @@ async fn a_service_manager_is_told_of_start_reload_upgrade_and_end() {
     gateway.terminate();
     assert_eq!(manager.told().await, ["STOPPING=1"]);
     gateway.has_left(process).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_reads_its_configuration_hears_that_it_is_to_stop() {
+    let server = Upstream::named("a").await;
+    let folder = folder(&Builder::new().pool(Pool::of(&[&server])));
+    let (manager, command) = Manager::listening();
+    let gateway = Gateway::start_as(command, &["run", "-c", FILE], folder).await;
+    assert_eq!(manager.told().await, ["READY=1"]);
+    let pipe = Pipe::at(&gateway.path(FILE));
+    gateway.hang_up();
+    assert_eq!(manager.told().await[0], "RELOADING=1");
+    let _writer = pipe.is_read().await;
+    gateway.terminate();
+    assert_eq!(manager.told().await, ["STOPPING=1"]);
+    assert_eq!(gateway.exit_code().await, 0);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod message;
 mod moody;
 mod operator;
 mod pebble;
+mod pipe;
 mod program;
 mod registry;
 mod run;
@@ -39,10 +40,11 @@ pub(crate) use message::Message;
 pub(crate) use moody::{Mood, Moody};
 pub(crate) use operator::Call;
 pub(crate) use pebble::{NAME, Pebble};
+pub(crate) use pipe::Pipe;
 pub(crate) use program::run_program;
 pub(crate) use registry::Registry;
 pub(crate) use run::{
-    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, spawn,
+    BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, signal, spawn,
 };
 pub(crate) use shop::Shop;
 pub(crate) use tls::{Authority, Certified, Hello, acceptor, certificate_of, connect_tls};
