@@ -6,7 +6,8 @@
 //! of, [`signature`] whose things are; [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`circuit`] and [`warmth`] say how much an endpoint gets of the
-//! requests, [`room`] for how many there is room, [`queue`] where they wait;
+//! requests, [`room`] for how many there is room, [`queue`] where they wait, [`reported`] what
+//! it says of itself;
 //! [`counters`] and [`histogram`] are what it leaves behind.
 //!
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
@@ -21,6 +22,7 @@ pub mod histogram;
 pub mod id;
 pub mod pool;
 pub mod queue;
+pub mod reported;
 pub mod role;
 pub mod room;
 pub mod signature;

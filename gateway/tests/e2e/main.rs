@@ -56,6 +56,7 @@ mod idle_connections;
 mod overload;
 mod passthrough;
 mod plugins;
+mod probe;
 mod proxied;
 mod queue;
 mod redirects;
