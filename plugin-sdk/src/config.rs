@@ -1,7 +1,10 @@
 //! A binding's configuration: from JSON text to the plugin's own type, with
 //! errors that name the key.
 
+use alloc::format;
 use alloc::string::{String, ToString};
+use core::fmt::Display;
+use core::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 
@@ -57,6 +60,26 @@ pub fn refuse(key: impl Into<String>, reason: impl Into<String>) -> ConfigError 
     }
 }
 
+/// Refuse the value at `key` unless it lies in `range`.
+///
+/// # Errors
+///
+/// When it does not; the error names the key and the range.
+pub fn within<T: Copy + PartialOrd + Display>(
+    key: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = range.into_inner();
+    Err(refuse(
+        key,
+        format!("{value} is out of range: write {least} to {most}"),
+    ))
+}
+
 /// Read a plugin's configuration from JSON.
 ///
 /// # Errors
@@ -83,7 +106,7 @@ mod tests {
 
     use serde::Deserialize;
 
-    use super::{Configuration, NoConfig, parse};
+    use super::{Configuration, NoConfig, parse, within};
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -119,6 +142,14 @@ mod tests {
         assert_eq!(parse::<Row>("7").unwrap_err().key, "");
         assert_eq!(parse::<Row>(r#"{"weight": 1} {}"#).unwrap_err().key, "");
         assert_eq!(NoConfig::from_json("7").unwrap_err().key, "");
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_with_the_range() {
+        assert!(within("decay_s", 3, 1..=3).is_ok());
+        let error = within("decay_s", f64::NAN, 0.5..=3.0).unwrap_err();
+        assert_eq!(error.key, "decay_s");
+        assert_eq!(error.reason, "NaN is out of range: write 0.5 to 3");
     }
 
     #[test]

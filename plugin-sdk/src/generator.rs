@@ -37,6 +37,12 @@ impl Generator {
     pub const fn below(&mut self, bound: u32) -> u32 {
         (((self.bits() >> 32) * bound as u64) >> 32) as u32
     }
+
+    /// A number from 0 to 1, never 1, of 53 random bits.
+    #[inline]
+    pub const fn fraction(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
 }
 
 /// The finaliser of SplitMix64 (G. Steele, D. Lea, C. Flood, 2014): every bit of

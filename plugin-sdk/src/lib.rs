@@ -61,7 +61,9 @@
 //!
 //! # Reading order
 //!
-//! The [roles](Balancer), the [optional interfaces](Observer), [`export!`],
+//! The [roles](Balancer), the [optional interfaces](Observer), [`export!`];
+//! what balancers are made of ([`Members`], [`Candidates`], [`Circle`], [`Ledger`],
+//! [`Latencies`], [`Generator`]);
 //! then the host: [`request`], [`endpoints`], [`load`], [`pools`], [`log`] and
 //! [`advice`] need no grant; [`rewrite`], [`response`], [`store`],
 //! [`sessions`], [`clock`], [`random`] and [`metrics`] do.
@@ -73,11 +75,15 @@ extern crate alloc;
 extern crate std;
 
 mod adapters;
+mod candidates;
+mod circle;
 mod config;
 #[doc(hidden)]
 pub mod exporting;
 mod generator;
 mod host;
+mod latencies;
+mod ledger;
 mod members;
 mod optional;
 #[cfg(all(feature = "std", target_arch = "wasm32"))]
@@ -105,12 +111,16 @@ pub use bindings::everything::gatewright::plugin::types::{
 };
 pub use bindings::routing::exports::gatewright::plugin::routing::Decision;
 pub use bindings::screening::exports::gatewright::plugin::screening::Verdict;
-pub use config::{Configuration, NoConfig, parse, refuse};
+pub use candidates::{Candidate, Candidates, better_of_two};
+pub use circle::Circle;
+pub use config::{Configuration, NoConfig, parse, refuse, within};
 pub use generator::{Generator, hash, mix};
 pub use host::{
     advice, clock, endpoints, load, log, metrics, pools, random, request, response, rewrite,
     sessions, store,
 };
+pub use latencies::{Latencies, Peaks};
+pub use ledger::Ledger;
 pub use members::Members;
 pub use optional::{Handover, Observer};
 pub use roles::{Affinity, Balancer, RequestPolicy, ResponsePolicy, Router, ScanningBalancer};

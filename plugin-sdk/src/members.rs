@@ -48,13 +48,10 @@ impl Members {
                 self.flags[place] = true;
             }
         }
-        self.eligible.clear();
-        let flagged = self.endpoints.iter().zip(&self.flags);
-        self.eligible.extend(
-            flagged
-                .filter(|(_, flag)| **flag)
-                .map(|(endpoint, _)| endpoint.slot),
-        );
+        let mut eligible = core::mem::take(&mut self.eligible);
+        eligible.clear();
+        eligible.extend(self.eligible_endpoints().map(|endpoint| endpoint.slot));
+        self.eligible = eligible;
     }
 
     /// Every member, in the order in which the gateway told them.
@@ -65,6 +62,12 @@ impl Members {
     /// The slots that may take new work, in the members' order.
     pub fn eligible(&self) -> &[Slot] {
         &self.eligible
+    }
+
+    /// The members that may take new work, in the members' order.
+    pub fn eligible_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let flagged = self.endpoints.iter().zip(&self.flags);
+        flagged.filter(|(_, flag)| **flag).map(|(one, _)| one)
     }
 
     /// Whether a slot may take new work.

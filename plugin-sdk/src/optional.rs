@@ -4,7 +4,15 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::Outcome;
+use crate::{Ending, Outcome};
+
+impl Outcome {
+    /// Whether the endpoint failed the attempt: no whole response, or a status
+    /// of 500 or above. A client that left is no failure of the endpoint's.
+    pub fn is_failure(&self) -> bool {
+        self.status >= 500 || !matches!(self.ending, Ending::Completed | Ending::Abandoned)
+    }
+}
 
 /// Hears how attempts ended. For balancers of both kinds and affinities.
 pub trait Observer {

@@ -14,9 +14,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gatewright_host::{Chain, Compiler, Effects, ExchangeView, Host, HostOptions, Lanes, Lent};
+use gatewright_host::{
+    Chain, Compiler, Effects, Ending, ExchangeView, Host, HostOptions, Lanes, Lent, Outcome,
+    defaults,
+};
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
+use gatewright_model::role::Role;
 use gatewright_model::snapshot::Snapshot;
 
 const SIZES: [u16; 3] = [3, 100, 1000];
@@ -93,16 +97,31 @@ fn request() -> Lent {
 /// One worker with the default router, the default affinity and a balancer.
 struct Bench {
     chain: Chain,
+    snapshot: Arc<Snapshot>,
     _host: Arc<Host>,
 }
 
+/// What a balancer must be told.
+fn settings(balancer: &str) -> &'static str {
+    match balancer {
+        "zone" => "zone = \"a\"",
+        _ => "",
+    }
+}
+
 fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
-    let server = |number| format!("{{ host = \"192.0.2.1\", port = {} }}", 3000 + number);
+    let server = |number| {
+        format!(
+            "{{ host = \"192.0.2.1\", port = {}, labels = {{ zone = \"a\" }} }}",
+            3000 + number
+        )
+    };
     let servers: Vec<_> = (0..servers).map(server).collect();
     let text = format!(
         "[router]\nplugin = \"path-router\"\n[router.config]\nroutes = [{{ path = \"/api/*\", pool = \"web\" }}]\n\
-         [pools.web]\nhealth = false\nbalancer = \"{balancer}\"\naffinity = \"sticky-cookie\"\n\
-         servers = [{}]\n",
+         [pools.web]\nhealth = false\naffinity = \"sticky-cookie\"\n\
+         balancer = {{ plugin = \"{balancer}\", config = {{ {} }} }}\nservers = [{}]\n",
+        settings(balancer),
         servers.join(", ")
     );
     let config = config::parse(&text, Path::new("."), &Environment::empty()).unwrap();
@@ -116,7 +135,11 @@ fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
     let host = Host::start_on(lanes, options).unwrap();
     let mut prepared = host.prepare(&snapshot, None).unwrap();
     let chain = Chain::new(prepared.chains.remove(0), &snapshot);
-    Bench { chain, _host: host }
+    Bench {
+        chain,
+        snapshot,
+        _host: host,
+    }
 }
 
 /// A different key each time, as hashes of clients are.
@@ -125,22 +148,62 @@ fn next(key: &mut u64) -> u64 {
     *key
 }
 
+/// Every default balancer, with nothing in flight.
 fn balancers(criterion: &mut Criterion) {
-    let names = [
-        "round-robin",
-        "weighted",
-        "least-connections",
-        "power-of-two",
-        "ip-hash",
-    ];
-    for name in names {
-        let mut group = criterion.benchmark_group(name);
+    let balancers = defaults().iter();
+    for plugin in balancers.filter(|plugin| plugin.roles == [Role::Balancer]) {
+        let mut group = criterion.benchmark_group(plugin.name);
+        for size in SIZES {
+            let mut bench = bench(plugin.name, size, Lanes::Both);
+            let (mut lent, mut key) = (request(), 0);
+            let seat = &mut bench.chain.pools[0].balancer;
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| black_box(seat.pick(next(&mut key), &mut lent)).unwrap());
+            });
+        }
+        group.finish();
+    }
+}
+
+/// Those whose decisions take longer while servers have something to do.
+fn busy_balancers(criterion: &mut Criterion) {
+    for name in ["least-connections", "consistent-hash", "first"] {
+        let mut group = criterion.benchmark_group(format!("{name}, busy"));
+        for size in SIZES {
+            let mut bench = bench(name, size, Lanes::Both);
+            let pool = &bench.snapshot.pools[0];
+            for endpoint in pool.endpoints() {
+                pool.state.enter(endpoint.slot());
+            }
+            let (mut lent, mut key) = (request(), 0);
+            let seat = &mut bench.chain.pools[0].balancer;
+            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                bencher.iter(|| black_box(seat.pick(next(&mut key), &mut lent)).unwrap());
+            });
+        }
+        group.finish();
+    }
+}
+
+/// Those that hear how attempts ended, with one outcome for each decision.
+fn observers(criterion: &mut Criterion) {
+    for name in ["peak-ewma", "adaptive", "prequal"] {
+        let mut group = criterion.benchmark_group(format!("{name}, hearing"));
         for size in SIZES {
             let mut bench = bench(name, size, Lanes::Both);
             let (mut lent, mut key) = (request(), 0);
             let seat = &mut bench.chain.pools[0].balancer;
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| black_box(seat.pick(next(&mut key), &mut lent)).unwrap());
+                bencher.iter(|| {
+                    let slot = seat.pick(next(&mut key), &mut lent).unwrap().unwrap();
+                    seat.observe(Outcome {
+                        slot,
+                        ending: Ending::Completed,
+                        status: 200,
+                        duration_us: 1_000 + key as u32 % 1_000,
+                        lot: None,
+                    });
+                });
             });
         }
         group.finish();
@@ -191,5 +254,12 @@ fn whole_chain_on(criterion: &mut Criterion, suffix: &str, lanes: Lanes) {
     group.finish();
 }
 
-criterion_group!(benches, balancers, router_and_affinity, whole_chain);
+criterion_group!(
+    benches,
+    balancers,
+    busy_balancers,
+    observers,
+    router_and_affinity,
+    whole_chain
+);
 criterion_main!(benches);

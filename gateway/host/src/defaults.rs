@@ -33,7 +33,7 @@ macro_rules! plugin {
     };
 }
 
-const DEFAULTS: [DefaultPlugin; 16] = [
+const DEFAULTS: [DefaultPlugin; 23] = [
     plugin!("path-router", Router),
     plugin!("sticky-cookie", Affinity),
     plugin!("sticky-ip", Affinity),
@@ -43,6 +43,13 @@ const DEFAULTS: [DefaultPlugin; 16] = [
     plugin!("least-connections", Balancer),
     plugin!("power-of-two", Balancer),
     plugin!("ip-hash", Balancer),
+    plugin!("consistent-hash", Balancer),
+    plugin!("weighted-random", Balancer),
+    plugin!("first", Balancer),
+    plugin!("zone", Balancer),
+    plugin!("peak-ewma", Balancer),
+    plugin!("adaptive", Balancer),
+    plugin!("prequal", Balancer),
     plugin!("ab-split", RequestPolicy),
     plugin!("access", RequestPolicy),
     plugin!("auth", RequestPolicy),

@@ -13,6 +13,7 @@ use crate::config::HealthCheck;
 use crate::counters::EndpointCounters;
 use crate::id::{EndpointId, Slot};
 use crate::pool::{PoolState, SlotLease};
+use crate::reported::Reported;
 use crate::warmth::Warmth;
 
 /// An endpoint as a snapshot holds it. Immutable; what moves is in [`EndpointState`].
@@ -125,6 +126,8 @@ pub struct EndpointState {
     pub circuit: Circuit,
     /// How much of its share it takes.
     pub warmth: Warmth,
+    /// How busy it says that it is.
+    pub reported: Reported,
     /// Where to connect; empty while the host's name does not resolve.
     pub addresses: ArcSwap<Vec<Address>>,
     counters: Box<[EndpointCounters]>,
@@ -139,6 +142,7 @@ impl EndpointState {
             lease,
             circuit: Circuit::new(pool),
             warmth: Warmth::new(pool),
+            reported: Reported::default(),
             health: AtomicU8::new(Health::Unknown as u8),
             draining: AtomicBool::new(false),
             last_check_unix_ms: AtomicU64::new(0),

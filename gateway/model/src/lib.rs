@@ -7,7 +7,8 @@
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`circuit`] and [`warmth`] say how much an endpoint gets of the
 //! requests, [`room`] for how many there is room, [`queue`] where they wait,
-//! [`retry_budget`] how often they are tried again;
+//! [`retry_budget`] how often they are tried again, [`reported`] what an endpoint
+//! says of itself;
 //! [`counters`] and [`histogram`] are what it leaves behind.
 //!
 //! What is absent on purpose: no tokio, no hyper, no wasmtime, no I/O but the
@@ -22,6 +23,7 @@ pub mod histogram;
 pub mod id;
 pub mod pool;
 pub mod queue;
+pub mod reported;
 pub mod retry_budget;
 pub mod role;
 pub mod room;

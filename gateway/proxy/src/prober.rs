@@ -1,7 +1,8 @@
 //! What is thought of endpoints, kept up to date: one prober for the gateway, on
 //! a small runtime of its own.
 //!
-//! It checks their health, with one task for each endpoint; it says when a
+//! It checks their health, with one task for each endpoint, and asks those that
+//! say so how busy they are; it says when a
 //! circuit that has opened is half-open; it warms up those that were added or
 //! have recovered; and whenever any of that has changed, it reviews the pools:
 //! how many circuits may be open, and whether too few servers are well.
@@ -10,6 +11,7 @@ mod ask;
 mod check;
 mod circuits;
 mod news;
+mod polls;
 mod suspects;
 mod warming;
 
@@ -28,6 +30,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::check::{Streak, Task};
 use self::news::{About, Teller};
+use self::polls::Polls;
 use self::suspects::{Reports, Turned};
 use self::warming::{STEP, Warming};
 use crate::data_plane::InForce;
@@ -65,6 +68,7 @@ impl Prober {
                     permits: Rc::new(Semaphore::new(MOST_AT_ONCE)),
                     teller: Rc::new(Teller::new(told)),
                     warming: Warming::default(),
+                    polls: Polls::default(),
                 };
                 LocalSet::new().block_on(&runtime, probing.run(in_force, reports));
             })?;
@@ -84,6 +88,7 @@ struct Probing {
     permits: Rc<Semaphore>,
     teller: Rc<Teller>,
     warming: Warming,
+    polls: Polls,
 }
 
 /// One endpoint's task.
@@ -114,6 +119,7 @@ impl Probing {
         loop {
             let now = in_force.borrow_and_update().clone();
             self.follow(&now, std::mem::take(&mut is_start));
+            self.polls.follow(&now);
             drop(now);
             loop {
                 let teller = Rc::clone(&self.teller);

@@ -60,6 +60,7 @@ mod overload;
 mod passthrough;
 mod plugins;
 mod policy_mistakes;
+mod probe;
 mod proxied;
 mod queue;
 mod rate_limit;

@@ -1815,7 +1815,7 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The last probe report; none where the pool has no `probe_path` or
+            /// The last probe report; none where the pool has no `probe` or
             /// nothing has come back.
             #[allow(async_fn_in_trait)]
             pub fn reported(slot: Slot) -> ::core::option::Option<Report> {

@@ -29,7 +29,7 @@ pub fn all_response_times() -> Vec<u32> {
     host::all_response_times()
 }
 
-/// The last probe report; none where the pool has no `probe_path` or nothing
+/// The last probe report; none where the pool has no `probe` or nothing
 /// has come back.
 pub fn reported(slot: Slot) -> Option<Report> {
     host::reported(slot)

@@ -14,6 +14,7 @@
 //! ```
 
 pub(crate) mod backend;
+mod balancing;
 mod fake;
 mod store;
 
@@ -21,10 +22,11 @@ use std::cell::RefCell;
 use std::string::ToString;
 use std::thread_local;
 
+pub use balancing::{check_retries, counts, pool, refused_key, seat};
 pub use fake::{Advice, Answer, Host, RequestHead, ResponseHead, Rewrites};
 pub use store::Store;
 
-use crate::{Endpoint, Slot};
+use crate::{Ending, Endpoint, Outcome, Slot};
 
 thread_local! {
     static HOST: RefCell<Host> = RefCell::new(Host::default());
@@ -50,5 +52,15 @@ pub fn endpoint(slot: Slot, weight: u32) -> Endpoint {
         host,
         port: 8080,
         weight,
+    }
+}
+
+/// The outcome of an attempt that was answered with 200 in so many microseconds.
+pub const fn outcome(slot: Slot, duration_us: u32) -> Outcome {
+    Outcome {
+        slot,
+        ending: Ending::Completed,
+        status: 200,
+        duration_us,
     }
 }

@@ -40,9 +40,7 @@ pub struct IpHash {
 
 impl IpHash {
     fn invite(&mut self) {
-        let endpoints = self.members.endpoints().iter();
-        let eligible = endpoints.filter(|endpoint| self.members.is_eligible(endpoint.slot));
-        self.bidders = Bidders::of(eligible);
+        self.bidders = Bidders::of(self.members.eligible_endpoints());
         self.winners.fill(UNKNOWN);
     }
 }

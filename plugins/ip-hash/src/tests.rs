@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_plugin_sdk::testing::{self, endpoint};
+use gatewright_plugin_sdk::testing::{self, pool};
 use gatewright_plugin_sdk::{Balancer, Endpoint, Slot, mix};
 use proptest::prelude::*;
 
@@ -14,14 +14,6 @@ fn over(members: Vec<Endpoint>) -> IpHash {
     policy.update(members);
     policy.eligible(slots);
     policy
-}
-
-/// A pool whose slot `i` has the weight `weights[i]`.
-fn pool(weights: &[u32]) -> Vec<Endpoint> {
-    (0..)
-        .zip(weights)
-        .map(|(slot, weight)| endpoint(slot, *weight))
-        .collect()
 }
 
 /// Where many clients go.

@@ -1,32 +1,16 @@
 //! What two random choices promise.
 
-use gatewright_plugin_sdk::testing::{self, endpoint};
-use gatewright_plugin_sdk::{Balancer, NoConfig, Slot};
+use gatewright_plugin_sdk::testing::{self, check_retries, counts};
+use gatewright_plugin_sdk::{Balancer, NoConfig};
 use proptest::prelude::*;
 
 use super::PowerOfTwo;
 
 /// A pool whose slot `i` has the weight `weights[i]`, with this much load.
 fn over(weights: &[u32], active: &[u32]) -> PowerOfTwo {
-    testing::reset();
+    let policy = testing::seat(NoConfig, weights);
     testing::host(|host| host.active = active.to_vec());
-    let mut policy = PowerOfTwo::configure(NoConfig).unwrap();
-    let members = (0..).zip(weights);
-    policy.update(
-        members
-            .map(|(slot, weight)| endpoint(slot, *weight))
-            .collect(),
-    );
-    policy.eligible((0..weights.len() as Slot).collect());
-    policy
-}
-
-fn counts(policy: &mut PowerOfTwo, pool: usize, picks: usize) -> Vec<u32> {
-    let mut counts = vec![0; pool];
-    for _ in 0..picks {
-        counts[policy.pick(0).unwrap() as usize] += 1;
-    }
-    counts
+    policy.unwrap()
 }
 
 #[test]
@@ -53,12 +37,7 @@ fn an_empty_pool_is_no_opinion_and_a_single_endpoint_is_picked() {
 
 #[test]
 fn a_retry_avoids_what_was_tried() {
-    let mut policy = over(&[1, 1, 1], &[0, 0, 9]);
-    testing::host(|host| host.request.tried = vec![0, 1]);
-    assert_eq!(policy.pick(0), Some(2));
-    testing::host(|host| host.request.tried = vec![0, 1, 2]);
-    assert_eq!(policy.pick(0), None);
-    testing::reset();
+    check_retries(&mut over(&[1, 1, 1], &[0, 9, 0]));
 }
 
 #[test]

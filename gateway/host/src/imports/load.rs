@@ -45,8 +45,13 @@ impl Host for Guest {
         self.column(0, Self::mean_us_of)
     }
 
-    /// No pool can have a `probe_path` in this version, so none reports.
-    fn reported(&mut self, _slot: u32) -> Option<Report> {
-        None
+    fn reported(&mut self, slot: u32) -> Option<Report> {
+        let endpoint = self.pool.as_ref()?.endpoint(Slot(slot))?;
+        let (report, age) = endpoint.state.reported.last()?;
+        Some(Report {
+            in_flight: report.in_flight,
+            latency_us: report.latency_us,
+            age_ms: u32::try_from(age.as_millis()).unwrap_or(u32::MAX),
+        })
     }
 }

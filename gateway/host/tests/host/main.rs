@@ -11,6 +11,7 @@
 const LANES: gatewright_host::Lanes = gatewright_host::Lanes::Both;
 
 mod admission;
+mod balancers;
 mod changes;
 mod defaults;
 mod everything;

@@ -11,13 +11,20 @@ use super::written::{
 };
 
 /// The names of the plugins that are compiled into the gateway.
-pub const DEFAULT_PLUGINS: [&str; 16] = [
+pub const DEFAULT_PLUGINS: [&str; 23] = [
     "path-router",
     "round-robin",
     "weighted",
     "least-connections",
     "power-of-two",
     "ip-hash",
+    "consistent-hash",
+    "weighted-random",
+    "first",
+    "zone",
+    "peak-ewma",
+    "adaptive",
+    "prequal",
     "sticky-cookie",
     "sticky-ip",
     "sticky-learn",
@@ -31,12 +38,19 @@ pub const DEFAULT_PLUGINS: [&str; 16] = [
 ];
 
 /// Those of them that are balancers.
-pub const DEFAULT_BALANCERS: [&str; 5] = [
+pub const DEFAULT_BALANCERS: [&str; 12] = [
     "least-connections",
     "round-robin",
     "weighted",
     "power-of-two",
     "ip-hash",
+    "consistent-hash",
+    "weighted-random",
+    "first",
+    "zone",
+    "peak-ewma",
+    "adaptive",
+    "prequal",
 ];
 
 /// Who routes when nobody is named.
@@ -64,6 +78,7 @@ pub(super) const HEALTH_TIMEOUT: RangeInclusive<Period> = Period::ms(10)..=Perio
 pub(super) const HEALTH_COUNT: RangeInclusive<u32> = 1..=100;
 pub(super) const HEALTH_STATUS: RangeInclusive<u16> = 200..=599;
 pub(super) const HEALTH_JITTER: RangeInclusive<u8> = 0..=50;
+pub(super) const PROBE_INTERVAL: RangeInclusive<Period> = Period::ms(20)..=Period::s(60);
 /// Of failures and errors in a row.
 pub(super) const BREAKER_COUNT: RangeInclusive<u32> = 1..=1000;
 pub(super) const OPEN_TIME: RangeInclusive<Period> = Period::ms(10)..=Period::s(3600);
@@ -130,6 +145,10 @@ pub(crate) fn deadline() -> Period {
 
 pub(crate) fn sample() -> u8 {
     10
+}
+
+pub(crate) fn probe_interval() -> Period {
+    Period::ms(250)
 }
 
 /// Percent.
@@ -242,6 +261,7 @@ impl Default for Pool {
             affinity: None,
             hash_key: "client-address".to_owned(),
             health: SwitchOr::Table(Health::default()),
+            probe: None,
             breaker: SwitchOr::Table(Breaker::default()),
             panic_threshold: 0,
             slow_start: Period::s(0),

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use crate::config::written::{CheckKind, ProxyProtocol};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use dns::Dns;
-pub use health::{Breaker, HealthCheck, Statuses};
+pub use health::{Breaker, HealthCheck, Probe, Statuses};
 pub use listener::{Listener, Passthrough};
 pub use overload::{Overload, Queue};
 pub use pages::{ErrorPages, Page};
@@ -200,6 +200,8 @@ pub struct PoolConfig {
     pub hash_key: HashKey,
     /// Active checks; none switches them off.
     pub health: Option<HealthCheck>,
+    /// How its servers are asked how busy they are; none: they are not.
+    pub probe: Option<Probe>,
     /// When a server that fails requests gets no more for a while; none: never.
     pub breaker: Option<Breaker>,
     /// With fewer of its servers well, in percent, all get requests: 0 to 100.

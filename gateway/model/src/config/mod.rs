@@ -52,8 +52,8 @@ pub use meant::{
     Certificates, CheckKind, ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount,
     Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault,
     Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy,
-    PoolConfig, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig, ServerTls,
-    Shadow, Statuses, Timeouts, Tls, TlsVersion, Upgrades,
+    PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
+    ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -329,6 +329,10 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\n@\nretries = { attempts = 1 }\nhedge = { after = \"0s\" }",
     ),
     (
+        "a probe that asks for nothing, too often",
+        "[pools.web]\n@\nprobe = { path = \"load\", interval = \"1ms\" }",
+    ),
+    (
         "a variable that is not set",
         "[pools.web]\nservers = [\n  \"${BACKEND}:80\",\n]",
     ),

@@ -1,5 +1,5 @@
-//! One check: a connection, a GET as requests to the pool are sent, or a call of
-//! gRPC's own health service.
+//! One question: a connection, a GET as requests to the pool are sent, or a call
+//! of gRPC's own health service.
 
 mod grpc;
 mod http1;
@@ -12,7 +12,7 @@ use gatewright_model::address::Address;
 use gatewright_model::config::{CheckKind, HealthCheck, Protocol};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_wire::proxy_header::Behalf;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -45,43 +45,19 @@ impl Question<'_> {
     async fn ask(&self, manner: &Manner) -> io::Result<()> {
         resolve(self.endpoint).await?;
         let addresses = self.endpoint.state.addresses.load_full();
-        let mut stream = connect(&addresses).await?;
+        let stream = connect(&addresses).await?;
         if self.plan.kind == CheckKind::Tcp {
             return Ok(());
         }
-        stream.write_all(&manner.preamble(Behalf::Own)).await?;
-        let Some(tls) = &manner.tls else {
-            let is_http2 = manner.protocol == Protocol::Http2;
-            return self.speak(stream, is_http2, "http").await;
-        };
-        let name = manner.name_of(&self.endpoint.host)?;
-        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
-        let stream = stream.await?;
-        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
-        if manner.protocol == Protocol::Http2 && !is_http2 {
-            return Err(no_http2());
+        let line = Line::over(stream, self.endpoint, manner).await?;
+        if self.plan.kind == CheckKind::Grpc {
+            return match line.is_http2 {
+                true => grpc::ask(line.stream, line.address, &self.plan.service).await,
+                false => Err(no_http2()),
+            };
         }
-        self.speak(stream, is_http2, "https").await
-    }
-
-    async fn speak(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
-        is_http2: bool,
-        scheme: &str,
-    ) -> io::Result<()> {
-        let authority = self.endpoint.authority();
-        let address = http2::Address { scheme, authority };
-        let path = &self.plan.path;
-        let status = match (self.plan.kind, is_http2) {
-            (CheckKind::Grpc, false) => return Err(no_http2()),
-            (CheckKind::Grpc, true) => {
-                return grpc::ask(stream, address, &self.plan.service).await;
-            }
-            (_, false) => http1::status(stream, authority, path).await?,
-            (_, true) => http2::status(stream, address, path).await?,
-        };
-        self.judge(status)
+        let answer = line.get(&self.plan.path).await?;
+        self.judge(answer.status)
     }
 
     fn judge(&self, status: StatusCode) -> io::Result<()> {
@@ -91,6 +67,77 @@ impl Question<'_> {
                 "{} answered {status}",
                 self.plan.path
             ))),
+        }
+    }
+}
+
+/// GET a path of an endpoint whose address is known, as requests to its pool
+/// are sent.
+pub(super) async fn get(endpoint: &Endpoint, path: &str, manner: &Manner) -> io::Result<Answer> {
+    let addresses = endpoint.state.addresses.load_full();
+    let stream = connect(&addresses).await?;
+    let line = Line::over(stream, endpoint, manner).await?;
+    line.get(path).await
+}
+
+/// The head of what a path was answered with.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+}
+
+/// A connection that is ready for a request.
+struct Line<'a> {
+    stream: Box<dyn Stream>,
+    is_http2: bool,
+    address: http2::Address<'a>,
+}
+
+/// What requests are sent over.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+impl<'a> Line<'a> {
+    /// Say what is to be said before the first request, in TLS if the pool is.
+    async fn over(
+        mut stream: TcpStream,
+        endpoint: &'a Endpoint,
+        manner: &Manner,
+    ) -> io::Result<Self> {
+        stream.write_all(&manner.preamble(Behalf::Own)).await?;
+        let authority = endpoint.authority();
+        let Some(tls) = &manner.tls else {
+            return Ok(Self {
+                stream: Box::new(stream),
+                is_http2: manner.protocol == Protocol::Http2,
+                address: http2::Address {
+                    scheme: "http",
+                    authority,
+                },
+            });
+        };
+        let name = manner.name_of(&endpoint.host)?;
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+        let stream = stream.await?;
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(H2);
+        if manner.protocol == Protocol::Http2 && !is_http2 {
+            return Err(no_http2());
+        }
+        Ok(Self {
+            stream: Box::new(stream),
+            is_http2,
+            address: http2::Address {
+                scheme: "https",
+                authority,
+            },
+        })
+    }
+
+    async fn get(self, path: &str) -> io::Result<Answer> {
+        match self.is_http2 {
+            false => http1::get(self.stream, self.address.authority, path).await,
+            true => http2::get(self.stream, self.address, path).await,
         }
     }
 }

@@ -94,6 +94,8 @@ fn pool(
     let protocol = written.protocol;
     let checks = Checks { protocol };
     let health = health.map(|health| checks.of_pool(&health, &path.key("health"), report));
+    let probe = written.probe.as_ref();
+    let probe = probe.map(|probe| health::probe(probe, &path.key("probe"), report));
     let breaker = written.breaker.clone().into_table();
     let slow_start = report.within(
         &path.key("slow_start"),
@@ -134,6 +136,7 @@ fn pool(
         name: PoolName::from(name),
         affinity,
         health,
+        probe,
         breaker: breaker.map(|breaker| health::breaker(&breaker, &path.key("breaker"), report)),
         panic_threshold,
         slow_start: slow_start.0,

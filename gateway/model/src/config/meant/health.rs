@@ -31,6 +31,15 @@ pub struct HealthCheck {
     pub jitter: u8,
 }
 
+/// How a pool's servers are asked how busy they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What is asked for by GET.
+    pub path: Arc<str>,
+    /// From one question to the next, and the longest that an answer may take.
+    pub interval: Duration,
+}
+
 impl HealthCheck {
     /// The path that is asked for, where one is.
     pub fn asked_path(&self) -> Option<&str> {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::config::defaults;
 use crate::config::quantity::Period;
 
 /// How a pool's servers are checked.
@@ -35,6 +36,17 @@ pub struct Health {
     /// checks spread: 0 to 50.
     #[schemars(range(max = 50))]
     pub jitter: u8,
+}
+
+/// How a pool's servers are asked how busy they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The path that is asked for.
+    pub path: String,
+    /// From one question to the next, and for an answer: 20 ms to 1 min.
+    #[serde(default = "defaults::probe_interval")]
+    pub interval: Period,
 }
 
 /// What a check of a server is.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
 pub use dns::Dns;
-pub use health::{Breaker, CheckKind, Health, ServerHealth};
+pub use health::{Breaker, CheckKind, Health, Probe, ServerHealth};
 pub use listener::{
     Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, Breaker, Dns, Health, Hedge, Queue, ServerHealth, SwitchOr, TextOr};
+use super::{Binding, Breaker, Dns, Health, Hedge, Probe, Queue, ServerHealth, SwitchOr, TextOr};
 use crate::config::defaults;
 use crate::config::quantity::Period;
 
@@ -25,6 +25,9 @@ pub struct Pool {
     pub hash_key: String,
     /// Active health checks; `false` switches them off.
     pub health: SwitchOr<Health>,
+    /// Asking servers how busy they are, for balancers such as `prequal`. Default:
+    /// they are not asked.
+    pub probe: Option<Probe>,
     /// When a server that fails requests gets no more for a while; `false` for
     /// never.
     pub breaker: SwitchOr<Breaker>,

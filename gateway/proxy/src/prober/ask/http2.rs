@@ -4,10 +4,10 @@ use std::io;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::{Request, StatusCode, Version, request};
+use http::{Request, Version, request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::USER_AGENT;
+use super::{Answer, USER_AGENT};
 
 /// Whom a request is for.
 #[derive(Clone, Copy)]
@@ -28,15 +28,19 @@ impl Address<'_> {
 }
 
 /// What a path is answered with.
-pub(super) async fn status(
+pub(super) async fn get(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     address: Address<'_>,
     path: &str,
-) -> io::Result<StatusCode> {
+) -> io::Result<Answer> {
     let request = address.request(path).body(()).map_err(io::Error::other)?;
     converse(stream, async |mut sender| {
         let (response, _) = sender.send_request(request, true)?;
-        Ok(response.await?.status())
+        let (head, _) = response.await?.into_parts();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+        })
     })
     .await
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meaning::report::Report;
-use crate::config::meant::{Breaker, HealthCheck, Statuses};
+use crate::config::meant::{Breaker, HealthCheck, Probe, Statuses};
 use crate::config::written::{self, CheckKind, Protocol};
 
 /// What the checks of a pool's servers depend on beside their own keys.
@@ -95,6 +95,17 @@ impl Checks {
                            protocol = \"http2\" in the pool, or another type";
             report.fail(&path.key("type"), message);
         }
+    }
+}
+
+/// How a pool's servers are asked how busy they are.
+pub(super) fn probe(written: &written::Probe, path: &KeyPath, report: &mut Report<'_>) -> Probe {
+    check_path(&written.path, &path.key("path"), report);
+    let key = path.key("interval");
+    let interval = report.within(&key, written.interval, &defaults::PROBE_INTERVAL);
+    Probe {
+        path: Arc::from(written.path.as_str()),
+        interval: interval.0,
     }
 }
 

@@ -1,0 +1,205 @@
+//! What every default balancer keeps to, whatever happens to its pool: asked
+//! through its component, among one, three and a thousand servers.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use gatewright_host::{Ending, Lent, Outcome, defaults};
+use gatewright_model::endpoint::Health;
+use gatewright_model::id::Slot;
+use gatewright_model::role::Role;
+use proptest::prelude::*;
+
+use crate::support::{Request, Rig};
+
+/// Settings without which a balancer would refuse, or show nothing in a test.
+fn settings(name: &str) -> &'static str {
+    match name {
+        "zone" => "zone = \"a\", busy = 3",
+        "first" => "limit = 20",
+        _ => "",
+    }
+}
+
+/// The names of all default balancers.
+fn balancers() -> impl Iterator<Item = &'static str> {
+    let balancers = defaults().iter();
+    let balancers = balancers.filter(|plugin| plugin.roles == [Role::Balancer]);
+    balancers.map(|plugin| plugin.name)
+}
+
+/// A pool of servers at these ports, with a deadline that a busy machine does
+/// not break.
+fn pool(balancer: &str, ports: &BTreeSet<u16>) -> String {
+    let mut text = format!(
+        "[pools.web]\nhealth = false\nbalancer = {{ plugin = \"{balancer}\", deadline = \"300ms\", \
+         config = {{ {} }} }}\nservers = [\n",
+        settings(balancer)
+    );
+    for port in ports {
+        let (weight, zone) = (1 + port % 3, if port % 2 == 0 { "a" } else { "b" });
+        writeln!(
+            text,
+            "{{ host = \"192.0.2.1\", port = {port}, weight = {weight}, labels = {{ zone = \"{zone}\" }} }},"
+        )
+        .unwrap();
+    }
+    text + "]\n"
+}
+
+/// What happens to a pool before some picks.
+#[derive(Clone, Debug)]
+struct Turn {
+    /// One in so many servers is not on the list.
+    absent: u16,
+    /// One in so many is unhealthy.
+    ill: u16,
+    /// What the failures are among the outcomes: one in so many.
+    failing: u32,
+    /// How long responses take, in microseconds, times the slot's place.
+    time: u32,
+    key: u64,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let turn = (2_u16..9, 1_u16..7, 1_u32..9, 1_u32..100_000, any::<u64>());
+    let turn = turn.prop_map(|(absent, ill, failing, time, key)| Turn {
+        absent,
+        ill,
+        failing,
+        time,
+        key,
+    });
+    prop::collection::vec(turn, 3..6)
+}
+
+impl Turn {
+    /// The ports of the servers that are on the list now: never none.
+    fn ports(&self, size: u16) -> BTreeSet<u16> {
+        let offset = self.key as u16 % self.absent;
+        let there = (0..size).filter(|place| *place == 0 || place % self.absent != offset);
+        there.map(|place| 3000 + place).collect()
+    }
+
+    /// Change the list and the health of its servers. Returns who is eligible.
+    fn happen(&self, rig: &mut Rig, balancer: &str, size: u16) -> BTreeSet<Slot> {
+        let mut ports = self.ports(size);
+        rig.take(&pool(balancer, &ports)).unwrap();
+        let present = rig.snapshot.as_ref().unwrap().pools[0].clone();
+        for endpoint in present.endpoints() {
+            let health = match endpoint.port % self.ill {
+                0 => Health::Unhealthy,
+                _ => Health::Healthy,
+            };
+            endpoint.state.set_health(health);
+        }
+        // Health is told within some milliseconds, but a new list, and health
+        // with it, before the next decision: so another server comes.
+        ports.insert(20_000 + self.key as u16 % 9_000);
+        rig.take(&pool(balancer, &ports)).unwrap();
+        let present = rig.snapshot.as_ref().unwrap().pools[0].clone();
+        let eligible = present
+            .endpoints()
+            .filter(|endpoint| endpoint.is_eligible());
+        eligible.map(|endpoint| endpoint.slot()).collect()
+    }
+
+    /// Tell how the attempt on a slot ended.
+    fn outcome(&self, slot: Slot, attempt: u32) -> Outcome {
+        let fails = attempt.is_multiple_of(self.failing);
+        Outcome {
+            slot,
+            ending: if fails {
+                Ending::ConnectFailed
+            } else {
+                Ending::Completed
+            },
+            status: if fails { 0 } else { 200 },
+            duration_us: self.time.saturating_mul(slot.0 % 5 + 1),
+            lot: None,
+        }
+    }
+}
+
+/// Make picks, with retries among them, and check each.
+fn pick_among(rig: &mut Rig, turn: &Turn, eligible: &BTreeSet<Slot>, name: &str) {
+    let state = rig.snapshot.as_ref().unwrap().pools[0].state.clone();
+    let mut under_way = Vec::new();
+    for attempt in 1..=60_u32 {
+        let key = turn.key.wrapping_mul(u64::from(attempt) | 1);
+        let tried: Vec<Slot> = under_way
+            .iter()
+            .rev()
+            .take(attempt as usize % 3)
+            .copied()
+            .collect();
+        let mut lent: Lent = Some(Box::new(Request {
+            tried: tried.clone(),
+            ..Default::default()
+        }));
+        let picked = rig.balancer().pick(key, &mut lent).unwrap();
+        let left = eligible.iter().any(|slot| !tried.contains(slot));
+        assert_eq!(picked.is_some(), left, "{name}: {picked:?} of {eligible:?}");
+        let Some(slot) = picked else { continue };
+        assert!(eligible.contains(&slot), "{name}: {slot:?}");
+        assert!(!tried.contains(&slot), "{name}: {slot:?} again");
+        state.enter(slot);
+        under_way.push(slot);
+        if attempt % 4 == 0 {
+            let done = under_way.remove(0);
+            state.leave(done);
+            rig.balancer().observe(turn.outcome(done, attempt));
+        }
+    }
+    for slot in under_way {
+        state.leave(slot);
+        rig.balancer().observe(turn.outcome(slot, 1));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_default_balancer_picks_eligible_servers_that_were_not_tried(turns in turns()) {
+        for name in balancers() {
+            for size in [1, 3, 1_000] {
+                let mut rig = Rig::new();
+                for turn in &turns {
+                    let eligible = turn.happen(&mut rig, name, size);
+                    pick_among(&mut rig, turn, &eligible, name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_default_balancer_comes_to_use_all_servers_of_its_pool() {
+    for name in balancers() {
+        let mut rig = Rig::new();
+        let ports = BTreeSet::from([3000, 3001, 3002]);
+        rig.take(&pool(name, &ports)).unwrap();
+        let state = rig.snapshot.as_ref().unwrap().pools[0].state.clone();
+        let mut picked = BTreeSet::new();
+        for key in 0..200u64 {
+            let slot = rig.pick(key.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unwrap();
+            let slot = slot.unwrap();
+            state.enter(slot);
+            picked.insert(slot);
+        }
+        let all = BTreeSet::from([Slot(0), Slot(1), Slot(2)]);
+        assert_eq!(picked, all, "{name}");
+    }
+}
+
+#[test]
+fn what_a_balancer_does_not_know_is_refused_by_its_key() {
+    for name in balancers() {
+        let text = pool(name, &BTreeSet::from([3000]));
+        let mistaken = text.replace("config = { ", "config = { colour = 1, ");
+        let mistaken = mistaken.replace(",  }", " }");
+        let refusal = Rig::new().take(&mistaken).unwrap_err().to_string();
+        assert!(refusal.contains("colour"), "{name}: {refusal}");
+    }
+}

@@ -1,0 +1,161 @@
+//! Adaptive: smooth weighted round robin whose weights follow the measured
+//! response times (dynamic weight adjustment).
+//!
+//! Once every `interval_ms`, an endpoint's weight moves towards its configured
+//! one × (what is usual in the pool ÷ its mean response time) × (the share of
+//! its attempts that succeeded), by half the way at most and by less where few
+//! attempts tell of it. It stays between `min_share` and `max_share` of the
+//! configured one, so nobody is starved and everybody goes on being measured.
+//! The idea is that of gRPC's client-side weighted round robin (gRFC A58), with
+//! times in place of the servers' own reports; turns are given by [`Circle`].
+//!
+//! Times come from the outcomes of attempts, since a failure must not look like
+//! a quick answer. An endpoint that was asked, has requests in flight and
+//! answered none of them for an interval counts as one that takes so long.
+//!
+//! Choose it where servers are unequal in ways that nobody wants to write down
+//! as weights, and drift with the hours. It reacts within some seconds:
+//! `peak-ewma` flees at once from a server that stalls. Each worker adjusts by
+//! what it has seen itself, so give it some dozens of requests a second.
+//!
+//! The weights in force are gauges named `weight.` and the endpoint's id, as
+//! the worker that adjusted last has them: of the first 64 endpoints, which is
+//! what a binding may have.
+
+mod shares;
+
+use gatewright_plugin_sdk::{
+    Balancer, Candidate, Circle, ConfigError, Endpoint, Members, Observer, Outcome, Slot, clock,
+    export, hash, metrics, mix, request, within,
+};
+use serde::Deserialize;
+
+use shares::Shares;
+
+/// The settings, every one of which may be left out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How often weights are adjusted, in milliseconds: 100 to 60,000; 1,000 by
+    /// default.
+    pub interval_ms: u32,
+    /// What a weight is at least, of the configured one: 0.01 to 1; 0.1 by default.
+    pub min_share: f64,
+    /// What a weight is at most, of the configured one: 1 to 100; 3 by default.
+    pub max_share: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            interval_ms: 1_000,
+            min_share: 0.1,
+            max_share: 3.0,
+        }
+    }
+}
+
+/// The policy for one pool on one worker.
+#[derive(Debug)]
+pub struct Adaptive {
+    members: Members,
+    shares: Shares,
+    circle: Circle,
+    interval_ns: u64,
+    /// When weights were adjusted; none before the first outcome.
+    adjusted_at: Option<u64>,
+}
+
+/// The largest weight on the circle; all others are in proportion.
+const FULL: f64 = 65_535.0;
+
+/// How many figures a binding may have.
+const GAUGES: usize = 64;
+
+impl Adaptive {
+    fn weight(&self, endpoint: &Endpoint) -> f64 {
+        f64::from(endpoint.weight) * self.shares.of(endpoint.slot)
+    }
+
+    fn place_marks(&mut self) {
+        let weights = self.members.eligible_endpoints();
+        let heaviest = weights.map(|endpoint| self.weight(endpoint));
+        let heaviest = heaviest.fold(f64::MIN_POSITIVE, f64::max);
+        let marked: Vec<_> = self
+            .members
+            .eligible_endpoints()
+            .map(|endpoint| {
+                let weight = (self.weight(endpoint) / heaviest * FULL).max(1.0) as u32;
+                let slot = endpoint.slot;
+                (Candidate { slot, weight }, hash(endpoint.id.as_bytes()))
+            })
+            .collect();
+        self.circle.place(marked.into_iter());
+    }
+
+    fn show(&self) {
+        for endpoint in self.members.endpoints().iter().take(GAUGES) {
+            metrics::gauge(&format!("weight.{}", endpoint.id), self.weight(endpoint));
+        }
+    }
+}
+
+impl Balancer for Adaptive {
+    type Config = Config;
+
+    fn configure(config: Config) -> Result<Self, ConfigError> {
+        within("interval_ms", config.interval_ms, 100..=60_000)?;
+        within("min_share", config.min_share, 0.01..=1.0)?;
+        within("max_share", config.max_share, 1.0..=100.0)?;
+        Ok(Self {
+            members: Members::default(),
+            shares: Shares::between(config.min_share, config.max_share),
+            circle: Circle::default(),
+            interval_ns: u64::from(config.interval_ms) * 1_000_000,
+            adjusted_at: None,
+        })
+    }
+
+    fn update(&mut self, endpoints: Vec<Endpoint>) {
+        self.shares.update(&endpoints);
+        self.members.update(endpoints);
+        self.place_marks();
+    }
+
+    fn eligible(&mut self, slots: Vec<Slot>) {
+        self.members.set_eligible(&slots);
+        self.place_marks();
+    }
+
+    fn pick(&mut self, key: u64) -> Option<Slot> {
+        // Workers start at different places, by their first request.
+        self.circle.begin(mix(key));
+        let slot = if request::attempt() > 1 {
+            self.circle.retry(&request::tried())
+        } else {
+            self.circle.advance()
+        }?;
+        self.shares.asked(slot);
+        Some(slot)
+    }
+}
+
+impl Observer for Adaptive {
+    fn observe(&mut self, outcomes: &[Outcome]) {
+        self.shares.observe(outcomes);
+        let now = clock::now();
+        let since = now.saturating_sub(*self.adjusted_at.get_or_insert(now));
+        if since >= self.interval_ns {
+            self.adjusted_at = Some(now);
+            self.shares
+                .adjust(self.members.endpoints(), since as f64 / 1e3);
+            self.place_marks();
+            self.show();
+        }
+    }
+}
+
+export!(Adaptive: balancer + observer);
+
+#[cfg(test)]
+mod tests;
