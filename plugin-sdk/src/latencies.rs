@@ -74,7 +74,7 @@ impl Latencies {
     pub fn observe(&mut self, outcomes: &[Outcome], now: u64) {
         self.now = now;
         for outcome in outcomes {
-            let us = f64::from(outcome.duration_us);
+            let us = f64::from(outcome.first_byte_us);
             if outcome.is_failure() {
                 self.raise(outcome.slot, us);
             } else if outcome.ending == Ending::Abandoned && outcome.status == 0 {

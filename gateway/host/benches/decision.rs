@@ -200,7 +200,8 @@ fn observers(criterion: &mut Criterion) {
                         slot,
                         ending: Ending::Completed,
                         status: 200,
-                        duration_us: 1_000 + key as u32 % 1_000,
+                        first_byte_us: 1_000 + key as u32 % 1_000,
+                        duration_us: 2_000,
                         lot: None,
                     });
                 });

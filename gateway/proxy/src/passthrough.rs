@@ -94,7 +94,7 @@ async fn hello(
 async fn gone(stream: &mut Posted) {
     let mut next = [0];
     if !matches!(stream.peek(&mut next).await, Ok(0) | Err(_)) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -77,7 +77,7 @@ impl ExchangeView for Asked {
     fn response_status(&self) -> u16 {
         0
     }
-    fn response_header(&self, _name: &str) -> Option<&[u8]> {
+    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
         None
     }
     fn effects(&mut self) -> &mut Effects {

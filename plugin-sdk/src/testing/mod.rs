@@ -56,11 +56,12 @@ pub fn endpoint(slot: Slot, weight: u32) -> Endpoint {
 }
 
 /// The outcome of an attempt that was answered with 200 in so many microseconds.
-pub const fn outcome(slot: Slot, duration_us: u32) -> Outcome {
+pub const fn outcome(slot: Slot, first_byte_us: u32) -> Outcome {
     Outcome {
         slot,
         ending: Ending::Completed,
         status: 200,
-        duration_us,
+        first_byte_us,
+        duration_us: first_byte_us,
     }
 }

@@ -75,7 +75,7 @@ impl Shares {
                 measured.failures += 1;
             } else if outcome.ending == Ending::Completed || outcome.status != 0 {
                 measured.responses += 1;
-                measured.total_us += f64::from(outcome.duration_us);
+                measured.total_us += f64::from(outcome.first_byte_us);
             }
         }
     }

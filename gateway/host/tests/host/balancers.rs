@@ -115,7 +115,8 @@ impl Turn {
                 Ending::Completed
             },
             status: if fails { 0 } else { 200 },
-            duration_us: self.time.saturating_mul(slot.0 % 5 + 1),
+            first_byte_us: self.time.saturating_mul(slot.0 % 5 + 1),
+            duration_us: self.time.saturating_mul(slot.0 % 5 + 2),
             lot: None,
         }
     }

@@ -271,6 +271,7 @@ impl Engine<'_> {
                 slot,
                 ending,
                 status,
+                first_byte_us: micros,
                 duration_us: micros,
                 lot: None,
             });
