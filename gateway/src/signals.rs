@@ -3,6 +3,7 @@
 
 use std::io;
 
+use rustix::process::Signal;
 use tokio::signal::unix::{self, SignalKind};
 
 /// The signals that are listened to, from the moment this is made: none is
@@ -32,6 +33,9 @@ impl Signals {
     ///
     /// When the system refuses.
     pub(crate) fn listen() -> io::Result<Self> {
+        // A file that may not grow any more is an error of whoever writes it, as
+        // on a full disk, and no end of the gateway.
+        drop(unix::signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?);
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,

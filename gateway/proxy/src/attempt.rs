@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_host::ExchangeView;
 use gatewright_model::config::PoolConfig;
+use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_wire::{
     Asked, Forwarding, RequestFraming, ResponseHead, UpstreamHead, encode_head, http2_fields,
     target,
@@ -15,7 +16,7 @@ use gatewright_wire::{
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
-use crate::deadlines::Deadline;
+use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;
 use crate::failure::Failure;
@@ -48,6 +49,7 @@ pub(crate) struct Attempt<'a> {
     pub(crate) source: &'a Source,
     pub(crate) facts: &'a Facts,
     pub(crate) pool: &'a PoolConfig,
+    pub(crate) budgets: &'a RetryBudgets,
     pub(crate) deadline: &'a Deadline,
     pub(crate) due: &'a Due,
 }
@@ -128,7 +130,11 @@ impl Attempt<'_> {
         self.arm(self.pool.retries.per_try_timeout);
         if let Some(line) = upstream.checkout(self.worker.deadlines.now()) {
             match self.speak(upstream, line, body).await {
-                Err(lost) if self.may_speak_again(&lost) => body = lost.body,
+                Err(lost) if self.may_speak_again(&lost) => {
+                    body = lost.body;
+                    upstream.counters().requests.add(1);
+                    self.worker.counters().retries.add(1);
+                }
                 spoken => return spoken.map_err(|lost| (lost.failure, lost.body)),
             }
         }
@@ -157,11 +163,16 @@ impl Attempt<'_> {
     }
 
     /// Whether the same server is asked again over a new connection: the old one
-    /// was closed under us, as servers may at any time, or took no more.
+    /// was closed under us, as servers may at any time, or took no more. Whether the
+    /// request was what broke it nobody can tell, so that this draws on a budget as
+    /// other retries do.
     fn may_speak_again(&self, lost: &Lost) -> bool {
-        let did_nothing = matches!(lost.failure, Failure::Unprocessed(_));
-        let is_harmless = did_nothing || lost.was_stale && self.facts.is_idempotent();
-        is_harmless && lost.body.is_replayable()
+        let now = deadlines::since_start(self.worker.deadlines.now());
+        lost.body.is_replayable()
+            && match lost.failure {
+                Failure::Unprocessed(_) => self.budgets.withdraw_connect(now),
+                _ => lost.was_stale && self.facts.is_idempotent() && self.budgets.withdraw(now),
+            }
     }
 
     /// Send the request on a line and wait for the response's head.

@@ -72,6 +72,7 @@ pub(crate) async fn forward(
             source: client.source(),
             facts: held,
             pool: config,
+            budgets: &pool.budgets,
             deadline: &deadline,
             due: &due,
         };

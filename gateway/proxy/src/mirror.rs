@@ -90,6 +90,7 @@ impl Copy {
         let config = &self.pool.config;
         let current = worker.current();
         let view = current.still(&self.pool)?;
+        let budgets = Rc::clone(&view.budgets);
         // A copy waits for nobody, and goes before nobody who does.
         if view.pool.state.queue().is_waited_in() {
             return None;
@@ -104,6 +105,7 @@ impl Copy {
             source: &self.source,
             facts: &self.held,
             pool: config,
+            budgets: &budgets,
             deadline: &worker.deadlines.register(),
             due: &due,
         };

@@ -138,7 +138,10 @@ async fn reach(client: &Client, held: &mut Held, pool: &PoolView) -> Option<Swit
         }
         in_flight.failed(Ending::ConnectFailed);
         held.tried.push(upstream.state().slot());
-        if !pool.budgets.withdraw_connect(deadlines::since_start(worker.deadlines.now())) {
+        if !pool
+            .budgets
+            .withdraw_connect(deadlines::since_start(worker.deadlines.now()))
+        {
             return None;
         }
     }

@@ -1,6 +1,7 @@
 //! What follows once client and server have agreed on another protocol, such as
 //! a WebSocket: bytes both ways, until both have said that they are done, one
-//! breaks off, or nothing has come for too long.
+//! breaks off, or nothing has come for too long, which is sooner once one of them
+//! is done.
 //!
 //! Nothing is read from one side before the other has taken what was read
 //! before, so a slow reader slows its writer down. A tunnel at rest holds no
@@ -74,9 +75,15 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     server: Switched,
 ) {
     let worker = &tunnelling.client().worker;
-    let limit = worker.timeouts().tunnel_idle;
+    let timeouts = worker.timeouts();
     let idle = worker.deadlines.register();
-    let rest = || {
+    let rest = |is_half_closed| {
+        // Who has nothing more to say may hear the rest, and has often left.
+        let limit = match is_half_closed {
+            true if timeouts.tunnel_idle.is_zero() => timeouts.body_idle,
+            true => timeouts.body_idle.min(timeouts.tunnel_idle),
+            false => timeouts.tunnel_idle,
+        };
         if !limit.is_zero() {
             idle.arm(limit);
         }
@@ -89,14 +96,14 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     let (mut server, buffer) = connection.into_parts();
     let (mut up, mut down) = (Direction::from(early), Direction::from(&buffer[..]));
     drop(buffer);
-    rest();
+    rest(false);
     let ending = poll_fn(|cx| {
-        let before = (up.moved, down.moved);
+        let before = [up.so_far(), down.so_far()];
         let landing = &worker.tunnel_landing;
         let sent = up.poll_carry(&mut stream, &mut server, landing, cx);
         let received = down.poll_carry(&mut server, &mut stream, landing, cx);
-        if before != (up.moved, down.moved) {
-            rest();
+        if before != [up.so_far(), down.so_far()] {
+            rest(up.ended || down.ended);
         }
         if in_flight.upstream().is_cut() {
             return Poll::Ready(Ending::Broken);
@@ -157,6 +164,11 @@ impl From<&[u8]> for Direction {
 }
 
 impl Direction {
+    /// How much has been read, and whether that is all.
+    fn so_far(&self) -> (u64, bool) {
+        (self.moved, self.ended)
+    }
+
     /// Carry what there is; ready when the last byte has been carried.
     fn poll_carry(
         &mut self,

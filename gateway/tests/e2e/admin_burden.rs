@@ -66,6 +66,7 @@ async fn a_plugin_that_takes_much_of_a_worker_for_long_is_reported_as_heavy() {
     let stats = gateway.api("/api/plugins/mine/stats").await;
     let share = stats["bindings"][0]["cpuPercentBusiest"].as_f64();
     assert!(share > Some(1.0), "{stats}");
+    gateway.says("of its cpu_alarm").await;
     let log = gateway.log();
     let warnings = log.lines().filter(|line| line.contains("of its cpu_alarm"));
     let warnings: Vec<_> = warnings.collect();

@@ -272,9 +272,8 @@ async fn a_retry_gets_to_the_last_resort_though_those_that_failed_are_full() {
     })
     .await;
     let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
-    let pool = pool(&[back.address(), other.address()], breaker)
-        .with("retries", "{ attempts = 3, budget = 1.0 }")
-        .with("max_active_per_server", "2");
+    let pool = pool(&[back.address(), other.address()], breaker);
+    let pool = pool.with("max_active_per_server", "2");
     let gateway = Gateway::before(pool).await;
     back.is(Mood::Resetting);
     until_open(&gateway, back.address()).await;

@@ -30,13 +30,9 @@ pub(crate) fn spawn_command(
     arguments: &[&str],
     folder: &Path,
 ) -> (Child, Log) {
-    // SAFETY: `signal` may be called between fork and exec.
+    // SAFETY: it is made for between fork and exec.
     unsafe {
-        command.pre_exec(|| {
-            // A file that may not grow fails to be written, as on a full disk.
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            begin_with_few_descriptors()
-        });
+        command.pre_exec(begin_with_few_descriptors);
     }
     let mut child = command
         .args(arguments)
