@@ -11,10 +11,10 @@ pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// The gateway serves in the place of another process, which is the service no more.
-pub(crate) fn ready_instead() {
-    let process = std::process::id();
-    tell(&[NotifyState::MainPid(process), NotifyState::Ready]);
+/// Another process is the service from now on. The one that was says so: a manager
+/// need not listen to any other.
+pub(crate) fn succeeded_by(process: u32) {
+    tell(&[NotifyState::MainPid(process)]);
 }
 
 /// The configuration is being read again; [`ready`] follows.

@@ -69,11 +69,17 @@ impl Gateway {
         self.control.retreat().await;
     }
 
+    /// Another gateway serves: leave the world outside to it, new connections of
+    /// operators too. [`Self::end_after_handover`] follows.
+    pub fn leave(&self) {
+        self.thread.leave();
+    }
+
     /// Another gateway serves on the same sockets: accept no more, let what runs
     /// finish within the drain timeout, and end. Files of sockets stay, and nothing
     /// that changes the world outside goes on.
     pub async fn end_after_handover(self) {
-        self.thread.leave();
+        self.leave();
         self.control.publisher.stop_probing();
         self.control.stop_after_handover().await;
         self.thread.stop().await;

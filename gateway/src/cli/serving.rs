@@ -55,7 +55,6 @@ async fn begin(mut gateway: Gateway, predecessor: Option<Predecessor>) -> Gatewa
     match predecessor {
         None => service_manager::ready(),
         Some(predecessor) => {
-            service_manager::ready_instead();
             predecessor.ready();
             gateway.own().await;
         }
@@ -99,6 +98,11 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
         };
         if let Err(reason) = &outcome {
             tracing::error!("no new process has taken over, and this one goes on: {reason}");
+        }
+        if let Ok(upgraded) = &outcome {
+            service_manager::succeeded_by(upgraded.process);
+            // Whoever is told of it speaks to the new one next.
+            gateway.leave();
         }
         if let Some(asked) = asked {
             asked.answer(outcome.clone());

@@ -1,7 +1,6 @@
 //! The old gateway's side of a handover: starting the new process, and waiting
 //! for what it says.
 
-use std::env;
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdStream;
@@ -95,7 +94,7 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
     });
     let mut command = Command::new(program.file());
     command.arg0(program.name()).args(program.arguments());
-    for variable in OURS_ALONE.iter().filter(|name| env::var_os(name).is_some()) {
+    for variable in OURS_ALONE {
         command.env_remove(variable);
     }
     command.env(VARIABLE, letter);

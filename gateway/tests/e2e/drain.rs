@@ -116,7 +116,7 @@ async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
 
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_whatever_is_under_way() {
-    let server = in_two_halves().await;
+    let server = Upstream::that_hangs().await;
     let gateway = Gateway::builder()
         .with("[timeouts]\ndrain = \"10m\"")
         .pool(Pool::of(&[&server]));

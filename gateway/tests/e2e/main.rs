@@ -81,6 +81,7 @@ mod tls;
 mod unix_listeners;
 mod unix_servers;
 mod upgrade;
+mod upgrade_trouble;
 mod upgrades;
 mod upstream_http2;
 mod upstream_tls;

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use tokio::net::{UnixDatagram, UnixStream};
 
 use crate::support::{
-    BINARY, Builder, Gateway, Pipe, Pool, Upstream, Wire, eventually, get, run_until_exit_as, soon,
+    BINARY, Builder, Gateway, Installed, Pipe, Pool, Upstream, Wire, eventually, get,
+    run_until_exit_as, soon,
 };
 
 const FILE: &str = "gatewright.toml";
@@ -185,10 +186,14 @@ struct Manager {
 impl Manager {
     /// It, and what has the binary tell it.
     fn listening() -> (Self, Command) {
+        Self::told_by(Command::new(&*BINARY))
+    }
+
+    /// It, and a command that is to tell it.
+    fn told_by(mut command: Command) -> (Self, Command) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
-        let mut command = Command::new(&*BINARY);
         command.env("NOTIFY_SOCKET", path);
         let manager = Self {
             socket,
@@ -239,8 +244,7 @@ async fn a_service_manager_is_told_of_start_reload_upgrade_and_end() {
     assert!(value.parse::<u64>().expect("a number") > 0);
     assert_eq!(manager.told().await, ["READY=1"]);
     let process = gateway.upgrade().await;
-    let instead = [format!("MAINPID={process}"), "READY=1".to_owned()];
-    assert_eq!(manager.told().await, instead);
+    assert_eq!(manager.told().await, [format!("MAINPID={process}")]);
     gateway.terminate();
     assert_eq!(manager.told().await, ["STOPPING=1"]);
     gateway.has_left(process).await;
@@ -260,6 +264,19 @@ async fn a_gateway_that_reads_its_configuration_hears_that_it_is_to_stop() {
     gateway.terminate();
     assert_eq!(manager.told().await, ["STOPPING=1"]);
     assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_service_manager_hears_of_the_new_process_from_the_one_it_knows() {
+    let server = Upstream::named("a").await;
+    let installed = Installed::new();
+    let (manager, command) = Manager::told_by(installed.command());
+    let folder = folder(&Builder::new().pool(Pool::of(&[&server])));
+    let mut gateway = Gateway::start_as(command, &["run", "-c", FILE], folder).await;
+    assert_eq!(manager.told().await, ["READY=1"]);
+    installed.replace(&format!("unset NOTIFY_SOCKET\nexec {} \"$@\"", *BINARY));
+    let process = gateway.upgrade().await;
+    assert_eq!(manager.told().await, [format!("MAINPID={process}")]);
 }
 
 #[tokio::test]

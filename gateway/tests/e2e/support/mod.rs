@@ -2,6 +2,7 @@
 //! patience.
 
 mod client;
+mod clients;
 mod component;
 mod config;
 mod crowd;
@@ -11,6 +12,7 @@ mod events;
 mod eventually;
 mod gateway;
 pub(crate) mod http2;
+mod installed;
 mod load;
 mod message;
 mod moody;
@@ -27,6 +29,7 @@ mod upstream;
 mod wire;
 
 pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
+pub(crate) use clients::Clients;
 pub(crate) use component::{Guest, calling_itself, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use crowd::{Crowd, Fates};
@@ -35,6 +38,7 @@ pub(crate) use door::Door;
 pub(crate) use events::Events;
 pub(crate) use eventually::{eventually, soon, within};
 pub(crate) use gateway::{Gateway, get};
+pub(crate) use installed::Installed;
 pub(crate) use load::Load;
 pub(crate) use message::Message;
 pub(crate) use moody::{Mood, Moody};

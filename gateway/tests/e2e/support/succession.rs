@@ -48,6 +48,13 @@ impl Gateway {
         error["message"].as_str().expect("a reason").to_owned()
     }
 
+    /// Everybody who connects is served by a server `a`, on however many sockets.
+    pub(crate) async fn serves_everybody(&self) {
+        for _ in 0..40 {
+            assert_eq!(self.get("/").await.text(), "a");
+        }
+    }
+
     /// Wait until a process that it was has ended.
     pub(crate) async fn has_left(&self, process: u32) {
         within(STARTING, "the old process ends", async || {

@@ -55,6 +55,18 @@ impl Upstream {
         Self::on(listener, script)
     }
 
+    /// A server that answers `hello`, the first half of what it announces, and no more
+    /// for ever.
+    pub(crate) async fn that_hangs() -> Self {
+        Self::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+                .await;
+            std::future::pending().await
+        })
+        .await
+    }
+
     /// A server that does this with the stream of every connection.
     pub(crate) async fn speaking<F>(speak: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
