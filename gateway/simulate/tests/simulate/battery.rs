@@ -11,7 +11,10 @@ fn verdicts(balancer: &str) -> Vec<Verdict> {
 
 #[test]
 fn every_balancer_of_the_gateways_own_passes_what_is_required() {
-    for balancer in DEFAULT_BALANCERS {
+    // One cannot decide without being told its zone, and one is there to leave
+    // servers without work.
+    let judged = |balancer: &&str| !["zone", "first"].contains(balancer);
+    for balancer in DEFAULT_BALANCERS.into_iter().filter(judged) {
         for verdict in verdicts(balancer) {
             let Verdict { case, figures, .. } = &verdict;
             // How long decisions take says little in a build for tests.
@@ -22,6 +25,16 @@ fn every_balancer_of_the_gateways_own_passes_what_is_required() {
             );
         }
     }
+}
+
+#[test]
+fn who_fills_one_server_before_the_next_is_told_to_starve_the_others() {
+    let failed = verdicts("first").into_iter().filter(|it| !it.passed);
+    let failed: Vec<_> = failed.map(|it| it.case).collect();
+    assert!(
+        failed.iter().any(|case| case.contains("none starved")),
+        "{failed:?}"
+    );
 }
 
 #[test]
