@@ -38,7 +38,7 @@ fn the_same_seed_prints_the_same_bytes_and_plots_are_drawn() {
     assert_ne!(first, run("8"));
     let report: Value = serde_json::from_str(&first).unwrap();
     let policies = report["policies"].as_array().unwrap();
-    assert_eq!(policies.len(), 5, "all of the gateway's own");
+    assert_eq!(policies.len(), 11, "all of the gateway's own but zone");
     assert!(policies[0].get("decisionNs").is_none());
     assert!(folder.path().join("plots/latency.png").is_file());
     assert!(folder.path().join("plots/heat-ip-hash.svg").is_file());
