@@ -62,7 +62,7 @@ impl Upstream {
             peer.request().await;
             peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
                 .await;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         })
         .await
     }
