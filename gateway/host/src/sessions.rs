@@ -4,13 +4,13 @@
 //! endpoint only under another id, so an entry whose two names disagree is one
 //! of an endpoint that is gone, and is dropped when it is met.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gatewright_model::id::{EndpointId, Slot};
 use gatewright_model::pool::Pool;
+use indexmap::IndexMap;
 
 const SHARDS: usize = 16;
 
@@ -27,7 +27,7 @@ const EVICTION_SAMPLE: usize = 16;
 #[derive(Debug, Default)]
 pub struct Sessions {
     hasher: RandomState,
-    shards: [Mutex<HashMap<Box<str>, Entry>>; SHARDS],
+    shards: [Mutex<IndexMap<Box<str>, Entry>>; SHARDS],
 }
 
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Sessions {
             entry.used = now;
             return Some(entry.slot);
         }
-        shard.remove(key);
+        shard.swap_remove(key);
         None
     }
 
@@ -115,7 +115,7 @@ impl Sessions {
 
     /// Forget a session; returns whether there was one.
     pub fn remove(&self, key: &str) -> bool {
-        self.shard(key).remove(key).is_some()
+        self.shard(key).swap_remove(key).is_some()
     }
 
     /// Forget what is idle for too long or whose endpoint is gone.
@@ -153,7 +153,7 @@ impl Sessions {
         sessions
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Box<str>, Entry>> {
+    fn shard(&self, key: &str) -> MutexGuard<'_, IndexMap<Box<str>, Entry>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard]
             .lock()
@@ -161,13 +161,18 @@ impl Sessions {
     }
 }
 
-/// Drop what is dead, or else the one longest idle of a small sample: the
-/// table's order is random, so its first entries are one.
-fn make_room(shard: &mut HashMap<Box<str>, Entry>, pool: &Pool, now: Duration) {
-    let sample = shard.iter().take(EVICTION_SAMPLE);
-    let victim = sample.min_by_key(|(_, entry)| (entry.is_live(pool, now), entry.used));
-    if let Some(key) = victim.map(|(key, _)| key.clone()) {
-        shard.remove(&key);
+/// Drop what is dead, or else the one longest idle, of a small sample: from a
+/// random place on, evenly over the whole shard.
+fn make_room(shard: &mut IndexMap<Box<str>, Entry>, pool: &Pool, now: Duration) {
+    let (length, start) = (shard.len(), fastrand::usize(..shard.len().max(1)));
+    let step = (length / EVICTION_SAMPLE).max(1);
+    let places = (0..EVICTION_SAMPLE.min(length)).map(|n| (start + n * step) % length);
+    let victim = places.min_by_key(|place| {
+        let entry = shard.get_index(*place).map(|(_, entry)| entry);
+        entry.map(|entry| (entry.is_live(pool, now), entry.used))
+    });
+    if let Some(place) = victim {
+        shard.swap_remove_index(place);
     }
 }
 
@@ -252,15 +257,50 @@ mod tests {
             created: used,
             used,
         };
-        let mut shard = HashMap::from([
+        let mut shard = IndexMap::from([
             ("dead".into(), entry(HOUR, HOUR * 8)),
             ("old".into(), entry(HOUR * 99, HOUR)),
             ("new".into(), entry(HOUR * 99, HOUR * 9)),
         ]);
-        let present = |shard: &HashMap<Box<str>, Entry>, key: &str| shard.contains_key(key);
+        let present = |shard: &IndexMap<Box<str>, Entry>, key: &str| shard.contains_key(key);
         make_room(&mut shard, pool, HOUR * 10);
         assert!(!present(&shard, "dead") && shard.len() == 2);
         make_room(&mut shard, pool, HOUR * 10);
         assert!(!present(&shard, "old") && present(&shard, "new"));
+    }
+
+    #[test]
+    fn in_a_full_shard_the_old_make_room_for_the_new() {
+        const ENTRIES: u64 = 512;
+        let snapshot = snapshot(None, &[1]);
+        let pool = &snapshot.pools[0];
+        let entry = |used| Entry {
+            slot: Slot(0),
+            endpoint: EndpointId::from("192.0.2.1:1"),
+            idle: HOUR * 99,
+            created: Duration::from_secs(used),
+            used: Duration::from_secs(used),
+        };
+        let named = |n: u64| (n.to_string().into_boxed_str(), entry(n));
+        let mut shard: IndexMap<_, _> = (0..ENTRIES).map(named).collect();
+        for n in ENTRIES..10 * ENTRIES {
+            make_room(&mut shard, pool, HOUR);
+            shard.extend([named(n)]);
+        }
+        assert_eq!(shard.len() as u64, ENTRIES);
+        // Of those that came last nine in ten are there, and of the first nobody.
+        let since = |n: u64| shard.values().filter(|it| it.used.as_secs() >= n).count();
+        assert!(
+            since(9 * ENTRIES + ENTRIES / 2) > 230,
+            "{}",
+            since(9 * ENTRIES)
+        );
+        assert_eq!(
+            shard
+                .values()
+                .filter(|it| it.used.as_secs() < ENTRIES)
+                .count(),
+            0
+        );
     }
 }

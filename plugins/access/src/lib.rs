@@ -107,7 +107,7 @@ impl Compiled {
             && (self.paths.is_empty() || self.paths.match_path(path))
             && self.fits_address()
             && self.fits_agent()
-            && self.headers.hold()
+            && self.headers.hold_or(self.denies.is_some())
             && self
                 .body_over
                 .is_none_or(|most| declared_length().is_some_and(|size| size > most))
@@ -129,7 +129,9 @@ impl Compiled {
             return true;
         }
         let agent = request::header("user-agent").unwrap_or_default();
-        self.agents.iter().any(|value| value.accepts(&agent))
+        let unjudged = self.denies.is_some();
+        let mut agents = self.agents.iter();
+        agents.any(|value| value.judges(&agent).unwrap_or(unjudged))
     }
 }
 

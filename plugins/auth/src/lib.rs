@@ -130,6 +130,10 @@ impl Auth {
     /// The name of whoever asks.
     fn identify(&mut self) -> Result<String, Fault> {
         let header = request::header("authorization").ok_or(Fault::Missing)?;
+        // A server might look at another one than was proved here.
+        if request::header_bytes("authorization", 1).is_some() {
+            return Err(Fault::Wrong("there is more than one Authorization"));
+        }
         if header.len() > CREDENTIALS_BYTES {
             return Err(Fault::Wrong("the credentials are too long"));
         }

@@ -34,8 +34,14 @@ impl Headers {
 
     /// Whether all hold for the request that is being decided.
     pub fn hold(&self) -> bool {
+        self.hold_or(false)
+    }
+
+    /// The same, where values that are too long to be judged hold or do not.
+    pub fn hold_or(&self, unjudged: bool) -> bool {
         let holds = |name: &str, value: &Value| {
-            request::header(name).is_some_and(|given| value.accepts(&given))
+            let given = request::header(name);
+            given.is_some_and(|given| value.judges(&given).unwrap_or(unjudged))
         };
         self.0.iter().all(|(name, value)| holds(name, value))
     }

@@ -2,6 +2,10 @@
 
 use regex_lite::Regex;
 
+/// Bytes that an expression is looked for in, at the most: it takes some tens of
+/// nanoseconds for each.
+const LONGEST: usize = 2048;
+
 /// A condition on a text, understood.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -27,12 +31,19 @@ impl Value {
         })
     }
 
-    /// Whether a text meets it.
+    /// Whether a text meets it. One that is too long for an expression does not.
     pub fn accepts(&self, given: &str) -> bool {
+        self.judges(given).unwrap_or(false)
+    }
+
+    /// Whether a text meets it; none where it is too long for an expression to be
+    /// looked for: what clients send must not decide how long a decision takes.
+    pub fn judges(&self, given: &str) -> Option<bool> {
         match self {
-            Self::Any => true,
-            Self::Exactly(text) => text == given,
-            Self::Like(regex) => regex.is_match(given),
+            Self::Any => Some(true),
+            Self::Exactly(text) => Some(text == given),
+            Self::Like(_) if given.len() > LONGEST => None,
+            Self::Like(regex) => Some(regex.is_match(given)),
         }
     }
 }
@@ -49,6 +60,16 @@ pub fn expressed(expression: &str) -> Result<Regex, String> {
 #[cfg(test)]
 mod tests {
     use super::Value;
+
+    #[test]
+    fn a_text_that_is_too_long_for_an_expression_is_not_judged() {
+        let value = Value::parse("~^a+$").unwrap();
+        let text = "a".repeat(super::LONGEST + 1);
+        assert_eq!(value.judges(&text[1..]), Some(true));
+        assert_eq!(value.judges(&text), None);
+        assert!(!value.accepts(&text));
+        assert_eq!(Value::Exactly(text.clone()).judges(&text), Some(true));
+    }
 
     #[test]
     fn a_text_is_itself_a_star_anything_and_an_expression_found_anywhere() {

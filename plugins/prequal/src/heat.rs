@@ -31,7 +31,11 @@ impl Heat {
     #[inline]
     pub(crate) fn note(&mut self, in_flight: f64) -> f64 {
         self.seen[self.count % SEEN] = in_flight;
-        self.count = self.count.wrapping_add(1);
+        self.count += 1;
+        if self.count == 2 * SEEN {
+            // It has to be known that all places are taken, and no more.
+            self.count = SEEN;
+        }
         if self.count.is_multiple_of(EVERY) {
             self.find();
         }

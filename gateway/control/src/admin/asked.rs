@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::num::IntErrorKind;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
@@ -10,8 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use gatewright_model::config::Medium;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{RefOr, Response as Described};
 use utoipa::{IntoParams, IntoResponses};
 
@@ -26,6 +27,16 @@ pub(super) struct NamedWithin(pub(super) String, pub(super) String);
 
 /// The values after the question mark.
 pub(super) struct Asked<T>(pub(super) T);
+
+/// How many are wanted: more than a number here can say are as many as there are.
+pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    let text = String::deserialize(from)?;
+    match text.parse() {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Ok(Some(usize::MAX)),
+        Err(error) => Err(D::Error::custom(error)),
+    }
+}
 
 /// Which pool is meant, in a query.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::asked::Asked;
+use super::asked::{Asked, count};
 use super::envelope::{Failure, Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -24,6 +24,7 @@ const MOST: usize = 1000;
 pub(super) struct Limit {
     /// Entries that are wanted: 100 if it is not said, 1000 at most.
     #[param(value_type = usize, required = false, example = 10)]
+    #[serde(default, deserialize_with = "count")]
     limit: Option<usize>,
 }
 

@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asked::{Asked, Named};
+use super::asked::{Asked, Named, count};
 use super::envelope::{Failure, Success, success};
 use crate::access::Who;
 use crate::change::Refusal;
@@ -62,9 +62,11 @@ pub(super) struct Wanted {
     search: Option<String>,
     /// Sessions that are wanted: 100 if it is not said, 1000 at most.
     #[param(value_type = usize, required = false, example = 10)]
+    #[serde(default, deserialize_with = "count")]
     limit: Option<usize>,
     /// Sessions to leave out before the first that is wanted.
     #[param(value_type = usize, required = false, example = 0)]
+    #[serde(default, deserialize_with = "count")]
     offset: Option<usize>,
 }
 

@@ -40,9 +40,17 @@ impl Host for Guest {
     }
 
     fn set_header(&mut self, name: String, value: String) {
-        match edits::header(name, value) {
-            Ok((name, value)) => self.rewrite(Edit::SetRequestHeader { name, value }),
-            Err(reason) => self.warn(format!("rewrite.set-header: {reason}")),
+        let name = match edits::header_name(name) {
+            Ok(name) => name,
+            Err(reason) => return self.warn(format!("rewrite.set-header: {reason}")),
+        };
+        match edits::header_value(&name, &value) {
+            Ok(()) => self.rewrite(Edit::SetRequestHeader { name, value }),
+            // What the client wrote there must not pass for the plugin's.
+            Err(reason) => {
+                self.warn(format!("rewrite.set-header: {reason}"));
+                self.rewrite(Edit::RemoveRequestHeader(name));
+            }
         }
     }
 
