@@ -106,6 +106,7 @@ pub mod testing;
 pub mod bindings;
 
 pub use bindings::everything::gatewright::plugin::load::Report;
+pub use bindings::everything::gatewright::plugin::store::Taken;
 pub use bindings::everything::gatewright::plugin::types::{
     ConfigError, Ending, Endpoint, Outcome, PoolIndex, Slot,
 };

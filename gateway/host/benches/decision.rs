@@ -40,43 +40,27 @@ struct Request {
 }
 
 impl ExchangeView for Request {
-    fn method(&self) -> &str {
-        "GET"
-    }
-    fn scheme(&self) -> &str {
-        "https"
-    }
-    fn authority(&self) -> &str {
-        "shop.example"
-    }
     fn path(&self) -> &str {
         "/api/items/42"
     }
+
     fn query(&self) -> Option<&str> {
         Some("page=2")
     }
+
     fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
         let value = self.headers.get(name).filter(|_| index == 0)?;
         Some(value.as_bytes())
     }
+
     fn cookie(&self, name: &str) -> Option<&str> {
         self.cookie.as_deref().filter(|_| name == "gw_session")
     }
+
     fn client_address(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))
     }
-    fn attempt(&self) -> u32 {
-        1
-    }
-    fn tried(&self) -> &[Slot] {
-        &[]
-    }
-    fn response_status(&self) -> u16 {
-        0
-    }
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
+
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
     }

@@ -126,6 +126,9 @@ impl Estate {
     }
 }
 
+/// Requests that a policy has to judge without a fault before it has proven itself.
+const PROOF: u64 = 100;
+
 /// One version of a plugin in one seat of the chain.
 pub struct Binding {
     pub(crate) terms: Terms,
@@ -319,10 +322,29 @@ impl Binding {
         }
     }
 
-    /// A call had no answer: note it, and quarantine the version when there
-    /// were too many.
+    /// A decision had no answer: note it, and quarantine the version when there
+    /// were too many. A policy that has proven itself is not quarantined for
+    /// requests that it faults on: whoever finds such a request could shut out
+    /// everybody else by it, or bring an older version back.
     #[cold]
     pub(crate) fn faulted(&self, failure: Failure) {
+        let fault = failure.fault;
+        self.note_fault(failure);
+        if !self.is_proven_policy() {
+            self.count_fault(fault);
+        }
+    }
+
+    /// An instance could not be made ready: the version can do without requests
+    /// to fault on.
+    #[cold]
+    pub(crate) fn failed_to_begin(&self, failure: Failure) {
+        let fault = failure.fault;
+        self.note_fault(failure);
+        self.count_fault(fault);
+    }
+
+    fn note_fault(&self, failure: Failure) {
         self.write_log(
             Level::Error,
             format!("{}: {}", failure.fault, failure.detail),
@@ -334,6 +356,12 @@ impl Binding {
         let detail = failure.detail;
         self.shared
             .tell(&self.event(Happening::Faulted { fault, detail }));
+    }
+
+    fn count_fault(&self, fault: Fault) {
+        if self.on_trial {
+            return;
+        }
         if self.is_one_too_many(fault) && !self.quarantined.swap(true, Ordering::Relaxed) {
             self.shared.remember_quarantined(&self.terms);
             let place = &self.terms.place;
@@ -353,6 +381,12 @@ impl Binding {
     /// Seat a version that is known to fault: it is never asked.
     pub(crate) fn quarantine(&self) {
         self.quarantined.store(true, Ordering::Relaxed);
+    }
+
+    fn is_proven_policy(&self) -> bool {
+        let is_policy = matches!(self.role(), Role::RequestPolicy | Role::ResponsePolicy);
+        let sound = |counters: &SeatCounters| counters.answered() - counters.faults();
+        is_policy && self.counters.iter().map(sound).sum::<u64>() >= PROOF
     }
 
     fn is_one_too_many(&self, fault: Fault) -> bool {

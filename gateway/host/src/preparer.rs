@@ -51,7 +51,7 @@ fn fill(order: &Order) {
                 }
                 return;
             }
-            Err(refusal) => binding.faulted(Failure::from(refusal)),
+            Err(refusal) => binding.failed_to_begin(Failure::from(refusal)),
         }
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::binding::Estate;
+use crate::contract::imports::store::Taken;
 
 const SHARDS: usize = 16;
 
@@ -148,15 +149,14 @@ impl Space {
     }
 
     /// Take tokens from a bucket that holds at most `burst` and gains
-    /// `per_second`; it starts full. Returns 0 when they were taken, otherwise
-    /// the milliseconds until they could be, `u32::MAX` if never.
+    /// `per_second`; it starts full.
     pub(crate) fn take(
         &self,
         key: &str,
         count: u32,
         (per_second, burst): (f64, u32),
         now: Duration,
-    ) -> u32 {
+    ) -> Taken {
         let per_second = rate(per_second);
         let (count, burst) = (f64::from(count), f64::from(burst));
         let mut shard = self.shard_to_change(key);
@@ -167,18 +167,14 @@ impl Space {
         let until_full = Duration::try_from_secs_f64((burst - tokens) / per_second).ok();
         let expires = until_full.and_then(|duration| now.checked_add(duration));
         shard.put(key, Value::Bucket { tokens, at: now }, expires);
-        match taken {
+        let wait_ms = match taken {
             true => 0,
             false if count > burst || per_second == 0.0 => u32::MAX,
             // A float that is too large for the integer becomes the largest.
             false => (((count - tokens) / per_second * 1000.0).ceil() as u32).max(1),
-        }
-    }
-
-    /// The whole tokens that are now in a bucket of [`take`](Self::take).
-    pub(crate) fn tokens(&self, key: &str, (per_second, burst): (f64, u32), now: Duration) -> u32 {
-        let mut shard = self.shard_to_change(key);
-        shard.level(key, (rate(per_second), f64::from(burst)), now) as u32
+        };
+        let left = tokens as u32;
+        Taken { wait_ms, left }
     }
 
     /// The shard of a key, which is from now on this space's own business.
@@ -354,15 +350,20 @@ mod tests {
     fn a_bucket_says_how_long_to_wait() {
         let space = Space::default();
         let bucket = (10.0, 5);
-        assert_eq!(space.take("b", 5, bucket, NOW), 0);
-        assert_eq!(space.take("b", 1, bucket, NOW), 100);
-        assert_eq!(space.take("b", 1, bucket, after(100)), 0);
-        assert_eq!(space.take("b", 1, bucket, after(100)), 100);
-        let tokens = [199, 200, 9000].map(|ms| space.tokens("b", bucket, after(ms)));
-        assert_eq!(tokens, [0, 1, 5]);
-        assert_eq!(space.tokens("new", bucket, NOW), 5);
-        assert_eq!(space.take("b", 6, bucket, after(9000)), u32::MAX);
-        assert_eq!(space.take("never", 1, (0.0, 0), NOW), u32::MAX);
+        let take = |key, count, now| {
+            let taken = space.take(key, count, bucket, now);
+            (taken.wait_ms, taken.left)
+        };
+        assert_eq!(take("b", 4, NOW), (0, 1));
+        assert_eq!(take("b", 2, NOW), (100, 1));
+        assert_eq!(take("b", 2, after(100)), (0, 0));
+        assert_eq!(take("b", 1, after(100)), (100, 0));
+        let left = [199, 200, 9000].map(|ms| take("b", 0, after(ms)).1);
+        assert_eq!(left, [0, 1, 5]);
+        assert_eq!(take("new", 0, NOW), (0, 5));
+        assert_eq!(take("b", 6, after(9000)), (u32::MAX, 5));
+        let never = space.take("never", 1, (0.0, 0), NOW);
+        assert_eq!((never.wait_ms, never.left), (u32::MAX, 0));
     }
 
     #[test]

@@ -140,52 +140,16 @@ fn endpoint(pool: &Arc<PoolState>, number: u16) -> Option<Endpoint> {
 struct MadeUp(Effects);
 
 impl ExchangeView for MadeUp {
-    fn method(&self) -> &str {
-        "GET"
-    }
-
-    fn scheme(&self) -> &str {
-        "https"
-    }
-
     fn authority(&self) -> &str {
         "trial.invalid"
-    }
-
-    fn path(&self) -> &str {
-        "/"
-    }
-
-    fn query(&self) -> Option<&str> {
-        None
-    }
-
-    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn cookie(&self, _name: &str) -> Option<&str> {
-        None
     }
 
     fn client_address(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200))
     }
 
-    fn attempt(&self) -> u32 {
-        1
-    }
-
-    fn tried(&self) -> &[Slot] {
-        &[]
-    }
-
     fn response_status(&self) -> u16 {
         200
-    }
-
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
     }
 
     fn effects(&mut self) -> &mut Effects {

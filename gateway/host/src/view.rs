@@ -3,7 +3,7 @@
 //! implements [`ExchangeView`].
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use gatewright_model::id::{PoolIndex, Slot};
@@ -11,32 +11,67 @@ use gatewright_model::id::{PoolIndex, Slot};
 use crate::trace::Trace;
 
 /// One request and, once there is one, the head of its response.
+///
+/// What is not said otherwise is that of a plain request: a `GET` of `/` that has
+/// tried nobody and has no response.
 pub trait ExchangeView: Any + Send {
+    /// The request's id: 32 hexadecimal digits.
+    fn id(&self) -> &str {
+        "00000000000000000000000000000000"
+    }
     /// The method as sent.
-    fn method(&self) -> &str;
+    fn method(&self) -> &str {
+        "GET"
+    }
     /// `http` or `https`, as the client spoke.
-    fn scheme(&self) -> &str;
+    fn scheme(&self) -> &str {
+        "https"
+    }
     /// The host that the client asked for, lower case, with its port if named.
-    fn authority(&self) -> &str;
+    fn authority(&self) -> &str {
+        "localhost"
+    }
     /// The normalised path, without the query.
-    fn path(&self) -> &str;
+    fn path(&self) -> &str {
+        "/"
+    }
     /// The query without its question mark.
-    fn query(&self) -> Option<&str>;
+    fn query(&self) -> Option<&str> {
+        None
+    }
     /// A request header's value number `index`, counted from 0. The name may
     /// come in any case.
-    fn header(&self, name: &str, index: usize) -> Option<&[u8]>;
+    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
+        None
+    }
+    /// Whether a body follows the head.
+    fn has_body(&self) -> bool {
+        false
+    }
     /// The value of a cookie, without surrounding quotes.
-    fn cookie(&self, name: &str) -> Option<&str>;
+    fn cookie(&self, _name: &str) -> Option<&str> {
+        None
+    }
     /// The client's address, as the trusted proxies in front tell it.
-    fn client_address(&self) -> IpAddr;
+    fn client_address(&self) -> IpAddr {
+        Ipv4Addr::LOCALHOST.into()
+    }
     /// 1 for the first attempt on an endpoint, 2 for the first retry.
-    fn attempt(&self) -> u32;
+    fn attempt(&self) -> u32 {
+        self.tried().len() as u32 + 1
+    }
     /// The slots that earlier attempts used, oldest first.
-    fn tried(&self) -> &[Slot];
+    fn tried(&self) -> &[Slot] {
+        &[]
+    }
     /// The response's status; 0 while there is none.
-    fn response_status(&self) -> u16;
+    fn response_status(&self) -> u16 {
+        0
+    }
     /// A response header's value number `index`, counted from 0.
-    fn response_header(&self, name: &str, index: usize) -> Option<&[u8]>;
+    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
+        None
+    }
     /// Where decisions leave what they ask for.
     fn effects(&mut self) -> &mut Effects;
     /// The same exchange for somebody whose edits do not count.
@@ -94,6 +129,13 @@ pub enum Edit {
         /// Its name.
         name: String,
         /// Its only value.
+        value: String,
+    },
+    /// Add a request header beside others of its name.
+    AppendRequestHeader {
+        /// Its name.
+        name: String,
+        /// One more value.
         value: String,
     },
     /// Remove a request header.

@@ -29,6 +29,11 @@ pub(crate) fn settle(facts: &mut Facts) {
                     facts.set_header(name, value);
                 }
             }
+            Edit::AppendRequestHeader { name, value } => {
+                if let Some((name, value)) = parse(&name, value) {
+                    facts.append_header(name, value);
+                }
+            }
             Edit::RemoveRequestHeader(name) => {
                 if let Ok(name) = HeaderName::try_from(name) {
                     facts.remove_header(&name);
@@ -74,6 +79,7 @@ pub(crate) fn finish(
             | Edit::Query(_)
             | Edit::Authority(_)
             | Edit::SetRequestHeader { .. }
+            | Edit::AppendRequestHeader { .. }
             | Edit::RemoveRequestHeader(_) => {}
         }
     }

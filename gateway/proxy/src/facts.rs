@@ -215,12 +215,24 @@ impl Facts {
         self.headers.insert(name, value);
     }
 
+    /// Add a header beside those of its name.
+    pub(crate) fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.vouch(&name);
+        self.settle(&name);
+        self.headers.append(name, value);
+    }
+
     /// Remove a header, in every spelling: a server that cannot tell `X_User` from
     /// `X-User` must not take the client's word for another's.
     pub(crate) fn remove_header(&mut self, name: &HeaderName) {
         names::remove(&mut self.headers, name.as_str());
         self.vouched
             .retain(|vouched| !names::is_same(vouched.as_str(), name.as_str()));
+        self.settle(name);
+    }
+
+    /// Let the client say no more of a header behind its body.
+    fn settle(&mut self, name: &HeaderName) {
         if self.has_body && !self.settled.contains(name) {
             self.settled.push(name.clone());
         }
@@ -305,6 +317,10 @@ fn as_upgrade(parts: &mut Parts, client: &Client) -> Result<Box<str>, Refusal> {
 }
 
 impl ExchangeView for Facts {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
     fn method(&self) -> &str {
         self.method.as_str()
     }
@@ -334,6 +350,10 @@ impl ExchangeView for Facts {
     fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
         let values = self.headers.get_all(name);
         values.iter().nth(index).map(http::HeaderValue::as_bytes)
+    }
+
+    fn has_body(&self) -> bool {
+        self.has_body
     }
 
     fn cookie(&self, name: &str) -> Option<&str> {

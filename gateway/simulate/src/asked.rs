@@ -44,45 +44,18 @@ impl Default for Asked {
 }
 
 impl ExchangeView for Asked {
-    fn method(&self) -> &str {
-        "GET"
-    }
-    fn scheme(&self) -> &str {
-        "http"
-    }
-    fn authority(&self) -> &str {
-        "simulated.example"
-    }
-    fn path(&self) -> &str {
-        "/"
-    }
-    fn query(&self) -> Option<&str> {
-        None
-    }
-    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
-    fn cookie(&self, _name: &str) -> Option<&str> {
-        None
-    }
     fn client_address(&self) -> IpAddr {
         self.client.into()
     }
-    fn attempt(&self) -> u32 {
-        self.tried.len() as u32 + 1
-    }
+
     fn tried(&self) -> &[Slot] {
         &self.tried
     }
-    fn response_status(&self) -> u16 {
-        0
-    }
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
+
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
     }
+
     fn copy(&self) -> Box<dyn ExchangeView> {
         Box::new(self.clone())
     }

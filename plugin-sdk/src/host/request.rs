@@ -9,6 +9,11 @@ use alloc::vec::Vec;
 use super::backend::request as host;
 use crate::Slot;
 
+/// The request's id, by which logs and servers know it: 32 hexadecimal digits.
+pub fn id() -> String {
+    host::id()
+}
+
 /// The method as sent, such as `GET`.
 pub fn method() -> String {
     host::method()
@@ -43,6 +48,11 @@ pub fn header(name: &str) -> Option<String> {
 /// The bytes of a header's value number `index`, counted from 0.
 pub fn header_bytes(name: &str, index: u32) -> Option<Vec<u8>> {
     host::header_bytes(name, index)
+}
+
+/// Whether a body follows the head.
+pub fn has_body() -> bool {
+    host::has_body()
 }
 
 /// The value of a cookie, without surrounding quotes.

@@ -23,6 +23,11 @@ pub fn set_header(name: &str, value: &str) {
     host::set_header(name, value);
 }
 
+/// Add a request header beside others of its name.
+pub fn append_header(name: &str, value: &str) {
+    host::append_header(name, value);
+}
+
 /// Remove a request header.
 pub fn remove_header(name: &str) {
     host::remove_header(name);

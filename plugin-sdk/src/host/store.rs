@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 
 use super::backend::store as host;
+use crate::Taken;
 
 /// A value, unless it is absent or has expired.
 pub fn get(key: &str) -> Option<Vec<u8>> {
@@ -35,13 +36,8 @@ pub fn compare_and_swap(key: &str, expected: Option<&[u8]>, value: &[u8], ttl_ms
 }
 
 /// Take `count` tokens from a bucket that holds at most `burst` and gains
-/// `per_second` a second; it starts full. Returns 0 when they were taken,
-/// otherwise the milliseconds until they could be.
-pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> u32 {
+/// `per_second` a second; it starts full. A count of 0 takes none and tells how
+/// many there are.
+pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> Taken {
     host::take(key, count, per_second, burst)
-}
-
-/// The whole tokens that are now in a bucket of [`take`], none taken.
-pub fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
-    host::tokens(key, per_second, burst)
 }

@@ -10,6 +10,10 @@ pub(crate) mod request {
     use super::{String, Vec, host};
     use crate::Slot;
 
+    pub(crate) fn id() -> String {
+        host(|host| host.request.id.clone())
+    }
+
     pub(crate) fn method() -> String {
         host(|host| host.request.method.clone())
     }
@@ -40,6 +44,10 @@ pub(crate) mod request {
             let mut values = headers.filter(|(key, _)| key.eq_ignore_ascii_case(name));
             values.nth(index as usize).map(|(_, value)| value.clone())
         })
+    }
+
+    pub(crate) fn has_body() -> bool {
+        host(|host| host.request.has_body)
     }
 
     pub(crate) fn cookie(name: &str) -> Option<String> {
@@ -169,6 +177,11 @@ pub(crate) mod rewrite {
         host(|host| host.rewrites.headers.push(header));
     }
 
+    pub(crate) fn append_header(name: &str, value: &str) {
+        let header = (name.into(), value.into());
+        host(|host| host.rewrites.appended.push(header));
+    }
+
     pub(crate) fn remove_header(name: &str) {
         host(|host| host.rewrites.headers.push((name.into(), None)));
     }
@@ -226,6 +239,7 @@ pub(crate) mod response {
 
 pub(crate) mod store {
     use super::{Vec, host};
+    use crate::Taken;
 
     pub(crate) fn get(key: &str) -> Option<Vec<u8>> {
         host(|host| host.store.get(key, host.now))
@@ -256,12 +270,8 @@ pub(crate) mod store {
         equal
     }
 
-    pub(crate) fn take(key: &str, count: u32, per_second: f64, burst: u32) -> u32 {
+    pub(crate) fn take(key: &str, count: u32, per_second: f64, burst: u32) -> Taken {
         host(|host| host.store.take(key, count, per_second, burst, host.now))
-    }
-
-    pub(crate) fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
-        host(|host| host.store.tokens(key, per_second, burst, host.now))
     }
 }
 

@@ -92,6 +92,8 @@ impl Host {
 /// The request that is being decided.
 #[derive(Debug)]
 pub struct RequestHead {
+    /// The id.
+    pub id: String,
     /// The method.
     pub method: String,
     /// `http` or `https`.
@@ -104,6 +106,8 @@ pub struct RequestHead {
     pub query: Option<String>,
     /// Names and values, in order.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// Whether a body follows.
+    pub has_body: bool,
     /// Values by name.
     pub cookies: BTreeMap<String, String>,
     /// Address without port.
@@ -115,12 +119,14 @@ pub struct RequestHead {
 impl Default for RequestHead {
     fn default() -> Self {
         Self {
+            id: "0123456789abcdef0123456789abcdef".into(),
             method: "GET".into(),
             scheme: "http".into(),
             authority: "localhost".into(),
             path: "/".into(),
             query: None,
             headers: Vec::new(),
+            has_body: false,
             cookies: BTreeMap::new(),
             client_address: "192.0.2.1".into(),
             tried: Vec::new(),
@@ -161,6 +167,8 @@ pub struct Rewrites {
     pub authority: Option<String>,
     /// Headers set (some text) or removed (none), in order.
     pub headers: Vec<(String, Option<String>)>,
+    /// Headers added beside others of their name, in order.
+    pub appended: Vec<(String, String)>,
 }
 
 /// What went along with the decision.

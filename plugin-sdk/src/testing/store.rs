@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::string::String;
 use std::vec::Vec;
 
+use crate::Taken;
+
 /// Values, numbers and token buckets by key.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -75,16 +77,8 @@ impl Store {
         entry.value
     }
 
-    /// The whole tokens that are in a bucket.
-    pub fn tokens(&mut self, key: &str, per_second: f64, burst: u32, now: u64) -> u32 {
-        // Taking none fills the bucket up to now.
-        self.take(key, 0, per_second, burst, now);
-        let bucket = self.buckets.get(key);
-        bucket.map_or(burst, |bucket| bucket.tokens as u32)
-    }
-
-    /// Take tokens; 0, or the milliseconds until they could be taken.
-    pub fn take(&mut self, key: &str, count: u32, per_second: f64, burst: u32, now: u64) -> u32 {
+    /// Take tokens.
+    pub fn take(&mut self, key: &str, count: u32, per_second: f64, burst: u32, now: u64) -> Taken {
         let burst = f64::from(burst);
         let bucket = self.buckets.entry(key.into()).or_insert(Bucket {
             tokens: burst,
@@ -94,12 +88,16 @@ impl Store {
         bucket.tokens = (bucket.tokens + seconds * per_second).min(burst);
         bucket.filled_at = now;
         let missing = f64::from(count) - bucket.tokens;
-        if missing <= 0.0 {
-            bucket.tokens -= f64::from(count);
-            return 0;
-        }
-        // At least 1: 0 would say that the tokens were taken.
-        (missing / per_second * 1000.0).ceil().max(1.0) as u32
+        let wait_ms = match missing <= 0.0 {
+            true => {
+                bucket.tokens -= f64::from(count);
+                0
+            }
+            // At least 1: 0 would say that the tokens were taken.
+            false => (missing / per_second * 1000.0).ceil().max(1.0) as u32,
+        };
+        let left = bucket.tokens as u32;
+        Taken { wait_ms, left }
     }
 }
 
@@ -123,8 +121,13 @@ mod tests {
     #[test]
     fn a_bucket_starts_full_and_refills() {
         let mut store = Store::default();
-        assert_eq!(store.take("b", 10, 2.0, 10, 0), 0);
-        assert_eq!(store.take("b", 1, 2.0, 10, 0), 500);
-        assert_eq!(store.take("b", 1, 2.0, 10, SECOND / 2), 0);
+        let mut take = |count, now| {
+            let taken = store.take("b", count, 2.0, 10, now);
+            (taken.wait_ms, taken.left)
+        };
+        assert_eq!(take(9, 0), (0, 1));
+        assert_eq!(take(0, 0), (0, 1));
+        assert_eq!(take(2, 0), (500, 1));
+        assert_eq!(take(2, SECOND / 2), (0, 0));
     }
 }

@@ -15,7 +15,7 @@ mod config;
 
 use gatewright_matching::{Globs, Key, Networks, address_key, client_address};
 use gatewright_plugin_sdk::{
-    ConfigError, RequestPolicy, Verdict, advice, export, refuse, response, store,
+    ConfigError, RequestPolicy, Taken, Verdict, advice, export, refuse, response, store,
 };
 
 pub use config::{Config, Exempt, Rate};
@@ -82,12 +82,8 @@ impl RequestPolicy for RateLimit {
         // Who leaves the header or the cookie out is known by its address.
         let key = self.key.of_request(path, self.ipv6_prefix);
         let key = key.unwrap_or_else(|| address_key(self.ipv6_prefix));
-        let wait_ms = store::take(&key, 1, self.per_second, self.burst);
+        let Taken { wait_ms, left } = store::take(&key, 1, self.per_second, self.burst);
         if let Some(told) = &self.told {
-            let left = match wait_ms {
-                0 => store::tokens(&key, self.per_second, self.burst),
-                _ => 0,
-            };
             told.tell(left, self.reset(left, wait_ms));
         }
         if wait_ms == 0 {

@@ -3,6 +3,7 @@
 
 use super::crossing::Crossing;
 use crate::contract::imports::load::Report;
+use crate::contract::imports::store::Taken;
 use crate::contract::imports::types::{Ending, Endpoint, Outcome};
 
 /// A type that is written to memory.
@@ -98,6 +99,16 @@ impl Lower for Report {
         self.in_flight.lower(crossing, at)?;
         self.latency_us.lower(crossing, at + 4)?;
         self.age_ms.lower(crossing, at + 8)
+    }
+}
+
+impl Lower for Taken {
+    const SIZE: usize = 8;
+    const ALIGN: u32 = 4;
+
+    fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        self.wait_ms.lower(crossing, at)?;
+        self.left.lower(crossing, at + 4)
     }
 }
 

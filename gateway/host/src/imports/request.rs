@@ -15,6 +15,10 @@ impl Guest {
 }
 
 impl Host for Guest {
+    fn id(&mut self) -> String {
+        self.text(|view| view.id())
+    }
+
     fn method(&mut self) -> String {
         self.text(|view| view.method())
     }
@@ -43,6 +47,10 @@ impl Host for Guest {
     fn header_bytes(&mut self, name: String, index: u32) -> Option<Vec<u8>> {
         let value = self.view()?.header(&name, index as usize)?;
         Some(value.to_vec())
+    }
+
+    fn has_body(&mut self) -> bool {
+        self.view().is_some_and(ExchangeView::has_body)
     }
 
     fn cookie(&mut self, name: String) -> Option<String> {

@@ -54,6 +54,13 @@ impl Host for Guest {
         }
     }
 
+    fn append_header(&mut self, name: String, value: String) {
+        match edits::header(name, value) {
+            Ok((name, value)) => self.rewrite(Edit::AppendRequestHeader { name, value }),
+            Err(reason) => self.warn(format!("rewrite.append-header: {reason}")),
+        }
+    }
+
     fn remove_header(&mut self, name: String) {
         match edits::header_name(name) {
             Ok(name) => self.rewrite(Edit::RemoveRequestHeader(name)),

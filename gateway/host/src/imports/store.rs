@@ -1,6 +1,6 @@
 //! `store`: values that all workers share.
 
-use crate::contract::imports::store::Host;
+use crate::contract::imports::store::{Host, Taken};
 use crate::guest::Guest;
 
 impl Guest {
@@ -45,15 +45,10 @@ impl Host for Guest {
         space.compare_and_swap(&key, expected.as_deref(), (value, ttl_ms), now)
     }
 
-    fn take(&mut self, key: String, count: u32, per_second: f64, burst: u32) -> u32 {
+    fn take(&mut self, key: String, count: u32, per_second: f64, burst: u32) -> Taken {
         let now = self.binding.now();
         self.binding
             .space()
             .take(&key, count, (per_second, burst), now)
-    }
-
-    fn tokens(&mut self, key: String, per_second: f64, burst: u32) -> u32 {
-        let now = self.binding.now();
-        self.binding.space().tokens(&key, (per_second, burst), now)
     }
 }

@@ -60,12 +60,14 @@ const IMPORTS: [(&str, &str, &str, &str); 45] = [
 ];
 
 /// The rest, in the same form.
-const MORE_IMPORTS: [(&str, &str, &str, &str); 9] = [
+const MORE_IMPORTS: [(&str, &str, &str, &str); 11] = [
     ("store", "remove", "n", ""),
     ("store", "add", "nlz", "l"),
     ("store", "compare-and-swap", "novvz", "i"),
-    ("store", "take", "nifi", "-i"),
-    ("store", "tokens", "nfi", "-i"),
+    ("store", "take", "nifir", ""),
+    ("request", "id", "r", "s"),
+    ("request", "has-body", "", "i"),
+    ("rewrite", "append-header", "nv", ""),
     ("advice", "call-bind", "", ""),
     ("advice", "retries", "i", ""),
     ("advice", "hedge-after", "i", ""),

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use gatewright_host::{Fault, Happening};
+use gatewright_host::{Fault, Happening, Verdict};
 use gatewright_model::id::Slot;
 
-use crate::support::{FRAME, MINE, Rig, balancer, component, config, picking, request};
+use crate::imports::screened;
+use crate::support::{FRAME, MINE, Request, Rig, balancer, component, config, picking, request};
 
 /// A balancer that misbehaves for some keys and picks slot 1 for all others.
 const MISCHIEF: &str = r#"
@@ -82,6 +83,53 @@ fn five_faults_quarantine_the_version_on_all_workers() {
     let happenings: Vec<_> = events.try_iter().map(|event| event.happening).collect();
     assert_eq!(happenings.len(), 6);
     assert_eq!(happenings[5], Happening::Quarantined);
+}
+
+/// A policy that traps on every request that has tried somebody.
+fn touchy_policy() -> Rig {
+    let attempt =
+        "(import \"gatewright:plugin/request@0.1.0\" \"attempt\" (func $attempt (result i32)))";
+    let body = "(if (i32.gt_u (call $attempt) (i32.const 1)) (then unreachable)) (i32.const 0)";
+    screened(&["request"], attempt, body, "")
+}
+
+/// How the policy's next decision ends, once there is somebody to make it.
+fn judge(rig: &mut Rig, is_touched: bool) -> Result<Verdict, Fault> {
+    let tried = if is_touched { vec![Slot(0)] } else { vec![] };
+    let request = Request {
+        tried,
+        ..Request::default()
+    };
+    loop {
+        let seat = &mut rig.chains[0].policies[0].seat;
+        let answer = seat.check(&mut Some(Box::new(request.clone())));
+        if answer != Err(Fault::Vacant) {
+            return answer;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_policy_that_has_proven_itself_goes_on_whatever_requests_it_faults_on() {
+    let mut rig = touchy_policy();
+    for _ in 0..100 {
+        assert_eq!(judge(&mut rig, false), Ok(Verdict::Proceed));
+    }
+    for _ in 0..20 {
+        assert_eq!(judge(&mut rig, true), Err(Fault::Trapped));
+    }
+    assert_eq!(judge(&mut rig, false), Ok(Verdict::Proceed));
+}
+
+#[test]
+fn a_policy_that_faults_from_its_beginning_is_quarantined() {
+    let mut rig = touchy_policy();
+    for _ in 0..5 {
+        assert_eq!(judge(&mut rig, false), Ok(Verdict::Proceed));
+        assert_eq!(judge(&mut rig, true), Err(Fault::Trapped));
+    }
+    assert_eq!(judge(&mut rig, false), Err(Fault::Quarantined));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::{FRAME, Request, Rig, component, config};
 
 /// A rig whose only request policy has these imports and this body of `check`,
 /// which leaves a status on the stack: 0 lets the request go on.
-fn screened(interfaces: &[&str], imports: &str, check: &str, data: &str) -> Rig {
+pub(crate) fn screened(interfaces: &[&str], imports: &str, check: &str, data: &str) -> Rig {
     let core = format!(
         r#"(module {imports} {FRAME} {data}
         (func (export "gatewright:plugin/screening@0.1.0#configure") (param i32 i32) (result i32)

@@ -120,45 +120,26 @@ pub(crate) struct Request {
 }
 
 impl ExchangeView for Request {
-    fn method(&self) -> &str {
-        "GET"
-    }
-    fn scheme(&self) -> &str {
-        "https"
-    }
-    fn authority(&self) -> &str {
-        "shop.example"
-    }
     fn path(&self) -> &str {
         &self.path
     }
-    fn query(&self) -> Option<&str> {
-        None
-    }
-    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
+
     fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.get(name).copied()
     }
+
     fn client_address(&self) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))
     }
-    fn attempt(&self) -> u32 {
-        self.tried.len() as u32 + 1
-    }
+
     fn tried(&self) -> &[Slot] {
         &self.tried
     }
-    fn response_status(&self) -> u16 {
-        0
-    }
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
+
     fn effects(&mut self) -> &mut Effects {
         &mut self.effects
     }
+
     fn copy(&self) -> Box<dyn ExchangeView> {
         Box::new(self.clone())
     }

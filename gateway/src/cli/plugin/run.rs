@@ -147,6 +147,7 @@ fn edit(edit: &Edit) -> String {
         Edit::Query(query) => format!("> query {}", query.as_deref().unwrap_or("removed")),
         Edit::Authority(host) => format!("> host {host}"),
         Edit::SetRequestHeader { name, value } => format!("> {name}: {value}"),
+        Edit::AppendRequestHeader { name, value } => format!("> one more {name}: {value}"),
         Edit::RemoveRequestHeader(name) => format!("> {name} removed"),
         Edit::SetResponseHeader { name, value } => format!("< {name}: {value}"),
         Edit::AppendResponseHeader { name, value } => format!("< one more {name}: {value}"),

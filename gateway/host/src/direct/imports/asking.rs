@@ -20,6 +20,11 @@ type Call<'a> = Caller<'a, Guest>;
 fn request_head(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
     use request::Host;
     interface
+        .define("id", |mut caller: Call<'_>, out: u32| {
+            let mut call = enter(&mut caller)?;
+            let id = Host::id(call.guest());
+            call.leave(out, &id)
+        })?
         .define("method", |mut caller: Call<'_>, out: u32| {
             let mut call = enter(&mut caller)?;
             let method = Host::method(call.guest());
@@ -69,6 +74,9 @@ fn request_rest(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 call.leave(out, &value)
             },
         )?
+        .define("has-body", |mut caller: Call<'_>| {
+            Ok(u32::from(Host::has_body(enter(&mut caller)?.guest())))
+        })?
         .define(
             "cookie",
             |mut caller: Call<'_>, name: u32, length: u32, out: u32| {

@@ -99,6 +99,7 @@ fn rewrite(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
         )?
         .define("authority", text!(Host::authority))?
         .define("set-header", texts!(Host::set_header))?
+        .define("append-header", texts!(Host::append_header))?
         .define("remove-header", text!(Host::remove_header))?;
     Ok(())
 }

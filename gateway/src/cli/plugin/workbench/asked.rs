@@ -125,20 +125,8 @@ impl ExchangeView for Asked {
         self.client
     }
 
-    fn attempt(&self) -> u32 {
-        1
-    }
-
-    fn tried(&self) -> &[Slot] {
-        &[]
-    }
-
     fn response_status(&self) -> u16 {
         self.status
-    }
-
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
     }
 
     fn effects(&mut self) -> &mut Effects {
