@@ -412,8 +412,8 @@ mod tests {
             let (mut elapsed, mut given) = (0, 0);
             for (wait, count) in asks {
                 elapsed += wait;
-                let wait = space.take("b", count, (per_second.into(), burst), after(elapsed));
-                given += if wait == 0 { count } else { 0 };
+                let taken = space.take("b", count, (per_second.into(), burst), after(elapsed));
+                given += if taken.wait_ms == 0 { count } else { 0 };
                 let gained = f64::from(per_second) * elapsed as f64 / 1000.0;
                 prop_assert!(f64::from(given) <= f64::from(burst) + gained + 1e-6);
             }

@@ -117,6 +117,35 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
+            /// Add a request header beside others of its name, the client's among them.
+            #[allow(async_fn_in_trait)]
+            pub fn append_header(name: &str, value: &str) -> () {
+                unsafe {
+                    let vec0 = name;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/rewrite@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "append-header"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8, _: usize);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1.cast_mut(), len1);
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// Remove a request header.
             #[allow(async_fn_in_trait)]
             pub fn remove_header(name: &str) -> () {
@@ -427,6 +456,27 @@ pub mod gatewright {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
+            /// What came of `take`.
+            #[repr(C)]
+            #[derive(Clone, Copy, PartialEq)]
+            pub struct Taken {
+                /// 0 when the tokens were taken; otherwise the milliseconds until they
+                /// could be, and 4,294,967,295 (u32's largest) if never.
+                pub wait_ms: u32,
+                /// The whole tokens that are in the bucket now.
+                pub left: u32,
+            }
+            impl ::core::fmt::Debug for Taken {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Taken")
+                        .field("wait-ms", &self.wait_ms)
+                        .field("left", &self.left)
+                        .finish()
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// A value, unless it is absent or has expired.
             #[allow(async_fn_in_trait)]
@@ -647,76 +697,57 @@ pub mod gatewright {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Take `count` tokens from a bucket that holds at most `burst` and gains
-            /// `per-second` a second; it starts full. Returns 0 when they were taken,
-            /// otherwise the milliseconds until they could be.
+            /// `per-second` a second; it starts full. A count of 0 takes none and tells
+            /// how many there are.
             #[allow(async_fn_in_trait)]
-            pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> u32 {
+            pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> Taken {
                 unsafe {
+                    #[repr(align(4))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 8]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 8]);
                     let vec0 = key;
                     let ptr0 = vec0.as_ptr().cast::<u8>();
                     let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
                     #[cfg(target_arch = "wasm32")]
                     #[link(wasm_import_module = "gatewright:plugin/store@0.1.0")]
                     unsafe extern "C" {
                         #[link_name = "take"]
-                        fn wit_import1(
+                        fn wit_import2(
                             _: *mut u8,
                             _: usize,
                             _: i32,
                             _: f64,
                             _: i32,
-                        ) -> i32;
+                            _: *mut u8,
+                        );
                     }
                     #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import1(
+                    unsafe extern "C" fn wit_import2(
                         _: *mut u8,
                         _: usize,
                         _: i32,
                         _: f64,
                         _: i32,
-                    ) -> i32 {
+                        _: *mut u8,
+                    ) {
                         unreachable!()
                     }
-                    let ret = wit_import1(
+                    wit_import2(
                         ptr0.cast_mut(),
                         len0,
                         _rt::as_i32(&count),
                         _rt::as_f64(&per_second),
                         _rt::as_i32(&burst),
+                        ptr1,
                     );
-                    ret as u32
-                }
-            }
-            #[allow(unused_unsafe, clippy::all)]
-            /// The whole tokens that are now in a bucket of `take`, none taken.
-            #[allow(async_fn_in_trait)]
-            pub fn tokens(key: &str, per_second: f64, burst: u32) -> u32 {
-                unsafe {
-                    let vec0 = key;
-                    let ptr0 = vec0.as_ptr().cast::<u8>();
-                    let len0 = vec0.len();
-                    #[cfg(target_arch = "wasm32")]
-                    #[link(wasm_import_module = "gatewright:plugin/store@0.1.0")]
-                    unsafe extern "C" {
-                        #[link_name = "tokens"]
-                        fn wit_import1(_: *mut u8, _: usize, _: f64, _: i32) -> i32;
-                    }
-                    #[cfg(not(target_arch = "wasm32"))]
-                    unsafe extern "C" fn wit_import1(
-                        _: *mut u8,
-                        _: usize,
-                        _: f64,
-                        _: i32,
-                    ) -> i32 {
-                        unreachable!()
-                    }
-                    let ret = wit_import1(
-                        ptr0.cast_mut(),
-                        len0,
-                        _rt::as_f64(&per_second),
-                        _rt::as_i32(&burst),
-                    );
-                    ret as u32
+                    let l3 = *ptr1.add(0).cast::<i32>();
+                    let l4 = *ptr1.add(4).cast::<i32>();
+                    let result5 = Taken {
+                        wait_ms: l3 as u32,
+                        left: l4 as u32,
+                    };
+                    result5
                 }
             }
         }
@@ -1112,6 +1143,45 @@ pub mod gatewright {
             use super::super::super::_rt;
             pub type Slot = super::super::super::gatewright::plugin::types::Slot;
             #[allow(unused_unsafe, clippy::all)]
+            /// The request's id, by which logs and servers know it: 32 hexadecimal
+            /// digits, drawn at random by the gateway.
+            #[allow(async_fn_in_trait)]
+            pub fn id() -> _rt::String {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/request@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "id"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = *ptr0.add(0).cast::<*mut u8>();
+                    let l3 = *ptr0
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let len4 = l3;
+                    let bytes4 = _rt::Vec::from_raw_parts(l2.cast(), len4, len4);
+                    let result5 = _rt::string_lift(bytes4);
+                    result5
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
             /// The method as sent, such as `GET`.
             #[allow(async_fn_in_trait)]
             pub fn method() -> _rt::String {
@@ -1435,6 +1505,26 @@ pub mod gatewright {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result7
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Whether a body follows the head. Nobody knows yet how long it is, unless
+            /// `content-length` says so.
+            #[allow(async_fn_in_trait)]
+            pub fn has_body() -> bool {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "gatewright:plugin/request@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "has-body"]
+                        fn wit_import0() -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    _rt::bool_lift(ret as u8)
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
@@ -2260,49 +2350,50 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2561] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe0\x12\x01A\x02\x01\
-A\x1e\x01B\x0b\x01@\x01\x04paths\x01\0\x04\0\x04path\x01\0\x01ks\x01@\x01\x05que\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2593] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x80\x13\x01A\x02\x01\
+A\x1e\x01B\x0c\x01@\x01\x04paths\x01\0\x04\0\x04path\x01\0\x01ks\x01@\x01\x05que\
 ry\x01\x01\0\x04\0\x05query\x01\x02\x01@\x01\x09authoritys\x01\0\x04\0\x09author\
-ity\x01\x03\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\x01\x04\x01@\x01\
-\x04names\x01\0\x04\0\x0dremove-header\x01\x05\x03\0\x1fgatewright:plugin/rewrit\
-e@0.1.0\x05\0\x01B\x12\x01@\0\0{\x04\0\x06status\x01\0\x01ks\x01@\x01\x04names\0\
-\x01\x04\0\x06header\x01\x02\x01p}\x01k\x03\x01@\x02\x04names\x05indexy\0\x04\x04\
-\0\x0cheader-bytes\x01\x05\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\
-\x01\x06\x04\0\x0dappend-header\x01\x06\x01@\x01\x04names\x01\0\x04\0\x0dremove-\
-header\x01\x07\x01@\x01\x06cookies\x01\0\x04\0\x0aset-cookie\x01\x08\x01@\x02\x0c\
-content-types\x04body\x03\x01\0\x04\0\x04body\x01\x09\x03\0\x20gatewright:plugin\
-/response@0.1.0\x05\x01\x01B\x10\x01p}\x01k\0\x01@\x01\x03keys\0\x01\x04\0\x03ge\
-t\x01\x02\x01@\x03\x03keys\x05value\0\x06ttl-msy\x01\0\x04\0\x03set\x01\x03\x01@\
-\x01\x03keys\x01\0\x04\0\x06remove\x01\x04\x01@\x03\x03keys\x05deltax\x06ttl-msy\
-\0x\x04\0\x03add\x01\x05\x01@\x04\x03keys\x08expected\x01\x05value\0\x06ttl-msy\0\
-\x7f\x04\0\x10compare-and-swap\x01\x06\x01@\x04\x03keys\x05county\x0aper-secondu\
-\x05bursty\0y\x04\0\x04take\x01\x07\x01@\x03\x03keys\x0aper-secondu\x05bursty\0y\
-\x04\0\x06tokens\x01\x08\x03\0\x1dgatewright:plugin/store@0.1.0\x05\x02\x01B\x0c\
-\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\x01r\x05\x04slot\x01\
-\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\x04\x01r\x02\x03key\
-s\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09completed\x0econnect-fa\
-iled\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\0\x08\x01r\x05\x04s\
-lot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bduration-usy\x04\0\x07outc\
-ome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\x03\x02\x03\0\x03\x04sl\
-ot\x01B\x09\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\x01@\x01\x03keys\0\
-\x02\x04\0\x03get\x01\x03\x01@\x03\x03keys\x04slot\x01\x0cidle-secondsy\x01\0\x04\
-\0\x03set\x01\x04\x01@\x01\x03keys\x01\0\x04\0\x06remove\x01\x05\x03\0\x20gatewr\
-ight:plugin/sessions@0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03now\x01\0\x04\0\x07\
-unix-ms\x01\0\x03\0\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01B\x02\x01@\0\0w\x04\
-\0\x04next\x01\0\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\x01B\x04\x01@\x02\
-\x04names\x02byw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05valueu\x01\0\x04\
-\0\x05gauge\x01\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\x08\x01B\x17\x02\
-\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x06method\x01\x02\x04\0\x06\
-scheme\x01\x02\x04\0\x09authority\x01\x02\x04\0\x04path\x01\x02\x01ks\x01@\0\0\x03\
-\x04\0\x05query\x01\x04\x01@\x01\x04names\0\x03\x04\0\x06header\x01\x05\x01p}\x01\
-k\x06\x01@\x02\x04names\x05indexy\0\x07\x04\0\x0cheader-bytes\x01\x08\x04\0\x06c\
-ookie\x01\x05\x04\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x09\
-\x01p\x01\x01@\0\0\x0a\x04\0\x05tried\x01\x0b\x03\0\x1fgatewright:plugin/request\
-@0.1.0\x05\x09\x01B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\
-\x04slot\x01\x04names\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpo\
-ints@0.1.0\x05\x0a\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09\
-in-flighty\x0alatency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\
+ity\x01\x03\x01@\x02\x04names\x05values\x01\0\x04\0\x0aset-header\x01\x04\x04\0\x0d\
+append-header\x01\x04\x01@\x01\x04names\x01\0\x04\0\x0dremove-header\x01\x05\x03\
+\0\x1fgatewright:plugin/rewrite@0.1.0\x05\0\x01B\x12\x01@\0\0{\x04\0\x06status\x01\
+\0\x01ks\x01@\x01\x04names\0\x01\x04\0\x06header\x01\x02\x01p}\x01k\x03\x01@\x02\
+\x04names\x05indexy\0\x04\x04\0\x0cheader-bytes\x01\x05\x01@\x02\x04names\x05val\
+ues\x01\0\x04\0\x0aset-header\x01\x06\x04\0\x0dappend-header\x01\x06\x01@\x01\x04\
+names\x01\0\x04\0\x0dremove-header\x01\x07\x01@\x01\x06cookies\x01\0\x04\0\x0ase\
+t-cookie\x01\x08\x01@\x02\x0ccontent-types\x04body\x03\x01\0\x04\0\x04body\x01\x09\
+\x03\0\x20gatewright:plugin/response@0.1.0\x05\x01\x01B\x10\x01r\x02\x07wait-msy\
+\x04lefty\x04\0\x05taken\x03\0\0\x01p}\x01k\x02\x01@\x01\x03keys\0\x03\x04\0\x03\
+get\x01\x04\x01@\x03\x03keys\x05value\x02\x06ttl-msy\x01\0\x04\0\x03set\x01\x05\x01\
+@\x01\x03keys\x01\0\x04\0\x06remove\x01\x06\x01@\x03\x03keys\x05deltax\x06ttl-ms\
+y\0x\x04\0\x03add\x01\x07\x01@\x04\x03keys\x08expected\x03\x05value\x02\x06ttl-m\
+sy\0\x7f\x04\0\x10compare-and-swap\x01\x08\x01@\x04\x03keys\x05county\x0aper-sec\
+ondu\x05bursty\0\x01\x04\0\x04take\x01\x09\x03\0\x1dgatewright:plugin/store@0.1.\
+0\x05\x02\x01B\x0c\x01y\x04\0\x04slot\x03\0\0\x01y\x04\0\x0apool-index\x03\0\x02\
+\x01r\x05\x04slot\x01\x02ids\x04hosts\x04port{\x06weighty\x04\0\x08endpoint\x03\0\
+\x04\x01r\x02\x03keys\x06reasons\x04\0\x0cconfig-error\x03\0\x06\x01m\x05\x09com\
+pleted\x0econnect-failed\x06broken\x09timed-out\x09abandoned\x04\0\x06ending\x03\
+\0\x08\x01r\x05\x04slot\x01\x06ending\x09\x06status{\x0dfirst-byte-usy\x0bdurati\
+on-usy\x04\0\x07outcome\x03\0\x0a\x03\0\x1dgatewright:plugin/types@0.1.0\x05\x03\
+\x02\x03\0\x03\x04slot\x01B\x09\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01k\x01\
+\x01@\x01\x03keys\0\x02\x04\0\x03get\x01\x03\x01@\x03\x03keys\x04slot\x01\x0cidl\
+e-secondsy\x01\0\x04\0\x03set\x01\x04\x01@\x01\x03keys\x01\0\x04\0\x06remove\x01\
+\x05\x03\0\x20gatewright:plugin/sessions@0.1.0\x05\x05\x01B\x03\x01@\0\0w\x04\0\x03\
+now\x01\0\x04\0\x07unix-ms\x01\0\x03\0\x1dgatewright:plugin/clock@0.1.0\x05\x06\x01\
+B\x02\x01@\0\0w\x04\0\x04next\x01\0\x03\0\x1egatewright:plugin/random@0.1.0\x05\x07\
+\x01B\x04\x01@\x02\x04names\x02byw\x01\0\x04\0\x05count\x01\0\x01@\x02\x04names\x05\
+valueu\x01\0\x04\0\x05gauge\x01\x01\x03\0\x1fgatewright:plugin/metrics@0.1.0\x05\
+\x08\x01B\x1a\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01@\0\0s\x04\0\x02id\x01\
+\x02\x04\0\x06method\x01\x02\x04\0\x06scheme\x01\x02\x04\0\x09authority\x01\x02\x04\
+\0\x04path\x01\x02\x01ks\x01@\0\0\x03\x04\0\x05query\x01\x04\x01@\x01\x04names\0\
+\x03\x04\0\x06header\x01\x05\x01p}\x01k\x06\x01@\x02\x04names\x05indexy\0\x07\x04\
+\0\x0cheader-bytes\x01\x08\x01@\0\0\x7f\x04\0\x08has-body\x01\x09\x04\0\x06cooki\
+e\x01\x05\x04\0\x0eclient-address\x01\x02\x01@\0\0y\x04\0\x07attempt\x01\x0a\x01\
+p\x01\x01@\0\0\x0b\x04\0\x05tried\x01\x0c\x03\0\x1fgatewright:plugin/request@0.1\
+.0\x05\x09\x01B\x05\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01ks\x01@\x02\x04\
+slot\x01\x04names\0\x02\x04\0\x05label\x01\x03\x03\0!gatewright:plugin/endpoints\
+@0.1.0\x05\x0a\x01B\x0e\x02\x03\x02\x01\x04\x04\0\x04slot\x03\0\0\x01r\x03\x09in\
+-flighty\x0alatency-usy\x06age-msy\x04\0\x06report\x03\0\x02\x01@\x01\x04slot\x01\
 \0y\x04\0\x06active\x01\x04\x01py\x01@\0\0\x05\x04\0\x0aall-active\x01\x06\x04\0\
 \x0dresponse-time\x01\x04\x04\0\x12all-response-times\x01\x06\x01k\x03\x01@\x01\x04\
 slot\x01\0\x07\x04\0\x08reported\x01\x08\x03\0\x1cgatewright:plugin/load@0.1.0\x05\

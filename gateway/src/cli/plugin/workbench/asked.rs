@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use anyhow::{Context as _, anyhow, ensure};
 use gatewright_host::{Effects, ExchangeView, Lent, Trace};
-use gatewright_model::id::Slot;
 use gatewright_wire::{cookie, path};
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Uri};
