@@ -2,7 +2,11 @@
 //! each byte of the path is a call. What the calls answer goes into a number
 //! that is its own answer.
 
-use crate::support::{FRAME, balancer, component};
+use std::path::Path;
+
+use wit_parser::Resolve;
+
+use crate::support::{FRAME, balancer, contract_in, encode, wit};
 
 /// Every import: interface, function, what it is given and what it gives.
 ///
@@ -11,7 +15,7 @@ use crate::support::{FRAME, balancer, component};
 /// to leave the answer. Given back: `i` and `l`, or with `r` what is left: `.`
 /// plain, `s` text or a list of bytes, `w` a list of words, `?` before either
 /// if it may be absent. `-`: nothing that would be the same twice.
-const IMPORTS: [(&str, &str, &str, &str); 45] = [
+const IMPORTS: [Import; 45] = [
     ("advice", "second-choice", "i", ""),
     ("advice", "reason", "v", ""),
     ("advice", "timeout", "i", ""),
@@ -60,7 +64,7 @@ const IMPORTS: [(&str, &str, &str, &str); 45] = [
 ];
 
 /// The rest, in the same form.
-const MORE_IMPORTS: [(&str, &str, &str, &str); 11] = [
+const MORE_IMPORTS: [Import; 11] = [
     ("store", "remove", "n", ""),
     ("store", "add", "nlz", "l"),
     ("store", "compare-and-swap", "novvz", "i"),
@@ -84,9 +88,18 @@ pub(crate) const GRANTS: &str =
 /// Where answers are left.
 const AREA: u32 = 1024;
 
-fn imports()
--> impl Iterator<Item = &'static (&'static str, &'static str, &'static str, &'static str)> {
-    IMPORTS.iter().chain(&MORE_IMPORTS)
+/// Interface, function, what it is given and what it gives.
+type Import = (&'static str, &'static str, &'static str, &'static str);
+
+/// The imports that a text of the contract has.
+fn imports(contract: &Resolve) -> Vec<&'static Import> {
+    let is_there = |(interface, function, ..): &&Import| {
+        contract.interfaces.iter().any(|(_, known)| {
+            known.name.as_deref() == Some(interface) && known.functions.contains_key(*function)
+        })
+    };
+    let all = IMPORTS.iter().chain(&MORE_IMPORTS);
+    all.filter(is_there).collect()
 }
 
 fn import(index: usize, (interface, function, given, back): (&str, &str, &str, &str)) -> String {
@@ -146,9 +159,9 @@ fn call(index: usize, given: &str, back: &str) -> String {
 }
 
 /// What every byte of the path is for.
-fn run() -> String {
-    let calls: String = imports()
-        .enumerate()
+fn run(imports: &[&Import]) -> String {
+    let calls = imports.iter().enumerate();
+    let calls: String = calls
         .map(|(index, (_, _, given, back))| {
             format!(
                 "(if (i32.eq (i32.rem_u (local.get $byte) (i32.const {CALLS})) (i32.const {index}))
@@ -157,7 +170,10 @@ fn run() -> String {
             )
         })
         .collect();
-    let path = imports().position(|import| import.1 == "path").unwrap();
+    let mut known = imports.iter();
+    let path = known
+        .position(|import| matches!(import, ("request", "path", ..)))
+        .unwrap();
     format!(
         r#"
         (global $sum (mut i64) (i64.const 0))
@@ -193,24 +209,11 @@ fn run() -> String {
 
 /// The component: a balancer and a request policy.
 pub(crate) fn everything() -> Vec<u8> {
-    let lines: String = imports()
-        .enumerate()
-        .map(|(index, given)| import(index, *given))
-        .collect();
-    let screening = r#"
-        (func (export "gatewright:plugin/screening@0.1.0#configure") (param i32 i32) (result i32)
-            (i32.const 64))
-        (func (export "gatewright:plugin/screening@0.1.0#check")
-            (param i32 i32 i32 i32 i32 i32) (result i32)
-            (i32.store8 (i32.const 0) (i32.const 1))
-            (i32.store16 (i32.const 2)
-                (i32.add (i32.const 200)
-                    (i32.wrap_i64 (i64.rem_u (call $run) (i64.const 400)))))
-            (i32.const 0))"#;
-    let balancing = balancer("(i32.wrap_i64 (i64.rem_u (call $run) (i64.const 3)))");
-    let run = run();
-    let names = r#"(data (i32.const 300) "x-headersession_web-shopupgrade ")"#;
-    let core = format!("(module {lines} {FRAME} {run} {balancing} {screening} {names})");
+    everything_of(&wit())
+}
+
+/// The same, written against the contract in a folder.
+pub(crate) fn everything_of(folder: &Path) -> Vec<u8> {
     let interfaces = [
         "advice",
         "clock",
@@ -226,5 +229,23 @@ pub(crate) fn everything() -> Vec<u8> {
         "sessions",
         "store",
     ];
-    component(&interfaces, &["balancing", "screening"], &core)
+    let (contract, world) = contract_in(folder, &interfaces, &["balancing", "screening"]);
+    let imports = imports(&contract);
+    let lines = imports.iter().enumerate();
+    let lines: String = lines.map(|(index, given)| import(index, **given)).collect();
+    let screening = r#"
+        (func (export "gatewright:plugin/screening@0.1.0#configure") (param i32 i32) (result i32)
+            (i32.const 64))
+        (func (export "gatewright:plugin/screening@0.1.0#check")
+            (param i32 i32 i32 i32 i32 i32) (result i32)
+            (i32.store8 (i32.const 0) (i32.const 1))
+            (i32.store16 (i32.const 2)
+                (i32.add (i32.const 200)
+                    (i32.wrap_i64 (i64.rem_u (call $run) (i64.const 400)))))
+            (i32.const 0))"#;
+    let balancing = balancer("(i32.wrap_i64 (i64.rem_u (call $run) (i64.const 3)))");
+    let run = run(&imports);
+    let names = r#"(data (i32.const 300) "x-headersession_web-shopupgrade ")"#;
+    let core = format!("(module {lines} {FRAME} {run} {balancing} {screening} {names})");
+    encode(contract, &world, &core)
 }

@@ -16,6 +16,7 @@ mod changes;
 mod defaults;
 mod everything;
 mod faults;
+mod frozen;
 mod hostile;
 mod imports;
 mod lanes;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gatewright_host::{
@@ -33,9 +33,19 @@ pub(crate) fn encode(resolve: Resolve, package: &str, core: &str) -> Vec<u8> {
 
 /// The contract, and a package with a world of these imports and exports of it.
 pub(crate) fn contract(imports: &[&str], exports: &[&str]) -> (Resolve, String) {
+    contract_in(&wit(), imports, exports)
+}
+
+/// Where the contract is.
+pub(crate) fn wit() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")
+}
+
+/// The contract in a folder, and a package with a world of these imports and
+/// exports of it.
+pub(crate) fn contract_in(folder: &Path, imports: &[&str], exports: &[&str]) -> (Resolve, String) {
     let mut resolve = Resolve::default();
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
-    resolve.push_dir(&contract).unwrap();
+    resolve.push_dir(folder).unwrap();
     let item = |kind: &str, names: &[&str]| -> String {
         let line = |name: &&str| format!("{kind} gatewright:plugin/{name}@0.1.0;\n");
         names.iter().map(line).collect()

@@ -14,6 +14,7 @@ pub(super) struct Examples;
 /// The contract.
 #[derive(RustEmbed)]
 #[folder = "../wit"]
+#[exclude = "frozen/*"]
 pub(super) struct Contract;
 
 /// The SDK for Rust.
