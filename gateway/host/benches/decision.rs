@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use gatewright_host::{
-    Chain, Compiler, Effects, Ending, ExchangeView, Host, HostOptions, Lanes, Lent, Outcome,
-    defaults,
+    Chain, Compiler, Effects, Ending, ExchangeView, Host, HostError, HostOptions, Lanes, Lent,
+    Outcome, Simulated, defaults,
 };
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
@@ -94,6 +94,14 @@ fn settings(balancer: &str) -> &'static str {
 }
 
 fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
+    bench_on(balancer, servers, |options| Host::start_on(lanes, options))
+}
+
+fn bench_on(
+    balancer: &str,
+    servers: u16,
+    start: impl FnOnce(HostOptions) -> Result<Arc<Host>, HostError>,
+) -> Bench {
     let server = |number| {
         format!(
             "{{ host = \"192.0.2.1\", port = {}, labels = {{ zone = \"a\" }} }}",
@@ -116,7 +124,7 @@ fn bench(balancer: &str, servers: u16, lanes: Lanes) -> Bench {
         components: None,
         compiler: Compiler::InProcess,
     };
-    let host = Host::start_on(lanes, options).unwrap();
+    let host = start(options).unwrap();
     let mut prepared = host.prepare(&snapshot, None).unwrap();
     let chain = Chain::new(prepared.chains.remove(0), &snapshot);
     Bench {
@@ -169,29 +177,40 @@ fn busy_balancers(criterion: &mut Criterion) {
     }
 }
 
-/// Those that hear how attempts ended, with one outcome for each decision.
+/// Those that hear how attempts ended, with one outcome for each decision: told
+/// as the host tells them, 256 in one call, and each in a call of its own.
 fn observers(criterion: &mut Criterion) {
     for name in ["peak-ewma", "adaptive", "prequal"] {
-        let mut group = criterion.benchmark_group(format!("{name}, hearing"));
-        for size in SIZES {
-            let mut bench = bench(name, size, Lanes::Both);
-            let (mut lent, mut key) = (request(), 0);
-            let seat = &mut bench.chain.pools[0].balancer;
-            group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-                bencher.iter(|| {
-                    let slot = seat.pick(next(&mut key), &mut lent).unwrap().unwrap();
-                    seat.observe(Outcome {
-                        slot,
-                        ending: Ending::Completed,
-                        status: 200,
-                        first_byte_us: 1_000 + key as u32 % 1_000,
-                        duration_us: 2_000,
-                        lot: None,
+        for (way, each_call) in [("256 a call", 256), ("one a call", 1)] {
+            let mut group = criterion.benchmark_group(format!("{name}, hearing {way}"));
+            for size in SIZES {
+                let simulated = Arc::new(Simulated::new(1));
+                let clock = Arc::clone(&simulated);
+                let mut bench =
+                    bench_on(name, size, |options| Host::start_simulated(options, clock));
+                let (mut lent, mut key, mut decisions) = (request(), 0, 0);
+                let seat = &mut bench.chain.pools[0].balancer;
+                group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+                    bencher.iter(|| {
+                        decisions += 1;
+                        if decisions % each_call == 0 {
+                            // Outcomes are told 10 ms after the last ones at the earliest.
+                            simulated.advance(decisions * 10_000_000);
+                        }
+                        let slot = seat.pick(next(&mut key), &mut lent).unwrap().unwrap();
+                        seat.observe(Outcome {
+                            slot,
+                            ending: Ending::Completed,
+                            status: 200,
+                            first_byte_us: 1_000 + key as u32 % 1_000,
+                            duration_us: 2_000,
+                            lot: None,
+                        });
                     });
                 });
-            });
+            }
+            group.finish();
         }
-        group.finish();
     }
 }
 
