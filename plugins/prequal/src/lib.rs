@@ -6,10 +6,11 @@
 //! After B. Wydrowski, R. Kleinberg, S. Rumble and A. Archer, "Load is not what
 //! you should balance: Introducing Prequal" (NSDI 2024). Each pick draws `choices`
 //! endpoints at random and puts what is known of them into a pool of 16 probes,
-//! which later picks go by too. Hot is what is above the quantile `hot_quantile`
-//! of the pool's requests in flight. A probe counts the requests that went by it,
-//! is forgotten after `max_age_ms`, and each pick takes one out, the oldest and the
-//! worst by turns. Figures are for a unit of weight, which the paper does not know.
+//! which later picks go by too. Hot is who has more in flight than the
+//! quantile `hot_quantile` of what the others in the pool have. A probe
+//! counts the requests that went by it, is forgotten after `max_age_ms`, and each
+//! pick takes one out, the oldest and the worst by turns. Requests in flight are
+//! for a unit of weight, which the paper does not know.
 //!
 //! What is known are the endpoints' own reports, through the gateway's probes,
 //! where these are no older than `max_age_ms`: they include what other gateways
@@ -48,9 +49,9 @@ pub struct Config {
     /// How many endpoints are drawn for a pick: 2 to 16; 3 by default, as in the
     /// paper.
     pub choices: u32,
-    /// Which share of the known requests in flight is not hot: 0 to 1; 0.84 by
-    /// default, as in the paper. 1 looks at latency alone, 0 at requests in flight
-    /// alone but for the idlest.
+    /// Above which quantile of the others' requests in flight an endpoint is hot:
+    /// 0 to 1; 0.84 by default, as in the paper. 1 looks at latency alone, 0 at
+    /// requests in flight alone but for the idlest.
     pub hot_quantile: f64,
     /// How old a report may be, in milliseconds: 10 to 60,000; 1,000 by default,
     /// as in the paper.

@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 use gatewright_plugin_sdk::{Generator, Slot};
 
-/// What is known of an endpoint. Requests in flight and latency are for a unit of
-/// its weight.
+/// What is known of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Probe {
     pub(crate) slot: Slot,
+    /// Requests for a unit of its weight.
     pub(crate) in_flight: f64,
     pub(crate) latency_us: f64,
     /// What one more request adds to `in_flight`.
@@ -28,7 +28,7 @@ pub(crate) struct Probes {
     /// Which one the next removal takes: the worst and the oldest by turns.
     takes_worst: bool,
     /// To find the quantile in; kept for its memory.
-    sorted: Vec<f64>,
+    sorted: Vec<(f64, f64)>,
 }
 
 /// Probes in the pool, as in the paper.
@@ -62,17 +62,17 @@ impl Probes {
         &self.pool
     }
 
-    /// Who takes a request, by the hot and cold rule with hot above the quantile:
+    /// Who takes a request, by the hot and cold rule with that quantile:
     /// chance decides among equally good ones. The request is added to what is
     /// known of it, and the pool loses one of the others.
     pub(crate) fn choose(&mut self, quantile: f64, generator: &mut Generator) -> Option<Slot> {
-        let hot_above = self.hot_above(quantile);
+        let hot_from = self.hot_from(quantile);
         let mut best: Option<usize> = None;
         let mut ties = 1;
         for place in 0..self.pool.len() {
             let is_taken = best.is_none_or(|best| {
                 let [probe, known] = [&self.pool[place], &self.pool[best]];
-                match probe.compare(known, hot_above) {
+                match probe.compare(known, hot_from) {
                     Ordering::Less => {
                         ties = 1;
                         true
@@ -93,33 +93,45 @@ impl Probes {
         chosen.in_flight += chosen.each;
         chosen.uses = chosen.uses.saturating_sub(1);
         let slot = chosen.slot;
-        self.remove_one(hot_above);
+        self.remove_one(hot_from);
         Some(slot)
     }
 
-    /// The quantile of the requests in flight, between two of which it is in
-    /// proportion, so that a few figures have one too. All are compared with it:
-    /// at 1 nothing is hot, below it the busiest always is, unless it has equals.
-    fn hot_above(&mut self, quantile: f64) -> f64 {
-        let Some(last) = self.pool.len().checked_sub(1) else {
+    /// From how many requests in flight on a probe is hot: what is above the
+    /// quantile of the *others*, in whole requests. Of a few servers the quantile
+    /// of all would be the busiest one's own figure, and two busy ones would hide
+    /// each other while a third has nothing to do.
+    fn hot_from(&mut self, quantile: f64) -> f64 {
+        let Some(last_other) = self.pool.len().checked_sub(2) else {
             return f64::INFINITY;
         };
+        if quantile >= 1.0 {
+            return f64::INFINITY;
+        }
+        let known = self.pool.iter();
         self.sorted.clear();
         self.sorted
-            .extend(self.pool.iter().map(|probe| probe.in_flight));
-        self.sorted.sort_unstable_by(f64::total_cmp);
-        let place = quantile * last as f64;
-        let below = self.sorted[place as usize];
-        let above = self.sorted[(place as usize + 1).min(last)];
-        below + (above - below) * place.fract()
+            .extend(known.map(|probe| (probe.in_flight, probe.each)));
+        let sorted = &mut self.sorted;
+        sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        // Between two figures it is in proportion.
+        let rank = quantile * last_other as f64;
+        let (below, part) = (rank as usize, rank.fract());
+        let hot = (0..sorted.len()).find(|own| {
+            let other = |rank: usize| sorted[rank + usize::from(rank >= *own)].0;
+            let [low, high] = [other(below), other((below + 1).min(last_other))];
+            let (in_flight, each) = sorted[*own];
+            in_flight > ((low + (high - low) * part) / each).ceil() * each
+        });
+        hot.map_or(f64::INFINITY, |place| sorted[place].0)
     }
 
     /// Take one out for each pick: by turns the oldest, which is the least true,
     /// and the worst, since those that nobody chooses would fill the pool.
-    fn remove_one(&mut self, hot_above: f64) {
+    fn remove_one(&mut self, hot_from: f64) {
         let place = if self.takes_worst {
             let probes = self.pool.iter().enumerate();
-            let worst = probes.max_by(|(_, one), (_, other)| one.compare(other, hot_above));
+            let worst = probes.max_by(|(_, one), (_, other)| one.compare(other, hot_from));
             worst.map_or(0, |(place, _)| place)
         } else {
             0
@@ -134,8 +146,8 @@ impl Probe {
     /// ones that is who has less in flight, of cold ones the quicker; where
     /// latencies tell nothing, requests in flight do. What enough picks went by is
     /// hot too: others, who know it as well, will have sent requests there.
-    fn compare(&self, other: &Self, hot_above: f64) -> Ordering {
-        let is_hot = |probe: &Self| probe.uses == 0 || probe.in_flight > hot_above;
+    fn compare(&self, other: &Self, hot_from: f64) -> Ordering {
+        let is_hot = |probe: &Self| probe.uses == 0 || probe.in_flight >= hot_from;
         let [one, two] = [self, other].map(is_hot);
         let by_load = self.in_flight.total_cmp(&other.in_flight);
         let by_latency = self.latency_us.total_cmp(&other.latency_us);
@@ -216,12 +228,18 @@ mod tests {
     }
 
     #[test]
+    fn two_busy_ones_do_not_hide_each_other() {
+        let probes = [probe(0, 90, 100), probe(1, 90, 200), probe(2, 0, 9_000)];
+        assert_eq!(chosen(&probes), Some(2));
+    }
+
+    #[test]
     fn a_pick_counts_as_one_more_in_flight() {
-        let mut probes = of(&[probe(0, 1, 100), probe(1, 1, 900), probe(2, 1, 900)]);
+        let mut probes = of(&[5, 4, 3, 2, 1].map(|slot| probe(slot, 1, 900)));
+        probes.add(probe(0, 1, 100));
         let mut generator = Generator::seeded(1);
         assert_eq!(probes.choose(0.84, &mut generator), Some(0));
-        let known = probes.all().iter().find(|probe| probe.slot == 0);
-        assert!(known.is_none_or(|probe| probe.in_flight == 2.0));
+        // It has one more than the others now.
         assert_ne!(probes.choose(0.84, &mut generator), Some(0));
     }
 

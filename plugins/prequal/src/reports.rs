@@ -69,7 +69,7 @@ impl Reports {
             return Probe {
                 slot,
                 in_flight: f64::from(active) * each,
-                latency_us: local_us * each,
+                latency_us: local_us,
                 each,
                 at_ms: now_ms,
                 // The next look is as cheap, and sees what other workers do.
@@ -101,7 +101,7 @@ impl Reports {
         Probe {
             slot,
             in_flight: f64::from(in_flight.max(active)) * each,
-            latency_us: latency_us * each,
+            latency_us,
             each,
             at_ms,
             uses,

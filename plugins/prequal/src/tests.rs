@@ -168,6 +168,19 @@ fn a_few_servers_have_a_hot_one_too() {
 }
 
 #[test]
+fn weights_make_a_difference_where_endpoints_are_busy_and_starve_nobody() {
+    let mut policy: Prequal = testing::seat(Config::default(), &[1, 3]).unwrap();
+    for _ in 0..400 {
+        let slot = policy.pick(0).unwrap() as usize;
+        testing::host(|host| host.active[slot] += 1);
+        let now = testing::host(|host| host.now) + SECOND / 100;
+        hear(&mut policy, &[outcome(slot as Slot, 4_000)], now);
+    }
+    let active = testing::host(|host| host.active.clone());
+    assert!((90..110).contains(&active[0]), "{active:?}");
+}
+
+#[test]
 fn a_successor_knows_who_is_slow() {
     let mut before = over(&[1, 1]);
     hear(&mut before, &[outcome(0, 9_000), outcome(1, 3_000)], SECOND);
