@@ -3,13 +3,25 @@
 //! The estimate is Finagle's peak EWMA (`PeakEwma.scala`, 2014, which Linkerd
 //! took over): a mean that is weighted by time and not by the number of
 //! responses, and that may jump to a slow response at once and come down from
-//! it slowly. Two things are different here. An endpoint that is not heard of
-//! drifts back to what is usual in its pool and not to zero, so that it is
-//! tried again without being flooded. And a failure, however quick, makes an
-//! endpoint slower in our eyes: each one doubles its estimate, up to a bound,
-//! so that a single one matters little and one that refuses everything at once
-//! (a black hole) is soon left alone.
+//! it slowly. An endpoint that is not heard of drifts back to what is usual in
+//! its pool and not to zero, so that it is tried again without being flooded.
+//!
+//! Failures are kept apart from times, as the share of attempts that failed, and
+//! enter by a penalty that is added to the time: the way of gRPC's client-side
+//! weighted round robin (gRFC A58, `error_utilization_penalty`). Two things are
+//! different. The penalty is in units of the time itself, so that it means the
+//! same for servers of 1 ms and of 1 s. And the share is squared: an estimate is
+//! time × (1 + 100 × share²), so that 1 % of errors, which all servers of a pool
+//! may have by chance, changes it by 1 %, one failure in two makes it 26 times as
+//! long, and a server that refuses everything at once (a black hole) counts as
+//! 101 times as slow. A failure that took longer than the estimate, such as one
+//! that ran out of time, counts as a slow response besides; a quick one never
+//! makes an endpoint look quicker.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::failing::Failing;
 use crate::{Ending, Endpoint, Ledger, Outcome, Slot};
 
 /// What a slow response does to an estimate.
@@ -24,7 +36,7 @@ pub enum Peaks {
 /// Estimates of the response times of a pool's endpoints.
 #[derive(Clone, Debug)]
 pub struct Latencies {
-    estimates: Ledger<Option<Estimate>>,
+    estimates: Ledger<Estimate>,
     peaks: Peaks,
     decay_ns: f64,
     /// What failures raise an estimate to at most, in microseconds.
@@ -35,8 +47,16 @@ pub struct Latencies {
     usual_us: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Estimate {
+    /// None before the first response.
+    time: Option<Time>,
+    failing: Failing,
+}
+
+/// A mean response time.
+#[derive(Clone, Copy, Debug)]
+struct Time {
     us: f64,
     /// When it was last changed.
     at: u64,
@@ -45,8 +65,12 @@ struct Estimate {
 /// The share of what is usual that one response is.
 const SHARE: f64 = 1.0 / 64.0;
 
-/// What a failure counts from where nothing is known: a millisecond.
-const LEAST_FAILURE_US: f64 = 1_000.0;
+/// How many times its time an endpoint that fails everything takes besides.
+const PENALTY: f64 = 100.0;
+
+/// What a response time is at least, in microseconds, so that requests in flight
+/// and failures count before the first response.
+const LEAST_US: f64 = 1.0;
 
 impl Latencies {
     /// Estimates that forget within some `decay_ns` nanoseconds (what is older
@@ -65,35 +89,44 @@ impl Latencies {
 
     /// Keep what is known of these endpoints.
     pub fn update(&mut self, endpoints: &[Endpoint]) {
-        self.estimates.keep(endpoints, |_| None);
+        self.estimates.keep(endpoints, |_| Estimate::default());
     }
 
     /// Learn from outcomes that are told at `now`, in nanoseconds of the host's
     /// clock. Of several responses of an endpoint that are told together the
-    /// first stands for the rest, but for slower ones where peaks jump.
+    /// first stands for the rest, but for slower ones where peaks jump; failures
+    /// count one by one.
     pub fn observe(&mut self, outcomes: &[Outcome], now: u64) {
         self.now = now;
         for outcome in outcomes {
             let us = f64::from(outcome.first_byte_us);
             if outcome.is_failure() {
-                self.raise(outcome.slot, us);
+                self.attempted(outcome.slot, true);
+                self.endured(outcome.slot, us);
             } else if outcome.ending == Ending::Abandoned && outcome.status == 0 {
                 self.endured(outcome.slot, us);
             } else {
+                self.attempted(outcome.slot, false);
                 self.responded(outcome.slot, us);
             }
         }
     }
 
-    /// The estimate for an endpoint in microseconds: what is usual in the pool
-    /// for one that has not answered yet, 0 before anyone has.
+    /// The estimate for an endpoint in microseconds, failures included, never
+    /// less than 1. For one that has not answered yet it is what is usual in the
+    /// pool.
     #[inline]
     pub fn us(&self, slot: Slot) -> f64 {
-        let Some(Some(estimate)) = self.estimates.get(slot) else {
-            return self.usual_us;
+        let us = self.time_us(slot).max(LEAST_US);
+        let Some(estimate) = self.estimates.get(slot) else {
+            return us;
         };
-        let kept = self.kept(estimate.at);
-        self.usual_us + (estimate.us - self.usual_us) * kept
+        if estimate.failing.is_none() {
+            return us;
+        }
+        let share = estimate.failing.share(self.kept(estimate.failing.at));
+        let penalised = us * (1.0 + PENALTY * share * share);
+        penalised.min(self.worst_us.max(us))
     }
 
     /// What is usual in the pool, in microseconds; 0 before the first response.
@@ -101,38 +134,55 @@ impl Latencies {
         self.usual_us
     }
 
+    /// The mean time of an endpoint, without its failures.
+    #[inline]
+    fn time_us(&self, slot: Slot) -> f64 {
+        let time = self.estimates.get(slot).and_then(|known| known.time);
+        match time {
+            Some(time) => self.usual_us + (time.us - self.usual_us) * self.kept(time.at),
+            None => self.usual_us,
+        }
+    }
+
+    fn attempted(&mut self, slot: Slot, has_failed: bool) {
+        let now = self.now;
+        let Some(estimate) = self.estimates.get(slot) else {
+            return;
+        };
+        let kept = self.kept(estimate.failing.at);
+        if let Some(estimate) = self.estimates.get_mut(slot) {
+            estimate.failing.attempted(has_failed, kept, now);
+        }
+    }
+
     fn responded(&mut self, slot: Slot, us: f64) {
         self.usual_us = match self.usual_us {
             0.0 => us,
             usual => usual + (us - usual) * SHARE,
         };
-        let estimate = match self.estimates.get(slot) {
-            None => return,
-            Some(None) => us,
-            Some(Some(known)) if self.peaks == Peaks::Jump && us > known.us => us,
-            Some(Some(known)) => us + (known.us - us) * self.kept(known.at),
-        };
-        self.set(slot, estimate);
+        self.measured(slot, us);
     }
 
-    /// The client did not wait for the response, which tells how slow it was at least.
-    fn endured(&mut self, slot: Slot, us: f64) {
-        if us > self.us(slot) {
-            self.responded(slot, us);
+    fn measured(&mut self, slot: Slot, us: f64) {
+        let Some(estimate) = self.estimates.get(slot) else {
+            return;
+        };
+        let mean = match estimate.time {
+            None => us,
+            Some(known) if self.peaks == Peaks::Jump && us > known.us => us,
+            Some(known) => us + (known.us - us) * self.kept(known.at),
+        };
+        let at = self.now;
+        if let Some(estimate) = self.estimates.get_mut(slot) {
+            estimate.time = Some(Time { us: mean, at });
         }
     }
 
-    fn raise(&mut self, slot: Slot, us: f64) {
-        let known = self.us(slot);
-        let least = known.max(self.usual_us).max(LEAST_FAILURE_US);
-        let raised = (2.0 * least).min(self.worst_us);
-        self.set(slot, raised.max(known).max(us));
-    }
-
-    fn set(&mut self, slot: Slot, us: f64) {
-        let at = self.now;
-        if let Some(estimate) = self.estimates.get_mut(slot) {
-            *estimate = Some(Estimate { us, at });
+    /// The response was not waited for, or never came, which tells how slow it
+    /// was at least: nothing before others have shown what is slow.
+    fn endured(&mut self, slot: Slot, us: f64) {
+        if self.usual_us > 0.0 && us > self.time_us(slot) {
+            self.measured(slot, us);
         }
     }
 
@@ -147,107 +197,60 @@ impl Latencies {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::vec;
-    use std::vec::Vec;
+/// What marks an endpoint without a time in a saved state.
+const NO_TIME: f64 = -1.0;
 
-    use super::{Latencies, Peaks};
-    use crate::testing::{endpoint, outcome};
-    use crate::{Ending, Outcome};
-
-    const SECOND: u64 = 1_000_000_000;
-
-    fn over(peaks: Peaks) -> Latencies {
-        let mut latencies = Latencies::new(peaks, 10.0 * SECOND as f64, 5_000_000.0);
-        latencies.update(&[endpoint(0, 1), endpoint(1, 1), endpoint(2, 1)]);
-        latencies
+impl Latencies {
+    /// What is known, by endpoint id, for a successor that goes on later.
+    pub fn save(&self) -> Vec<u8> {
+        let age = |at: u64| self.now.saturating_sub(at) as f64;
+        self.estimates.save(|estimate| {
+            let (us, since) = estimate
+                .time
+                .map_or((NO_TIME, 0.0), |time| (time.us, age(time.at)));
+            let failing = estimate.failing;
+            let [share, attempts] = [failing.share(1.0), failing.attempts()];
+            [us, since, share, attempts, age(failing.at)]
+        })
     }
 
-    fn answers(slot: u32, us: u32, count: usize) -> Vec<Outcome> {
-        vec![outcome(slot, us); count]
-    }
-
-    fn refused(slot: u32) -> Outcome {
-        Outcome {
-            ending: Ending::ConnectFailed,
-            status: 0,
-            ..outcome(slot, 80)
-        }
-    }
-
-    #[test]
-    fn a_slow_response_is_known_at_once_and_forgotten_slowly() {
-        let mut latencies = over(Peaks::Jump);
-        latencies.observe(&answers(0, 1_000, 1), SECOND);
-        latencies.observe(&answers(0, 90_000, 1), 2 * SECOND);
-        assert_eq!(latencies.us(0), 90_000.0);
-        latencies.observe(&answers(0, 1_000, 1), 3 * SECOND);
-        assert!((80_000.0..85_000.0).contains(&latencies.us(0)));
-        for second in 4..60 {
-            latencies.observe(&answers(0, 1_000, 1), second * SECOND);
-        }
-        assert!(latencies.us(0) < 2_000.0);
-    }
-
-    #[test]
-    fn where_peaks_are_averaged_one_slow_response_moves_little() {
-        let mut latencies = over(Peaks::Average);
-        latencies.observe(&answers(0, 1_000, 1), SECOND);
-        latencies.observe(&answers(0, 90_000, 1), 2 * SECOND);
-        assert!((8_000.0..11_000.0).contains(&latencies.us(0)));
-    }
-
-    #[test]
-    fn who_has_not_answered_yet_is_as_slow_as_is_usual() {
-        let mut latencies = over(Peaks::Jump);
-        assert_eq!(latencies.us(2), 0.0);
-        latencies.observe(&answers(0, 4_000, 5), SECOND);
-        assert_eq!(latencies.us(2), 4_000.0);
-        assert_eq!(latencies.us(99), 4_000.0);
-    }
-
-    #[test]
-    fn who_is_not_heard_of_drifts_back_to_what_is_usual() {
-        let mut latencies = over(Peaks::Jump);
-        let mut both = answers(0, 1_000, 100);
-        both.extend(answers(1, 2_000_000, 1));
-        latencies.observe(&both, SECOND);
-        latencies.observe(&answers(0, 1_000, 256), 2 * SECOND);
-        assert!(latencies.us(1) > 1_500_000.0);
-        latencies.observe(&answers(0, 1_000, 256), 100 * SECOND);
-        assert!(latencies.us(1) < 10_000.0, "{}", latencies.us(1));
-        assert!(latencies.us(1) >= 1_000.0);
-    }
-
-    #[test]
-    fn one_failure_doubles_and_a_black_hole_goes_to_the_bound() {
-        let mut latencies = over(Peaks::Jump);
-        latencies.observe(&answers(0, 3_000, 9), SECOND);
-        latencies.observe(&[refused(1)], SECOND);
-        assert_eq!(latencies.us(1), 6_000.0);
-        latencies.observe(&[refused(1); 40], SECOND);
-        assert_eq!(latencies.us(1), 5_000_000.0);
-        let error = Outcome {
-            status: 503,
-            ..outcome(0, 50)
+    /// Go on at `now` from what a predecessor saved, for the endpoints that are
+    /// still there.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not what [`save`](Self::save) writes; nothing is
+    /// changed then.
+    pub fn restore(&mut self, state: &[u8], now: u64) -> Result<(), String> {
+        let ages = 0.0..=u64::MAX as f64;
+        let is_possible = |[us, since, share, attempts, age]: [f64; 5]| {
+            (us == NO_TIME || (0.0..=f64::from(u32::MAX)).contains(&us))
+                && ages.contains(&since)
+                && ages.contains(&age)
+                && Failing::is_possible(share, attempts)
         };
-        latencies.observe(&[error], SECOND);
-        assert_eq!(latencies.us(0), 6_000.0);
-    }
-
-    #[test]
-    fn a_client_that_left_tells_how_slow_it_was_at_least() {
-        let mut latencies = over(Peaks::Jump);
-        latencies.observe(&answers(0, 3_000, 1), SECOND);
-        let left = |us| Outcome {
-            ending: Ending::Abandoned,
-            status: 0,
-            ..outcome(0, us)
-        };
-        latencies.observe(&[left(100)], 2 * SECOND);
-        assert_eq!(latencies.us(0), 3_000.0);
-        latencies.observe(&[left(70_000)], 2 * SECOND);
-        assert_eq!(latencies.us(0), 70_000.0);
+        let (mut sum, mut count) = (0.0, 0.0);
+        let before = |age: f64| now.saturating_sub(age as u64);
+        let restored = self.estimates.restore(state, is_possible, |estimate, row| {
+            let [us, since, share, attempts, age] = row;
+            let at = before(since);
+            estimate.time = (us >= 0.0).then_some(Time { us, at });
+            estimate.failing = Failing::known(share, attempts, before(age));
+            if us >= 0.0 {
+                sum += us;
+                count += 1.0;
+            }
+        });
+        if !restored {
+            return Err("the state is damaged".to_string());
+        }
+        self.now = now;
+        if count > 0.0 {
+            self.usual_us = sum / count;
+        }
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,7 @@
 //!
 //! The [roles](Balancer), the [optional interfaces](Observer), [`export!`];
 //! what balancers are made of ([`Members`], [`Candidates`], [`Circle`], [`Ledger`],
-//! [`Latencies`], [`Generator`]);
+//! [`Latencies`], [`Measured`], [`Generator`]);
 //! then the host: [`request`], [`endpoints`], [`load`], [`pools`], [`log`] and
 //! [`advice`] need no grant; [`rewrite`], [`response`], [`store`],
 //! [`sessions`], [`clock`], [`random`] and [`metrics`] do.
@@ -80,10 +80,12 @@ mod circle;
 mod config;
 #[doc(hidden)]
 pub mod exporting;
+mod failing;
 mod generator;
 mod host;
 mod latencies;
 mod ledger;
+mod measured;
 mod members;
 mod optional;
 #[cfg(all(feature = "std", target_arch = "wasm32"))]
@@ -122,6 +124,7 @@ pub use host::{
 };
 pub use latencies::{Latencies, Peaks};
 pub use ledger::Ledger;
+pub use measured::Measured;
 pub use members::Members;
 pub use optional::{Handover, Observer};
 pub use roles::{Affinity, Balancer, RequestPolicy, ResponsePolicy, Router, ScanningBalancer};

@@ -11,7 +11,10 @@
 //!
 //! Times come from the outcomes of attempts, since a failure must not look like
 //! a quick answer. An endpoint that was asked, has requests in flight and
-//! answered none of them for an interval counts as one that takes so long.
+//! answered none of them for an interval counts as one that takes so long. One
+//! that was not asked at all goes back towards its configured weight by 2 % of it
+//! a second, as what was known of it grows old. A new version or configuration
+//! goes on from the weights that there were.
 //!
 //! Choose it where servers are unequal in ways that nobody wants to write down
 //! as weights, and drift with the hours. It reacts within some seconds:
@@ -19,17 +22,19 @@
 //! what it has seen itself, so give it some dozens of requests a second.
 //!
 //! The weights in force are gauges named `weight.` and the endpoint's id, as
-//! the worker that adjusted last has them: of the first 64 endpoints, which is
-//! what a binding may have.
+//! the worker that adjusted last has them: of the first 64 endpoints that there
+//! were, which is what a binding may have, and 0 for those that are gone.
 
+mod gauges;
 mod shares;
 
 use gatewright_plugin_sdk::{
-    Balancer, Candidate, Circle, ConfigError, Endpoint, Members, Observer, Outcome, Slot, clock,
-    export, hash, metrics, mix, request, within,
+    Balancer, Candidate, Circle, ConfigError, Endpoint, Handover, Members, Observer, Outcome, Slot,
+    clock, export, hash, mix, request, within,
 };
 use serde::Deserialize;
 
+use gauges::Gauges;
 use shares::Shares;
 
 /// The settings, every one of which may be left out.
@@ -61,6 +66,7 @@ pub struct Adaptive {
     members: Members,
     shares: Shares,
     circle: Circle,
+    gauges: Gauges,
     interval_ns: u64,
     /// When weights were adjusted; none before the first outcome.
     adjusted_at: Option<u64>,
@@ -69,8 +75,8 @@ pub struct Adaptive {
 /// The largest weight on the circle; all others are in proportion.
 const FULL: f64 = 65_535.0;
 
-/// How many figures a binding may have.
-const GAUGES: usize = 64;
+/// The number that marks our saved state.
+const SCHEMA: u32 = 0x4144_4101;
 
 impl Adaptive {
     fn weight(&self, endpoint: &Endpoint) -> f64 {
@@ -93,10 +99,10 @@ impl Adaptive {
         self.circle.place(marked.into_iter());
     }
 
-    fn show(&self) {
-        for endpoint in self.members.endpoints().iter().take(GAUGES) {
-            metrics::gauge(&format!("weight.{}", endpoint.id), self.weight(endpoint));
-        }
+    fn show(&mut self) {
+        let shares = &self.shares;
+        let weight = |endpoint: &Endpoint| f64::from(endpoint.weight) * shares.of(endpoint.slot);
+        self.gauges.show(self.members.endpoints(), weight);
     }
 }
 
@@ -111,6 +117,7 @@ impl Balancer for Adaptive {
             members: Members::default(),
             shares: Shares::between(config.min_share, config.max_share),
             circle: Circle::default(),
+            gauges: Gauges::default(),
             interval_ns: u64::from(config.interval_ms) * 1_000_000,
             adjusted_at: None,
         })
@@ -155,7 +162,34 @@ impl Observer for Adaptive {
     }
 }
 
-export!(Adaptive: balancer + observer);
+impl Handover for Adaptive {
+    /// How long the turns' part is, that part, and the shares.
+    fn save(&mut self) -> (u32, Vec<u8>) {
+        let turns = self.circle.to_bytes();
+        let length = [turns.len() as u8];
+        (SCHEMA, [&length[..], &turns, &self.shares.save()].concat())
+    }
+
+    fn restore(&mut self, schema: u32, state: &[u8]) -> Result<(), String> {
+        if schema != SCHEMA {
+            return Err(format!(
+                "schema {schema} is not {SCHEMA}, the one known here"
+            ));
+        }
+        let parts = state.split_first();
+        let parts = parts.and_then(|(length, rest)| rest.split_at_checked((*length).into()));
+        let is_restored = parts.is_some_and(|(turns, shares)| {
+            self.shares.restore(shares) && self.circle.restore(turns)
+        });
+        if !is_restored {
+            return Err("the state is damaged".into());
+        }
+        self.place_marks();
+        Ok(())
+    }
+}
+
+export!(Adaptive: balancer + observer + handover);
 
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,10 @@ const NEW: Measured = Measured {
 /// The part of the way to its target that a share goes where many attempts tell.
 const STEP: f64 = 0.5;
 
+/// How far a share goes back towards 1 in a second in which its endpoint was not
+/// asked at all: what was known of it grows old, but nothing else is known.
+const RETURN_PER_S: f64 = 0.02;
+
 /// From so many attempts half of that.
 const FEW: f64 = 10.0;
 
@@ -86,15 +90,35 @@ impl Shares {
         for endpoint in endpoints {
             if let Some(measured) = self.endpoints.get_mut(endpoint.slot) {
                 let is_stuck = measured.is_silent() && load::active(endpoint.slot) > 0;
-                let target = measured.target(usual_us, is_stuck.then_some(interval_us));
-                let target = target.clamp(self.least, self.most);
-                let step = STEP * measured.certainty();
-                *measured = Measured {
-                    share: measured.share + (target - measured.share) * step,
-                    ..NEW
+                let stuck_us = is_stuck.then_some(interval_us);
+                let share = match measured.target(usual_us, stuck_us) {
+                    Some(target) => {
+                        let target = target.clamp(self.least, self.most);
+                        let step = STEP * measured.certainty();
+                        measured.share + (target - measured.share) * step
+                    }
+                    None => measured.unproven(interval_us / 1e6),
                 };
+                *measured = Measured { share, ..NEW };
             }
         }
+    }
+
+    /// All shares by endpoint id, for a successor.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        self.endpoints.save(|measured| [measured.share])
+    }
+
+    /// Go on from what a predecessor saved, within the bounds of now. Whether the
+    /// bytes are that; nothing is changed if not.
+    #[must_use]
+    pub(crate) fn restore(&mut self, state: &[u8]) -> bool {
+        let (least, most) = (self.least, self.most);
+        let is_possible = |[share]: [f64; 1]| (0.0..=100.0).contains(&share);
+        self.endpoints
+            .restore(state, is_possible, |measured, [share]| {
+                measured.share = share.clamp(least, most);
+            })
     }
 
     /// The harmonic mean of the response times by configured weight: where
@@ -126,25 +150,39 @@ impl Measured {
         (self.responses > 0).then_some(mean)
     }
 
-    /// The share that it should have by what was measured; who was not heard of
-    /// should have its whole weight.
-    fn target(&self, usual_us: Option<f64>, stuck_us: Option<f64>) -> f64 {
+    /// The share that it should have by what was measured; none where nothing was.
+    fn target(&self, usual_us: Option<f64>, stuck_us: Option<f64>) -> Option<f64> {
         let attempts = self.responses + self.failures;
+        if attempts == 0 && stuck_us.is_none() {
+            return None;
+        }
         let succeeded = match attempts {
             0 => 1.0,
             attempts => f64::from(self.responses) / f64::from(attempts),
         };
-        match (self.mean_us().or(stuck_us), usual_us) {
+        Some(match (self.mean_us().or(stuck_us), usual_us) {
             (Some(mean_us), Some(usual_us)) => usual_us / mean_us * succeeded,
             _ => succeeded,
+        })
+    }
+
+    /// The share after so many seconds that tell nothing. Requests without an
+    /// answer of either kind, whose clients left, say nothing for the endpoint:
+    /// it stays where it was. One that was not asked goes towards its whole
+    /// configured weight, slowly, and not beyond.
+    fn unproven(&self, seconds: f64) -> f64 {
+        if self.asked > 0 {
+            return self.share;
         }
+        let step = RETURN_PER_S * seconds;
+        self.share + (NEW.share - self.share).clamp(-step, step)
     }
 
     /// How much is known: towards 1 with many attempts. Silence counts by the
-    /// requests that met with it, and no requests at all as a few would.
+    /// requests that met with it.
     fn certainty(&self) -> f64 {
         let attempts = match self.responses + self.failures {
-            0 => self.asked.max(2),
+            0 => self.asked,
             attempts => attempts,
         };
         f64::from(attempts) / (f64::from(attempts) + FEW)

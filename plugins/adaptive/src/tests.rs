@@ -1,7 +1,7 @@
 //! What weights that follow response times promise.
 
 use gatewright_plugin_sdk::testing::{self, check_retries, counts, outcome, refused_key};
-use gatewright_plugin_sdk::{Balancer, Ending, Observer, Outcome, Slot};
+use gatewright_plugin_sdk::{Balancer, Ending, Handover, Observer, Outcome, Slot};
 use proptest::prelude::*;
 
 use super::{Adaptive, Config};
@@ -107,6 +107,90 @@ fn who_recovers_gets_its_weight_back() {
         "{:?}",
         weights(&policy)
     );
+}
+
+#[test]
+fn silence_is_no_evidence_for_a_server() {
+    let mut policy = over(&[1; 3]);
+    run(&mut policy, 20, |slot| {
+        Some(outcome(slot, [5_000, 5_000, 500_000][slot as usize]))
+    });
+    let known = policy.shares.of(2);
+    assert!(known < 0.2, "{known}");
+    // It is asked, and its clients leave: that says nothing for it.
+    run(&mut policy, 30, |slot| {
+        let left = Outcome {
+            ending: Ending::Abandoned,
+            status: 0,
+            ..outcome(slot, 100)
+        };
+        Some(if slot == 2 {
+            left
+        } else {
+            outcome(slot, 5_000)
+        })
+    });
+    assert_eq!(policy.shares.of(2), known);
+}
+
+#[test]
+fn who_is_not_asked_comes_back_slowly_and_to_its_configured_weight_at_most() {
+    let mut policy = over(&[1; 3]);
+    run(&mut policy, 20, |slot| {
+        Some(outcome(slot, [500_000, 1_000, 5_000][slot as usize]))
+    });
+    let [slow, quick] = [policy.shares.of(0), policy.shares.of(1)];
+    assert!(slow < 0.2 && quick > 1.5, "{slow} {quick}");
+    policy.eligible(vec![2]);
+    run(&mut policy, 10, |slot| Some(outcome(slot, 5_000)));
+    assert!((policy.shares.of(0) - slow - 0.2).abs() < 0.01);
+    assert!((quick - policy.shares.of(1) - 0.2).abs() < 0.01);
+    run(&mut policy, 200, |slot| Some(outcome(slot, 5_000)));
+    assert_eq!((policy.shares.of(0), policy.shares.of(1)), (1.0, 1.0));
+}
+
+#[test]
+fn the_gauge_of_a_server_that_is_gone_is_zero() {
+    let mut policy = over(&[4; 2]);
+    run(&mut policy, 3, |slot| Some(outcome(slot, 8_000)));
+    policy.update(vec![testing::endpoint(1, 4)]);
+    policy.eligible(vec![1]);
+    run(&mut policy, 3, |slot| Some(outcome(slot, 8_000)));
+    let gauges = testing::host(|host| host.gauges.clone());
+    assert_eq!(gauges.get("weight.10.0.0.0:8080"), Some(&0.0));
+    assert_eq!(gauges.get("weight.10.0.0.1:8080"), Some(&4.0));
+}
+
+#[test]
+fn no_more_figures_are_named_than_a_binding_may_have_however_many_servers_come() {
+    let mut policy = over(&[1; 2]);
+    for first in 0..40 {
+        let slots = [2 * first, 2 * first + 1];
+        policy.update(slots.map(|slot| testing::endpoint(slot, 1)).to_vec());
+        policy.eligible(slots.to_vec());
+        run(&mut policy, 1, |slot| Some(outcome(slot, 8_000)));
+    }
+    assert_eq!(testing::host(|host| host.gauges.len()), 64);
+}
+
+#[test]
+fn a_successor_has_the_weights_and_the_turn() {
+    let mut before = over(&[1; 2]);
+    run(&mut before, 20, |slot| {
+        Some(outcome(slot, [10_000, 30_000][slot as usize]))
+    });
+    let (schema, state) = before.save();
+    let mut after = over(&[1; 2]);
+    after.restore(schema, &state).unwrap();
+    assert_eq!(weights(&after), weights(&before));
+    let [picks, expected] =
+        [&mut after, &mut before].map(|policy| (0..50).map(|_| policy.pick(0)).collect::<Vec<_>>());
+    assert_eq!(picks, expected);
+    for damaged in [&state[..0], &state[1..], &state[..state.len() - 1], &[9]] {
+        assert!(after.restore(schema, damaged).is_err());
+    }
+    assert!(after.restore(1, &state).is_err());
+    assert_eq!(weights(&after), weights(&before));
 }
 
 #[test]

@@ -14,6 +14,10 @@ pub struct Config {
     /// What an endpoint may have in flight, as a multiple of the mean for its
     /// weight: 1 to 100, 1.25 by default; false sets no bound.
     pub balance: Balance,
+    /// Requests in flight that an endpoint may have whatever the mean is: 1 to
+    /// 1,000,000, 4 by default. At 1 the bound of the paper counts from the first
+    /// request on.
+    pub floor: u32,
 }
 
 /// A factor, or false.
@@ -34,6 +38,7 @@ impl Default for Config {
         Self {
             table_size: 16_381,
             balance: Balance::Factor(USUAL_BALANCE),
+            floor: 4,
         }
     }
 }
@@ -54,6 +59,7 @@ impl Config {
             let reason = format!("{} is no prime: write {next}", self.table_size);
             return Err(refuse("table_size", reason));
         }
+        within("floor", self.floor, 1..=1_000_000)?;
         match self.balance {
             Balance::Switch(false) => Ok(None),
             Balance::Switch(true) => Ok(Some(USUAL_BALANCE)),

@@ -8,9 +8,12 @@
 //! else's move, and theirs spread over all others; they return with it.
 //!
 //! Loads are bounded (V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent
-//! Hashing with Bounded Loads", SODA 2018): an endpoint that has `balance` times
-//! the mean of the requests in flight for its weight gets no more, and the key
-//! walks on. Loads are those of all workers, so all come to the same answer.
+//! Hashing with Bounded Loads", SODA 2018): of m requests in flight on the n
+//! endpoints that can be used, the new one among them, each has at most
+//! ⌈`balance` × m / n⌉, or its share of that by weight; the key of one that has as
+//! many walks on. Where little is in flight that is one or two, and keys would move
+//! without need: so an endpoint may always have `floor` requests, 4 by default.
+//! Loads are those of all workers, so all come to the same answer.
 //!
 //! Choose it where servers hold what they have served, such as caches and
 //! shards, and one popular key must not drown its server. `ip-hash` (rendezvous
@@ -38,6 +41,8 @@ pub struct ConsistentHash {
     table_size: u32,
     /// What is allowed of the mean load; none: anything.
     balance: Option<f64>,
+    /// What is allowed whatever the mean is.
+    floor: u32,
     /// By slot; of weight 0 where there is no endpoint.
     members: Vec<Member>,
     table: Maglev,
@@ -63,10 +68,10 @@ impl Cap {
     fn of(balance: f64, members: &[Member], load: &[u32]) -> Self {
         let (mut active, mut weight) = (1_u64, 0_u64);
         for (one, member) in load.iter().zip(members) {
-            if *one != UNUSABLE {
-                active += u64::from(*one);
-                weight += u64::from(member.weight);
-            }
+            // Without a branch: one in a thousand is one too many to foretell.
+            let counts = u64::from(*one != UNUSABLE);
+            active += counts * u64::from(*one);
+            weight += counts * u64::from(member.weight);
         }
         Self {
             for_each_weight: balance * active as f64 / weight as f64,
@@ -86,7 +91,8 @@ impl ConsistentHash {
     fn highest_bidder(&self, lot: u64, load: &[u32], cap: Cap) -> Option<Slot> {
         let endpoints = (0..).zip(self.members.iter().zip(load));
         let can_take = endpoints.filter(|(_, (member, active))| {
-            **active != UNUSABLE && cap.allows(**active, member.weight)
+            let is_allowed = **active < self.floor || cap.allows(**active, member.weight);
+            **active != UNUSABLE && is_allowed
         });
         let bids = can_take.map(|(slot, (member, _))| (mix(member.seed ^ lot), slot));
         bids.max().map(|(_, slot)| slot)
@@ -100,6 +106,7 @@ impl ScanningBalancer for ConsistentHash {
         Ok(Self {
             balance: config.check()?,
             table_size: config.table_size,
+            floor: config.floor,
             members: Vec::new(),
             table: Maglev::default(),
         })
@@ -127,8 +134,8 @@ impl ScanningBalancer for ConsistentHash {
             if active == UNUSABLE {
                 continue;
             }
-            // Nobody's bound is below one request, so no sum is needed here.
-            if active == 0 {
+            // No sum is needed below what everybody may have.
+            if active < self.floor {
                 return Some(slot);
             }
             let balance = self.balance.unwrap_or_default();

@@ -131,6 +131,20 @@ fn a_popular_key_overflows_at_the_bound() {
 }
 
 #[test]
+fn where_little_is_in_flight_keys_stay_up_to_the_floor() {
+    // The bound of five in flight on ten servers is one.
+    let mut load = pile_up("{}", &[1; 10], 5);
+    load.sort_unstable();
+    assert_eq!(load[8..], [1, 4]);
+    let mut load = pile_up(r#"{"floor":1}"#, &[1; 10], 5);
+    load.sort_unstable();
+    assert_eq!(load[5..], [1, 1, 1, 1, 1]);
+    let mut load = pile_up(r#"{"floor":20}"#, &[1; 10], 20);
+    load.sort_unstable();
+    assert_eq!(load[9], 20);
+}
+
+#[test]
 fn without_a_bound_a_key_stays_however_busy_its_server_is() {
     let load = pile_up(r#"{"balance":false}"#, &[1; 10], 500);
     assert_eq!(load.iter().max(), Some(&500));
@@ -167,6 +181,7 @@ fn settings_are_checked_by_key() {
     );
     assert_eq!(refusal(r#"{"table_size":7}"#).key, "table_size");
     assert_eq!(refusal(r#"{"balance":0.5}"#).key, "balance");
+    assert_eq!(refusal(r#"{"floor":0}"#).key, "floor");
     let error = refusal(r#"{"balance":"off"}"#);
     assert_eq!(error.key, "balance");
     assert!(error.reason.contains("or false"), "{}", error.reason);
@@ -180,7 +195,7 @@ proptest! {
         keys in prop::collection::vec(0_u64..4, 1..300),
         balance in 1.0_f64..3.0,
     ) {
-        let settings = format!("{{\"balance\":{balance},\"table_size\":1009}}");
+        let settings = format!("{{\"balance\":{balance},\"floor\":1,\"table_size\":1009}}");
         let mut policy = over(pool(&weights), &settings);
         let sum: u32 = weights.iter().sum();
         let mut load = vec![0; weights.len()];

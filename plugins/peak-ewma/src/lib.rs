@@ -5,8 +5,9 @@
 //! a mean that jumps to a slow response at once and comes down within `decay_s`:
 //! an endpoint that stalls is avoided from its first slow response on, and even
 //! before that its requests in flight tell. What a new endpoint counts as, how
-//! idle ones are thought of, and that failures count as slow (doubling, up to
-//! `penalty_ms`) is with [`Latencies`].
+//! idle ones are thought of, and how failures make an endpoint slower (by the
+//! share that fails, up to `penalty_ms`) is with [`Latencies`]. A new version or
+//! configuration goes on from what was learned.
 //!
 //! Times come from the outcomes of attempts and not from `load.response-time`.
 //! Both were tried: an outcome heard with each decision costs the same, within
@@ -21,8 +22,8 @@
 //! then are steadier.
 
 use gatewright_plugin_sdk::{
-    Balancer, Candidate, Candidates, ConfigError, Endpoint, Generator, Latencies, Members,
-    Observer, Outcome, Peaks, Slot, better_of_two, clock, export, load, within,
+    Balancer, Candidate, ConfigError, Endpoint, Generator, Handover, Latencies, Measured, Observer,
+    Outcome, Peaks, Slot, better_of_two, clock, export, load, within,
 };
 use serde::Deserialize;
 
@@ -50,20 +51,14 @@ impl Default for Config {
 /// The policy for one pool on one worker.
 #[derive(Debug)]
 pub struct PeakEwma {
-    members: Members,
-    candidates: Candidates,
-    latencies: Latencies,
+    pool: Measured,
     generator: Generator,
 }
-
-/// What a response time is at least, in microseconds, so that requests in
-/// flight count before the first response.
-const LEAST_US: f64 = 1.0;
 
 /// What another request would cost there, in microseconds.
 fn cost(latencies: &Latencies, candidate: Candidate) -> f64 {
     let in_flight = f64::from(load::active(candidate.slot)) + 1.0;
-    latencies.us(candidate.slot).max(LEAST_US) * in_flight / f64::from(candidate.weight)
+    latencies.us(candidate.slot) * in_flight / f64::from(candidate.weight)
 }
 
 impl Balancer for PeakEwma {
@@ -75,42 +70,45 @@ impl Balancer for PeakEwma {
         let decay_ns = f64::from(config.decay_s) * 1e9;
         let worst_us = f64::from(config.penalty_ms) * 1e3;
         Ok(Self {
-            members: Members::default(),
-            candidates: Candidates::default(),
-            latencies: Latencies::new(Peaks::Jump, decay_ns, worst_us),
+            pool: Measured::by(Latencies::new(Peaks::Jump, decay_ns, worst_us)),
             generator: Generator::from_host(),
         })
     }
 
     fn update(&mut self, endpoints: Vec<Endpoint>) {
-        self.latencies.update(&endpoints);
-        self.members.update(endpoints);
-        self.candidates.gather(self.members.eligible_endpoints());
+        self.pool.update(endpoints);
     }
 
     fn eligible(&mut self, slots: Vec<Slot>) {
-        self.members.set_eligible(&slots);
-        self.candidates.gather(self.members.eligible_endpoints());
+        self.pool.set_eligible(&slots);
     }
 
     fn pick(&mut self, _key: u64) -> Option<Slot> {
-        let latencies = &self.latencies;
-        let picked = better_of_two(
-            self.candidates.for_attempt(),
-            &mut self.generator,
-            |one, other| cost(latencies, one) > cost(latencies, other),
-        );
+        let (candidates, latencies) = self.pool.for_attempt();
+        let picked = better_of_two(candidates, &mut self.generator, |one, other| {
+            cost(latencies, one) > cost(latencies, other)
+        });
         picked.map(|candidate| candidate.slot)
     }
 }
 
 impl Observer for PeakEwma {
     fn observe(&mut self, outcomes: &[Outcome]) {
-        self.latencies.observe(outcomes, clock::now());
+        self.pool.observe(outcomes, clock::now());
     }
 }
 
-export!(PeakEwma: balancer + observer);
+impl Handover for PeakEwma {
+    fn save(&mut self) -> (u32, Vec<u8>) {
+        self.pool.save()
+    }
+
+    fn restore(&mut self, schema: u32, state: &[u8]) -> Result<(), String> {
+        self.pool.restore(schema, state, clock::now())
+    }
+}
+
+export!(PeakEwma: balancer + observer + handover);
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What preferring the quick promises.
 
 use gatewright_plugin_sdk::testing::{self, check_retries, outcome, refused_key};
-use gatewright_plugin_sdk::{Balancer, Ending, Observer, Outcome};
+use gatewright_plugin_sdk::{Balancer, Ending, Generator, Handover, Observer, Outcome};
 use proptest::prelude::*;
 
 use super::{Config, PeakEwma};
@@ -107,7 +107,7 @@ fn a_server_that_refuses_at_once_does_not_attract_everything() {
 }
 
 #[test]
-fn an_internal_error_counts_as_slow_too() {
+fn internal_errors_count_as_slow_too() {
     let mut policy = over(&[1; 2]);
     let quick_error = Outcome {
         status: 500,
@@ -115,6 +115,65 @@ fn an_internal_error_counts_as_slow_too() {
     };
     hear(&mut policy, &[outcome(0, 5_000), quick_error], SECOND);
     assert_eq!(counts(&mut policy, 2), [3_000, 0]);
+}
+
+/// The picks of each of five equal servers in 40 s of 500 requests a second, one
+/// of which is always under way on each, and which fail so often in a thousand.
+fn picked_of_five(failing: [u32; 5]) -> [u32; 5] {
+    let mut policy = over(&[1; 5]);
+    testing::host(|host| host.active = vec![1; 5]);
+    let mut chance = Generator::seeded(5);
+    let mut picked = [0; 5];
+    for tick in 0..4_000 {
+        let outcomes: Vec<_> = (0..5)
+            .map(|_| {
+                let slot = policy.pick(0).unwrap();
+                picked[slot as usize] += 1;
+                let us = 4_000 + chance.below(2_000);
+                let status = match chance.below(1_000) < failing[slot as usize] {
+                    true => 500,
+                    false => 200,
+                };
+                Outcome {
+                    status,
+                    ..outcome(slot, us)
+                }
+            })
+            .collect();
+        hear(&mut policy, &outcomes, SECOND + tick * SECOND / 100);
+    }
+    picked
+}
+
+#[test]
+fn errors_that_all_have_alike_blind_nobody() {
+    let [without, with] = [picked_of_five([0; 5]), picked_of_five([10; 5])];
+    for (without, with) in without.into_iter().zip(with) {
+        // 4,000 each, were all equal all the time.
+        assert!((3_000..5_000).contains(&without), "{without}");
+        assert!((3_000..5_000).contains(&with), "{with}");
+    }
+}
+
+#[test]
+fn a_server_that_fails_every_other_time_gets_far_less() {
+    let picked = picked_of_five([10, 10, 500, 10, 10]);
+    assert!(picked[2] < 400, "{picked:?}");
+}
+
+#[test]
+fn a_successor_avoids_whom_the_predecessor_avoided() {
+    let mut before = over(&[1; 2]);
+    let slow = [outcome(0, 5_000), outcome(1, 900_000)];
+    hear(&mut before, &slow, SECOND);
+    let (schema, state) = before.save();
+    let mut after = over(&[1; 2]);
+    testing::host(|host| host.now = 2 * SECOND);
+    after.restore(schema, &state).unwrap();
+    assert_eq!(counts(&mut after, 2), [3_000, 0]);
+    assert!(after.restore(schema + 1, &state).is_err());
+    assert!(after.restore(schema, &state[1..]).is_err());
+    assert_eq!(counts(&mut after, 2), [3_000, 0]);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What the hot and cold rule promises, with reports and without.
 
 use gatewright_plugin_sdk::testing::{self, check_retries, counts, outcome, refused_key};
-use gatewright_plugin_sdk::{Balancer, Ending, Observer, Outcome, Report, Slot};
+use gatewright_plugin_sdk::{
+    Balancer, Ending, Generator, Handover, Observer, Outcome, Report, Slot,
+};
 use proptest::prelude::*;
 
-use super::{Config, Prequal};
+use super::{Config, Prequal, places};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -84,6 +86,131 @@ fn what_others_sent_there_is_in_the_report() {
     counts(&mut policy, 2, 100);
     report(0, 90, 500, 10);
     assert_eq!(counts(&mut policy, 2, 10), [0, 10]);
+}
+
+#[test]
+fn what_was_sent_there_since_a_report_is_added_to_it() {
+    let mut policy = over(&[2, 2]);
+    report(0, 5, 500, 10);
+    report(1, 6, 700, 10);
+    assert_eq!(policy.pick(0), Some(0));
+    // Ten more are under way there, of which the report knows nothing.
+    testing::host(|host| host.active = vec![12, 2]);
+    assert_eq!(policy.pick(0), Some(1));
+    // All came back, and three of them had been in the report.
+    testing::host(|host| host.active = vec![0, 2]);
+    assert_eq!(policy.pick(0), Some(0));
+    // A later report has all that was under way when it came.
+    testing::host(|host| {
+        host.active = vec![4, 2];
+        host.now += SECOND;
+    });
+    report(0, 5, 500, 10);
+    assert_eq!(policy.pick(0), Some(0));
+}
+
+#[test]
+fn a_report_that_looks_best_to_all_gets_twice_its_share_of_the_picks_at_most() {
+    let mut policy = over(&[0; 10]);
+    for round in 0..20 {
+        testing::host(|host| host.now += SECOND / 4);
+        for slot in 0..10 {
+            // The same one has by far the least to do each time.
+            report(slot, if slot == 4 { 0 } else { 50 }, 900, 10);
+        }
+        let counts = counts(&mut policy, 10, 200);
+        if round > 0 {
+            // 40, give or take what chance brings of new reports; without a limit
+            // it would have all picks that meet with it, 60 and more.
+            assert!((25..=50).contains(&counts[4]), "{counts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_report_that_is_used_up_does_not_send_requests_to_a_busy_server() {
+    let mut policy = over(&[0; 2]);
+    testing::host(|host| host.now += SECOND);
+    report(0, 1, 900, 10);
+    report(1, 80, 100, 10);
+    assert_eq!(counts(&mut policy, 2, 500), [500, 0]);
+}
+
+#[test]
+fn that_no_reports_come_is_told_once() {
+    let told = || testing::host(|host| host.log.len());
+    let mut policy = over(&[0; 3]);
+    counts(&mut policy, 3, 50);
+    assert_eq!(told(), 0);
+    testing::host(|host| host.now += 6 * SECOND);
+    counts(&mut policy, 3, 50);
+    testing::host(|host| host.now += 60 * SECOND);
+    counts(&mut policy, 3, 50);
+    assert_eq!(told(), 1);
+    let mut policy = over(&[0; 3]);
+    report(2, 0, 900, 10);
+    counts(&mut policy, 3, 50);
+    testing::host(|host| host.now += 60 * SECOND);
+    counts(&mut policy, 3, 50);
+    assert_eq!(told(), 0);
+}
+
+#[test]
+fn a_few_servers_have_a_hot_one_too() {
+    for size in 2..=6 {
+        let mut active = vec![2; size];
+        active[0] = 40;
+        let mut policy = over(&active);
+        let times = (0..size as Slot).map(|slot| outcome(slot, 4_000 + 1_000 * slot));
+        hear(&mut policy, &times.collect::<Vec<_>>(), SECOND);
+        assert_eq!(counts(&mut policy, size, 200)[0], 0, "of {size}");
+    }
+}
+
+#[test]
+fn weights_make_a_difference_where_endpoints_are_busy_and_starve_nobody() {
+    let mut policy: Prequal = testing::seat(Config::default(), &[1, 3]).unwrap();
+    for _ in 0..400 {
+        let slot = policy.pick(0).unwrap() as usize;
+        testing::host(|host| host.active[slot] += 1);
+        let now = testing::host(|host| host.now) + SECOND / 100;
+        hear(&mut policy, &[outcome(slot as Slot, 4_000)], now);
+    }
+    let active = testing::host(|host| host.active.clone());
+    assert!((90..110).contains(&active[0]), "{active:?}");
+}
+
+#[test]
+fn a_successor_knows_who_is_slow() {
+    let mut before = over(&[1, 1]);
+    hear(&mut before, &[outcome(0, 9_000), outcome(1, 3_000)], SECOND);
+    let (schema, state) = before.save();
+    let mut after = over(&[1, 1]);
+    testing::host(|host| host.now = SECOND);
+    after.restore(schema, &state).unwrap();
+    assert_eq!(counts(&mut after, 2, 100), [0, 100]);
+    assert!(after.restore(0, &state).is_err());
+}
+
+#[test]
+fn drawn_places_are_different_and_each_comes_as_often() {
+    let mut generator = Generator::seeded(4);
+    let mut counts = [0; 7];
+    for _ in 0..7_000 {
+        let drawn: Vec<_> = places(3, 7, &mut generator).collect();
+        assert!(drawn[0] != drawn[1] && drawn[1] != drawn[2] && drawn[0] != drawn[2]);
+        for place in drawn {
+            counts[place] += 1;
+        }
+    }
+    // Seven standard deviations around the mean of 3,000.
+    assert!(
+        counts.iter().all(|count| (2_700..3_300).contains(count)),
+        "{counts:?}"
+    );
+    let all: std::collections::BTreeSet<_> = places(16, 5, &mut generator).collect();
+    assert_eq!(all.len(), 5);
+    assert_eq!(places(3, 0, &mut generator).count(), 0);
 }
 
 #[test]

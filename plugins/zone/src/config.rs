@@ -12,8 +12,10 @@ pub struct Config {
     /// The label of servers that names theirs; `zone` by default.
     #[serde(default = "label")]
     pub label: String,
-    /// By how much the zone is larger than it need be: 1 to 100, 1.4 by default,
-    /// so that all requests stay while 71 % of its weight is eligible.
+    /// By how much the zone is larger than it need be: 1 to 100, 1.4 by default.
+    /// So many times as large the zone's share of the eligible weight counts when
+    /// it is compared with its share of all weight. At 1, requests leave as soon
+    /// as the zone has lost more of its weight than the others.
     #[serde(default = "overprovisioning")]
     pub overprovisioning: f64,
     /// The eligible endpoints that the zone must have for requests to stay: 1

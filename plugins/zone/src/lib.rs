@@ -1,14 +1,20 @@
 //! Zone: requests stay with the endpoints of the gateway's own zone, where the
 //! network is quick and costs nothing, for as long as these can bear it.
 //!
-//! How much stays is told in two ways. By numbers, after Envoy's priority
-//! levels: while at least 1 / `overprovisioning` of the zone's weight is
-//! eligible (71 % by default), all requests stay; below it the rest go to the
-//! other zones in proportion. And by load, after Linkerd's high availability
-//! zonal load balancing: where the local endpoint has `busy` requests in flight
-//! or more, one of another zone is drawn too, and the less busy of the two
-//! takes the request. Within a zone, two are drawn and the less busy one wins,
-//! as in `power-of-two`.
+//! How much stays is told in two ways. By numbers, after Envoy's zone aware
+//! routing: the zone should take the share of the requests that it has of all
+//! weight. While its share of the *eligible* weight is as large, all stay; where
+//! it is smaller, the fraction that is missing goes elsewhere, so that eligible
+//! servers of all zones have about as much to do. Where the other zones are as
+//! hard hit, nothing is won by leaving and all stay. (Envoy knows how many
+//! gateways are in each zone; here the zones' servers stand for them.) As with
+//! Envoy's priority levels, a zone is `overprovisioning` times as large as it need
+//! be, 1.4 times by default. What leaves is spread over the servers of other zones
+//! by their eligible weight. And by load, after Linkerd's high availability zonal
+//! load balancing: where the local endpoint has `busy` requests in flight or more,
+//! one of another zone is drawn too, and the less busy of the two takes the
+//! request. Two are drawn each time and the less busy one wins, as in
+//! `power-of-two`: in the gateway's zone evenly, elsewhere by weight.
 //!
 //! Choose it where servers stand in several zones with a gateway in each, and
 //! the zones' servers are in proportion to their gateways' traffic. It is the
@@ -19,7 +25,7 @@ mod config;
 
 use gatewright_plugin_sdk::{
     Balancer, Candidate, Candidates, ConfigError, Endpoint, Generator, Members, Slot,
-    better_of_two, endpoints, export, load,
+    better_of_two, endpoints, export, load, request,
 };
 
 pub use config::Config;
@@ -31,8 +37,12 @@ pub struct Zone {
     members: Members,
     /// The slots of the endpoints in the gateway's own zone, in order.
     local: Vec<Slot>,
+    /// Their share of all weight, eligible or not.
+    share: f64,
     near: Candidates,
     far: Candidates,
+    /// The weights of those in `far`, added up one after the other.
+    reach: Vec<u64>,
     /// The share of the requests that stay: 0 to 1.
     staying: f64,
     /// The requests in flight for a unit of weight from which on a local
@@ -50,18 +60,48 @@ impl Zone {
         self.far
             .gather(eligible.filter(|endpoint| !is_local(endpoint)));
 
+        let far = self.far.all().iter();
+        self.reach.clear();
+        self.reach.extend(far.scan(0, |sum, one| {
+            *sum += u64::from(one.weight);
+            Some(*sum)
+        }));
         let near = self.near.all().iter().map(|one| f64::from(one.weight));
         let near: f64 = near.sum();
-        let all = self.members.endpoints().iter().filter(is_local);
-        let all: f64 = all.map(|endpoint| f64::from(endpoint.weight)).sum();
         let count = self.near.all().len();
         self.staying = if count < self.config.minimum as usize {
             0.0
         } else {
-            self.config.overprovisioning * near / all
+            let eligible = near + self.reach.last().map_or(0.0, |sum| *sum as f64);
+            self.config.overprovisioning * (near / eligible) / self.share
         };
         // An endpoint of average weight is busy from `busy` requests on.
         self.busy = f64::from(self.config.busy) * count as f64 / near;
+    }
+
+    fn pick_far(&mut self) -> Option<Slot> {
+        self.draw_far().map(|candidate| candidate.slot)
+    }
+
+    /// The less busy of two of other zones, drawn by weight; for a later attempt
+    /// of those that were not tried, drawn evenly.
+    fn draw_far(&mut self) -> Option<Candidate> {
+        let busier = Candidate::is_busier_than;
+        if request::attempt() > 1 {
+            let untried = self.far.for_attempt();
+            return better_of_two(untried, &mut self.generator, busier);
+        }
+        let all = *self.reach.last()?;
+        let mut draw = || {
+            let mark = (self.generator.fraction() * all as f64) as u64;
+            let place = self.reach.partition_point(|sum| *sum <= mark);
+            self.far.all().get(place).copied()
+        };
+        let (first, second) = (draw()?, draw()?);
+        Some(match first.is_busier_than(second) {
+            true => second,
+            false => first,
+        })
     }
 
     fn is_busy(&self, candidate: Candidate) -> bool {
@@ -79,8 +119,10 @@ impl Balancer for Zone {
             config,
             members: Members::default(),
             local: Vec::new(),
+            share: 0.0,
             near: Candidates::default(),
             far: Candidates::default(),
+            reach: Vec::new(),
             staying: 0.0,
             busy: 0.0,
             generator: Generator::from_host(),
@@ -94,6 +136,10 @@ impl Balancer for Zone {
             slots.filter(|slot| endpoints::label(*slot, &self.config.label).as_ref() == zone);
         self.local = local.collect();
         self.local.sort_unstable();
+        let weight = |endpoint: &Endpoint| f64::from(endpoint.weight);
+        let is_local = |endpoint: &&Endpoint| self.local.binary_search(&endpoint.slot).is_ok();
+        let near: f64 = endpoints.iter().filter(is_local).map(weight).sum();
+        self.share = near / endpoints.iter().map(weight).sum::<f64>();
         self.members.update(endpoints);
         self.gather();
     }
@@ -104,23 +150,20 @@ impl Balancer for Zone {
     }
 
     fn pick(&mut self, _key: u64) -> Option<Slot> {
-        let busier = Candidate::is_busier_than;
         let stays = self.staying >= 1.0 || self.generator.fraction() < self.staying;
-        let (home, abroad) = if stays {
-            (&mut self.near, &mut self.far)
-        } else {
-            (&mut self.far, &mut self.near)
-        };
-        let Some(first) = better_of_two(home.for_attempt(), &mut self.generator, busier) else {
-            let other = better_of_two(abroad.for_attempt(), &mut self.generator, busier);
-            return other.map(|candidate| candidate.slot);
-        };
-        if !stays || !self.is_busy(first) {
-            return Some(first.slot);
+        if !stays && let Some(slot) = self.pick_far() {
+            return Some(slot);
         }
-        let second = better_of_two(self.far.for_attempt(), &mut self.generator, busier);
-        let better = second.filter(|second| first.is_busier_than(*second));
-        Some(better.unwrap_or(first).slot)
+        let busier = Candidate::is_busier_than;
+        let near = better_of_two(self.near.for_attempt(), &mut self.generator, busier);
+        match near {
+            None => self.pick_far(),
+            Some(near) if stays && self.is_busy(near) => {
+                let far = self.draw_far().filter(|far| near.is_busier_than(*far));
+                Some(far.unwrap_or(near).slot)
+            }
+            Some(near) => Some(near.slot),
+        }
     }
 }
 

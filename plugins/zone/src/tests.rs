@@ -38,15 +38,45 @@ fn requests_stay_in_the_zone_while_enough_of_it_is_eligible() {
 }
 
 #[test]
-fn what_the_zone_cannot_bear_goes_elsewhere_in_proportion() {
-    let mut policy = over(10, 20, "");
+fn what_the_zone_cannot_bear_goes_elsewhere_and_nothing_more() {
+    let mut policy = over(10, 20, r#","overprovisioning":1.0"#);
     policy.eligible((5..30).collect());
-    // Half of the zone, overprovisioned 1.4 times.
-    assert!((staying(&mut policy, 10) - 0.7).abs() < 0.03);
+    // 5 of the 25 that are left, where the zone has a third of all.
+    assert!((staying(&mut policy, 10) - 0.6).abs() < 0.02);
     policy.eligible((9..30).collect());
-    assert!((staying(&mut policy, 10) - 0.14).abs() < 0.03);
+    assert!((staying(&mut policy, 10) - 1.0 / 7.0).abs() < 0.02);
     policy.eligible((10..30).collect());
     assert_eq!(staying(&mut policy, 10), 0.0);
+    let mut larger = over(10, 20, "");
+    larger.eligible((5..30).collect());
+    assert!((staying(&mut larger, 10) - 1.4 * 0.6).abs() < 0.02);
+}
+
+#[test]
+fn requests_stay_where_the_other_zones_are_as_hard_hit() {
+    let mut policy = over(10, 20, r#","overprovisioning":1.0"#);
+    policy.eligible((5..20).collect());
+    assert_eq!(staying(&mut policy, 10), 1.0);
+    // All in all 3 of 10 near and 12 of 20 elsewhere: 0.2 of what is left.
+    policy.eligible((7..22).collect());
+    assert!((staying(&mut policy, 10) - 0.6).abs() < 0.02);
+}
+
+#[test]
+fn what_leaves_is_spread_by_the_eligible_weight_of_other_zones() {
+    // Slots 0 to 3 are near, 4 to 9 in one zone, 10 to 15 in another.
+    let mut policy = over(4, 12, "");
+    let weights: Vec<_> = (0..16).map(|slot| if slot < 10 { 1 } else { 3 }).collect();
+    policy.update(pool(&weights));
+    // None near, two of the first and one of the second.
+    policy.eligible(vec![4, 5, 12]);
+    let mut counts = [0_u32; 16];
+    for _ in 0..10_000 {
+        counts[policy.pick(0).unwrap() as usize] += 1;
+    }
+    for (slot, expected) in [(4, 2_000), (5, 2_000), (12, 6_000)] {
+        assert!(counts[slot].abs_diff(expected) < 300, "{counts:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use gatewright_host::{Ending, Lent, Outcome, defaults};
 use gatewright_model::endpoint::Health;
@@ -16,7 +17,7 @@ use crate::support::{Request, Rig};
 fn settings(name: &str) -> &'static str {
     match name {
         "zone" => "zone = \"a\", busy = 3",
-        "first" => "limit = 20",
+        "first" => "limit = 10",
         _ => "",
     }
 }
@@ -178,19 +179,108 @@ proptest! {
 #[test]
 fn every_default_balancer_comes_to_use_all_servers_of_its_pool() {
     for name in balancers() {
-        let mut rig = Rig::new();
-        let ports = BTreeSet::from([3000, 3001, 3002]);
-        rig.take(&pool(name, &ports)).unwrap();
-        let state = rig.snapshot.as_ref().unwrap().pools[0].state.clone();
-        let mut picked = BTreeSet::new();
-        for key in 0..200u64 {
-            let slot = rig.pick(key.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unwrap();
-            let slot = slot.unwrap();
-            state.enter(slot);
-            picked.insert(slot);
+        for size in [1, 3, 1_000] {
+            let mut rig = Rig::new();
+            rig.take(&equal(name, &ports(size))).unwrap();
+            let state = rig.snapshot.as_ref().unwrap().pools[0].state.clone();
+            let mut picked = BTreeSet::new();
+            // None of the requests ends, so that who goes by load comes to all, and
+            // all answer alike. That chance leaves one out is one in a million.
+            for number in 0..u64::from(size).max(3) * 20 {
+                let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let slot = rig.pick(key).unwrap().unwrap();
+                state.enter(slot);
+                picked.insert(slot);
+                rig.balancer().observe(answered(slot, 5_000));
+            }
+            assert_eq!(picked.len(), usize::from(size), "{name} of {size}");
         }
-        let all = BTreeSet::from([Slot(0), Slot(1), Slot(2)]);
-        assert_eq!(picked, all, "{name}");
+    }
+}
+
+/// The same with equal weights.
+fn equal(balancer: &str, ports: &BTreeSet<u16>) -> String {
+    let text = pool(balancer, ports).replace("weight = 2", "weight = 1");
+    text.replace("weight = 3", "weight = 1")
+}
+
+/// The ports of so many servers.
+fn ports(size: u16) -> BTreeSet<u16> {
+    (3_000..3_000 + size).collect()
+}
+
+fn answered(slot: Slot, first_byte_us: u32) -> Outcome {
+    Outcome {
+        slot,
+        ending: Ending::Completed,
+        status: 200,
+        first_byte_us,
+        duration_us: first_byte_us,
+        lot: None,
+    }
+}
+
+/// The share of so many picks that go to one slot, each answered at once.
+fn share_of(rig: &mut Rig, slot: Slot, us: impl Fn(Slot) -> u32) -> f64 {
+    let picks = 600_u64;
+    let is_it = |key: &u64| {
+        let picked = rig.pick(key.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let picked = picked.unwrap().unwrap();
+        rig.balancer().observe(answered(picked, us(picked)));
+        picked == slot
+    };
+    (0..picks).filter(is_it).count() as f64 / picks as f64
+}
+
+#[test]
+fn whoever_learns_hands_it_over_to_a_new_configuration() {
+    let changes = [
+        ("peak-ewma", "decay_s = 20"),
+        ("prequal", "choices = 4"),
+        ("adaptive", "interval_ms = 100, min_share = 0.05"),
+    ];
+    for (name, changed) in changes {
+        let mut rig = Rig::new();
+        let before = match name {
+            "adaptive" => "interval_ms = 100",
+            _ => "",
+        };
+        let config = |settings: &str, size| {
+            equal(name, &ports(size))
+                .replace("config = {  }", &format!("config = {{ {settings} }}"))
+        };
+        rig.take(&config(before, 5)).unwrap();
+        let us = |slot: Slot| if slot == Slot(2) { 400_000 } else { 4_000 };
+        // Outcomes are told and weights adjusted by the clock.
+        let patience = Instant::now() + Duration::from_secs(60);
+        while share_of(&mut rig, Slot(2), us) > 0.1 {
+            assert!(Instant::now() < patience, "{name}");
+        }
+        // One server fewer and other settings: the slow one is known as such.
+        rig.take(&config(changed, 4)).unwrap();
+        let even = |_| 4_000;
+        let picks = (0..30_u64).map(|key| rig.pick(key).unwrap().unwrap());
+        let slow = picks.filter(|slot| *slot == Slot(2)).count();
+        assert!(slow <= 4, "{name}: {slow}");
+        assert!(share_of(&mut rig, Slot(0), even) > 0.0, "{name}");
+        let log = rig.balancer().binding().journal().entries();
+        let refused = log.iter().find(|entry| entry.message.contains("handover"));
+        assert!(refused.is_none(), "{name}: {refused:?}");
+    }
+}
+
+#[test]
+fn what_another_kind_of_balancer_learned_is_refused_and_no_fault() {
+    for name in ["peak-ewma", "prequal", "adaptive"] {
+        let mut rig = Rig::new();
+        rig.take(&pool("weighted", &ports(3))).unwrap();
+        rig.pick(1).unwrap();
+        rig.take(&pool(name, &ports(3))).unwrap();
+        let eligible = BTreeSet::from([Slot(0), Slot(1), Slot(2)]);
+        for key in 0..20 {
+            let slot = rig.pick(key).unwrap().unwrap();
+            assert!(eligible.contains(&slot), "{name}: {slot:?}");
+        }
     }
 }
 

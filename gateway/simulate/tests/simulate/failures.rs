@@ -6,7 +6,7 @@ use crate::support::{refusal, run};
 /// Latency", 2016): a thousand requests a second to 11 servers, of which one
 /// takes 2 s for each request during the middle half of a minute. What counts is
 /// the share of answers within a second.
-const SLOW_SERVER: &str = "duration = \"60s\"\nobjective = \"1s\"\n\
+pub(crate) const SLOW_SERVER: &str = "duration = \"60s\"\nobjective = \"1s\"\n\
     arrivals = { poisson = { rate = 1000 } }\n\
     work = { log-normal = { median = \"20ms\", sigma = 0.6 } }\n\
     [pool]\nhealth = false\nbreaker = false\n\

@@ -11,6 +11,7 @@ mod battery;
 mod determinism;
 mod examples;
 mod failures;
+mod known;
 mod plots;
 mod properties;
 mod support;
