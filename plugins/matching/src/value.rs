@@ -36,9 +36,20 @@ impl Value {
         self.judges(given).unwrap_or(false)
     }
 
+    /// Whether all of these texts meet it.
+    pub fn accepts_all(&self, given: &[String]) -> bool {
+        given.iter().all(|given| self.accepts(given))
+    }
+
+    /// Whether one of these texts meets it, or is too long to be judged.
+    pub fn may_accept_any(&self, given: &[String]) -> bool {
+        let mut given = given.iter();
+        given.any(|given| self.judges(given).unwrap_or(true))
+    }
+
     /// Whether a text meets it; none where it is too long for an expression to be
     /// looked for: what clients send must not decide how long a decision takes.
-    pub fn judges(&self, given: &str) -> Option<bool> {
+    fn judges(&self, given: &str) -> Option<bool> {
         match self {
             Self::Any => Some(true),
             Self::Exactly(text) => Some(text == given),
