@@ -2,8 +2,8 @@
 
 use regex_lite::Regex;
 
-/// Bytes that an expression is looked for in, at the most: it takes some tens of
-/// nanoseconds for each.
+/// Bytes that an expression is looked for in, at the most: the time that it takes
+/// grows with each of them.
 const LONGEST: usize = 2048;
 
 /// A condition on a text, understood.
