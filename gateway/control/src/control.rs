@@ -31,6 +31,7 @@ use crate::readiness::Readiness;
 use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
+use crate::session_names::SessionNames;
 use crate::store::{Edited, Entry, Record, Store};
 use crate::timestamp::Timestamp;
 use crate::uploads::Uploads;
@@ -44,6 +45,7 @@ pub(crate) struct Control {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
+    pub(crate) session_names: SessionNames,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
@@ -69,6 +71,7 @@ pub(crate) struct Parts {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
+    pub(crate) session_names: SessionNames,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) discovery: Arc<Discovery>,
@@ -83,6 +86,7 @@ impl Control {
             publisher: parts.publisher,
             events: parts.events,
             store: parts.store,
+            session_names: parts.session_names,
             access: parts.access,
             catalog: parts.catalog,
             uploads: Uploads::default(),

@@ -20,6 +20,7 @@ use crate::events::{Event, Events, Happened};
 use crate::handover::{ADMIN, AdminSocket};
 use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
+use crate::session_names::SessionNames;
 use crate::store::{Edited, Store};
 use crate::thread::ControlThread;
 use crate::watcher::Sight;
@@ -99,6 +100,7 @@ impl Gateway {
         let store = open_store(options.keep, &plain).await?.telling(&events);
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let catalog = Catalog::of(&store)?;
+        let session_names = SessionNames::of(&store)?;
         let kept = store.overlay()?;
         let discovery = Arc::new(Discovery::new(&events));
         let draft = origin.found(declared, kept.clone(), &discovery).await?;
@@ -124,6 +126,7 @@ impl Gateway {
             publisher,
             events,
             store,
+            session_names,
             access,
             catalog,
             discovery,

@@ -47,6 +47,7 @@ mod roster;
 mod sampler;
 mod seats;
 mod series;
+mod session_names;
 mod store;
 mod thread;
 mod timestamp;

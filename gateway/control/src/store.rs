@@ -1,6 +1,7 @@
 //! What outlives a restart beside the configuration file: overrides, what is
-//! known of plugins' versions and of what was active before, access tokens and
-//! the audit log, in one embedded database in the data folder.
+//! known of plugins' versions and of what was active before, access tokens, keys
+//! of the gateway's own and the audit log, in one embedded database in the data
+//! folder.
 //!
 //! A write is on the disk when it returns, whole or not at all, whatever
 //! happens to the process. One gateway has the file at a time. A file that
@@ -12,6 +13,7 @@ mod error;
 mod histories;
 mod overrides;
 mod records;
+mod secrets;
 mod tokens;
 mod versions;
 
@@ -122,6 +124,7 @@ impl Store {
         self.versions()?;
         self.histories()?;
         self.tokens()?;
+        self.kept_session_key()?;
         self.audit(usize::MAX)?;
         Ok(())
     }

@@ -2,7 +2,9 @@
 //!
 //! An entry names its endpoint by slot and by id. A slot goes to another
 //! endpoint only under another id, so an entry whose two names disagree is one
-//! of an endpoint that is gone, and is dropped when it is met.
+//! of an endpoint that is gone, and is dropped when it is met. So is what was idle
+//! for too long, which every use of the table looks for in passing: of what is
+//! dead, no more stays than comes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,6 +25,11 @@ const KEY_BYTES: usize = 256;
 /// Entries that are looked at to find one that has been idle for long.
 const EVICTION_SAMPLE: usize = 16;
 
+/// Entries that every use looks at, and drops if their time is over. Each new
+/// entry comes with a look at four: a quarter of a table is dead at most, or
+/// about that.
+const SWEEP_SAMPLE: usize = 4;
+
 /// The sessions of one pool, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Sessions {
@@ -42,8 +49,16 @@ struct Entry {
 impl Entry {
     fn is_live(&self, pool: &Pool, now: Duration) -> bool {
         let endpoint = pool.endpoint(self.slot);
-        endpoint.is_some_and(|endpoint| endpoint.id == self.endpoint)
-            && now.saturating_sub(self.used) <= self.idle
+        endpoint.is_some_and(|endpoint| endpoint.id == self.endpoint) && !self.is_over(now)
+    }
+
+    fn is_over(&self, now: Duration) -> bool {
+        now.saturating_sub(self.used) > self.idle
+    }
+
+    /// When it is forgotten, if it is not used before.
+    fn ends(&self) -> Duration {
+        self.used.saturating_add(self.idle)
     }
 }
 
@@ -66,6 +81,7 @@ impl Sessions {
     /// The endpoint of a session; this counts as use.
     pub(crate) fn get(&self, key: &str, pool: &Pool, now: Duration) -> Option<Slot> {
         let mut shard = self.shard(key);
+        drop_some(&mut shard, now);
         let entry = shard.get_mut(key)?;
         if entry.is_live(pool, now) {
             entry.used = now;
@@ -98,6 +114,7 @@ impl Sessions {
             return false;
         }
         let mut shard = self.shard(key);
+        drop_some(&mut shard, now);
         if shard.len() >= SHARD_SESSIONS && !shard.contains_key(key) {
             make_room(&mut shard, pool, now);
         }
@@ -147,7 +164,7 @@ impl Sessions {
                 endpoint: entry.endpoint.clone(),
                 age: now.saturating_sub(entry.created),
                 idle: now.saturating_sub(entry.used),
-                left: (entry.used + entry.idle).saturating_sub(now),
+                left: entry.ends().saturating_sub(now),
             }));
         }
         sessions
@@ -161,15 +178,27 @@ impl Sessions {
     }
 }
 
-/// Drop what is dead, or else the one longest idle, of a small sample: from a
-/// random place on, evenly over the whole shard.
+/// Drop what was idle for too long of a few entries. Those of endpoints that are
+/// gone are left: a worker that does not know of a new one yet would drop its own.
+fn drop_some(shard: &mut IndexMap<Box<str>, Entry>, now: Duration) {
+    for _ in 0..SWEEP_SAMPLE.min(shard.len()) {
+        let place = fastrand::usize(..shard.len());
+        let entry = shard.get_index(place);
+        if entry.is_some_and(|(_, entry)| entry.is_over(now)) {
+            shard.swap_remove_index(place);
+        }
+    }
+}
+
+/// Drop what is dead, or else the one that would be forgotten first, of a small
+/// sample: from a random place on, evenly over the whole shard.
 fn make_room(shard: &mut IndexMap<Box<str>, Entry>, pool: &Pool, now: Duration) {
     let (length, start) = (shard.len(), fastrand::usize(..shard.len().max(1)));
     let step = (length / EVICTION_SAMPLE).max(1);
     let places = (0..EVICTION_SAMPLE.min(length)).map(|n| (start + n * step) % length);
     let victim = places.min_by_key(|place| {
         let entry = shard.get_index(*place).map(|(_, entry)| entry);
-        entry.map(|entry| (entry.is_live(pool, now), entry.used))
+        entry.map(|entry| (entry.is_live(pool, now), entry.ends()))
     });
     if let Some(place) = victim {
         shard.swap_remove_index(place);
@@ -267,6 +296,45 @@ mod tests {
         assert!(!present(&shard, "dead") && shard.len() == 2);
         make_room(&mut shard, pool, HOUR * 10);
         assert!(!present(&shard, "old") && present(&shard, "new"));
+    }
+
+    #[test]
+    fn what_is_kept_shortly_makes_room_before_what_is_older() {
+        let snapshot = snapshot(None, &[1]);
+        let pool = &snapshot.pools[0];
+        let entry = |idle, used| Entry {
+            slot: Slot(0),
+            endpoint: EndpointId::from("192.0.2.1:1"),
+            idle,
+            created: used,
+            used,
+        };
+        let minute = Duration::from_secs(60);
+        let mut shard = IndexMap::from([
+            ("named".into(), entry(HOUR, HOUR)),
+            ("claimed".into(), entry(minute, HOUR + minute)),
+        ]);
+        make_room(&mut shard, pool, HOUR + minute);
+        assert!(shard.contains_key("named") && shard.len() == 1);
+    }
+
+    #[test]
+    fn what_is_over_goes_while_others_are_used() {
+        let snapshot = snapshot(None, &[1]);
+        let pool = &snapshot.pools[0];
+        let sessions = Sessions::default();
+        let minute = Duration::from_secs(60);
+        for number in 0..1000 {
+            assert!(sessions.set(&number.to_string(), (Slot(0), minute), pool, HOUR));
+        }
+        let later = HOUR + 2 * minute;
+        // Each is looked at in its shard with one in about 60, some thousand times.
+        for number in 0..16_000 {
+            let key = format!("new {}", number % 160);
+            assert!(sessions.set(&key, (Slot(0), HOUR), pool, later));
+            assert_eq!(sessions.get(&key, pool, later), Some(Slot(0)));
+        }
+        assert_eq!(sessions.count(), 160);
     }
 
     #[test]

@@ -66,6 +66,94 @@ rules = [
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_path_and_no_second_header_leads_around_a_rule() {
+    let server = Upstream::named("a").await;
+    let gateway = guarded(
+        "access",
+        r#"[policy.config]
+rules = [
+  { action = "deny", path = "/admin/*" },
+  { action = "deny", path = "/*", method = "OPTIONS" },
+  { action = "deny", headers = { X-Region = "aq" } },
+]"#,
+        &server,
+    )
+    .await;
+    for path in [
+        "/admin%2Fusers",
+        "/ADMIN/users",
+        "/admin;v=1/users",
+        "/%61dmin%5cusers",
+        "/admin%252fusers",
+        "/a/..//admin/",
+    ] {
+        let refused = ask(&gateway, &format!("GET {path}"), "").await;
+        assert_eq!(refused.status(), 403, "{path}");
+    }
+    assert_eq!(ask(&gateway, "OPTIONS *", "").await.status(), 403);
+    let twice = "x-region: eu\r\nx-region: aq\r\n";
+    assert_eq!(ask(&gateway, "GET /", twice).await.status(), 403);
+    let latin = b"GET / HTTP/1.1\r\nhost: a\r\nx-region: \xff\r\n\r\n".to_vec();
+    assert_eq!(gateway.exchange(latin).await.status(), 403);
+    assert!(server.requests().is_empty());
+    let fine = "x-region: eu\r\nx-region: us\r\n";
+    assert_eq!(ask(&gateway, "GET /shop", fine).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_value_that_is_too_long_for_an_expression_is_denied_and_lets_nobody_in() {
+    let server = Upstream::named("a").await;
+    let gateway = guarded(
+        "access",
+        r#"[policy.config]
+default = "deny"
+rules = [
+  { action = "deny", headers = { X-Query = "~<script" } },
+  { action = "allow", headers = { X-Key = "~^a+$" } },
+]"#,
+        &server,
+    )
+    .await;
+    let with = |length: usize, query: usize| {
+        let (key, query) = ("a".repeat(length), "q".repeat(query));
+        format!("x-key: {key}\r\nx-query: {query}\r\n")
+    };
+    for (key, query, status) in [(2048, 2048, 200), (2049, 2048, 403), (2048, 2049, 403)] {
+        let answer = ask(&gateway, "GET /", &with(key, query)).await;
+        assert_eq!(answer.status(), status, "{key} {query}");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_path_leads_around_being_asked_for_credentials() {
+    let server = Upstream::named("a").await;
+    let config = format!(
+        "[policy.config]\npath = \"/admin/*\"\nexcept = \"/admin/health\"\n\
+         [policy.config.basic.users]\nann = '{PASSWORD}'"
+    );
+    let gateway = guarded("auth", &config, &server).await;
+    for path in [
+        "/admin%2Fusers",
+        "/Admin/users",
+        "/admin;/users",
+        "/admin/health;x",
+        "/admin/HEALTH",
+        "/public/..%3bx/admin",
+    ] {
+        let refused = ask(&gateway, &format!("GET {path}"), "").await;
+        assert_eq!(refused.status(), 401, "{path}");
+    }
+    assert!(server.requests().is_empty());
+    for path in ["/", "/admin/health", "/administrators"] {
+        assert_eq!(
+            ask(&gateway, &format!("GET {path}"), "").await.status(),
+            200
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_user_comes_in_by_password_and_the_server_is_told_who_it_is() {
     let server = Upstream::named("a").await;
     let config = format!(

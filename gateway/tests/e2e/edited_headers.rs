@@ -59,3 +59,37 @@ async fn the_gateways_own_errors_have_them_too() {
     assert_eq!(answer.headers("x-status"), ["502 for /a"]);
     assert_eq!(answer.headers("x-frame-options"), ["DENY"]);
 }
+
+#[tokio::test]
+async fn a_value_that_cannot_be_sent_leaves_no_other_in_its_place() {
+    let server = Upstream::answering(|_| {
+        "HTTP/1.1 200 OK\r\nx-echo: the server's\r\ncontent-length: 0\r\n\r\n".into()
+    })
+    .await;
+    let policies = r#"
+[[policy]]
+name = "to-servers"
+plugin = "headers"
+config = { request = { set = { X-Echo = "{header:x-long}!" } } }
+
+[[policy]]
+name = "to-clients"
+plugin = "headers"
+role = "response-policy"
+config = { response = { set = { X-Echo = "{header:x-long}!" } } }
+"#;
+    let builder = Builder::new().with(policies);
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    // A plugin's value has 8192 bytes at most.
+    for (length, expected) in [(8191, 1), (8192, 0)] {
+        let long = "l".repeat(length);
+        let headers = format!("x-long: {long}\r\nx-echo: the client's\r\n");
+        let answer = gateway
+            .exchange(format!("GET / HTTP/1.1\r\nhost: a\r\n{headers}\r\n"))
+            .await;
+        let value = vec![format!("{long}!"); expected];
+        let request = server.requests().pop().expect("a request");
+        assert_eq!(request.headers("x-echo"), value);
+        assert_eq!(answer.headers("x-echo"), value);
+    }
+}

@@ -5,7 +5,7 @@ use crate::support::{Builder, Pool, Upstream};
 
 /// A plugin, a configuration that it takes, one that it does not, and the key
 /// that it blames.
-const MISTAKES: [(&str, &str, &str, &str); 7] = [
+const MISTAKES: [(&str, &str, &str, &str); 8] = [
     ("rate-limit", "rate = \"100/s\"", "rate = \"often\"", "rate"),
     (
         "headers",
@@ -36,6 +36,12 @@ const MISTAKES: [(&str, &str, &str, &str); 7] = [
         "networks = { eu = [] }",
         "networks = { eu = [\"europe\"] }",
         "networks.eu[0]",
+    ),
+    (
+        "geo",
+        "networks = { eu = [] }, default = \"eu\"",
+        "networks = { eu = [] }, default = \"ue\"",
+        "default",
     ),
     (
         "ab-split",
@@ -71,6 +77,7 @@ async fn an_affinity_that_would_not_work_is_refused_at_its_key_and_the_old_one_s
     let server = Upstream::named("a").await;
     for (plugin, wrong, key) in [
         ("sticky-learn", "cookie = \"a b\"", "cookie"),
+        ("sticky-learn", "claimed_idle_s = 7200", "claimed_idle_s"),
         ("sticky-ip", "idle_s = 0", "idle_s"),
     ] {
         let pool = Pool::of(&[&server]).with("affinity", format!("\"{plugin}\""));

@@ -85,6 +85,17 @@ async fn clients_with_keys_of_their_own_do_not_share_a_limit() {
 }
 
 #[tokio::test]
+async fn long_keys_that_begin_alike_do_not_share_a_limit() {
+    let server = Upstream::named("a").await;
+    let gateway = limited(2, "rate = \"1/h\", key = \"cookie:id\"", &server).await;
+    let long = "k".repeat(1000);
+    for (end, status) in [("1", 200), ("2", 200), ("1", 429), ("2", 429)] {
+        let ask = format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: id={long}{end}\r\n\r\n");
+        assert_eq!(gateway.exchange(ask).await.status(), status, "{end}");
+    }
+}
+
+#[tokio::test]
 async fn a_limit_outlives_a_reload() {
     let server = Upstream::named("a").await;
     let gateway = limited(2, "rate = \"1/h\"", &server).await;

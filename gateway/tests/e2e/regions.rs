@@ -26,7 +26,7 @@ async fn split(header: &str, policy: &str, [web, other]: [&Upstream; 2]) -> Gate
 async fn a_region_has_its_pool_and_its_servers_are_told() {
     let [web, other] = [Upstream::named("web").await, Upstream::named("other").await];
     let policy = "[[policy]]\nplugin = \"geo\"\n[policy.config]\ndefault = \"rest\"\n\
-                  networks = { eu = [\"192.0.2.0/24\"] }";
+                  networks = { eu = [\"192.0.2.0/24\"], rest = [] }";
     let gateway = split("x-region = \"eu\"", policy, [&web, &other]).await;
     let from = |address: &str| {
         format!("GET / HTTP/1.1\r\nhost: a\r\nx-region: eu\r\nx-forwarded-for: {address}\r\n\r\n")

@@ -2,6 +2,7 @@
 //! client's address, and as operators see them.
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{Builder, Gateway, Message, Pool, Upstream, eventually};
 
@@ -169,6 +170,41 @@ async fn operators_see_whose_session_is_where_and_never_its_name() {
     );
     let nobody = gateway.api("/api/sessions?search=nobody").await;
     assert_eq!(nobody, json!([]));
+}
+
+#[tokio::test]
+async fn a_name_that_only_a_request_says_is_soon_forgotten_unless_it_is_used_again() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    let lives = async |name: &str| {
+        let found = gateway.api(&format!("/api/sessions?search={name}")).await;
+        let moment = |key: &str| {
+            let text = found[0][key].as_str().expect("a moment");
+            humantime::parse_rfc3339(text).expect("a time")
+        };
+        let left = moment("expiresAt").duration_since(moment("lastAccessed"));
+        left.expect("a period").as_secs()
+    };
+    ask(&gateway, "/shop", "claimed").await;
+    assert!((59..=60).contains(&lives("claimed").await));
+    ask(&gateway, "/shop", "claimed").await;
+    assert!((3599..=3600).contains(&lives("claimed").await));
+    let server = gateway.get("/").await.text().to_owned();
+    let named = format!("{server}-secret");
+    assert!((3599..=3600).contains(&lives(&named).await));
+}
+
+#[tokio::test]
+async fn a_list_of_sessions_confirms_no_guess() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    while gateway.get("/").await.text() != "a" {}
+    let found = gateway.api("/api/sessions?search=a-secret").await;
+    let id = found[0]["sessionId"].as_str().expect("an id");
+    for guess in ["web\0a-secret", "a-secret"] {
+        let digest = Sha256::digest(guess);
+        assert!(!format!("{digest:x}").starts_with(id), "{guess}");
+    }
 }
 
 #[tokio::test]

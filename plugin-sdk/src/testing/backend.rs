@@ -283,12 +283,18 @@ pub(crate) mod sessions {
         host(|host| host.sessions.get(key).copied())
     }
 
-    pub(crate) fn set(key: &str, slot: Slot, _idle_seconds: u32) {
-        host(|host| host.sessions.insert(key.into(), slot));
+    pub(crate) fn set(key: &str, slot: Slot, idle_seconds: u32) {
+        host(|host| {
+            host.sessions.insert(key.into(), slot);
+            host.session_idle.insert(key.into(), idle_seconds);
+        });
     }
 
     pub(crate) fn remove(key: &str) {
-        host(|host| host.sessions.remove(key));
+        host(|host| {
+            host.sessions.remove(key);
+            host.session_idle.remove(key);
+        });
     }
 }
 

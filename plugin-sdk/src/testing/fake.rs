@@ -36,6 +36,8 @@ pub struct Host {
     pub store: Store,
     /// What `sessions` keeps.
     pub sessions: BTreeMap<String, Slot>,
+    /// The seconds without use that `sessions` keeps each.
+    pub session_idle: BTreeMap<String, u32>,
     /// What `clock::now` tells, in nanoseconds; `store` expires by it.
     pub now: u64,
     /// What `clock::unix_ms` tells.
@@ -63,6 +65,7 @@ impl Default for Host {
             pools: Vec::new(),
             store: Store::default(),
             sessions: BTreeMap::new(),
+            session_idle: BTreeMap::new(),
             now: 0,
             unix_ms: 0,
             random: Generator::seeded(1),

@@ -6,14 +6,20 @@
 //! What it does not do: bodies and their chunks are not seen (`body_over` goes
 //! by `Content-Length`; `limits.request_body` holds for all), queries are not
 //! searched for attacks, and who a client is, is the plugin `auth`'s to ask.
+//!
+//! Where a request can be understood in two ways, the strict one counts: a rule
+//! that denies holds for every spelling of its path and for any value of a
+//! header, a rule that allows for the path as it is written alone and for all
+//! values.
 
 mod config;
 
 use gatewright_matching::{
-    Globs, Headers, Networks, Value, client_address, declared_length, tokens,
+    Globs, Headers, Networks, Spellings, Value, client_address, declared_length, header_values,
+    tokens,
 };
 use gatewright_plugin_sdk::{
-    ConfigError, RequestPolicy, Verdict, advice, export, refuse, request, response,
+    ConfigError, RequestPolicy, Verdict, advice, export, refuse, response,
 };
 
 pub use config::{Action, Config, Rule};
@@ -67,7 +73,8 @@ impl RequestPolicy for Access {
     }
 
     fn check(&mut self, method: &str, _authority: &str, path: &str) -> Verdict {
-        let decides = self.rules.iter().find(|rule| rule.holds(method, path));
+        let path = Spellings::of(path);
+        let decides = self.rules.iter().find(|rule| rule.holds(method, &path));
         let denies = decides.map_or(self.otherwise, |rule| rule.denies);
         let Some(status) = denies else {
             return Verdict::Proceed;
@@ -102,15 +109,22 @@ impl Compiled {
 
     /// Whether a request meets it. The gateway is asked last, and only for what
     /// a condition needs.
-    fn holds(&self, method: &str, path: &str) -> bool {
+    fn holds(&self, method: &str, path: &Spellings<'_>) -> bool {
         (self.methods.is_empty() || self.methods.iter().any(|wanted| wanted == method))
-            && (self.paths.is_empty() || self.paths.match_path(path))
+            && (self.paths.is_empty() || self.fits_path(path))
             && self.fits_address()
             && self.fits_agent()
-            && self.headers.hold_or(self.denies.is_some())
+            && self.fits_headers()
             && self
                 .body_over
                 .is_none_or(|most| declared_length().is_some_and(|size| size > most))
+    }
+
+    fn fits_path(&self, path: &Spellings<'_>) -> bool {
+        match self.denies {
+            Some(_) => self.paths.cover(path),
+            None => self.paths.admit(path),
+        }
     }
 
     fn fits_address(&self) -> bool {
@@ -123,15 +137,32 @@ impl Compiled {
         })
     }
 
+    fn fits_headers(&self) -> bool {
+        match self.denies {
+            Some(_) => self.headers.trip(),
+            None => self.headers.hold(),
+        }
+    }
+
     /// A client that names no agent has an empty one.
     fn fits_agent(&self) -> bool {
         if self.agents.is_empty() {
             return true;
         }
-        let agent = request::header("user-agent").unwrap_or_default();
-        let unjudged = self.denies.is_some();
+        let Some(mut given) = header_values("user-agent") else {
+            return self.denies.is_some();
+        };
+        if given.is_empty() {
+            given.push(String::new());
+        }
         let mut agents = self.agents.iter();
-        agents.any(|value| value.judges(&agent).unwrap_or(unjudged))
+        match self.denies {
+            Some(_) => agents.any(|value| value.may_accept_any(&given)),
+            None => {
+                let is_known = |one| agents.clone().any(|value| value.accepts(one));
+                given.iter().all(|one| is_known(one))
+            }
+        }
     }
 }
 

@@ -44,6 +44,28 @@ fn the_first_rule_that_holds_decides() {
 }
 
 #[test]
+fn no_spelling_of_a_path_leads_around_a_rule_or_into_an_exception() {
+    let mut access = rules(&json!([
+        {"action": "allow", "path": "/admin/health"},
+        {"action": "deny", "path": "/admin/*"},
+        {"action": "deny", "path": "/*", "method": "OPTIONS"},
+    ]));
+    assert_eq!(get(&mut access, "/admin/health"), 200);
+    for path in [
+        "/admin%2Fusers",
+        "/ADMIN/users",
+        "/admin;x/users",
+        "/Admin/health",
+        "/admin/health;x",
+        "/admin%2Fhealth",
+        "/admin/health%5C..%5Cusers",
+    ] {
+        assert_eq!(get(&mut access, path), 403, "{path}");
+    }
+    assert_eq!(ask(&mut access, "OPTIONS", "*"), 403);
+}
+
+#[test]
 fn who_meets_no_rule_is_let_in_or_not_by_default() {
     let config =
         json!({"default": "deny", "rules": [{"action": "allow", "method": ["GET", "HEAD"]}]});
@@ -100,6 +122,48 @@ fn headers_and_declared_sizes_are_looked_at() {
         host.header("x-region", "aq");
     });
     assert_eq!(get(&mut access, "/"), 451);
+    testing::reset();
+}
+
+#[test]
+fn all_values_of_a_header_count_and_one_that_is_no_text_is_denied() {
+    let with = |access: &mut Access, name: &str, values: &[&[u8]]| {
+        testing::reset();
+        testing::host(|host| {
+            let values = values.iter().map(|value| (name.into(), value.to_vec()));
+            host.request.headers = values.collect();
+        });
+        get(access, "/")
+    };
+    let mut denies = rules(&json!([
+        {"action": "deny", "headers": {"X-Region": "aq"}},
+        {"action": "deny", "user_agent": "~bot"},
+    ]));
+    for (name, values, status) in [
+        ("x-region", &[&b"eu"[..], b"aq"][..], 403),
+        ("x-region", &[b"eu", b"\xFF"], 403),
+        ("x-region", &[b"eu", b"us"], 200),
+        ("user-agent", &[b"curl", b"bot"], 403),
+        ("user-agent", &[b"\xFFbot"], 403),
+        ("user-agent", &[b"curl"], 200),
+    ] {
+        assert_eq!(with(&mut denies, name, values), status, "{values:?}");
+    }
+    let mut allows = configure(&json!({"default": "deny", "rules": [
+        {"action": "allow", "headers": {"X-Key": "*"}},
+        {"action": "allow", "user_agent": ["curl", "wget"]},
+    ]}))
+    .unwrap();
+    for (name, values, status) in [
+        ("x-key", &[&b"a"[..], b"b"][..], 200),
+        ("x-key", &[b"\xFF"], 403),
+        ("user-agent", &[b"curl", b"wget"], 200),
+        ("user-agent", &[b"curl", b"bot"], 403),
+        ("user-agent", &[b"\xFF"], 403),
+        ("user-agent", &[], 403),
+    ] {
+        assert_eq!(with(&mut allows, name, values), status, "{values:?}");
+    }
     testing::reset();
 }
 

@@ -56,6 +56,10 @@ pub struct Jwt {
     /// The keys as a JWK set (RFC 7517): a table, or its JSON as a text, so that
     /// `${file:jwks.json}` will do.
     pub jwks: Value,
+    /// The algorithms that tokens may be signed by, of HS256, RS256, ES256 and
+    /// EdDSA; by default those that the keys are for. Keys for others are left out.
+    #[serde(default)]
+    pub algorithms: Listed,
     /// Who must have issued a token (`iss`); anybody by default.
     pub issuer: Option<String>,
     /// For whom a token must be (`aud`): one of these; anybody by default.

@@ -14,6 +14,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::algorithm::Algorithm;
+
 /// The shortest secret for HS256, in bytes (RFC 7518, 3.2).
 const SHORTEST_SECRET: usize = 32;
 
@@ -24,7 +26,10 @@ const SHORTEST_MODULUS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(crate) id: Option<String>,
+    pub(crate) algorithm: Algorithm,
     material: Material,
+    /// Where it is written.
+    place: String,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,7 @@ struct Jwk {
     alg: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
+    key_ops: Option<Vec<String>>,
     crv: Option<String>,
     k: Option<String>,
     n: Option<String>,
@@ -56,50 +62,81 @@ struct JwkSet {
     keys: Vec<Value>,
 }
 
-/// The keys of a set that is written at `key`. Those for other algorithms or
-/// for encryption are left out.
+/// The keys of a set that is written at `key`. Those for other algorithms than
+/// these or for encryption are left out.
 ///
 /// # Errors
 ///
-/// The key of what is wrong, also if there is none left.
-pub(crate) fn keys(written: &Value, key: &str) -> Result<Vec<Key>, ConfigError> {
+/// The key of what is wrong, also if there is none left, or if it could not be
+/// told which of two a token is to be verified with.
+pub(crate) fn keys(
+    written: &Value,
+    key: &str,
+    algorithms: &[Algorithm],
+) -> Result<Vec<Key>, ConfigError> {
     let set: Result<JwkSet, _> = match written {
         Value::String(text) => serde_json::from_str(text),
         table => JwkSet::deserialize(table),
     };
     let set = set.map_err(|error| refuse(key, format!("this is no JWK set: {error}")))?;
-    let mut keys = Vec::new();
+    let mut keys: Vec<Key> = Vec::new();
     for (number, written) in set.keys.iter().enumerate() {
-        let key = format!("{key}.keys[{number}]");
-        let jwk = Jwk::deserialize(written).map_err(|error| refuse(&*key, error.to_string()))?;
-        keys.extend(jwk.understood(&key)?);
+        let place = format!("{key}.keys[{number}]");
+        let jwk = Jwk::deserialize(written).map_err(|error| refuse(&*place, error.to_string()))?;
+        let algorithm = jwk.algorithm().filter(|one| algorithms.contains(one));
+        if let Some(algorithm) = algorithm {
+            keys.push(jwk.understood(algorithm, place)?);
+        }
+    }
+    if let Some(missing) = keys.iter().find(|key| !key.is_told_from(&keys)) {
+        return Err(refuse(
+            format!("{}.kid", missing.place),
+            format!(
+                "there are several keys for {}: each needs a `kid` of its own",
+                missing.algorithm.name()
+            ),
+        ));
     }
     match keys.is_empty() {
         true => Err(refuse(
             key,
-            "it has no key for HS256, RS256, ES256 or EdDSA",
+            "it has no key for any algorithm of `jwt.algorithms`",
         )),
         false => Ok(keys),
     }
 }
 
 impl Jwk {
-    fn understood(self, key: &str) -> Result<Option<Key>, ConfigError> {
-        if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
-            return Ok(None);
-        }
-        let material = match (self.kty.as_str(), self.crv.as_deref()) {
-            ("oct", _) => self.secret(key)?,
-            ("RSA", _) => self.rsa(key)?,
-            ("EC", Some("P-256")) => self.ec(key)?,
-            ("OKP", Some("Ed25519")) => self.ed(key)?,
-            _ => return Ok(None),
+    /// The one algorithm that its type is for, if it is to verify signatures and
+    /// says nothing else itself.
+    fn algorithm(&self) -> Option<Algorithm> {
+        let verifies = |operations: &Vec<String>| operations.iter().any(|one| one == "verify");
+        let is_to_verify = self.usage.as_ref().is_none_or(|usage| usage == "sig")
+            && self.key_ops.as_ref().is_none_or(verifies);
+        let algorithm = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("oct", _) => Algorithm::Hs256,
+            ("RSA", _) => Algorithm::Rs256,
+            ("EC", Some("P-256")) => Algorithm::Es256,
+            ("OKP", Some("Ed25519")) => Algorithm::EdDsa,
+            _ => return None,
         };
-        let is_for_another = self.alg.is_some_and(|alg| alg != material.algorithm());
-        Ok((!is_for_another).then_some(Key {
+        let says_so = self.alg.as_ref().is_none_or(|alg| alg == algorithm.name());
+        (is_to_verify && says_so).then_some(algorithm)
+    }
+
+    fn understood(self, algorithm: Algorithm, place: String) -> Result<Key, ConfigError> {
+        let material = match algorithm {
+            Algorithm::Hs256 => self.secret(&place),
+            Algorithm::Rs256 => self.rsa(&place),
+            Algorithm::Es256 => self.ec(&place),
+            Algorithm::EdDsa => self.ed(&place),
+        };
+        Ok(Key {
             id: self.kid,
-            material,
-        }))
+            algorithm,
+            material: material?,
+            place,
+        })
     }
 
     fn secret(&self, key: &str) -> Result<Material, ConfigError> {
@@ -165,9 +202,11 @@ fn decoded(text: Option<&str>, key: &str, name: &str) -> Result<Vec<u8>, ConfigE
 }
 
 impl Key {
-    /// What tokens call its algorithm.
-    pub(crate) fn algorithm(&self) -> &'static str {
-        self.material.algorithm()
+    /// Whether a token can say that it means this one of these keys.
+    fn is_told_from(&self, keys: &[Self]) -> bool {
+        let others = keys.iter().filter(|key| key.place != self.place);
+        let mut rivals = others.filter(|key| key.algorithm == self.algorithm);
+        rivals.all(|key| self.id.is_some() && key.id != self.id)
     }
 
     /// Whether it has made this signature of this message.
@@ -181,17 +220,6 @@ impl Key {
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Material::EdDsa(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
-        }
-    }
-}
-
-impl Material {
-    fn algorithm(&self) -> &'static str {
-        match self {
-            Self::Hs256(_) => "HS256",
-            Self::Rs256(_) => "RS256",
-            Self::Es256(_) => "ES256",
-            Self::EdDsa(_) => "EdDSA",
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::Fault;
+use crate::algorithm::Algorithm;
 use crate::config::Jwt;
 use crate::jwk::{self, Key};
 use crate::memory::Known;
@@ -69,8 +70,9 @@ impl Judge {
     ///
     /// The key of what is wrong with the keys.
     pub(crate) fn parse(written: Jwt) -> Result<Self, ConfigError> {
+        let algorithms = Algorithm::parse(written.algorithms.as_slice(), "jwt.algorithms")?;
         Ok(Self {
-            keys: jwk::keys(&written.jwks, "jwt.jwks")?,
+            keys: jwk::keys(&written.jwks, "jwt.jwks", &algorithms)?,
             issuer: written.issuer,
             audience: written.audience.as_slice().to_vec(),
             scopes: written.scopes.as_slice().to_vec(),
@@ -78,19 +80,21 @@ impl Judge {
         })
     }
 
-    /// Who has a token. The signature is looked at before what is signed.
+    /// Who has a token. The key is chosen before the signature is looked at, and
+    /// that before what is signed.
     pub(crate) fn identify(&self, token: &str, now_s: u64) -> Result<Known, Fault> {
-        let (message, signature) = parts(token).ok_or(Fault::Wrong("this is no JWT"))?;
-        let (header, claims) = message
-            .split_once('.')
-            .ok_or(Fault::Wrong("this is no JWT"))?;
+        let [message, header, claims, signature] =
+            parts(token).ok_or(Fault::Wrong("this is no JWT"))?;
         let header: Header = json(header).ok_or(Fault::Wrong("the JWT's header does not read"))?;
         if header.crit.is_some() {
             return Err(Fault::Wrong("the JWT has extensions that are not known"));
         }
-        let mut keys = self.keys.iter().filter(|key| key.is_for(&header));
-        if !keys.any(|key| key.verifies(message.as_bytes(), &signature)) {
-            return Err(Fault::Wrong("no key has signed this JWT"));
+        let key = self.keys.iter().find(|key| key.is_for(&header));
+        let key = key.ok_or(Fault::Wrong("there is no key for this JWT (alg, kid)"))?;
+        let signature = URL_SAFE_NO_PAD.decode(signature);
+        let is_signed = signature.is_ok_and(|made| key.verifies(message.as_bytes(), &made));
+        if !is_signed {
+            return Err(Fault::Wrong("the key has not signed this JWT"));
         }
         let claims = json(claims).ok_or(Fault::Wrong("the JWT's claims do not read"))?;
         self.judge(claims, now_s)
@@ -135,19 +139,18 @@ impl Claims {
 }
 
 impl Key {
-    /// Whether a token may be this key's: the key's algorithm counts.
+    /// Whether a token says that it is this key's. A key without an id is the only
+    /// one for its algorithm, and so needs no naming.
     fn is_for(&self, header: &Header) -> bool {
-        let ids = (self.id.as_ref(), header.kid.as_ref());
-        let is_named = !matches!(ids, (Some(ours), Some(theirs)) if ours != theirs);
-        is_named && header.alg == self.algorithm()
+        header.alg == self.algorithm.name() && (self.id.is_none() || self.id == header.kid)
     }
 }
 
-/// What is signed, and the signature.
-fn parts(token: &str) -> Option<(&str, Vec<u8>)> {
+/// What is signed, the header and the claims in it, and the signature.
+fn parts(token: &str) -> Option<[&str; 4]> {
     let (message, signature) = token.rsplit_once('.')?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    (message.matches('.').count() == 1).then_some((message, signature))
+    let (header, claims) = message.split_once('.')?;
+    (!claims.contains('.')).then_some([message, header, claims, signature])
 }
 
 fn json<T: DeserializeOwned>(part: &str) -> Option<T> {

@@ -9,14 +9,17 @@
 //! users long random ones, or raise `deadline`. What has been proved once is
 //! remembered by its digest, so only the first request of a client on a worker
 //! pays for it, and every wrong password; put `rate-limit` before this policy
-//! where strangers may guess.
+//! where strangers may guess. Whether a name is a user's cannot be told from how
+//! long the answer takes.
 //!
 //! JWT: HS256, RS256, ES256 (RFC 7518) and EdDSA with Ed25519 (RFC 8037). A key
-//! has one algorithm, whatever a token claims, and there is no `none`. Keys come
+//! has one algorithm, whatever a token claims, and there is no `none`. A token is
+//! verified with one key, which its `kid` names where keys have ids. Keys come
 //! from the configuration alone: nothing is fetched, no token can be revoked
 //! before its end, and encrypted ones (JWE) are not read. Sessions, log-ins and
 //! OAuth's dances are an identity provider's work.
 
+mod algorithm;
 mod basic;
 mod bearer;
 mod challenge;
@@ -25,7 +28,7 @@ mod jwk;
 mod jwt;
 mod memory;
 
-use gatewright_matching::{Globs, tokens};
+use gatewright_matching::{Globs, Spellings, tokens};
 use gatewright_plugin_sdk::{
     ConfigError, RequestPolicy, Verdict, advice, clock, export, refuse, request, response, rewrite,
 };
@@ -117,14 +120,15 @@ impl RequestPolicy for Auth {
 
 impl Auth {
     fn is_asked(&self, method: &str, path: &str) -> bool {
-        let is_ours = self.paths.is_empty() || self.paths.match_path(path);
+        let path = Spellings::of(path);
+        let is_ours = self.paths.is_empty() || self.paths.cover(&path);
         let is_preflight = || {
             self.lets_preflights
                 && method == "OPTIONS"
                 && request::header("origin").is_some()
                 && request::header("access-control-request-method").is_some()
         };
-        is_ours && !self.except.match_path(path) && !is_preflight()
+        is_ours && !self.except.admit(&path) && !is_preflight()
     }
 
     /// The name of whoever asks.

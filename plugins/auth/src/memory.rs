@@ -1,13 +1,16 @@
 //! Credentials that were proved lately, so that proving them again costs one
 //! hash.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use sha2::{Digest as _, Sha256};
 
-/// Clients that are remembered; beyond that all are forgotten, and prove
-/// themselves once more.
+/// Clients that are remembered; of more, the one who proved itself longest ago is
+/// forgotten, and proves itself once more.
 const MOST: usize = 1024;
+
+/// Credentials, as they are remembered.
+type Digest = [u8; 32];
 
 /// Who somebody is, and until when that is proved.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,28 +33,37 @@ impl Known {
 /// Who was proved to be whom, by the digest of the header: what is wrong is
 /// never kept, and what is kept tells no password.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(HashMap<[u8; 32], Known>);
+pub(crate) struct Memory {
+    known: HashMap<Digest, Known>,
+    /// The oldest first.
+    order: VecDeque<Digest>,
+}
 
 impl Memory {
     /// Whose credentials these are, if that was proved and still holds.
     pub(crate) fn recall(&self, header: &str, now_s: u64) -> Option<&str> {
-        if self.0.is_empty() {
+        if self.known.is_empty() {
             return None;
         }
-        let known = self.0.get(&digest(header))?;
+        let known = self.known.get(&digest(header))?;
         (now_s <= known.until_s).then_some(known.name.as_str())
     }
 
     /// Remember whose credentials these are.
     pub(crate) fn remember(&mut self, header: &str, known: Known) {
-        if self.0.len() >= MOST {
-            self.0.clear();
+        let digest = digest(header);
+        if self.known.insert(digest, known).is_none() {
+            self.order.push_back(digest);
         }
-        self.0.insert(digest(header), known);
+        if self.order.len() > MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
     }
 }
 
-fn digest(header: &str) -> [u8; 32] {
+fn digest(header: &str) -> Digest {
     Sha256::digest(header).into()
 }
 
@@ -72,11 +84,16 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_does_not_fill_the_memory() {
+    fn of_a_crowd_those_who_came_last_are_remembered() {
         let mut memory = Memory::default();
         for number in 0..3 * MOST {
             memory.remember(&number.to_string(), Known::forever("x"));
-            assert!(memory.0.len() <= MOST);
+            memory.remember(&number.to_string(), Known::forever("x"));
+            assert_eq!(memory.known.len(), memory.order.len());
+            assert!(memory.known.len() <= MOST);
         }
+        let is_known = |number: usize| memory.recall(&number.to_string(), 0).is_some();
+        assert!((2 * MOST..3 * MOST).all(is_known));
+        assert!(!is_known(2 * MOST - 1));
     }
 }

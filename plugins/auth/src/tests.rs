@@ -121,7 +121,26 @@ fn only_the_paths_that_are_named_are_asked_about() {
     let mut auth = with_users(&json!({"path": ["/admin/*"], "except": ["/admin/health"]}));
     assert_eq!(get(&mut auth, "/"), 200);
     assert_eq!(get(&mut auth, "/admin/health"), 200);
-    assert_eq!(get(&mut auth, "/admin/users"), 401);
+    for path in [
+        "/admin/users",
+        "/ADMIN/users",
+        "/admin%2Fusers",
+        "/admin;x=1/users",
+        "/admin/health;x",
+        "/Admin/health",
+        "/%2Fadmin",
+    ] {
+        assert_eq!(get(&mut auth, path), 401, "{path}");
+    }
+}
+
+#[test]
+fn the_whole_server_is_asked_about_with_its_root() {
+    let options = |auth: &mut Auth| matches!(auth.check("OPTIONS", "a", "*"), Verdict::Proceed);
+    assert!(!options(&mut with_users(&json!({}))));
+    assert!(!options(&mut with_users(&json!({"path": "/*"}))));
+    assert!(!options(&mut with_users(&json!({"except": "/*"}))));
+    assert!(options(&mut with_users(&json!({"path": "/admin/*"}))));
 }
 
 #[test]
@@ -156,6 +175,10 @@ fn a_bad_configuration_is_refused_at_its_key() {
             "basic.users.ann",
         ),
         (user("$pbkdf2-sha256$i=10$MDEy$MDEy"), "basic.users.ann"),
+        (
+            user(&PASSWORD.replace("i=1000", "i=100001")),
+            "basic.users.ann",
+        ),
         (json!({"bearer": {"tokens": {}}}), "bearer.tokens"),
         (
             json!({"bearer": {"tokens": {"ci": "secret-token"}}}),

@@ -29,7 +29,8 @@ pub struct Config {
     pub country_header: Option<String>,
     /// The countries of each region, as that header names them.
     pub countries: BTreeMap<String, Vec<String>>,
-    /// The region of every other client; without it there is no header.
+    /// The region of every other client, one that `networks` or `countries` name;
+    /// without it there is no header.
     pub default: Option<String>,
 }
 
@@ -68,7 +69,7 @@ impl RequestPolicy for Geo {
             return Err(refuse("networks", "there is no region: name one at least"));
         }
         if let Some(region) = &config.default {
-            geo.default = Some(geo.region(region, "default")?);
+            geo.default = Some(geo.known(region)?);
         }
         Ok(geo)
     }
@@ -144,8 +145,27 @@ impl Geo {
         }))
     }
 
+    /// The place of the region that is the default.
+    fn known(&self, name: &str) -> Result<usize, ConfigError> {
+        let known = self.regions.iter().position(|known| known == name);
+        known.ok_or_else(|| {
+            let reason = format!(
+                "there is no region `{name}`: there are {}; for one without networks of its own \
+                 write networks.{name} = []",
+                self.regions.join(", ")
+            );
+            refuse("default", reason)
+        })
+    }
+
+    /// The region by what a proxy in front says; a header that comes twice says
+    /// nothing, since one of the two may be the client's.
     fn of_country(&self) -> Option<usize> {
-        let mut country = request::header(self.country_header.as_ref()?)?;
+        let header = self.country_header.as_ref()?;
+        if request::header_bytes(header, 1).is_some() {
+            return None;
+        }
+        let mut country = request::header(header)?;
         country.make_ascii_uppercase();
         self.countries.get(country.trim()).copied()
     }

@@ -43,6 +43,7 @@ fn the_narrowest_network_says_the_region() {
 #[test]
 fn every_other_client_has_the_default() {
     let mut config = regions();
+    config["networks"]["rest"] = json!([]);
     config["default"] = "rest".into();
     let mut geo = configure(&config).unwrap();
     assert_eq!(region(&mut geo, "198.51.100.1").as_deref(), Some("rest"));
@@ -79,6 +80,7 @@ fn a_bad_configuration_is_refused_at_its_key() {
             "countries.b[0]",
         ),
         (json!({"networks": {"a": []}, "default": ""}), "default"),
+        (json!({"networks": {"eu": []}, "default": "ue"}), "default"),
         (json!({"networks": {"a": []}, "header": "host"}), "header"),
         (json!({"networks": {"a": []}, "database": "x"}), "database"),
     ] {
@@ -86,7 +88,38 @@ fn a_bad_configuration_is_refused_at_its_key() {
     }
 }
 
+#[test]
+fn a_country_that_is_said_twice_is_not_believed() {
+    let mut config = regions();
+    config["country_header"] = "cf-ipcountry".into();
+    config["countries"] = json!({"us": ["US"]});
+    let mut geo = configure(&config).unwrap();
+    testing::host(|host| {
+        host.header("cf-ipcountry", "US");
+        host.header("cf-ipcountry", "FR");
+    });
+    assert_eq!(region(&mut geo, "192.0.2.1").as_deref(), Some("eu"));
+    testing::reset();
+}
+
 proptest! {
+    #[test]
+    fn no_header_makes_it_fail_or_say_nothing(
+        values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..4),
+    ) {
+        let mut config = regions();
+        config["country_header"] = "cf-ipcountry".into();
+        config["countries"] = json!({"us": ["US"]});
+        let mut geo = configure(&config).unwrap();
+        testing::host(|host| {
+            let values = values.iter().map(|value| ("cf-ipcountry".into(), value.clone()));
+            host.request.headers = values.collect();
+        });
+        // That the header is rewritten is looked at there.
+        region(&mut geo, "192.0.2.1");
+        testing::reset();
+    }
+
     #[test]
     fn what_a_client_says_of_itself_never_counts(claimed in "[a-z]{1,8}", address: u32) {
         let mut geo = configure(&regions()).unwrap();

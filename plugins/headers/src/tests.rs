@@ -122,6 +122,29 @@ fn a_bad_configuration_is_refused_at_its_key() {
 
 proptest! {
     #[test]
+    fn whatever_a_client_sends_every_header_is_written(
+        values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6),
+        path in "/.{0,20}",
+        query in prop::option::of(".{0,20}"),
+    ) {
+        let mut policy = request(
+            r#"{"request": {"add": {"X-A": "{path}{query}"}, "remove": ["X-B"],
+                "set": {"X-C": "{header:x-a}{cookie:id}{method}{host}{client_address}"}}}"#,
+        ).unwrap();
+        testing::host(|host| {
+            let values = values.iter().map(|value| ("x-a".into(), value.clone()));
+            host.request.headers = values.collect();
+            host.request.query = query;
+        });
+        let verdict = policy.check("GET", "a", &path);
+        prop_assert!(matches!(verdict, Verdict::Proceed));
+        let written = testing::host(|host| std::mem::take(&mut host.rewrites.headers));
+        let names: Vec<_> = written.iter().map(|(name, _)| name.as_str()).collect();
+        prop_assert_eq!(names, ["x-b", "x-c", "x-a"]);
+        testing::reset();
+    }
+
+    #[test]
     fn text_without_braces_stays_as_it_is(text in "[^{}\\x00-\\x1f\\x7f]*") {
         let known = Known { method: "", authority: "", path: "", status: 0 };
         let template = Template::parse(&text, Side::Request).unwrap();

@@ -3,8 +3,6 @@
 
 use std::cmp::Reverse;
 
-use gatewright_plugin_sdk::{ConfigError, refuse};
-
 /// A path of a configuration, understood.
 #[derive(Clone, Debug)]
 pub enum Glob {
@@ -82,6 +80,26 @@ impl Glob {
         })
     }
 
+    /// The pattern for paths that `of` has changed as it changes this one's text.
+    pub(crate) fn mapped(&self, of: impl Fn(&str) -> String) -> Self {
+        let changed = |text: &str| match of(text) {
+            root if root == "/" => String::new(),
+            text => text,
+        };
+        match self {
+            Self::Exact(text) => Self::Exact(of(text)),
+            Self::Prefix(folder) => Self::Prefix(changed(folder)),
+            Self::Wildcard { segments, open, .. } => {
+                let text = changed(&["", &segments.join("/")].join("/"));
+                Self::Wildcard {
+                    lead: text.split('*').next().unwrap_or_default().into(),
+                    segments: text.split('/').skip(1).map(Into::into).collect(),
+                    open: *open,
+                }
+            }
+        }
+    }
+
     /// Whether a normalised path matches.
     pub fn matches(&self, path: &str) -> bool {
         match self {
@@ -136,34 +154,6 @@ impl Glob {
                 Specificity::new(Class::Glob, lead.len(), text + usize::from(*open))
             }
         }
-    }
-}
-
-/// Several paths, any of which will do.
-#[derive(Clone, Debug, Default)]
-pub struct Globs(Vec<Glob>);
-
-impl Globs {
-    /// Understand the paths that are written at `key`.
-    ///
-    /// # Errors
-    ///
-    /// The key of the first that is none.
-    pub fn parse(written: &[String], key: &str) -> Result<Self, ConfigError> {
-        let parsed = written.iter().enumerate().map(|(number, text)| {
-            Glob::parse(text).map_err(|reason| refuse(format!("{key}[{number}]"), reason))
-        });
-        parsed.collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Whether none was written.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether a normalised path matches one of them.
-    pub fn match_path(&self, path: &str) -> bool {
-        self.0.iter().any(|glob| glob.matches(path))
     }
 }
 
@@ -240,7 +230,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Glob, Globs};
+    use super::Glob;
 
     fn rest<'p>(pattern: &str, path: &'p str) -> Option<&'p str> {
         Glob::parse(pattern).unwrap().rest(path)
@@ -270,15 +260,5 @@ mod tests {
         for text in ["api", "/a?b=1", "/a//b", "/a/../b", "/a/**"] {
             assert!(Glob::parse(text).is_err(), "{text}");
         }
-        let written = ["/a".to_owned(), "b".to_owned()];
-        assert_eq!(Globs::parse(&written, "paths").unwrap_err().key, "paths[1]");
-    }
-
-    #[test]
-    fn of_several_paths_one_is_enough() {
-        let written = ["/a".to_owned(), "/b/*".to_owned()];
-        let globs = Globs::parse(&written, "paths").unwrap();
-        assert!(globs.match_path("/a") && globs.match_path("/b/c"));
-        assert!(!globs.match_path("/c") && !globs.match_path("/a/b"));
     }
 }

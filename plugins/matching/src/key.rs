@@ -1,14 +1,16 @@
 //! What tells one client from another, as a pool's `hash_key` says it.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr};
 
 use gatewright_plugin_sdk::{ConfigError, refuse, request};
+use sha2::{Digest as _, Sha256};
 
 use crate::networks::client_address;
 use crate::tokens::is_token;
 
-/// Bytes of a client's own text in a key; a longer one is cut, so that a client
-/// fills no table.
+/// Bytes of a client's own text in a key; of a longer one there is a digest, so
+/// that a client fills no table and no two texts are one key.
 const TEXT_BYTES: usize = 200;
 
 /// `client-address`, `path`, `header:NAME` or `cookie:NAME`.
@@ -76,8 +78,17 @@ pub fn address_key(ipv6_prefix: u8) -> String {
 }
 
 fn prefixed(kind: &str, text: &str) -> String {
-    let end = text.floor_char_boundary(TEXT_BYTES);
-    [kind, &text[..end]].concat()
+    [kind, &shortened(text, TEXT_BYTES)].concat()
+}
+
+/// A text that a table is to know something by: as it is, or if it is longer than
+/// `most` bytes, the digest of it (SHA-256, in hexadecimal digits behind `#`).
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    // What looks like a digest is not taken for one.
+    if text.len() <= most && !text.starts_with('#') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("#{:x}", Sha256::digest(text)))
 }
 
 #[cfg(test)]
@@ -125,9 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_where_a_character_ends() {
-        testing::host(|host| host.header("x", &"ü".repeat(500)));
-        assert!(key("header:x").of_request("/", 64).unwrap().len() <= 202);
+    fn long_texts_that_begin_alike_are_keys_of_their_own_and_short_ones_as_they_are() {
+        let of = |text: &str| {
+            testing::reset();
+            testing::host(|host| host.header("x", text));
+            key("header:x").of_request("/", 64).unwrap()
+        };
+        let long = "ü".repeat(500);
+        let digest = of(&long);
+        assert_eq!(digest.len(), 2 + 65);
+        assert_ne!(digest, of(&(long + "ü")));
+        assert_eq!(of(&"a".repeat(200)), format!("h:{}", "a".repeat(200)));
+        // Nobody has another's key by saying its digest.
+        assert_ne!(of(&digest[2..]), digest);
         testing::reset();
     }
 

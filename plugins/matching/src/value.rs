@@ -2,8 +2,8 @@
 
 use regex_lite::Regex;
 
-/// Bytes that an expression is looked for in, at the most: it takes some tens of
-/// nanoseconds for each.
+/// Bytes that an expression is looked for in, at the most: the time that it takes
+/// grows with each of them.
 const LONGEST: usize = 2048;
 
 /// A condition on a text, understood.
@@ -36,9 +36,20 @@ impl Value {
         self.judges(given).unwrap_or(false)
     }
 
+    /// Whether all of these texts meet it.
+    pub fn accepts_all(&self, given: &[String]) -> bool {
+        given.iter().all(|given| self.accepts(given))
+    }
+
+    /// Whether one of these texts meets it, or is too long to be judged.
+    pub fn may_accept_any(&self, given: &[String]) -> bool {
+        let mut given = given.iter();
+        given.any(|given| self.judges(given).unwrap_or(true))
+    }
+
     /// Whether a text meets it; none where it is too long for an expression to be
     /// looked for: what clients send must not decide how long a decision takes.
-    pub fn judges(&self, given: &str) -> Option<bool> {
+    fn judges(&self, given: &str) -> Option<bool> {
         match self {
             Self::Any => Some(true),
             Self::Exactly(text) => Some(text == given),

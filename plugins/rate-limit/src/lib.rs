@@ -13,7 +13,7 @@
 
 mod config;
 
-use gatewright_matching::{Globs, Key, Networks, address_key, client_address};
+use gatewright_matching::{Globs, Key, Networks, Spellings, address_key, client_address};
 use gatewright_plugin_sdk::{
     ConfigError, RequestPolicy, Taken, Verdict, advice, export, refuse, response, store,
 };
@@ -99,7 +99,7 @@ impl RequestPolicy for RateLimit {
 
 impl RateLimit {
     fn is_exempt(&self, path: &str) -> bool {
-        self.paths.match_path(path)
+        self.paths.admit(&Spellings::of(path))
             || (!self.networks.is_empty()
                 && client_address().is_some_and(|address| self.networks.contain(address)))
     }

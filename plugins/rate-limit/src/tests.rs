@@ -83,6 +83,26 @@ fn a_key_of_the_clients_own_counts_and_without_it_the_address_does() {
 }
 
 #[test]
+fn keys_that_begin_alike_have_limits_of_their_own() {
+    let mut limit = limit(r#"{"rate": "1/h", "key": "header:X-Api-Key"}"#);
+    for (end, status) in [("1", 200), ("2", 200), ("1", 429), ("2", 429)] {
+        testing::host(|host| {
+            host.request.headers.clear();
+            host.header("x-api-key", &("k".repeat(300) + end));
+        });
+        assert_eq!(get(&mut limit, "/"), status, "{end}");
+    }
+}
+
+#[test]
+fn an_exemption_is_for_the_path_as_it_is_written() {
+    let mut limit = limit(r#"{"rate": "1/h", "exempt": {"paths": ["/assets/*", "/*.css"]}}"#);
+    assert_eq!(get(&mut limit, "/assets/a%20b.css"), 200);
+    assert_eq!(get(&mut limit, "/orders;a.css"), 200);
+    assert_eq!(get(&mut limit, "/orders;a.css"), 429);
+}
+
+#[test]
 fn what_is_exempt_is_not_counted() {
     let mut limit =
         limit(r#"{"rate": "1/h", "exempt": {"networks": ["10.0.0.0/8"], "paths": ["/assets/*"]}}"#);

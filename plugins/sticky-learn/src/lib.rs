@@ -2,23 +2,31 @@
 //! (`sessionId` unless it is said) or by a header, stay with the server that
 //! has them.
 //!
-//! A session is learned from a response that sets the cookie, and from a request
-//! that brings one nobody knows yet: whoever answers it has it from then on. When
-//! the application gives a session another name, as after a login, the new name
-//! is learned too; when it deletes the cookie, the session is forgotten. They
-//! are kept in the host's session table, which all workers share and operators
-//! see, until they have been idle for an hour, their server is gone, or the table
-//! is full and they are the oldest of a few. A server that drains keeps its
-//! sessions until it is gone.
+//! A session is learned from a response that sets the cookie. When the application
+//! gives a session another name, as after a login, the new name is learned too;
+//! when it deletes the cookie, the session is forgotten. They are kept in the
+//! host's session table, which all workers share and operators see, until they
+//! have been idle for an hour, their server is gone, or the table is full and they
+//! are the first of a few to be forgotten. A server that drains keeps its sessions
+//! until it is gone.
+//!
+//! A name that only a request says, as after a restart of the gateway, may be
+//! anybody's invention. It belongs to whoever answers it without an error, for a
+//! minute; used again in that time, and answered without an error again, it is a
+//! session like any other. So who invents names has them forgotten soon, and in a
+//! full table they make room before sessions that applications have named.
 //!
 //! It does not read bodies or URLs, and a restart forgets: for sessions that are
 //! to outlive it, there is `sticky-cookie`.
 
 mod cookie;
 
+use std::borrow::Cow;
+
+use gatewright_matching::shortened;
 use gatewright_matching::tokens::is_token;
 use gatewright_plugin_sdk::{
-    Affinity, ConfigError, Slot, advice, export, hash, mix, refuse, request, response, sessions,
+    Affinity, ConfigError, Slot, advice, export, refuse, request, response, sessions,
 };
 use serde::Deserialize;
 
@@ -31,9 +39,15 @@ const USUAL_COOKIE: &str = "sessionId";
 /// said: an hour.
 const USUAL_IDLE_S: u32 = 3600;
 
+/// Seconds that a name lives which only a request says, unless it is said.
+const USUAL_CLAIMED_IDLE_S: u32 = 60;
+
 /// Bytes of a session's name that the table takes as they are; of a longer one
-/// it gets a hash.
+/// it gets a digest.
 const NAME_BYTES: usize = 128;
+
+/// The first status that says that a server did not do what was asked.
+const FIRST_ERROR: u16 = 400;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -47,6 +61,9 @@ pub struct Config {
     /// Seconds without a request after which a session is forgotten; 3600 by
     /// default.
     pub idle_s: Option<u32>,
+    /// The same for a name that only a request says, until it is used again; 60
+    /// by default, or `idle_s` if that is less.
+    pub claimed_idle_s: Option<u32>,
 }
 
 /// The policy for one pool.
@@ -54,6 +71,7 @@ pub struct Config {
 pub struct StickyLearn {
     place: Place,
     idle_s: u32,
+    claimed_idle_s: u32,
 }
 
 /// Where the application names a session.
@@ -71,8 +89,20 @@ impl Affinity for StickyLearn {
         if idle_s == 0 {
             return Err(refuse("idle_s", "a session lives for 1 second at least"));
         }
-        let place = Place::parse(&config)?;
-        Ok(Self { place, idle_s })
+        let usual = USUAL_CLAIMED_IDLE_S.min(idle_s);
+        let claimed_idle_s = config.claimed_idle_s.unwrap_or(usual);
+        if !(1..=idle_s).contains(&claimed_idle_s) {
+            return Err(refuse(
+                "claimed_idle_s",
+                "a name that only a request says lives for 1 second at least, and no longer than \
+                 `idle_s`",
+            ));
+        }
+        Ok(Self {
+            place: Place::parse(&config)?,
+            idle_s,
+            claimed_idle_s,
+        })
     }
 
     fn lookup(&mut self) -> Option<Slot> {
@@ -84,19 +114,26 @@ impl Affinity for StickyLearn {
     }
 
     fn bind(&mut self, answered: Slot) {
-        match self.place.in_response() {
-            Given::Named(name) => sessions::set(&key(&name), answered, self.idle_s),
-            Given::Deleted => {
-                if let Some(name) = self.place.in_request() {
-                    sessions::remove(&key(&name));
-                }
-            }
-            Given::Nothing => {
-                if let Some(name) = self.place.in_request() {
-                    sessions::set(&key(&name), answered, self.idle_s);
-                }
-            }
+        match (self.place.in_response(), self.place.in_request()) {
+            (Given::Named(name), _) => sessions::set(&key(&name), answered, self.idle_s),
+            (Given::Deleted, Some(name)) => sessions::remove(&key(&name)),
+            (Given::Nothing, Some(name)) => self.follow(&key(&name), answered),
+            (Given::Deleted | Given::Nothing, None) => {}
         }
+    }
+}
+
+impl StickyLearn {
+    /// Follow a name of which the server said nothing: an error is no word for it.
+    fn follow(&self, key: &str, answered: Slot) {
+        if response::status() >= FIRST_ERROR {
+            return;
+        }
+        let idle_s = match sessions::get(key) {
+            Some(_) => self.idle_s,
+            None => self.claimed_idle_s,
+        };
+        sessions::set(key, answered, idle_s);
     }
 }
 
@@ -142,17 +179,8 @@ impl Place {
 }
 
 /// What the table knows a session by.
-fn key(name: &str) -> String {
-    if name.len() <= NAME_BYTES {
-        return name.into();
-    }
-    let (first, second) = name.as_bytes().split_at(NAME_BYTES);
-    let (first, second) = (hash(first), hash(second));
-    format!(
-        "{:016x}{:016x}",
-        mix(first ^ second),
-        mix(first.wrapping_add(mix(second)))
-    )
+fn key(name: &str) -> Cow<'_, str> {
+    shortened(name, NAME_BYTES)
 }
 
 export!(StickyLearn: affinity);

@@ -59,6 +59,52 @@ fn a_session_that_nobody_knows_belongs_to_whoever_answers_it() {
     assert_eq!(policy.lookup(), Some(1));
 }
 
+/// The seconds that a session lives without use.
+fn idle(name: &str) -> Option<u32> {
+    testing::host(|host| host.session_idle.get(name).copied())
+}
+
+#[test]
+fn a_name_that_only_a_request_says_lives_shortly_until_it_is_used_again() {
+    let mut policy = usual();
+    asks("claimed");
+    assert_eq!(policy.lookup(), None);
+    answers(&mut policy, 1, &[]);
+    assert_eq!(idle("claimed"), Some(60));
+    assert_eq!(policy.lookup(), Some(1));
+    answers(&mut policy, 1, &[]);
+    assert_eq!(idle("claimed"), Some(3600));
+    answers(&mut policy, 1, &["sessionId=named"]);
+    assert_eq!(idle("named"), Some(3600));
+    for (config, seconds) in [
+        (r#"{"idle_s": 30}"#, 30),
+        (r#"{"idle_s": 30, "claimed_idle_s": 5}"#, 5),
+    ] {
+        let mut policy = configure(config).unwrap();
+        asks("claimed");
+        answers(&mut policy, 1, &[]);
+        assert_eq!(idle("claimed"), Some(seconds), "{config}");
+    }
+}
+
+#[test]
+fn a_server_that_answers_with_an_error_accepts_no_name() {
+    let mut policy = usual();
+    let mut ask = |status| {
+        testing::host(|host| host.response.status = status);
+        asks("claimed");
+        answers(&mut policy, 1, &[]);
+        idle("claimed")
+    };
+    assert_eq!([ask(401), ask(404), ask(503)], [None; 3]);
+    assert_eq!(
+        [ask(302), ask(403), ask(200)],
+        [Some(60), Some(60), Some(3600)]
+    );
+    // An error ends no session either.
+    assert_eq!(ask(500), Some(3600));
+}
+
 #[test]
 fn a_session_that_gets_another_name_stays_where_it_is() {
     let mut policy = usual();
@@ -110,7 +156,7 @@ fn a_long_name_is_kept_as_a_hash() {
     answers(&mut policy, 1, &[&format!("sessionId={long}")]);
     asks(&long);
     assert_eq!(policy.lookup(), Some(1));
-    assert_eq!(key(&long).len(), 32);
+    assert_eq!(key(&long).len(), 65);
     assert_ne!(key(&long), key(&"s".repeat(4001)));
 }
 
@@ -121,6 +167,8 @@ fn a_bad_configuration_is_refused_at_its_key() {
         (r#"{"header": ""}"#, "header"),
         (r#"{"cookie": "a", "header": "b"}"#, "header"),
         (r#"{"idle_s": 0}"#, "idle_s"),
+        (r#"{"claimed_idle_s": 0}"#, "claimed_idle_s"),
+        (r#"{"idle_s": 30, "claimed_idle_s": 31}"#, "claimed_idle_s"),
         (r#"{"idle": 1}"#, "idle"),
     ] {
         assert_eq!(configure(config).unwrap_err().key, key, "{config}");

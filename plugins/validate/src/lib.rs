@@ -2,7 +2,8 @@
 //! them: methods, required headers, media types, and the size that a body is
 //! said to have.
 //!
-//! Every rule whose path matches must hold. The answers are those of RFC 9110:
+//! Every rule whose path matches, in whatever spelling, must hold, and for all
+//! values of a header. The answers are those of RFC 9110:
 //! 405 with `Allow`, 400 for a header, 411 and 413 for the length, 415 for the
 //! media type. Bodies are not seen: what is in them, and how long one in chunks
 //! is, is not for this to say.
@@ -10,10 +11,8 @@
 mod config;
 mod media;
 
-use gatewright_matching::{Globs, Headers, declared_length, tokens};
-use gatewright_plugin_sdk::{
-    ConfigError, RequestPolicy, Verdict, advice, export, request, response,
-};
+use gatewright_matching::{Globs, Headers, Spellings, declared_length, header_values, tokens};
+use gatewright_plugin_sdk::{ConfigError, RequestPolicy, Verdict, advice, export, response};
 
 pub use config::{Config, Rule};
 use media::MediaTypes;
@@ -55,7 +54,8 @@ impl RequestPolicy for Validate {
     }
 
     fn check(&mut self, method: &str, _authority: &str, path: &str) -> Verdict {
-        let mut rules = self.rules.iter().filter(|rule| rule.is_about(path));
+        let path = Spellings::of(path);
+        let mut rules = self.rules.iter().filter(|rule| rule.is_about(&path));
         let Some((status, reason)) = rules.find_map(|rule| rule.fault(method)) else {
             return Verdict::Proceed;
         };
@@ -87,8 +87,8 @@ impl Compiled {
         })
     }
 
-    fn is_about(&self, path: &str) -> bool {
-        self.paths.is_empty() || self.paths.match_path(path)
+    fn is_about(&self, path: &Spellings<'_>) -> bool {
+        self.paths.is_empty() || self.paths.cover(path)
     }
 
     fn fault(&self, method: &str) -> Option<Fault> {
@@ -126,8 +126,9 @@ impl Compiled {
             return Some((413, format!("a body has at most {most} bytes here")));
         }
         if may_have_body && !self.media_types.is_empty() {
-            let given = request::header("content-type").unwrap_or_default();
-            if !self.media_types.accept(&given) {
+            // A server might go by another value than the first.
+            let given = header_values("content-type").filter(|given| !given.is_empty());
+            if !given.is_some_and(|given| given.iter().all(|one| self.media_types.accept(one))) {
                 return Some((415, format!("this path takes {}", self.media_types)));
             }
         }

@@ -62,6 +62,23 @@ fn every_rule_whose_path_matches_must_hold() {
 }
 
 #[test]
+fn no_value_and_no_spelling_passes_unseen() {
+    let mut policy = configure(&json!([
+        {"path": "/api/*", "headers": {"X-Tenant": "~^[a-z]+$"}, "content_types": "text/*"},
+    ]))
+    .unwrap();
+    let tenant = ("x-tenant", "acme");
+    let plain = ("content-type", "text/plain");
+    let mut post = |path: &str, headers: &[(&str, &str)]| ask(&mut policy, "POST", path, headers);
+    assert_eq!(post("/api/a", &[tenant, tenant, plain]), 200);
+    assert_eq!(post("/api/a", &[tenant, ("x-tenant", "7"), plain]), 400);
+    let html = ("content-type", "application/xml");
+    assert_eq!(post("/api/a", &[tenant, plain, html]), 415);
+    assert_eq!(post("/API/a", &[]), 400);
+    assert_eq!(post("/api%2Fa", &[]), 400);
+}
+
+#[test]
 fn a_body_has_one_of_the_media_types() {
     let mut policy =
         configure(&json!([{"content_types": ["application/json", "text/*"]}])).unwrap();

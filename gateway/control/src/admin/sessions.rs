@@ -3,7 +3,7 @@
 //!
 //! What a plugin knows a session by is often a secret of the application: who
 //! has it, has the session. So nobody is shown it, whatever their role. A session
-//! is named by a digest, which is the same for as long as the session lives.
+//! is named as [`SessionNames`] has it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ use axum::response::{IntoResponse, Response};
 use gatewright_host::{Session, Sessions};
 use gatewright_model::pool::Pool;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -24,6 +23,7 @@ use super::envelope::{Failure, Success, success};
 use crate::access::Who;
 use crate::change::Refusal;
 use crate::control::Control;
+use crate::session_names::SessionNames;
 use crate::store::Entry;
 use crate::timestamp::Timestamp;
 
@@ -32,10 +32,6 @@ const USUAL: usize = 100;
 
 /// Sessions that are answered at most.
 const MOST: usize = 1000;
-
-/// Bytes of the digest that name a session: among a million sessions two have
-/// the same name once in 37 million times.
-const NAME_BYTES: usize = 8;
 
 /// How many sessions fit what was asked, on all pages.
 const TOTAL: HeaderName = HeaderName::from_static("x-total-count");
@@ -87,7 +83,8 @@ impl Wanted {
 #[schema(as = Session)]
 #[serde(rename_all = "camelCase")]
 struct Shown {
-    /// A digest of its pool and of what the plugin knows it by.
+    /// A digest of its pool and of what the plugin knows it by, with a key that
+    /// only this gateway has.
     #[schema(example = "a3f1b2c4d5e6f708")]
     session_id: String,
     pool: String,
@@ -101,13 +98,13 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(pool: &Pool, session: &Session, now: Timestamp) -> Self {
+    fn of(names: &SessionNames, pool: &Pool, session: &Session, now: Timestamp) -> Self {
         let before = |period: std::time::Duration| {
             let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
             Timestamp(now.0.saturating_sub(period))
         };
         Self {
-            session_id: name(pool, &session.key),
+            session_id: names.name(&pool.name, &session.key),
             pool: pool.name.to_string(),
             server_id: session.endpoint.to_string(),
             created_at: before(session.age),
@@ -115,17 +112,6 @@ impl Shown {
             expires_at: now.after(session.left),
         }
     }
-}
-
-/// What the API calls a session.
-fn name(pool: &Pool, key: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(pool.name.as_str())
-        .chain_update([0])
-        .chain_update(key)
-        .finalize();
-    let bytes = digest[..NAME_BYTES].iter();
-    bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// List the sessions.
@@ -163,7 +149,7 @@ fn page(control: &Control, wanted: &Wanted) -> (usize, Vec<Shown>) {
     for_each_pool(control, |pool, sessions| {
         let listed = sessions.list(pool, control.publisher.host().now());
         let shown = listed.iter().filter_map(|session| {
-            let shown = Shown::of(pool, session, now);
+            let shown = Shown::of(&control.session_names, pool, session, now);
             wanted.fits(&shown, &session.key).then_some(shown)
         });
         found.extend(shown);
@@ -234,7 +220,7 @@ fn forget(control: &Control, session_id: &str) -> bool {
         let listed = sessions.list(pool, control.publisher.host().now());
         let named = listed
             .iter()
-            .filter(|session| name(pool, &session.key) == session_id);
+            .filter(|session| control.session_names.name(&pool.name, &session.key) == session_id);
         for session in named {
             is_gone |= sessions.remove(&session.key);
         }

@@ -24,9 +24,17 @@ impl Host for Guest {
     }
 
     fn set_header(&mut self, name: String, value: String) {
-        match edits::header(name, value) {
-            Ok((name, value)) => self.edit(Edit::SetResponseHeader { name, value }),
-            Err(reason) => self.warn(format!("response.set-header: {reason}")),
+        let name = match edits::header_name(name) {
+            Ok(name) => name,
+            Err(reason) => return self.warn(format!("response.set-header: {reason}")),
+        };
+        match edits::header_value(&name, &value) {
+            Ok(()) => self.edit(Edit::SetResponseHeader { name, value }),
+            // What the server wrote there must not pass for the plugin's.
+            Err(reason) => {
+                self.warn(format!("response.set-header: {reason}"));
+                self.edit(Edit::RemoveResponseHeader(name));
+            }
         }
     }
 

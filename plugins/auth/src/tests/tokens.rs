@@ -35,7 +35,7 @@ fn bearer(auth: &mut Auth, token: &str) -> u16 {
 #[test]
 fn a_token_of_each_algorithm_comes_in_twice() {
     let mut auth = strict();
-    for name in ["HS256", "RS256", "ES256", "EdDSA", "NO_KID"] {
+    for name in ["HS256", "RS256", "ES256", "EdDSA"] {
         for _ in 0..2 {
             assert_eq!(bearer(&mut auth, &token(name)), 200, "{name}");
             assert_eq!(told(), Some(("x-user".into(), Some("ann".into()))));
@@ -54,6 +54,7 @@ fn a_token_that_is_not_in_order_is_refused() {
         "OTHER_AUDIENCE",
         "CRITICAL",
         "WRONG_KID",
+        "NO_KID",
         "NONE",
         "CONFUSED",
     ] {
@@ -62,6 +63,92 @@ fn a_token_that_is_not_in_order_is_refused() {
             challenges(),
             ["Bearer realm=\"gatewright\", error=\"invalid_token\""]
         );
+    }
+}
+
+/// The keys of `jwks.json`, changed.
+fn keys(change: impl Fn(&mut serde_json::Map<String, Value>)) -> Value {
+    let mut set: Value = serde_json::from_str(JWKS).unwrap();
+    for key in set["keys"].as_array_mut().unwrap() {
+        change(key.as_object_mut().unwrap());
+    }
+    set
+}
+
+fn with(jwt: &Value) -> Auth {
+    configure(&json!({ "jwt": jwt })).unwrap()
+}
+
+#[test]
+fn a_key_without_an_id_is_the_only_one_for_its_algorithm_and_takes_any() {
+    let unnamed = keys(|key| {
+        key.remove("kid");
+    });
+    let mut auth = with(&json!({ "jwks": unnamed }));
+    for (name, status) in [("NO_KID", 200), ("ES256", 200), ("CONFUSED", 401)] {
+        assert_eq!(bearer(&mut auth, &token(name)), status, "{name}");
+    }
+    let mut twice = unnamed;
+    let another = twice["keys"][2].clone();
+    twice["keys"].as_array_mut().unwrap().push(another);
+    let error = configure(&json!({"jwt": {"jwks": twice}})).unwrap_err();
+    assert_eq!(error.key, "jwt.jwks.keys[2].kid");
+}
+
+#[test]
+fn two_keys_for_one_algorithm_have_different_ids() {
+    for (id, key) in [
+        (json!("es"), Some("jwt.jwks.keys[2].kid")),
+        (Value::Null, Some("jwt.jwks.keys[4].kid")),
+        (json!("new"), None),
+    ] {
+        let mut set = keys(|_| {});
+        let mut another = set["keys"][2].clone();
+        another["kid"] = id.clone();
+        set["keys"].as_array_mut().unwrap().push(another);
+        let configured = configure(&json!({"jwt": {"jwks": set}}));
+        let refused = configured.err().map(|error| error.key);
+        assert_eq!(refused.as_deref(), key, "{id}");
+    }
+}
+
+#[test]
+fn only_the_algorithms_that_are_wanted_are_taken() {
+    let mut auth = with(&json!({"jwks": JWKS, "algorithms": ["ES256", "EdDSA"]}));
+    for (name, status) in [
+        ("ES256", 200),
+        ("EdDSA", 200),
+        ("HS256", 401),
+        ("RS256", 401),
+    ] {
+        assert_eq!(bearer(&mut auth, &token(name)), status, "{name}");
+    }
+    let only_es = json!({"keys": [keys(|_| {})["keys"][2]]});
+    for (jwks, algorithms, key) in [
+        (json!(JWKS), json!(["ES256", "none"]), "jwt.algorithms[1]"),
+        (json!(JWKS), json!("PS256"), "jwt.algorithms[0]"),
+        (only_es, json!("HS256"), "jwt.jwks"),
+    ] {
+        let jwt = json!({"jwks": jwks, "algorithms": algorithms});
+        assert_eq!(configure(&json!({ "jwt": jwt })).unwrap_err().key, key);
+    }
+}
+
+#[test]
+fn a_key_that_is_for_something_else_verifies_nothing() {
+    for (name, value) in [
+        ("use", json!("enc")),
+        ("key_ops", json!(["sign"])),
+        ("alg", json!("RS512")),
+    ] {
+        let set = keys(|key| {
+            if key["kty"] == "RSA" {
+                key.insert(name.into(), value.clone());
+            }
+        });
+        let mut auth = with(&json!({ "jwks": set }));
+        assert_eq!(bearer(&mut auth, &token("RS256")), 401, "{name}");
+        assert_eq!(bearer(&mut auth, &token("ES256")), 200, "{name}");
     }
 }
 

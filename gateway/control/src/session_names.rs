@@ -1,0 +1,66 @@
+//! What operators call sessions.
+//!
+//! What a plugin knows a session by may be a secret of the application. So it is
+//! shown as HMAC-SHA256 (RFC 2104) with a key of this gateway's own: whoever finds
+//! a list of sessions can neither read the secrets from it nor try guesses against
+//! it. The key is in the store, so the names stay the same over restarts.
+
+use gatewright_model::id::PoolName;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+
+use crate::store::{Store, StoreError};
+
+/// Bytes that name a session: among a million sessions two have the same name
+/// once in 37 million times.
+const NAME_BYTES: usize = 8;
+
+/// Gives sessions their names.
+#[derive(Debug)]
+pub(crate) struct SessionNames(Hmac<Sha256>);
+
+impl SessionNames {
+    /// Those of the gateway that has this store.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be used.
+    pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
+        let key = store.session_key()?;
+        match Hmac::new_from_slice(&key) {
+            Ok(keyed) => Ok(Self(keyed)),
+            Err(never) => unreachable!("HMAC takes keys of any length: {never}"),
+        }
+    }
+
+    /// The name of a pool's session.
+    pub(crate) fn name(&self, pool: &PoolName, key: &str) -> String {
+        let keyed = self.0.clone().chain_update(pool.as_str());
+        let digest = keyed.chain_update([0]).chain_update(key).finalize();
+        let bytes = digest.into_bytes();
+        let bytes = bytes.iter().take(NAME_BYTES);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SessionNames;
+    use crate::store::Store;
+
+    #[test]
+    fn a_name_outlives_a_restart_and_is_another_on_another_gateway() {
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let name = |of: usize, pool: &str| {
+            let store = Store::open(folders[of].path()).unwrap();
+            SessionNames::of(&store)
+                .unwrap()
+                .name(&pool.into(), "secret")
+        };
+        let first = name(0, "web");
+        assert_eq!(first.len(), 16);
+        assert_eq!(name(0, "web"), first);
+        assert_ne!(name(0, "api"), first);
+        assert_ne!(name(1, "web"), first);
+    }
+}
