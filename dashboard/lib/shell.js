@@ -12,7 +12,9 @@ const PAGES = [
   ["traffic", "Traffic"],
   ["plugins", "Plugins"],
   ["requests", "Requests"],
+  ["sessions", "Sessions"],
   ["events", "Events"],
+  ["simulations", "Simulations"],
 ];
 
 const WHY_STALE = {

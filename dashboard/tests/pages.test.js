@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import axe from "axe-core";
-
+import { faults } from "./support/accessibility.js";
 import { PHONE, eventually, open } from "./support/browser.js";
 import { PAGES, isLive } from "./support/pages.js";
 import { endAll } from "./support/processes.js";
@@ -92,12 +91,3 @@ test("an unhealthy server's page has none either", async () => {
   }
   await a.again();
 });
-
-// Serious and critical faults that axe finds, each with where it is.
-async function faults(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
-}

@@ -57,6 +57,14 @@ pub struct Figures {
     pub refused: u64,
 }
 
+impl Figures {
+    /// Requests that were answered with a refusal for want of room, whether or not
+    /// they have waited for it.
+    pub fn shed(&self) -> u64 {
+        self.overdue + self.refused
+    }
+}
+
 impl Queue {
     /// Whether anybody waits.
     pub fn is_waited_in(&self) -> bool {
