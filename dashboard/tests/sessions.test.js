@@ -74,8 +74,8 @@ describe("sessions", () => {
     const { page, close } = await open(gateway, "sessions");
     await has(page, 6);
     assert.equal(await total(page, "All sessions").innerText(), "6");
-    assert.equal(await total(page, "in web").innerText(), "6");
-    await page.getByText("By server").click();
+    assert.equal(await total(page, "In web").innerText(), "6");
+    await page.getByText("By server", { exact: true }).click();
     const places = page.getByRole("table", { name: "Sessions by server" });
     for (const server of [a, b]) {
       const row = places.getByRole("row").filter({ hasText: server });
@@ -105,7 +105,7 @@ describe("sessions", () => {
     assert.ok((await rows(page).allInnerTexts()).every((text) => text.includes(a)));
     await page.reload();
     await has(page, await onServer(a));
-    await page.getByText("By server").click();
+    await page.getByText("By server", { exact: true }).click();
     await page.getByRole("button", { name: `List the sessions of ${b} in web` }).click();
     await eventually("those of the other are listed", async () =>
       (await rows(page).allInnerTexts()).every((text) => text.includes(b)));
@@ -171,7 +171,7 @@ describe("sessions", () => {
     for (const options of [{ theme: "light" }, { theme: "dark" }, { size: PHONE }]) {
       const { page, close } = await open(gateway, "sessions", options);
       await has(page, 6);
-      await page.getByText("By server").click();
+      await page.getByText("By server", { exact: true }).click();
       assert.deepEqual(await faults(page), []);
       const { size } = options;
       const width = await page.evaluate(() => document.documentElement.scrollWidth);

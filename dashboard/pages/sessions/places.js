@@ -56,11 +56,11 @@ export class Places {
     const rest = largest.slice(MOST_POOLS);
     const figures = [
       { label: "All sessions", value: sessions },
-      ...named.map(([pool, value]) => ({ label: `in ${pool}`, value })),
+      ...named.map(([pool, value]) => ({ label: `In ${pool}`, value })),
     ];
     if (rest.length > 0) {
       const value = rest.reduce((sum, one) => sum + one.sessions, 0);
-      figures.push({ label: `in ${count(rest.length)} other pools`, value });
+      figures.push({ label: `In ${count(rest.length)} other pools`, value });
     }
     reconcile(totals, this.#figures, figures, { key: ({ label }) => label, make: figure });
     this.#rows = pools.flatMap(({ pool, affinity, sessions: all, servers }) =>
@@ -97,9 +97,8 @@ function serverCell({ pool, serverId }, onChoose) {
 // A bar for eyes only: the number stands beside it.
 function shareCell() {
   const bar = element("progress", { "aria-hidden": "true" });
-  const node = element("span", { class: "share" }, bar);
   return {
-    node,
+    node: element("div", { class: "share" }, bar),
     update({ sessions, all }) {
       bar.max = Math.max(1, all);
       bar.value = sessions;

@@ -31,7 +31,7 @@ export class SessionList {
         { id: "server", label: "Server", long: true, text: ({ serverId }) => serverId },
         moment("age", "Age", ({ createdAt }) => [createdAt, -1]),
         moment("idle", "Idle for", ({ lastAccessed }) => [lastAccessed, -1]),
-        moment("left", "Expires in", ({ expiresAt }) => [expiresAt, 1]),
+        moment("left", "Ends in", ({ expiresAt }) => [expiresAt, 1]),
         {
           id: "actions",
           label: "Actions",
@@ -53,7 +53,7 @@ export class SessionList {
 // How far a moment is from now, `sign` 1 where it is to come; by the gateway's
 // clock, since the browser's may be another.
 function timeCell(form) {
-  const node = element("span");
+  const node = element("span", { class: "moment" });
   return {
     node,
     update(session) {

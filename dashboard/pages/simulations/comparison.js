@@ -24,7 +24,15 @@ export function showComparison(rows) {
         text: ({ outcome }) => outcome.policy,
       },
       ...(runs.size > 1
-        ? [{ id: "run", label: "File", long: true, sort: ({ run }) => run.name, text: ({ run }) => run.name }]
+        ? [
+            {
+              id: "run",
+              label: "File",
+              long: true,
+              sort: ({ run }) => run.name,
+              text: ({ run }) => run.name,
+            },
+          ]
         : []),
       ...columns,
     ],

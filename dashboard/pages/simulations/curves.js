@@ -38,7 +38,10 @@ export class Curves {
     },
     y: {
       // Whole powers of ten would leave half of it empty.
-      scale: { distr: 3, range: (_, least, most) => (least > 0 ? [least / 1.1, most * 1.1] : [1, 10]) },
+      scale: {
+        distr: 3,
+        range: (_, least, most) => (least > 0 ? [least / 1.1, most * 1.1] : [1, 10]),
+      },
       axis: {},
     },
     place: (place) => `in ${shareText(place)} of requests`,

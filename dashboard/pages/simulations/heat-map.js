@@ -17,12 +17,16 @@ const LINE = 14;
 
 const MARGIN = 4;
 
+// The share of the highest that has half of the colour: beside one server that
+// drowns, what the others do is to be seen too.
+const MIDDLE = 1 / 4;
+
 export class HeatMap {
   #canvas = element("canvas", { role: "img" });
   #tip = element("p", { class: "tip", hidden: true });
   #from = element("span", {}, "0 s");
   #to = element("span");
-  #least = element("span", {}, "0");
+  #middle = element("span");
   #most = element("span");
   #heat = null;
   #at = [];
@@ -35,8 +39,10 @@ export class HeatMap {
     const scale = element(
       "p",
       { class: "scale" },
-      this.#least,
+      "0",
       element("span", { class: "ramp", "aria-hidden": "true" }),
+      this.#middle,
+      element("span", { class: "ramp upper", "aria-hidden": "true" }),
       this.#most,
     );
     const node = element("div", { class: "heat" }, this.#canvas, this.#tip, axis, scale);
@@ -59,8 +65,12 @@ export class HeatMap {
     const { value, row, moment } = this.#busiest();
     this.#top = value;
     setText(this.#to, `${precise(this.#at.at(-1) ?? 0)} s`);
+    setText(this.#middle, precise(value * MIDDLE));
     setText(this.#most, `${precise(value)} requests at a time`);
-    const most = value > 0 ? `, at most ${precise(value)} on ${heat.rows[row]} at ${precise(this.#at[moment])} s` : "";
+    const most =
+      value > 0
+        ? `, at most ${precise(value)} on ${heat.rows[row]} at ${precise(this.#at[moment])} s`
+        : "";
     this.#canvas.setAttribute(
       "aria-label",
       `Requests on servers under ${name}, ${heat.rows.length} rows${most}`,
@@ -98,7 +108,7 @@ export class HeatMap {
     values.forEach((row, index) => {
       row.forEach((value, moment) => {
         const [left, right] = [this.#left(moment), this.#left(moment + 1)];
-        context.globalAlpha = this.#top > 0 ? value / this.#top : 0;
+        context.globalAlpha = this.#top > 0 ? Math.sqrt(value / this.#top) : 0;
         context.fillRect(left, index * height, right - left, height - gap);
       });
     });
@@ -135,7 +145,10 @@ export class HeatMap {
     if (value === undefined) {
       return;
     }
-    setText(this.#tip, `${rows[row]} at ${precise(this.#at[moment])} s: ${precise(value)} requests`);
+    setText(
+      this.#tip,
+      `${rows[row]} at ${precise(this.#at[moment])} s: ${precise(value)} requests`,
+    );
     const left = Math.min(offsetX + 12, this.#width - this.#tip.offsetWidth);
     this.#tip.style.left = `${Math.max(0, left)}px`;
     this.#tip.style.top = `${offsetY + 16}px`;

@@ -42,7 +42,11 @@ export class Lines {
     const most = `${LINES.length} lines can be told apart`;
     const hint =
       this.#rows.length > LINES.length
-        ? element("span", { class: "hint" }, isFull ? `${most}: take one away to add another.` : `${most}.`)
+        ? element(
+            "span",
+            { class: "hint" },
+            isFull ? `${most}: take one away to add another.` : `${most}.`,
+          )
         : null;
     const focused = [...container.querySelectorAll("input")].indexOf(document.activeElement);
     container.replaceChildren(element("legend", {}, "Lines of"), ...boxes, ...(hint ? [hint] : []));

@@ -11,15 +11,14 @@ const digits = new Intl.NumberFormat("en", {
 const known = (form) => (value) => (value === null || value === undefined ? "–" : form(value));
 
 export const precise = known((value) => (value === 0 ? "0" : digits.format(value)));
-export const time = known((ms) =>
-  ms < 999.5 ? `${precise(ms)} ms` : `${precise(ms / 1000)} s`,
-);
+export const time = known((ms) => (ms < 999.5 ? `${precise(ms)} ms` : `${precise(ms / 1000)} s`));
 
-const spread = ({ utilisation }) =>
-  utilisation ? utilisation.max - utilisation.min : null;
+const spread = ({ utilisation }) => (utilisation ? utilisation.max - utilisation.min : null);
+
+const hundredths = (share) => (share === null ? "?" : String(Math.round(share * 100)));
 
 const used = ({ utilisation }) =>
-  utilisation ? `${percent(utilisation.min)} – ${percent(utilisation.max)}` : "–";
+  utilisation ? `${hundredths(utilisation.min)}–${percent(utilisation.max)}` : "–";
 
 const least = (one, other) => one < other;
 const most = (one, other) => one > other;
@@ -35,11 +34,23 @@ export const MEASURES = [
   { id: "mean", label: "Mean", value: ({ meanMs }) => meanMs, form: time, better: least },
   { id: "within", label: "Within", value: ({ within }) => within, form: percent, better: most },
   { id: "errors", label: "Errors", value: ({ errors }) => errors, form: count, better: least },
-  { id: "retries", label: "Retries", value: ({ retries }) => retries, form: count },
-  { id: "imbalance", label: "Imbalance", value: ({ imbalance }) => imbalance, form: precise, better: least },
+  { id: "retries", label: "Retries", value: ({ retries }) => retries || null, form: count },
+  {
+    id: "imbalance",
+    label: "Imbalance",
+    value: ({ imbalance }) => imbalance,
+    form: precise,
+    better: least,
+  },
   { id: "used", label: "Utilisation", value: spread, write: used, better: least },
   { id: "peak", label: "Peak", value: ({ peak }) => peak, form: count },
-  { id: "decision", label: "Decision", value: ({ decisionNs }) => decisionNs, form: nanoseconds, better: least },
+  {
+    id: "decision",
+    label: "Decision",
+    value: ({ decisionNs }) => decisionNs,
+    form: nanoseconds,
+    better: least,
+  },
 ];
 
 const isKnown = (value) => value !== null && value !== undefined;

@@ -19,7 +19,9 @@ function card(run, onClose) {
   const { scenario, about, seed, servers, gateways, workers, objectiveMs, policies } = report;
   const facts = [
     plural(servers, "server"),
-    gateways > 1 || workers > 1 ? `${plural(gateways, "gateway")} of ${plural(workers, "worker")}` : null,
+    gateways > 1 || workers > 1
+      ? `${plural(gateways, "gateway")} of ${plural(workers, "worker")}`
+      : null,
     `seed ${seed}`,
     `${policies.length} ${policies.length === 1 ? "policy" : "policies"}`,
     objectiveMs ? `objective ${milliseconds(objectiveMs)}` : null,
@@ -32,7 +34,7 @@ function card(run, onClose) {
       "div",
       { class: "card-head" },
       element("h2", { id }, scenario),
-      element("span", { class: "quiet" }, name),
+      name === scenario ? null : element("span", { class: "quiet" }, name),
       element("span", { class: "grow" }),
       button("Close", { class: "small", "aria-label": `Close ${name}` }, () => onClose(run)),
     ),

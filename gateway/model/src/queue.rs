@@ -75,7 +75,7 @@ impl Queue {
     pub fn join(self: &Arc<Self>, most: usize) -> Option<Place> {
         let mut line = self.line();
         if line.waiters.len() >= most {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.refuse();
             return None;
         }
         let number = line.next;
@@ -96,6 +96,11 @@ impl Queue {
             number,
             has_call: false,
         })
+    }
+
+    /// Somebody has come who may not wait at all.
+    pub fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Somebody has left: call the first who has not been called.
