@@ -9,7 +9,7 @@ import { Backend, Gateway, configuration, traffic } from "./support/gateway.js";
 import { pool } from "./support/management.js";
 import { endAll } from "./support/processes.js";
 
-const LIMIT = 'max_active = 1\nqueue = { size = 10, timeout = "1m" }\n';
+const LIMIT = 'max_active = 1\nqueue = { size = 3, timeout = "1m" }\n';
 
 let gateway;
 before(async () => {
@@ -27,7 +27,7 @@ describe("a pool that is full", () => {
     assert.equal(await number("waiting"), 0);
     assert.equal(await number("shed"), 0);
     const clients = await traffic(gateway, { rate: 20, path: "/products" });
-    await eventually("ten wait", async () => (await number("waiting")) === 10);
+    await eventually("three wait", async () => (await number("waiting")) === 3);
     await eventually("others are shed", async () => (await number("shed")) > 0);
     for (const label of ["waiting", "shed"]) {
       assert.ok(await pool(page, "api").getByText(label, { exact: false }).filter({ visible: true }).count() === 0, label);
