@@ -47,6 +47,8 @@ export function startPage(current, options) {
       signOutButton(),
     ),
   );
+  // On a narrow screen not all pages' names are in sight.
+  header.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   installToasts();
   keepFocus();
   staleBanner();

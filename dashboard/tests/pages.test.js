@@ -36,6 +36,8 @@ for (const { path, name } of PAGES) {
       await isLive(page);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= PHONE.width, `it is ${width} pixels wide`);
+      const link = await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).boundingBox();
+      assert.ok(link.x >= 0 && link.x + link.width <= PHONE.width, "its name is in sight");
       assert.deepEqual(await faults(page), []);
       await close();
     });
