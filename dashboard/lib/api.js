@@ -6,14 +6,14 @@ import { authorization } from "./token.js";
 
 export { ApiError } from "./http.js";
 
-// Ask for something: `{data, tag}`. A state's tag in `match` makes a change
+// Ask for something: `{data, tag, total}`. A state's tag in `match` makes a change
 // depend on it. An answer of 401 opens the login, and the request goes on with
 // the new token; what nobody waits for `isQuiet` and fails instead.
 export async function ask(method, path, { body, match, isQuiet = false } = {}) {
   for (;;) {
     const answer = await request(path, { method, ...sent(body, match) });
     if (answer.status >= 200 && answer.status < 300 && answer.body !== null) {
-      return { data: answer.body.data, tag: answer.tag };
+      return { data: answer.body.data, tag: answer.tag, total: answer.total };
     }
     const refusal = refusalOf(answer);
     if (refusal.status !== 401 || isQuiet || !(await askForToken(refusal.message))) {

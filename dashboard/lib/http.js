@@ -21,14 +21,17 @@ export function refusalOf({ status, body }) {
   return new ApiError(status, body?.error ?? { message: `The gateway answered ${status}.` });
 }
 
-// Ask for something and wait for the whole answer: `{status, tag, body}`.
+// Ask for something and wait for the whole answer: `{status, tag, total, body}`,
+// where `total` is how much there is on all pages of a list.
 export async function request(path, { method = "GET", headers, body } = {}) {
   const isLook = method === "GET";
   const signal = AbortSignal.timeout(isLook ? LOOK_MS : CHANGE_MS);
   try {
     const response = await fetch(path, { method, headers, body, cache: "no-store", signal });
     const answer = await response.json().catch(nullIfNoJson);
-    return { status: response.status, tag: response.headers.get("etag"), body: answer };
+    const { status, headers: told } = response;
+    const total = told.has("x-total-count") ? Number(told.get("x-total-count")) : null;
+    return { status, tag: told.get("etag"), total, body: answer };
   } catch (error) {
     throw new ApiError(0, error.name === "TimeoutError" ? late(isLook) : NO_ANSWER);
   }

@@ -12,7 +12,9 @@ const PAGES = [
   ["traffic", "Traffic"],
   ["plugins", "Plugins"],
   ["requests", "Requests"],
+  ["sessions", "Sessions"],
   ["events", "Events"],
+  ["simulations", "Simulations"],
 ];
 
 const WHY_STALE = {
@@ -45,6 +47,8 @@ export function startPage(current, options) {
       signOutButton(),
     ),
   );
+  // On a narrow screen not all pages' names are in sight.
+  header.querySelector("[aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
   installToasts();
   keepFocus();
   staleBanner();

@@ -1,8 +1,9 @@
 // Live traffic: a bar for each server, and figures over the last minutes.
 
-import { button, element } from "../lib/dom.js";
+import { button } from "../lib/dom.js";
 import { inFrame } from "../lib/frames.js";
 import { live } from "../lib/live.js";
+import { fill } from "../lib/select.js";
 import { startPage } from "../lib/shell.js";
 import { Bars } from "./traffic/bars.js";
 import { BarTable } from "./traffic/bar-table.js";
@@ -108,20 +109,6 @@ function isGone({ pools, servers }) {
     (pool !== null && !pools.some((one) => one.pool === pool)) ||
     (server !== null && !servers.some(isThere))
   );
-}
-
-// A list is changed when what it lists does, and not with every figure.
-function fill(select, all, names, current) {
-  const wanted = [all, ...names];
-  const isSame =
-    select.options.length === wanted.length &&
-    wanted.every((name, index) => select.options[index].textContent === name);
-  if (!isSame) {
-    select.replaceChildren(
-      ...wanted.map((name, index) => element("option", { value: index === 0 ? "" : name }, name)),
-    );
-  }
-  select.value = current ?? "";
 }
 
 startPage("Traffic");

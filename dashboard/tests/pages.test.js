@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import axe from "axe-core";
-
+import { faults } from "./support/accessibility.js";
 import { PHONE, eventually, open } from "./support/browser.js";
 import { PAGES, isLive } from "./support/pages.js";
 import { endAll } from "./support/processes.js";
@@ -37,6 +36,8 @@ for (const { path, name } of PAGES) {
       await isLive(page);
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= PHONE.width, `it is ${width} pixels wide`);
+      const link = await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name }).boundingBox();
+      assert.ok(link.x >= 0 && link.x + link.width <= PHONE.width, "its name is in sight");
       assert.deepEqual(await faults(page), []);
       await close();
     });
@@ -92,12 +93,3 @@ test("an unhealthy server's page has none either", async () => {
   }
   await a.again();
 });
-
-// Serious and critical faults that axe finds, each with where it is.
-async function faults(page) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-  return violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join("; ")}`);
-}

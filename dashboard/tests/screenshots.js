@@ -4,14 +4,20 @@
 import { join } from "node:path";
 
 import { DESKTOP, PHONE, eventually, open } from "./support/browser.js";
-import { Backend, Gateway, build, configuration, traffic } from "./support/gateway.js";
+import { Backend, Gateway, build, configuration, traffic, visit } from "./support/gateway.js";
 import { PAGES, isLive } from "./support/pages.js";
 import { endAll } from "./support/processes.js";
+import { file, simulated } from "./support/simulations.js";
 
 const SIZES = { desktop: DESKTOP, phone: PHONE };
 
 // How long the gateway works before it is pictured: a chart's whole minute.
 const MINUTE_MS = 70_000;
+
+// Shoppers whom the application knows.
+const SESSIONS = 240;
+
+const POLICIES = ["round-robin", "least-connections", "power-of-two", "peak-ewma", "prequal"];
 
 const [folder] = process.argv.slice(2);
 
@@ -21,7 +27,7 @@ async function shop() {
   const web = await Promise.all(manners.map((options) => Backend.start(...options)));
   const api = await Promise.all([Backend.start("--delay", "2ms"), Backend.start("--delay", "2ms")]);
   const pools = { web: web.map((one) => one.address), api: api.map((one) => one.address) };
-  const gateway = await Gateway.start(configuration(pools, { balancer: "weighted" }));
+  const gateway = await Gateway.start(configuration(pools, { balancer: "weighted", affinity: "sticky-learn" }));
   await traffic(gateway, { rate: 160, path: "/products" });
   await traffic(gateway, { rate: 45, path: "/api/test" });
   const { version } = await gateway.ask("POST", "plugins?name=weighted", new Uint8Array(await build("weighted", "next")));
@@ -29,7 +35,20 @@ async function shop() {
   await gateway.ask("PUT", `servers/${web[1].address}/weight`, { weight: 2 });
   await gateway.ask("POST", `servers/${web[4].address}/drain`);
   await web[5].running.kill();
+  await visit(gateway, Array.from({ length: SESSIONS }, (_, number) => `shopper-${number}`));
   return gateway;
+}
+
+// What a page shows beside what it opens with.
+async function prepared(page, name, simulation) {
+  if (name === "Plugins") {
+    await isCounted(page);
+  } else if (name === "Sessions") {
+    await page.getByText("By server", { exact: true }).click();
+  } else if (name === "Simulations") {
+    await page.getByLabel("Simulation files").setInputFiles([file("slow-one.json", simulation)]);
+    await page.getByRole("img", { name: /^Requests on servers/ }).waitFor();
+  }
 }
 
 // How fast a plugin decides takes two readings.
@@ -40,6 +59,7 @@ function isCounted(page) {
 
 try {
   const gateway = await shop();
+  const simulation = await simulated(POLICIES, { options: ["--timings"] });
   const began = Date.now();
   const points = async () => (await gateway.get("metrics/history")).time.length;
   await eventually("a minute is charted", async () => (await points()) >= 60, MINUTE_MS);
@@ -49,9 +69,7 @@ try {
       for (const [device, size] of Object.entries(SIZES)) {
         const { page, close } = await open(gateway, path, { theme, size });
         await isLive(page);
-        if (name === "Plugins") {
-          await isCounted(page);
-        }
+        await prepared(page, name, simulation);
         await page.screenshot({ path: join(folder, `${name.toLowerCase()}-${theme}-${device}.png`) });
         await close();
       }

@@ -1,7 +1,7 @@
 // A pool: what it is, how it does, and its servers.
 
 import { button, element, setAttribute, setText } from "../../lib/dom.js";
-import { milliseconds, plural, rate, words } from "../../lib/format.js";
+import { count, milliseconds, plural, rate, words } from "../../lib/format.js";
 import { onNear } from "../../lib/near.js";
 import { proposal } from "../../lib/proposal.js";
 import { median, tail } from "../../lib/servers.js";
@@ -97,11 +97,10 @@ export class PoolSection {
     return this.#declared.pools.get(this.#name);
   }
 
-  #showBadges({ panicking, waiting }) {
+  #showBadges({ panicking }) {
     const settings = this.#settings();
     const wanted = [
       panicking && PANIC,
-      waiting > 0 && `${plural(waiting, "request")} waiting for room`,
       settings?.isDefault && "default pool",
       settings && settings.source !== "file" && "added at run time",
     ].filter(Boolean);
@@ -117,23 +116,48 @@ export class PoolSection {
 
   #showSummary(figures, all) {
     const healthy = all.filter((server) => server.status === "healthy").length;
+    const { waiting, shed } = figures;
+    // Where there are no limits, nobody waits for room.
+    const isLimited = this.#isLimited() || waiting > 0 || shed > 0;
     const texts = [
-      [`${healthy} of ${plural(all.length, "server")}`, "healthy"],
-      [rate(figures.requestsPerSecond), "requests/s"],
-      [rate(figures.errorsPerSecond), "errors/s"],
-      [milliseconds(median(figures)), "median"],
-      [milliseconds(tail(figures)), "p99"],
+      { value: `${healthy} of ${plural(all.length, "server")}`, label: "healthy" },
+      { value: rate(figures.requestsPerSecond), label: "requests/s" },
+      { value: rate(figures.errorsPerSecond), label: "errors/s" },
+      { value: milliseconds(median(figures)), label: "median" },
+      { value: milliseconds(tail(figures)), label: "p99" },
+      {
+        value: count(waiting),
+        label: "waiting",
+        title: "Requests that wait now for a server that has room",
+        isHidden: !isLimited,
+        isBad: waiting > 0,
+      },
+      {
+        value: count(shed),
+        label: "shed",
+        title: "Requests that were refused, at once or after waiting, since no server had room",
+        isHidden: !isLimited,
+        isBad: shed > 0,
+      },
     ];
     if (this.#figures.length === 0) {
-      this.#figures = texts.map(() => [element("strong"), element("span")]);
-      this.#summary.append(
-        ...this.#figures.map(([value, label]) => element("span", {}, value, " ", label)),
-      );
+      this.#figures = texts.map(({ title, label }) => {
+        const value = element("strong");
+        return { value, node: element("span", { title }, value, " ", label) };
+      });
+      this.#summary.append(...this.#figures.map(({ node }) => node));
     }
-    texts.forEach(([value, label], index) => {
-      setText(this.#figures[index][0], value);
-      setText(this.#figures[index][1], label);
+    texts.forEach(({ value, isHidden = false, isBad = false }, index) => {
+      const shown = this.#figures[index];
+      setText(shown.value, value);
+      shown.node.hidden = isHidden;
+      shown.value.classList.toggle("bad-text", isBad);
     });
+  }
+
+  #isLimited() {
+    const { maxActive = null, maxActivePerServer = null } = this.#settings() ?? {};
+    return maxActive !== null || maxActivePerServer !== null;
   }
 
   #showAlgorithms(current) {

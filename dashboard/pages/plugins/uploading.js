@@ -3,6 +3,7 @@
 import { look, pathOf } from "../../lib/api.js";
 import { openForm } from "../../lib/dialog.js";
 import { button, element, setText } from "../../lib/dom.js";
+import { takeFiles } from "../../lib/drop.js";
 import { bytes, milliseconds, seconds, short } from "../../lib/format.js";
 import { poll } from "../../lib/poll.js";
 import { upload } from "../../lib/upload.js";
@@ -10,45 +11,24 @@ import { upload } from "../../lib/upload.js";
 // How often to look how far the compile is.
 const LOOK_MS = 500;
 
-const drop = document.getElementById("drop");
 const list = document.getElementById("uploads");
 let after = null;
 
 // `onDone` is called when there is a new version, `open` shows its plugin.
 export function installUpload({ onDone, open }) {
   after = { onDone, open };
-  const input = element("input", {
-    type: "file",
+  takeFiles(document.getElementById("drop"), {
+    text: "Drop a WebAssembly component here, or",
+    action: "Choose a file",
     accept: ".wasm,application/wasm",
-    class: "unseen",
-    tabindex: -1,
-    "aria-label": "Component file",
-    on: { change: () => bring([...input.files], input) },
-  });
-  drop.append(
-    element("span", {}, "Drop a WebAssembly component here, or"),
-    button("Choose a file", {}, () => input.click()),
-    input,
-  );
-  // Beside the field too, a file that is dropped would replace the page.
-  for (const event of ["dragover", "drop"]) {
-    window.addEventListener(event, (one) => one.preventDefault());
-  }
-  drop.addEventListener("dragover", () => drop.classList.add("over"));
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
-    drop.classList.remove("over");
-    bring([...event.dataTransfer.files]);
+    label: "Component file",
+    bring,
   });
 }
 
-async function bring(files, input) {
+async function bring(files) {
   for (const file of files) {
     await describe(file);
-  }
-  if (input) {
-    // The same file may be chosen again.
-    input.value = "";
   }
 }
 

@@ -1,10 +1,16 @@
 // The four charts under the bars: requests, response times, errors, what is
 // active.
 
+import { Chart, fromZero } from "../../lib/chart.js";
 import { onTheme } from "../../lib/colours.js";
 import { inFrame } from "../../lib/frames.js";
 import { count, milliseconds, rate } from "../../lib/format.js";
-import { Chart } from "./chart.js";
+
+const clock = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
 
 const byLine =
   (measure) =>
@@ -30,13 +36,18 @@ const CHARTS = [
 
 export class Charts {
   #charts;
-  #columns = null;
+  #columns = { span: 60 };
 
   constructor(container) {
+    const x = {
+      // What is not known yet has its place too, so that nothing is stretched.
+      scale: { range: (_, __, newest) => [newest - this.#columns.span, newest] },
+      axis: { values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)) },
+    };
     this.#charts = CHARTS.map(([title, lines, form, step]) => ({
       lines,
       title,
-      chart: new Chart(container, title, { form, step }),
+      chart: new Chart(container, title, { form, x, y: fromZero(step), sync: "traffic" }),
     }));
     onTheme(() => this.#charts.forEach(({ chart }) => chart.repaint()));
   }
@@ -46,9 +57,9 @@ export class Charts {
     this.#columns = columns;
     for (const { title, lines, chart } of this.#charts) {
       inFrame(`chart ${title}`, () => {
-        const { time, span, scopes } = this.#columns;
+        const { time, scopes } = this.#columns;
         const names = scopes.map(({ name }) => name).join(" and ");
-        chart.show({ time, span, scope: names, lines: lines(this.#columns) });
+        chart.show({ at: time, scope: names, lines: lines(this.#columns) });
       });
     }
   }

@@ -29,11 +29,13 @@ export class Backend {
 const CHECKS = '{ path = "/health", interval = "250ms", timeout = "1s", rise = 1, fall = 2 }';
 
 // The configuration of a gateway whose pools have these servers, as
-// `{web: ["127.0.0.1:3001"]}`. The first pool is the default one.
-export function configuration(pools, { balancer = "round-robin" } = {}) {
+// `{web: ["127.0.0.1:3001"]}`. The first pool is the default one, and has the
+// affinity if there is one.
+export function configuration(pools, { balancer = "round-robin", affinity } = {}) {
   const [first] = Object.keys(pools);
+  const keeping = (name) => (affinity && name === first ? `affinity = "${affinity}"\n` : "");
   const parts = Object.entries(pools).map(([name, servers]) =>
-    `[pools.${name}]\nhealth = ${CHECKS}\nbalancer = "${balancer}"\nservers = ${JSON.stringify(servers)}\n`);
+    `[pools.${name}]\n${keeping(name)}health = ${CHECKS}\nbalancer = "${balancer}"\nservers = ${JSON.stringify(servers)}\n`);
   const routes = Object.keys(pools).slice(1).map((name) => `{ path = "/${name}/*", pool = "${name}" }`);
   routes.push(`{ path = "/*", pool = "${first}" }`);
   return [
@@ -120,4 +122,20 @@ export async function described(name, sections) {
 function section([name, text]) {
   const content = Buffer.from(name + text);
   return Buffer.concat([Buffer.from([0, content.length + 1, name.length]), content]);
+}
+
+// Clients at a time that bring sessions.
+const AT_A_TIME = 32;
+
+// A request of a client for each of these sessions, which the application knows by
+// its cookie.
+export async function visit(gateway, names) {
+  const left = [...names];
+  const client = async () => {
+    for (let name = left.pop(); name !== undefined; name = left.pop()) {
+      const response = await fetch(`http://${gateway.address}/products`, { headers: { cookie: `sessionId=${name}` } });
+      await response.arrayBuffer();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, client));
 }

@@ -5,7 +5,9 @@ export const PAGES = [
   { path: "traffic", name: "Traffic" },
   { path: "plugins", name: "Plugins" },
   { path: "requests", name: "Requests" },
+  { path: "sessions", name: "Sessions" },
   { path: "events", name: "Events" },
+  { path: "simulations", name: "Simulations" },
 ];
 
 // Wait until a page follows the gateway and shows what it tells.

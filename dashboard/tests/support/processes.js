@@ -1,10 +1,11 @@
 // Programs that a test starts, each ended by its own process id.
 
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 // How long a program may take to say what it is waited for.
 const PATIENCE_MS = 30_000;
@@ -41,6 +42,22 @@ export async function folder() {
   return made;
 }
 
+// The most that a command may print, in bytes.
+const MOST_OUTPUT = 64 * 2 ** 20;
+
+// What one of the binary's commands prints before it ends.
+export async function printed(command, options = [], { cwd } = {}) {
+  needProgram();
+  const { stdout } = await promisify(execFile)(program, [command, ...options], { cwd, maxBuffer: MOST_OUTPUT });
+  return stdout;
+}
+
+function needProgram() {
+  if (!program) {
+    throw new Error("GATEWRIGHT names no program: run these tests by `cargo xtask test`");
+  }
+}
+
 // One of the binary's commands, running.
 export class Running {
   #child;
@@ -48,9 +65,7 @@ export class Running {
   #name;
 
   constructor(command, options = [], { cwd } = {}) {
-    if (!program) {
-      throw new Error("GATEWRIGHT names no program: run these tests by `cargo xtask test`");
-    }
+    needProgram();
     this.#name = command;
     const environment = { ...process.env, NO_COLOR: "1" };
     this.#child = spawn(program, [command, ...options], { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });

@@ -170,6 +170,18 @@ impl Sessions {
         sessions
     }
 
+    /// How many sessions each endpoint has, by its slot: those that are alive.
+    pub fn counts(&self, pool: &Pool, now: Duration) -> Vec<usize> {
+        let mut counts = vec![0; pool.width()];
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in shard.values().filter(|entry| entry.is_live(pool, now)) {
+                counts[entry.slot.index()] += 1;
+            }
+        }
+        counts
+    }
+
     fn shard(&self, key: &str) -> MutexGuard<'_, IndexMap<Box<str>, Entry>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard]
@@ -252,6 +264,18 @@ mod tests {
             left: HOUR / 2,
         };
         assert_eq!(listed, [expected]);
+    }
+
+    #[test]
+    fn sessions_are_counted_by_endpoint_while_they_live() {
+        let snapshot = snapshot(None, &[1, 2, 3]);
+        let pool = &snapshot.pools[0];
+        let sessions = Sessions::default();
+        for (key, slot, idle) in [("a", 0, 1), ("b", 2, 3), ("c", 2, 3)] {
+            assert!(sessions.set(key, (Slot(slot), HOUR * idle), pool, HOUR));
+        }
+        assert_eq!(sessions.counts(pool, HOUR), [1, 0, 2]);
+        assert_eq!(sessions.counts(pool, HOUR * 3), [0, 0, 2]);
     }
 
     #[test]

@@ -57,6 +57,14 @@ pub struct Figures {
     pub refused: u64,
 }
 
+impl Figures {
+    /// Requests that were answered with a refusal for want of room, whether or not
+    /// they have waited for it.
+    pub fn shed(&self) -> u64 {
+        self.overdue + self.refused
+    }
+}
+
 impl Queue {
     /// Whether anybody waits.
     pub fn is_waited_in(&self) -> bool {
@@ -67,7 +75,7 @@ impl Queue {
     pub fn join(self: &Arc<Self>, most: usize) -> Option<Place> {
         let mut line = self.line();
         if line.waiters.len() >= most {
-            self.refused.fetch_add(1, Ordering::Relaxed);
+            self.refuse();
             return None;
         }
         let number = line.next;
@@ -88,6 +96,11 @@ impl Queue {
             number,
             has_call: false,
         })
+    }
+
+    /// Somebody has come who may not wait at all.
+    pub fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Somebody has left: call the first who has not been called.

@@ -74,7 +74,10 @@ impl Seeking<'_> {
     /// Wait until a server has been decided on that has room.
     async fn wait(&self, held: &mut Held) -> Result<InFlight, Denial> {
         let line = self.pool.state.queue();
-        let queue = self.pool.config.overload.queue.ok_or(Denial::Full)?;
+        let Some(queue) = self.pool.config.overload.queue else {
+            line.refuse();
+            return Err(Denial::Full);
+        };
         let mut place = line.join(queue.size).ok_or(Denial::Full)?;
         let patience = self.worker.deadlines.tick_after(queue.timeout);
         self.deadline.arm_at(patience.min(self.due.tick()));

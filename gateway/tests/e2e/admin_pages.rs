@@ -2,7 +2,15 @@
 
 use crate::support::{Builder, Gateway, Pool, Upstream};
 
-const PAGES: [&str; 5] = ["/", "/traffic", "/plugins", "/requests", "/events"];
+const PAGES: [&str; 7] = [
+    "/",
+    "/traffic",
+    "/plugins",
+    "/requests",
+    "/sessions",
+    "/events",
+    "/simulations",
+];
 
 async fn gateway() -> (Gateway, Upstream) {
     let a = Upstream::named("a").await;

@@ -389,6 +389,7 @@ async fn with_too_few_servers_well_all_get_requests() {
     );
     assert_eq!((&told["well"], &told["of"]), (&1.into(), &3.into()));
     assert!(panicking().await);
+    assert_eq!(gateway.api("/api/pools").await[0]["panicking"], true);
     assert_eq!(gateway.metric("gatewright_pool_panicking").await, 1.0);
     eventually("the unhealthy get requests", async || {
         gateway.get("/").await.status() == 299

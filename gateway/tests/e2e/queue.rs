@@ -316,3 +316,22 @@ async fn what_is_known_of_those_who_wait_is_shown() {
     );
     assert_eq!(gateway.servers().await[0]["maxActive"], 1);
 }
+
+#[tokio::test]
+async fn what_was_refused_for_want_of_room_is_told_of_its_pool() {
+    for queue in ["{ timeout = \"100ms\" }", "false"] {
+        let server = gated().await;
+        let gateway = Gateway::before(one_at_a_time(&server, queue)).await;
+        let (_first, _) = busy(&gateway, &server, &[]).await;
+        for refused in [0, 1] {
+            let pool = gateway.api("/api/pools/web").await;
+            let metrics = gateway.api("/api/metrics/pools").await;
+            assert_eq!(
+                (&pool["shed"], &metrics[0]["shed"]),
+                (&json!(refused), &json!(refused))
+            );
+            assert_eq!(pool["panicking"], false);
+            assert_eq!(gateway.get("/").await.status(), 503, "{queue}");
+        }
+    }
+}

@@ -226,3 +226,50 @@ async fn a_session_that_an_operator_deletes_is_forgotten_and_noted() {
     assert_eq!(audit[0]["action"], "session.delete");
     assert_eq!(audit[0]["target"], id);
 }
+
+#[tokio::test]
+async fn sessions_are_counted_by_pools_and_servers() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    let stats = async || gateway.api("/api/session-stats").await;
+    assert_eq!(stats().await["sessions"], 0);
+    while gateway.get("/").await.text() != "a" {}
+    ask(&gateway, "/", "mine").await;
+    let listed = gateway.api("/api/sessions").await;
+    let listed = listed.as_array().expect("sessions");
+    let counted = stats().await;
+    assert_eq!(counted["sessions"], listed.len());
+    let pool = &counted["pools"][0];
+    assert_eq!(
+        (&pool["pool"], &pool["affinity"]),
+        (&json!("web"), &json!("sticky-learn"))
+    );
+    for (place, server) in [&a, &b].into_iter().enumerate() {
+        let id = server.address().to_string();
+        let own = listed.iter().filter(|one| one["serverId"] == id).count();
+        let told = json!({ "serverId": id, "sessions": own });
+        assert_eq!(pool["servers"][place], told);
+    }
+}
+
+#[tokio::test]
+async fn the_newest_sessions_come_first_on_every_page() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    let names: Vec<_> = (0..10).map(|n| format!("session-{n}")).collect();
+    let mut ids = Vec::new();
+    for name in &names {
+        ask(&gateway, "/", name).await;
+        let found = gateway.api(&format!("/api/sessions?search={name}")).await;
+        ids.push(found[0]["sessionId"].clone());
+    }
+    ids.reverse();
+    let mut paged = Vec::new();
+    for offset in [0, 4, 8, 12] {
+        let path = format!("/api/sessions?limit=4&offset={offset}");
+        let page = gateway.api(&path).await;
+        let page = page.as_array().expect("sessions");
+        paged.extend(page.iter().map(|one| one["sessionId"].clone()));
+    }
+    assert_eq!(paged, ids);
+}

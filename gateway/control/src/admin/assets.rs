@@ -108,7 +108,15 @@ mod tests {
     #[test]
     fn the_pages_have_paths_without_endings() {
         let paths: Vec<_> = Assets::iter().map(|name| path_of(&name)).collect();
-        for page in ["/", "/traffic", "/plugins", "/requests", "/events"] {
+        for page in [
+            "/",
+            "/traffic",
+            "/plugins",
+            "/requests",
+            "/sessions",
+            "/events",
+            "/simulations",
+        ] {
             assert!(paths.iter().any(|path| path == page), "{page}: {paths:?}");
         }
         assert!(paths.contains(&"/icon.svg".to_owned()));

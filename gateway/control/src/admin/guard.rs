@@ -29,12 +29,14 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// What pages of other origins may lead a browser to.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 8] = [
     "/",
     "/traffic",
     "/plugins",
     "/requests",
     "/events",
+    "/sessions",
+    "/simulations",
     "/api/docs",
 ];
 

@@ -42,12 +42,16 @@ struct Described {
     servers: Vec<String>,
     /// Servers that may take a request now.
     active_servers: usize,
+    /// Whether so few servers are well that all get requests.
+    panicking: bool,
     /// Requests that wait for a server that has room.
     waiting: usize,
     /// Requests that have waited in vain.
     wait_timeouts: u64,
     /// Requests that found no place to wait in.
     overflows: u64,
+    /// Both of these: requests that were refused since no server had room.
+    shed: u64,
     /// Who declared it.
     source: DeclaredBy,
 }
@@ -62,9 +66,11 @@ impl Described {
             settings: Shown::of(&pool.config),
             servers: servers.collect(),
             active_servers: pool.available(),
+            panicking: pool.state.is_panicking(),
             waiting: queue.waiting,
             wait_timeouts: queue.overdue,
             overflows: queue.refused,
+            shed: queue.shed(),
             source: desired.declared_by(&Key::pool(pool.name.as_str())),
         }
     }

@@ -5,14 +5,17 @@
 //! has it, has the session. So nobody is shown it, whatever their role. A session
 //! is named as [`SessionNames`] has it.
 
+mod stats;
+
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use gatewright_host::{Session, Sessions};
+use gatewright_host::{Plan, Session, Sessions};
 use gatewright_model::pool::Pool;
+use gatewright_model::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -40,6 +43,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(delete))
+        .routes(routes!(stats::stats))
 }
 
 /// Which sessions are wanted.
@@ -67,14 +71,19 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn fits(&self, shown: &Shown, key: &str) -> bool {
-        let is = |wanted: &Option<String>, given: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == given)
-        };
+    /// Whether sessions of this pool are.
+    fn is_of(&self, pool: &Pool) -> bool {
+        let wanted = self.pool.as_ref();
+        wanted.is_none_or(|name| name == pool.name.as_str())
+    }
+
+    fn fits(&self, pool: &Pool, session: &Session) -> bool {
+        let server = self.server.as_ref();
         let search = self.search.as_ref();
-        is(&self.pool, &shown.pool)
-            && is(&self.server, &shown.server_id)
-            && search.is_none_or(|text| shown.session_id.starts_with(text) || text == key)
+        let is_it = |text: &String| {
+            **text == *session.key || name(pool, &session.key).starts_with(text.as_str())
+        };
+        server.is_none_or(|id| id == session.endpoint.as_str()) && search.is_none_or(is_it)
     }
 }
 
@@ -142,26 +151,25 @@ async fn list(
     Ok(response)
 }
 
-/// How many sessions are wanted in all, and those of the page.
+/// How many sessions are wanted in all, and those of the page. Of a hundred
+/// thousand only these are put into words.
 fn page(control: &Control, wanted: &Wanted) -> (usize, Vec<Shown>) {
-    let now = Timestamp::now();
+    let (now, clock) = (Timestamp::now(), control.publisher.host().now());
+    let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
     let mut found = Vec::new();
-    for_each_pool(control, |pool, sessions| {
-        let listed = sessions.list(pool, control.publisher.host().now());
-        let shown = listed.iter().filter_map(|session| {
-            let shown = Shown::of(&control.session_names, pool, session, now);
-            wanted.fits(&shown, &session.key).then_some(shown)
-        });
-        found.extend(shown);
+    for (pool, sessions) in remembered(&snapshot, &plan).filter(|(pool, _)| wanted.is_of(pool)) {
+        let listed = sessions.list(pool, clock).into_iter();
+        let fitting = listed.filter(|session| wanted.fits(pool, session));
+        found.extend(fitting.map(|session| (pool, session)));
+    }
+    found.sort_unstable_by(|(in_one, one), (in_other, other)| {
+        let one = (one.age, in_one.index, &one.key);
+        one.cmp(&(other.age, in_other.index, &other.key))
     });
-    found.sort_unstable_by(|one, other| {
-        let by_age = other.created_at.cmp(&one.created_at);
-        by_age.then_with(|| one.session_id.cmp(&other.session_id))
-    });
-    let total = found.len();
     let limit = wanted.limit.unwrap_or(USUAL).min(MOST);
-    let page = found.into_iter().skip(wanted.offset.unwrap_or(0));
-    (total, page.take(limit).collect())
+    let page = found.iter().skip(wanted.offset.unwrap_or(0)).take(limit);
+    let shown = page.map(|(pool, session)| Shown::of(&control.session_names, pool, session, now));
+    (found.len(), shown.collect())
 }
 
 /// That a session is forgotten.
@@ -215,25 +223,26 @@ async fn delete(
 
 /// Forget the session of that name; returns whether there was one.
 fn forget(control: &Control, session_id: &str) -> bool {
+    let clock = control.publisher.host().now();
+    let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
     let mut is_gone = false;
-    for_each_pool(control, |pool, sessions| {
-        let listed = sessions.list(pool, control.publisher.host().now());
+    for (pool, sessions) in remembered(&snapshot, &plan) {
+        let listed = sessions.list(pool, clock);
         let named = listed
             .iter()
             .filter(|session| control.session_names.name(&pool.name, &session.key) == session_id);
         for session in named {
             is_gone |= sessions.remove(&session.key);
         }
-    });
+    }
     is_gone
 }
 
-/// The sessions of each pool in force.
-fn for_each_pool(control: &Control, mut visit: impl FnMut(&Pool, &Sessions)) {
-    let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
-    for pool in &snapshot.pools {
-        if let Some(sessions) = plan.sessions(&pool.name) {
-            visit(pool, sessions);
-        }
-    }
+/// The pools in force that can remember sessions, with what they remember.
+fn remembered<'a>(
+    snapshot: &'a Snapshot,
+    plan: &'a Plan,
+) -> impl Iterator<Item = (&'a Pool, &'a Sessions)> {
+    let pools = snapshot.pools.iter();
+    pools.filter_map(|pool| Some((pool.as_ref(), plan.sessions(&pool.name)?.as_ref())))
 }

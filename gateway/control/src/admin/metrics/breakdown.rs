@@ -36,6 +36,9 @@ pub(in crate::admin) struct PoolFigures {
     panicking: bool,
     /// Requests that wait for a server that has room.
     waiting: usize,
+    /// Requests that were refused since no server had room, at once or after
+    /// waiting.
+    shed: u64,
     #[serde(flatten)]
     recent: Recent,
 }
@@ -65,6 +68,7 @@ impl PoolFigures {
         for server in servers {
             latency.merge(&server.latency);
         }
+        let queue = pool.state.queue().figures();
         let is_unhealthy = |server: &&ServerFigures| server.health == Health::Unhealthy;
         Self {
             pool: pool.name.to_string(),
@@ -76,7 +80,8 @@ impl PoolFigures {
             active_servers: servers.iter().filter(|server| server.eligible).count(),
             unhealthy_servers: servers.iter().filter(is_unhealthy).count(),
             panicking: pool.state.is_panicking(),
-            waiting: pool.state.queue().figures().waiting,
+            waiting: queue.waiting,
+            shed: queue.shed(),
             recent,
         }
     }

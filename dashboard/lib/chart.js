@@ -1,9 +1,9 @@
-// Lines over time, with their names and values as text.
+// Lines over time or anything else, with their names and values as text. A page
+// that has charts brings the library for them, which is a script of the old kind.
 
-import { LINES, colour } from "../../lib/colours.js";
-import { drawing, element, setAttribute, setText } from "../../lib/dom.js";
+import { LINES, colour } from "./colours.js";
+import { drawing, element, setAttribute, setText } from "./dom.js";
 
-// The charting library is a script of the old kind.
 const { uPlot } = window;
 
 const HEIGHT = 180;
@@ -13,48 +13,45 @@ const STEPS = Array.from({ length: 10 }, (_, power) =>
   [1, 2, 5].map((one) => Number(`${one}e${power - 2}`)),
 ).flat();
 
-const clock = new Intl.DateTimeFormat("en-GB", {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
+// A scale that begins with nothing, whose least step is `step`.
+export const fromZero = (step) => ({
+  scale: { range: (_, __, top) => [0, top > 0 ? top * 1.08 : 1] },
+  axis: { incrs: STEPS.filter((one) => one >= step) },
 });
 
 export class Chart {
   #form;
-  #steps;
+  #x;
+  #y;
+  #sync;
+  #place;
   #title;
   #legend = element("ul", { class: "legend" });
+  #pointed = element("li", { class: "quiet" });
   #plot;
   #chart = null;
   #names = [];
   #data = [[]];
   #values = [];
-  #span = 60;
 
-  // `form` writes a value; `step` is the least that it can tell apart.
-  constructor(container, title, { form, step }) {
+  // `form` writes a value. `x` and `y` are `{scale, axis}` in the library's own
+  // words. Charts of one `sync` share their pointer. Values are the last ones where
+  // nobody points, or with `place`, which writes where somebody does, none.
+  constructor(container, title, { form, x, y, sync = title, place = null }) {
     this.#title = title;
     this.#form = form;
-    this.#steps = STEPS.filter((one) => one >= step);
+    [this.#x, this.#y, this.#sync, this.#place] = [x, y, sync, place];
     this.#plot = element("div", { class: "plot", role: "img", "aria-label": title });
-    container.append(
-      element(
-        "figure",
-        {},
-        element("figcaption", {}, element("h2", {}, title), this.#legend),
-        this.#plot,
-      ),
-    );
+    this.caption = element("figcaption", {}, element("h2", {}, title), this.#legend);
+    container.append(element("figure", {}, this.caption, this.#plot));
     new ResizeObserver(([{ contentRect }]) => {
       this.#chart?.setSize({ width: contentRect.width, height: HEIGHT });
     }).observe(this.#plot);
   }
 
-  // Show lines of `{name, values}` over moments in seconds, the last `span` of
-  // them.
-  show({ time, lines, span, scope = "" }) {
-    this.#span = span;
-    this.#data = [time, ...lines.map((line) => line.values)];
+  // Show lines of `{name, values}` at these places, which ascend.
+  show({ at, lines, scope = "" }) {
+    this.#data = [at, ...lines.map((line) => line.values)];
     const names = lines.map((line) => line.name);
     if (this.#chart && names.join("\n") === this.#names.join("\n")) {
       this.#chart.setData(this.#data);
@@ -75,15 +72,21 @@ export class Chart {
       ...this.#names.map((name, index) =>
         element("li", {}, swatch(index), name, this.#values[index]),
       ),
+      ...(this.#place ? [this.#pointed] : []),
     );
     this.#showValues(null);
   }
 
-  // The values at the pointer, or the newest ones.
+  // The values at the pointer, or what stands there without one.
   #showValues(index) {
-    const [time, ...lines] = this.#data;
-    const at = index ?? time.length - 1;
-    this.#values.forEach((value, line) => setText(value, this.#form(lines[line][at] ?? null)));
+    const [at, ...lines] = this.#data;
+    const isPointed = index !== null && index !== undefined;
+    const shown = isPointed ? index : at.length - 1;
+    const isBlank = this.#place && !isPointed;
+    this.#values.forEach((value, line) =>
+      setText(value, isBlank ? "" : this.#form(lines[line][shown] ?? null)),
+    );
+    setText(this.#pointed, isBlank || !this.#place ? "" : this.#place(at[shown]));
   }
 
   #options() {
@@ -96,27 +99,18 @@ export class Chart {
     return {
       width: this.#plot.clientWidth || 400,
       height: HEIGHT,
-      // Half of a time of day, which stands below the newest moment.
+      // Half of the last label stands beyond the last place.
       padding: [null, 28, null, null],
       legend: { show: false },
-      cursor: { drag: { x: false, y: false }, sync: { key: "traffic" }, points: { size: 6 } },
-      scales: {
-        // What is not known yet has its place too, so that nothing is stretched.
-        x: { range: (_, __, newest) => [newest - this.#span, newest] },
-        y: { range: (_, __, top) => [0, top > 0 ? top * 1.08 : 1] },
-      },
+      cursor: { drag: { x: false, y: false }, sync: { key: this.#sync }, points: { size: 6 } },
+      scales: { x: this.#x.scale, y: this.#y.scale },
       axes: [
-        {
-          ...axis,
-          size: 32,
-          space: 90,
-          values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)),
-        },
+        { ...axis, size: 32, space: 90, ...this.#x.axis },
         {
           ...axis,
           size: 62,
-          incrs: this.#steps,
-          values: (_, values) => values.map((value) => this.#form(value)),
+          values: (_, values) => values.map((value) => (value === null ? "" : this.#form(value))),
+          ...this.#y.axis,
         },
       ],
       series: [{}, ...this.#names.map((_, index) => line(index))],
@@ -130,7 +124,8 @@ function line(index) {
   return { stroke: colour(name), dash, width: index === 0 ? 2 : 1.5, points: { show: false } };
 }
 
-function swatch(index) {
+// What a line looks like, by its place among those of its chart.
+export function swatch(index) {
   const [name, dash] = LINES[index % LINES.length];
   const stroke = drawing("line", {
     x1: 0,
