@@ -28,6 +28,7 @@ use crate::live::Live;
 use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
+use crate::recordings::Recordings;
 use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
@@ -48,6 +49,7 @@ pub(crate) struct Control {
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
     pub(crate) handovers: Handovers,
+    pub(crate) recordings: Recordings,
     pub(crate) roster: Roster,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) readiness: Readiness,
@@ -87,6 +89,7 @@ impl Control {
             catalog: parts.catalog,
             uploads: Uploads::default(),
             handovers: Handovers::default(),
+            recordings: Recordings::default(),
             roster: Roster::default(),
             discovery: parts.discovery,
             readiness: Readiness::default(),

@@ -39,6 +39,7 @@ mod locate;
 mod overview;
 mod publisher;
 mod readiness;
+mod recordings;
 mod registry;
 mod resolving;
 mod restart;

@@ -281,6 +281,7 @@ impl<'a> Preparation<'a> {
                 worker,
                 snapshot: Arc::clone(self.snapshot),
                 pool: pool.cloned(),
+                recording: None,
             };
             Instance::prepare(&assignment, Budget::PREPARATION)
         });

@@ -64,6 +64,7 @@ mod probe;
 mod proxied;
 mod queue;
 mod rate_limit;
+mod recordings;
 mod redirects;
 mod refusals;
 mod regions;
