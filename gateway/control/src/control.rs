@@ -29,6 +29,7 @@ use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
 use crate::recordings::Recordings;
+use crate::remembered::Memory;
 use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
@@ -45,6 +46,7 @@ pub(crate) struct Control {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
+    pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
@@ -71,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
+    pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) discovery: Arc<Discovery>,
@@ -85,6 +88,7 @@ impl Control {
             publisher: parts.publisher,
             events: parts.events,
             store: parts.store,
+            memory: parts.memory,
             access: parts.access,
             catalog: parts.catalog,
             uploads: Uploads::default(),
@@ -364,6 +368,7 @@ impl Control {
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
         self.drain(DataPlane::drain).await;
+        self.write_memory().await;
     }
 
     /// Take the data plane away, have it drain in this way, and wait for its end.

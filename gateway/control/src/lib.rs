@@ -41,6 +41,7 @@ mod publisher;
 mod readiness;
 mod recordings;
 mod registry;
+mod remembered;
 mod resolving;
 mod restart;
 mod retreat;

@@ -11,7 +11,8 @@
 //! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`,
 //! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
 //! and `plain` is how a plugin's words are shown. `recording` writes down what a
-//! balancer was handed, and `rehearsal` hands it to another. Time and randomness are the
+//! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
+//! outlives the process. Time and randomness are the
 //! machine's, or those of a simulation (`simulated`).
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
@@ -52,6 +53,7 @@ mod preparation;
 mod preparer;
 mod recording;
 mod rehearsal;
+mod remembered;
 mod seat;
 mod sessions;
 mod shared;
@@ -90,6 +92,7 @@ pub use recording::{
     Recording, RecordingError, RecordingOptions, read as read_recording,
 };
 pub use rehearsal::{Played, Rehearsal};
+pub use remembered::{Remembered, RememberedError, Written};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use simulated::Simulated;

@@ -4,6 +4,8 @@
 //! endpoint only under another id, so an entry whose two names disagree is one
 //! of an endpoint that is gone, and is dropped when it is met.
 
+mod kept;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use gatewright_model::id::{EndpointId, Slot};
 use gatewright_model::pool::Pool;
 use indexmap::IndexMap;
+
+pub(crate) use kept::KeptSession;
 
 const SHARDS: usize = 16;
 

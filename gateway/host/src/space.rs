@@ -7,12 +7,15 @@
 //! Sharded by key so that workers seldom meet at a lock. Every operation takes
 //! the present time, so that expiry can be tested and simulated.
 
+mod kept;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::binding::Estate;
+pub(crate) use kept::KeptValue;
 
 const SHARDS: usize = 16;
 

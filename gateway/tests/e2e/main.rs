@@ -69,6 +69,7 @@ mod redirects;
 mod refusals;
 mod regions;
 mod reload;
+mod remembered;
 mod retries;
 mod rewriting;
 mod server_files;
