@@ -11,6 +11,7 @@ mod meaning;
 mod plugin;
 mod pools;
 mod proxy;
+mod record;
 mod run;
 mod servers;
 mod serving;
@@ -91,6 +92,8 @@ enum Command {
     Plugin(plugin::PluginOptions),
     /// Compare balancers on a scenario, in virtual time.
     Simulate(simulate::SimulateOptions),
+    /// Record what a pool's balancer is handed and answers, to replay it.
+    Record(record::RecordOptions),
     /// Show which plugin decided what about a request.
     Explain(explain::ExplainOptions),
     /// Have the program, as its file is now, take over from a running gateway.
@@ -135,6 +138,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Algorithm(options) => algorithm::run(&options),
         Command::Plugin(options) => plugin::run(&options),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Record(options) => record::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Upgrade(options) => upgrade::run(&options),
         Command::Token(options) => token::run(options),

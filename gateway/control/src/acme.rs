@@ -20,7 +20,7 @@
 mod account;
 mod connection;
 mod course;
-mod folder;
+pub(crate) mod folder;
 mod order;
 mod problem;
 mod standing;

@@ -32,6 +32,7 @@ mod pools;
 mod precondition;
 mod probes;
 mod prometheus;
+mod recordings;
 mod servers;
 mod serving;
 mod sessions;
@@ -75,6 +76,11 @@ fn router(control: Arc<Control>) -> Router {
         .merge(login::only(login::operators, &control, operated()))
         .merge(login::only(login::plugin_deployers, &control, deployed()))
         .merge(login::only(login::deployers, &control, tokens::routes()))
+        .merge(login::only(
+            login::deployers,
+            &control,
+            recordings::routes(),
+        ))
         .split_for_parts();
     described
         .with_state(control)

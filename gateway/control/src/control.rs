@@ -28,6 +28,8 @@ use crate::live::Live;
 use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
+use crate::recordings::Recordings;
+use crate::remembered::Memory;
 use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
@@ -46,10 +48,12 @@ pub(crate) struct Control {
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
     pub(crate) session_names: SessionNames,
+    pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) uploads: Uploads,
     pub(crate) handovers: Handovers,
+    pub(crate) recordings: Recordings,
     pub(crate) roster: Roster,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) readiness: Readiness,
@@ -72,6 +76,7 @@ pub(crate) struct Parts {
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
     pub(crate) session_names: SessionNames,
+    pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) discovery: Arc<Discovery>,
@@ -87,10 +92,12 @@ impl Control {
             events: parts.events,
             store: parts.store,
             session_names: parts.session_names,
+            memory: parts.memory,
             access: parts.access,
             catalog: parts.catalog,
             uploads: Uploads::default(),
             handovers: Handovers::default(),
+            recordings: Recordings::default(),
             roster: Roster::default(),
             discovery: parts.discovery,
             readiness: Readiness::default(),
@@ -365,6 +372,7 @@ impl Control {
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
         self.drain(DataPlane::drain).await;
+        self.write_memory().await;
     }
 
     /// Take the data plane away, have it drain in this way, and wait for its end.

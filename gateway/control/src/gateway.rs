@@ -21,6 +21,7 @@ use crate::handover::{ADMIN, AdminSocket};
 use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
 use crate::session_names::SessionNames;
+use crate::remembered::Memory;
 use crate::store::{Edited, Store};
 use crate::thread::ControlThread;
 use crate::watcher::Sight;
@@ -108,7 +109,13 @@ impl Gateway {
         let (bound, admin, managed) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
+        let memory = Memory::of(match options.keep {
+            Keep::InDataFolder => Some(&plain.admin.data),
+            Keep::InMemory => None,
+        });
+        host.remember(memory.read().await);
         let (draft, ready) = prepare(&origin, &host, draft).await?;
+        host.remember(None);
         settle(&store, &events, kept, &draft).await?;
         let may_ask = Arc::clone(&access);
         let is_token = Box::new(move |shown: &str| may_ask.is_token(shown));
@@ -127,6 +134,7 @@ impl Gateway {
             events,
             store,
             session_names,
+            memory,
             access,
             catalog,
             discovery,

@@ -50,8 +50,13 @@ impl Gateway {
         let mut sockets = lent.ok_or(HandoverError::Stopping)??;
         sockets.push(self.admin_socket.lend()?);
         let store = self.control.store.clone();
-        let closing = tokio::task::spawn_blocking(move || store.hand_over());
-        closing.await.map_err(io::Error::other)?;
+        let mut closed = Ok(());
+        let close = async {
+            let closing = tokio::task::spawn_blocking(move || store.hand_over());
+            closed = closing.await.map_err(io::Error::other);
+        };
+        self.control.write_memory_and(close).await;
+        closed?;
         Ok(sockets)
     }
 

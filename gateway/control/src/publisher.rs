@@ -10,10 +10,10 @@ use std::io;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use gatewright_host::{Host, Plan, PrepareError, Prepared};
+use gatewright_host::{Host, Plan, PrepareError, Prepared, Recording};
 use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::counters::WorkerCounters;
-use gatewright_model::id::Generation;
+use gatewright_model::id::{Generation, PoolName};
 use gatewright_model::snapshot::Snapshot;
 use gatewright_proxy::{
     Bound, DataPlane, Explanations, InForce, Inherited, News, Prober, TlsConfigs, TlsRefusal,
@@ -259,6 +259,13 @@ impl Publisher {
     pub(crate) async fn lend(&self) -> Option<io::Result<Vec<Inherited>>> {
         let data_plane = self.data_plane.lock().await;
         data_plane.as_ref().map(DataPlane::lend)
+    }
+
+    /// Have every worker record the decisions of a pool's balancer.
+    pub(crate) async fn record(&self, pool: &PoolName, recording: &Arc<Recording>) {
+        if let Some(data_plane) = &*self.data_plane.lock().await {
+            data_plane.record(pool, recording);
+        }
     }
 
     /// Own the files of sockets that were taken over.

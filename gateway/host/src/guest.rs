@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasmtime::UpdateDeadline;
 
 use crate::binding::Binding;
@@ -12,6 +14,7 @@ use crate::direct::crossing::Border;
 use crate::journal::Level;
 use crate::limits::Limits;
 use crate::patience::Patience;
+use crate::recording::Tape;
 use crate::view::{Edit, ExchangeView, Lent};
 
 /// Edits that one exchange may gather; more are dropped with a log entry.
@@ -37,12 +40,27 @@ pub(crate) struct Guest {
     pub(crate) border: Option<Box<Border>>,
     /// Its randomness.
     pub(crate) random: fastrand::Rng,
+    /// What it asks is written there, or answered from there.
+    pub(crate) tape: Option<Box<Tape>>,
 }
 
 impl Guest {
     /// The exchange that is being decided about, if one is.
     pub(crate) fn view(&self) -> Option<&dyn ExchangeView> {
         self.exchange.as_deref()
+    }
+
+    /// What the plugin hears that asked a function for something: the host's own
+    /// answer, unless a recording has another.
+    pub(crate) fn heard<Q, A>(&mut self, function: &'static str, of: &Q, own: A) -> A
+    where
+        Q: Serialize + ?Sized,
+        A: Serialize + DeserializeOwned,
+    {
+        match &mut self.tape {
+            None => own,
+            Some(tape) => tape.heard(function, of, own),
+        }
     }
 
     /// Write to the plugin's log what the host has to say to its author.

@@ -17,6 +17,7 @@ use crate::library::Library;
 use crate::plan::{Plan, PrepareError, Prepared};
 use crate::preparation::Preparation;
 use crate::preparer;
+use crate::remembered::Remembered;
 use crate::shared::Shared;
 use crate::shelf::Shelf;
 use crate::simulated::Simulated;
@@ -62,6 +63,8 @@ pub struct Host {
     pub(crate) library: Library,
     /// One preparation at a time: each builds on the one before it.
     preparing: Mutex<()>,
+    /// What outlived the process before this one.
+    remembered: Mutex<Option<Arc<Remembered>>>,
 }
 
 impl Host {
@@ -123,6 +126,7 @@ impl Host {
             shared: Arc::new(Shared::new(engine.clone(), ticker, orders)),
             library: Library::new(engine, linkers, (cache, shelf), compiling),
             preparing: Mutex::default(),
+            remembered: Mutex::default(),
         }))
     }
 
@@ -147,6 +151,17 @@ impl Host {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         Preparation::new(self, snapshot, previous).run()
+    }
+
+    /// Give the first plan what outlived the process before this one; none once
+    /// there is a plan.
+    pub fn remember(&self, remembered: Option<Remembered>) {
+        let held = self.remembered.lock();
+        *held.unwrap_or_else(PoisonError::into_inner) = remembered.map(Arc::new);
+    }
+
+    pub(crate) fn remembered(&self) -> Option<Arc<Remembered>> {
+        self.remembered.lock().ok()?.clone()
     }
 
     /// A receiver of what happens from now on. It must be read: what is beyond

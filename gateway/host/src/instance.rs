@@ -1,6 +1,8 @@
 //! One instance of a plugin in a store of its own: how it is prepared, and how
 //! it is called within a budget.
 
+mod recorded;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ use crate::journal::{Level, cut};
 use crate::lanes::Lane;
 use crate::limits::{CROSSING_BYTES, Limits};
 use crate::patience::Patience;
+use crate::recording::{Call, Heard, Member, Recording, Tape};
 use crate::ticker::TICK_MS;
 use crate::version::{Calls, Functions};
 use crate::view::{Effects, Lent};
@@ -69,6 +72,8 @@ pub(crate) struct Assignment {
     pub(crate) worker: usize,
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) pool: Option<Arc<Pool>>,
+    /// Where its calls are written down, if they are.
+    pub(crate) recording: Option<Arc<Recording>>,
 }
 
 /// A plugin that is configured and knows its pool.
@@ -91,8 +96,27 @@ impl Instance {
     /// Instantiate, configure, update, eligible: each within the budget.
     pub(crate) fn prepare(to: &Assignment, budget: Budget) -> Result<Self, Refusal> {
         let began = Instant::now();
-        let binding = &to.binding;
-        let (store, functions) = enter(to, binding.version.lane(), budget)?;
+        let recording = to.recording.as_ref();
+        let tape = recording.map(|recording| Tape::of(recording, to.worker));
+        let mut instance = Self::configured(to, tape, budget)?;
+        if let Some(pool) = &to.pool {
+            let told = instance.update(pool, budget);
+            told.map_err(|failure| failure.during("update"))?;
+            let told = instance.eligible(pool, budget);
+            told.map_err(|failure| failure.during("eligible"))?;
+        }
+        to.binding.prepared_in(began.elapsed());
+        Ok(instance)
+    }
+
+    /// Instantiate and configure, within the budget.
+    pub(crate) fn configured(
+        to: &Assignment,
+        tape: Option<Box<Tape>>,
+        budget: Budget,
+    ) -> Result<Self, Refusal> {
+        let lane = to.binding.version.lane();
+        let (store, functions) = enter(to, tape, lane, budget)?;
         let mut instance = Self {
             store,
             functions,
@@ -102,21 +126,15 @@ impl Instance {
             widest: 0,
             edits: 0,
         };
-        instance.configure(binding, budget)?;
-        if let Some(pool) = &to.pool {
-            let told = instance.update(pool, budget);
-            told.map_err(|failure| failure.during("update"))?;
-            let told = instance.eligible(pool, budget);
-            told.map_err(|failure| failure.during("eligible"))?;
-        }
-        binding.prepared_in(began.elapsed());
+        instance.configure(&to.binding, budget)?;
+        instance.note(|| Call::Configure);
         Ok(instance)
     }
 
     /// Check that a component's functions have the contract's types, as only
     /// the component's own lane can: core functions tell half of it.
     pub(crate) fn check(to: &Assignment, budget: Budget) -> Result<(), Refusal> {
-        enter(to, Lane::Component, budget).map(drop)
+        enter(to, None, Lane::Component, budget).map(drop)
     }
 
     /// Bytes of linear memory that it has taken.
@@ -172,15 +190,29 @@ impl Instance {
             .filter(|e| e.weight > 0)
             .map(described)
             .collect();
-        self.run(budget, |functions, store| match &functions.calls {
-            Calls::Sticking(role) => role.call_update(store, &endpoints),
-            Calls::Balancing(role) => role.call_update(store, &endpoints),
-            Calls::Scanning(role) => role.call_update(store, &endpoints),
-            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
-        })?;
+        self.tell_members(&endpoints, budget)?;
         self.table_version = pool.table_version;
         self.widest = self.widest.max(pool.width() as u32);
+        self.note(|| {
+            let members = pool.endpoints().filter(|e| e.weight > 0);
+            let endpoints = members.map(|endpoint| Member::of(endpoint)).collect();
+            Call::Update { endpoints }
+        });
         Ok(())
+    }
+
+    /// Tell it these members.
+    pub(crate) fn tell_members(
+        &mut self,
+        endpoints: &[Endpoint],
+        budget: Budget,
+    ) -> Result<(), Failure> {
+        self.run(budget, |functions, store| match &functions.calls {
+            Calls::Sticking(role) => role.call_update(store, endpoints),
+            Calls::Balancing(role) => role.call_update(store, endpoints),
+            Calls::Scanning(role) => role.call_update(store, endpoints),
+            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
+        })
     }
 
     /// Tell it which members may take new work.
@@ -189,15 +221,21 @@ impl Instance {
         let version = pool.state.eligibility_version();
         let eligible = pool.endpoints().filter(|e| e.is_eligible());
         let slots: Vec<_> = eligible.map(|endpoint| endpoint.slot().0).collect();
-        self.run(budget, |functions, store| match &functions.calls {
-            Calls::Sticking(role) => role.call_eligible(store, &slots),
-            Calls::Balancing(role) => role.call_eligible(store, &slots),
-            Calls::Scanning(role) => role.call_eligible(store, &slots),
-            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
-        })?;
+        self.tell_eligible(&slots, budget)?;
         self.eligibility_version = version;
         self.told_ms = self.store.data().binding.shared.ticker.ticker().coarse_ms();
+        self.note(|| Call::Eligible { slots });
         Ok(())
+    }
+
+    /// Tell it that these members may take new work.
+    pub(crate) fn tell_eligible(&mut self, slots: &[u32], budget: Budget) -> Result<(), Failure> {
+        self.run(budget, |functions, store| match &functions.calls {
+            Calls::Sticking(role) => role.call_eligible(store, slots),
+            Calls::Balancing(role) => role.call_eligible(store, slots),
+            Calls::Scanning(role) => role.call_eligible(store, slots),
+            Calls::Screening(_) | Calls::Routing(_) | Calls::Finishing(_) => Ok(()),
+        })
     }
 
     /// Tell it how attempts ended.
@@ -205,7 +243,12 @@ impl Instance {
         self.run(budget, |functions, store| match &functions.observing {
             Some(observing) => observing.call_observe(store, outcomes),
             None => Ok(()),
-        })
+        })?;
+        self.note(|| {
+            let outcomes = outcomes.iter().map(Heard::from).collect();
+            Call::Observe { outcomes }
+        });
+        Ok(())
     }
 
     /// What it has learned, if it hands that over: schema and state.
@@ -230,6 +273,10 @@ impl Instance {
             let binding = &self.store.data().binding;
             binding.write_log(Level::Warn, format!("handover.restore: {reason}"));
         }
+        self.note(|| {
+            let state = state.to_vec();
+            Call::Restore { schema, state }
+        });
         Ok(())
     }
 
@@ -276,11 +323,13 @@ fn begin(store: &mut Store<Guest>, budget: Budget) {
 /// A store with an instance in it, and the functions that its seat uses.
 fn enter(
     to: &Assignment,
+    tape: Option<Box<Tape>>,
     lane: Lane,
     budget: Budget,
 ) -> Result<(Store<Guest>, Functions), Refusal> {
     let (binding, version) = (&to.binding, &to.binding.version);
     let mut store = store(to);
+    store.data_mut().tape = tape;
     // A start function can loop as well as any other.
     begin(&mut store, budget);
     let instance = version.instantiate(lane, &mut store);
@@ -304,6 +353,7 @@ fn store(to: &Assignment) -> Store<Guest> {
         patience: Patience::default(),
         border: None,
         random: binding.shared.generator(binding.on_trial),
+        tape: None,
     };
     let mut store = Store::new(&binding.shared.engine, guest);
     store.limiter(|guest| &mut guest.limits);

@@ -10,7 +10,9 @@
 //! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
 //! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`,
 //! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
-//! and `plain` is how a plugin's words are shown. Time and randomness are the
+//! and `plain` is how a plugin's words are shown. `recording` writes down what a
+//! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
+//! outlives the process. Time and randomness are the
 //! machine's, or those of a simulation (`simulated`).
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
@@ -49,6 +51,9 @@ mod plain;
 mod plan;
 mod preparation;
 mod preparer;
+mod recording;
+mod rehearsal;
+mod remembered;
 mod seat;
 mod sessions;
 mod shared;
@@ -82,6 +87,12 @@ pub use journal::{Journal, Level, LogEntry};
 pub use lanes::Lanes;
 pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
+pub use recording::{
+    Asked, Call, FORMAT as RECORDING_FORMAT, Header, Heard, HeardEnding, Line, Member, Pick,
+    Recording, RecordingError, RecordingOptions, read as read_recording,
+};
+pub use rehearsal::{Played, Rehearsal};
+pub use remembered::{Remembered, RememberedError, Written};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use simulated::Simulated;

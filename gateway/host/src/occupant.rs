@@ -1,6 +1,7 @@
 //! One worker's instance of one binding: it asks the instance, answers for what
 //! goes wrong, and sees to it that there is an instance again.
 
+mod recorded;
 mod share;
 mod succession;
 mod upkeep;
@@ -21,6 +22,7 @@ use crate::contract::roles::{routing, screening};
 use crate::fault::Fault;
 use crate::instance::{Assignment, Budget, Failure, Instance};
 use crate::preparer::Mailbox;
+use crate::recording::Recording;
 use crate::statistics::SeatCounters;
 use crate::version::Calls;
 use crate::view::{Answer, Ending, Lent, Outcome, Route, Verdict};
@@ -51,6 +53,10 @@ pub(crate) struct Occupant {
     /// The bits of a decision's number that are 0 when it is timed.
     untimed: u64,
     share: Share,
+    /// What its decisions are written to.
+    recording: Option<Arc<Recording>>,
+    /// Where the instance will be whose life is recorded.
+    understudy: Option<Arc<Mailbox>>,
 }
 
 impl Occupant {
@@ -70,6 +76,8 @@ impl Occupant {
             outcomes: VecDeque::new(),
             observed_ms: 0,
             untimed: SAMPLE,
+            recording: assignment.recording,
+            understudy: None,
         }
     }
 
@@ -198,7 +206,7 @@ impl Occupant {
             return Err(self.vacant());
         };
         let load = match &self.pool {
-            Some(pool) if instance.scans() => {
+            Some(pool) if instance.scans() || self.recording.is_some() => {
                 let tried = lent.as_deref().map_or(&[] as &[Slot], |view| view.tried());
                 self.column.fill(pool, tried)
             }
@@ -209,6 +217,9 @@ impl Occupant {
             Calls::Scanning(role) => role.call_pick(store, key, load),
             _ => Err(misplaced()),
         });
+        if self.recording.is_some() {
+            instance.note_pick((key, load), lent, &answer);
+        }
         let slot = self.end(began, answer)?;
         self.slot(slot, lent)
     }
@@ -269,8 +280,14 @@ impl Occupant {
         if self.instance.is_none() {
             self.revive()?;
         }
+        if self.recording.is_some() {
+            self.keep_recording();
+        }
         if self.has_news() {
             self.tell()?;
+        }
+        if self.recording.is_some() {
+            self.begin_recorded();
         }
         Ok(sampled.then(Instant::now))
     }

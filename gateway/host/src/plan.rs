@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatewright_model::id::PoolName;
+use gatewright_model::role::Role;
 
 use crate::admission::Refusal;
-use crate::binding::{Binding, Place};
+use crate::binding::{Binding, Part, Place};
 use crate::chain::ChainUpdate;
 use crate::sessions::Sessions;
 
@@ -24,6 +25,16 @@ impl Plan {
     /// All bindings: policies in their order, the router, then pool by pool.
     pub fn bindings(&self) -> &[Arc<Binding>] {
         &self.bindings
+    }
+
+    /// Who decides as a pool's balancer.
+    pub fn balancer(&self, pool: &PoolName) -> Option<&Arc<Binding>> {
+        self.bindings.iter().find(|binding| {
+            let place = binding.place();
+            place.role == Role::Balancer
+                && place.part == Part::Active
+                && place.pool.as_ref() == Some(pool)
+        })
     }
 
     /// The sessions of a pool.

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::instance::{Assignment, Budget, Instance};
 use crate::library::is_default;
 use crate::plan::{Plan, PrepareError, Prepared};
+use crate::remembered::Remembered;
 use crate::sessions::Sessions;
 use crate::trial;
 use crate::version::Version;
@@ -88,10 +89,27 @@ impl<'a> Preparation<'a> {
     fn enter_pool(&mut self, pool: &Pool) {
         let name = &pool.name;
         let kept = self.previous.and_then(|plan| plan.sessions(name));
-        let sessions = kept.map_or_else(Arc::default, Arc::clone);
+        let sessions = kept.map_or_else(|| self.remembered_sessions(pool), Arc::clone);
         sessions.sweep(pool, self.host.now());
         self.plan.sessions.insert(name.clone(), sessions);
         self.plan.tables.insert(name.clone(), pool.table_version);
+    }
+
+    /// A pool's sessions as they outlived the process before this one.
+    fn remembered_sessions(&self, pool: &Pool) -> Arc<Sessions> {
+        let sessions = Sessions::default();
+        if let Some(remembered) = self.remembered() {
+            remembered.give_sessions(&sessions, pool, self.host.now());
+        }
+        Arc::new(sessions)
+    }
+
+    /// What outlived the process before this one, for the first plan of all.
+    fn remembered(&self) -> Option<Arc<Remembered>> {
+        match self.previous {
+            Some(_) => None,
+            None => self.host.remembered(),
+        }
     }
 
     /// All versions that the configuration wants in a seat.
@@ -281,6 +299,7 @@ impl<'a> Preparation<'a> {
                 worker,
                 snapshot: Arc::clone(self.snapshot),
                 pool: pool.cloned(),
+                recording: None,
             };
             Instance::prepare(&assignment, Budget::PREPARATION)
         });
@@ -355,6 +374,13 @@ impl Preparation<'_> {
         match (place.part, self.plan.at(&active)) {
             (Part::Canary, Some(active)) => Arc::clone(&active.estate),
             (Part::Shadow, Some(active)) => Arc::new(Estate::over(&active.estate)),
+            (Part::Active, _) => {
+                let estate = Estate::default();
+                if let Some(remembered) = self.remembered() {
+                    remembered.give_values(&estate.space, place, self.host.now());
+                }
+                Arc::new(estate)
+            }
             _ => Arc::default(),
         }
     }

@@ -19,6 +19,7 @@ use gatewright_model::id::Slot;
 use crate::binding::Binding;
 use crate::fault::Fault;
 use crate::occupant::Occupant;
+use crate::recording::Recording;
 use crate::trace::Step;
 use crate::view::{Answer, Lent, Outcome, Route, Verdict};
 
@@ -134,6 +135,12 @@ impl Seat {
             Some(canary) if self.was_canary => canary.occupant.overruled(),
             _ => self.active.overruled(),
         }
+    }
+
+    /// Record what the version that decides is handed and answers, if it is the one
+    /// whose decisions are to be recorded.
+    pub fn record(&mut self, recording: &Arc<Recording>) {
+        self.active.record(recording);
     }
 
     /// Whether a shadow is asked here.

@@ -6,6 +6,8 @@
 //! for too long, which every use of the table looks for in passing: of what is
 //! dead, no more stays than comes.
 
+mod kept;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use gatewright_model::id::{EndpointId, Slot};
 use gatewright_model::pool::Pool;
 use indexmap::IndexMap;
+
+pub(crate) use kept::KeptSession;
 
 const SHARDS: usize = 16;
 

@@ -7,6 +7,8 @@
 //! Sharded by key so that workers seldom meet at a lock. Every operation takes
 //! the present time, so that expiry can be tested and simulated.
 
+mod kept;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use crate::binding::Estate;
 use crate::contract::imports::store::Taken;
+pub(crate) use kept::KeptValue;
 
 const SHARDS: usize = 16;
 

@@ -26,6 +26,10 @@ const IDLE_TICKS: u64 = 25;
 /// call is stopped late, but it is stopped.
 const RESTING_TICK: Duration = Duration::from_millis(100);
 
+/// What the clock of a running host shows at its start: so old may be what it takes
+/// back from the process before it. A simulation's begins at zero.
+const BEGINNING: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Ticking slowly.
 const RESTING: u8 = 0;
 /// Ticking; no decision since the last look.
@@ -63,7 +67,7 @@ impl Ticker {
     /// How long the host has been running.
     pub(crate) fn now(&self) -> Duration {
         match &self.simulated {
-            None => self.started.elapsed(),
+            None => BEGINNING + self.started.elapsed(),
             Some(simulated) => simulated.now(),
         }
     }

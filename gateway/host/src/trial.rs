@@ -46,6 +46,7 @@ pub(crate) fn hold(
         worker: 0,
         snapshot: Arc::clone(snapshot),
         pool: pool.map(|pool| Arc::new(made_up(pool))),
+        recording: None,
     };
     if assignment.binding.version.lane() == Lane::Direct {
         Instance::check(&assignment, Budget::PREPARATION)?;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use gatewright_host::ChainUpdate;
+use gatewright_host::{ChainUpdate, Recording};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Listener};
 use gatewright_model::counters::WorkerCounters;
+use gatewright_model::id::PoolName;
 use gatewright_model::snapshot::Snapshot;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
@@ -344,6 +345,15 @@ impl DataPlane {
             }
         }
         true
+    }
+
+    /// Have every worker record the decisions of a pool's balancer.
+    pub fn record(&self, pool: &PoolName, recording: &Arc<Recording>) {
+        for worker in &self.workers {
+            let message = Message::Record(pool.clone(), Arc::clone(recording));
+            // A worker that is gone decides nothing any more.
+            let _ = worker.messages.send(message);
+        }
     }
 
     /// Accept no more and let what runs finish, within the drain timeout. New

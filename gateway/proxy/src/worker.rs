@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use gatewright_host::{Chain, ChainUpdate, Outcome};
+use gatewright_host::{Chain, ChainUpdate, Outcome, Recording};
 use gatewright_model::config::Timeouts;
 use gatewright_model::counters::WorkerCounters;
+use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -28,6 +29,8 @@ pub(crate) enum Message {
     Publish(Box<Publication>),
     /// Say that the thread goes round.
     Answer(oneshot::Sender<()>),
+    /// Record the decisions of a pool's balancer.
+    Record(PoolName, Arc<Recording>),
     /// Accept no more, finish what runs.
     Drain,
 }
@@ -164,12 +167,24 @@ impl Worker {
                 Message::Publish(publication) => self.take_over(*publication),
                 // Who asked may have given up.
                 Message::Answer(asked) => _ = asked.send(()),
+                Message::Record(pool, recording) => self.record(&pool, &recording),
                 Message::Drain => break,
             }
         }
         self.draining.set(true);
         self.drain_begins.notify_waiters();
         self.deadlines.wake_all();
+    }
+
+    fn record(&self, pool: &PoolName, recording: &Arc<Recording>) {
+        let current = self.current();
+        let Some(pool) = current.snapshot.pool_named(pool.as_str()) else {
+            return;
+        };
+        let mut chain = self.chain.borrow_mut();
+        if let Some(seats) = chain.pools.get_mut(pool.index.index()) {
+            seats.balancer.record(recording);
+        }
     }
 
     fn take_over(&self, publication: Publication) {

@@ -130,6 +130,26 @@ impl ApiOptions {
         self.data(answered.with_context(|| format!("cannot ask {}", self.admin))?)
     }
 
+    /// Download what a path has that is no JSON.
+    pub(super) fn download(&self, path: &str) -> anyhow::Result<Bytes> {
+        let request = self.request(Call::new(Method::GET, path))?;
+        let downloading = async {
+            let answer = self.trust.answer(request).await?;
+            if answer.status() != StatusCode::OK {
+                self.data(read(answer).await?)?;
+                bail!("{} has no such thing", self.admin);
+            }
+            let body = Limited::new(answer.into_body(), MOST).collect().await;
+            let body = body.map_err(|error| anyhow!("its answer broke off: {error}"))?;
+            Ok(body.to_bytes())
+        };
+        let patient = async {
+            let done = tokio::time::timeout(PATIENCE, downloading).await;
+            done.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"))
+        };
+        runtime::block_on(patient).with_context(|| format!("cannot ask {}", self.admin))
+    }
+
     /// Follow what a path tells for as long as it does.
     pub(super) async fn follow(&self, path: &str) -> anyhow::Result<Events> {
         let request = self.request(Call::new(Method::GET, path))?;

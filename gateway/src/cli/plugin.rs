@@ -9,6 +9,7 @@ mod follow;
 pub(super) mod naming;
 mod new;
 mod push;
+mod replay;
 mod run;
 mod tables;
 mod workbench;
@@ -24,6 +25,7 @@ use self::check::CheckOptions;
 use self::follow::LogOptions;
 use self::new::NewOptions;
 use self::push::PushOptions;
+use self::replay::ReplayOptions;
 use self::run::RunOptions;
 use super::api::{ApiOptions, Call, escaped};
 use crate::ending::usage;
@@ -43,6 +45,7 @@ Examples:
   gatewright plugin new near && cd near && gatewright plugin build
   gatewright plugin check target/near.wasm
   gatewright plugin certify target/near.wasm
+  gatewright plugin replay target/near.wasm web.jsonl
   gatewright plugin push near.wasm --activate web/balancer --watch
   gatewright plugin canary web/balancer 5f1d20ab 10
   gatewright plugin stats near
@@ -69,6 +72,8 @@ enum Command {
     Bench(BenchOptions),
     /// Judge a balancer by a fixed set of scenarios, in virtual time.
     Certify(CertifyOptions),
+    /// Play a recording of decisions to a balancer, and say where it differs.
+    Replay(ReplayOptions),
     /// Upload a component as a version of a plugin.
     Push(PushOptions),
     /// Show every plugin.
@@ -164,6 +169,7 @@ pub(super) fn run(options: &PluginOptions) -> anyhow::Result<()> {
         Command::Run(options) => run::run(api, options),
         Command::Bench(options) => bench::run(api, options),
         Command::Certify(options) => certify::run(api, options),
+        Command::Replay(options) => replay::run(api, options),
         Command::Push(options) => push::run(api, options),
         Command::List => api.show(get("/api/plugins".to_owned()), tables::plugins),
         Command::Versions { name } => api.show(get(path(name, "")), tables::versions),

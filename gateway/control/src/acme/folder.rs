@@ -109,14 +109,14 @@ pub(super) async fn get(path: PathBuf) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Put a file out of the way that makes no sense, for somebody to look at.
-pub(super) async fn set_aside(path: PathBuf) -> io::Result<()> {
+pub(crate) async fn set_aside(path: PathBuf) -> io::Result<()> {
     let aside = path.with_extension("unreadable");
     tracing::warn!(file = %path.display(), aside = %aside.display(), "a file makes no sense and is set aside");
     tokio::task::spawn_blocking(move || fs::rename(path, aside)).await?
 }
 
 /// Put a file in place; it is on the disk afterwards.
-pub(super) async fn put(path: PathBuf, content: Arc<[u8]>) -> io::Result<()> {
+pub(crate) async fn put(path: PathBuf, content: Arc<[u8]>) -> io::Result<()> {
     tokio::task::spawn_blocking(move || write(&path, &content)).await?
 }
 

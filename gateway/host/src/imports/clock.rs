@@ -6,10 +6,12 @@ use crate::guest::Guest;
 impl Host for Guest {
     fn now(&mut self) -> u64 {
         // 64 bits of nanoseconds last for 584 years.
-        self.binding.now().as_nanos() as u64
+        let now = self.binding.now().as_nanos() as u64;
+        self.heard("clock.now", &(), now)
     }
 
     fn unix_ms(&mut self) -> u64 {
-        self.binding.shared.ticker.ticker().unix_ms()
+        let now = self.binding.shared.ticker.ticker().unix_ms();
+        self.heard("clock.unix-ms", &(), now)
     }
 }

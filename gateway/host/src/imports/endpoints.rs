@@ -7,7 +7,9 @@ use crate::guest::Guest;
 
 impl Host for Guest {
     fn label(&mut self, slot: u32, name: String) -> Option<String> {
-        let endpoint = self.pool.as_ref()?.endpoint(Slot(slot))?;
-        endpoint.labels.get(&name).cloned()
+        let pool = self.pool.as_ref();
+        let endpoint = pool.and_then(|pool| pool.endpoint(Slot(slot)));
+        let label = endpoint.and_then(|endpoint| endpoint.labels.get(&name).cloned());
+        self.heard("endpoints.label", &(slot, name), label)
     }
 }

@@ -21,6 +21,18 @@ impl Guest {
         Some(pool.state.active(slot))
     }
 
+    fn report_of(&self, slot: Slot) -> Option<(u32, u32, u32)> {
+        let endpoint = self.pool.as_ref()?.endpoint(slot)?;
+        let (report, age) = endpoint.state.reported.last()?;
+        let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
+        Some((report.in_flight, report.latency_us, age_ms))
+    }
+
+    /// The response time of every slot, by slot; 0 for none.
+    pub(crate) fn response_times(&self) -> Vec<u32> {
+        self.column(0, Self::mean_us_of)
+    }
+
     fn mean_us_of(&self, slot: Slot) -> Option<u32> {
         let endpoint = self.pool.as_ref()?.endpoint(slot)?;
         let counters = endpoint.state.counters().get(self.worker)?;
@@ -30,28 +42,32 @@ impl Guest {
 
 impl Host for Guest {
     fn active(&mut self, slot: u32) -> u32 {
-        self.active_on(Slot(slot)).unwrap_or(u32::MAX)
+        let active = self.active_on(Slot(slot)).unwrap_or(u32::MAX);
+        self.heard("load.active", &slot, active)
     }
 
     fn all_active(&mut self) -> Vec<u32> {
-        self.column(u32::MAX, Self::active_on)
+        let active = self.column(u32::MAX, Self::active_on);
+        self.heard("load.all-active", &(), active)
     }
 
     fn response_time(&mut self, slot: u32) -> u32 {
-        self.mean_us_of(Slot(slot)).unwrap_or(0)
+        let time = self.mean_us_of(Slot(slot)).unwrap_or(0);
+        self.heard("load.response-time", &slot, time)
     }
 
     fn all_response_times(&mut self) -> Vec<u32> {
-        self.column(0, Self::mean_us_of)
+        let times = self.response_times();
+        self.heard("load.all-response-times", &(), times)
     }
 
     fn reported(&mut self, slot: u32) -> Option<Report> {
-        let endpoint = self.pool.as_ref()?.endpoint(Slot(slot))?;
-        let (report, age) = endpoint.state.reported.last()?;
-        Some(Report {
-            in_flight: report.in_flight,
-            latency_us: report.latency_us,
-            age_ms: u32::try_from(age.as_millis()).unwrap_or(u32::MAX),
+        let report = self.report_of(Slot(slot));
+        let report = self.heard("load.reported", &slot, report);
+        report.map(|(in_flight, latency_us, age_ms)| Report {
+            in_flight,
+            latency_us,
+            age_ms,
         })
     }
 }

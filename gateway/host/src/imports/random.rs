@@ -5,6 +5,7 @@ use crate::guest::Guest;
 
 impl Host for Guest {
     fn next(&mut self) -> u64 {
-        self.random.u64(..)
+        let next = self.random.u64(..);
+        self.heard("random.next", &(), next)
     }
 }

@@ -9,15 +9,21 @@ use crate::binding::Part;
 use crate::contract::imports::sessions::Host;
 use crate::guest::Guest;
 
-impl Host for Guest {
-    fn get(&mut self, key: String) -> Option<u32> {
+impl Guest {
+    fn slot_of(&self, key: &str) -> Option<Slot> {
         let sessions = self.binding.sessions()?;
         let (pool, now) = (self.pool.as_ref()?, self.binding.now());
-        let slot = match self.binding.part() {
-            Part::Shadow => sessions.peek(&key, pool, now),
-            Part::Active | Part::Canary => sessions.get(&key, pool, now),
-        };
-        slot.map(|slot| slot.0)
+        match self.binding.part() {
+            Part::Shadow => sessions.peek(key, pool, now),
+            Part::Active | Part::Canary => sessions.get(key, pool, now),
+        }
+    }
+}
+
+impl Host for Guest {
+    fn get(&mut self, key: String) -> Option<u32> {
+        let slot = self.slot_of(&key).map(|slot| slot.0);
+        self.heard("sessions.get", &key, slot)
     }
 
     fn set(&mut self, key: String, slot: u32, idle_seconds: u32) {

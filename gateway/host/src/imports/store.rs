@@ -15,7 +15,8 @@ impl Guest {
 
 impl Host for Guest {
     fn get(&mut self, key: String) -> Option<Vec<u8>> {
-        self.binding.space().get(&key, self.binding.now())
+        let value = self.binding.space().get(&key, self.binding.now());
+        self.heard("store.get", &key, value)
     }
 
     fn set(&mut self, key: String, value: Vec<u8>, ttl_ms: u32) {
@@ -30,7 +31,8 @@ impl Host for Guest {
 
     fn add(&mut self, key: String, delta: i64, ttl_ms: u32) -> i64 {
         let now = self.binding.now();
-        self.binding.space().add(&key, delta, ttl_ms, now)
+        let sum = self.binding.space().add(&key, delta, ttl_ms, now);
+        self.heard("store.add", &(key, delta), sum)
     }
 
     fn compare_and_swap(
@@ -42,13 +44,16 @@ impl Host for Guest {
     ) -> bool {
         let now = self.binding.now();
         let space = self.binding.space();
-        space.compare_and_swap(&key, expected.as_deref(), (value, ttl_ms), now)
+        let swapped = space.compare_and_swap(&key, expected.as_deref(), (value, ttl_ms), now);
+        self.heard("store.compare-and-swap", &(key, expected), swapped)
     }
 
     fn take(&mut self, key: String, count: u32, per_second: f64, burst: u32) -> Taken {
         let now = self.binding.now();
-        self.binding
-            .space()
-            .take(&key, count, (per_second, burst), now)
+        let space = self.binding.space();
+        let Taken { wait_ms, left } = space.take(&key, count, (per_second, burst), now);
+        let asked = (key, count, per_second, burst);
+        let (wait_ms, left) = self.heard("store.take", &asked, (wait_ms, left));
+        Taken { wait_ms, left }
     }
 }

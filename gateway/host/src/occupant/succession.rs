@@ -29,6 +29,7 @@ impl Occupant {
             worker: update.worker,
             snapshot: Arc::clone(snapshot),
             pool: pool.cloned(),
+            recording: None,
         };
         Self::new(assignment, update.instance)
     }
@@ -63,12 +64,14 @@ impl Occupant {
             let alive = self.hand_over(&mut instance);
             update.instance = alive.then_some(instance);
         }
-        Self::fresh(update, snapshot)
+        let mut taught = Self::fresh(update, snapshot);
+        taught.go_on_recording(self);
+        taught
     }
 
     /// Have the old instance save and the new one restore; returns whether the
     /// new one is alive. What fails here is logged: the seat can do without.
-    fn hand_over(&mut self, to: &mut Instance) -> bool {
+    pub(super) fn hand_over(&mut self, to: &mut Instance) -> bool {
         let Some(from) = &mut self.instance else {
             return true;
         };

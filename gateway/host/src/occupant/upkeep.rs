@@ -84,12 +84,17 @@ impl Occupant {
     }
 
     fn order(&mut self) {
+        self.mailbox = Some(self.ordered());
+    }
+
+    /// Have an instance made aside.
+    pub(super) fn ordered(&self) -> Arc<Mailbox> {
         let mailbox = Arc::new(Mailbox::default());
         self.binding.shared.order(Order {
             assignment: self.assignment(),
             mailbox: Arc::downgrade(&mailbox),
         });
-        self.mailbox = Some(mailbox);
+        mailbox
     }
 
     fn assignment(&self) -> Assignment {
@@ -98,6 +103,7 @@ impl Occupant {
             worker: self.worker,
             snapshot: Arc::clone(&self.snapshot),
             pool: self.pool.clone(),
+            recording: self.recording.clone(),
         }
     }
 }

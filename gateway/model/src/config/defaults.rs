@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
+    Certify,
     Acme, AcmeChallenge, Admin, Breaker, CheckKind, ClientAuth, Config, Cors, Dns, Faults, Health,
     Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries, ServerTls,
     SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
@@ -200,6 +201,7 @@ impl Default for Admin {
             data: "data".to_owned(),
             origins: Vec::new(),
             plugin_keys: None,
+            certify_balancers: Certify::default(),
             registries: Registries::default(),
             tls: None,
         }

@@ -33,6 +33,7 @@ pub use tls::{
 };
 pub use upgrades::Upgrades;
 
+use crate::config::written::Certify;
 use crate::id::{Digest, EndpointId, PluginName, PolicyName, PoolIndex, PoolName};
 use crate::role::{Grant, Role};
 use crate::signature::PluginKey;
@@ -82,6 +83,8 @@ pub struct Admin {
     pub origins: Vec<Arc<str>>,
     /// Whose signature a component needs, of any of them; empty for nobody's.
     pub plugin_keys: Vec<PluginKey>,
+    /// Whether a balancer is judged before it decides for all.
+    pub certify_balancers: Certify,
     /// How registries are spoken to.
     pub registries: Registries,
     /// How it speaks TLS; none for plain HTTP.

@@ -60,3 +60,4 @@ pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};
 pub use places::Places;
 pub use quantity::{Period, QuantityError, Size};
 pub use schema::{schema, starter};
+pub use written::Certify;

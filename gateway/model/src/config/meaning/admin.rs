@@ -30,6 +30,7 @@ pub(super) fn admin(written: &written::Admin, report: &mut Report<'_>) -> Option
         data,
         origins,
         plugin_keys: plugin_keys.unwrap_or_default(),
+        certify_balancers: written.certify_balancers,
         registries,
         tls,
     })

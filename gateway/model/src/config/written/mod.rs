@@ -30,7 +30,7 @@ pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};
 pub use pool::{
     Cors, Faults, ForwardAuth, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server, ServerTls,
 };
-pub use server::{Admin, AdminTls, Limits, Registries, Timeouts, Workers};
+pub use server::{Admin, AdminTls, Certify, Limits, Registries, Timeouts, Workers};
 
 /// A Gatewright configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

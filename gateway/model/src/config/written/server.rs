@@ -6,6 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::WorkerCount;
 use crate::config::quantity::{Period, Size};
 
+/// What becomes of a balancer that does not pass the battery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certify {
+    /// Nobody looks.
+    #[default]
+    Off,
+    /// It decides all the same, and the log and the events tell.
+    Warn,
+    /// It is refused.
+    Require,
+}
+
 /// The admin listener and the data folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +35,9 @@ pub struct Admin {
     /// Public keys of minisign, such as `"RW…"`: only components that one of
     /// them signed are let in. Default: none is needed.
     pub plugin_keys: Option<Vec<String>>,
+    /// Whether a balancer's version is judged by `gatewright plugin certify`
+    /// before the API has it decide for all. Default: `"off"`.
+    pub certify_balancers: Certify,
     /// How registries are spoken to that components are fetched from.
     pub registries: Registries,
     /// How it speaks TLS. Default: it speaks plain HTTP.

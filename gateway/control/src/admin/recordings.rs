@@ -1,0 +1,249 @@
+//! `/api/recordings`: what a pool's balancer is handed and answers, for a while,
+//! to be replayed to a candidate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use gatewright_host::{Recording, RecordingOptions};
+use gatewright_model::id::PoolName;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::asked::Named;
+use super::body::Body;
+use super::envelope::{Failure, Success, Unkept, success};
+use crate::access::Who;
+use crate::change::Refusal;
+use crate::control::Control;
+use crate::recordings::{Kept, MOST};
+use crate::store::Entry;
+use crate::timestamp::Timestamp;
+
+/// Seconds that are recorded when no number is asked for, and at most.
+const USUAL_SECONDS: u64 = 30;
+const MOST_SECONDS: u64 = 600;
+
+/// Bytes of a recording at most.
+const MOST_BYTES: usize = 32 << 20;
+
+pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(download, delete))
+}
+
+/// A recording as the API shows it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recording)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    id: String,
+    pool: String,
+    plugin: String,
+    /// The version's digest.
+    version: String,
+    /// The share of decisions that is recorded, in percent.
+    sample: u8,
+    began: Timestamp,
+    /// How long it was asked for.
+    seconds: u64,
+    /// `recording`, `done`, or `full`: 32 MiB came before its time was over.
+    #[schema(example = "done")]
+    state: &'static str,
+    /// Decisions in it.
+    decisions: u64,
+    /// Its size, without its first line.
+    bytes: usize,
+}
+
+impl Shown {
+    fn of(kept: &Kept, now: Duration) -> Self {
+        let (recording, header) = (&kept.recording, kept.recording.header());
+        Self {
+            id: kept.id.to_string(),
+            pool: header.pool.clone(),
+            plugin: header.plugin.clone(),
+            version: header.version.clone(),
+            sample: header.sample,
+            began: kept.began,
+            seconds: kept.seconds,
+            state: match recording.is_over(now) {
+                true if recording.is_full() => "full",
+                true => "done",
+                false => "recording",
+            },
+            decisions: recording.decisions(),
+            bytes: recording.bytes(),
+        }
+    }
+}
+
+/// List the recordings.
+///
+/// They are in memory, four at most, and gone with a restart.
+#[utoipa::path(
+    get, path = "/api/recordings", operation_id = "listRecordings", tag = "recordings",
+    responses((status = OK, description = "The recordings", body = Success<Vec<Shown>>))
+)]
+async fn list(State(control): State<Arc<Control>>) -> Response {
+    let now = control.publisher.host().now();
+    let kept = control.recordings.list();
+    let shown: Vec<_> = kept.iter().map(|kept| Shown::of(kept, now)).collect();
+    success(shown).into_response()
+}
+
+/// What is to be recorded.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewRecording)]
+struct Wanted {
+    /// The pool whose balancer is to be recorded.
+    #[schema(example = "web")]
+    pool: String,
+    /// For how long; 30 if it is not said.
+    #[schema(minimum = 1, maximum = 600)]
+    seconds: Option<u64>,
+    /// The share of decisions, in percent; 100 if it is not said. Less is enough
+    /// for a balancer whose decisions do not depend on those before.
+    #[schema(minimum = 1, maximum = 100)]
+    sample: Option<u8>,
+}
+
+/// Record a balancer's decisions.
+///
+/// Everything that the contract hands to it, and what it answers: it is all that is
+/// needed to replay them. Each worker's instance is replaced by a fresh one, which
+/// is handed what the old one learned, so that its whole past is in the recording.
+/// What a plugin asks of requests is recorded with it: headers such as
+/// `Authorization` and `Cookie`, cookies and queries as digests, others as they are.
+/// It ends with its time, at 32 MiB, or when the seat changes.
+#[utoipa::path(
+    post, path = "/api/recordings", operation_id = "createRecording", tag = "recordings",
+    request_body = Wanted,
+    responses(
+        (status = CREATED, description = "It is being recorded", body = Success<Shown>),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
+        (status = CONFLICT, description = "There are four already", body = Failure),
+        Body<Wanted>, Unkept,
+    )
+)]
+async fn create(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Body(wanted): Body<Wanted>,
+) -> Result<Response, Refusal> {
+    let seconds = wanted.seconds.unwrap_or(USUAL_SECONDS);
+    if !(1..=MOST_SECONDS).contains(&seconds) {
+        let message = format!("write 1 to {MOST_SECONDS} seconds");
+        return Err(Refusal::field("seconds", message));
+    }
+    let sample = wanted.sample.unwrap_or(100);
+    if !(1..=100).contains(&sample) {
+        return Err(Refusal::field("sample", "write 1 to 100 percent"));
+    }
+    let pool = PoolName::from(wanted.pool.as_str());
+    let plan = control.publisher.plan();
+    let balancer = plan
+        .balancer(&pool)
+        .ok_or_else(|| Refusal::NotFound(format!("there is no pool {:?}", wanted.pool)))?;
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| Refusal::field("", format!("the system has no randomness: {error}")))?;
+    let options = RecordingOptions {
+        sample,
+        length: Duration::from_secs(seconds),
+        bytes: MOST_BYTES,
+        key,
+    };
+    let recording = Recording::new(balancer, &options);
+    let kept = control.recordings.keep(&recording, seconds);
+    let kept = kept.ok_or_else(|| {
+        let message = format!("there are {MOST} recordings already; delete one of them");
+        Refusal::Conflict(message)
+    })?;
+    control.publisher.record(&pool, &recording).await;
+    note(&control, who, "recording.create", &kept).await?;
+    let shown = Shown::of(&kept, control.publisher.host().now());
+    Ok((StatusCode::CREATED, success(shown)).into_response())
+}
+
+/// Download a recording.
+///
+/// As JSON Lines; of one that is not over, what there is of it yet. It is what
+/// `gatewright plugin replay` reads.
+#[utoipa::path(
+    get, path = "/api/recordings/{id}", operation_id = "downloadRecording", tag = "recordings",
+    params(("id" = String, Path, description = "As the list names it")),
+    responses(
+        (status = OK, description = "The recording", body = String, content_type = "application/jsonl"),
+        (status = NOT_FOUND, description = "There is no such recording", body = Failure),
+        Named,
+    )
+)]
+async fn download(
+    State(control): State<Arc<Control>>,
+    Named(id): Named,
+) -> Result<Response, Refusal> {
+    let kept = number(&id).and_then(|id| control.recordings.find(id));
+    let kept = kept.ok_or_else(|| missing(&id))?;
+    let writing = tokio::task::spawn_blocking(move || kept.recording.text());
+    let text = writing.await.map_err(|_| Refusal::Stopping)?;
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
+}
+
+/// Delete a recording.
+///
+/// One that is not over ends.
+#[utoipa::path(
+    delete, path = "/api/recordings/{id}", operation_id = "deleteRecording", tag = "recordings",
+    params(("id" = String, Path, description = "As the list names it")),
+    responses(
+        (status = OK, description = "It is gone", body = Success<Shown>),
+        (status = NOT_FOUND, description = "There is no such recording", body = Failure),
+        Named, Unkept,
+    )
+)]
+async fn delete(
+    State(control): State<Arc<Control>>,
+    Extension(who): Extension<Who>,
+    Named(id): Named,
+) -> Result<Response, Refusal> {
+    let removed = number(&id).and_then(|id| control.recordings.remove(id));
+    let removed = removed.ok_or_else(|| missing(&id))?;
+    note(&control, who, "recording.delete", &removed).await?;
+    let shown = Shown::of(&removed, control.publisher.host().now());
+    Ok(success(shown).into_response())
+}
+
+fn number(id: &str) -> Option<u64> {
+    let number: u64 = id.parse().ok()?;
+    // One name for each.
+    (number.to_string() == id).then_some(number)
+}
+
+fn missing(id: &str) -> Refusal {
+    let message = format!("there is no recording {id:?}; they are at /api/recordings");
+    Refusal::NotFound(message)
+}
+
+async fn note(control: &Control, who: Who, action: &str, kept: &Kept) -> Result<(), Refusal> {
+    let entry = Entry {
+        at: Timestamp::now(),
+        who: who.name,
+        from: Some(who.from.to_string()),
+        action: action.to_owned(),
+        target: format!(
+            "pools.{}.balancer {}",
+            kept.recording.header().pool,
+            kept.id
+        ),
+        generation: None,
+    };
+    Ok(control.store.note(entry).await?)
+}

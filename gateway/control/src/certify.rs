@@ -1,0 +1,134 @@
+//! The battery before a promotion: a balancer's version is judged by simulation
+//! before it decides for all, where the operator wants that.
+//!
+//! Who judges is handed in at the start, since simulation is no business of the
+//! control plane. It runs aside, while nothing waits but who asked. What was judged
+//! once with a configuration is not judged again.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use gatewright_model::config::Certify;
+use gatewright_model::id::{Digest, PluginName};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use crate::change::Refusal;
+use crate::control::Control;
+use crate::events::Happened;
+
+/// What does not count against a new version when as many were judged before it.
+const REMEMBERED: usize = 64;
+
+/// A version that is to be judged.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The component.
+    pub component: Vec<u8>,
+    /// What it is to be configured with.
+    pub config: Map<String, Value>,
+}
+
+/// The required verdicts that are not passed, each as one line; an error is why
+/// there is no verdict. It may take minutes, on a thread that may wait.
+pub type Judge = dyn Fn(&Candidate) -> Result<Vec<String>, String> + Send + Sync;
+
+/// Who judges, and what was judged.
+#[derive(Default)]
+pub(crate) struct Battery {
+    judge: Option<Arc<Judge>>,
+    /// One at a time: each takes a core.
+    turn: Mutex<()>,
+    judged: StdMutex<HashMap<(Digest, String), Vec<String>>>,
+}
+
+impl fmt::Debug for Battery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Battery").finish_non_exhaustive()
+    }
+}
+
+impl Battery {
+    pub(crate) fn of(judge: Option<Arc<Judge>>) -> Self {
+        Self {
+            judge,
+            ..Self::default()
+        }
+    }
+
+    fn known(&self, version: Digest, config: &str) -> Option<Vec<String>> {
+        let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        judged.get(&(version, config.to_owned())).cloned()
+    }
+
+    fn remember(&self, version: Digest, config: String, failed: &[String]) {
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if judged.len() == REMEMBERED {
+            judged.clear();
+        }
+        judged.insert((version, config), failed.to_vec());
+    }
+}
+
+impl Control {
+    /// Judge a balancer's version that is to decide, if the operator wants that.
+    ///
+    /// # Errors
+    ///
+    /// When it has to pass and does not.
+    pub(crate) async fn certify(
+        &self,
+        plugin: &PluginName,
+        version: Digest,
+        config: &Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let wanted = self.publisher.snapshot().config.admin.certify_balancers;
+        let Some(judge) = self.battery.judge.clone().filter(|_| wanted != Certify::Off) else {
+            return Ok(());
+        };
+        let outcome = self.judged(judge, (plugin, version), config).await;
+        let why = match outcome {
+            Ok(failed) if failed.is_empty() => return Ok(()),
+            Ok(failed) => format!(
+                "{plugin} {} fails the battery: {}",
+                version.short(),
+                failed.join("; ")
+            ),
+            Err(why) => format!("{plugin} {} could not be certified: {why}", version.short()),
+        };
+        match wanted {
+            Certify::Require => Err(Refusal::Conflict(format!(
+                "{why}; see `gatewright plugin certify`, or set admin.certify_balancers"
+            ))),
+            Certify::Warn | Certify::Off => {
+                tracing::warn!("{why}");
+                self.events.push(Happened::Uncertified(why));
+                Ok(())
+            }
+        }
+    }
+
+    async fn judged(
+        &self,
+        judge: Arc<Judge>,
+        (plugin, version): (&PluginName, Digest),
+        config: &Map<String, Value>,
+    ) -> Result<Vec<String>, String> {
+        let _turn = self.battery.turn.lock().await;
+        let key = Value::from(config.clone()).to_string();
+        if let Some(known) = self.battery.known(version, &key) {
+            return Ok(known);
+        }
+        let (host, plugin) = (Arc::clone(self.publisher.host()), plugin.clone());
+        let config = config.clone();
+        let judging = tokio::task::spawn_blocking(move || {
+            let component = host.component(&plugin, version);
+            let component = component.map_err(|error| error.to_string())?;
+            judge(&Candidate { component, config })
+        });
+        let failed = judging.await.map_err(|error| error.to_string())??;
+        self.battery.remember(version, key, &failed);
+        Ok(failed)
+    }
+}

@@ -1,0 +1,146 @@
+//! What plugins have the gateway remember, in a file of the data folder: written
+//! now and then and at the end, read at the start.
+//!
+//! It is apart from the store: it may be large, it is written over and over, and
+//! what is lost with it is a few seconds of sessions. So whatever is wrong with it
+//! is told and is no reason not to start. It belongs to whoever has the store, also
+//! while one gateway takes over from another.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_host::{Remembered, Written};
+use tokio::sync::Mutex;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::acme::folder;
+use crate::control::Control;
+
+/// The file's name in the data folder.
+const FILE_NAME: &str = "remembered.jsonl";
+
+/// How often it is written, if there is anything new: what a killed process loses.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Bytes of it at most.
+const MOST: usize = 64 << 20;
+
+/// The file, and what is in it.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// None where nothing is kept.
+    path: Option<PathBuf>,
+    /// What tells the content that was written last from others. Who holds it
+    /// writes.
+    written: Mutex<Option<String>>,
+}
+
+impl Memory {
+    /// That of a data folder; none for a gateway that keeps nothing.
+    pub(crate) fn of(data: Option<&Path>) -> Self {
+        Self {
+            path: data.map(|data| data.join(FILE_NAME)),
+            written: Mutex::default(),
+        }
+    }
+
+    /// What the process before this one has left.
+    pub(crate) async fn read(&self) -> Option<Remembered> {
+        let path = self.path.clone()?;
+        let reading = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || read(&path)
+        });
+        match reading
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+        {
+            Ok(remembered) => {
+                if let Some(remembered) = &remembered {
+                    let (sessions, values) = (remembered.sessions(), remembered.values());
+                    tracing::info!(sessions, values, "sessions and values of before are back");
+                }
+                remembered
+            }
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error,
+                    "sessions and values of before cannot be read; the gateway starts without");
+                if let Err(error) = folder::set_aside(path).await {
+                    tracing::error!(%error, "it cannot be set aside");
+                }
+                None
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Remembered>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut text = String::new();
+    // Room for the header, and for a byte too many.
+    file.take(MOST as u64 + 4096).read_to_string(&mut text)?;
+    let remembered = Remembered::read(&text).map_err(io::Error::other)?;
+    Ok(Some(remembered))
+}
+
+impl Control {
+    /// Write what is remembered, if it is new and this gateway's to write.
+    pub(crate) async fn write_memory(&self) {
+        let mut written = self.memory.written.lock().await;
+        if !self.store.is_handed_over() {
+            self.write_in_turn(&mut written).await;
+        }
+    }
+
+    /// Write what is remembered, and have `close` give away the right to.
+    pub(crate) async fn write_memory_and(&self, close: impl Future<Output = ()>) {
+        let mut written = self.memory.written.lock().await;
+        self.write_in_turn(&mut written).await;
+        // What the next gateway writes is not what was written here.
+        *written = None;
+        close.await;
+    }
+
+    async fn write_in_turn(&self, written: &mut Option<String>) {
+        let Some(path) = &self.memory.path else {
+            return;
+        };
+        let (plan, now) = (self.publisher.plan(), self.publisher.host().now());
+        let gathering = tokio::task::spawn_blocking(move || Written::of(&plan, now, MOST));
+        let Ok(new) = gathering.await else {
+            return;
+        };
+        if written.as_ref() == Some(&new.digest) {
+            return;
+        }
+        if new.left_out > 0 {
+            let left_out = new.left_out;
+            tracing::warn!(
+                left_out,
+                "some sessions or values have no room in 64 MiB and are not kept"
+            );
+        }
+        match folder::put(path.clone(), Arc::from(new.text.into_bytes())).await {
+            Ok(()) => *written = Some(new.digest),
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "sessions and values cannot be kept");
+            }
+        }
+    }
+}
+
+/// Write it now and then, for ever.
+pub(crate) async fn keep(control: Arc<Control>) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        control.write_memory().await;
+    }
+}

@@ -1,0 +1,374 @@
+//! The file of a recording: JSON Lines, a [`Header`] and then a [`Line`] for each
+//! call. Numbers are integers of up to 64 bits.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::binding::Binding;
+use crate::contract::imports::types;
+
+/// The version of the format; another one is refused.
+pub const FORMAT: u32 = 1;
+
+/// What the header's line is known by.
+const KIND: &str = "gatewright-recording";
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// `gatewright-recording`.
+    pub kind: String,
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The pool whose balancer it is.
+    pub pool: String,
+    /// The plugin.
+    pub plugin: String,
+    /// The version's digest.
+    pub version: String,
+    /// What it is configured with.
+    pub config: Value,
+    /// The share of decisions that was recorded, in percent.
+    pub sample: u8,
+    /// How many workers there are, each with an instance of its own.
+    pub workers: usize,
+}
+
+/// One call of one worker's instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// The worker.
+    pub worker: usize,
+    /// When it was over, in nanoseconds on the gateway's clock.
+    pub at_ns: u64,
+    /// What was called, with its arguments and its answer.
+    #[serde(flatten)]
+    pub call: Call,
+    /// What the plugin asked the gateway meanwhile, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
+}
+
+/// What a plugin is called for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+pub enum Call {
+    /// A new instance is configured, as the header says.
+    Configure,
+    /// It is told the pool's members.
+    Update {
+        /// All of them.
+        endpoints: Vec<Member>,
+    },
+    /// It is told who may take new work.
+    Eligible {
+        /// Their slots.
+        slots: Vec<u32>,
+    },
+    /// It is handed what its predecessor learned.
+    Restore {
+        /// The state's schema.
+        schema: u32,
+        /// The state.
+        #[serde(serialize_with = "encoded", deserialize_with = "decoded")]
+        state: Vec<u8>,
+    },
+    /// It hears how attempts ended.
+    Observe {
+        /// How.
+        outcomes: Vec<Heard>,
+    },
+    /// It decides.
+    Pick(Pick),
+}
+
+/// A decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pick {
+    /// The hash of what the pool hashes by.
+    pub key: u64,
+    /// Which attempt of the request it is, from 1.
+    pub attempt: u32,
+    /// The slots that earlier attempts used.
+    pub tried: Vec<u32>,
+    /// Active requests by slot; 4,294,967,295 where the attempt may not go.
+    pub load: Vec<u32>,
+    /// Response times on the worker by slot, in microseconds; 0 for none yet.
+    pub times: Vec<u32>,
+    /// The slot that it answered; none for no opinion.
+    pub answer: Option<u32>,
+    /// Why there is no answer, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+/// A question to the gateway: the function, its arguments, the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked(pub String, pub Value, pub Value);
+
+/// A member of the pool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its place in the pool.
+    pub slot: u32,
+    /// Its stable name.
+    pub id: String,
+    /// Its host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its weight.
+    pub weight: u32,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The endpoint's slot.
+    pub slot: u32,
+    /// How.
+    pub ending: HeardEnding,
+    /// The response's status; 0 for none.
+    pub status: u16,
+    /// Until the response's head, in microseconds.
+    pub first_byte_us: u32,
+    /// Until its end, in microseconds.
+    pub duration_us: u32,
+}
+
+/// The contract's `ending`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeardEnding {
+    /// A whole response came.
+    Completed,
+    /// There was no connection.
+    ConnectFailed,
+    /// It broke off.
+    Broken,
+    /// It took too long.
+    TimedOut,
+    /// The client left.
+    Abandoned,
+}
+
+/// Why a file is no recording that can be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The first line is something else.
+    #[error("it is no recording: the first line is not the header of one")]
+    NotOne,
+    /// It was written by another version of the gateway.
+    #[error("its format is {0}, and this program reads {FORMAT}; record it again")]
+    Format(u32),
+    /// A line makes no sense.
+    #[error("line {line}: {error}; a recording that was edited or cut off cannot be replayed")]
+    Line {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong.
+        #[source]
+        error: serde_json::Error,
+    },
+}
+
+/// Read a file: the header, and the lines in the order of their time.
+///
+/// # Errors
+///
+/// When it is no recording of this format.
+pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
+    let mut rest = text.lines().enumerate();
+    let first = rest.next().map(|(_, line)| line).unwrap_or_default();
+    let said: Value = serde_json::from_str(first).unwrap_or_default();
+    if said["kind"] != KIND {
+        return Err(RecordingError::NotOne);
+    }
+    match said["format"].as_u64() {
+        Some(format) if format == u64::from(FORMAT) => {}
+        format => {
+            let format = format.and_then(|format| format.try_into().ok());
+            return Err(RecordingError::Format(format.unwrap_or(0)));
+        }
+    }
+    let header = serde_json::from_value(said).map_err(|_| RecordingError::NotOne)?;
+    let lines = rest.filter(|(_, line)| !line.is_empty());
+    let lines = lines.map(|(number, line)| {
+        serde_json::from_str(line).map_err(|error| RecordingError::Line {
+            line: number + 1,
+            error,
+        })
+    });
+    let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
+    lines.sort_by_key(|line| line.at_ns);
+    Ok((header, lines))
+}
+
+impl Header {
+    pub(super) fn of(binding: &Binding, sample: u8, workers: usize) -> Self {
+        let pool = binding.pool().map(ToString::to_string);
+        Self {
+            kind: KIND.to_owned(),
+            format: FORMAT,
+            pool: pool.unwrap_or_default(),
+            plugin: binding.plugin().to_string(),
+            version: binding.version().to_string(),
+            config: serde_json::from_str(&binding.terms.config).unwrap_or_default(),
+            sample,
+            workers,
+        }
+    }
+}
+
+impl Member {
+    pub(crate) fn of(endpoint: &gatewright_model::endpoint::Endpoint) -> Self {
+        let labels = endpoint.labels.iter();
+        Self {
+            slot: endpoint.slot().0,
+            id: endpoint.id.to_string(),
+            host: endpoint.host.to_string(),
+            port: endpoint.port,
+            weight: endpoint.weight.into(),
+            labels: labels
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl From<&Member> for types::Endpoint {
+    fn from(member: &Member) -> Self {
+        Self {
+            slot: member.slot,
+            id: member.id.clone(),
+            host: member.host.clone(),
+            port: member.port,
+            weight: member.weight,
+        }
+    }
+}
+
+impl From<&types::Outcome> for Heard {
+    fn from(outcome: &types::Outcome) -> Self {
+        Self {
+            slot: outcome.slot,
+            ending: match outcome.ending {
+                types::Ending::Completed => HeardEnding::Completed,
+                types::Ending::ConnectFailed => HeardEnding::ConnectFailed,
+                types::Ending::Broken => HeardEnding::Broken,
+                types::Ending::TimedOut => HeardEnding::TimedOut,
+                types::Ending::Abandoned => HeardEnding::Abandoned,
+            },
+            status: outcome.status,
+            first_byte_us: outcome.first_byte_us,
+            duration_us: outcome.duration_us,
+        }
+    }
+}
+
+impl From<&Heard> for types::Outcome {
+    fn from(heard: &Heard) -> Self {
+        Self {
+            slot: heard.slot,
+            ending: match heard.ending {
+                HeardEnding::Completed => types::Ending::Completed,
+                HeardEnding::ConnectFailed => types::Ending::ConnectFailed,
+                HeardEnding::Broken => types::Ending::Broken,
+                HeardEnding::TimedOut => types::Ending::TimedOut,
+                HeardEnding::Abandoned => types::Ending::Abandoned,
+            },
+            status: heard.status,
+            first_byte_us: heard.first_byte_us,
+            duration_us: heard.duration_us,
+        }
+    }
+}
+
+fn encoded<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(bytes))
+}
+
+fn decoded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    STANDARD.decode(text).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn header() -> Header {
+        Header {
+            kind: KIND.to_owned(),
+            format: FORMAT,
+            pool: "web".to_owned(),
+            plugin: "first".to_owned(),
+            version: "00".to_owned(),
+            config: json!({ "a": 1 }),
+            sample: 100,
+            workers: 2,
+        }
+    }
+
+    fn line(worker: usize, at_ns: u64, call: Call) -> Line {
+        let asked = vec![Asked(
+            "random.next".to_owned(),
+            json!(null),
+            json!(u64::MAX),
+        )];
+        Line {
+            worker,
+            at_ns,
+            call,
+            asked,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_the_order_of_its_time() {
+        let state = vec![0, 255, 7];
+        let late = line(1, 9, Call::Restore { schema: 3, state });
+        let early = line(
+            0,
+            4,
+            Call::Pick(Pick {
+                key: u64::MAX,
+                attempt: 2,
+                tried: vec![1],
+                load: vec![0, u32::MAX],
+                times: vec![10, 0],
+                answer: Some(0),
+                fault: None,
+            }),
+        );
+        let mut text = serde_json::to_string(&header()).unwrap();
+        for line in [&late, &early] {
+            text += "\n";
+            text += &serde_json::to_string(line).unwrap();
+        }
+        let (read_header, lines) = read(&text).unwrap();
+        assert_eq!(read_header, header());
+        assert_eq!(lines, [early, late]);
+    }
+
+    #[test]
+    fn what_is_no_recording_is_refused_with_the_reason() {
+        assert!(matches!(read(""), Err(RecordingError::NotOne)));
+        assert!(matches!(read("{\"a\":1}\n"), Err(RecordingError::NotOne)));
+        let mut newer = header();
+        newer.format = FORMAT + 1;
+        let newer = serde_json::to_string(&newer).unwrap();
+        assert!(matches!(read(&newer), Err(RecordingError::Format(2))));
+        let cut = serde_json::to_string(&header()).unwrap() + "\n{\"worker\":0,\"at_";
+        assert!(matches!(
+            read(&cut),
+            Err(RecordingError::Line { line: 2, .. })
+        ));
+    }
+}

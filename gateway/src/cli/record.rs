@@ -1,0 +1,110 @@
+//! `gatewright record`: a while of a balancer's decisions, into a file.
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, ensure};
+use gatewright_model::config::Period;
+use http::Method;
+use serde_json::{Value, json};
+
+use super::api::{ApiOptions, Call, escaped};
+use crate::ending::usage;
+
+/// How often it is asked whether the recording is over.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What `gatewright record` is asked for.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The file has all that the contract handed to the pool's balancer, and what it
+answered: `gatewright plugin replay` plays it to another one. What the plugin asked
+of requests is in it, such as headers and paths; Authorization, Cookie and the like
+are there as digests under a key that nobody has. It takes the role deploy.
+
+Each worker's instance is replaced by a fresh one first, with what the old one
+learned if the plugin hands that over.
+
+Environment:
+  GATEWRIGHT_TOKEN   the access token, once the gateway has any
+
+Examples:
+  gatewright record --pool web --for 30s -o web.jsonl
+  gatewright plugin replay ./near.wasm web.jsonl")]
+pub(super) struct RecordOptions {
+    #[command(flatten)]
+    api: ApiOptions,
+    /// The pool.
+    #[arg(long)]
+    pool: String,
+    /// For how long: 1s to 10min.
+    #[arg(long = "for", default_value = "30s", value_name = "DURATION")]
+    length: Period,
+    /// The share of decisions, in percent.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    sample: u8,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+pub(super) fn run(options: &RecordOptions) -> anyhow::Result<()> {
+    let api = &options.api;
+    let seconds = options.length.0.as_secs();
+    ensure_seconds(seconds)?;
+    let wanted = json!({ "pool": options.pool, "seconds": seconds, "sample": options.sample });
+    let call = Call::new(Method::POST, "/api/recordings").with(wanted);
+    let id = text(&api.ask(call)?, "id")?;
+    let path = format!("/api/recordings/{}", escaped(&id));
+    let written = wait(api, &id).and_then(|shown| {
+        let bytes = api.download(&path)?;
+        let file = &options.output;
+        std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        Ok(shown)
+    });
+    // Also after a failure: nobody else knows of it.
+    let deleted = api.ask(Call::new(Method::DELETE, path));
+    let shown = written?;
+    deleted?;
+    let file = options.output.display();
+    api.print(&shown, |shown| {
+        let (decisions, bytes) = (&shown["decisions"], &shown["bytes"]);
+        let full = match shown["state"] == "full" {
+            true => "; it was full before its time was over",
+            false => "",
+        };
+        format!("{decisions} decisions in {bytes} bytes are in {file}{full}\n")
+    })
+}
+
+fn ensure_seconds(seconds: u64) -> anyhow::Result<()> {
+    match seconds {
+        1..=600 => Ok(()),
+        _ => Err(usage(anyhow!("--for is 1s to 10min"))),
+    }
+}
+
+/// Wait until a recording is over.
+fn wait(api: &ApiOptions, id: &str) -> anyhow::Result<Value> {
+    loop {
+        let list = api.ask(Call::new(Method::GET, "/api/recordings"))?;
+        let mut recordings = list.as_array().into_iter().flatten();
+        let shown = recordings.find(|shown| shown["id"] == id);
+        let shown = shown.context("somebody deleted the recording")?;
+        if shown["state"] != "recording" {
+            ensure!(
+                shown["decisions"] != 0,
+                "nothing was decided meanwhile; send requests to the pool while it is recorded"
+            );
+            return Ok(shown.clone());
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn text(data: &Value, key: &str) -> anyhow::Result<String> {
+    let text = data[key].as_str();
+    text.map(str::to_owned)
+        .with_context(|| format!("the gateway's answer has no {key}"))
+}

@@ -1,0 +1,175 @@
+//! Decisions that are recorded, and played to candidates.
+
+use serde_json::{Value, json};
+
+use crate::support::{Builder, Gateway, Pool, Upstream, ends, eventually};
+
+/// Record some decisions of this balancer, into a file of the gateway's folder.
+async fn record(gateway: &Gateway, file: &str) -> String {
+    let wanted = json!({ "pool": "web", "seconds": 600 });
+    let made = gateway.change("POST", "/api/recordings", wanted).await;
+    let path = format!("/api/recordings/{}", made["id"].as_str().expect("an id"));
+    // The first are made while the instances to be recorded are made ready.
+    eventually("decisions are recorded", async || {
+        for _ in 0..10 {
+            assert_eq!(gateway.get("/").await.status(), 200);
+        }
+        let list = gateway.api("/api/recordings").await;
+        list[0]["decisions"].as_u64() >= Some(60)
+    })
+    .await;
+    let text = gateway.admin(&path).await.text().to_owned();
+    gateway.change("DELETE", &path, Value::Null).await;
+    gateway.call("GET", &path).refused(404).await;
+    gateway.put(file, &text);
+    text
+}
+
+async fn replay(gateway: &Gateway, candidate: &str, file: &str) -> Value {
+    let path = gateway.path(file);
+    let path = path.to_str().expect("a path");
+    let said = ends(gateway, 0, &["plugin", "replay", candidate, path, "--json"]).await;
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+#[tokio::test]
+async fn a_plugin_agrees_with_its_own_recording_in_every_decision() {
+    let servers = [Upstream::named("a").await, Upstream::named("b").await];
+    let third = Upstream::named("c").await;
+    // One that counts, one that hands over what it learned, one that is told loads,
+    // some that draw lots, and those that learn from outcomes and ask the time.
+    for balancer in [
+        "round-robin",
+        "weighted",
+        "least-connections",
+        "power-of-two",
+        "weighted-random",
+        "peak-ewma",
+        "adaptive",
+    ] {
+        let pool = Pool::of(&[&servers[0], &servers[1], &third])
+            .with("balancer", format!("\"{balancer}\""));
+        let gateway = Builder::new().workers(2).pool(pool).start().await;
+        let text = record(&gateway, "web.jsonl").await;
+        let header: Value = serde_json::from_str(text.lines().next().expect("a line")).unwrap();
+        assert_eq!(
+            (&header["plugin"], &header["pool"]),
+            (&json!(balancer), &json!("web"))
+        );
+        let found = replay(&gateway, balancer, "web.jsonl").await;
+        assert!(found["decisions"].as_u64() >= Some(60), "{found}");
+        assert_eq!(found["agreed"], found["decisions"], "{balancer}: {found:#}");
+        assert_eq!(found["failed"], 0, "{found}");
+    }
+}
+
+#[tokio::test]
+async fn another_balancer_is_told_where_it_differs() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let pool = Pool::of(&[&a, &b]).with("balancer", "\"round-robin\"");
+    let gateway = Builder::new().pool(pool).start().await;
+    record(&gateway, "web.jsonl").await;
+    let found = replay(&gateway, "first", "web.jsonl").await;
+    let decisions = found["decisions"].as_u64().expect("a count");
+    let agreed = found["agreed"].as_u64().expect("a count");
+    // It always takes the same one of two.
+    assert!(
+        agreed * 2 <= decisions + 1 && agreed * 2 >= decisions - 1,
+        "{found:#}"
+    );
+    assert_eq!(found["differences"].as_array().map(Vec::len), Some(10));
+    let counts = found["counts"].as_array().expect("counts");
+    let chosen = counts.iter().filter(|one| one["candidate"] != 0);
+    assert_eq!(chosen.count(), 1, "{found:#}");
+
+    let path = gateway.path("web.jsonl");
+    let said = ends(
+        &gateway,
+        0,
+        &["plugin", "replay", "first", path.to_str().unwrap()],
+    )
+    .await;
+    assert!(said.contains("first agrees with round-robin in"), "{said}");
+    assert!(said.contains("The first differences:"), "{said}");
+    gateway.put("cut.jsonl", "{\"kind\":\"else\"}\n");
+    let cut = gateway.path("cut.jsonl");
+    let said = ends(
+        &gateway,
+        2,
+        &["plugin", "replay", "first", cut.to_str().unwrap()],
+    )
+    .await;
+    assert!(said.contains("it is no recording"), "{said}");
+}
+
+#[tokio::test]
+async fn a_recording_is_asked_for_within_bounds() {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    let ask = |body: Value| gateway.call("POST", "/api/recordings").json(&body);
+    ask(json!({ "pool": "nobody" })).refused(404).await;
+    ask(json!({ "pool": "web", "seconds": 601 }))
+        .refused(422)
+        .await;
+    ask(json!({ "pool": "web", "sample": 0 }))
+        .refused(422)
+        .await;
+    for _ in 0..4 {
+        gateway
+            .change("POST", "/api/recordings", json!({ "pool": "web" }))
+            .await;
+    }
+    let error = ask(json!({ "pool": "web" })).refused(409).await;
+    assert!(
+        error["message"].as_str().unwrap().contains("delete one"),
+        "{error}"
+    );
+    gateway
+        .call("DELETE", "/api/recordings/01")
+        .refused(404)
+        .await;
+    gateway
+        .change("DELETE", "/api/recordings/1", Value::Null)
+        .await;
+    assert_eq!(
+        gateway
+            .api("/api/recordings")
+            .await
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+}
+
+#[tokio::test]
+async fn a_command_records_into_a_file() {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    let file = gateway.path("web.jsonl");
+    let line = [
+        "record",
+        "--pool",
+        "web",
+        "--for",
+        "1s",
+        "-o",
+        file.to_str().unwrap(),
+    ];
+    let (said, ()) = tokio::join!(ends(&gateway, 0, &line), async {
+        while !file.exists() {
+            gateway.get("/").await;
+        }
+    });
+    assert!(said.contains("decisions in"), "{said}");
+    assert_eq!(gateway.api("/api/recordings").await, json!([]));
+    let line = [
+        "record",
+        "--pool",
+        "web",
+        "--for",
+        "1h",
+        "-o",
+        file.to_str().unwrap(),
+    ];
+    ends(&gateway, 2, &line).await;
+}
