@@ -144,6 +144,7 @@ impl<'a> Engine<'a> {
         for gateway in 0..self.gateways.len() as u32 {
             for server in 0..self.fleet.len() as u32 {
                 self.plan_first_check(gateway, server);
+                self.plan_first_poll(gateway, server);
             }
         }
     }
@@ -156,7 +157,8 @@ impl<'a> Engine<'a> {
                 server,
                 epoch,
                 attempt,
-            } => self.finish(server, epoch, attempt),
+                came_ns,
+            } => self.finish((server, epoch), attempt, came_ns),
             Event::Answer(attempt, answer) => self.answered(attempt, answer),
             Event::Deadline(attempt) => self.timed_out(attempt),
             Event::Change(index) => return self.change(index),
@@ -172,6 +174,12 @@ impl<'a> Engine<'a> {
                 server,
                 in_turn,
             } => self.check(gateway, server, in_turn),
+            Event::Poll { gateway, server } => self.poll(gateway, server),
+            Event::Reported {
+                gateway,
+                server,
+                report,
+            } => self.reported(gateway, server, report),
             Event::HalfOpen(opening) => self.half_open(opening),
             Event::Widen(opening) => self.widen(opening),
             Event::Warm(gateway) => self.warm(gateway),

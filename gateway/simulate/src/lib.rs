@@ -9,7 +9,7 @@
 //! second choice, the pick, the rotation); it reaches a `server`, waits, is worked
 //! on; its answer comes back, and is counted, observed, judged by the circuit, and
 //! tried again within the pool's retry budget. `upkeep` is what the gateway's
-//! prober does: checks, circuits, slow start. `fleet` says which servers are in
+//! prober does: checks, circuits, slow start, and asking servers how busy they are. `fleet` says which servers are in
 //! the pool, as a gateway's file would, so that a change of them goes the way of
 //! every change: snapshot, preparation, update. `tally` counts, and a [`Report`]
 //! tells what that came to; plots are drawn of it ([`draw`]). [`certify`] is a set of
@@ -43,6 +43,7 @@ mod fleet;
 mod gateway;
 mod plots;
 mod random;
+mod recent;
 mod report;
 mod requests;
 mod scenario;

@@ -3,6 +3,9 @@
 
 use std::collections::VecDeque;
 
+use gatewright_model::reported::LoadReport;
+
+use crate::recent::Recent;
 use crate::scenario::Servers;
 
 /// A request that a server has.
@@ -13,6 +16,8 @@ pub(crate) struct Job {
     pub(crate) serial: u32,
     /// How long it keeps a server of speed 1 busy.
     pub(crate) work_ns: u64,
+    /// When the server got it.
+    pub(crate) came_ns: u64,
 }
 
 /// What becomes of a request that reaches a server.
@@ -44,6 +49,7 @@ pub(crate) struct Server {
     pub(crate) epoch: u32,
     busy: u32,
     queue: VecDeque<Job>,
+    recent: Recent,
     pub(crate) figures: Figures,
 }
 
@@ -96,6 +102,7 @@ impl Server {
             epoch: 0,
             busy: 0,
             queue: VecDeque::new(),
+            recent: Recent::default(),
             figures: Figures::default(),
         }
     }
@@ -137,14 +144,15 @@ impl Server {
         reception
     }
 
-    /// It has done one; the next that waits and is still wanted, and how long
-    /// that takes.
+    /// It has done one that it got at a time; the next that waits and is still
+    /// wanted, and how long that takes.
     pub(crate) fn finish(
         &mut self,
-        now_ns: u64,
+        (came_ns, now_ns): (u64, u64),
         is_wanted: impl Fn(&Job) -> bool,
     ) -> Option<(Job, u64)> {
         self.account(now_ns);
+        self.recent.answered(now_ns - came_ns);
         while let Some(job) = self.queue.pop_front() {
             if is_wanted(&job) {
                 return Some((job, self.takes(job.work_ns)));
@@ -160,6 +168,15 @@ impl Server {
         self.epoch += 1;
         self.busy = 0;
         self.queue.clear();
+        self.recent.forget();
+    }
+
+    /// How busy it says that it is.
+    pub(crate) fn says(&self) -> LoadReport {
+        LoadReport {
+            in_flight: self.load(),
+            latency_us: self.recent.median_us(),
+        }
     }
 
     fn takes(&self, work_ns: u64) -> u64 {
@@ -222,6 +239,7 @@ mod tests {
             request,
             serial: 1,
             work_ns: 1000,
+            came_ns: 0,
         }
     }
 
@@ -234,9 +252,14 @@ mod tests {
             received,
             [Reception::Begun(500), waits, waits, Reception::Refused]
         );
-        assert_eq!(server.finish(500, |_| true), Some((job(1), 500)));
+        assert_eq!(server.finish((0, 500), |_| true), Some((job(1), 500)));
         // The last one that waits was given up on.
-        assert_eq!(server.finish(1000, |_| false), None);
+        assert_eq!(server.finish((0, 1000), |_| false), None);
+        let said = LoadReport {
+            in_flight: 0,
+            latency_us: 1,
+        };
+        assert_eq!(server.says(), said);
         assert_eq!((server.load(), server.figures.peak), (0, 3));
         assert_eq!(server.figures.busy_ns, 1000);
         assert_eq!(server.figures.load_ns, 3 * 500 + 2 * 500);

@@ -59,7 +59,13 @@ impl Gateway {
             Health::Healthy if opinion.failed >= plan.fall => Health::Unhealthy,
             unchanged => unchanged,
         };
-        endpoint.state.set_health(health)
+        let circuit = &endpoint.state.circuit;
+        let has_changed = endpoint.state.set_health(health);
+        if has_changed && health == Health::Healthy {
+            // What it did before it came back says little of it now.
+            circuit.half_open(circuit.openings());
+        }
+        has_changed
     }
 
     /// Someone came, left, fell ill or recovered: settle what follows. Returns
@@ -134,7 +140,6 @@ pub(crate) fn judge(
     (ending, status): (Ending, u16),
     (permit, now_ns): (Option<Permit>, u64),
 ) -> Option<Turn> {
-    let breaker = breaker?;
     // Zero would be never.
     let now_ms = now_ns / 1_000_000 + 1;
     let blow = match (ending, status) {
@@ -151,7 +156,7 @@ pub(crate) fn judge(
             None
         }
         (None, Some(permit)) => permit.succeeded(now_ms),
-        (Some(_), Some(permit)) => permit.failed(&breaker, now_ms),
-        (Some(blow), None) => circuit.failed(blow, &breaker, now_ms),
+        (Some(_), Some(permit)) => permit.failed(&breaker?, now_ms),
+        (Some(blow), None) => circuit.failed(blow, &breaker?, now_ms),
     }
 }

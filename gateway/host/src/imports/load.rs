@@ -47,7 +47,11 @@ impl Host for Guest {
 
     fn reported(&mut self, slot: u32) -> Option<Report> {
         let endpoint = self.pool.as_ref()?.endpoint(Slot(slot))?;
-        let (report, age) = endpoint.state.reported.last()?;
+        let reported = &endpoint.state.reported;
+        let (report, age) = match self.binding.shared.ticker.ticker().simulated() {
+            None => reported.last()?,
+            Some(simulated) => reported.last_at(simulated.now())?,
+        };
         Some(Report {
             in_flight: report.in_flight,
             latency_us: report.latency_us,
