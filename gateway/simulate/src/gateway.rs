@@ -44,6 +44,8 @@ pub(crate) struct Gateway {
     random: Rng,
     /// What it thinks of each server.
     pub(crate) opinions: Vec<Opinion>,
+    /// Whether some servers take less than their share, and go on step by step.
+    pub(crate) is_warming: bool,
     /// Picks of nobody, and picks that could not be used.
     pub(crate) fallbacks: u64,
     pub(crate) overruled: u64,
@@ -91,6 +93,7 @@ impl Gateway {
                 .collect(),
             random,
             opinions: vec![Opinion::default(); fleet.len()],
+            is_warming: false,
             fallbacks: 0,
             overruled: 0,
         };

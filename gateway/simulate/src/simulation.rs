@@ -107,5 +107,11 @@ pub fn simulate_one(
         clock,
     };
     let ran = Engine::new(setting)?.run(told)?;
+    if ran.tally.ends.iter().all(|count| *count == 0) {
+        return Err(SimulationError::Unmeasured {
+            came: ran.tally.came,
+            warm_up: scenario.warm_up,
+        });
+    }
     Ok(Outcome::of(policy.title(), scenario, ran))
 }

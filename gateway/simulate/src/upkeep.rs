@@ -69,11 +69,10 @@ impl Gateway {
     }
 
     /// Someone came, left, fell ill or recovered: settle what follows. Returns
-    /// whether somebody begins to warm up.
+    /// whether the first of all begins to warm up.
     pub(crate) fn review(&mut self, now_ns: u64) -> bool {
-        let mut begins = false;
         for index in 0..self.pool_count() {
-            let pool = Arc::clone(self.pool(index));
+            let pool = self.pool(index);
             let review = pool.review();
             if review.surplus > 0 {
                 let open = |endpoint: &&Arc<Endpoint>| endpoint.state.circuit.opened_at();
@@ -85,13 +84,15 @@ impl Gateway {
                 }
                 pool.review();
             }
-            let slow_start = pool.config.slow_start;
-            begins |= self.watch_recoveries(now_ns, slow_start);
         }
-        begins
+        let begins = self.watch_recoveries(now_ns);
+        begins && !std::mem::replace(&mut self.is_warming, true)
     }
 
-    fn watch_recoveries(&mut self, now_ns: u64, slow_start: Duration) -> bool {
+    /// Let those begin to warm up that have come or are well again; whether there
+    /// are any.
+    fn watch_recoveries(&mut self, now_ns: u64) -> bool {
+        let slow_start = self.slow_start();
         let mut begins = false;
         for (endpoint, opinion) in self.endpoints.iter().zip(&mut self.opinions) {
             let Some(endpoint) = endpoint else {
@@ -111,20 +112,25 @@ impl Gateway {
 
     /// Give those that warm up a little more; whether anybody still does.
     pub(crate) fn warm(&mut self, now_ns: u64) -> bool {
-        let slow_start = self.pool(0).config.slow_start;
-        let mut goes_on = false;
+        let slow_start = self.slow_start();
+        self.is_warming = false;
         for (endpoint, opinion) in self.endpoints.iter().zip(&mut self.opinions) {
             let (Some(endpoint), Some(since)) = (endpoint, opinion.warming_since_ns) else {
                 continue;
             };
             let elapsed = Duration::from_nanos(now_ns - since);
             if endpoint.state.warmth.rise(elapsed, slow_start) {
-                goes_on = true;
+                self.is_warming = true;
             } else {
                 opinion.warming_since_ns = None;
             }
         }
-        goes_on
+        self.is_warming
+    }
+
+    /// How long a slow start takes, which is the same in all pools.
+    fn slow_start(&self) -> Duration {
+        self.pool(0).config.slow_start
     }
 
     fn pool_count(&self) -> usize {

@@ -125,16 +125,19 @@ impl Engine<'_> {
     /// Something has changed in what a gateway thinks of servers.
     pub(super) fn review(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].review(self.now_ns) {
-            self.agenda
-                .plan(self.after(WARM_STEP_NS), Event::Warm(gateway));
+            self.plan_warming(gateway);
         }
     }
 
     pub(super) fn warm(&mut self, gateway: u32) {
         if self.gateways[gateway as usize].warm(self.now_ns) {
-            self.agenda
-                .plan(self.after(WARM_STEP_NS), Event::Warm(gateway));
+            self.plan_warming(gateway);
         }
+    }
+
+    fn plan_warming(&mut self, gateway: u32) {
+        let step = self.after(WARM_STEP_NS);
+        self.agenda.plan(step, Event::Warm(gateway));
     }
 
     pub(super) fn half_open(&mut self, opening: Opening) {

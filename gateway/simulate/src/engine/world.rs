@@ -134,6 +134,7 @@ impl Engine<'_> {
     fn set_present(&mut self, servers: Range<u32>, present: bool) -> Result<(), SimulationError> {
         for server in servers.clone() {
             self.fleet.is_present[server as usize] = present;
+            self.servers[server as usize].set_present(present, self.now_ns);
         }
         for index in 0..self.gateways.len() {
             let gateway = &mut self.gateways[index];

@@ -1,10 +1,16 @@
 //! What a plugin says along with its picks.
 
-use crate::plugin::run_plugin;
+use crate::plugin::Plugin;
 
-const IMPORTS: &str = r#"
-    (import "gatewright:plugin/advice@0.1.0" "retries" (func $retries (param i32)))
-    (import "gatewright:plugin/advice@0.1.0" "second-choice" (func $second (param i32)))"#;
+/// A plugin that may call `$retries` and `$second`.
+const ADVISER: Plugin<'_> = Plugin {
+    interfaces: &["advice"],
+    imports: r#"
+        (import "gatewright:plugin/advice@0.1.0" "retries" (func $retries (param i32)))
+        (import "gatewright:plugin/advice@0.1.0" "second-choice" (func $second (param i32)))"#,
+    update: "",
+    pick: "",
+};
 
 /// Two servers, the first of which is down.
 const FIRST_IS_DOWN: &str = "requests = 100\narrivals = { constant = { rate = 100 } }\n\
@@ -14,7 +20,7 @@ const FIRST_IS_DOWN: &str = "requests = 100\narrivals = { constant = { rate = 10
 
 #[test]
 fn a_plugin_that_advises_no_retry_gets_none() {
-    let run = |pick: &str| run_plugin(&["advice"], IMPORTS, pick, FIRST_IS_DOWN);
+    let run = |pick: &str| Plugin { pick, ..ADVISER }.run(FIRST_IS_DOWN);
     let retried = run("(i32.const 0)");
     assert_eq!((retried.errors, retried.retries), (0, 100));
     let advised = run("(call $retries (i32.const 0)) (i32.const 0)");
@@ -34,7 +40,7 @@ fn a_second_choice_is_the_one_of_the_request_that_it_was_named_for() {
     let pick = "(local $one i32) \
         (local.set $one (i32.wrap_i64 (i64.and (local.get $key) (i64.const 1)))) \
         (call $second (i32.add (local.get $one) (i32.const 2))) (local.get $one)";
-    let outcome = run_plugin(&["advice"], IMPORTS, pick, text);
+    let outcome = Plugin { pick, ..ADVISER }.run(text);
     assert_eq!(outcome.errors, 0);
     assert!((400..600).contains(&outcome.retries), "{}", outcome.retries);
 }

@@ -13,6 +13,7 @@ mod determinism;
 mod examples;
 mod failures;
 mod last_resort;
+mod measuring;
 mod plots;
 mod plugin;
 mod probes;

@@ -1,6 +1,6 @@
 //! Servers that are asked how busy they are.
 
-use crate::plugin::run_plugin;
+use crate::plugin::Plugin;
 
 const IMPORTS: &str = r#"
     (import "gatewright:plugin/load@0.1.0" "reported" (func $reported (param i32 i32)))"#;
@@ -22,7 +22,13 @@ fn scenario(pool: &str, more: &str) -> String {
 }
 
 fn given(pool: &str, pick: &str, more: &str) -> Vec<u64> {
-    let outcome = run_plugin(&["load"], IMPORTS, pick, &scenario(pool, more));
+    let plugin = Plugin {
+        interfaces: &["load"],
+        imports: IMPORTS,
+        update: "",
+        pick,
+    };
+    let outcome = plugin.run(&scenario(pool, more));
     outcome.groups.iter().map(|group| group.requests).collect()
 }
 
