@@ -54,7 +54,7 @@ mod upkeep;
 mod work;
 mod workload;
 
-pub use certify::{Verdict, certify};
+pub use certify::{Certificate, Verdict, certify};
 pub use error::SimulationError;
 pub use plots::draw;
 pub use report::{Group, Heat, Load, Outcome, Report, Spread};

@@ -157,8 +157,8 @@ impl Server {
         } else {
             return Reception::Refused;
         };
+        self.figures.requests += 1;
         if !self.figures.is_closed {
-            self.figures.requests += 1;
             self.figures.peak = self.figures.peak.max(self.load());
         }
         reception
