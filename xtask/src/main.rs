@@ -3,6 +3,7 @@
 mod bench;
 mod bindings;
 mod cargo;
+mod comparison;
 mod contract;
 mod dashboard;
 mod examples;
@@ -43,6 +44,8 @@ enum Task {
     Verify(verify::Arguments),
     /// Check the files and the walls between the crates
     Tidy,
+    /// Simulate the balancers that are shipped for docs/comparison.md
+    Comparison(comparison::Arguments),
     /// Build the example plugins in every language and try them in a gateway
     Examples(examples::Arguments),
     /// Fuzz every target for some seconds
@@ -65,6 +68,7 @@ fn main() -> anyhow::Result<()> {
         Task::Test(arguments) => test::run_all(&arguments),
         Task::Verify(arguments) => verify::run_all(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Comparison(arguments) => comparison::run(&arguments),
         Task::Examples(arguments) => examples::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),

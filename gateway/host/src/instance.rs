@@ -42,6 +42,10 @@ impl Budget {
     /// For each call of a preparation, an update or a handover on a worker.
     pub(crate) const ON_WORKER: Self = Self(10);
 
+    /// For each call in a simulation: what comes out is not to depend on how fast
+    /// the machine is, so that only what never ends is stopped.
+    pub(crate) const IN_SIMULATION: Self = Self(2000);
+
     /// A decision's, rounded up.
     pub(crate) fn of_decision(deadline: Duration) -> Self {
         let micros = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
@@ -315,6 +319,7 @@ impl Instance {
 }
 
 fn begin(store: &mut Store<Guest>, budget: Budget) {
+    let budget = store.data().binding.shared.budget(budget);
     store.data().binding.shared.ticker.begin(budget.ticks());
     store.data_mut().patience = Patience::of(budget.millis());
     store.set_epoch_deadline(budget.ticks());

@@ -62,8 +62,9 @@ pub(crate) struct Occupant {
 impl Occupant {
     /// One that has no past.
     pub(crate) fn new(assignment: Assignment, instance: Option<Instance>) -> Self {
+        let deadline = Budget::of_decision(assignment.binding.terms.deadline);
         Self {
-            budget: Budget::of_decision(assignment.binding.terms.deadline),
+            budget: assignment.binding.shared.budget(deadline),
             share: Share::of(assignment.binding.terms.cpu_share),
             binding: assignment.binding,
             worker: assignment.worker,

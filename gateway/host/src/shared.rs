@@ -9,6 +9,7 @@ use wasmtime::Engine;
 
 use crate::binding::Terms;
 use crate::event::HostEvent;
+use crate::instance::Budget;
 use crate::preparer::Order;
 use crate::ticker::TickerThread;
 
@@ -57,6 +58,14 @@ impl Shared {
         match self.ticker.ticker().simulated() {
             Some(_) => Duration::ZERO,
             None => took,
+        }
+    }
+
+    /// How long a call may take that usually may take so long.
+    pub(crate) fn budget(&self, usual: Budget) -> Budget {
+        match self.ticker.ticker().simulated() {
+            Some(_) => Budget::IN_SIMULATION,
+            None => usual,
         }
     }
 

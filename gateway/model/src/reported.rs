@@ -18,23 +18,34 @@ pub struct LoadReport {
 pub struct Reported {
     /// Both figures, so that they are of one report.
     figures: AtomicU64,
-    /// Milliseconds since [`BEGINNING`] when it came; 0 before the first.
+    /// Milliseconds of its clock when it came, counted from 1; 0 before the first.
     came_at: AtomicU64,
 }
 
-/// What reports' times count from.
+/// What reports' times count from on the machine's clock.
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Reported {
     /// Note a report that has just come.
     pub fn note(&self, report: LoadReport) {
+        self.note_at(report, BEGINNING.elapsed());
+    }
+
+    /// Note a report that came at a moment of another clock than the machine's,
+    /// which [`Self::last_at`] is then to be asked by.
+    pub fn note_at(&self, report: LoadReport, at: Duration) {
         let figures = (u64::from(report.in_flight) << 32) | u64::from(report.latency_us);
         self.figures.store(figures, Ordering::Relaxed);
-        self.came_at.store(now_ms(), Ordering::Release);
+        self.came_at.store(never_zero(at), Ordering::Release);
     }
 
     /// The last report and its age; none before the first.
     pub fn last(&self) -> Option<(LoadReport, Duration)> {
+        self.last_at(BEGINNING.elapsed())
+    }
+
+    /// The same at a moment of the clock by which it was noted.
+    pub fn last_at(&self, now: Duration) -> Option<(LoadReport, Duration)> {
         let came_at = match self.came_at.load(Ordering::Acquire) {
             0 => return None,
             came_at => came_at,
@@ -44,7 +55,7 @@ impl Reported {
             in_flight: (figures >> 32) as u32,
             latency_us: figures as u32,
         };
-        let age = now_ms().saturating_sub(came_at);
+        let age = never_zero(now).saturating_sub(came_at);
         Some((report, Duration::from_millis(age)))
     }
 
@@ -54,14 +65,28 @@ impl Reported {
     }
 }
 
-/// Never 0.
-fn now_ms() -> u64 {
-    BEGINNING.elapsed().as_millis() as u64 + 1
+/// Milliseconds of a time, counted from 1.
+fn never_zero(time: Duration) -> u64 {
+    time.as_millis() as u64 + 1
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::{LoadReport, Reported};
+
+    #[test]
+    fn on_a_clock_of_its_own_a_report_is_as_old_as_that_clock_says() {
+        let (reported, ms) = (Reported::default(), Duration::from_millis);
+        let report = LoadReport {
+            in_flight: 3,
+            latency_us: 700,
+        };
+        reported.note_at(report, ms(0));
+        assert_eq!(reported.last_at(ms(0)), Some((report, ms(0))));
+        assert_eq!(reported.last_at(ms(90)), Some((report, ms(90))));
+    }
 
     #[test]
     fn the_last_report_counts_until_it_is_forgotten() {

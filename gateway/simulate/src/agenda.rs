@@ -4,6 +4,8 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, VecDeque};
 
+use gatewright_model::reported::LoadReport;
+
 /// What may happen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Event {
@@ -16,6 +18,8 @@ pub(crate) enum Event {
         server: u32,
         epoch: u32,
         attempt: Attempt,
+        /// When the server got it.
+        came_ns: u64,
     },
     /// What became of an attempt reaches its gateway.
     Answer(Attempt, Answer),
@@ -38,6 +42,14 @@ pub(crate) enum Event {
         gateway: u32,
         server: u32,
         in_turn: bool,
+    },
+    /// A gateway's question how busy it is reaches a server.
+    Poll { gateway: u32, server: u32 },
+    /// What a server says of that reaches the gateway.
+    Reported {
+        gateway: u32,
+        server: u32,
+        report: LoadReport,
     },
     /// The time of an open circuit is over.
     HalfOpen(Opening),

@@ -9,14 +9,14 @@ mod keys;
 
 use std::path::Path;
 
+use gatewright_model::role::Grant;
 use serde::Serialize;
 
 use crate::error::SimulationError;
-use crate::report::Outcome;
 use crate::scenario::{Policy, Scenario};
 use crate::simulation::{Workshop, simulate_one};
 
-use self::cases::{CASES, Case};
+use self::cases::CASES;
 
 /// What all chance of the battery comes from.
 const SEED: u64 = 1;
@@ -27,6 +27,17 @@ const BUDGET_NS: f64 = 100_000.0;
 
 /// What good manners are.
 const GOOD_NS: f64 = 1000.0;
+
+/// All verdicts on a policy.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Certificate {
+    /// What it was granted, which is what it asks for; none for the gateway's own,
+    /// which may do all.
+    pub grants: Option<Vec<Grant>>,
+    /// The verdicts.
+    pub verdicts: Vec<Verdict>,
+}
 
 /// One verdict on a policy.
 #[derive(Clone, Debug, Serialize)]
@@ -52,16 +63,18 @@ pub fn certify(
     policy: &Policy,
     workshop: &Workshop,
     told: &mut dyn FnMut(&'static str, usize),
-) -> Result<Vec<Verdict>, SimulationError> {
+) -> Result<Certificate, SimulationError> {
+    let policy = &workshop.granted(policy, &scenario(keys::NAME, keys::SCENARIO)?)?;
     let count = CASES.len() + 1;
     let mut verdicts = Vec::new();
     let mut failures = 0;
     let mut thousand = None;
     for case in &CASES {
         told(case.name, count);
-        let outcome = run(case, policy, workshop)?;
+        let scenario = scenario(case.name, case.scenario)?;
+        let outcome = simulate_one(&scenario, policy, SEED, workshop, &mut |_| {})?;
         failures += outcome.faults;
-        verdicts.push(judged(case, &outcome));
+        verdicts.extend(case.verdicts(&outcome));
         if case.name == cases::THOUSAND {
             thousand = outcome.decision_ns;
         }
@@ -77,24 +90,18 @@ pub fn certify(
     if let Some(ns) = thousand {
         verdicts.extend(time(ns));
     }
-    Ok(verdicts)
+    Ok(Certificate {
+        grants: policy.grants.clone(),
+        verdicts,
+    })
 }
 
-fn run(case: &Case, policy: &Policy, workshop: &Workshop) -> Result<Outcome, SimulationError> {
-    let mut scenario = Scenario::parse(case.scenario, Path::new(case.name))?;
+/// A scenario of the battery.
+fn scenario(name: &str, text: &str) -> Result<Scenario, SimulationError> {
+    let mut scenario = Scenario::parse(text, Path::new(name))?;
     // A component's path is the caller's, not the battery's.
     scenario.folder = Path::new("").to_owned();
-    simulate_one(&scenario, policy, SEED, workshop, &mut |_| {})
-}
-
-fn judged(case: &Case, outcome: &Outcome) -> Verdict {
-    let (passed, figures) = (case.judge)(outcome);
-    Verdict {
-        case: case.name,
-        passed,
-        required: case.required,
-        figures,
-    }
+    Ok(scenario)
 }
 
 /// How long decisions took on this machine.

@@ -68,7 +68,7 @@ impl<'a> Engine<'a> {
         let fleet = Fleet::of(scenario, setting.policy);
         let servers = (0..fleet.len()).map(|server| {
             let (group, like) = fleet.group(server as u32);
-            Server::of(group, like)
+            Server::of(group, like, fleet.is_present[server])
         });
         let mut random = stream(seed, Purpose::Gateway);
         let workers = scenario.gateways.workers as usize;
@@ -104,10 +104,12 @@ impl<'a> Engine<'a> {
     ///
     /// When a change of the servers is one that a gateway would refuse.
     pub(crate) fn run(mut self, told: &mut dyn FnMut(u64)) -> Result<Ran, SimulationError> {
+        let mut events = 0;
         while !self.is_over() {
             let Some((at_ns, event)) = self.agenda.next() else {
                 break;
             };
+            events += 1;
             self.now_ns = at_ns;
             self.setting.clock.advance(at_ns);
             self.happen(event)?;
@@ -121,6 +123,7 @@ impl<'a> Engine<'a> {
             tally: self.tally,
             servers: self.servers,
             gateways: self.gateways,
+            events,
         })
     }
 
@@ -144,6 +147,7 @@ impl<'a> Engine<'a> {
         for gateway in 0..self.gateways.len() as u32 {
             for server in 0..self.fleet.len() as u32 {
                 self.plan_first_check(gateway, server);
+                self.plan_first_poll(gateway, server);
             }
         }
     }
@@ -156,7 +160,8 @@ impl<'a> Engine<'a> {
                 server,
                 epoch,
                 attempt,
-            } => self.finish(server, epoch, attempt),
+                came_ns,
+            } => self.finish((server, epoch), attempt, came_ns),
             Event::Answer(attempt, answer) => self.answered(attempt, answer),
             Event::Deadline(attempt) => self.timed_out(attempt),
             Event::Change(index) => return self.change(index),
@@ -172,6 +177,12 @@ impl<'a> Engine<'a> {
                 server,
                 in_turn,
             } => self.check(gateway, server, in_turn),
+            Event::Poll { gateway, server } => self.poll(gateway, server),
+            Event::Reported {
+                gateway,
+                server,
+                report,
+            } => self.reported(gateway, server, report),
             Event::HalfOpen(opening) => self.half_open(opening),
             Event::Widen(opening) => self.widen(opening),
             Event::Warm(gateway) => self.warm(gateway),
@@ -217,4 +228,6 @@ pub(crate) struct Ran {
     pub(crate) tally: Tally,
     pub(crate) servers: Vec<Server>,
     pub(crate) gateways: Vec<Gateway>,
+    /// How much happened.
+    pub(crate) events: u64,
 }

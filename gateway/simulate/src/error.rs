@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use gatewright_host::{HostError, PrepareError};
-use gatewright_model::config::ConfigErrors;
+use gatewright_model::config::{ConfigErrors, Period};
 use gatewright_model::snapshot::SnapshotError;
 
 /// Why a scenario cannot be simulated.
@@ -39,6 +39,16 @@ pub enum SimulationError {
         line: u64,
         /// The reason and the remedy.
         message: String,
+    },
+    /// No request came after the warm-up.
+    #[error(
+        "all {came} requests came within the warm-up of {warm_up}, so that none counts: write more `requests` or a longer `duration` (or --requests), or a shorter `warm_up`"
+    )]
+    Unmeasured {
+        /// How many came.
+        came: u64,
+        /// The warm-up.
+        warm_up: Period,
     },
     /// Response times cannot be counted.
     #[error("response times cannot be counted: {0}")]

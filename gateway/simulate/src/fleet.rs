@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use gatewright_model::config::{self, Config, DEADLINE, MEMORY, written};
 use gatewright_model::id::PoolName;
-use gatewright_model::role::Grant;
 use serde_json::{Value, json};
 
 use crate::error::SimulationError;
@@ -150,7 +149,7 @@ impl<'a> Fleet<'a> {
         let file = self.scenario.folder.join(self.policy.file.as_ref()?);
         let entry = json!({
             "file": file,
-            "grants": Grant::ALL.map(Grant::name),
+            "grants": self.policy.grants.as_deref().unwrap_or_default(),
             "memory": *MEMORY.end(),
         });
         serde_json::from_value(entry).ok()

@@ -44,6 +44,8 @@ pub(crate) struct Gateway {
     random: Rng,
     /// What it thinks of each server.
     pub(crate) opinions: Vec<Opinion>,
+    /// Whether some servers take less than their share, and go on step by step.
+    pub(crate) is_warming: bool,
     /// Picks of nobody, and picks that could not be used.
     pub(crate) fallbacks: u64,
     pub(crate) overruled: u64,
@@ -91,6 +93,7 @@ impl Gateway {
                 .collect(),
             random,
             opinions: vec![Opinion::default(); fleet.len()],
+            is_warming: false,
             fallbacks: 0,
             overruled: 0,
         };
@@ -154,7 +157,7 @@ impl Gateway {
 
     /// Who gets the next attempt: a server on trial, else whom the plugin named
     /// second before, else whom it picks, else whom it names second now, else the
-    /// next in rotation.
+    /// next in rotation, else one whose circuit is open.
     pub(crate) fn choose(
         &mut self,
         seat: Seat,
@@ -169,9 +172,42 @@ impl Gateway {
         let second = second_choice(lent).filter(|slot| tried.lets(&pool, *slot));
         let slot = second
             .or_else(|| self.pick(seat, &pool, (key, &tried), lent))
-            .or_else(|| self.rotate(seat, &pool, &tried))?;
+            .or_else(|| self.rotate(seat, &pool, &tried));
+        let (slot, permit) = match slot {
+            Some(slot) => (slot, None),
+            None => self.last_resort(seat, &pool, &tried)?,
+        };
         let endpoint = Arc::clone(pool.endpoint(slot)?);
-        Some(self.chosen(seat, endpoint, None))
+        Some(self.chosen(seat, endpoint, permit))
+    }
+
+    /// Whether any server might take another attempt of a request that has tried
+    /// these, were it as a last resort.
+    pub(crate) fn has_other(&self, seat: Seat, tried: &[Slot]) -> bool {
+        let pool = self.pool(seat.pool);
+        let any_is_free = |fits: fn(&Endpoint) -> bool| {
+            let mut endpoints = pool.endpoints();
+            endpoints.any(|one| fits(one) && one.has_room() && !tried.contains(&one.slot()))
+        };
+        any_is_free(Endpoint::is_eligible)
+            || !is_anybody_left(pool, tried) && any_is_free(Endpoint::is_last_resort)
+    }
+
+    /// The next in rotation of those whose circuits are not closed, if nobody else
+    /// is left: an attempt that may fail is better than none. Who is full is left.
+    fn last_resort(
+        &mut self,
+        seat: Seat,
+        pool: &Pool,
+        tried: &Tried,
+    ) -> Option<(Slot, Option<Permit>)> {
+        if is_anybody_left(pool, &tried.0) {
+            return None;
+        }
+        let slot = self.rotate_among(seat, pool, |slot| {
+            tried.is_free(pool, slot, Endpoint::is_last_resort)
+        })?;
+        Some((slot, Permit::as_last_resort(&pool.endpoint(slot)?.state)))
     }
 
     fn chosen(&self, seat: Seat, endpoint: Arc<Endpoint>, permit: Option<Permit>) -> Chosen {
@@ -308,10 +344,20 @@ impl Tried {
 
     /// Whether a slot may be given an attempt.
     fn lets(&self, pool: &Pool, slot: Slot) -> bool {
+        self.is_free(pool, slot, Endpoint::is_eligible)
+    }
+
+    fn is_free(&self, pool: &Pool, slot: Slot, fits: fn(&Endpoint) -> bool) -> bool {
         let endpoint = pool.endpoint(slot);
-        endpoint.is_some_and(|endpoint| endpoint.is_eligible() && endpoint.has_room())
+        endpoint.is_some_and(|endpoint| fits(endpoint) && endpoint.has_room())
             && !self.0.contains(&slot)
     }
+}
+
+/// Whether any eligible server was not tried yet, be it full.
+fn is_anybody_left(pool: &Pool, tried: &[Slot]) -> bool {
+    let mut endpoints = pool.endpoints();
+    endpoints.any(|one| one.is_eligible() && !tried.contains(&one.slot()))
 }
 
 fn second_choice(lent: &mut Lent) -> Option<Slot> {

@@ -9,7 +9,7 @@
 //! second choice, the pick, the rotation); it reaches a `server`, waits, is worked
 //! on; its answer comes back, and is counted, observed, judged by the circuit, and
 //! tried again within the pool's retry budget. `upkeep` is what the gateway's
-//! prober does: checks, circuits, slow start. `fleet` says which servers are in
+//! prober does: checks, circuits, slow start, and asking servers how busy they are. `fleet` says which servers are in
 //! the pool, as a gateway's file would, so that a change of them goes the way of
 //! every change: snapshot, preparation, update. `tally` counts, and a [`Report`]
 //! tells what that came to; plots are drawn of it ([`draw`]). [`certify`] is a set of
@@ -17,9 +17,9 @@
 //!
 //! What holds:
 //!
-//! - The same scenario and seed give the same bytes, on every machine, as long as
-//!   no plugin outlives its deadline. The decisions' time alone is the machine's,
-//!   and stands apart.
+//! - The same scenario and seed give the same bytes, on every machine: no call of
+//!   a plugin has a deadline but that of what never ends. The decisions' time alone
+//!   is the machine's, and stands apart.
 //! - Plugins have the simulation's time and randomness, and no other.
 //! - Every policy meets the same requests and the same misfortunes: each purpose
 //!   has a stream of randomness of its own, and what belongs to an attempt is
@@ -43,6 +43,7 @@ mod fleet;
 mod gateway;
 mod plots;
 mod random;
+mod recent;
 mod report;
 mod requests;
 mod scenario;
@@ -53,7 +54,7 @@ mod upkeep;
 mod work;
 mod workload;
 
-pub use certify::{Verdict, certify};
+pub use certify::{Certificate, Verdict, certify};
 pub use error::SimulationError;
 pub use plots::draw;
 pub use report::{Group, Heat, Load, Outcome, Report, Spread};

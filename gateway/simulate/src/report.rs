@@ -69,10 +69,10 @@ pub struct Outcome {
     pub refused: u64,
     /// Attempts beyond a request's first.
     pub retries: u64,
-    /// How much of their time servers worked.
+    /// How much of the time that they were in their pool servers worked.
     pub utilisation: Spread,
-    /// The most loaded server's load over all servers' mean: requests on it over
-    /// time, for what it can do.
+    /// The most loaded server's load over all servers' mean: requests on it while
+    /// it was in its pool, for what it can do.
     pub imbalance: f64,
     /// The most requests that a server had at a time.
     pub peak: u32,
@@ -82,6 +82,9 @@ pub struct Outcome {
     pub fallbacks: u64,
     /// Decisions in which the plugin failed.
     pub faults: u64,
+    /// Things that happened in virtual time, by which the simulation's own takes
+    /// longer.
+    pub events: u64,
     /// Nanoseconds that a decision took on this machine; only if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision_ns: Option<f64>,
@@ -133,7 +136,7 @@ pub struct Group {
     pub fewest: u64,
     /// The most that one was given.
     pub most: u64,
-    /// How much of their time they worked.
+    /// How much of the time that they were in their pool they worked.
     pub utilisation: f64,
 }
 
@@ -165,11 +168,10 @@ impl Outcome {
             tally,
             servers,
             gateways,
+            events,
         } = ran;
         let ms = |quantile: f64| rounded(tally.times.value_at_quantile(quantile) as f64 / 1e6);
         let requests: u64 = tally.ends.iter().sum();
-        let ended_ns = tally.ended_ns.unwrap_or(tally.began_ns);
-        let length_ns = ended_ns.saturating_sub(tally.began_ns).max(1);
         let within = scenario
             .objective
             .map(|_| tally.within as f64 / requests.max(1) as f64);
@@ -188,7 +190,7 @@ impl Outcome {
             timeouts: tally.count(End::TimedOut),
             refused: tally.count(End::NoServer),
             retries: tally.retries,
-            utilisation: utilisation(&servers, length_ns),
+            utilisation: utilisation(&servers),
             imbalance: imbalance(&servers),
             peak: servers
                 .iter()
@@ -198,9 +200,10 @@ impl Outcome {
             overruled: gateways.iter().map(|gateway| gateway.overruled).sum(),
             fallbacks: gateways.iter().map(|gateway| gateway.fallbacks).sum(),
             faults: counters().map(faults).sum(),
+            events,
             decision_ns: decision_ns(counters()),
             distribution: QUANTILES.map(|quantile| (ms(quantile), quantile)).into(),
-            groups: groups(scenario, &servers, length_ns),
+            groups: groups(scenario, &servers),
             heat: Heat {
                 rows: row_names(scenario, &servers, tally.samples.rows.len()),
                 values: tally.samples.rows.into_iter().map(thousandths).collect(),
@@ -224,26 +227,20 @@ fn rounded(ms: f64) -> f64 {
     libm::round(ms * 1000.0) / 1000.0
 }
 
-fn utilisation_of(server: &Server, length_ns: u64) -> f64 {
-    server.figures.busy_ns as f64 / (length_ns as f64 * f64::from(server.slots()))
-}
-
-fn utilisation(servers: &[Server], length_ns: u64) -> Spread {
-    let all = servers
-        .iter()
-        .map(|server| utilisation_of(server, length_ns));
+/// Utilisation of those servers that were there.
+fn utilisation(servers: &[Server]) -> Spread {
+    let all = servers.iter().filter_map(Server::utilisation);
+    let count = all.clone().count().max(1);
     Spread {
-        mean: all.clone().sum::<f64>() / servers.len() as f64,
-        min: all.clone().fold(f64::INFINITY, f64::min),
+        mean: all.clone().sum::<f64>() / count as f64,
+        min: all.clone().reduce(f64::min).unwrap_or(0.0),
         max: all.fold(0.0, f64::max),
     }
 }
 
 fn imbalance(servers: &[Server]) -> f64 {
-    let loads = servers
-        .iter()
-        .map(|server| server.figures.load_ns as f64 / server.capacity());
-    let mean = loads.clone().sum::<f64>() / servers.len() as f64;
+    let loads = servers.iter().filter_map(Server::relative_load);
+    let mean = loads.clone().sum::<f64>() / loads.clone().count().max(1) as f64;
     match mean > 0.0 {
         true => loads.fold(0.0, f64::max) / mean,
         false => 1.0,
@@ -272,30 +269,35 @@ fn decision_ns<'a>(counters: impl Iterator<Item = &'a SeatCounters>) -> Option<f
     (samples > 0).then(|| taken as f64 / samples as f64)
 }
 
-fn groups(scenario: &Scenario, servers: &[Server], length_ns: u64) -> Vec<Group> {
+fn groups(scenario: &Scenario, servers: &[Server]) -> Vec<Group> {
     let groups = scenario.servers.iter().enumerate();
     let groups = groups.map(|(index, group)| {
-        let of_it = || servers.iter().filter(|one| one.group == index as u32);
-        let given = || of_it().map(|one| one.figures.requests);
-        let worked: f64 = of_it().map(|one| utilisation_of(one, length_ns)).sum();
+        let first = index_of_first(scenario, index);
+        let of_it = &servers[first..first + group.count as usize];
+        let given = || of_it.iter().map(|one| one.figures.requests);
         Group {
             name: group.name.clone(),
             servers: group.count as usize,
             requests: given().sum(),
             fewest: given().min().unwrap_or(0),
             most: given().max().unwrap_or(0),
-            utilisation: worked / f64::from(group.count.max(1)),
+            utilisation: utilisation(of_it).mean,
         }
     });
     groups.collect()
 }
 
+/// The first server of a group.
+fn index_of_first(scenario: &Scenario, group: usize) -> usize {
+    let before = &scenario.servers[..group];
+    before.iter().map(|group| group.count as usize).sum()
+}
+
 fn row_names(scenario: &Scenario, servers: &[Server], rows: usize) -> Vec<String> {
     let name = |server: usize| {
-        let group = servers[server].group;
-        let first = servers.iter().position(|one| one.group == group);
-        let number = server - first.unwrap_or(0);
-        format!("{}[{number}]", scenario.servers[group as usize].name)
+        let group = servers[server].group as usize;
+        let number = server - index_of_first(scenario, group);
+        format!("{}[{number}]", scenario.servers[group].name)
     };
     let names = (0..rows).map(|row| {
         let part = row_of(row, rows, servers.len());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_model::circuit::Permit;
 use gatewright_model::endpoint::Endpoint;
+use gatewright_model::id::Slot;
 
 use crate::agenda::Attempt;
 use crate::asked::Tried;
@@ -17,6 +18,10 @@ pub(crate) struct Request {
     pub(crate) key: u64,
     pub(crate) pool: usize,
     pub(crate) tried: Tried,
+    /// Whom the plugin has named for the next attempt.
+    pub(crate) second_choice: Option<Slot>,
+    /// The most attempts, by the plugin's advice.
+    pub(crate) most_attempts: u32,
     /// When all attempts together have taken too long.
     pub(crate) due_ns: u64,
     pub(crate) is_measured: bool,

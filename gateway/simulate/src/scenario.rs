@@ -137,8 +137,7 @@ impl Scenario {
         }
     }
 
-    /// The same scenario with so many times its requests, and as much less or
-    /// more time: for tests and quick looks.
+    /// The same scenario with at most so many requests: for tests and quick looks.
     #[must_use]
     pub fn shortened_to(mut self, requests: u64) -> Self {
         let most = self.requests.unwrap_or(requests);

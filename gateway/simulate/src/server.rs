@@ -3,6 +3,9 @@
 
 use std::collections::VecDeque;
 
+use gatewright_model::reported::LoadReport;
+
+use crate::recent::Recent;
 use crate::scenario::Servers;
 
 /// A request that a server has.
@@ -13,6 +16,8 @@ pub(crate) struct Job {
     pub(crate) serial: u32,
     /// How long it keeps a server of speed 1 busy.
     pub(crate) work_ns: u64,
+    /// When the server got it.
+    pub(crate) came_ns: u64,
 }
 
 /// What becomes of a request that reaches a server.
@@ -36,6 +41,8 @@ pub(crate) struct Server {
     speed: f64,
     slots: u32,
     limit: usize,
+    /// Whether it is in its pool.
+    is_present: bool,
     /// What it suffers now.
     pub(crate) ailment: Ailment,
     /// The share of it that is somebody else's.
@@ -44,6 +51,7 @@ pub(crate) struct Server {
     pub(crate) epoch: u32,
     busy: u32,
     queue: VecDeque<Job>,
+    recent: Recent,
     pub(crate) figures: Figures,
 }
 
@@ -75,6 +83,8 @@ pub(crate) struct Figures {
     /// Its busy slots, over time, and the requests that it had.
     pub(crate) busy_ns: u128,
     pub(crate) load_ns: u128,
+    /// How long it was in its pool, or still at work when it had left.
+    pub(crate) there_ns: u128,
     /// The requests that it had since the last look, over time, and when that was.
     window_ns: u128,
     looked_ns: u64,
@@ -84,9 +94,10 @@ pub(crate) struct Figures {
 }
 
 impl Server {
-    /// One of a group.
-    pub(crate) fn of(group: u32, like: &Servers) -> Self {
+    /// One of a group, in its pool or not.
+    pub(crate) fn of(group: u32, like: &Servers, is_present: bool) -> Self {
         Self {
+            is_present,
             group,
             speed: like.speed,
             slots: like.concurrency,
@@ -96,6 +107,7 @@ impl Server {
             epoch: 0,
             busy: 0,
             queue: VecDeque::new(),
+            recent: Recent::default(),
             figures: Figures::default(),
         }
     }
@@ -105,14 +117,29 @@ impl Server {
         self.busy + self.queue.len() as u32
     }
 
-    /// How many requests of work 1 it can do at a time.
-    pub(crate) fn capacity(&self) -> f64 {
-        self.speed * f64::from(self.slots)
+    /// It comes into its pool or leaves it.
+    pub(crate) fn set_present(&mut self, is_present: bool, now_ns: u64) {
+        self.account(now_ns);
+        self.is_present = is_present;
     }
 
-    /// How many requests it works on at a time.
-    pub(crate) fn slots(&self) -> u32 {
-        self.slots
+    /// The share of its places that were taken while it was there; none if it
+    /// never was.
+    pub(crate) fn utilisation(&self) -> Option<f64> {
+        let Figures {
+            busy_ns, there_ns, ..
+        } = self.figures;
+        (there_ns > 0).then(|| busy_ns as f64 / (there_ns as f64 * f64::from(self.slots)))
+    }
+
+    /// The requests that it had in the mean while it was there, for what it can
+    /// do; none if it never was.
+    pub(crate) fn relative_load(&self) -> Option<f64> {
+        let Figures {
+            load_ns, there_ns, ..
+        } = self.figures;
+        let capacity = self.speed * f64::from(self.slots);
+        (there_ns > 0).then(|| load_ns as f64 / (there_ns as f64 * capacity))
     }
 
     /// A request reaches it.
@@ -130,21 +157,22 @@ impl Server {
         } else {
             return Reception::Refused;
         };
+        self.figures.requests += 1;
         if !self.figures.is_closed {
-            self.figures.requests += 1;
             self.figures.peak = self.figures.peak.max(self.load());
         }
         reception
     }
 
-    /// It has done one; the next that waits and is still wanted, and how long
-    /// that takes.
+    /// It has done one that it got at a time; the next that waits and is still
+    /// wanted, and how long that takes.
     pub(crate) fn finish(
         &mut self,
-        now_ns: u64,
+        (came_ns, now_ns): (u64, u64),
         is_wanted: impl Fn(&Job) -> bool,
     ) -> Option<(Job, u64)> {
         self.account(now_ns);
+        self.recent.answered(now_ns - came_ns);
         while let Some(job) = self.queue.pop_front() {
             if is_wanted(&job) {
                 return Some((job, self.takes(job.work_ns)));
@@ -160,6 +188,15 @@ impl Server {
         self.epoch += 1;
         self.busy = 0;
         self.queue.clear();
+        self.recent.forget();
+    }
+
+    /// How busy it says that it is.
+    pub(crate) fn says(&self) -> LoadReport {
+        LoadReport {
+            in_flight: self.load(),
+            latency_us: self.recent.median_us(),
+        }
     }
 
     fn takes(&self, work_ns: u64) -> u64 {
@@ -174,6 +211,9 @@ impl Server {
             let passed = u128::from(now_ns.saturating_sub(figures.at_ns));
             figures.busy_ns += passed * u128::from(self.busy);
             figures.load_ns += passed * u128::from(load);
+            if self.is_present || load > 0 {
+                figures.there_ns += passed;
+            }
             figures.window_ns += passed * u128::from(load);
             figures.at_ns = now_ns;
         }
@@ -214,7 +254,7 @@ mod tests {
     use super::*;
 
     fn server(text: &str) -> Server {
-        Server::of(0, &serde_json::from_str(text).unwrap())
+        Server::of(0, &serde_json::from_str(text).unwrap(), true)
     }
 
     fn job(request: u32) -> Job {
@@ -222,6 +262,7 @@ mod tests {
             request,
             serial: 1,
             work_ns: 1000,
+            came_ns: 0,
         }
     }
 
@@ -234,12 +275,31 @@ mod tests {
             received,
             [Reception::Begun(500), waits, waits, Reception::Refused]
         );
-        assert_eq!(server.finish(500, |_| true), Some((job(1), 500)));
+        assert_eq!(server.finish((0, 500), |_| true), Some((job(1), 500)));
         // The last one that waits was given up on.
-        assert_eq!(server.finish(1000, |_| false), None);
+        assert_eq!(server.finish((0, 1000), |_| false), None);
+        let said = LoadReport {
+            in_flight: 0,
+            latency_us: 1,
+        };
+        assert_eq!(server.says(), said);
         assert_eq!((server.load(), server.figures.peak), (0, 3));
         assert_eq!(server.figures.busy_ns, 1000);
         assert_eq!(server.figures.load_ns, 3 * 500 + 2 * 500);
+    }
+
+    #[test]
+    fn time_counts_while_it_is_in_its_pool_or_still_at_work() {
+        let mut server = server(r#"{ "name": "a" }"#);
+        assert_eq!(server.utilisation(), None);
+        server.receive(job(1), 500);
+        server.set_present(false, 600);
+        server.finish((500, 1500), |_| true);
+        server.set_present(true, 9000);
+        server.end_measuring(9500);
+        assert_eq!(server.figures.there_ns, 1500 + 500);
+        assert_eq!(server.utilisation(), Some(0.5));
+        assert_eq!(server.relative_load(), Some(0.5));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_host::{Compiler, Host, HostError, HostOptions, Simulated};
+use gatewright_host::{Compiler, Host, HostError, HostOptions, PrepareError, Refusal, Simulated};
 use gatewright_model::config::DEFAULT_BALANCERS;
+use gatewright_model::snapshot::Snapshot;
 
 use crate::engine::{Engine, Setting};
 use crate::error::SimulationError;
+use crate::fleet::Fleet;
 use crate::random::{Purpose, mixed};
 use crate::report::{Outcome, Report};
 use crate::scenario::{Policy, Scenario};
@@ -37,6 +39,43 @@ impl Workshop {
         };
         let host = Host::start_simulated(options, Arc::clone(&clock))?;
         Ok((host, clock))
+    }
+}
+
+impl Workshop {
+    /// A policy with the grants that its component asks for in the seat of a
+    /// balancer, unless it says itself which it has: as its operator would find
+    /// them out, from one refusal to the next. The gateway's own need none said.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be seated, whatever it is granted.
+    pub(crate) fn granted(
+        &self,
+        policy: &Policy,
+        scenario: &Scenario,
+    ) -> Result<Policy, SimulationError> {
+        let mut policy = policy.clone();
+        if policy.file.is_none() || policy.grants.is_some() {
+            return Ok(policy);
+        }
+        let workers = scenario.gateways.workers as usize;
+        // One of its own, so that the simulation's draws nothing for it.
+        let (host, _) = self.host(workers, 0)?;
+        loop {
+            let config = Fleet::of(scenario, &policy).config()?;
+            let snapshot = Arc::new(Snapshot::next(None, config, workers)?);
+            let refused = host.prepare(&snapshot, None).err();
+            let grants = policy.grants.get_or_insert_default();
+            match refused {
+                None => return Ok(policy),
+                Some(PrepareError {
+                    refusal: Refusal::NotGranted { grant, .. },
+                    ..
+                }) if !grants.contains(&grant) => grants.push(grant),
+                Some(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -99,13 +138,20 @@ pub fn simulate_one(
     told: &mut dyn FnMut(u64),
 ) -> Result<Outcome, SimulationError> {
     let (host, clock) = workshop.host(scenario.gateways.workers as usize, seed)?;
+    let granted = workshop.granted(policy, scenario)?;
     let setting = Setting {
         scenario,
-        policy,
+        policy: &granted,
         seed,
         host: &host,
         clock,
     };
     let ran = Engine::new(setting)?.run(told)?;
+    if ran.tally.ends.iter().all(|count| *count == 0) {
+        return Err(SimulationError::Unmeasured {
+            came: ran.tally.came,
+            warm_up: scenario.warm_up,
+        });
+    }
     Ok(Outcome::of(policy.title(), scenario, ran))
 }

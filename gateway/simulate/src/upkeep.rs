@@ -59,15 +59,20 @@ impl Gateway {
             Health::Healthy if opinion.failed >= plan.fall => Health::Unhealthy,
             unchanged => unchanged,
         };
-        endpoint.state.set_health(health)
+        let circuit = &endpoint.state.circuit;
+        let has_changed = endpoint.state.set_health(health);
+        if has_changed && health == Health::Healthy {
+            // What it did before it came back says little of it now.
+            circuit.half_open(circuit.openings());
+        }
+        has_changed
     }
 
     /// Someone came, left, fell ill or recovered: settle what follows. Returns
-    /// whether somebody begins to warm up.
+    /// whether the first of all begins to warm up.
     pub(crate) fn review(&mut self, now_ns: u64) -> bool {
-        let mut begins = false;
         for index in 0..self.pool_count() {
-            let pool = Arc::clone(self.pool(index));
+            let pool = self.pool(index);
             let review = pool.review();
             if review.surplus > 0 {
                 let open = |endpoint: &&Arc<Endpoint>| endpoint.state.circuit.opened_at();
@@ -79,13 +84,15 @@ impl Gateway {
                 }
                 pool.review();
             }
-            let slow_start = pool.config.slow_start;
-            begins |= self.watch_recoveries(now_ns, slow_start);
         }
-        begins
+        let begins = self.watch_recoveries(now_ns);
+        begins && !std::mem::replace(&mut self.is_warming, true)
     }
 
-    fn watch_recoveries(&mut self, now_ns: u64, slow_start: Duration) -> bool {
+    /// Let those begin to warm up that have come or are well again; whether there
+    /// are any.
+    fn watch_recoveries(&mut self, now_ns: u64) -> bool {
+        let slow_start = self.slow_start();
         let mut begins = false;
         for (endpoint, opinion) in self.endpoints.iter().zip(&mut self.opinions) {
             let Some(endpoint) = endpoint else {
@@ -105,20 +112,25 @@ impl Gateway {
 
     /// Give those that warm up a little more; whether anybody still does.
     pub(crate) fn warm(&mut self, now_ns: u64) -> bool {
-        let slow_start = self.pool(0).config.slow_start;
-        let mut goes_on = false;
+        let slow_start = self.slow_start();
+        self.is_warming = false;
         for (endpoint, opinion) in self.endpoints.iter().zip(&mut self.opinions) {
             let (Some(endpoint), Some(since)) = (endpoint, opinion.warming_since_ns) else {
                 continue;
             };
             let elapsed = Duration::from_nanos(now_ns - since);
             if endpoint.state.warmth.rise(elapsed, slow_start) {
-                goes_on = true;
+                self.is_warming = true;
             } else {
                 opinion.warming_since_ns = None;
             }
         }
-        goes_on
+        self.is_warming
+    }
+
+    /// How long a slow start takes, which is the same in all pools.
+    fn slow_start(&self) -> Duration {
+        self.pool(0).config.slow_start
     }
 
     fn pool_count(&self) -> usize {
@@ -134,7 +146,6 @@ pub(crate) fn judge(
     (ending, status): (Ending, u16),
     (permit, now_ns): (Option<Permit>, u64),
 ) -> Option<Turn> {
-    let breaker = breaker?;
     // Zero would be never.
     let now_ms = now_ns / 1_000_000 + 1;
     let blow = match (ending, status) {
@@ -151,7 +162,7 @@ pub(crate) fn judge(
             None
         }
         (None, Some(permit)) => permit.succeeded(now_ms),
-        (Some(_), Some(permit)) => permit.failed(&breaker, now_ms),
-        (Some(blow), None) => circuit.failed(blow, &breaker, now_ms),
+        (Some(_), Some(permit)) => permit.failed(&breaker?, now_ms),
+        (Some(blow), None) => circuit.failed(blow, &breaker?, now_ms),
     }
 }

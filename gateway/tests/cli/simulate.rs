@@ -66,6 +66,8 @@ fn a_balancer_is_judged_by_the_battery() {
     let told: Value = serde_json::from_str(&told).unwrap();
     let verdicts = told["verdicts"].as_array().unwrap();
     assert!(verdicts.len() >= 8);
+    // What it imports, of what needs a grant, and no more.
+    assert_eq!(told["grants"], serde_json::json!(["random"]));
     for verdict in verdicts {
         assert!(
             verdict["passed"] == true || verdict["required"] == false,

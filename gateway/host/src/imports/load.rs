@@ -23,7 +23,11 @@ impl Guest {
 
     fn report_of(&self, slot: Slot) -> Option<(u32, u32, u32)> {
         let endpoint = self.pool.as_ref()?.endpoint(slot)?;
-        let (report, age) = endpoint.state.reported.last()?;
+        let reported = &endpoint.state.reported;
+        let (report, age) = match self.binding.shared.ticker.ticker().simulated() {
+            None => reported.last()?,
+            Some(simulated) => reported.last_at(simulated.now())?,
+        };
         let age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
         Some((report.in_flight, report.latency_us, age_ms))
     }

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_host::{Ending, Outcome};
+use gatewright_host::{Effects, Ending, Outcome};
 use gatewright_model::circuit::Turn;
 use gatewright_model::id::Slot;
 
@@ -45,6 +45,8 @@ impl Engine<'_> {
             key: asked::key(incoming.client),
             pool,
             tried: Tried::new(),
+            second_choice: None,
+            most_attempts: u32::MAX,
             due_ns,
             is_measured: self.tally.is_measuring,
             serial: 0,
@@ -78,13 +80,12 @@ impl Engine<'_> {
         }) {
             asked.client = asked::address(client);
             asked.tried.clone_from(&request.tried);
-            // A second choice is for the next attempt, so it stays for one.
-            if attempts == 0 {
-                asked.effects.second_choice = None;
-            }
-            asked.effects.reason = None;
-            asked.effects.timeout = None;
-            asked.effects.edits.clear();
+            // All requests are asked about in one view, and each keeps what was
+            // said of it.
+            asked.effects = Effects {
+                second_choice: request.second_choice.take(),
+                ..Effects::default()
+            };
         }
         let way_ns = self.way_ns(number, attempts);
         let Some(request) = self.requests.at(place) else {
@@ -94,10 +95,11 @@ impl Engine<'_> {
         let Some(chosen) = gateway.choose(seat, (key, now_ns), &mut self.lent) else {
             return self.end(place, End::NoServer);
         };
-        let advised = self
-            .lent
-            .as_mut()
-            .and_then(|view| view.effects().timeout.take());
+        let advice = self.lent.as_mut().map(|view| {
+            let effects = view.effects();
+            (effects.timeout, effects.retries, effects.second_choice)
+        });
+        let (timeout, retries, second_choice) = advice.unwrap_or_default();
         let state = &chosen.endpoint.state;
         state.pool().enter(state.slot());
         state.counters_of(seat.worker).requests.add(1);
@@ -110,9 +112,14 @@ impl Engine<'_> {
         let Some(request) = self.requests.at(place) else {
             return;
         };
-        if let Some(advised) = advised {
-            let advised = now_ns.saturating_add(advised.as_nanos() as u64);
+        request.second_choice = second_choice;
+        if let Some(timeout) = timeout {
+            let advised = now_ns.saturating_add(timeout.as_nanos() as u64);
             request.due_ns = request.due_ns.min(advised);
+        }
+        if let Some(more) = retries {
+            let most = more.saturating_add(request.tried.len() as u32 + 1);
+            request.most_attempts = request.most_attempts.min(most);
         }
         request.serial = serial;
         request.trip = Some(Trip {
@@ -157,23 +164,32 @@ impl Engine<'_> {
             request: attempt.request,
             serial: attempt.serial,
             work_ns,
+            came_ns: self.now_ns,
         };
         let at_server = &mut self.servers[server as usize];
         match at_server.receive(job, self.now_ns) {
             Reception::Begun(takes) => {
                 trip.is_there = true;
-                let epoch = at_server.epoch;
-                let done = Event::Finish {
-                    server,
-                    epoch,
-                    attempt,
-                };
-                self.agenda.plan(self.after(takes), done);
+                self.begun(server, job, takes);
             }
             Reception::Waits => trip.is_there = true,
             Reception::Refused => self.reply(attempt, way_ns, Answer::Status(OVERLOADED)),
             Reception::Down => self.reply(attempt, way_ns, Answer::ConnectFailed),
         }
+    }
+
+    /// A server has begun with a request.
+    fn begun(&mut self, server: u32, job: Job, takes_ns: u64) {
+        let done = Event::Finish {
+            server,
+            epoch: self.servers[server as usize].epoch,
+            attempt: Attempt {
+                request: job.request,
+                serial: job.serial,
+            },
+            came_ns: job.came_ns,
+        };
+        self.agenda.plan(self.after(takes_ns), done);
     }
 
     pub(super) fn reply(&mut self, attempt: Attempt, way_ns: u64, answer: Answer) {
@@ -184,7 +200,7 @@ impl Engine<'_> {
     }
 
     /// A server has done an attempt.
-    pub(super) fn finish(&mut self, server: u32, epoch: u32, attempt: Attempt) {
+    pub(super) fn finish(&mut self, (server, epoch): (u32, u32), attempt: Attempt, came_ns: u64) {
         let at_server = &mut self.servers[server as usize];
         if at_server.epoch != epoch {
             return;
@@ -196,19 +212,10 @@ impl Engine<'_> {
                 serial: job.serial,
             })
         };
-        let next = at_server.finish(self.now_ns, is_wanted);
+        let next = at_server.finish((came_ns, self.now_ns), is_wanted);
         let errors = at_server.ailment.errors;
         if let Some((job, takes)) = next {
-            let attempt = Attempt {
-                request: job.request,
-                serial: job.serial,
-            };
-            let done = Event::Finish {
-                server,
-                epoch,
-                attempt,
-            };
-            self.agenda.plan(self.after(takes), done);
+            self.begun(server, job, takes);
         }
         let Some(request) = self.requests.waiting_for(attempt) else {
             return;
@@ -301,17 +308,16 @@ impl Engine<'_> {
         request.tried.push(slot);
         let (seat, is_due) = (request.seat(), self.now_ns >= request.due_ns);
         let attempts = request.tried.len() as u32;
-        let tried = &request.tried;
+        let (tried, most) = (&request.tried, request.most_attempts);
         let gateway = &mut self.gateways[request.incoming.gateway as usize];
         let pool = Arc::clone(gateway.pool(seat.pool));
         let retries = &pool.config.retries;
-        let budgets = &gateway.side(seat).budgets;
-        let has_other = || {
-            let mut endpoints = pool.endpoints();
-            endpoints.any(|one| one.is_eligible() && one.has_room() && !tried.contains(&one.slot()))
-        };
         let is_usable = ending == Ending::Completed && !retries.statuses.contains(&status);
-        let may_retry = !is_usable && !is_due && attempts < retries.attempts && has_other();
+        let may_retry = !is_usable
+            && !is_due
+            && attempts < retries.attempts.min(most)
+            && gateway.has_other(seat, tried);
+        let budgets = &gateway.side(seat).budgets;
         let retried = may_retry
             && match ending {
                 Ending::ConnectFailed => budgets.withdraw_connect(now),

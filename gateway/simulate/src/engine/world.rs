@@ -121,18 +121,28 @@ impl Engine<'_> {
     }
 
     pub(super) fn come_back(&mut self, server: u32) -> Result<(), SimulationError> {
-        self.set_present(server..server + 1, true)
+        // Its group may have left for good meanwhile.
+        let (_, group) = self.fleet.group(server);
+        let has_left = group.leaves.is_some_and(|time| nanos(time) <= self.now_ns);
+        match has_left {
+            true => Ok(()),
+            false => self.set_present(server..server + 1, true),
+        }
     }
 
     /// Servers come into their pool or leave it, on all gateways.
     fn set_present(&mut self, servers: Range<u32>, present: bool) -> Result<(), SimulationError> {
-        for server in servers {
+        for server in servers.clone() {
             self.fleet.is_present[server as usize] = present;
+            self.servers[server as usize].set_present(present, self.now_ns);
         }
         for index in 0..self.gateways.len() {
             let gateway = &mut self.gateways[index];
             gateway.publish(self.setting.host, &self.fleet)?;
             self.review(index as u32);
+            if present {
+                self.check_at_once(index as u32, servers.clone());
+            }
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! The three kinds of plots.
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::Ranged;
+use plotters::coord::types::RangedCoordf64;
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 
 use crate::report::{Outcome, Report};
@@ -31,6 +34,10 @@ const MARGIN: i32 = 36;
 /// The rarest response time that is drawn: one in ten thousand.
 const RAREST: f64 = 0.9999;
 
+/// Length of the dashes, and of what is between them, in pixels: where there are
+/// more curves than colours, the others are dashed.
+const DASH: (u32, u32) = (9, 5);
+
 type Area<B> = DrawingArea<B, Shift>;
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
@@ -46,12 +53,7 @@ pub(super) fn latency<B: DrawingBackend>(area: &Area<B>, report: &Report) -> Dra
         "{}: response time in ms, by share of requests",
         report.scenario
     );
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", CAPTION))
-        .margin(12)
-        .margin_right(MARGIN)
-        .x_label_area_size(BELOW)
-        .y_label_area_size(BESIDE)
+    let mut chart = framed(area, &caption, BESIDE)
         .build_cartesian_2d(0.0..nines(RAREST), (shortest..longest * 1.1).log_scale())?;
     chart
         .configure_mesh()
@@ -61,18 +63,11 @@ pub(super) fn latency<B: DrawingBackend>(area: &Area<B>, report: &Report) -> Dra
         .y_label_formatter(&|ms| format!("{ms:.1}"))
         .light_line_style(WHITE)
         .draw()?;
-    for ((outcome, curve), color) in report.policies.iter().zip(curves).zip(colors()) {
-        chart
-            .draw_series(LineSeries::new(curve, color.stroke_width(2)))?
-            .label(outcome.policy.as_str())
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", LETTERS))
-        .background_style(WHITE.mix(0.8))
-        .draw()
+    let names = report
+        .policies
+        .iter()
+        .map(|outcome| outcome.policy.as_str());
+    draw_curves(&mut chart, names.zip(curves))
 }
 
 /// How often a nine stands in a share: 0.9 is 1, 0.99 is 2.
@@ -102,45 +97,22 @@ pub(super) fn load<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
     let (from, to) = span(&load.at_s);
     let highest = load.max.iter().copied().fold(1.0, f64::max);
     let caption = format!("{}: requests on a server, over seconds", outcome.policy);
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", CAPTION))
-        .margin(12)
-        .margin_right(MARGIN)
-        .x_label_area_size(BELOW)
-        .y_label_area_size(BESIDE)
-        .build_cartesian_2d(from..to, 0.0..highest * 1.05)?;
+    let mut chart =
+        framed(area, &caption, BESIDE).build_cartesian_2d(from..to, 0.0..highest * 1.05)?;
     chart
         .configure_mesh()
         .label_style(("sans-serif", LETTERS))
         .light_line_style(WHITE)
         .draw()?;
-    let most: Vec<_> = load
-        .at_s
-        .iter()
-        .copied()
-        .zip(load.max.iter().copied())
-        .collect();
-    let mean: Vec<_> = load
-        .at_s
-        .iter()
-        .copied()
-        .zip(load.mean.iter().copied())
-        .collect();
-    for ((name, points), color) in [("busiest", most), ("mean", mean)]
-        .into_iter()
-        .zip(colors())
-    {
-        chart
-            .draw_series(LineSeries::new(points, color.stroke_width(2)))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-    }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", LETTERS))
-        .background_style(WHITE.mix(0.8))
-        .draw()
+    let over_time = |loads: &[f64]| -> Vec<(f64, f64)> {
+        let times = load.at_s.iter().copied();
+        times.zip(loads.iter().copied()).collect()
+    };
+    let curves = [
+        ("busiest", over_time(&load.max)),
+        ("mean", over_time(&load.mean)),
+    ];
+    draw_curves(&mut chart, curves.into_iter())
 }
 
 /// Each server's load over time, the darker the more.
@@ -155,13 +127,8 @@ pub(super) fn heat<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
         "{}: requests on each server, over seconds (black: {highest:.0})",
         outcome.policy
     );
-    let mut chart = ChartBuilder::on(area)
-        .caption(caption, ("sans-serif", CAPTION))
-        .margin(12)
-        .margin_right(MARGIN)
-        .x_label_area_size(BELOW)
-        .y_label_area_size(BESIDE * 2)
-        .build_cartesian_2d(from..to, 0.0..rows as f64)?;
+    let mut chart =
+        framed(area, &caption, BESIDE * 2).build_cartesian_2d(from..to, 0.0..rows as f64)?;
     chart
         .configure_mesh()
         .disable_mesh()
@@ -182,6 +149,54 @@ pub(super) fn heat<B: DrawingBackend>(area: &Area<B>, outcome: &Outcome) -> Draw
     Ok(())
 }
 
+/// What every chart has around it, with so much room beside the axis.
+fn framed<'a, 'b, B: DrawingBackend>(
+    area: &'a Area<B>,
+    caption: &str,
+    beside: i32,
+) -> ChartBuilder<'a, 'b, B> {
+    let mut chart = ChartBuilder::on(area);
+    chart
+        .caption(caption, ("sans-serif", CAPTION))
+        .margin(12)
+        .margin_right(MARGIN)
+        .x_label_area_size(BELOW)
+        .y_label_area_size(beside);
+    chart
+}
+
+/// Curves with their names, each told from the others.
+fn draw_curves<'a, 'n, B, Y>(
+    chart: &mut ChartContext<'a, B, Cartesian2d<RangedCoordf64, Y>>,
+    curves: impl Iterator<Item = (&'n str, Vec<(f64, f64)>)>,
+) -> Drawn<B>
+where
+    B: DrawingBackend + 'a,
+    Y: Ranged<ValueType = f64>,
+{
+    let (dash, gap) = DASH;
+    for (index, (name, points)) in curves.enumerate() {
+        let style = COLORS[index % COLORS.len()].stroke_width(2);
+        let ends = |(x, y)| [(x, y), (x + 23, y)];
+        if index < COLORS.len() {
+            let line = chart.draw_series(LineSeries::new(points, style))?;
+            line.label(name)
+                .legend(move |at| PathElement::new(ends(at), style));
+        } else {
+            let line = chart.draw_series(DashedLineSeries::new(points, dash, gap, style))?;
+            line.label(name)
+                .legend(move |at| DashedPathElement::new(ends(at), dash, gap, style));
+        }
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .legend_area_size(30)
+        .label_font(("sans-serif", LETTERS))
+        .background_style(WHITE.mix(0.8))
+        .draw()
+}
+
 /// From white over the first of the colours to black.
 fn heat_color(darkness: f64) -> RGBColor {
     let RGBColor(red, green, blue) = COLORS[0];
@@ -200,8 +215,4 @@ fn span(times: &[f64]) -> (f64, f64) {
     let from = times.first().copied().unwrap_or(0.0);
     let to = times.last().copied().unwrap_or(1.0);
     (from, to.max(from + 0.001))
-}
-
-fn colors() -> impl Iterator<Item = RGBColor> {
-    COLORS.into_iter().cycle()
 }

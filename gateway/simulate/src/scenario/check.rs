@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use gatewright_model::config::{ConfigError, ConfigErrors, Period, Places};
+use gatewright_model::config::{ConfigError, ConfigErrors, Period, Places, written};
 
 use super::Scenario;
 use super::parts::{Arrivals, Clients, Failure, Servers, Work};
@@ -98,8 +98,40 @@ fn extent(scenario: &Scenario, report: &mut Report<'_>) {
     let message = "servers are described by [[servers]]; leave it out";
     let no_servers = pool.servers.is_empty() && pool.servers_file.is_none() && pool.dns.is_none();
     report.unless(no_servers, "pool.servers", message);
-    let message = "sessions are not simulated; leave it out";
-    report.unless(pool.affinity.is_none(), "pool.affinity", message);
+    let usual = written::Pool::default();
+    for (is_usual, key, what) in [
+        (pool.affinity.is_none(), "affinity", "sessions are"),
+        (
+            pool.hash_key == usual.hash_key,
+            "hash_key",
+            "keys but the client's address are",
+        ),
+        (
+            pool.hedge.is_none(),
+            "hedge",
+            "second servers asked too are",
+        ),
+        (
+            pool.max_active.is_none(),
+            "max_active",
+            "a limit of all servers together is",
+        ),
+        (!pool.maintenance, "maintenance", "maintenance is"),
+        (pool.mirror.is_none(), "mirror", "copies of requests are"),
+        (
+            pool.forward_auth.is_none(),
+            "forward_auth",
+            "asking another pool first is",
+        ),
+        (
+            pool.faults.is_none(),
+            "faults",
+            "faults of the gateway's own making are",
+        ),
+    ] {
+        let message = format!("{what} not simulated; leave it out");
+        report.unless(is_usual, &format!("pool.{key}"), message);
+    }
 }
 
 fn arrivals(arrivals: &Arrivals, report: &mut Report<'_>) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gatewright_model::config::Period;
+use gatewright_model::role::Grant;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -302,6 +303,9 @@ pub struct Policy {
     /// What it is configured with.
     #[serde(default)]
     pub config: Map<String, Value>,
+    /// What a component from a file may import beside what needs no grant. Default:
+    /// what it asks for.
+    pub grants: Option<Vec<Grant>>,
 }
 
 impl Policy {

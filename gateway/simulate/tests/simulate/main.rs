@@ -7,12 +7,17 @@
     reason = "a test ends with the first thing that is not as it should be"
 )]
 
+mod advice;
 mod battery;
 mod determinism;
 mod examples;
 mod failures;
 mod known;
+mod last_resort;
+mod measuring;
 mod plots;
+mod plugin;
+mod probes;
 mod properties;
 mod support;
 mod theory;

@@ -1,7 +1,7 @@
 //! `gatewright plugin certify`: a balancer judged by a fixed set of scenarios.
 
 use anyhow::ensure;
-use gatewright_simulate::certify;
+use gatewright_simulate::{Certificate, certify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ const COLUMNS: [Column; 3] = [
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The scenarios are simulated in virtual time with the component itself, and are the
-same each time. It ends with 1 if a required verdict is not passed; the others
+same each time. It is granted what it imports and nothing else. It ends with 1 if a required verdict is not passed; the others
 say what would be good.
 
 Examples:
@@ -45,14 +45,14 @@ pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<
     let mut judged = policy(&options.plugin).map_err(usage)?;
     judged.config = options.config.clone().unwrap_or_default();
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
-    let verdicts = certify(&judged, &workshop()?, &mut |case, count| {
+    let certificate = certify(&judged, &workshop()?, &mut |case, count| {
         bar.set_length(count as u64);
         bar.set_message(case);
         bar.inc(1);
     });
     bar.finish_and_clear();
-    let verdicts = verdicts?;
-    let data = json!({ "plugin": options.plugin, "verdicts": verdicts });
+    let Certificate { grants, verdicts } = certificate?;
+    let data = json!({ "plugin": options.plugin, "grants": grants, "verdicts": verdicts });
     api.print(&data, words)?;
     let required = verdicts.iter().filter(|verdict| verdict.required);
     let failed = required.clone().filter(|verdict| !verdict.passed).count();
@@ -74,5 +74,16 @@ fn words(data: &Value) -> String {
         };
         row["verdict"] = verdict.into();
     }
-    Table::of(&rows, &COLUMNS).to_string()
+    let table = Table::of(&rows, &COLUMNS);
+    match data["grants"].as_array() {
+        Some(grants) => {
+            let names: Vec<_> = grants.iter().filter_map(Value::as_str).collect();
+            let names = match names.is_empty() {
+                true => "nothing".to_owned(),
+                false => names.join(", "),
+            };
+            format!("{table}It was granted what it asks for: {names}.\n")
+        }
+        None => table.to_string(),
+    }
 }
