@@ -77,11 +77,14 @@ impl Wanted {
         wanted.is_none_or(|name| name == pool.name.as_str())
     }
 
-    fn fits(&self, pool: &Pool, session: &Session) -> bool {
+    fn fits(&self, names: &SessionNames, pool: &Pool, session: &Session) -> bool {
         let server = self.server.as_ref();
         let search = self.search.as_ref();
         let is_it = |text: &String| {
-            **text == *session.key || name(pool, &session.key).starts_with(text.as_str())
+            **text == *session.key
+                || names
+                    .name(&pool.name, &session.key)
+                    .starts_with(text.as_str())
         };
         server.is_none_or(|id| id == session.endpoint.as_str()) && search.is_none_or(is_it)
     }
@@ -159,7 +162,7 @@ fn page(control: &Control, wanted: &Wanted) -> (usize, Vec<Shown>) {
     let mut found = Vec::new();
     for (pool, sessions) in remembered(&snapshot, &plan).filter(|(pool, _)| wanted.is_of(pool)) {
         let listed = sessions.list(pool, clock).into_iter();
-        let fitting = listed.filter(|session| wanted.fits(pool, session));
+        let fitting = listed.filter(|session| wanted.fits(&control.session_names, pool, session));
         found.extend(fitting.map(|session| (pool, session)));
     }
     found.sort_unstable_by(|(in_one, one), (in_other, other)| {

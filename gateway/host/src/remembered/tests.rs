@@ -56,7 +56,7 @@ fn values_expire_while_nobody_serves() {
     space.set("gone", b"1".to_vec(), 60_000, HOUR);
     space.set("there", vec![0, 255], 3_600_000, HOUR);
     space.add("number", 5, 0, HOUR);
-    assert_eq!(space.take("bucket", 5, (1.0, 5), HOUR), 0);
+    assert_eq!(space.take("bucket", 5, (1.0, 5), HOUR).left, 0);
     let kept = Remembered {
         now_ms: HOUR.as_millis() as u64,
         unix_ms: unix_ms() - 120_000,
@@ -69,7 +69,7 @@ fn values_expire_while_nobody_serves() {
     assert_eq!(taken.get("there", now + HOUR), None);
     assert_eq!(taken.add("number", 1, 0, now), 6);
     // It has filled again in two minutes.
-    assert_eq!(taken.tokens("bucket", (1.0, 5), now), 5);
+    assert_eq!(taken.take("bucket", 0, (1.0, 5), now).left, 5);
 }
 
 #[test]
