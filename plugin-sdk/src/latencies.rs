@@ -29,7 +29,9 @@ use crate::{Ending, Endpoint, Ledger, Outcome, Slot};
 pub enum Peaks {
     /// It becomes the estimate: for the policy that flees from trouble.
     Jump,
-    /// It goes into the mean like any other.
+    /// It goes into the mean like any other. The first responses of an endpoint
+    /// count by their number, beside what is usual in its pool: one lucky response
+    /// makes nobody the quickest.
     Average,
 }
 
@@ -60,7 +62,15 @@ struct Time {
     us: f64,
     /// When it was last changed.
     at: u64,
+    /// Of how many responses, up to [`ENOUGH`].
+    responses: f64,
 }
+
+/// From so many responses on, each counts by the time since the one before alone.
+const ENOUGH: f64 = 100.0;
+
+/// For how many responses what is usual stands beside the first ones.
+const USUAL: f64 = 8.0;
 
 /// The share of what is usual that one response is.
 const SHARE: f64 = 1.0 / 64.0;
@@ -94,8 +104,8 @@ impl Latencies {
 
     /// Learn from outcomes that are told at `now`, in nanoseconds of the host's
     /// clock. Of several responses of an endpoint that are told together the
-    /// first stands for the rest, but for slower ones where peaks jump; failures
-    /// count one by one.
+    /// first stands for the rest, but for the first ones of all and, where peaks
+    /// jump, for slower ones; failures count one by one.
     pub fn observe(&mut self, outcomes: &[Outcome], now: u64) {
         self.now = now;
         for outcome in outcomes {
@@ -167,14 +177,24 @@ impl Latencies {
         let Some(estimate) = self.estimates.get(slot) else {
             return;
         };
-        let mean = match estimate.time {
-            None => us,
-            Some(known) if self.peaks == Peaks::Jump && us > known.us => us,
-            Some(known) => us + (known.us - us) * self.kept(known.at),
+        let known = estimate.time.unwrap_or(Time {
+            us: self.usual_us,
+            at: self.now,
+            responses: 0.0,
+        });
+        let responses = (known.responses + 1.0).min(ENOUGH);
+        let part = match self.peaks {
+            Peaks::Jump if us > known.us || estimate.time.is_none() => 1.0,
+            Peaks::Jump => 1.0 - self.kept(known.at),
+            Peaks::Average => (1.0 - self.kept(known.at)).max(1.0 / (responses + USUAL)),
         };
-        let at = self.now;
+        let time = Time {
+            us: known.us + (us - known.us) * part,
+            at: self.now,
+            responses,
+        };
         if let Some(estimate) = self.estimates.get_mut(slot) {
-            estimate.time = Some(Time { us: mean, at });
+            estimate.time = Some(time);
         }
     }
 
@@ -205,12 +225,13 @@ impl Latencies {
     pub fn save(&self) -> Vec<u8> {
         let age = |at: u64| self.now.saturating_sub(at) as f64;
         self.estimates.save(|estimate| {
-            let (us, since) = estimate
-                .time
-                .map_or((NO_TIME, 0.0), |time| (time.us, age(time.at)));
+            let time = estimate.time;
+            let [us, since, responses] = time.map_or([NO_TIME, 0.0, 0.0], |time| {
+                [time.us, age(time.at), time.responses]
+            });
             let failing = estimate.failing;
             let [share, attempts] = [failing.share(1.0), failing.attempts()];
-            [us, since, share, attempts, age(failing.at)]
+            [us, since, responses, share, attempts, age(failing.at)]
         })
     }
 
@@ -223,18 +244,19 @@ impl Latencies {
     /// changed then.
     pub fn restore(&mut self, state: &[u8], now: u64) -> Result<(), String> {
         let ages = 0.0..=u64::MAX as f64;
-        let is_possible = |[us, since, share, attempts, age]: [f64; 5]| {
+        let is_possible = |[us, since, responses, share, attempts, age]: [f64; 6]| {
             (us == NO_TIME || (0.0..=f64::from(u32::MAX)).contains(&us))
                 && ages.contains(&since)
                 && ages.contains(&age)
+                && (0.0..=ENOUGH).contains(&responses)
                 && Failing::is_possible(share, attempts)
         };
         let (mut sum, mut count) = (0.0, 0.0);
         let before = |age: f64| now.saturating_sub(age as u64);
         let restored = self.estimates.restore(state, is_possible, |estimate, row| {
-            let [us, since, share, attempts, age] = row;
+            let [us, since, responses, share, attempts, age] = row;
             let at = before(since);
-            estimate.time = (us >= 0.0).then_some(Time { us, at });
+            estimate.time = (us >= 0.0).then_some(Time { us, at, responses });
             estimate.failing = Failing::known(share, attempts, before(age));
             if us >= 0.0 {
                 sum += us;

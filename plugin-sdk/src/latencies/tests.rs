@@ -44,9 +44,19 @@ fn a_slow_response_is_known_at_once_and_forgotten_slowly() {
 #[test]
 fn where_peaks_are_averaged_one_slow_response_moves_little() {
     let mut latencies = over(Peaks::Average);
-    latencies.observe(&answers(0, 1_000, 1), SECOND);
+    latencies.observe(&answers(0, 1_000, 100), SECOND);
     latencies.observe(&answers(0, 90_000, 1), 2 * SECOND);
     assert!((8_000.0..11_000.0).contains(&latencies.us(0)));
+}
+
+#[test]
+fn where_peaks_are_averaged_one_lucky_response_makes_nobody_the_quickest() {
+    let mut latencies = over(Peaks::Average);
+    latencies.observe(&answers(0, 10_000, 100), SECOND);
+    latencies.observe(&answers(1, 100, 1), SECOND);
+    assert!(latencies.us(1) > 7_000.0, "{}", latencies.us(1));
+    latencies.observe(&answers(1, 100, 60), SECOND);
+    assert!(latencies.us(1) < 1_500.0, "{}", latencies.us(1));
 }
 
 #[test]

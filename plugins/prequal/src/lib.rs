@@ -23,8 +23,8 @@
 //!
 //! Without reports, as in a pool without `probe`, figures are local: this
 //! gateway's requests in flight and the response times that this worker saw
-//! ([`Latencies`]), which a new version or configuration goes on from. The log says
-//! so once.
+//! ([`Latencies`]), in steps of two, which a new version or configuration goes on
+//! from. The log says so once.
 //!
 //! Choose it for large pools of servers that share their machines with others,
 //! and so slow down without having more to do, above all with several gateways

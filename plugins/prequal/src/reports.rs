@@ -69,7 +69,7 @@ impl Reports {
             return Probe {
                 slot,
                 in_flight: f64::from(active) * each,
-                latency_us: local_us,
+                latency_us: roughly(local_us, latencies.usual_us()),
                 each,
                 at_ms: now_ms,
                 // The next look is as cheap, and sees what other workers do.
@@ -108,7 +108,7 @@ impl Reports {
         }
     }
 
-    /// A pick goes to an endpoint, at a time.
+    /// A pick goes to an endpoint at a time.
     pub(crate) fn picked(&mut self, slot: Slot, (config, now_ms): (&Config, u64)) {
         if self.fresh > 0 {
             self.picks += 1;
@@ -139,5 +139,31 @@ impl Reports {
     fn most_uses(&self) -> u32 {
         let picks = self.picks.saturating_add(1).saturating_mul(OVERUSE);
         picks.div_ceil(self.fresh.max(1)).max(1)
+    }
+}
+
+/// A response time in steps of two around what is usual. A mean of what this
+/// worker saw is not as exact as a server's own report, and who is a little slower
+/// by chance would otherwise get nothing for as long as nothing more is seen.
+fn roughly(us: f64, usual_us: f64) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    let usual_us = usual_us.max(1.0);
+    // The power of two next to the ratio: that of its product with √2, cut off.
+    let ratio = us / usual_us * std::f64::consts::SQRT_2;
+    usual_us * f64::from_bits(ratio.to_bits() & !MANTISSA)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::roughly;
+
+    #[test]
+    fn times_that_are_about_alike_are_equal() {
+        for us in [720.0, 1_000.0, 1_410.0] {
+            assert_eq!(roughly(us, 1_000.0), 1_000.0);
+        }
+        assert_eq!(roughly(1_420.0, 1_000.0), 2_000.0);
+        assert_eq!(roughly(350.0, 1_000.0), 250.0);
+        assert_eq!(roughly(1.0, 0.0), 1.0);
     }
 }
