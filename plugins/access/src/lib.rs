@@ -155,11 +155,12 @@ impl Compiled {
         if given.is_empty() {
             given.push(String::new());
         }
-        let mut agents = self.agents.iter();
+        let agents = self.agents.iter();
         match self.denies {
-            Some(_) => agents.any(|value| value.may_accept_any(&given)),
+            Some(_) => agents.clone().any(|value| value.may_accept_any(&given)),
             None => {
-                let is_known = |one| agents.clone().any(|value| value.accepts(one));
+                let judges = agents.filter(|value| !value.is_too_much(&given));
+                let is_known = |one| judges.clone().any(|value| value.accepts(one));
                 given.iter().all(|one| is_known(one))
             }
         }

@@ -15,6 +15,11 @@ use std::borrow::Cow;
 /// that still has percent codes then hides something.
 const MOST_DECODINGS: usize = 3;
 
+/// Bytes of a path that is read in several ways, so that what clients send does
+/// not decide how long a decision takes. A longer one hides something, unless
+/// all servers take it for itself.
+const LONGEST: usize = 4096;
+
 /// A path with what servers may take it for.
 #[derive(Debug)]
 pub struct Spellings<'p> {
@@ -52,6 +57,10 @@ impl<'p> Spellings<'p> {
     }
 
     fn read(&mut self) {
+        if self.plain.len() > LONGEST {
+            self.is_disguised = true;
+            return;
+        }
         if self.plain.contains("%2F") || self.plain.contains("%5C") {
             // Who splits a path before decoding it has slashes within segments.
             let kept = self.plain.replace("%2F", "%252F").replace("%5C", "%255C");
@@ -153,6 +162,12 @@ fn assembled(path: &str, shown: fn(&str) -> &str) -> String {
     let mut text = String::with_capacity(path.len());
     for segment in segments.filter(|segment| !matches!(*segment, "" | ".")) {
         text.push('/');
+        if segment.is_ascii() {
+            let start = text.len();
+            text.push_str(segment);
+            text[start..].make_ascii_lowercase();
+            continue;
+        }
         // Each letter by itself, so that a part of a path is always folded alike.
         let upper = segment.chars().flat_map(char::to_uppercase);
         text.extend(upper.flat_map(char::to_lowercase));

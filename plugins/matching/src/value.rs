@@ -38,13 +38,19 @@ impl Value {
 
     /// Whether all of these texts meet it.
     pub fn accepts_all(&self, given: &[String]) -> bool {
-        given.iter().all(|given| self.accepts(given))
+        !self.is_too_much(given) && given.iter().all(|given| self.accepts(given))
     }
 
-    /// Whether one of these texts meets it, or is too long to be judged.
+    /// Whether one of these texts meets it, or they are too long to be judged.
     pub fn may_accept_any(&self, given: &[String]) -> bool {
-        let mut given = given.iter();
-        given.any(|given| self.judges(given).unwrap_or(true))
+        self.is_too_much(given) || given.iter().any(|given| self.accepts(given))
+    }
+
+    /// Whether these texts are together too long for an expression to be looked
+    /// for in each.
+    pub fn is_too_much(&self, given: &[String]) -> bool {
+        let bytes = given.iter().map(String::len).sum::<usize>();
+        matches!(self, Self::Like(_)) && bytes > LONGEST
     }
 
     /// Whether a text meets it; none where it is too long for an expression to be

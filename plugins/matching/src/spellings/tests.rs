@@ -74,6 +74,15 @@ fn what_hides_where_it_leads_is_covered_by_every_protection_and_let_past_by_none
 }
 
 #[test]
+fn a_path_that_is_too_long_to_be_read_in_several_ways_is_protected() {
+    let long = "a".repeat(super::LONGEST);
+    assert!(!covers("/admin/*", &format!("/{long}")));
+    assert!(admits("/*", &format!("/{long}")));
+    assert!(covers("/admin/*", &format!("/{long}%20")));
+    assert!(!admits("/*", &format!("/{long}%20")));
+}
+
+#[test]
 fn only_what_all_servers_take_alike_is_let_past() {
     assert!(admits("/public/*", "/public/Report%20A.pdf"));
     assert!(admits("/public/*", "/public/x;v=1"));
