@@ -27,13 +27,21 @@ async fn a_balancer_that_fails_the_battery_is_refused_with_what_it_fails() {
     assert!(said.contains("fails the battery"), "{said}");
     assert!(said.contains("five equal servers, none starved"), "{said}");
     assert_eq!(bound(&gateway).await, before);
-    // It is known now, and a canary is only a try.
+    // By now that is known.
     let path = "/api/bindings/web/balancer";
     let wanted = json!({ "plugin": "mine" });
     let error = gateway.call("PUT", path).json(&wanted).refused(409).await;
-    assert!(error["message"].as_str().unwrap().contains("admin.certify_balancers"), "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("admin.certify_balancers"),
+        "{error}"
+    );
     // The default set has nothing to prove.
-    gateway.change("PUT", path, json!({ "plugin": "first" })).await;
+    gateway
+        .change("PUT", path, json!({ "plugin": "first" }))
+        .await;
 }
 
 #[tokio::test]
@@ -47,6 +55,8 @@ async fn an_operator_may_be_warned_alone_or_not_at_all() {
     let (gateway, _a) = self::gateway("off").await;
     gateway.upload("mine", FIRST).await;
     let wanted = json!({ "plugin": "mine" });
-    gateway.change("PUT", "/api/bindings/web/balancer", wanted).await;
+    gateway
+        .change("PUT", "/api/bindings/web/balancer", wanted)
+        .await;
     assert!(!gateway.log().contains("battery"));
 }

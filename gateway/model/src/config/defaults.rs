@@ -5,10 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::quantity::{Period, Size};
 use super::written::{
-    Certify,
-    Acme, AcmeChallenge, Admin, Breaker, CheckKind, ClientAuth, Config, Cors, Dns, Faults, Health,
-    Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries, ServerTls,
-    SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
+    Acme, AcmeChallenge, Admin, Breaker, Certify, CheckKind, ClientAuth, Config, Cors, Dns, Faults,
+    Health, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries,
+    ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
