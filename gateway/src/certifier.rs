@@ -1,7 +1,6 @@
 //! Who judges balancers for a running gateway: this program in a child process, so
 //! that its time and memory are bounded whatever the component does.
 
-use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};

@@ -7,6 +7,7 @@
 //! [`traffic`]; [`handover`] is how one process takes over from another.
 
 mod backend;
+mod certifier;
 mod cli;
 mod demo;
 mod descriptors;

@@ -84,7 +84,15 @@ impl Control {
         config: &Map<String, Value>,
     ) -> Result<(), Refusal> {
         let wanted = self.publisher.snapshot().config.admin.certify_balancers;
-        let Some(judge) = self.battery.judge.clone().filter(|_| wanted != Certify::Off) else {
+        if is_default(plugin, version) {
+            return Ok(());
+        }
+        let Some(judge) = self
+            .battery
+            .judge
+            .clone()
+            .filter(|_| wanted != Certify::Off)
+        else {
             return Ok(());
         };
         let outcome = self.judged(judge, (plugin, version), config).await;
@@ -102,7 +110,6 @@ impl Control {
                 "{why}; see `gatewright plugin certify`, or set admin.certify_balancers"
             ))),
             Certify::Warn | Certify::Off => {
-                tracing::warn!("{why}");
                 self.events.push(Happened::Uncertified(why));
                 Ok(())
             }
@@ -131,4 +138,10 @@ impl Control {
         self.battery.remember(version, key, &failed);
         Ok(failed)
     }
+}
+
+/// The default set has nothing to prove.
+fn is_default(plugin: &PluginName, version: Digest) -> bool {
+    let mut defaults = gatewright_host::defaults().iter();
+    defaults.any(|one| one.name == plugin.as_str() && one.digest() == version)
 }

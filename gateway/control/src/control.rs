@@ -18,6 +18,7 @@ use crate::access::Access;
 use crate::acme::Standings;
 use crate::burden::Burdens;
 use crate::catalog::Catalog;
+use crate::certify::Battery;
 use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
 use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
@@ -51,6 +52,7 @@ pub(crate) struct Control {
     pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
+    pub(crate) battery: Battery,
     pub(crate) uploads: Uploads,
     pub(crate) handovers: Handovers,
     pub(crate) recordings: Recordings,
@@ -79,6 +81,7 @@ pub(crate) struct Parts {
     pub(crate) memory: Memory,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
+    pub(crate) battery: Battery,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) listeners: Vec<Address>,
 }
@@ -95,6 +98,7 @@ impl Control {
             memory: parts.memory,
             access: parts.access,
             catalog: parts.catalog,
+            battery: parts.battery,
             uploads: Uploads::default(),
             handovers: Handovers::default(),
             recordings: Recordings::default(),

@@ -61,6 +61,8 @@ pub enum Happened {
     Yielded(Key),
     /// What was changed at run time fits no more and is not in force.
     LeftOut(LeftOut),
+    /// A balancer was activated although it does not pass the battery.
+    Uncertified(String),
     /// A certificate was ordered.
     Certificate(CertificateNews),
     /// An entry was written to the audit log.
@@ -101,6 +103,7 @@ impl fmt::Display for Event {
                     "{key}: what was set through the API is left out: {reason}"
                 )
             }
+            Happened::Uncertified(why) => f.write_str(why),
             Happened::Certificate(news) => write!(f, "{news}"),
             Happened::Audited(numbered) => {
                 let entry = &numbered.entry;
@@ -154,6 +157,7 @@ impl Events {
             Happened::Yielded(_)
                 | Happened::LeftOut(_)
                 | Happened::Burdened(_)
+                | Happened::Uncertified(_)
                 | Happened::LookedUp(_)
         ) {
             tracing::warn!("{event}");

@@ -12,6 +12,7 @@ use gatewright_proxy::{Bound, Explanations, Inheritance, Inherited, Managed, adm
 use crate::access::Access;
 use crate::admin::AdminListener;
 use crate::catalog::Catalog;
+use crate::certify::{Battery, Judge};
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::discovery::Discovery;
@@ -56,7 +57,6 @@ pub enum Keep {
 }
 
 /// How to run a gateway, beside what its configuration says.
-#[derive(Debug)]
 pub struct Options {
     /// What replaces `${NAME}` and overrides keys of a file.
     pub environment: Environment,
@@ -68,6 +68,8 @@ pub struct Options {
     pub watch: bool,
     /// What listens already.
     pub inheritance: Inheritance,
+    /// Who judges balancers before they are activated; nobody where there is none.
+    pub judge: Option<Arc<Judge>>,
 }
 
 /// The whole running gateway. Dropping it ends its threads too, though without
@@ -137,6 +139,7 @@ impl Gateway {
             memory,
             access,
             catalog,
+            battery: Battery::of(options.judge),
             discovery,
             listeners,
         }));

@@ -29,12 +29,17 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    /// Keep one, unless there are too many.
+    /// Keep one, unless there are too many. Others of its pool end: an instance is
+    /// on one tape.
     pub(crate) fn keep(&self, recording: &Arc<Recording>, seconds: u64) -> Option<Kept> {
         let mut kept = self.locked();
         if kept.len() >= MOST {
             return None;
         }
+        let pool = &recording.header().pool;
+        let others = kept.iter().map(|kept| &kept.recording);
+        let others = others.filter(|other| other.header().pool == *pool);
+        others.for_each(|other| other.close());
         let one = Kept {
             id: self.latest.fetch_add(1, Ordering::Relaxed) + 1,
             began: Timestamp::now(),

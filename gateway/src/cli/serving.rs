@@ -1,5 +1,7 @@
 //! Running a gateway until the system says otherwise.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use gatewright_control::{
     Gateway, Keep, Options, Overview, PluginFigures, Source, StartError, Upgraded,
@@ -12,7 +14,7 @@ use crate::ending::usage;
 use crate::handover::Predecessor;
 use crate::program::Program;
 use crate::signals::{Request, Signals};
-use crate::{descriptors, handover, logging, program, runtime, service_manager};
+use crate::{certifier, descriptors, handover, logging, program, runtime, service_manager};
 
 /// Run a gateway, with its log on the error output, until SIGTERM or SIGINT, or
 /// until another process has taken over; SIGHUP makes it read its configuration
@@ -135,6 +137,7 @@ pub(crate) async fn start(
         keep,
         watch: true,
         inheritance,
+        judge: Some(Arc::new(certifier::judge)),
     };
     let gateway = Gateway::start(source, options).await;
     let gateway = gateway.map_err(wrong_or_failed)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Gateway, Pool, Upstream, ends, eventually};
+use crate::support::{Builder, Gateway, Guest, Pool, Upstream, ends, eventually};
 
 /// Record some decisions of this balancer, into a file of the gateway's folder.
 async fn record(gateway: &Gateway, file: &str) -> String {
@@ -102,6 +102,62 @@ async fn another_balancer_is_told_where_it_differs() {
     assert!(said.contains("it is no recording"), "{said}");
 }
 
+/// A balancer that picks the second server for whoever shows a credential.
+fn asking() -> Vec<u8> {
+    let asks = "(call $header (i32.const 512) (i32.const 13) (i32.const 256)) \
+        (i32.load8_u (i32.const 256))";
+    let guest = Guest::balancer(asks).saying(&["authorization"]);
+    let header = "$header (param i32 i32 i32)";
+    guest.importing("request", "header", header).build()
+}
+
+#[tokio::test]
+async fn what_was_asked_of_requests_is_replayed_and_secrets_are_not_in_it() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let pool = Pool::of(&[&a, &b]).with("balancer", "\"asking\"");
+    let gateway = Builder::new().plugin("asking", asking()).pool(pool);
+    let gateway = gateway.start().await;
+    let made = gateway
+        .change("POST", "/api/recordings", json!({ "pool": "web" }))
+        .await;
+    assert_eq!(made["state"], "recording");
+    let known = "GET / HTTP/1.1\r\nhost: a\r\nauthorization: Bearer hidden\r\n\r\n";
+    eventually("decisions are recorded", async || {
+        assert_eq!(gateway.exchange(known).await.text(), "b");
+        assert_eq!(gateway.get("/").await.text(), "a");
+        gateway.api("/api/recordings").await[0]["decisions"].as_u64() >= Some(20)
+    })
+    .await;
+    let text = gateway.admin("/api/recordings/1").await.text().to_owned();
+    assert!(!text.contains("hidden"));
+    assert!(
+        text.contains("[\"request.header\",\"authorization\",\"redacted-"),
+        "{text}"
+    );
+    gateway.put("web.jsonl", &text);
+    gateway.put("candidate.wasm", asking());
+    let candidate = gateway.path("candidate.wasm");
+    let found = replay(&gateway, candidate.to_str().unwrap(), "web.jsonl").await;
+    assert_eq!(found["agreed"], found["decisions"], "{found:#}");
+    assert_eq!(found["notRecorded"], json!({}));
+    // Who asks for something else hears nothing, and is told so.
+    gateway.put(
+        "first.jsonl",
+        text.replace("request.header", "request.query"),
+    );
+    let found = replay(&gateway, candidate.to_str().unwrap(), "first.jsonl").await;
+    assert_eq!(
+        found["notRecorded"]["request.header"], found["decisions"],
+        "{found:#}"
+    );
+    // One that always fails is told too, and the replay goes on.
+    gateway.put("failing.wasm", Guest::balancer_that("unreachable").build());
+    let failing = gateway.path("failing.wasm");
+    let found = replay(&gateway, failing.to_str().unwrap(), "web.jsonl").await;
+    assert_eq!(found["failed"], found["decisions"], "{found:#}");
+    assert_eq!(found["agreed"], 0);
+}
+
 #[tokio::test]
 async fn a_recording_is_asked_for_within_bounds() {
     let a = Upstream::named("a").await;
@@ -119,6 +175,12 @@ async fn a_recording_is_asked_for_within_bounds() {
             .change("POST", "/api/recordings", json!({ "pool": "web" }))
             .await;
     }
+    let list = gateway.api("/api/recordings").await;
+    let list = list.as_array().expect("recordings").iter();
+    let states: Vec<_> = list
+        .map(|one| one["state"].as_str().expect("a state"))
+        .collect();
+    assert_eq!(states, ["done", "done", "done", "recording"]);
     let error = ask(json!({ "pool": "web" })).refused(409).await;
     assert!(
         error["message"].as_str().unwrap().contains("delete one"),

@@ -122,7 +122,8 @@ struct Wanted {
 /// is handed what the old one learned, so that its whole past is in the recording.
 /// What a plugin asks of requests is recorded with it: headers such as
 /// `Authorization` and `Cookie`, cookies and queries as digests, others as they are.
-/// It ends with its time, at 32 MiB, or when the seat changes.
+/// It ends with its time, at 32 MiB, when the seat changes, or when another one of the
+/// pool begins.
 #[utoipa::path(
     post, path = "/api/recordings", operation_id = "createRecording", tag = "recordings",
     request_body = Wanted,

@@ -54,6 +54,7 @@ async fn a_configuration_made_in_code_serves_and_reloads_to_itself() {
         keep: Keep::InMemory,
         watch: true,
         inheritance: Default::default(),
+        judge: None,
     };
     let gateway = Gateway::start(Source::Given(written), options)
         .await

@@ -93,6 +93,7 @@ impl Folder {
             keep: Keep::InDataFolder,
             watch,
             inheritance: Default::default(),
+            judge: None,
         };
         Gateway::start(Source::File(self.path("gatewright.toml")), options).await
     }

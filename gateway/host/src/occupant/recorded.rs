@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::Occupant;
+use crate::instance::Instance;
 use crate::recording::Recording;
 
 impl Occupant {
@@ -32,7 +33,7 @@ impl Occupant {
             self.stop_recording();
             return;
         }
-        let is_taped = |instance: &mut crate::instance::Instance| instance.recorder().is_some();
+        let is_taped = |instance: &mut Instance| instance.recorder().is_some();
         if self.instance.as_mut().is_none_or(is_taped) {
             return;
         }
@@ -54,7 +55,7 @@ impl Occupant {
 
     #[cold]
     pub(super) fn begin_recorded(&mut self) {
-        if let Some(recorder) = self.instance.as_mut().and_then(|one| one.recorder()) {
+        if let Some(recorder) = self.instance.as_mut().and_then(Instance::recorder) {
             recorder.begin();
         }
     }

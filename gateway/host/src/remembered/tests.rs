@@ -1,3 +1,5 @@
+//! What outlives a process, read back on another clock.
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -76,7 +76,7 @@ pub(super) fn run(api: &ApiOptions, options: &ReplayOptions) -> anyhow::Result<(
     for line in &lines {
         let played = stage.rehearsal.play(line);
         let played = played.with_context(|| format!("{} cannot be started", options.candidate))?;
-        findings.note(line, played);
+        findings.note(line, &played);
     }
     let unknown = stage.rehearsal.unknown();
     let data = findings.told(&header, options, &unknown);
@@ -168,7 +168,7 @@ struct Findings {
 }
 
 impl Findings {
-    fn note(&mut self, line: &Line, played: Played) {
+    fn note(&mut self, line: &Line, played: &Played) {
         match &line.call {
             Call::Update { endpoints } => {
                 let names = endpoints.iter();
@@ -178,7 +178,7 @@ impl Findings {
             Call::Restore { .. } => self.restored += 1,
             _ => {}
         }
-        if let Played::Failed(fault, detail) = &played
+        if let Played::Failed(fault, detail) = played
             && self.failures.len() < SHOWN
         {
             self.failures.push(format!("{fault}: {detail}"));
@@ -190,7 +190,7 @@ impl Findings {
         }
     }
 
-    fn compare(&mut self, line: &Line, pick: &Pick, played: Played) {
+    fn compare(&mut self, line: &Line, pick: &Pick, played: &Played) {
         self.decisions += 1;
         let recorded = match &pick.fault {
             None => self.name(pick.answer),

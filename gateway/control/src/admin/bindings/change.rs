@@ -288,14 +288,12 @@ pub(super) async fn put(
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
     let seat = SeatName::of_path(&pool, &role)?;
+    certify(&control, &seat, &wanted).await?;
     let (asked, place) = (Arc::clone(&control), seat.clone());
     let make = move |config: &Config| {
         let before = place.found(config)?;
         let key = place.key();
-        let own = |plugin: &PluginName| {
-            let in_file = || asked.catalog.newest_of_file(plugin);
-            own_version(&asked, config, plugin).or_else(in_file)
-        };
+        let own = |plugin: &PluginName| own(&asked, config, plugin);
         let binding = wanted.over(&place, config, (&asked.catalog, own))?;
         Ok(Change {
             action: wanted.action(before),
@@ -306,6 +304,33 @@ pub(super) async fn put(
     let changed = control.change(who, expected.0, make).await;
     let changed = changed.map_err(|refusal| blame(refusal, &seat))?;
     Ok(answer(&control, changed, &seat))
+}
+
+/// The version that a plugin has.
+fn own(control: &Control, config: &Config, plugin: &PluginName) -> Option<Digest> {
+    let in_file = || control.catalog.newest_of_file(plugin);
+    own_version(control, config, plugin).or_else(in_file)
+}
+
+/// Have a balancer judged that is to decide for all, where the operator wants that.
+async fn certify(control: &Control, seat: &SeatName, wanted: &Wanted) -> Result<(), Refusal> {
+    let decides = wanted.plugin.is_some() || wanted.version.is_some() || wanted.config.is_some();
+    if !decides || !matches!(seat, SeatName::Balancer(_)) {
+        return Ok(());
+    }
+    let config = Arc::clone(&control.publisher.snapshot().config);
+    seat.found(&config)?;
+    let own = |plugin: &PluginName| own(control, &config, plugin);
+    let binding = wanted.over(seat, &config, (&control.catalog, own))?;
+    let plugin = PluginName::from(binding["plugin"].as_str().unwrap_or_default());
+    let named = binding["version"].as_str();
+    let named = named.and_then(|text| text.parse().ok());
+    // What there is no version of is refused by the change itself.
+    let Some(version) = named.or_else(|| own(&plugin)) else {
+        return Ok(());
+    };
+    let settings = binding["config"].as_object().cloned().unwrap_or_default();
+    control.certify(&plugin, version, &settings).await
 }
 
 /// What is wrong with the seat as a whole is wrong with the plugin that is to

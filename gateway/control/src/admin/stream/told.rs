@@ -32,6 +32,9 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
             let key = key.to_string();
             ("change", json!({ "outcome": "yielded", "key": key }))
         }
+        Happened::Uncertified(why) => {
+            ("change", json!({ "outcome": "uncertified", "reason": why }))
+        }
         Happened::LeftOut(left) => {
             let key = left.key.to_string();
             let data = json!({ "outcome": "leftOut", "key": key, "reason": left.reason });
