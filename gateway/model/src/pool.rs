@@ -1,6 +1,8 @@
 //! A pool: the endpoints that serve the same thing, and the column of active
 //! requests that its balancers read.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -135,7 +137,8 @@ pub struct PoolState {
 #[derive(Debug, Default)]
 struct SlotAllocator {
     next: u32,
-    free: Vec<u32>,
+    /// The lowest free slot goes out first, so that columns stay short.
+    free: BinaryHeap<Reverse<u32>>,
 }
 
 impl Default for PoolState {
@@ -200,7 +203,7 @@ impl PoolState {
         // The allocator is only touched when endpoints come and go.
         let mut slots = pool.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = match slots.free.pop() {
-            Some(slot) => slot,
+            Some(Reverse(slot)) => slot,
             None if slots.next as usize == MAX_SLOTS => return None,
             None => {
                 slots.next += 1;
@@ -235,9 +238,7 @@ impl Drop for SlotLease {
     fn drop(&mut self) {
         let slots = self.pool.slots.lock();
         let mut slots = slots.unwrap_or_else(PoisonError::into_inner);
-        slots.free.push(self.slot.0);
-        // The lowest free slot goes out first, so that columns stay short.
-        slots.free.sort_unstable_by(|a, b| b.cmp(a));
+        slots.free.push(Reverse(self.slot.0));
     }
 }
 

@@ -110,13 +110,13 @@ impl Requests {
         request.is_some_and(|request| request.serial == attempt.serial)
     }
 
-    /// The attempts that a server has.
-    pub(crate) fn at_server(&self, server: u32) -> Vec<Attempt> {
+    /// The attempts that some servers have.
+    pub(crate) fn at_servers(&self, are_meant: impl Fn(u32) -> bool) -> Vec<Attempt> {
         let all = self.places.iter().enumerate();
         let there = all.filter_map(|(place, request)| {
             let request = request.as_ref()?;
             let trip = request.trip.as_ref()?;
-            (trip.server == server && trip.is_there).then_some(Attempt {
+            (trip.is_there && are_meant(trip.server)).then_some(Attempt {
                 request: place as u32,
                 serial: request.serial,
             })

@@ -61,9 +61,7 @@ impl Engine<'_> {
         match self.changes[index as usize] {
             Change::Failure(index) => {
                 let named = &self.setting.scenario.failures[index].servers;
-                for server in members(groups, named).unwrap_or_default() {
-                    self.look_after(server);
-                }
+                self.fail(&members(groups, named).unwrap_or_default());
                 Ok(())
             }
             Change::Joins(group) => {
@@ -77,8 +75,25 @@ impl Engine<'_> {
         }
     }
 
-    /// Put together what a server suffers now.
-    fn look_after(&mut self, server: u32) {
+    /// A failure of some servers begins or ends: what they had breaks off where
+    /// they crash.
+    fn fail(&mut self, servers: &Range<u32>) {
+        let crashed: Vec<bool> = servers
+            .clone()
+            .map(|server| self.look_after(server))
+            .collect();
+        if !crashed.contains(&true) {
+            return;
+        }
+        let has_crashed =
+            |server: u32| servers.contains(&server) && crashed[(server - servers.start) as usize];
+        for attempt in self.requests.at_servers(has_crashed) {
+            self.reply(attempt, self.latency_ns, Answer::Broken);
+        }
+    }
+
+    /// Put together what a server suffers now; whether it has just crashed.
+    fn look_after(&mut self, server: u32) -> bool {
         let scenario = self.setting.scenario;
         let mut ailment = Ailment::NONE;
         for failure in &scenario.failures {
@@ -95,13 +110,11 @@ impl Engine<'_> {
         let one = &mut self.servers[server as usize];
         let was_down = one.ailment.is_down;
         one.ailment = ailment;
-        if ailment.is_down && !was_down {
+        let crashes = ailment.is_down && !was_down;
+        if crashes {
             one.crash(self.now_ns);
-            for attempt in self.requests.at_server(server) {
-                let way_ns = self.latency_ns;
-                self.reply(attempt, way_ns, Answer::Broken);
-            }
         }
+        crashes
     }
 
     /// One of some servers leaves for a while, unless it is the last.

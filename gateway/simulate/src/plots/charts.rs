@@ -36,7 +36,7 @@ const RAREST: f64 = 0.9999;
 
 /// Length of the dashes, and of what is between them, in pixels: where there are
 /// more curves than colours, the others are dashed.
-const DASH: (u32, u32) = (9, 5);
+const DASH: (u32, u32) = (16, 8);
 
 type Area<B> = DrawingArea<B, Shift>;
 type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
