@@ -46,6 +46,9 @@ pub struct RecordingOptions {
     pub key: [u8; 32],
 }
 
+/// A line and its time.
+type Timed = (u64, Box<str>);
+
 /// What the workers write down of one balancer's decisions.
 #[derive(Debug)]
 pub struct Recording {
@@ -58,8 +61,8 @@ pub struct Recording {
     taken: AtomicUsize,
     decisions: AtomicU64,
     is_closed: AtomicBool,
-    /// By worker, each with its time.
-    lines: Box<[Mutex<Vec<(u64, Box<str>)>>]>,
+    /// By worker.
+    lines: Box<[Mutex<Vec<Timed>>]>,
 }
 
 impl Recording {

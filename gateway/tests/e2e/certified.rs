@@ -38,6 +38,9 @@ async fn a_balancer_that_fails_the_battery_is_refused_with_what_it_fails() {
             .contains("admin.certify_balancers"),
         "{error}"
     );
+    let wanted = json!({ "algorithm": "mine" });
+    let call = gateway.call("PUT", "/api/algorithm").json(&wanted);
+    call.refused(409).await;
     // The default set has nothing to prove.
     gateway
         .change("PUT", path, json!({ "plugin": "first" }))

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
-use gatewright_model::config::{Config, DEFAULT_BALANCERS, Key};
+use axum::response::{IntoResponse as _, Response};
+use gatewright_model::config::{Certify, Config, DEFAULT_BALANCERS, Key};
 use gatewright_model::id::PluginName;
 use gatewright_model::role::Role;
 use serde::{Deserialize, Serialize};
@@ -179,19 +179,31 @@ async fn put(
 }
 
 /// Refuse an algorithm that only who deploys may bring into force: code that came
-/// in through the API. None where there is nothing to refuse.
+/// in through the API. Where balancers are judged, it is brought there by its binding.
+/// None where there is nothing to refuse.
 pub(super) fn refuse_uploaded(
     control: &Control,
     who: &Who,
     algorithm: Option<&str>,
 ) -> Option<Response> {
     let needed = access::Role::Deploy;
-    if who.role >= needed {
+    let config = &control.publisher.snapshot().config;
+    let is_judged = config.admin.certify_balancers == Certify::Require;
+    if who.role >= needed && !is_judged {
         return None;
     }
-    let config = &control.publisher.snapshot().config;
     // What nobody has declared is told in its place.
     let plugin = plugin_named(config, algorithm?).ok()?;
     let declared_by = declared_by(control, config, &PluginName::from(plugin.as_str()));
-    (declared_by == VersionSource::Upload).then(|| login::forbidden(who, needed))
+    if declared_by != VersionSource::Upload {
+        return None;
+    }
+    if who.role < needed {
+        return Some(login::forbidden(who, needed));
+    }
+    let message = format!(
+        "{plugin} was uploaded and has to be judged first (admin.certify_balancers); bind it by \
+         PUT /api/bindings/POOL/balancer, which does that"
+    );
+    Some(Refusal::Conflict(message).into_response())
 }
