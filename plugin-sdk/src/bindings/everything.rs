@@ -447,9 +447,9 @@ pub mod gatewright {
                 }
             }
         }
-        /// Values that all workers share and that outlive an instance. Grant: `store`.
-        /// Each binding has a space of its own. It takes a short lock, so it costs
-        /// about 0.3 µs a call.
+        /// Values that all workers share and that outlive an instance, and a restart
+        /// where the gateway has a data folder. Grant: `store`. Each binding has a space
+        /// of its own. It takes a short lock, so it costs about 0.3 µs a call.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod store {
             #[used]
@@ -533,7 +533,7 @@ pub mod gatewright {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Set a value. It expires after `ttl-ms` milliseconds; 0 keeps it until
-            /// the gateway stops or the space is full (then the oldest goes).
+            /// the space is full (then the oldest goes).
             #[allow(async_fn_in_trait)]
             pub fn set(key: &str, value: &[u8], ttl_ms: u32) -> () {
                 unsafe {

@@ -13,7 +13,7 @@ pub fn get(key: &str) -> Option<Vec<u8>> {
 }
 
 /// Set a value. It expires after `ttl_ms` milliseconds; 0 keeps it until the
-/// gateway stops or the space is full.
+/// space is full.
 pub fn set(key: &str, value: &[u8], ttl_ms: u32) {
     host::set(key, value, ttl_ms);
 }

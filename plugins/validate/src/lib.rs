@@ -12,13 +12,12 @@ mod config;
 mod media;
 
 use gatewright_matching::{Globs, Headers, Spellings, declared_length, header_values, tokens};
-use gatewright_plugin_sdk::{ConfigError, RequestPolicy, Verdict, advice, export, response};
+use gatewright_plugin_sdk::{
+    ConfigError, RequestPolicy, Verdict, advice, export, request, response,
+};
 
 pub use config::{Config, Rule};
 use media::MediaTypes;
-
-/// The methods whose requests have a body, unless they say that it is empty.
-const WITH_BODY: [&str; 3] = ["PATCH", "POST", "PUT"];
 
 /// The policy for one binding.
 #[derive(Debug)]
@@ -94,7 +93,7 @@ impl Compiled {
     fn fault(&self, method: &str) -> Option<Fault> {
         self.fault_of_method(method)
             .or_else(|| self.fault_of_headers())
-            .or_else(|| self.fault_of_body(method))
+            .or_else(|| self.fault_of_body())
     }
 
     fn fault_of_method(&self, method: &str) -> Option<Fault> {
@@ -110,14 +109,13 @@ impl Compiled {
         wrong.map(|(name, _)| (400, format!("the header {name} is missing or wrong")))
     }
 
-    fn fault_of_body(&self, method: &str) -> Option<Fault> {
+    fn fault_of_body(&self) -> Option<Fault> {
         let asks = self.length_required || self.body_max.is_some() || !self.media_types.is_empty();
         if !asks {
             return None;
         }
-        let length = declared_length();
-        let may_have_body = length.map_or(WITH_BODY.contains(&method), |length| length > 0);
-        if self.length_required && may_have_body && length.is_none() {
+        let (has_body, length) = (request::has_body(), declared_length());
+        if self.length_required && has_body && length.is_none() {
             return Some((411, "the header content-length is missing".into()));
         }
         if let Some(most) = self.body_max
@@ -125,7 +123,7 @@ impl Compiled {
         {
             return Some((413, format!("a body has at most {most} bytes here")));
         }
-        if may_have_body && !self.media_types.is_empty() {
+        if has_body && !self.media_types.is_empty() {
             // A server might go by another value than the first.
             let given = header_values("content-type").filter(|given| !given.is_empty());
             if !given.is_some_and(|given| given.iter().all(|one| self.media_types.accept(one))) {
