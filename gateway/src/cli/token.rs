@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use gatewright_control::{
-    NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token, keep_token,
-    revoke_token,
+    KeepError, NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token,
+    keep_token, revoke_token,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -165,7 +165,11 @@ fn keep(store: Option<&Store>, wanted: NewToken, file: &Path) -> anyhow::Result<
     let text = text.map_err(|error| usage(anyhow!("cannot read {path}: {error}")))?;
     let kept = keep_token(store, wanted, text.trim(), WHO, None);
     // What the file holds may be a secret for something else: it is never shown.
-    let record = kept.map_err(refused).with_context(|| path.to_string())?;
+    let record = kept.map_err(|error| match error {
+        KeepError::Token(error) => refused(error),
+        error => usage(error),
+    });
+    let record = record.with_context(|| path.to_string())?;
     Ok(shown(&record))
 }
 

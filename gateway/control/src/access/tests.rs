@@ -84,14 +84,15 @@ fn a_token_that_was_made_elsewhere_counts_once() {
     let long = format!("{token}0");
     for wrong in ["", "secret", &token[3..], &long, &token.to_uppercase()] {
         let error = keep(Role::Deploy, wrong).unwrap_err();
-        assert!(matches!(error, TokenError::Form), "{wrong}: {error}");
+        assert!(matches!(error, KeepError::Form), "{wrong}: {error}");
     }
     let error = keep(Role::Read, &token).unwrap_err();
-    assert!(matches!(error, TokenError::NoDeployer), "{error}");
+    let no_deployer = KeepError::Token(TokenError::NoDeployer);
+    assert_eq!(error.to_string(), no_deployer.to_string());
     let kept = keep(Role::Deploy, &token).unwrap();
     assert_eq!(keep(Role::Deploy, &token).unwrap(), kept);
     let error = keep(Role::Read, &token).unwrap_err();
-    assert!(matches!(error, TokenError::Known { .. }), "{error}");
+    assert!(matches!(error, KeepError::Known { .. }), "{error}");
     assert_eq!(store.tokens().unwrap(), [kept]);
     access.reload(&store).unwrap();
     assert_eq!(access.identify(Some(&token), HOME).unwrap().name, "shared");

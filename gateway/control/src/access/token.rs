@@ -52,13 +52,21 @@ pub enum TokenError {
         "there is no token of the role deploy, which it takes to make another; make that one first"
     )]
     NoDeployer,
-    /// A token that was brought along is none.
+    /// The store does not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a token that was made elsewhere is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// It is none.
     #[error(
         "a token is \"{PREFIX}\" and {} hexadecimal digits in lower case, all of them random",
         2 * SECRET_BYTES
     )]
     Form,
-    /// A token that was brought along is there, for something else.
+    /// It is there, for something else.
     #[error(
         "it is the token {id} of the role {role} already, or was until it expired; \
          revoke that one first"
@@ -69,9 +77,9 @@ pub enum TokenError {
         /// What it may do.
         role: Role,
     },
-    /// The store does not take it.
+    /// What keeps any token from being made.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Token(#[from] TokenError),
 }
 
 /// Make a token: what is kept of it, and the token itself, which nobody can
@@ -106,16 +114,16 @@ pub fn keep_token(
     token: &str,
     who: &str,
     from: Option<String>,
-) -> Result<TokenRecord, TokenError> {
+) -> Result<TokenRecord, KeepError> {
     if !is_token(token) {
-        return Err(TokenError::Form);
+        return Err(KeepError::Form);
     }
     let sha256 = hex(&Sha256::digest(token));
-    let mut known = store.tokens()?.into_iter();
+    let mut known = store.tokens().map_err(TokenError::from)?.into_iter();
     match known.find(|known| known.sha256 == sha256) {
-        None => keep(store, wanted, token, who, from),
+        None => Ok(keep(store, wanted, token, who, from)?),
         Some(known) if known.role == wanted.role && known.is_valid(Timestamp::now()) => Ok(known),
-        Some(TokenRecord { id, role, .. }) => Err(TokenError::Known { id, role }),
+        Some(TokenRecord { id, role, .. }) => Err(KeepError::Known { id, role }),
     }
 }
 
