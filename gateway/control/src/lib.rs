@@ -53,9 +53,7 @@ mod timestamp;
 mod uploads;
 mod watcher;
 
-pub use access::{
-    KeepError, NewToken, Role, TokenError, create_token, keep_token, revoke_token,
-};
+pub use access::{KeepError, NewToken, Role, TokenError, create_token, keep_token, revoke_token};
 pub use acme::{CertificateNews, CertificateTurn};
 pub use burden::{Burden, Burdened, Turn};
 pub use discovery::{LookUpFigures, LookUpTurn, LookedUp};
