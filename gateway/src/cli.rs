@@ -7,6 +7,7 @@ mod compile;
 mod completions;
 mod explain;
 mod init;
+mod man;
 mod meaning;
 mod plugin;
 mod pools;
@@ -102,6 +103,8 @@ enum Command {
     Token(token::TokenOptions),
     /// Print a script that completes this command line in a shell.
     Completions(completions::CompletionsOptions),
+    /// Write manual pages, one for each command.
+    Man(man::ManOptions),
     /// Compile the component on the standard input: for the gateway itself.
     #[command(hide = true)]
     Compile,
@@ -143,6 +146,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Upgrade(options) => upgrade::run(&options),
         Command::Token(options) => token::run(options),
         Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
         // It ends in a way of its own.
         Command::Compile => Ok(()),
     }

@@ -15,14 +15,15 @@ use crate::{comparison, dashboard, fuzz, plugins, schemathesis, tidy, tools, wor
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
 const FUZZ_SECONDS: u32 = 10;
 
-/// What the end-to-end tests run beside the gateway: clients that are not ours,
-/// a registry of components, an authority that gives certificates, and a service
-/// manager that hands sockets over.
-const PROGRAMS: [(&str, &str); 5] = [
+/// What the tests run beside the gateway: clients that are not ours, a registry of
+/// components, an authority that gives certificates, Prometheus' checks, and a
+/// service manager that hands sockets over.
+const PROGRAMS: [(&str, &str); 6] = [
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
+    ("promtool", "prometheus"),
     ("systemd-socket-activate", "systemd"),
 ];
 

@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use self::attempts::Attempts;
 pub(crate) use self::notices::Notices;
 pub use self::role::Role;
-pub use self::token::{NewToken, TokenError, create_token, revoke_token};
+pub use self::token::{KeepError, NewToken, TokenError, create_token, keep_token, revoke_token};
 use crate::store::{Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
 

@@ -57,7 +57,7 @@ mod timestamp;
 mod uploads;
 mod watcher;
 
-pub use access::{NewToken, Role, TokenError, create_token, revoke_token};
+pub use access::{KeepError, NewToken, Role, TokenError, create_token, keep_token, revoke_token};
 pub use acme::{CertificateNews, CertificateTurn};
 pub use burden::{Burden, Burdened, Turn};
 pub use certify::{Candidate, Judge};

@@ -19,7 +19,6 @@ use gatewright_host::{
     Outcome, Simulated, defaults,
 };
 use gatewright_model::config::{self, Environment};
-use gatewright_model::id::Slot;
 use gatewright_model::role::Role;
 use gatewright_model::snapshot::Snapshot;
 

@@ -24,6 +24,9 @@ use crate::runtime;
 /// compiled.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// How long the answer to a probe may take.
+const PROBE: Duration = Duration::from_secs(5);
+
 /// The most that an answer may hold, in bytes: many thousands of servers.
 const MOST: usize = 64 << 20;
 
@@ -161,6 +164,25 @@ impl ApiOptions {
         }
         self.data(read(asked).await?)?;
         bail!("{} tells nothing", self.admin)
+    }
+
+    /// Whether clients should be sent to the gateway; the error says why not.
+    pub(super) fn is_ready(&self) -> anyhow::Result<()> {
+        let request = self.request(Call::new(Method::GET, "/readyz"))?;
+        let asking = async {
+            let answer = self.trust.answer(request).await?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), MOST).collect().await;
+            let body = body.map_err(|error| anyhow!("its answer broke off: {error}"))?;
+            let text = String::from_utf8_lossy(&body.to_bytes()).trim().to_owned();
+            ensure!(status == StatusCode::OK, "it answered {status}: {text}");
+            anyhow::Ok(())
+        };
+        let asked = runtime::block_on(async {
+            let asked = tokio::time::timeout(PROBE, asking).await;
+            asked.unwrap_or_else(|_| bail!("it did not answer within {PROBE:?}"))
+        });
+        asked.with_context(|| format!("asking {}", self.admin))
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> anyhow::Result<Value> {

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::api::{ApiOptions, Events};
 use crate::runtime;
@@ -21,26 +21,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 It looks for a second, since rates are those of a second. With --watch and
 --json it prints a line of JSON for each second.
 
+With --ready it asks at once, and only whether clients should be sent to the
+gateway, as a probe of a container does. That takes no token.
+
 Environment:
   GATEWRIGHT_TOKEN   the access token, once the gateway has any
 
-Exit codes: 0 every pool has a server that may take requests, 1 one has none or
-the gateway cannot be asked, 2 wrong usage.
+Exit codes: 0 every pool has a server that may take requests (with --ready: it is
+ready), 1 one has none or the gateway cannot be asked, 2 wrong usage.
 
 Examples:
   gatewright status
   gatewright status --watch
-  gatewright status --json")]
+  gatewright status --json
+  gatewright status --ready")]
 pub(super) struct StatusOptions {
     #[command(flatten)]
     api: ApiOptions,
     /// Show it live until q is pressed.
     #[arg(long, short)]
     watch: bool,
+    /// Say whether clients should be sent to it, and no more.
+    #[arg(long, conflicts_with = "watch")]
+    ready: bool,
 }
 
 pub(super) fn run(options: &StatusOptions) -> anyhow::Result<()> {
     let api = &options.api;
+    if options.ready {
+        api.is_ready()?;
+        return api.print(&json!({ "ready": true }), |_| "ready\n".to_owned());
+    }
     runtime::block_on(async {
         let events = api.follow("/api/stream").await?;
         let looked = match (options.watch, api.json) {

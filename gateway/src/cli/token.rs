@@ -1,11 +1,13 @@
 //! `gatewright token`: who may operate a gateway.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use gatewright_control::{
-    NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token, revoke_token,
+    KeepError, NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token,
+    keep_token, revoke_token,
 };
 use http::Method;
 use serde_json::{Value, json};
@@ -41,6 +43,11 @@ how a gateway gets its first token before it listens on an address that other
 machines reach. Without, the running gateway is asked, which takes a token of
 the role deploy once there is any.
 
+With --data and --from, a token that was made elsewhere counts from then on, such
+as one that a secret of Kubernetes gives to all gateways. Its id is printed, and
+nothing is done when it counts already. A token is gw_ and 64 random hexadecimal
+digits: echo gw_$(openssl rand -hex 32) > token
+
 Roles:
   read      look at everything but tokens
   operate   change servers, pools and algorithms
@@ -49,6 +56,7 @@ Roles:
 Examples:
   gatewright token create --role deploy --data data
   gatewright token create --role read --name prometheus --expires 90d
+  gatewright token create --role deploy --data data --from token
   gatewright token list
   gatewright token revoke 1f0c22ab")]
 pub(super) struct TokenOptions {
@@ -74,6 +82,9 @@ enum Command {
         /// For how long it counts, such as 90d; until it is revoked if not given.
         #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
         expires: Option<Duration>,
+        /// With --data, let the token count that this file holds, and make none.
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
     },
     /// Show which tokens there are.
     List,
@@ -95,17 +106,22 @@ pub(super) fn run(options: TokenOptions) -> anyhow::Result<()> {
             role,
             name,
             expires,
+            from,
         } => {
             let wanted = NewToken {
                 name,
                 role,
                 expires_in: expires,
             };
-            let made = create(&api, store.as_ref(), wanted)?;
-            // The token alone, so that a script can take it.
-            api.print(&made, |made| match made["token"].as_str() {
-                Some(token) => format!("{token}\n"),
-                None => String::new(),
+            let made = match from {
+                Some(file) => keep(store.as_ref(), wanted, &file)?,
+                None => create(&api, store.as_ref(), wanted)?,
+            };
+            // The token alone, so that a script can take it; of one that
+            // somebody has already, what it is called by.
+            api.print(&made, |made| {
+                let shown = made["token"].as_str().or_else(|| made["id"].as_str());
+                format!("{}\n", shown.unwrap_or_default())
             })
         }
         Command::List => {
@@ -131,13 +147,38 @@ fn create(api: &ApiOptions, store: Option<&Store>, wanted: NewToken) -> anyhow::
         return api.ask(Call::new(Method::POST, "/api/tokens").with(body));
     };
     let made = create_token(store, wanted, WHO, None);
-    let (record, token) = made.map_err(|error| match error {
-        TokenError::Store(error) => error.into(),
-        error => usage(error),
-    })?;
+    let (record, token) = made.map_err(refused)?;
     let mut made = shown(&record);
     made["token"] = json!(token);
     Ok(made)
+}
+
+/// Let a token count that a file holds.
+fn keep(store: Option<&Store>, wanted: NewToken, file: &Path) -> anyhow::Result<Value> {
+    let Some(store) = store else {
+        return Err(usage(anyhow!(
+            "--from takes --data as well: a gateway that runs makes its tokens itself"
+        )));
+    };
+    let path = file.display();
+    let text = fs::read_to_string(file);
+    let text = text.map_err(|error| usage(anyhow!("cannot read {path}: {error}")))?;
+    let kept = keep_token(store, wanted, text.trim(), WHO, None);
+    // What the file holds may be a secret for something else: it is never shown.
+    let record = kept.map_err(|error| match error {
+        KeepError::Token(error) => refused(error),
+        error => usage(error),
+    });
+    let record = record.with_context(|| path.to_string())?;
+    Ok(shown(&record))
+}
+
+/// What is asked for wrongly is the user's to mend.
+fn refused(error: TokenError) -> anyhow::Error {
+    match error {
+        TokenError::Store(error) => error.into(),
+        error => usage(error),
+    }
 }
 
 fn revoke(api: &ApiOptions, store: Option<&Store>, id: &str) -> anyhow::Result<Value> {

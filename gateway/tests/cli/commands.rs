@@ -152,6 +152,29 @@ fn completions_know_the_commands() {
 }
 
 #[test]
+fn every_command_has_a_manual_page() {
+    let folder = folder();
+    prints(&folder, &["man", "--out", "man/man1"]);
+    let page = |name: &str| {
+        let file = folder.path().join("man/man1").join(name);
+        std::fs::read_to_string(file).unwrap_or_default()
+    };
+    says(
+        &page("gatewright.1"),
+        &[".TH gatewright 1", "gatewright\\-run(1)"],
+    );
+    says(&page("gatewright-run.1"), &["\\-\\-config", "SIGHUP"]);
+    says(&page("gatewright-plugin-push.1"), &["\\-\\-activate"]);
+    assert_eq!(
+        page("gatewright-compile.1"),
+        "",
+        "it is for the gateway itself"
+    );
+    write(&folder, "file", "");
+    says(&fails(&folder, &["man", "--out", "file"], 1), &["file"]);
+}
+
+#[test]
 fn a_log_level_that_is_none_is_refused() {
     let folder = folder();
     prints(&folder, &["init"]);

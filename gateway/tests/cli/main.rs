@@ -8,7 +8,11 @@
 
 mod book;
 mod commands;
+mod containers;
+mod examples;
+mod formats;
 mod gateways;
+mod packages;
 mod reading;
 mod simulate;
 mod support;

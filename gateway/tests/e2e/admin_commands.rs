@@ -122,6 +122,41 @@ async fn tokens_are_made_listed_and_revoked_in_the_folder_and_by_the_gateway() {
 }
 
 #[tokio::test]
+async fn a_token_that_a_secret_holds_counts_on_a_gateway_that_is_given_it() {
+    let (mut gateway, _server) = gateway().await;
+    let secret = format!("gw_{}", "0123456789abcdef".repeat(4));
+    std::fs::write(gateway.path("secret"), format!("{secret}\n")).expect("it is written");
+    let create = ["token", "create", "--role=deploy", "--from=secret"];
+    let said = ends(&gateway, 2, &create).await;
+    assert!(said.contains("--data"), "{said}");
+    gateway.kill();
+    let create = [&create[..], &["--data=data"]].concat();
+    let id = ends(&gateway, 0, &create).await;
+    assert!(!id.contains("gw_"), "{id}");
+    assert_eq!(ends(&gateway, 0, &create).await, id, "it is the same one");
+    gateway.restart().await;
+    let with = gateway.call("GET", "/api/servers").token(&secret);
+    assert_eq!(with.send().await.status(), 200);
+    assert_eq!(gateway.admin("/api/servers").await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_probe_hears_whether_it_is_ready_and_needs_no_token() {
+    let (gateway, _server) = gateway().await;
+    ends(&gateway, 0, &["token", "create", "--role", "deploy"]).await;
+    eventually("every server has been checked", async || {
+        gateway.admin("/readyz").await.status() == 200
+    })
+    .await;
+    let said = ends(&gateway, 0, &["status", "--ready"]).await;
+    assert_eq!(said.trim(), "ready");
+    ends(&gateway, 1, &["status"]).await;
+    gateway.kill();
+    let said = ends(&gateway, 1, &["status", "--ready"]).await;
+    assert!(said.contains("asking http://127.0.0.1:"), "{said}");
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_not_there_is_told() {
     let (gateway, _server) = gateway().await;
     gateway.kill();

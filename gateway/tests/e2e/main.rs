@@ -62,6 +62,7 @@ mod passthrough;
 mod plugins;
 mod policy_mistakes;
 mod probe;
+mod prometheus;
 mod proxied;
 mod queue;
 mod rate_limit;

@@ -1,5 +1,5 @@
-//! Figures of the plugin's own, exported as `gatewright_plugin_metric`. At most
-//! 64 names a binding. Grant: `metrics`.
+//! Figures of the plugin's own, exported as `gatewright_plugin_own_total` and
+//! `gatewright_plugin_own_value`. At most 64 names a binding. Grant: `metrics`.
 
 use super::backend::metrics as host;
 

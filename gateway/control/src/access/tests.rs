@@ -69,6 +69,36 @@ fn there_is_always_somebody_who_may_make_and_revoke_tokens() {
 }
 
 #[test]
+fn a_token_that_was_made_elsewhere_counts_once() {
+    let store = Store::in_memory().unwrap();
+    let access = access(&store);
+    let token = format!("gw_{}", "0123456789abcdef".repeat(4));
+    let keep = |role, token: &str| {
+        let wanted = NewToken {
+            name: "shared".to_owned(),
+            role,
+            expires_in: None,
+        };
+        keep_token(&store, wanted, token, "a test", None)
+    };
+    let long = format!("{token}0");
+    for wrong in ["", "secret", &token[3..], &long, &token.to_uppercase()] {
+        let error = keep(Role::Deploy, wrong).unwrap_err();
+        assert!(matches!(error, KeepError::Form), "{wrong}: {error}");
+    }
+    let error = keep(Role::Read, &token).unwrap_err();
+    let no_deployer = KeepError::Token(TokenError::NoDeployer);
+    assert_eq!(error.to_string(), no_deployer.to_string());
+    let kept = keep(Role::Deploy, &token).unwrap();
+    assert_eq!(keep(Role::Deploy, &token).unwrap(), kept);
+    let error = keep(Role::Read, &token).unwrap_err();
+    assert!(matches!(error, KeepError::Known { .. }), "{error}");
+    assert_eq!(store.tokens().unwrap(), [kept]);
+    access.reload(&store).unwrap();
+    assert_eq!(access.identify(Some(&token), HOME).unwrap().name, "shared");
+}
+
+#[test]
 fn a_token_is_not_called_what_nobody_is() {
     let store = Store::in_memory().unwrap();
     let long = "x".repeat(65);

@@ -57,6 +57,31 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
+/// Why a token that was made elsewhere is not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// It is none.
+    #[error(
+        "a token is \"{PREFIX}\" and {} hexadecimal digits in lower case, all of them random",
+        2 * SECRET_BYTES
+    )]
+    Form,
+    /// It is there, for something else.
+    #[error(
+        "it is the token {id} of the role {role} already, or was until it expired; \
+         revoke that one first"
+    )]
+    Known {
+        /// What the one that is there is called by.
+        id: String,
+        /// What it may do.
+        role: Role,
+    },
+    /// What keeps any token from being made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
 /// Make a token: what is kept of it, and the token itself, which nobody can
 /// have again.
 ///
@@ -70,28 +95,68 @@ pub fn create_token(
     who: &str,
     from: Option<String>,
 ) -> Result<(TokenRecord, String), TokenError> {
+    let token = format!("{PREFIX}{}", random::<SECRET_BYTES>(store)?);
+    let record = keep(store, wanted, &token, who, from)?;
+    Ok((record, token))
+}
+
+/// Let a token count that was made elsewhere, such as one that several gateways
+/// are to share: what is kept of it. One that counts already, with that role, is
+/// left as it is.
+///
+/// # Errors
+///
+/// Those of [`create_token`], when it is no token by its form, and when it is
+/// there with another role or has expired.
+pub fn keep_token(
+    store: &Store,
+    wanted: NewToken,
+    token: &str,
+    who: &str,
+    from: Option<String>,
+) -> Result<TokenRecord, KeepError> {
+    if !is_token(token) {
+        return Err(KeepError::Form);
+    }
+    let sha256 = hex(&Sha256::digest(token));
+    let mut known = store.tokens().map_err(TokenError::from)?.into_iter();
+    match known.find(|known| known.sha256 == sha256) {
+        None => Ok(keep(store, wanted, token, who, from)?),
+        Some(known) if known.role == wanted.role && known.is_valid(Timestamp::now()) => Ok(known),
+        Some(TokenRecord { id, role, .. }) => Err(KeepError::Known { id, role }),
+    }
+}
+
+fn keep(
+    store: &Store,
+    wanted: NewToken,
+    token: &str,
+    who: &str,
+    from: Option<String>,
+) -> Result<TokenRecord, TokenError> {
     if !is_name(&wanted.name) {
         return Err(TokenError::Name);
     }
-    let mut secret = [0; SECRET_BYTES];
-    let mut id = [0; ID_BYTES];
-    for bytes in [&mut secret[..], &mut id] {
-        getrandom::fill(bytes).map_err(|error| store.no_randomness(&error))?;
-    }
-    let token = format!("{PREFIX}{}", hex(&secret));
     let now = Timestamp::now();
     let record = TokenRecord {
-        id: hex(&id),
+        id: random::<ID_BYTES>(store)?,
         name: wanted.name,
         role: wanted.role,
         created: now,
         expires: wanted.expires_in.map(|period| now.after(period)),
-        sha256: hex(&Sha256::digest(&token)),
+        sha256: hex(&Sha256::digest(token)),
     };
     match store.add_token(&record, &entry(who, from, "token.create", &record.id))? {
-        true => Ok((record, token)),
+        true => Ok(record),
         false => Err(TokenError::NoDeployer),
     }
+}
+
+/// As many random bytes, in hexadecimal.
+fn random<const BYTES: usize>(store: &Store) -> Result<String, StoreError> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| store.no_randomness(&error))?;
+    Ok(hex(&bytes))
 }
 
 /// Revoke a token, unless it is to be spared.
@@ -149,6 +214,13 @@ pub(super) fn find<'a>(
 fn is_name(name: &str) -> bool {
     let is_one = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     (1..=NAME).contains(&name.len()) && name.bytes().all(is_one) && !RESERVED.contains(&name)
+}
+
+/// Whether a text is a token by its form.
+fn is_token(text: &str) -> bool {
+    let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    let secret = text.strip_prefix(PREFIX).unwrap_or_default();
+    secret.len() == 2 * SECRET_BYTES && secret.bytes().all(is_digit)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -148,7 +148,7 @@ fn own(families: &mut Families<'_>, plugins: &[PluginFigures]) -> fmt::Result {
         |n| *n,
     )?;
     families.gauges(
-        ("plugin_own_gauge", "Gauges of the plugin's own."),
+        ("plugin_own_value", "Gauges of the plugin's own."),
         &gauges,
         |n| *n,
     )

@@ -117,21 +117,20 @@ fn counts(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 Ok(Host::add(call.guest(), key, delta, ttl))
             },
         )?
-        .define("take", take)?;
+        .define(
+            "take",
+            |mut caller: Call<'_>,
+             key: u32,
+             length: u32,
+             count: u32,
+             rate: f64,
+             burst: u32,
+             out: u32| {
+                let mut call = enter(&mut caller)?;
+                let key = call.text(key, length)?;
+                let taken = Host::take(call.guest(), key, count, rate, burst);
+                call.leave(out, &taken)
+            },
+        )?;
     Ok(())
-}
-
-fn take(
-    mut caller: Call<'_>,
-    key: u32,
-    length: u32,
-    count: u32,
-    rate: f64,
-    burst: u32,
-    out: u32,
-) -> wasmtime::Result<()> {
-    let mut call = enter(&mut caller)?;
-    let key = call.text(key, length)?;
-    let taken = store::Host::take(call.guest(), key, count, rate, burst);
-    call.leave(out, &taken)
 }

@@ -1,0 +1,126 @@
+//! The examples for services and packages: the unit is one that systemd takes,
+//! and the Debian package is made of files that are there.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::formats::{file, text, texts, toml};
+use crate::support::{folder, prints, write};
+
+#[test]
+fn systemd_takes_the_units() {
+    let folder = folder();
+    let unit = text("examples/deploy/gatewright.service");
+    // By its name, systemd looks for it in its own folders.
+    let program = format!("ExecStart={} run", env!("CARGO_BIN_EXE_gatewright"));
+    let installed = unit.replace("ExecStart=gatewright run", &program);
+    assert_ne!(installed, unit);
+    write(&folder, "gatewright.service", installed);
+    write(
+        &folder,
+        "gatewright.socket",
+        text("examples/deploy/gatewright.socket"),
+    );
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.current_dir(folder.path()).arg("verify");
+    let output = analyze
+        .args(["./gatewright.service", "./gatewright.socket"])
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    // What it does not know it passes over with a warning.
+    assert!(!said.contains("gatewright."), "{said}");
+}
+
+/// What a line of the unit says.
+#[track_caller]
+fn said(unit: &str, key: &str) -> String {
+    let mut lines = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    lines
+        .next()
+        .unwrap_or_else(|| panic!("no {key}="))
+        .to_owned()
+}
+
+#[test]
+fn the_unit_agrees_with_the_configuration_beside_it() {
+    let unit = text("examples/deploy/gatewright.service");
+    let config = toml(&text("examples/deploy/gatewright.toml"));
+    let state = format!("/var/lib/{}", said(&unit, "StateDirectory"));
+    assert_eq!(config["admin"]["data"], *state);
+    let drain = config["timeouts"]["drain"].as_str().unwrap();
+    let drain: u64 = drain.strip_suffix('s').unwrap().parse().unwrap();
+    assert!(said(&unit, "TimeoutStopSec").parse::<u64>().unwrap() > drain);
+    let file = "/etc/gatewright/gatewright.toml";
+    assert_eq!(
+        said(&unit, "ExecStart"),
+        format!("gatewright run -c {file}")
+    );
+}
+
+fn package() -> Value {
+    let mut manifest = toml(&text("gateway/Cargo.toml"));
+    manifest["package"]["metadata"]["deb"].take()
+}
+
+#[test]
+fn the_package_is_made_of_what_is_there() {
+    let package = package();
+    let here = |name: &str| file("gateway").join(name);
+    let mut installed = Vec::new();
+    for asset in package["assets"].as_array().unwrap() {
+        let asset = texts(asset);
+        let [source, target, mode] = asset[..] else {
+            panic!("{asset:?}")
+        };
+        // What is built is not in the repository.
+        if !source.contains("target/") {
+            assert!(here(source).is_file(), "{source}");
+        }
+        assert!(["644", "755"].contains(&mode), "{asset:?}");
+        let (_, name) = source.rsplit_once('/').unwrap();
+        let whole = match target.strip_suffix('/') {
+            Some(folder) => format!("/{folder}/{name}"),
+            None => format!("/{target}"),
+        };
+        installed.push(whole);
+    }
+    let unit = text("examples/deploy/gatewright.service");
+    let config = said(&unit, "ExecStart")
+        .rsplit(' ')
+        .next()
+        .map(str::to_owned);
+    assert_eq!(texts(&package["conf-files"]), [config.as_deref().unwrap()]);
+    for file in ["/usr/bin/gatewright", config.as_deref().unwrap()] {
+        assert!(installed.iter().any(|one| one == file), "{installed:?}");
+    }
+    assert!(here(texts(&package["license-file"])[0]).is_file());
+    let scripts = here(package["maintainer-scripts"].as_str().unwrap());
+    for name in ["postinst", "prerm", "postrm"] {
+        let script = scripts.join(name);
+        let read = Command::new("sh").arg("-n").arg(&script).status().unwrap();
+        assert!(read.success(), "{}", script.display());
+    }
+}
+
+#[test]
+fn the_package_is_built_from_what_the_guide_makes() {
+    let guide = text("docs/deployment.md");
+    let package = package();
+    for asset in package["assets"].as_array().unwrap() {
+        let source = texts(asset)[0];
+        if let Some(made) = source.strip_prefix("../") {
+            let (folder, _) = made.rsplit_once('/').unwrap();
+            let is_made = guide.contains(made) || guide.contains(&format!("--out {folder}"));
+            assert!(!made.starts_with("target/") || is_made, "{made}");
+        }
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(guide.contains(&format!("completions {shell} >")), "{shell}");
+        assert!(!prints(&folder(), &["completions", shell]).is_empty());
+    }
+}
