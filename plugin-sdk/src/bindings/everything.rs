@@ -1081,8 +1081,9 @@ pub mod gatewright {
                 }
             }
         }
-        /// Figures of the plugin's own, exported as `gatewright_plugin_metric` with the
-        /// binding and the name as labels. At most 64 names a binding. Grant: `metrics`.
+        /// Figures of the plugin's own, exported with the binding and the name as labels:
+        /// counters as `gatewright_plugin_own_total`, gauges as
+        /// `gatewright_plugin_own_value`. At most 64 names a binding. Grant: `metrics`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod metrics {
             #[used]
