@@ -66,7 +66,8 @@ struct Time {
     responses: f64,
 }
 
-/// From so many responses on, each counts by the time since the one before alone.
+/// How many responses an average remembers at the most, beside [`USUAL`]: one
+/// counts by the time since the one before, and for this part of all at least.
 const ENOUGH: f64 = 100.0;
 
 /// For how many responses what is usual stands beside the first ones.
@@ -103,9 +104,9 @@ impl Latencies {
     }
 
     /// Learn from outcomes that are told at `now`, in nanoseconds of the host's
-    /// clock. Of several responses of an endpoint that are told together the
-    /// first stands for the rest, but for the first ones of all and, where peaks
-    /// jump, for slower ones; failures count one by one.
+    /// clock. Responses that are told together come at one moment, so that those
+    /// of an endpoint after its first count for little, but for slower ones where
+    /// peaks jump; failures count one by one.
     pub fn observe(&mut self, outcomes: &[Outcome], now: u64) {
         self.now = now;
         for outcome in outcomes {

@@ -21,7 +21,9 @@ export class Lines {
   // The rows that have a line, of these.
   of(rows) {
     this.#rows = rows;
-    const wanted = rows.filter(({ name }) => this.#wanted?.includes(name));
+    // A row is called after its file too as soon as there is a second one.
+    const isWanted = ({ name, outcome }) => [name, outcome.policy].some((one) => this.#wanted?.includes(one));
+    const wanted = rows.filter(isWanted);
     const shown = (wanted.length > 0 ? wanted : rows).slice(0, LINES.length);
     this.#show(shown);
     return shown;

@@ -32,12 +32,24 @@ impl LoadColumn {
         for ((load, mask), active) in columns {
             *load = active.load(Ordering::Relaxed) | mask;
         }
+        if pool.is_limited {
+            self.leave_out_full(pool);
+        }
         for slot in tried {
             if let Some(load) = self.loads.get_mut(slot.index()) {
                 *load = UNUSABLE;
             }
         }
         &self.loads
+    }
+
+    /// Those that have as many requests as they may have.
+    fn leave_out_full(&mut self, pool: &Pool) {
+        for endpoint in pool.endpoints().filter(|endpoint| !endpoint.has_room()) {
+            if let Some(load) = self.loads.get_mut(endpoint.slot().index()) {
+                *load = UNUSABLE;
+            }
+        }
     }
 
     #[cold]

@@ -316,6 +316,15 @@ impl Occupant {
         fault
     }
 
+    /// No instance could be made, whatever it was to decide.
+    #[cold]
+    fn failed_to_begin(&self, failure: Failure) -> Fault {
+        let fault = failure.fault;
+        self.counters().faulted(fault);
+        self.binding.failed_to_begin(failure);
+        fault
+    }
+
     fn vacant(&self) -> Fault {
         self.counters().faulted(Fault::Vacant);
         Fault::Vacant

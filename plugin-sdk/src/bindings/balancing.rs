@@ -227,8 +227,9 @@ pub mod exports {
                     /// for health. Replaces what the last call said.
                     #[allow(async_fn_in_trait)]
                     fn update(endpoints: _rt::Vec<Endpoint>) -> ();
-                    /// The slots that may take new work, after a change of health, circuit or
-                    /// draining, at most once in 10 ms. Requests on trial, which show whether a
+                    /// The slots that may take new work: after each `update`, before the next
+                    /// decision, and after a change of health, circuit or draining, then at most
+                    /// once in 10 ms. Requests on trial, which show whether a
                     /// circuit may close, are the gateway's own affair, and so are those that
                     /// nobody in the list could answer. Between two calls a slot may already have become
                     /// unusable: a pick of such a slot is overruled and is no fault.

@@ -11,7 +11,8 @@
 pub mod gatewright {
     pub mod plugin {
         /// Change what the server will see. Grant: `rewrite`. For routers and request
-        /// policies; ignored elsewhere.
+        /// policies; ignored elsewhere. A path, query or host that cannot be one is
+        /// ignored, with an entry in the plugin's log.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod rewrite {
             #[used]
@@ -87,8 +88,10 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Replace a request header. Hop-by-hop and framing headers are refused,
-            /// with an entry in the plugin's log.
+            /// Replace a request header. Hop-by-hop and framing headers are refused. A value
+            /// that cannot be sent (a control character, more than 8,192 bytes) removes
+            /// the header, so that nobody else's value passes for the plugin's. Both leave
+            /// an entry in the plugin's log.
             #[allow(async_fn_in_trait)]
             pub fn set_header(name: &str, value: &str) -> () {
                 unsafe {
@@ -316,8 +319,10 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Replace a header. Hop-by-hop and framing headers are refused, with an
-            /// entry in the plugin's log.
+            /// Replace a header. Hop-by-hop and framing headers are refused. A value
+            /// that cannot be sent (a control character, more than 8,192 bytes) removes
+            /// the header, so that nobody else's value passes for the plugin's. Both leave
+            /// an entry in the plugin's log.
             #[allow(async_fn_in_trait)]
             pub fn set_header(name: &str, value: &str) -> () {
                 unsafe {
@@ -450,6 +455,11 @@ pub mod gatewright {
         /// Values that all workers share and that outlive an instance, and a restart
         /// where the gateway has a data folder. Grant: `store`. Each binding has a space
         /// of its own. It takes a short lock, so it costs about 0.3 µs a call.
+        ///
+        /// A space has bounds, which the operator's guide names. Where it is full, in
+        /// all or in the part that a key falls into, the oldest entries make room,
+        /// whatever time they had left. A key and a value that are too large together
+        /// are not kept, with an entry in the plugin's log.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod store {
             #[used]
@@ -478,7 +488,8 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// A value, unless it is absent or has expired.
+            /// A value, unless it is absent or has expired: of a number its decimal
+            /// digits, of a bucket nothing.
             #[allow(async_fn_in_trait)]
             pub fn get(key: &str) -> ::core::option::Option<_rt::Vec<u8>> {
                 unsafe {
@@ -532,8 +543,7 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Set a value. It expires after `ttl-ms` milliseconds; 0 keeps it until
-            /// the space is full (then the oldest goes).
+            /// Set a value. It expires after `ttl-ms` milliseconds; 0: never.
             #[allow(async_fn_in_trait)]
             pub fn set(key: &str, value: &[u8], ttl_ms: u32) -> () {
                 unsafe {
@@ -596,8 +606,8 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Add to a number (0 when absent) and return the sum. `ttl-ms` counts from
-            /// the first addition.
+            /// Add to a number (0 when absent, or when the value is none) and return the
+            /// sum, which stays within 64 bits. `ttl-ms` counts from the first addition.
             #[allow(async_fn_in_trait)]
             pub fn add(key: &str, delta: i64, ttl_ms: u32) -> i64 {
                 unsafe {
@@ -630,7 +640,7 @@ pub mod gatewright {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Set `value` only if the present value equals `expected` (none: absent).
-            /// Returns whether it did.
+            /// Returns whether it did: never with a value that is too large to be kept.
             #[allow(async_fn_in_trait)]
             pub fn compare_and_swap(
                 key: &str,
@@ -697,8 +707,9 @@ pub mod gatewright {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Take `count` tokens from a bucket that holds at most `burst` and gains
-            /// `per-second` a second; it starts full. A count of 0 takes none and tells
-            /// how many there are.
+            /// `per-second` a second (a rate that is negative or no number is 0); it
+            /// starts full, also in the place of another kind of value. A count of 0 takes
+            /// none and tells how many there are.
             #[allow(async_fn_in_trait)]
             pub fn take(key: &str, count: u32, per_second: f64, burst: u32) -> Taken {
                 unsafe {
@@ -776,9 +787,10 @@ pub mod gatewright {
                 pub slot: Slot,
                 /// The stable name to key saved state by, such as `10.0.0.1:8080`.
                 pub id: _rt::String,
-                /// Host name or address, without brackets.
+                /// Host name or address, without brackets; `unix:` and a path for a
+                /// Unix socket.
                 pub host: _rt::String,
-                /// TCP port.
+                /// TCP port; 0 for a Unix socket.
                 pub port: u16,
                 /// Relative share of the work: 1 to 65,535. A server of weight 0 is
                 /// never eligible and so is not in the list.
@@ -839,7 +851,9 @@ pub mod gatewright {
                 Broken,
                 /// A deadline of the gateway passed.
                 TimedOut,
-                /// The client left before the end.
+                /// Given up for a reason that is not the endpoint's failure: the client
+                /// left, stalled, sent too much or ran out of its own time, or another
+                /// attempt answered first.
                 Abandoned,
             }
             impl ::core::fmt::Debug for Ending {
@@ -884,10 +898,11 @@ pub mod gatewright {
                 pub ending: Ending,
                 /// The response's status code, 0 when no response head arrived.
                 pub status: u16,
-                /// From sending the request's head to the response's head, in
-                /// microseconds; until the failure when there was no response.
+                /// From the beginning of the attempt, connecting included, to the
+                /// response's head, in microseconds; until the failure when there was no
+                /// response.
                 pub first_byte_us: u32,
-                /// From the same moment to the end of the response's body as it was
+                /// From the same beginning to the end of the response's body as it was
                 /// passed on, or to the failure, in microseconds. A client that reads
                 /// slowly makes it longer.
                 pub duration_us: u32,
@@ -1083,7 +1098,9 @@ pub mod gatewright {
         }
         /// Figures of the plugin's own, exported with the binding and the name as labels:
         /// counters as `gatewright_plugin_own_total`, gauges as
-        /// `gatewright_plugin_own_value`. At most 64 names a binding. Grant: `metrics`.
+        /// `gatewright_plugin_own_value`. At most 64 names a binding, of 128 bytes each; what
+        /// is beyond, or has the name of one of the other kind, is ignored. Grant:
+        /// `metrics`.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod metrics {
             #[used]
@@ -1808,7 +1825,7 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// `active` of every slot, by slot: costs as much as asking for five.
+            /// `active` of every slot, by slot: one call, and 4 bytes a slot are copied.
             #[allow(async_fn_in_trait)]
             pub fn all_active() -> _rt::Vec<u32> {
                 unsafe {
@@ -2132,8 +2149,9 @@ pub mod gatewright {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// How long this request may take in all, in milliseconds: shortens the
-            /// operator's limit and never extends it.
+            /// How long this request may take from here on, in milliseconds, without the
+            /// time in the line for an endpoint: shortens the operator's limit and never
+            /// extends it.
             #[allow(async_fn_in_trait)]
             pub fn timeout(milliseconds: u32) -> () {
                 unsafe {

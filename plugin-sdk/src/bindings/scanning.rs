@@ -18,7 +18,7 @@ pub mod exports {
             ///
             /// As `balancing`, but each pick is handed the pool's column of active
             /// requests. Choose it when you would otherwise ask `load.active` for more than
-            /// a few endpoints: the whole column costs as much as two such questions.
+            /// a few endpoints.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod scanning {
                 #[used]

@@ -153,14 +153,13 @@ impl Measured {
     /// The share that it should have by what was measured; none where nothing was.
     fn target(&self, usual_us: Option<f64>, stuck_us: Option<f64>) -> Option<f64> {
         let attempts = self.responses + self.failures;
-        if attempts == 0 && stuck_us.is_none() {
-            return None;
+        if attempts == 0 {
+            // It takes that long at least, which speaks for nobody.
+            let target = usual_us? / stuck_us?;
+            return Some(target.min(self.share));
         }
-        let succeeded = match attempts {
-            0 => 1.0,
-            attempts => f64::from(self.responses) / f64::from(attempts),
-        };
-        Some(match (self.mean_us().or(stuck_us), usual_us) {
+        let succeeded = f64::from(self.responses) / f64::from(attempts);
+        Some(match (self.mean_us(), usual_us) {
             (Some(mean_us), Some(usual_us)) => usual_us / mean_us * succeeded,
             _ => succeeded,
         })

@@ -95,6 +95,23 @@ fn a_server_that_answers_nothing_counts_as_slow_before_any_deadline() {
 }
 
 #[test]
+fn who_hangs_gains_nothing_where_answers_take_longer_than_the_interval() {
+    let mut policy = over(&[1; 3]);
+    testing::host(|host| host.active[2] = 50);
+    run(&mut policy, 20, |slot| {
+        (slot != 2).then(|| outcome(slot, 3_000_000))
+    });
+    assert!(policy.shares.of(2) <= 1.0, "{:?}", weights(&policy));
+    // Nor does a server that was known as slow, when nobody answers any more.
+    run(&mut policy, 20, |slot| {
+        Some(outcome(slot, [5_000, 5_000, 500_000][slot as usize]))
+    });
+    let known = policy.shares.of(2);
+    run(&mut policy, 20, |_| None);
+    assert!(policy.shares.of(2) <= known, "{:?}", weights(&policy));
+}
+
+#[test]
 fn who_recovers_gets_its_weight_back() {
     let mut policy = over(&[1; 2]);
     run(&mut policy, 20, |slot| {

@@ -91,9 +91,10 @@ impl Reports {
             }
             uses = most.saturating_sub(seen.uses);
             // What this gateway sent there since, and what came back.
-            in_flight = (in_flight + active).saturating_sub(seen.active);
+            in_flight = in_flight.saturating_add(active).saturating_sub(seen.active);
         }
-        let is_doubted = local_us > DOUBT * latencies.usual_us();
+        let usual_us = latencies.usual_us();
+        let is_doubted = usual_us > 0.0 && local_us > DOUBT * usual_us;
         let latency_us = match is_doubted {
             true => local_us,
             false => f64::from(report.latency_us),

@@ -88,6 +88,23 @@ fn fresh_reports_count_more_than_what_is_seen_from_here() {
 }
 
 #[test]
+fn reports_count_before_the_first_response() {
+    let mut policy = over(&[0, 0, 0]);
+    report(0, 5, 9_000, 10);
+    report(1, 5, 700, 10);
+    report(2, 5, 9_000, 10);
+    assert_eq!(policy.pick(0), Some(1));
+}
+
+#[test]
+fn a_server_whose_count_of_requests_is_broken_does_not_look_idle() {
+    let mut policy = over(&[3, 3]);
+    report(0, u32::MAX, 500, 10);
+    report(1, 4, 500, 10);
+    assert_eq!(counts(&mut policy, 2, 10), [0, 10]);
+}
+
+#[test]
 fn what_others_sent_there_is_in_the_report() {
     let mut policy = over(&[3; 2]);
     counts(&mut policy, 2, 100);

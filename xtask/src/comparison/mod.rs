@@ -83,7 +83,7 @@ pub(crate) fn check() -> Result<()> {
 fn check_with(program: &Path) -> Result<()> {
     let root = workspace::root();
     let page = Page::read(&root.join(FILE))?;
-    let (was, is) = (page.stamp()?, stamp(&root, program)?);
+    let (was, is) = (page.stamp()?, stamp(&root, program, &page)?);
     let remedy = "run `cargo xtask comparison`";
     ensure!(
         was.scenarios == is.scenarios,
@@ -92,6 +92,10 @@ fn check_with(program: &Path) -> Result<()> {
     ensure!(
         was.proof == is.proof,
         "{FILE} was made by another simulator or other balancers, which gave other figures: {remedy}"
+    );
+    ensure!(
+        was.figures == is.figures,
+        "the figures of {FILE} are not those that were made: {remedy}"
     );
     SCENARIOS
         .iter()
@@ -115,7 +119,7 @@ fn make(program: &Path) -> Result<()> {
         fits(&plot(&root, name))?;
         println!("{name}: {:.0} s", began.elapsed().as_secs_f64());
     }
-    page.set_stamp(&stamp(&root, program)?)?;
+    page.set_stamp(&stamp(&root, program, &page)?)?;
     page.write(&root.join(FILE))?;
     println!("wrote {FILE}");
     hold(&page)
@@ -148,7 +152,7 @@ fn fits(plot: &Path) -> Result<()> {
 }
 
 /// What the page's figures follow from.
-fn stamp(root: &Path, program: &Path) -> Result<Stamp> {
+fn stamp(root: &Path, program: &Path, page: &Page) -> Result<Stamp> {
     let mut scenarios = SourceDigest::default();
     for name in SCENARIOS {
         let file = format!("{name}.toml");
@@ -159,6 +163,7 @@ fn stamp(root: &Path, program: &Path) -> Result<Stamp> {
     Ok(Stamp {
         scenarios: scenarios.finish(),
         proof: sha256(proof.as_bytes()),
+        figures: sha256(page.figures(&SCENARIOS)?.as_bytes()),
     })
 }
 
@@ -179,7 +184,8 @@ mod tests {
     #[test]
     fn the_committed_page_claims_what_its_figures_show() {
         let page = Page::read(&workspace::root().join(FILE)).unwrap();
-        page.stamp().unwrap();
+        let figures = page.figures(&SCENARIOS).unwrap();
+        assert_eq!(page.stamp().unwrap().figures, sha256(figures.as_bytes()));
         hold(&page).unwrap();
     }
 }

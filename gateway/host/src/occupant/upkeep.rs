@@ -39,6 +39,12 @@ impl Occupant {
         };
         let table = instance.table_version != pool.table_version;
         if table {
+            // Before a slot may have become another endpoint's.
+            if !self.outcomes.is_empty() {
+                let heard = instance.observe(self.outcomes.make_contiguous(), self.budget);
+                self.outcomes.clear();
+                heard?;
+            }
             instance.update(pool, Budget::ON_WORKER)?;
         }
         let eligibility = instance.eligibility_version != pool.state.eligibility_version();
@@ -77,7 +83,7 @@ impl Occupant {
             return Err(self.vacant());
         }
         let instance = Instance::prepare(&self.assignment(), Budget::ON_WORKER);
-        let instance = instance.map_err(|refusal| self.failed(refusal.into()))?;
+        let instance = instance.map_err(|refusal| self.failed_to_begin(refusal.into()))?;
         self.counters().restarts.add(1);
         self.instance = Some(instance);
         Ok(())

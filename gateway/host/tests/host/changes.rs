@@ -189,9 +189,8 @@ fn outcomes_reach_the_plugin_that_asked_for_them() {
     comes(&mut rig, 0, 2);
 }
 
-#[test]
-fn a_scanning_balancer_sees_loads_of_usable_slots_only() {
-    // Picks the slot of the least load, counting from the lowest.
+/// A scanning balancer that picks the slot of the least load, the lowest of several.
+fn least_loaded() -> Vec<u8> {
     let scanning = r#"
         (func (export "gatewright:plugin/scanning@0.1.0#configure") (param i32 i32) (result i32)
             (i32.const 64))
@@ -212,8 +211,12 @@ fn a_scanning_balancer_sees_loads_of_usable_slots_only() {
             (i32.store8 (i32.const 0) (i32.ne (local.get $least) (i32.const -1)))
             (i32.store (i32.const 4) (local.get $best))
             (i32.const 0))"#;
-    let core = format!("(module {FRAME} {scanning})");
-    let mut rig = Rig::balanced_by(&component(&[], &["scanning"], &core));
+    component(&[], &["scanning"], &format!("(module {FRAME} {scanning})"))
+}
+
+#[test]
+fn a_scanning_balancer_sees_loads_of_usable_slots_only() {
+    let mut rig = Rig::balanced_by(&least_loaded());
     let pool = rig.snapshot.as_ref().unwrap().pools[0].clone();
     pool.state.enter(Slot(0));
     assert_eq!(rig.pick(0), Ok(Some(Slot(1))));
@@ -227,6 +230,21 @@ fn a_scanning_balancer_sees_loads_of_usable_slots_only() {
     assert_eq!(answer, Ok(Some(Slot(0))));
     pool.endpoint(Slot(0)).unwrap().state.set_draining(true);
     pool.endpoint(Slot(2)).unwrap().state.set_draining(true);
+    assert_eq!(rig.pick(0), Ok(None));
+}
+
+#[test]
+fn a_scanning_balancer_does_not_see_who_has_all_that_it_may_have() {
+    let mut rig = Rig::new();
+    rig.place("mine", &least_loaded());
+    let limited = format!("{MINE}\nmax_active_per_server = 2");
+    rig.take(&config(&limited, 3)).unwrap();
+    let pool = rig.snapshot.as_ref().unwrap().pools[0].clone();
+    for slot in [0, 0, 1, 1, 2] {
+        pool.state.enter(Slot(slot));
+    }
+    assert_eq!(rig.pick(0), Ok(Some(Slot(2))));
+    pool.state.enter(Slot(2));
     assert_eq!(rig.pick(0), Ok(None));
 }
 

@@ -2,6 +2,7 @@
 //! each byte of the path is a call. What the calls answer goes into a number
 //! that is its own answer.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use wit_parser::Resolve;
@@ -100,6 +101,13 @@ fn imports(contract: &Resolve) -> Vec<&'static Import> {
     };
     let all = IMPORTS.iter().chain(&MORE_IMPORTS);
     all.filter(is_there).collect()
+}
+
+/// What is called, as interface and function.
+pub(crate) fn called() -> BTreeSet<(String, String)> {
+    let all = IMPORTS.iter().chain(&MORE_IMPORTS);
+    all.map(|(interface, function, ..)| ((*interface).into(), (*function).into()))
+        .collect()
 }
 
 fn import(index: usize, (interface, function, given, back): (&str, &str, &str, &str)) -> String {

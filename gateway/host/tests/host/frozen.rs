@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gatewright_host::{Lanes, Lent};
+use sha2::{Digest as _, Sha256};
 use wit_component::WitPrinter;
 use wit_parser::{Resolve, WorldItem};
 
-use crate::everything::{CALLS, GRANTS, everything_of};
+use crate::everything::{CALLS, GRANTS, called, everything_of};
 use crate::support::{MINE, Request, Rig, config, wit};
 
 /// The texts that were frozen, each in a folder that is called after its version.
@@ -20,18 +21,27 @@ fn frozen() -> Vec<PathBuf> {
     folders
 }
 
+/// What was frozen, by version: the SHA-256 of its text without documentation. It
+/// never changes.
+const PROMISED: [(&str, &str); 1] = [("0.1.0", "?")];
+
 /// The contract's items by the block that they are in, without documentation:
 /// `interface NAME` or `world NAME`, and in it each function, type, import or
 /// export.
 type Items = BTreeMap<String, BTreeSet<String>>;
 
 fn items(folder: &Path) -> Items {
+    in_blocks(&text(folder))
+}
+
+/// The contract without documentation.
+fn text(folder: &Path) -> String {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(folder).unwrap();
     let mut printer = WitPrinter::default();
     printer.emit_docs(false);
     printer.print(&resolve, package, &[]).unwrap();
-    in_blocks(&printer.output.to_string())
+    printer.output.to_string()
 }
 
 /// The printed contract in items: a line, or the lines of a record or variant.
@@ -102,6 +112,41 @@ fn what_was_frozen_stands() {
         let broken = broken(&items(&folder), &exported(&folder), &now);
         assert!(broken.is_empty(), "{}: {broken:#?}", folder.display());
     }
+}
+
+#[test]
+fn what_is_frozen_is_what_was_promised() {
+    let folders = frozen();
+    let found = folders.iter().map(|folder| {
+        let version = folder.file_name().unwrap().to_string_lossy();
+        let digest = Sha256::digest(text(folder));
+        (version.into_owned(), format!("{digest:x}"))
+    });
+    let promised = PROMISED.map(|(version, digest)| (version.to_owned(), digest.to_owned()));
+    assert_eq!(found.collect::<BTreeSet<_>>(), promised.into());
+}
+
+#[test]
+fn every_function_that_plugins_may_call_is_called_by_the_plugin_that_stands_for_all() {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(wit()).unwrap();
+    let (_, all) = resolve
+        .worlds
+        .iter()
+        .find(|(_, world)| world.name == "everything")
+        .unwrap();
+    let imported = all.imports.values().filter_map(|item| match item {
+        WorldItem::Interface { id, .. } => Some(&resolve.interfaces[*id]),
+        _ => None,
+    });
+    let functions = imported.flat_map(|interface| {
+        let name = interface.name.clone().unwrap();
+        interface
+            .functions
+            .keys()
+            .map(move |function| (name.clone(), function.clone()))
+    });
+    assert_eq!(functions.collect::<BTreeSet<_>>(), called());
 }
 
 #[test]
