@@ -22,7 +22,8 @@ export class Lines {
   of(rows) {
     this.#rows = rows;
     // A row is called after its file too as soon as there is a second one.
-    const isWanted = ({ name, outcome }) => [name, outcome.policy].some((one) => this.#wanted?.includes(one));
+    const isWanted = ({ name, outcome }) =>
+      [name, outcome.policy].some((one) => this.#wanted?.includes(one));
     const wanted = rows.filter(isWanted);
     const shown = (wanted.length > 0 ? wanted : rows).slice(0, LINES.length);
     this.#show(shown);

@@ -62,7 +62,8 @@ export class Servers {
 
   #show() {
     const names = this.#rows.map(({ name }) => name);
-    const shown = this.#rows.find(({ name }) => name === this.wanted) ?? this.#rows[0];
+    const isWanted = ({ name, outcome }) => [name, outcome.policy].includes(this.wanted);
+    const shown = this.#rows.find(isWanted) ?? this.#rows[0];
     under.replaceChildren(...names.map((name) => element("option", {}, name)));
     under.value = shown.name;
     const { heat, load, groups: own = [] } = shown.outcome;
