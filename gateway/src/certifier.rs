@@ -1,6 +1,7 @@
 //! Who judges balancers for a running gateway: this program in a child process, so
 //! that its time and memory are bounded whatever the component does.
 
+use std::io::Write as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,15 +48,19 @@ fn run(candidate: &Candidate) -> anyhow::Result<Vec<String>> {
     std::fs::write(&file, &candidate.component).context("it cannot be written")?;
     let config = Value::from(candidate.config.clone()).to_string();
     let mut child = Command::new(program::RUNNING)
-        .args(["plugin", "certify", "--json", "--config", &config])
+        // Not its configuration: everybody on the machine sees arguments.
+        .args(["plugin", "certify", "--json", "--config", "-"])
         .arg(&file)
         // A service's user may have no home.
         .env("XDG_CACHE_HOME", folder.path())
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .context("this program cannot be started")?;
+    let stdin = child.stdin.take();
+    // A child that gave up does not read to the end; what it says tells.
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(config.as_bytes())));
     let said = read(child.stdout.take());
     let complaint = read(child.stderr.take());
     let ended = ends(&mut child)?;
