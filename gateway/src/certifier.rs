@@ -1,5 +1,5 @@
-//! Who judges balancers for a running gateway: this program in a child process, so
-//! that its time and memory are bounded whatever the component does.
+//! Who judges balancers for a running gateway: this program in a child process of
+//! limited means, which ends with the gateway, whatever the component does.
 
 use std::io::Write as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use gatewright_control::Candidate;
+use gatewright_host::Means;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,6 +16,14 @@ use crate::program;
 
 /// How long the battery may take.
 const WITHIN: Duration = Duration::from_secs(300);
+
+/// What the battery may take. The memory is four instances' of the most that a
+/// plugin may have, each of them moving as it grows, and the program's own. The
+/// compiler's child takes less of both.
+pub(crate) const MEANS: Means = Means {
+    cpu_seconds: WITHIN.as_secs(),
+    address_space: 4 << 30,
+};
 
 /// How often it is asked whether the child has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -49,9 +58,10 @@ fn run(candidate: &Candidate) -> anyhow::Result<Vec<String>> {
     let config = Value::from(candidate.config.clone()).to_string();
     let mut child = Command::new(program::RUNNING)
         // Not its configuration: everybody on the machine sees arguments.
-        .args(["plugin", "certify", "--json", "--config", "-"])
+        .args(["plugin", "certify", "--json", "--config", "-", "--bounded"])
         .arg(&file)
-        // A service's user may have no home.
+        // It needs none of it; and a service's user may have no home.
+        .env_clear()
         .env("XDG_CACHE_HOME", folder.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

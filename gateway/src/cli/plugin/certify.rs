@@ -3,11 +3,13 @@
 use std::io;
 
 use anyhow::{Context as _, anyhow, ensure};
+use gatewright_host::lower_limits;
 use gatewright_simulate::{Certificate, certify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use super::object;
+use crate::certifier;
 use crate::cli::api::ApiOptions;
 use crate::cli::simulate::{policy, workshop};
 use crate::cli::table::{Column, Table};
@@ -44,9 +46,17 @@ pub(super) struct CertifyOptions {
     /// the standard input; an empty one if not given.
     #[arg(long, value_name = "JSON|-")]
     config: Option<String>,
+    /// Take no more of the machine than a gateway has for it, and end with the
+    /// thread that started it.
+    #[arg(long, hide = true)]
+    bounded: bool,
 }
 
 pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<()> {
+    if options.bounded {
+        // Before anything of a stranger's is read.
+        lower_limits(certifier::MEANS).context("this process cannot be limited")?;
+    }
     let mut judged = policy(&options.plugin).map_err(usage)?;
     judged.config = configuration(options.config.as_deref())?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
