@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::program;
 
 /// How long the battery may take.
-const WITHIN: Duration = Duration::from_secs(300);
+pub(crate) const WITHIN: Duration = Duration::from_secs(300);
 
 /// What the battery may take. The memory is four instances' of the most that a
 /// plugin may have, each of them moving as it grows, and the program's own. The

@@ -39,7 +39,7 @@ pub type Judge = dyn Fn(&Candidate) -> Result<Vec<String>, String> + Send + Sync
 pub(crate) struct Battery {
     judge: Option<Arc<Judge>>,
     /// One at a time: each takes a core.
-    turn: Mutex<()>,
+    turn: Arc<Mutex<()>>,
     judged: StdMutex<HashMap<(Digest, String), Vec<String>>>,
 }
 
@@ -78,7 +78,7 @@ impl Control {
     ///
     /// When it has to pass and does not.
     pub(crate) async fn certify(
-        &self,
+        self: &Arc<Self>,
         plugin: &PluginName,
         version: Digest,
         config: &Map<String, Value>,
@@ -116,27 +116,33 @@ impl Control {
         }
     }
 
+    /// Who waits for the turn may give up; what has begun goes on to its end without
+    /// who asked, and is remembered, so that no second one runs beside it.
     async fn judged(
-        &self,
+        self: &Arc<Self>,
         judge: Arc<Judge>,
         (plugin, version): (&PluginName, Digest),
         config: &Map<String, Value>,
     ) -> Result<Vec<String>, String> {
-        let _turn = self.battery.turn.lock().await;
+        let turn = Arc::clone(&self.battery.turn).lock_owned().await;
         let key = Value::from(config.clone()).to_string();
         if let Some(known) = self.battery.known(version, &key) {
             return Ok(known);
         }
         let (host, plugin) = (Arc::clone(self.publisher.host()), plugin.clone());
-        let config = config.clone();
-        let judging = tokio::task::spawn_blocking(move || {
-            let component = host.component(&plugin, version);
-            let component = component.map_err(|error| error.to_string())?;
-            judge(&Candidate { component, config })
+        let (control, config) = (Arc::clone(self), config.clone());
+        let judging = tokio::spawn(async move {
+            let _turn = turn;
+            let judging = tokio::task::spawn_blocking(move || {
+                let component = host.component(&plugin, version);
+                let component = component.map_err(|error| error.to_string())?;
+                judge(&Candidate { component, config })
+            });
+            let failed = judging.await.map_err(|error| error.to_string())??;
+            control.battery.remember(version, key, &failed);
+            Ok::<_, String>(failed)
         });
-        let failed = judging.await.map_err(|error| error.to_string())??;
-        self.battery.remember(version, key, &failed);
-        Ok(failed)
+        judging.await.map_err(|error| error.to_string())?
     }
 }
 

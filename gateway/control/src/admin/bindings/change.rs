@@ -313,7 +313,7 @@ fn own(control: &Control, config: &Config, plugin: &PluginName) -> Option<Digest
 }
 
 /// Have a balancer judged that is to decide for all, where the operator wants that.
-async fn certify(control: &Control, seat: &SeatName, wanted: &Wanted) -> Result<(), Refusal> {
+async fn certify(control: &Arc<Control>, seat: &SeatName, wanted: &Wanted) -> Result<(), Refusal> {
     let decides = wanted.plugin.is_some() || wanted.version.is_some() || wanted.config.is_some();
     if !decides || !matches!(seat, SeatName::Balancer(_)) {
         return Ok(());
