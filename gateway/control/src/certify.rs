@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use gatewright_model::config::Certify;
+use gatewright_model::config::{Certify, Config};
 use gatewright_model::id::{Digest, PluginName};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -28,6 +28,15 @@ pub struct Candidate {
     pub component: Vec<u8>,
     /// What it is to be configured with.
     pub config: Map<String, Value>,
+}
+
+/// What would decide for all: a version, and what it decides by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Contender {
+    pub(crate) plugin: PluginName,
+    pub(crate) version: Digest,
+    /// The plugin's own configuration.
+    pub(crate) config: Map<String, Value>,
 }
 
 /// The required verdicts that are not passed, each as one line; an error is why
@@ -72,6 +81,15 @@ impl Battery {
 }
 
 impl Control {
+    /// What becomes of a balancer that does not pass, by a configuration: nobody
+    /// looks where there is nobody who could.
+    pub(crate) fn certifies(&self, config: &Config) -> Certify {
+        match self.battery.judge {
+            Some(_) => config.admin.certify_balancers,
+            None => Certify::Off,
+        }
+    }
+
     /// Judge a balancer's version that is to decide, if the operator wants that.
     ///
     /// # Errors
@@ -79,23 +97,17 @@ impl Control {
     /// When it has to pass and does not.
     pub(crate) async fn certify(
         self: &Arc<Self>,
-        plugin: &PluginName,
-        version: Digest,
-        config: &Map<String, Value>,
+        wanted: Certify,
+        contender: &Contender,
     ) -> Result<(), Refusal> {
-        let wanted = self.publisher.snapshot().config.admin.certify_balancers;
-        if is_default(plugin, version) {
+        let (plugin, version) = (&contender.plugin, contender.version);
+        if wanted == Certify::Off || is_default(plugin, version) {
             return Ok(());
         }
-        let Some(judge) = self
-            .battery
-            .judge
-            .clone()
-            .filter(|_| wanted != Certify::Off)
-        else {
+        let Some(judge) = self.battery.judge.clone() else {
             return Ok(());
         };
-        let outcome = self.judged(judge, (plugin, version), config).await;
+        let outcome = self.judged(judge, contender).await;
         let why = match outcome {
             Ok(failed) if failed.is_empty() => return Ok(()),
             Ok(failed) => format!(
@@ -121,22 +133,24 @@ impl Control {
     async fn judged(
         self: &Arc<Self>,
         judge: Arc<Judge>,
-        (plugin, version): (&PluginName, Digest),
-        config: &Map<String, Value>,
+        contender: &Contender,
     ) -> Result<Vec<String>, String> {
         let turn = Arc::clone(&self.battery.turn).lock_owned().await;
-        let key = Value::from(config.clone()).to_string();
+        let version = contender.version;
+        let key = Value::from(contender.config.clone()).to_string();
         if let Some(known) = self.battery.known(version, &key) {
             return Ok(known);
         }
-        let (host, plugin) = (Arc::clone(self.publisher.host()), plugin.clone());
-        let (control, config) = (Arc::clone(self), config.clone());
+        let host = Arc::clone(self.publisher.host());
+        let (control, contender) = (Arc::clone(self), contender.clone());
         let judging = tokio::spawn(async move {
             let _turn = turn;
             let judging = tokio::task::spawn_blocking(move || {
-                let component = host.component(&plugin, version);
-                let component = component.map_err(|error| error.to_string())?;
-                judge(&Candidate { component, config })
+                let component = host.component(&contender.plugin, version);
+                judge(&Candidate {
+                    component: component.map_err(|error| error.to_string())?,
+                    config: contender.config,
+                })
             });
             let failed = judging.await.map_err(|error| error.to_string())??;
             control.battery.remember(version, key, &failed);
