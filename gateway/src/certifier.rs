@@ -59,6 +59,7 @@ fn run(candidate: &Candidate) -> anyhow::Result<Vec<String>> {
     let mut child = Command::new(program::RUNNING)
         // Not its configuration: everybody on the machine sees arguments.
         .args(["plugin", "certify", "--json", "--config", "-", "--bounded"])
+        .args(["--memory", &candidate.memory.to_string()])
         .arg(&file)
         // It needs none of it; and a service's user may have no home.
         .env_clear()

@@ -28,6 +28,8 @@ pub struct Candidate {
     pub component: Vec<u8>,
     /// What it is to be configured with.
     pub config: Map<String, Value>,
+    /// The most memory that an instance may have, in bytes.
+    pub memory: u64,
 }
 
 /// What would decide for all: a version, and what it decides by.
@@ -37,11 +39,16 @@ pub(crate) struct Contender {
     pub(crate) version: Digest,
     /// The plugin's own configuration.
     pub(crate) config: Map<String, Value>,
+    /// The most memory that an instance may have, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// The required verdicts that are not passed, each as one line; an error is why
 /// there is no verdict. It may take minutes, on a thread that may wait.
 pub type Judge = dyn Fn(&Candidate) -> Result<Vec<String>, String> + Send + Sync;
+
+/// What a verdict is on: a version, with its configuration as text and its memory.
+type Case = (Digest, String, u64);
 
 /// Who judges, and what was judged.
 #[derive(Default)]
@@ -49,7 +56,7 @@ pub(crate) struct Battery {
     judge: Option<Arc<Judge>>,
     /// One at a time: each takes a core.
     turn: Arc<Mutex<()>>,
-    judged: StdMutex<HashMap<(Digest, String), Vec<String>>>,
+    judged: StdMutex<HashMap<Case, Vec<String>>>,
 }
 
 impl fmt::Debug for Battery {
@@ -66,17 +73,17 @@ impl Battery {
         }
     }
 
-    fn known(&self, version: Digest, config: &str) -> Option<Vec<String>> {
+    fn known(&self, case: &Case) -> Option<Vec<String>> {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        judged.get(&(version, config.to_owned())).cloned()
+        judged.get(case).cloned()
     }
 
-    fn remember(&self, version: Digest, config: String, failed: &[String]) {
+    fn remember(&self, case: Case, failed: &[String]) {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() == REMEMBERED {
             judged.clear();
         }
-        judged.insert((version, config), failed.to_vec());
+        judged.insert(case, failed.to_vec());
     }
 }
 
@@ -137,8 +144,9 @@ impl Control {
     ) -> Result<Vec<String>, String> {
         let turn = Arc::clone(&self.battery.turn).lock_owned().await;
         let version = contender.version;
-        let key = Value::from(contender.config.clone()).to_string();
-        if let Some(known) = self.battery.known(version, &key) {
+        let config = Value::from(contender.config.clone()).to_string();
+        let case = (version, config, contender.memory);
+        if let Some(known) = self.battery.known(&case) {
             return Ok(known);
         }
         let host = Arc::clone(self.publisher.host());
@@ -150,10 +158,11 @@ impl Control {
                 judge(&Candidate {
                     component: component.map_err(|error| error.to_string())?,
                     config: contender.config,
+                    memory: contender.memory,
                 })
             });
             let failed = judging.await.map_err(|error| error.to_string())??;
-            control.battery.remember(version, key, &failed);
+            control.battery.remember(case, &failed);
             Ok::<_, String>(failed)
         });
         judging.await.map_err(|error| error.to_string())?
@@ -164,4 +173,25 @@ impl Control {
 fn is_default(plugin: &PluginName, version: Digest) -> bool {
     let mut defaults = gatewright_host::defaults().iter();
     defaults.any(|one| one.name == plugin.as_str() && one.digest() == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_counts_for_what_was_judged_alone() {
+        let battery = Battery::default();
+        let case = (Digest([1; 32]), "{}".to_owned(), 1 << 20);
+        battery.remember(case.clone(), &[]);
+        assert_eq!(battery.known(&case), Some(Vec::new()));
+        let (version, config, memory) = case;
+        for other in [
+            (Digest([2; 32]), config.clone(), memory),
+            (version, r#"{"zone":"a"}"#.to_owned(), memory),
+            (version, config, memory / 2),
+        ] {
+            assert_eq!(battery.known(&other), None);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::{Context as _, anyhow, ensure};
 use gatewright_host::lower_limits;
+use gatewright_model::config::Size;
 use gatewright_simulate::{Certificate, certify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -46,6 +47,10 @@ pub(super) struct CertifyOptions {
     /// the standard input; an empty one if not given.
     #[arg(long, value_name = "JSON|-")]
     config: Option<String>,
+    /// The most memory of an instance, such as 16MiB; as much as it needs if not
+    /// given.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
     /// Take no more of the machine than a gateway has for it, and end with the
     /// thread that started it.
     #[arg(long, hide = true)]
@@ -58,6 +63,7 @@ pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<
         lower_limits(certifier::MEANS).context("this process cannot be limited")?;
     }
     let mut judged = policy(&options.plugin).map_err(usage)?;
+    judged.memory = options.memory;
     judged.config = configuration(options.config.as_deref())?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
     let certificate = certify(&judged, &workshop()?, &mut |case, count| {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use gatewright_model::config::{Certify, Config};
+use gatewright_model::config::{Certify, Config, USUAL_MEMORY};
 use gatewright_model::id::PluginName;
 use serde_json::Value;
 
@@ -82,9 +82,12 @@ fn contender(control: &Control, config: &Config, binding: &Value) -> Option<Cont
     let named = binding["version"].as_str();
     let named = named.and_then(|text| text.parse().ok());
     let version = named.or_else(|| own(control, config, &plugin))?;
+    let source = config.plugins.get(&plugin);
+    let memory = source.map_or(USUAL_MEMORY.0, |source| source.memory);
     Some(Contender {
         plugin,
         version,
         config: binding["config"].as_object().cloned().unwrap_or_default(),
+        memory,
     })
 }
