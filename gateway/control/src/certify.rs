@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use gatewright_model::config::Certify;
+use gatewright_model::config::{Certify, Config};
 use gatewright_model::id::{Digest, PluginName};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -28,19 +28,35 @@ pub struct Candidate {
     pub component: Vec<u8>,
     /// What it is to be configured with.
     pub config: Map<String, Value>,
+    /// The most memory that an instance may have, in bytes.
+    pub memory: u64,
+}
+
+/// What would decide for all: a version, and what it decides by.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Contender {
+    pub(crate) plugin: PluginName,
+    pub(crate) version: Digest,
+    /// The plugin's own configuration.
+    pub(crate) config: Map<String, Value>,
+    /// The most memory that an instance may have, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// The required verdicts that are not passed, each as one line; an error is why
 /// there is no verdict. It may take minutes, on a thread that may wait.
 pub type Judge = dyn Fn(&Candidate) -> Result<Vec<String>, String> + Send + Sync;
 
+/// What a verdict is on: a version, with its configuration as text and its memory.
+type Case = (Digest, String, u64);
+
 /// Who judges, and what was judged.
 #[derive(Default)]
 pub(crate) struct Battery {
     judge: Option<Arc<Judge>>,
     /// One at a time: each takes a core.
-    turn: Mutex<()>,
-    judged: StdMutex<HashMap<(Digest, String), Vec<String>>>,
+    turn: Arc<Mutex<()>>,
+    judged: StdMutex<HashMap<Case, Vec<String>>>,
 }
 
 impl fmt::Debug for Battery {
@@ -57,45 +73,48 @@ impl Battery {
         }
     }
 
-    fn known(&self, version: Digest, config: &str) -> Option<Vec<String>> {
+    fn known(&self, case: &Case) -> Option<Vec<String>> {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        judged.get(&(version, config.to_owned())).cloned()
+        judged.get(case).cloned()
     }
 
-    fn remember(&self, version: Digest, config: String, failed: &[String]) {
+    fn remember(&self, case: Case, failed: &[String]) {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() == REMEMBERED {
             judged.clear();
         }
-        judged.insert((version, config), failed.to_vec());
+        judged.insert(case, failed.to_vec());
     }
 }
 
 impl Control {
+    /// What becomes of a balancer that does not pass, by a configuration: nobody
+    /// looks where there is nobody who could.
+    pub(crate) fn certifies(&self, config: &Config) -> Certify {
+        match self.battery.judge {
+            Some(_) => config.admin.certify_balancers,
+            None => Certify::Off,
+        }
+    }
+
     /// Judge a balancer's version that is to decide, if the operator wants that.
     ///
     /// # Errors
     ///
     /// When it has to pass and does not.
     pub(crate) async fn certify(
-        &self,
-        plugin: &PluginName,
-        version: Digest,
-        config: &Map<String, Value>,
+        self: &Arc<Self>,
+        wanted: Certify,
+        contender: &Contender,
     ) -> Result<(), Refusal> {
-        let wanted = self.publisher.snapshot().config.admin.certify_balancers;
-        if is_default(plugin, version) {
+        let (plugin, version) = (&contender.plugin, contender.version);
+        if wanted == Certify::Off || is_default(plugin, version) {
             return Ok(());
         }
-        let Some(judge) = self
-            .battery
-            .judge
-            .clone()
-            .filter(|_| wanted != Certify::Off)
-        else {
+        let Some(judge) = self.battery.judge.clone() else {
             return Ok(());
         };
-        let outcome = self.judged(judge, (plugin, version), config).await;
+        let outcome = self.judged(judge, contender).await;
         let why = match outcome {
             Ok(failed) if failed.is_empty() => return Ok(()),
             Ok(failed) => format!(
@@ -116,27 +135,37 @@ impl Control {
         }
     }
 
+    /// Who waits for the turn may give up; what has begun goes on to its end without
+    /// who asked, and is remembered, so that no second one runs beside it.
     async fn judged(
-        &self,
+        self: &Arc<Self>,
         judge: Arc<Judge>,
-        (plugin, version): (&PluginName, Digest),
-        config: &Map<String, Value>,
+        contender: &Contender,
     ) -> Result<Vec<String>, String> {
-        let _turn = self.battery.turn.lock().await;
-        let key = Value::from(config.clone()).to_string();
-        if let Some(known) = self.battery.known(version, &key) {
+        let turn = Arc::clone(&self.battery.turn).lock_owned().await;
+        let version = contender.version;
+        let config = Value::from(contender.config.clone()).to_string();
+        let case = (version, config, contender.memory);
+        if let Some(known) = self.battery.known(&case) {
             return Ok(known);
         }
-        let (host, plugin) = (Arc::clone(self.publisher.host()), plugin.clone());
-        let config = config.clone();
-        let judging = tokio::task::spawn_blocking(move || {
-            let component = host.component(&plugin, version);
-            let component = component.map_err(|error| error.to_string())?;
-            judge(&Candidate { component, config })
+        let host = Arc::clone(self.publisher.host());
+        let (control, contender) = (Arc::clone(self), contender.clone());
+        let judging = tokio::spawn(async move {
+            let _turn = turn;
+            let judging = tokio::task::spawn_blocking(move || {
+                let component = host.component(&contender.plugin, version);
+                judge(&Candidate {
+                    component: component.map_err(|error| error.to_string())?,
+                    config: contender.config,
+                    memory: contender.memory,
+                })
+            });
+            let failed = judging.await.map_err(|error| error.to_string())??;
+            control.battery.remember(case, &failed);
+            Ok::<_, String>(failed)
         });
-        let failed = judging.await.map_err(|error| error.to_string())??;
-        self.battery.remember(version, key, &failed);
-        Ok(failed)
+        judging.await.map_err(|error| error.to_string())?
     }
 }
 
@@ -144,4 +173,25 @@ impl Control {
 fn is_default(plugin: &PluginName, version: Digest) -> bool {
     let mut defaults = gatewright_host::defaults().iter();
     defaults.any(|one| one.name == plugin.as_str() && one.digest() == version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_counts_for_what_was_judged_alone() {
+        let battery = Battery::default();
+        let case = (Digest([1; 32]), "{}".to_owned(), 1 << 20);
+        battery.remember(case.clone(), &[]);
+        assert_eq!(battery.known(&case), Some(Vec::new()));
+        let (version, config, memory) = case;
+        for other in [
+            (Digest([2; 32]), config.clone(), memory),
+            (version, r#"{"zone":"a"}"#.to_owned(), memory),
+            (version, config, memory / 2),
+        ] {
+            assert_eq!(battery.known(&other), None);
+        }
+    }
 }

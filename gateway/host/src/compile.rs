@@ -16,14 +16,14 @@ use crate::code;
 use crate::engine;
 use crate::journal::cut;
 
-/// Processor time that a compilation may take. As with memory, a component
-/// comes first and has all of it; its main module gets what is left.
-const CPU_SECONDS: u64 = 180;
+/// What a compilation may take. As with memory, a component comes first and has
+/// all of the time; its main module gets what is left.
+pub const COMPILATION: Means = Means {
+    cpu_seconds: 180,
+    address_space: 2 << 30,
+};
 
-/// Address space that a compilation may take.
-const ADDRESS_SPACE: u64 = 2 << 30;
-
-/// How much a compilation stands back behind traffic.
+/// How much a child process stands back behind traffic.
 const NICENESS: i32 = 5;
 
 /// How long a compilation may take by the wall clock, on a busy machine.
@@ -47,6 +47,15 @@ pub enum Compiler {
     },
     /// In this process: for tests, benches and the offline tools.
     InProcess,
+}
+
+/// What a child process that works on a stranger's component may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    /// Processor time, in seconds.
+    pub cpu_seconds: u64,
+    /// Address space, in bytes.
+    pub address_space: u64,
 }
 
 /// Why a component was not compiled.
@@ -90,22 +99,23 @@ pub fn compile(component: &[u8], out: impl Write) -> Result<(), CompileError> {
     code::compile(&engine, component, out)
 }
 
-/// Limit this process to what a compilation may take: its niceness, processor
-/// time and address space, and no more time than the thread lives that waits for
-/// it. For the compile child, before [`compile`].
+/// Limit this process to some means: processor time and address space, behind
+/// traffic, and no more time than the thread lives that waits for it. For child
+/// processes, before they read anything of a stranger's; [`COMPILATION`] before
+/// [`compile`].
 ///
 /// # Errors
 ///
 /// When the system refuses.
-pub fn lower_limits() -> io::Result<()> {
+pub fn lower_limits(means: Means) -> io::Result<()> {
     let limit = |most: u64| Rlimit {
         current: Some(most),
         maximum: Some(most),
     };
     set_parent_process_death_signal(Some(Signal::KILL))?;
     nice(NICENESS)?;
-    setrlimit(Resource::Cpu, limit(CPU_SECONDS))?;
-    setrlimit(Resource::As, limit(ADDRESS_SPACE))?;
+    setrlimit(Resource::Cpu, limit(means.cpu_seconds))?;
+    setrlimit(Resource::As, limit(means.address_space))?;
     Ok(())
 }
 

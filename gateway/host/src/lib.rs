@@ -74,7 +74,7 @@ pub use about::About;
 pub use admission::{COMPONENT_BYTES, Refusal};
 pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
-pub use compile::{CompileError, Compiler, compile, lower_limits};
+pub use compile::{COMPILATION, CompileError, Compiler, Means, compile, lower_limits};
 pub use contract::{PACKAGE, VERSION as CONTRACT_VERSION};
 pub use defaults::{DefaultPlugin, defaults};
 pub use event::{Happening, HostEvent};

@@ -150,7 +150,7 @@ impl<'a> Fleet<'a> {
         let entry = json!({
             "file": file,
             "grants": self.policy.grants.as_deref().unwrap_or_default(),
-            "memory": *MEMORY.end(),
+            "memory": self.policy.memory.unwrap_or(*MEMORY.end()),
         });
         serde_json::from_value(entry).ok()
     }

@@ -17,12 +17,16 @@ use serde_json::Value;
 use self::connection::Trust;
 pub(super) use self::events::{Events, Told};
 use super::table::Table;
+use crate::certifier;
 use crate::ending::usage;
 use crate::runtime;
 
 /// How long an answer may take: a new server is checked first, a new plugin
 /// compiled.
 const PATIENCE: Duration = Duration::from_secs(240);
+
+/// How long an answer may take where a balancer may be judged first.
+const PATIENCE_TO_JUDGE: Duration = certifier::WITHIN.saturating_add(PATIENCE);
 
 /// How long the answer to a probe may take.
 const PROBE: Duration = Duration::from_secs(5);
@@ -59,6 +63,7 @@ pub(super) struct Call {
     method: Method,
     path: String,
     body: Option<Body>,
+    patience: Duration,
 }
 
 /// What a request carries.
@@ -74,6 +79,7 @@ impl Call {
             method,
             path: path.into(),
             body: None,
+            patience: PATIENCE,
         }
     }
 
@@ -81,6 +87,14 @@ impl Call {
     pub(super) fn with(self, body: Value) -> Self {
         let body = Some(Body::Json(body));
         Self { body, ..self }
+    }
+
+    /// With a balancer that may have to be judged before there is an answer.
+    pub(super) fn judging(self) -> Self {
+        Self {
+            patience: PATIENCE_TO_JUDGE,
+            ..self
+        }
     }
 
     /// With a component as its body, and what its signature's file holds.
@@ -124,10 +138,11 @@ impl ApiOptions {
 
     /// Ask, and give the data of the answer.
     pub(super) fn ask(&self, call: Call) -> anyhow::Result<Value> {
+        let patience = call.patience;
         let request = self.request(call)?;
         let asking = async {
-            let asked = tokio::time::timeout(PATIENCE, self.send(request)).await;
-            asked.unwrap_or_else(|_| bail!("it did not answer within {PATIENCE:?}"))
+            let asked = tokio::time::timeout(patience, self.send(request)).await;
+            asked.unwrap_or_else(|_| bail!("it did not answer within {patience:?}"))
         };
         let answered = runtime::block_on(asking);
         self.data(answered.with_context(|| format!("cannot ask {}", self.admin))?)

@@ -221,7 +221,9 @@ fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
 }
 
 fn activate(api: &ApiOptions, seat: &str, binding: Value) -> anyhow::Result<()> {
-    let call = Call::new(Method::PUT, path_of(seat)?).with(binding);
+    let call = Call::new(Method::PUT, path_of(seat)?)
+        .with(binding)
+        .judging();
     api.change(call, |data| bound(seat, data))
 }
 
@@ -252,7 +254,8 @@ fn promote(api: &ApiOptions, seat: &str) -> anyhow::Result<()> {
     let binding = api.ask(Call::new(Method::GET, path.clone()))?;
     let canary = &binding["canary"]["version"];
     ensure!(!canary.is_null(), "{seat} has no canary");
-    let call = Call::new(Method::PUT, path).with(json!({ "version": canary }));
+    let wanted = json!({ "version": canary });
+    let call = Call::new(Method::PUT, path).with(wanted).judging();
     api.change(call, |data| bound(seat, data))
 }
 

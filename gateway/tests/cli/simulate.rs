@@ -59,6 +59,14 @@ fn what_is_wrong_is_told_and_ends_with_two() {
 }
 
 #[test]
+fn what_a_balancer_cannot_be_judged_with_is_told_and_ends_with_two() {
+    let folder = folder();
+    write(&folder, "mine.wasm", COMPONENT);
+    let arguments = ["plugin", "certify", "mine.wasm", "--config", "[]"];
+    says(&fails(&folder, &arguments, 2), &["--config"]);
+}
+
+#[test]
 fn a_balancer_is_judged_by_the_battery() {
     let folder = folder();
     write(&folder, "mine.wasm", COMPONENT);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gatewright_model::config::Period;
+use gatewright_model::config::{Period, Size};
 use gatewright_model::role::Grant;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -306,6 +306,9 @@ pub struct Policy {
     /// What a component from a file may import beside what needs no grant. Default:
     /// what it asks for.
     pub grants: Option<Vec<Grant>>,
+    /// The most memory of an instance of a component from a file. Default: the most
+    /// that a gateway gives any.
+    pub memory: Option<Size>,
 }
 
 impl Policy {

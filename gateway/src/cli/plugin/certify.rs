@@ -1,15 +1,23 @@
 //! `gatewright plugin certify`: a balancer judged by a fixed set of scenarios.
 
-use anyhow::ensure;
+use std::io;
+
+use anyhow::{Context as _, anyhow, ensure};
+use gatewright_host::lower_limits;
+use gatewright_model::config::Size;
 use gatewright_simulate::{Certificate, certify};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use super::object;
+use crate::certifier;
 use crate::cli::api::ApiOptions;
 use crate::cli::simulate::{policy, workshop};
 use crate::cli::table::{Column, Table};
 use crate::ending::usage;
+
+/// What stands for the standard input.
+const STDIN: &str = "-";
 
 /// How the progress bar looks.
 const BAR: &str = "{msg:36} {wide_bar} {pos}/{len}";
@@ -24,8 +32,8 @@ const COLUMNS: [Column; 3] = [
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The scenarios are simulated in virtual time with the component itself, and are the
-same each time. It is granted what it imports and nothing else. It ends with 1 if a required verdict is not passed; the others
-say what would be good.
+same each time. It is granted what it imports and nothing else. It ends with 1 if a
+required verdict is not passed; the others say what would be good.
 
 Examples:
   gatewright plugin certify least-connections
@@ -35,15 +43,28 @@ pub(super) struct CertifyOptions {
     /// A balancer's name, or the file of a component.
     #[arg(value_name = "FILE|NAME")]
     plugin: String,
-    /// The plugin's own configuration, as a JSON object; an empty one if not
+    /// The plugin's own configuration, as a JSON object, or - to read that from
+    /// the standard input; an empty one if not given.
+    #[arg(long, value_name = "JSON|-")]
+    config: Option<String>,
+    /// The most memory of an instance, such as 16MiB; as much as it needs if not
     /// given.
-    #[arg(long, value_parser = object, value_name = "JSON")]
-    config: Option<Map<String, Value>>,
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+    /// Take no more of the machine than a gateway has for it, and end with the
+    /// thread that started it.
+    #[arg(long, hide = true)]
+    bounded: bool,
 }
 
 pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<()> {
+    if options.bounded {
+        // Before anything of a stranger's is read.
+        lower_limits(certifier::MEANS).context("this process cannot be limited")?;
+    }
     let mut judged = policy(&options.plugin).map_err(usage)?;
-    judged.config = options.config.clone().unwrap_or_default();
+    judged.memory = options.memory;
+    judged.config = configuration(options.config.as_deref())?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
     let certificate = certify(&judged, &workshop()?, &mut |case, count| {
         bar.set_length(count as u64);
@@ -62,6 +83,17 @@ pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<
         "{failed} of {count} required verdicts are not passed"
     );
     Ok(())
+}
+
+/// The plugin's configuration, as it is given or on the standard input.
+fn configuration(given: Option<&str>) -> anyhow::Result<Map<String, Value>> {
+    let text = match given {
+        None => return Ok(Map::new()),
+        // Not everybody on the machine sees that.
+        Some(STDIN) => io::read_to_string(io::stdin()).context("cannot read standard input")?,
+        Some(text) => text.to_owned(),
+    };
+    object(&text).map_err(|error| usage(anyhow!("--config is no JSON object: {error}")))
 }
 
 fn words(data: &Value) -> String {

@@ -252,7 +252,8 @@ fn activate(
         return Ok(Value::Null);
     };
     let binding = binding(name, pushed["version"].as_str(), options.config.as_ref());
-    api.ask(Call::new(Method::PUT, path_of(seat)?).with(binding))
+    let call = Call::new(Method::PUT, path_of(seat)?).with(binding);
+    api.ask(call.judging())
 }
 
 fn words(name: &str, pushed: &Value, took: Duration) -> String {

@@ -1,6 +1,8 @@
 //! Activating versions, trying them beside the one that decides, and going
 //! back.
 
+mod judged;
+
 use std::sync::Arc;
 
 use axum::Extension;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use self::judged::Judged;
 use super::Described;
 use crate::access::Who;
 use crate::admin::asked::NamedWithin;
@@ -288,13 +291,14 @@ pub(super) async fn put(
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
     let seat = SeatName::of_path(&pool, &role)?;
-    certify(&control, &seat, &wanted).await?;
+    let judged = Judged::first(&control, &seat, &wanted).await?;
     let (asked, place) = (Arc::clone(&control), seat.clone());
     let make = move |config: &Config| {
         let before = place.found(config)?;
         let key = place.key();
         let own = |plugin: &PluginName| own(&asked, config, plugin);
         let binding = wanted.over(&place, config, (&asked.catalog, own))?;
+        judged.holds(&asked, config, (&place, &wanted), &binding)?;
         Ok(Change {
             action: wanted.action(before),
             target: target(&key.to_string(), &binding),
@@ -310,27 +314,6 @@ pub(super) async fn put(
 fn own(control: &Control, config: &Config, plugin: &PluginName) -> Option<Digest> {
     let in_file = || control.catalog.newest_of_file(plugin);
     own_version(control, config, plugin).or_else(in_file)
-}
-
-/// Have a balancer judged that is to decide for all, where the operator wants that.
-async fn certify(control: &Control, seat: &SeatName, wanted: &Wanted) -> Result<(), Refusal> {
-    let decides = wanted.plugin.is_some() || wanted.version.is_some() || wanted.config.is_some();
-    if !decides || !matches!(seat, SeatName::Balancer(_)) {
-        return Ok(());
-    }
-    let config = Arc::clone(&control.publisher.snapshot().config);
-    seat.found(&config)?;
-    let own = |plugin: &PluginName| own(control, &config, plugin);
-    let binding = wanted.over(seat, &config, (&control.catalog, own))?;
-    let plugin = PluginName::from(binding["plugin"].as_str().unwrap_or_default());
-    let named = binding["version"].as_str();
-    let named = named.and_then(|text| text.parse().ok());
-    // What there is no version of is refused by the change itself.
-    let Some(version) = named.or_else(|| own(&plugin)) else {
-        return Ok(());
-    };
-    let settings = binding["config"].as_object().cloned().unwrap_or_default();
-    control.certify(&plugin, version, &settings).await
 }
 
 /// What is wrong with the seat as a whole is wrong with the plugin that is to
