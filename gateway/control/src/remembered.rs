@@ -33,9 +33,17 @@ const MOST: usize = 64 << 20;
 pub(crate) struct Memory {
     /// None where nothing is kept.
     path: Option<PathBuf>,
-    /// What tells the content that was written last from others. Who holds it
-    /// writes.
-    written: Mutex<Option<String>>,
+    /// Who holds it writes.
+    written: Mutex<Last>,
+}
+
+/// What was written last.
+#[derive(Debug, Default)]
+struct Last {
+    /// What tells its content from others.
+    digest: Option<String>,
+    /// Whether it was told that there is no room for all: once is enough.
+    has_warned: bool,
 }
 
 impl Memory {
@@ -103,11 +111,11 @@ impl Control {
         let mut written = self.memory.written.lock().await;
         self.write_in_turn(&mut written).await;
         // What the next gateway writes is not what was written here.
-        *written = None;
+        written.digest = None;
         close.await;
     }
 
-    async fn write_in_turn(&self, written: &mut Option<String>) {
+    async fn write_in_turn(&self, written: &mut Last) {
         let Some(path) = &self.memory.path else {
             return;
         };
@@ -116,18 +124,19 @@ impl Control {
         let Ok(new) = gathering.await else {
             return;
         };
-        if written.as_ref() == Some(&new.digest) {
+        if written.digest.as_ref() == Some(&new.digest) {
             return;
         }
-        if new.left_out > 0 {
+        if new.left_out > 0 && !written.has_warned {
+            written.has_warned = true;
             let left_out = new.left_out;
             tracing::warn!(
                 left_out,
-                "some sessions or values have no room in 64 MiB and are not kept"
+                "some sessions or values have no room in 64 MiB and are not kept; this is told once"
             );
         }
         match folder::put(path.clone(), Arc::from(new.text.into_bytes())).await {
-            Ok(()) => *written = Some(new.digest),
+            Ok(()) => written.digest = Some(new.digest),
             Err(error) => {
                 tracing::error!(file = %path.display(), %error, "sessions and values cannot be kept");
             }

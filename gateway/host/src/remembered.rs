@@ -47,6 +47,9 @@ enum Line {
     Value(String, String, KeptValue),
 }
 
+/// A seat, and the plugin in it.
+type Name = (String, String);
+
 /// Why a text is not what a gateway remembered.
 #[derive(Debug, thiserror::Error)]
 pub enum RememberedError {
@@ -73,15 +76,28 @@ pub struct Written {
 #[derive(Debug, Default)]
 pub struct Remembered {
     sessions: HashMap<String, Vec<KeptSession>>,
-    values: HashMap<(String, String), Vec<KeptValue>>,
+    values: HashMap<Name, Vec<KeptValue>>,
     now_ms: u64,
     unix_ms: u64,
 }
 
 impl Written {
-    /// What is remembered now, in at most so many bytes. `now` is the host's clock,
-    /// [`crate::Host::now`].
+    /// What is remembered now, in at most so many bytes: values first, since the
+    /// spaces of bindings are bounded and small, and then sessions, as many as there
+    /// is room for. `now` is the host's clock, [`crate::Host::now`].
     pub fn of(plan: &Plan, now: Duration, most: usize) -> Self {
+        let active = plan.bindings.iter();
+        let active = active.filter(|binding| binding.part() == Part::Active);
+        let values = active.map(|binding| (name_of(binding.place()), binding.space().kept()));
+        Self::with(values, plan, now, most)
+    }
+
+    fn with(
+        values: impl Iterator<Item = (Name, Vec<KeptValue>)>,
+        plan: &Plan,
+        now: Duration,
+        most: usize,
+    ) -> Self {
         let (mut body, mut left_out) = (String::new(), 0);
         let mut write = |line: &Line| {
             let text = serde_json::to_string(line).unwrap_or_default();
@@ -92,18 +108,16 @@ impl Written {
                 left_out += 1;
             }
         };
+        for ((seat, plugin), values) in values {
+            for value in values {
+                write(&Line::Value(seat.clone(), plugin.clone(), value));
+            }
+        }
         let mut pools: Vec<_> = plan.sessions.iter().collect();
         pools.sort_by_key(|(pool, _)| pool.as_str().to_owned());
         for (pool, sessions) in pools {
             for session in sessions.kept() {
                 write(&Line::Session(pool.to_string(), session));
-            }
-        }
-        let active = plan.bindings.iter();
-        for binding in active.filter(|binding| binding.part() == Part::Active) {
-            let (seat, plugin) = name_of(binding.place());
-            for value in binding.space().kept() {
-                write(&Line::Value(seat.clone(), plugin.clone(), value));
             }
         }
         let digest = digest(&body);
@@ -205,7 +219,7 @@ impl Remembered {
 }
 
 /// What a place is called in the file.
-fn name_of(place: &Place) -> (String, String) {
+fn name_of(place: &Place) -> Name {
     (place.to_string(), place.plugin.to_string())
 }
 

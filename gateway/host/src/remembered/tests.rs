@@ -99,6 +99,26 @@ fn what_does_not_fit_is_counted() {
     assert_eq!(Remembered::read(&written.text).unwrap().sessions(), 1);
 }
 
+#[test]
+fn values_have_room_before_sessions() {
+    let snapshot = snapshot(&[1]);
+    let sessions = Arc::new(Sessions::default());
+    for key in ["a", "b", "c"] {
+        sessions.set(key, (Slot(0), HOUR), &snapshot.pools[0], HOUR);
+    }
+    let mut plan = Plan::default();
+    plan.sessions.insert(PoolName::from("web"), sessions);
+    let space = Space::default();
+    space.add("number", 5, 0, HOUR);
+    let name = ("policy".to_owned(), "rate-limit".to_owned());
+    let values = [(name, space.kept())].into_iter();
+    let written = Written::with(values, &plan, HOUR, 150);
+    let read = Remembered::read(&written.text).unwrap();
+    assert_eq!(read.values(), 1, "{}", written.text);
+    assert_eq!(read.sessions() + written.left_out, 3);
+    assert!(written.left_out > 0);
+}
+
 proptest! {
     /// Nothing that was cut or changed anywhere is believed, and nothing panics.
     #[test]
