@@ -1,8 +1,8 @@
 //! What plugins have the gateway remember, as it outlives the process: the pools'
 //! sessions, and the values of the bindings' `store`.
 //!
-//! As text it is JSON Lines: a header with the SHA-256 of what follows, then a line
-//! for each session and each value. Times are those of the host's clock, and the
+//! As text it is JSON Lines: a header with a SHA-256 of everything else, then a line
+//! for each value and each session. Times are those of the host's clock, and the
 //! header says what that was, and what the world's: so the same content has the same
 //! lines, whenever it is written, and while nobody serves, sessions go on being idle
 //! and values go on expiring. A shadow's values are nobody's loss, and are left out.
@@ -34,8 +34,24 @@ struct Header {
     now_ms: u64,
     /// Milliseconds since 1970.
     unix_ms: u64,
-    /// Of all that follows.
+    /// Of this line without its sum, and of all that follows.
     sha256: String,
+}
+
+impl Header {
+    /// The line that goes before a body, with the sum of both.
+    fn sealed(mut self, body: &str) -> String {
+        self.sha256.clear();
+        let line = self.line();
+        self.sha256 = digest(&[line.as_str(), body]);
+        self.line()
+    }
+
+    fn line(&self) -> String {
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,20 +136,16 @@ impl Written {
                 write(&Line::Session(pool.to_string(), session));
             }
         }
-        let digest = digest(&body);
         let header = Header {
             kind: KIND.to_owned(),
             format: FORMAT,
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             unix_ms: unix_ms(),
-            sha256: digest.clone(),
+            sha256: String::new(),
         };
-        let mut text = serde_json::to_string(&header).unwrap_or_default();
-        text.push('\n');
-        text.push_str(&body);
         Self {
-            text,
-            digest,
+            text: header.sealed(&body) + &body,
+            digest: digest(&[body.as_str()]),
             left_out,
         }
     }
@@ -146,16 +158,16 @@ impl Remembered {
     ///
     /// When it is anything else. Nothing of it is believed then.
     pub fn read(text: &str) -> Result<Self, RememberedError> {
-        let (header, body) = text.split_once('\n').ok_or(RememberedError::Damaged)?;
+        let (first, body) = text.split_once('\n').ok_or(RememberedError::Damaged)?;
         let damaged = |_| RememberedError::Damaged;
-        let header: Header = serde_json::from_str(header).map_err(damaged)?;
+        let header: Header = serde_json::from_str(first).map_err(damaged)?;
         if header.kind != KIND {
             return Err(RememberedError::Damaged);
         }
         if header.format != FORMAT {
             return Err(RememberedError::Format(header.format));
         }
-        if header.sha256 != digest(body) {
+        if header.clone().sealed(body).trim_end() != first {
             return Err(RememberedError::Damaged);
         }
         let mut remembered = Self {
@@ -223,8 +235,12 @@ fn name_of(place: &Place) -> Name {
     (place.to_string(), place.plugin.to_string())
 }
 
-fn digest(body: &str) -> String {
-    let digest = Sha256::digest(body);
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+    }
+    let digest = digest.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
