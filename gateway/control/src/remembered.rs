@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use gatewright_host::{Remembered, Written};
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 
 use crate::acme::folder;
 use crate::control::Control;
@@ -24,6 +24,10 @@ const FILE_NAME: &str = "remembered.jsonl";
 
 /// How often it is written, if there is anything new: what a killed process loses.
 const EVERY: Duration = Duration::from_secs(10);
+
+/// The pause is at least so many times as long as the last turn took: so gathering
+/// and writing take a twentieth of a core at most, however much there is.
+const PAUSE_BY_TURN: u32 = 20;
 
 /// Bytes of it at most.
 const MOST: usize = 64 << 20;
@@ -41,7 +45,7 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Last {
     /// What tells its content from others.
-    digest: Option<String>,
+    digest: Option<u64>,
     /// Whether it was told that there is no room for all: once is enough.
     has_warned: bool,
 }
@@ -124,7 +128,7 @@ impl Control {
         let Ok(new) = gathering.await else {
             return;
         };
-        if written.digest.as_ref() == Some(&new.digest) {
+        if written.digest == Some(new.digest) {
             return;
         }
         if new.left_out > 0 && !written.has_warned {
@@ -146,10 +150,10 @@ impl Control {
 
 /// Write it now and then, for ever.
 pub(crate) async fn keep(control: Arc<Control>) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        let began = Instant::now();
         control.write_memory().await;
+        let pause = began.elapsed().saturating_mul(PAUSE_BY_TURN);
+        sleep(pause.max(EVERY)).await;
     }
 }

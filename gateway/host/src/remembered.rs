@@ -8,6 +8,7 @@
 //! and values go on expiring. A shadow's values are nobody's loss, and are left out.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_model::id::PoolName;
@@ -63,6 +64,19 @@ enum Line {
     Value(String, String, KeptValue),
 }
 
+impl Line {
+    /// What is worth writing when it has changed. `text` is the line as it is written.
+    fn tell(&self, text: &str, told: &mut impl Hasher) {
+        match self {
+            Self::Session(pool, session) => {
+                pool.hash(told);
+                session.tell(told);
+            }
+            Self::Value(..) => text.hash(told),
+        }
+    }
+}
+
 /// A seat, and the plugin in it.
 type Name = (String, String);
 
@@ -82,8 +96,10 @@ pub enum RememberedError {
 pub struct Written {
     /// The whole text.
     pub text: String,
-    /// What tells one content from another.
-    pub digest: String,
+    /// What tells one content from another, as far as that is worth writing: that a
+    /// session was used counts in steps, of a tenth of its idle time and of a minute
+    /// at most.
+    pub digest: u64,
     /// Sessions and values that there was no room for.
     pub left_out: usize,
 }
@@ -115,11 +131,13 @@ impl Written {
         most: usize,
     ) -> Self {
         let (mut body, mut left_out) = (String::new(), 0);
+        let mut told = DefaultHasher::new();
         let mut write = |line: &Line| {
             let text = serde_json::to_string(line).unwrap_or_default();
             if body.len() + text.len() < most {
                 body.push_str(&text);
                 body.push('\n');
+                line.tell(&text, &mut told);
             } else {
                 left_out += 1;
             }
@@ -145,7 +163,7 @@ impl Written {
         };
         Self {
             text: header.sealed(&body) + &body,
-            digest: digest(&[body.as_str()]),
+            digest: told.finish(),
             left_out,
         }
     }

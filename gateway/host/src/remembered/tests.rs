@@ -82,7 +82,14 @@ fn the_same_content_has_the_same_digest_whenever_it_is_written() {
     let first = written(&sessions, HOUR);
     assert_eq!(first.digest, written(&sessions, HOUR * 2).digest);
     sessions.get("a", &snapshot.pools[0], HOUR * 2);
-    assert_ne!(first.digest, written(&sessions, HOUR * 2).digest);
+    let second = written(&sessions, HOUR * 2);
+    assert_ne!(first.digest, second.digest);
+    // What is used a little later is not worth writing; a minute is.
+    let minute = Duration::from_secs(60);
+    sessions.get("a", &snapshot.pools[0], HOUR * 2 + minute / 2);
+    assert_eq!(second.digest, written(&sessions, HOUR * 2).digest);
+    sessions.get("a", &snapshot.pools[0], HOUR * 2 + minute);
+    assert_ne!(second.digest, written(&sessions, HOUR * 2).digest);
 }
 
 #[test]

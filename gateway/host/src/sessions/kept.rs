@@ -1,7 +1,8 @@
 //! What of a session table outlives the process.
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
+use std::hash::{Hash as _, Hasher};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use gatewright_model::id::EndpointId;
@@ -21,21 +22,42 @@ pub(crate) struct KeptSession {
     used_ms: u64,
 }
 
+/// What may be lost of the time for which a session was idle, at most. A tenth of
+/// its idle time if that is less.
+const LOST_MS: u64 = 60_000;
+
+impl KeptSession {
+    fn of(key: &str, entry: &Entry) -> Self {
+        Self {
+            key: key.into(),
+            endpoint: entry.endpoint.to_string(),
+            idle_ms: millis(entry.idle),
+            created_ms: millis(entry.created),
+            used_ms: millis(entry.used),
+        }
+    }
+
+    /// What is worth writing when it has changed: all of it, but when it was used
+    /// counts in steps only.
+    pub(crate) fn tell(&self, told: &mut impl Hasher) {
+        let step = (self.idle_ms / 10).clamp(1, LOST_MS);
+        (&self.key, &self.endpoint).hash(told);
+        (self.idle_ms, self.created_ms, self.used_ms / step).hash(told);
+    }
+}
+
 impl Sessions {
-    /// All of them. Each shard is held for as long as its part is copied.
-    pub(crate) fn kept(&self) -> Vec<KeptSession> {
-        let mut kept = Vec::new();
+    /// All of them. Each shard is held only while what is in it is shared, into room
+    /// that was made before.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = KeptSession> {
+        let mut copies: Vec<(Arc<str>, Entry)> = Vec::with_capacity(self.count());
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.extend(shard.iter().map(|(key, entry)| KeptSession {
-                key: key.clone(),
-                endpoint: entry.endpoint.to_string(),
-                idle_ms: millis(entry.idle),
-                created_ms: millis(entry.created),
-                used_ms: millis(entry.used),
-            }));
+            let shared = shard.iter();
+            copies.extend(shared.map(|(key, entry)| (Arc::clone(key), entry.clone())));
         }
-        kept
+        let copies = copies.into_iter();
+        copies.map(|(key, entry)| KeptSession::of(&key, &entry))
     }
 
     /// Take back what was kept, except what belongs to endpoints that are gone.
@@ -63,7 +85,7 @@ impl Sessions {
                     created: now_of(session.created_ms),
                     used: now_of(session.used_ms),
                 };
-                shard.insert(session.key.clone(), entry);
+                shard.insert(Arc::from(&*session.key), entry);
             }
         }
     }
