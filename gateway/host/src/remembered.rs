@@ -150,7 +150,7 @@ impl Written {
         let mut pools: Vec<_> = plan.sessions.iter().collect();
         pools.sort_by_key(|(pool, _)| pool.as_str().to_owned());
         for (pool, sessions) in pools {
-            for session in sessions.kept() {
+            for session in sessions.kept(now) {
                 write(&Line::Session(pool.to_string(), session));
             }
         }
@@ -220,7 +220,7 @@ impl Remembered {
     /// Give a pool its sessions again.
     pub(crate) fn give_sessions(&self, sessions: &Sessions, pool: &Pool, now: Duration) {
         if let Some(kept) = self.sessions_of(&pool.name) {
-            sessions.take_back(kept, pool, |then_ms| self.on_clock(then_ms, now));
+            sessions.take_back(kept, pool, now, |then_ms| self.on_clock(then_ms, now));
         }
     }
 

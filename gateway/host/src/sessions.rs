@@ -17,6 +17,7 @@ use gatewright_model::pool::Pool;
 use indexmap::IndexMap;
 
 pub(crate) use kept::KeptSession;
+use kept::Waiting;
 
 const SHARDS: usize = 16;
 
@@ -39,6 +40,8 @@ const SWEEP_SAMPLE: usize = 4;
 pub struct Sessions {
     hasher: RandomState,
     shards: [Mutex<IndexMap<Arc<str>, Entry>>; SHARDS],
+    /// Those of before whose endpoints are not there yet. No worker takes it.
+    waiting: Mutex<Waiting>,
 }
 
 #[derive(Clone, Debug)]

@@ -53,6 +53,47 @@ fn sessions_go_on_being_idle_on_another_clock() {
 }
 
 #[test]
+fn sessions_wait_for_endpoints_that_come_late() {
+    let before = snapshot(&[1, 2]);
+    let sessions = Arc::new(Sessions::default());
+    for key in ["a", "b"] {
+        assert!(sessions.set(key, (Slot(1), HOUR), &before.pools[0], HOUR));
+    }
+    let text = written(&sessions, HOUR).text;
+    let (without, with) = (snapshot(&[1]), snapshot(&[3, 2]));
+    let (then, minute) = (HOUR * 9, Duration::from_secs(60));
+    let taken = Arc::new(Sessions::default());
+    let read = Remembered::read(&text).unwrap();
+    read.give_sessions(&taken, &without.pools[0], then);
+    assert_eq!(taken.count(), 0);
+    // They are written while they wait, and what is learned meanwhile is newer.
+    let again = written(&taken, then + minute).text;
+    assert_eq!(Remembered::read(&again).unwrap().sessions(), 2);
+    assert!(taken.set("b", (Slot(0), HOUR), &with.pools[0], then));
+    taken.seat_waiting(&with.pools[0], then + minute);
+    let at = |key: &str| taken.peek(key, &with.pools[0], then + minute);
+    assert_eq!((at("a"), at("b")), (Some(Slot(1)), Some(Slot(0))));
+    let again = written(&taken, then + minute).text;
+    assert_eq!(Remembered::read(&again).unwrap().sessions(), 2);
+}
+
+#[test]
+fn sessions_wait_for_some_minutes_only() {
+    let before = snapshot(&[1, 2]);
+    let sessions = Arc::new(Sessions::default());
+    assert!(sessions.set("a", (Slot(1), HOUR), &before.pools[0], HOUR));
+    let read = Remembered::read(&written(&sessions, HOUR).text).unwrap();
+    let (without, then) = (snapshot(&[1]), HOUR * 9);
+    let taken = Arc::new(Sessions::default());
+    read.give_sessions(&taken, &without.pools[0], then);
+    let late = then + Duration::from_secs(301);
+    let again = written(&taken, late).text;
+    assert_eq!(Remembered::read(&again).unwrap().sessions(), 0);
+    taken.seat_waiting(&before.pools[0], late);
+    assert_eq!(taken.count(), 0);
+}
+
+#[test]
 fn values_expire_while_nobody_serves() {
     let space = Space::default();
     space.set("gone", b"1".to_vec(), 60_000, HOUR);
