@@ -102,8 +102,19 @@ fn read(path: &Path) -> io::Result<Option<Remembered>> {
 }
 
 impl Control {
-    /// Write what is remembered, if it is new and this gateway's to write.
+    /// Write all that is remembered, for the last time, if it is this gateway's to
+    /// write.
     pub(crate) async fn write_memory(&self) {
+        let mut written = self.memory.written.lock().await;
+        if !self.store.is_handed_over() {
+            written.digest = None;
+            self.write_in_turn(&mut written).await;
+        }
+    }
+
+    /// Write what is remembered, if enough of it is new and it is this gateway's to
+    /// write.
+    async fn write_new_memory(&self) {
         let mut written = self.memory.written.lock().await;
         if !self.store.is_handed_over() {
             self.write_in_turn(&mut written).await;
@@ -113,6 +124,7 @@ impl Control {
     /// Write what is remembered, and have `close` give away the right to.
     pub(crate) async fn write_memory_and(&self, close: impl Future<Output = ()>) {
         let mut written = self.memory.written.lock().await;
+        written.digest = None;
         self.write_in_turn(&mut written).await;
         // What the next gateway writes is not what was written here.
         written.digest = None;
@@ -152,7 +164,7 @@ impl Control {
 pub(crate) async fn keep(control: Arc<Control>) {
     loop {
         let began = Instant::now();
-        control.write_memory().await;
+        control.write_new_memory().await;
         let pause = began.elapsed().saturating_mul(PAUSE_BY_TURN);
         sleep(pause.max(EVERY)).await;
     }
