@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use gatewright_host::{Remembered, Written};
 use tokio::sync::Mutex;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 
 use crate::acme::folder;
 use crate::control::Control;
@@ -25,6 +25,10 @@ const FILE_NAME: &str = "remembered.jsonl";
 /// How often it is written, if there is anything new: what a killed process loses.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// The pause is at least so many times as long as the last turn took: so gathering
+/// and writing take a twentieth of a core at most, however much there is.
+const PAUSE_BY_TURN: u32 = 20;
+
 /// Bytes of it at most.
 const MOST: usize = 64 << 20;
 
@@ -33,9 +37,17 @@ const MOST: usize = 64 << 20;
 pub(crate) struct Memory {
     /// None where nothing is kept.
     path: Option<PathBuf>,
-    /// What tells the content that was written last from others. Who holds it
-    /// writes.
-    written: Mutex<Option<String>>,
+    /// Who holds it writes.
+    written: Mutex<Last>,
+}
+
+/// What was written last.
+#[derive(Debug, Default)]
+struct Last {
+    /// What tells its content from others.
+    digest: Option<u64>,
+    /// Whether it was told that there is no room for all: once is enough.
+    has_warned: bool,
 }
 
 impl Memory {
@@ -90,8 +102,19 @@ fn read(path: &Path) -> io::Result<Option<Remembered>> {
 }
 
 impl Control {
-    /// Write what is remembered, if it is new and this gateway's to write.
+    /// Write all that is remembered, for the last time, if it is this gateway's to
+    /// write.
     pub(crate) async fn write_memory(&self) {
+        let mut written = self.memory.written.lock().await;
+        if !self.store.is_handed_over() {
+            written.digest = None;
+            self.write_in_turn(&mut written).await;
+        }
+    }
+
+    /// Write what is remembered, if enough of it is new and it is this gateway's to
+    /// write.
+    async fn write_new_memory(&self) {
         let mut written = self.memory.written.lock().await;
         if !self.store.is_handed_over() {
             self.write_in_turn(&mut written).await;
@@ -101,13 +124,14 @@ impl Control {
     /// Write what is remembered, and have `close` give away the right to.
     pub(crate) async fn write_memory_and(&self, close: impl Future<Output = ()>) {
         let mut written = self.memory.written.lock().await;
+        written.digest = None;
         self.write_in_turn(&mut written).await;
         // What the next gateway writes is not what was written here.
-        *written = None;
+        written.digest = None;
         close.await;
     }
 
-    async fn write_in_turn(&self, written: &mut Option<String>) {
+    async fn write_in_turn(&self, written: &mut Last) {
         let Some(path) = &self.memory.path else {
             return;
         };
@@ -116,18 +140,19 @@ impl Control {
         let Ok(new) = gathering.await else {
             return;
         };
-        if written.as_ref() == Some(&new.digest) {
+        if written.digest == Some(new.digest) {
             return;
         }
-        if new.left_out > 0 {
+        if new.left_out > 0 && !written.has_warned {
+            written.has_warned = true;
             let left_out = new.left_out;
             tracing::warn!(
                 left_out,
-                "some sessions or values have no room in 64 MiB and are not kept"
+                "some sessions or values have no room in 64 MiB and are not kept; this is told once"
             );
         }
         match folder::put(path.clone(), Arc::from(new.text.into_bytes())).await {
-            Ok(()) => *written = Some(new.digest),
+            Ok(()) => written.digest = Some(new.digest),
             Err(error) => {
                 tracing::error!(file = %path.display(), %error, "sessions and values cannot be kept");
             }
@@ -137,10 +162,10 @@ impl Control {
 
 /// Write it now and then, for ever.
 pub(crate) async fn keep(control: Arc<Control>) {
-    let mut ticks = interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
-        control.write_memory().await;
+        let began = Instant::now();
+        control.write_new_memory().await;
+        let pause = began.elapsed().saturating_mul(PAUSE_BY_TURN);
+        sleep(pause.max(EVERY)).await;
     }
 }

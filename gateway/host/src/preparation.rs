@@ -90,7 +90,9 @@ impl<'a> Preparation<'a> {
         let name = &pool.name;
         let kept = self.previous.and_then(|plan| plan.sessions(name));
         let sessions = kept.map_or_else(|| self.remembered_sessions(pool), Arc::clone);
-        sessions.sweep(pool, self.host.now());
+        let now = self.host.now();
+        sessions.sweep(pool, now);
+        sessions.seat_waiting(pool, now);
         self.plan.sessions.insert(name.clone(), sessions);
         self.plan.tables.insert(name.clone(), pool.table_version);
     }

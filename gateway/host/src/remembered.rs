@@ -1,13 +1,14 @@
 //! What plugins have the gateway remember, as it outlives the process: the pools'
 //! sessions, and the values of the bindings' `store`.
 //!
-//! As text it is JSON Lines: a header with the SHA-256 of what follows, then a line
-//! for each session and each value. Times are those of the host's clock, and the
+//! As text it is JSON Lines: a header with a SHA-256 of everything else, then a line
+//! for each value and each session. Times are those of the host's clock, and the
 //! header says what that was, and what the world's: so the same content has the same
 //! lines, whenever it is written, and while nobody serves, sessions go on being idle
 //! and values go on expiring. A shadow's values are nobody's loss, and are left out.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gatewright_model::id::PoolName;
@@ -34,8 +35,24 @@ struct Header {
     now_ms: u64,
     /// Milliseconds since 1970.
     unix_ms: u64,
-    /// Of all that follows.
+    /// Of this line without its sum, and of all that follows.
     sha256: String,
+}
+
+impl Header {
+    /// The line that goes before a body, with the sum of both.
+    fn sealed(mut self, body: &str) -> String {
+        self.sha256.clear();
+        let line = self.line();
+        self.sha256 = digest(&[line.as_str(), body]);
+        self.line()
+    }
+
+    fn line(&self) -> String {
+        let mut line = serde_json::to_string(self).unwrap_or_default();
+        line.push('\n');
+        line
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +63,22 @@ enum Line {
     /// A value of the plugin in a seat.
     Value(String, String, KeptValue),
 }
+
+impl Line {
+    /// What is worth writing when it has changed. `text` is the line as it is written.
+    fn tell(&self, text: &str, told: &mut impl Hasher) {
+        match self {
+            Self::Session(pool, session) => {
+                pool.hash(told);
+                session.tell(told);
+            }
+            Self::Value(..) => text.hash(told),
+        }
+    }
+}
+
+/// A seat, and the plugin in it.
+type Name = (String, String);
 
 /// Why a text is not what a gateway remembered.
 #[derive(Debug, thiserror::Error)]
@@ -63,8 +96,10 @@ pub enum RememberedError {
 pub struct Written {
     /// The whole text.
     pub text: String,
-    /// What tells one content from another.
-    pub digest: String,
+    /// What tells one content from another, as far as that is worth writing: that a
+    /// session was used counts in steps, of a tenth of its idle time and of a minute
+    /// at most.
+    pub digest: u64,
     /// Sessions and values that there was no room for.
     pub left_out: usize,
 }
@@ -73,53 +108,62 @@ pub struct Written {
 #[derive(Debug, Default)]
 pub struct Remembered {
     sessions: HashMap<String, Vec<KeptSession>>,
-    values: HashMap<(String, String), Vec<KeptValue>>,
+    values: HashMap<Name, Vec<KeptValue>>,
     now_ms: u64,
     unix_ms: u64,
 }
 
 impl Written {
-    /// What is remembered now, in at most so many bytes. `now` is the host's clock,
-    /// [`crate::Host::now`].
+    /// What is remembered now, in at most so many bytes: values first, since the
+    /// spaces of bindings are bounded and small, and then sessions, as many as there
+    /// is room for. `now` is the host's clock, [`crate::Host::now`].
     pub fn of(plan: &Plan, now: Duration, most: usize) -> Self {
+        let active = plan.bindings.iter();
+        let active = active.filter(|binding| binding.part() == Part::Active);
+        let values = active.map(|binding| (name_of(binding.place()), binding.space().kept()));
+        Self::with(values, plan, now, most)
+    }
+
+    fn with(
+        values: impl Iterator<Item = (Name, Vec<KeptValue>)>,
+        plan: &Plan,
+        now: Duration,
+        most: usize,
+    ) -> Self {
         let (mut body, mut left_out) = (String::new(), 0);
+        let mut told = DefaultHasher::new();
         let mut write = |line: &Line| {
             let text = serde_json::to_string(line).unwrap_or_default();
             if body.len() + text.len() < most {
                 body.push_str(&text);
                 body.push('\n');
+                line.tell(&text, &mut told);
             } else {
                 left_out += 1;
             }
         };
-        let mut pools: Vec<_> = plan.sessions.iter().collect();
-        pools.sort_by_key(|(pool, _)| pool.as_str().to_owned());
-        for (pool, sessions) in pools {
-            for session in sessions.kept() {
-                write(&Line::Session(pool.to_string(), session));
-            }
-        }
-        let active = plan.bindings.iter();
-        for binding in active.filter(|binding| binding.part() == Part::Active) {
-            let (seat, plugin) = name_of(binding.place());
-            for value in binding.space().kept() {
+        for ((seat, plugin), values) in values {
+            for value in values {
                 write(&Line::Value(seat.clone(), plugin.clone(), value));
             }
         }
-        let digest = digest(&body);
+        let mut pools: Vec<_> = plan.sessions.iter().collect();
+        pools.sort_by_key(|(pool, _)| pool.as_str().to_owned());
+        for (pool, sessions) in pools {
+            for session in sessions.kept(now) {
+                write(&Line::Session(pool.to_string(), session));
+            }
+        }
         let header = Header {
             kind: KIND.to_owned(),
             format: FORMAT,
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
             unix_ms: unix_ms(),
-            sha256: digest.clone(),
+            sha256: String::new(),
         };
-        let mut text = serde_json::to_string(&header).unwrap_or_default();
-        text.push('\n');
-        text.push_str(&body);
         Self {
-            text,
-            digest,
+            text: header.sealed(&body) + &body,
+            digest: told.finish(),
             left_out,
         }
     }
@@ -132,16 +176,16 @@ impl Remembered {
     ///
     /// When it is anything else. Nothing of it is believed then.
     pub fn read(text: &str) -> Result<Self, RememberedError> {
-        let (header, body) = text.split_once('\n').ok_or(RememberedError::Damaged)?;
+        let (first, body) = text.split_once('\n').ok_or(RememberedError::Damaged)?;
         let damaged = |_| RememberedError::Damaged;
-        let header: Header = serde_json::from_str(header).map_err(damaged)?;
+        let header: Header = serde_json::from_str(first).map_err(damaged)?;
         if header.kind != KIND {
             return Err(RememberedError::Damaged);
         }
         if header.format != FORMAT {
             return Err(RememberedError::Format(header.format));
         }
-        if header.sha256 != digest(body) {
+        if header.clone().sealed(body).trim_end() != first {
             return Err(RememberedError::Damaged);
         }
         let mut remembered = Self {
@@ -176,7 +220,7 @@ impl Remembered {
     /// Give a pool its sessions again.
     pub(crate) fn give_sessions(&self, sessions: &Sessions, pool: &Pool, now: Duration) {
         if let Some(kept) = self.sessions_of(&pool.name) {
-            sessions.take_back(kept, pool, |then_ms| self.on_clock(then_ms, now));
+            sessions.take_back(kept, pool, now, |then_ms| self.on_clock(then_ms, now));
         }
     }
 
@@ -205,12 +249,16 @@ impl Remembered {
 }
 
 /// What a place is called in the file.
-fn name_of(place: &Place) -> (String, String) {
+fn name_of(place: &Place) -> Name {
     (place.to_string(), place.plugin.to_string())
 }
 
-fn digest(body: &str) -> String {
-    let digest = Sha256::digest(body);
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+    }
+    let digest = digest.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

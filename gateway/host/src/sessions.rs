@@ -9,7 +9,7 @@
 mod kept;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gatewright_model::id::{EndpointId, Slot};
@@ -17,6 +17,7 @@ use gatewright_model::pool::Pool;
 use indexmap::IndexMap;
 
 pub(crate) use kept::KeptSession;
+use kept::Waiting;
 
 const SHARDS: usize = 16;
 
@@ -38,10 +39,12 @@ const SWEEP_SAMPLE: usize = 4;
 #[derive(Debug, Default)]
 pub struct Sessions {
     hasher: RandomState,
-    shards: [Mutex<IndexMap<Box<str>, Entry>>; SHARDS],
+    shards: [Mutex<IndexMap<Arc<str>, Entry>>; SHARDS],
+    /// Those of before whose endpoints are not there yet. No worker takes it.
+    waiting: Mutex<Waiting>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     slot: Slot,
     endpoint: EndpointId,
@@ -70,7 +73,7 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// What the plugin keys it by.
-    pub key: Box<str>,
+    pub key: Arc<str>,
     /// The endpoint that has it.
     pub endpoint: EndpointId,
     /// How long it has been there.
@@ -164,7 +167,7 @@ impl Sessions {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let live = shard.iter().filter(|(_, entry)| entry.is_live(pool, now));
             sessions.extend(live.map(|(key, entry)| Session {
-                key: key.clone(),
+                key: Arc::clone(key),
                 endpoint: entry.endpoint.clone(),
                 age: now.saturating_sub(entry.created),
                 idle: now.saturating_sub(entry.used),
@@ -186,7 +189,7 @@ impl Sessions {
         counts
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, IndexMap<Box<str>, Entry>> {
+    fn shard(&self, key: &str) -> MutexGuard<'_, IndexMap<Arc<str>, Entry>> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[shard]
             .lock()
@@ -196,7 +199,7 @@ impl Sessions {
 
 /// Drop what was idle for too long of a few entries. Those of endpoints that are
 /// gone are left: a worker that does not know of a new one yet would drop its own.
-fn drop_some(shard: &mut IndexMap<Box<str>, Entry>, now: Duration) {
+fn drop_some(shard: &mut IndexMap<Arc<str>, Entry>, now: Duration) {
     for _ in 0..SWEEP_SAMPLE.min(shard.len()) {
         let place = fastrand::usize(..shard.len());
         let entry = shard.get_index(place);
@@ -208,7 +211,7 @@ fn drop_some(shard: &mut IndexMap<Box<str>, Entry>, now: Duration) {
 
 /// Drop what is dead, or else the one that would be forgotten first, of a small
 /// sample: from a random place on, evenly over the whole shard.
-fn make_room(shard: &mut IndexMap<Box<str>, Entry>, pool: &Pool, now: Duration) {
+fn make_room(shard: &mut IndexMap<Arc<str>, Entry>, pool: &Pool, now: Duration) {
     let (length, start) = (shard.len(), fastrand::usize(..shard.len().max(1)));
     let step = (length / EVICTION_SAMPLE).max(1);
     let places = (0..EVICTION_SAMPLE.min(length)).map(|n| (start + n * step) % length);
@@ -227,7 +230,6 @@ mod tests {
     use gatewright_model::config::{self, Environment};
     use gatewright_model::snapshot::Snapshot;
     use std::path::Path;
-    use std::sync::Arc;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -319,7 +321,7 @@ mod tests {
             ("old".into(), entry(HOUR * 99, HOUR)),
             ("new".into(), entry(HOUR * 99, HOUR * 9)),
         ]);
-        let present = |shard: &IndexMap<Box<str>, Entry>, key: &str| shard.contains_key(key);
+        let present = |shard: &IndexMap<Arc<str>, Entry>, key: &str| shard.contains_key(key);
         make_room(&mut shard, pool, HOUR * 10);
         assert!(!present(&shard, "dead") && shard.len() == 2);
         make_room(&mut shard, pool, HOUR * 10);
@@ -377,7 +379,7 @@ mod tests {
             created: Duration::from_secs(used),
             used: Duration::from_secs(used),
         };
-        let named = |n: u64| (n.to_string().into_boxed_str(), entry(n));
+        let named = |n: u64| -> (Arc<str>, Entry) { (n.to_string().into(), entry(n)) };
         let mut shard: IndexMap<_, _> = (0..ENTRIES).map(named).collect();
         for n in ENTRIES..10 * ENTRIES {
             make_room(&mut shard, pool, HOUR);

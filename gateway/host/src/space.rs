@@ -59,7 +59,8 @@ struct Entry {
 
 #[derive(Clone, Debug)]
 enum Value {
-    Bytes(Vec<u8>),
+    /// Shared with whoever copies it to keep it, and never changed.
+    Bytes(Arc<Vec<u8>>),
     Number(i64),
     /// A token bucket's level at a time.
     Bucket {
@@ -73,7 +74,7 @@ impl Value {
     /// no value.
     fn bytes(&self) -> Option<Vec<u8>> {
         match self {
-            Self::Bytes(bytes) => Some(bytes.clone()),
+            Self::Bytes(bytes) => Some(bytes.to_vec()),
             Self::Number(number) => Some(number.to_string().into_bytes()),
             Self::Bucket { .. } => None,
         }
@@ -110,7 +111,7 @@ impl Space {
     /// Set a value; returns whether it is small enough to be kept.
     pub(crate) fn set(&self, key: &str, value: Vec<u8>, ttl_ms: u32, now: Duration) -> bool {
         let mut shard = self.shard_to_change(key);
-        shard.put(key, Value::Bytes(value), expiry(ttl_ms, now))
+        shard.put(key, bytes(value), expiry(ttl_ms, now))
     }
 
     /// Remove a value.
@@ -148,7 +149,7 @@ impl Space {
     ) -> bool {
         let mut shard = self.shard_to_change(key);
         let present = shard.live(key, now).and_then(|entry| entry.value.bytes());
-        present.as_deref() == expected && shard.put(key, Value::Bytes(value), expiry(ttl_ms, now))
+        present.as_deref() == expected && shard.put(key, bytes(value), expiry(ttl_ms, now))
     }
 
     /// Take tokens from a bucket that holds at most `burst` and gains
@@ -281,6 +282,10 @@ fn expiry(ttl_ms: u32, now: Duration) -> Option<Duration> {
     }
 }
 
+fn bytes(bytes: Vec<u8>) -> Value {
+    Value::Bytes(Arc::new(bytes))
+}
+
 fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => Some(*number),
@@ -377,7 +382,7 @@ mod tests {
         }
         assert_eq!(shard.entries.len(), SHARD_KEYS);
         assert!(shard.live("0", NOW).is_none() && shard.live("1", NOW).is_some());
-        let large = || Value::Bytes(vec![0; ENTRY_BYTES - 1]);
+        let large = || bytes(vec![0; ENTRY_BYTES - 1]);
         for key in 0..9 {
             assert!(shard.put(&key.to_string(), large(), None));
             assert!(shard.bytes <= SHARD_BYTES);

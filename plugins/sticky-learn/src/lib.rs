@@ -10,14 +10,14 @@
 //! are the first of a few to be forgotten. A server that drains keeps its sessions
 //! until it is gone.
 //!
-//! A name that only a request says, as after a restart of the gateway, may be
-//! anybody's invention. It belongs to whoever answers it without an error, for a
-//! minute; used again in that time, and answered without an error again, it is a
-//! session like any other. So who invents names has them forgotten soon, and in a
-//! full table they make room before sessions that applications have named.
+//! A name that only a request says, as after a restart of a gateway that has no
+//! data folder, may be anybody's invention. It belongs to whoever answers it without
+//! an error, for a minute; used again in that time, and answered without an error
+//! again, it is a session like any other. So who invents names has them forgotten
+//! soon; in a full table they make room before those that applications have named.
 //!
-//! It does not read bodies or URLs, and a restart forgets: for sessions that are
-//! to outlive it, there is `sticky-cookie`.
+//! It does not read bodies or URLs. Sessions outlive a restart where there is a data
+//! folder; for sessions that are to be good on every gateway, there is `sticky-cookie`.
 
 mod cookie;
 

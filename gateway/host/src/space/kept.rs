@@ -1,13 +1,13 @@
 //! What of a binding's values outlives the process.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{Space, Value};
+use super::{Entry, SHARD_KEYS, Space, Value};
 
 /// A value as it is kept. Times are milliseconds on the clock of the host that
 /// wrote it.
@@ -32,27 +32,38 @@ enum Kind {
     },
 }
 
-impl Space {
-    /// All values, the oldest of each shard first.
-    pub(crate) fn kept(&self) -> Vec<KeptValue> {
+impl KeptValue {
+    fn of(key: &str, entry: &Entry) -> Self {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            key: key.to_owned(),
+            expires_ms: entry.expires.map(millis),
+            value: match &entry.value {
+                Value::Bytes(bytes) => Kind::Bytes(STANDARD.encode(bytes.as_slice())),
+                Value::Number(number) => Kind::Number(*number),
+                Value::Bucket { tokens, at } => Kind::Bucket {
+                    tokens: *tokens,
+                    at_ms: millis(*at),
+                },
+            },
+        }
+    }
+}
+
+impl Space {
+    /// All values, the oldest of each shard first. A shard is held only while what
+    /// is in it is shared, without a copy of any byte.
+    pub(crate) fn kept(&self) -> Vec<KeptValue> {
         let mut kept = Vec::new();
         for shard in &self.shards {
-            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let entries = shard.by_age.values();
-            let entries = entries.filter_map(|key| Some((key, shard.entries.get(key)?)));
-            kept.extend(entries.map(|(key, entry)| KeptValue {
-                key: key.to_string(),
-                expires_ms: entry.expires.map(millis),
-                value: match &entry.value {
-                    Value::Bytes(bytes) => Kind::Bytes(STANDARD.encode(bytes)),
-                    Value::Number(number) => Kind::Number(*number),
-                    Value::Bucket { tokens, at } => Kind::Bucket {
-                        tokens: *tokens,
-                        at_ms: millis(*at),
-                    },
-                },
-            }));
+            let mut entries: Vec<(Arc<str>, Entry)> = Vec::with_capacity(SHARD_KEYS);
+            {
+                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                let shared = shard.entries.iter();
+                entries.extend(shared.map(|(key, entry)| (Arc::clone(key), entry.clone())));
+            }
+            entries.sort_unstable_by_key(|(_, entry)| entry.age);
+            kept.extend(entries.iter().map(|(key, entry)| KeptValue::of(key, entry)));
         }
         kept
     }
@@ -72,7 +83,7 @@ impl Space {
             }
             let value = match &one.value {
                 Kind::Bytes(text) => match STANDARD.decode(text) {
-                    Ok(bytes) => Value::Bytes(bytes),
+                    Ok(bytes) => super::bytes(bytes),
                     Err(_) => continue,
                 },
                 Kind::Number(number) => Value::Number(*number),
