@@ -158,7 +158,8 @@ impl Seat {
         prompter.members.clone_from(&self.members);
         let tape = Some(Box::new(Tape::Prompter(prompter)));
         let mut instance = Instance::configured(to, tape, Budget::PREPARATION)?;
-        if let Call::Pick(_) = call {
+        // After these two it is told the members anyway.
+        if !matches!(call, Call::Configure | Call::Update { .. }) {
             let told = self.catch_up(&mut instance);
             if let Err(failure) = told {
                 return Ok(Played::Failed(failure.fault, failure.detail));
