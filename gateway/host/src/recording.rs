@@ -140,6 +140,9 @@ impl Recording {
     }
 
     fn write(&self, line: &Line) {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
         let Ok(text) = serde_json::to_string(line) else {
             return;
         };
