@@ -60,12 +60,12 @@ impl Recordings {
         self.locked().iter().find(|kept| kept.id == id).cloned()
     }
 
-    /// End the one of that id and forget it.
+    /// End the one of that id and forget it, with its lines.
     pub(crate) fn remove(&self, id: u64) -> Option<Kept> {
         let mut kept = self.locked();
         let place = kept.iter().position(|kept| kept.id == id)?;
         let removed = kept.remove(place);
-        removed.recording.close();
+        removed.recording.discard();
         Some(removed)
     }
 

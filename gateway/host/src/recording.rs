@@ -104,7 +104,18 @@ impl Recording {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes of its lines.
+    /// Write nothing to it any more, and forget its lines: workers may know of it
+    /// until they decide the next time.
+    pub fn discard(&self) {
+        self.close();
+        for own in &self.lines {
+            let forgotten = std::mem::take(&mut *locked(own));
+            // Not under the lock.
+            drop(forgotten);
+        }
+    }
+
+    /// Bytes of its lines, also of those that are forgotten.
     pub fn bytes(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -151,11 +162,18 @@ impl Recording {
             self.close();
             return;
         }
+        let Some(lines) = self.lines.get(line.worker) else {
+            return;
+        };
+        let timed: Timed = (line.at_ns, text.into());
+        let mut lines = locked(lines);
+        // Under the lock, so that nothing is left of what is discarded meanwhile.
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        lines.push(timed);
         if matches!(line.call, Call::Pick(_)) {
             self.decisions.fetch_add(1, Ordering::Relaxed);
-        }
-        if let Some(lines) = self.lines.get(line.worker) {
-            locked(lines).push((line.at_ns, text.into()));
         }
     }
 }

@@ -193,8 +193,12 @@ async fn download(
 ) -> Result<Response, Refusal> {
     let kept = number(&id).and_then(|id| control.recordings.find(id));
     let kept = kept.ok_or_else(|| missing(&id))?;
+    let number = kept.id;
     let writing = tokio::task::spawn_blocking(move || kept.recording.text());
     let text = writing.await.map_err(|_| Refusal::Stopping)?;
+    // Of one that was deleted meanwhile lines may be missing.
+    let whole = control.recordings.find(number);
+    whole.ok_or_else(|| missing(&id))?;
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
 }
 
