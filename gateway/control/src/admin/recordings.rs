@@ -168,8 +168,14 @@ async fn create(
         let message = format!("there are {MOST} recordings already; delete one of them");
         Refusal::Conflict(message)
     })?;
+    // Nothing is recorded, and no other one ends, that nobody finds in the audit log.
+    let noted = note(&control, who, "recording.create", &kept).await;
+    if let Err(refusal) = noted {
+        control.recordings.remove(kept.id);
+        return Err(refusal);
+    }
+    control.recordings.end_older(&kept);
     control.publisher.record(&pool, &recording).await;
-    note(&control, who, "recording.create", &kept).await?;
     let shown = Shown::of(&kept, control.publisher.host().now());
     Ok((StatusCode::CREATED, success(shown)).into_response())
 }
