@@ -122,6 +122,8 @@ struct Wanted {
 /// is handed what the old one learned, so that its whole past is in the recording.
 /// What a plugin asks of requests is recorded with it: headers such as
 /// `Authorization` and `Cookie`, cookies and queries as digests, others as they are.
+/// With each decision is `key`, a hash (xxh3, without a key of its own) of what the pool
+/// hashes by: addresses can be guessed from it. Keep recordings as secret as access logs.
 /// It ends with its time, at 32 MiB, when the seat changes, or when another one of the
 /// pool begins.
 #[utoipa::path(
