@@ -1,5 +1,7 @@
 //! Decisions that are recorded, and played to candidates.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::support::{Builder, Gateway, Guest, Pool, Upstream, ends, eventually};
@@ -247,6 +249,8 @@ async fn a_command_records_into_a_file() {
         }
     });
     assert!(said.contains("decisions in"), "{said}");
+    let mode = file.metadata().expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     assert_eq!(gateway.api("/api/recordings").await, json!([]));
     let line = [
         "record",
