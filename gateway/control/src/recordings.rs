@@ -29,17 +29,12 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    /// Keep one, unless there are too many. Others of its pool end: an instance is
-    /// on one tape.
+    /// Keep one, unless there are too many.
     pub(crate) fn keep(&self, recording: &Arc<Recording>, seconds: u64) -> Option<Kept> {
         let mut kept = self.locked();
         if kept.len() >= MOST {
             return None;
         }
-        let pool = &recording.header().pool;
-        let others = kept.iter().map(|kept| &kept.recording);
-        let others = others.filter(|other| other.header().pool == *pool);
-        others.for_each(|other| other.close());
         let one = Kept {
             id: self.latest.fetch_add(1, Ordering::Relaxed) + 1,
             began: Timestamp::now(),
@@ -48,6 +43,16 @@ impl Recordings {
         };
         kept.push(one.clone());
         Some(one)
+    }
+
+    /// End those of its pool that are older: an instance is on one tape.
+    pub(crate) fn end_older(&self, than: &Kept) {
+        let pool = &than.recording.header().pool;
+        for other in self.locked().iter() {
+            if other.id < than.id && other.recording.header().pool == *pool {
+                other.recording.close();
+            }
+        }
     }
 
     /// All of them.
@@ -60,12 +65,12 @@ impl Recordings {
         self.locked().iter().find(|kept| kept.id == id).cloned()
     }
 
-    /// End the one of that id and forget it.
+    /// End the one of that id and forget it, with its lines.
     pub(crate) fn remove(&self, id: u64) -> Option<Kept> {
         let mut kept = self.locked();
         let place = kept.iter().position(|kept| kept.id == id)?;
         let removed = kept.remove(place);
-        removed.recording.close();
+        removed.recording.discard();
         Some(removed)
     }
 

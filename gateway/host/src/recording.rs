@@ -10,12 +10,14 @@
 //! workers a `Rehearsal` reads the lines, on a clock that they set.
 //!
 //! A recording is bounded by time and bytes, and lives in memory. A worker writes
-//! to lines of its own, so nobody waits for a lock but who downloads. Who records
-//! nothing pays a comparison for a decision and one for each question.
+//! to lines of its own; it waits for nobody but a download, which has their lock for
+//! as long as it takes to copy references to chunks of them. Who records nothing
+//! pays a comparison for a decision and one for each question.
 //!
 //! What is of a request is there only as far as the plugin asked for it, and what
 //! is likely to be a secret only as a digest (`redacted`).
 
+mod held;
 mod lines;
 mod redacted;
 mod tape;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use crate::binding::{Binding, Terms};
 
+use held::{Held, Timed};
 pub use lines::{
     Asked, Call, FORMAT, Header, Heard, HeardEnding, Line, Member, Pick, RecordingError, read,
 };
@@ -46,9 +49,6 @@ pub struct RecordingOptions {
     pub key: [u8; 32],
 }
 
-/// A line and its time.
-type Timed = (u64, Box<str>);
-
 /// What the workers write down of one balancer's decisions.
 #[derive(Debug)]
 pub struct Recording {
@@ -62,7 +62,7 @@ pub struct Recording {
     decisions: AtomicU64,
     is_closed: AtomicBool,
     /// By worker.
-    lines: Box<[Mutex<Vec<Timed>>]>,
+    lines: Box<[Mutex<Held>]>,
 }
 
 impl Recording {
@@ -104,7 +104,18 @@ impl Recording {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    /// Bytes of its lines.
+    /// Write nothing to it any more, and forget its lines: workers may know of it
+    /// until they decide the next time.
+    pub fn discard(&self) {
+        self.close();
+        for own in &self.lines {
+            let forgotten = std::mem::take(&mut *locked(own));
+            // Not under the lock.
+            drop(forgotten);
+        }
+    }
+
+    /// Bytes of its lines, also of those that are forgotten.
     pub fn bytes(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
@@ -116,10 +127,9 @@ impl Recording {
 
     /// As a file: the header's line, and the others in the order of their time.
     pub fn text(&self) -> String {
-        let mut lines = Vec::new();
-        for own in &self.lines {
-            lines.extend(locked(own).iter().cloned());
-        }
+        let copied = |own: &Mutex<Held>| locked(own).clone();
+        let held: Vec<Held> = self.lines.iter().map(copied).collect();
+        let mut lines: Vec<&Timed> = held.iter().flat_map(Held::iter).collect();
         lines.sort_by_key(|(at_ns, _)| *at_ns);
         let mut text = serde_json::to_string(&self.header).unwrap_or_default();
         text.push('\n');
@@ -141,6 +151,9 @@ impl Recording {
     }
 
     fn write(&self, line: &Line) {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
         let Ok(text) = serde_json::to_string(line) else {
             return;
         };
@@ -149,11 +162,18 @@ impl Recording {
             self.close();
             return;
         }
+        let Some(lines) = self.lines.get(line.worker) else {
+            return;
+        };
+        let timed: Timed = (line.at_ns, text.into());
+        let mut lines = locked(lines);
+        // Under the lock, so that nothing is left of what is discarded meanwhile.
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        lines.push(timed);
         if matches!(line.call, Call::Pick(_)) {
             self.decisions.fetch_add(1, Ordering::Relaxed);
-        }
-        if let Some(lines) = self.lines.get(line.worker) {
-            locked(lines).push((line.at_ns, text.into()));
         }
     }
 }

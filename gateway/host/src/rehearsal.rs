@@ -131,8 +131,8 @@ impl Seat {
             Call::Configure => self.configured.clone_from(&line.asked),
             Call::Update { endpoints } => {
                 self.members.clone_from(endpoints);
-                let widest = endpoints.iter().map(|member| member.slot + 1).max();
-                self.widest = self.widest.max(widest.unwrap_or(0));
+                let widest = endpoints.iter().map(|member| member.slot.saturating_add(1));
+                self.widest = widest.fold(self.widest, u32::max);
             }
             Call::Eligible { slots } => self.eligible.clone_from(slots),
             Call::Restore { .. } | Call::Observe { .. } | Call::Pick(_) => {}
@@ -158,7 +158,8 @@ impl Seat {
         prompter.members.clone_from(&self.members);
         let tape = Some(Box::new(Tape::Prompter(prompter)));
         let mut instance = Instance::configured(to, tape, Budget::PREPARATION)?;
-        if let Call::Pick(_) = call {
+        // After these two it is told the members anyway.
+        if !matches!(call, Call::Configure | Call::Update { .. }) {
             let told = self.catch_up(&mut instance);
             if let Err(failure) = told {
                 return Ok(Played::Failed(failure.fault, failure.detail));

@@ -1,6 +1,12 @@
 //! `gatewright record`: a while of a balancer's decisions, into a file.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,9 +17,13 @@ use serde_json::{Value, json};
 
 use super::api::{ApiOptions, Call, escaped};
 use crate::ending::usage;
+use crate::runtime;
 
 /// How often it is asked whether the recording is over.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// What a program ends with that Ctrl-C ended, as shells say it.
+const INTERRUPTED: i32 = 130;
 
 /// What `gatewright record` is asked for.
 #[derive(Debug, clap::Args)]
@@ -21,7 +31,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 The file has all that the contract handed to the pool's balancer, and what it
 answered: `gatewright plugin replay` plays it to another one. What the plugin asked
 of requests is in it, such as headers and paths; Authorization, Cookie and the like
-are there as digests under a key that nobody has. It takes the role deploy.
+are there as digests under a key that nobody has. It takes the role deploy. A new
+file is one that only you may read. Keep it as secret as access logs: what the pool
+hashes by, such as an address, can be guessed from the keys of its decisions.
 
 Each worker's instance is replaced by a fresh one first, with what the old one
 learned if the plugin hands that over.
@@ -54,16 +66,17 @@ pub(super) fn run(options: &RecordOptions) -> anyhow::Result<()> {
     let seconds = options.length.0.as_secs();
     ensure_seconds(seconds)?;
     let wanted = json!({ "pool": options.pool, "seconds": seconds, "sample": options.sample });
+    let interrupted = listen()?;
     let call = Call::new(Method::POST, "/api/recordings").with(wanted);
     let id = text(&api.ask(call)?, "id")?;
     let path = format!("/api/recordings/{}", escaped(&id));
-    let written = wait(api, &id).and_then(|shown| {
+    let written = wait(api, &id, &interrupted).and_then(|shown| {
         let bytes = api.download(&path)?;
         let file = &options.output;
-        std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))?;
+        write(file, &bytes).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(shown)
     });
-    // Also after a failure: nobody else knows of it.
+    // Also after a failure or Ctrl-C: nobody else knows of it.
     let deleted = api.ask(Call::new(Method::DELETE, path));
     let shown = written?;
     deleted?;
@@ -85,9 +98,36 @@ fn ensure_seconds(seconds: u64) -> anyhow::Result<()> {
     }
 }
 
+/// Listen for Ctrl-C from now on. A second one ends the program at once.
+fn listen() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&interrupted);
+    let builder = thread::Builder::new().name("gatewright-interrupt".to_owned());
+    let started = builder.spawn(move || runtime::block_on(tell(told)));
+    started.context("no thread can be started")?;
+    Ok(interrupted)
+}
+
+async fn tell(interrupted: Arc<AtomicBool>) -> anyhow::Result<()> {
+    tokio::signal::ctrl_c().await?;
+    interrupted.store(true, Ordering::Relaxed);
+    tokio::signal::ctrl_c().await?;
+    process::exit(INTERRUPTED)
+}
+
+/// Write a file that nobody else may read, if it is a new one: what was asked of
+/// requests is in it.
+fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(file)?.write_all(bytes)
+}
+
 /// Wait until a recording is over.
-fn wait(api: &ApiOptions, id: &str) -> anyhow::Result<Value> {
+fn wait(api: &ApiOptions, id: &str, interrupted: &AtomicBool) -> anyhow::Result<Value> {
     loop {
+        let is_interrupted = interrupted.load(Ordering::Relaxed);
+        ensure!(!is_interrupted, "interrupted; no file is written");
         let list = api.ask(Call::new(Method::GET, "/api/recordings"))?;
         let mut recordings = list.as_array().into_iter().flatten();
         let shown = recordings.find(|shown| shown["id"] == id);

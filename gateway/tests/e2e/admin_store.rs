@@ -348,6 +348,11 @@ async fn a_full_disk_refuses_changes_until_there_is_room_and_loses_none() {
         .json(&somewhere(60_000));
     assert_eq!(again.send().await.status(), 507);
     assert_eq!(gateway.get("/").await.text(), "a", "traffic goes on");
+    // Nor is anything recorded that cannot be noted.
+    let wanted = json!({ "pool": "web" });
+    let recording = gateway.call("POST", "/api/recordings").json(&wanted);
+    assert_eq!(recording.send().await.status(), 507);
+    assert_eq!(gateway.api("/api/recordings").await, json!([]));
     gateway.limit_files(None);
     let late = somewhere(60_001);
     gateway.change("POST", "/api/servers", late).await;

@@ -1,5 +1,7 @@
 //! Decisions that are recorded, and played to candidates.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::support::{Builder, Gateway, Guest, Pool, Upstream, ends, eventually};
@@ -156,6 +158,30 @@ async fn what_was_asked_of_requests_is_replayed_and_secrets_are_not_in_it() {
     let found = replay(&gateway, failing.to_str().unwrap(), "web.jsonl").await;
     assert_eq!(found["failed"], found["decisions"], "{found:#}");
     assert_eq!(found["agreed"], 0);
+    // Also where what follows a failure is no decision: whoever comes after it
+    // knows the members all the same.
+    gateway.put("observed.jsonl", observed(&text));
+    let found = replay(&gateway, failing.to_str().unwrap(), "observed.jsonl").await;
+    assert_eq!(found["failed"], found["decisions"], "{found:#}");
+}
+
+/// A recording with outcomes told after each decision.
+fn observed(text: &str) -> String {
+    let mut told = String::new();
+    for line in text.lines() {
+        told += line;
+        told += "\n";
+        let said: Value = serde_json::from_str(line).expect("a line");
+        if said["call"] == "pick" {
+            let (worker, at_ns) = (&said["worker"], &said["at_ns"]);
+            let heard = json!({
+                "worker": worker, "at_ns": at_ns, "call": "observe", "outcomes": [],
+            });
+            told += &heard.to_string();
+            told += "\n";
+        }
+    }
+    told
 }
 
 #[tokio::test]
@@ -223,6 +249,8 @@ async fn a_command_records_into_a_file() {
         }
     });
     assert!(said.contains("decisions in"), "{said}");
+    let mode = file.metadata().expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     assert_eq!(gateway.api("/api/recordings").await, json!([]));
     let line = [
         "record",

@@ -122,6 +122,8 @@ struct Wanted {
 /// is handed what the old one learned, so that its whole past is in the recording.
 /// What a plugin asks of requests is recorded with it: headers such as
 /// `Authorization` and `Cookie`, cookies and queries as digests, others as they are.
+/// With each decision is `key`, a hash (xxh3, without a key of its own) of what the pool
+/// hashes by: addresses can be guessed from it. Keep recordings as secret as access logs.
 /// It ends with its time, at 32 MiB, when the seat changes, or when another one of the
 /// pool begins.
 #[utoipa::path(
@@ -168,8 +170,14 @@ async fn create(
         let message = format!("there are {MOST} recordings already; delete one of them");
         Refusal::Conflict(message)
     })?;
+    // Nothing is recorded, and no other one ends, that nobody finds in the audit log.
+    let noted = note(&control, who, "recording.create", &kept).await;
+    if let Err(refusal) = noted {
+        control.recordings.remove(kept.id);
+        return Err(refusal);
+    }
+    control.recordings.end_older(&kept);
     control.publisher.record(&pool, &recording).await;
-    note(&control, who, "recording.create", &kept).await?;
     let shown = Shown::of(&kept, control.publisher.host().now());
     Ok((StatusCode::CREATED, success(shown)).into_response())
 }
@@ -193,8 +201,12 @@ async fn download(
 ) -> Result<Response, Refusal> {
     let kept = number(&id).and_then(|id| control.recordings.find(id));
     let kept = kept.ok_or_else(|| missing(&id))?;
+    let number = kept.id;
     let writing = tokio::task::spawn_blocking(move || kept.recording.text());
     let text = writing.await.map_err(|_| Refusal::Stopping)?;
+    // Of one that was deleted meanwhile lines may be missing.
+    let whole = control.recordings.find(number);
+    whole.ok_or_else(|| missing(&id))?;
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
 }
 

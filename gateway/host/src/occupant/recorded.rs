@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use super::Occupant;
-use crate::instance::Instance;
+use crate::instance::{Assignment, Instance};
+use crate::preparer::{Mailbox, Order};
 use crate::recording::Recording;
 
 impl Occupant {
     /// Record this binding's decisions, if they are what is to be recorded.
     pub(crate) fn record(&mut self, recording: &Arc<Recording>) {
-        if recording.is_of(&self.binding) {
+        // One that a later one ended may be heard of after that.
+        let is_over = recording.is_over(self.binding.now());
+        if recording.is_of(&self.binding) && !is_over {
             self.stop_recording();
             self.recording = Some(Arc::clone(recording));
         }
@@ -28,20 +31,25 @@ impl Occupant {
     #[cold]
     pub(super) fn keep_recording(&mut self) {
         let now = self.binding.now();
-        let is_over = |recording: &Arc<Recording>| recording.is_over(now);
-        if self.recording.as_ref().is_none_or(is_over) {
+        let Some(recording) = self.recording.as_ref().filter(|one| !one.is_over(now)) else {
             self.stop_recording();
             return;
-        }
-        let is_taped = |instance: &mut Instance| instance.recorder().is_some();
+        };
+        let is_taped = |instance: &mut Instance| {
+            let recorder = instance.recorder();
+            recorder.is_some_and(|recorder| recorder.writes_to(recording))
+        };
         if self.instance.as_mut().is_none_or(is_taped) {
             return;
         }
         let Some(understudy) = &self.understudy else {
-            self.understudy = Some(self.ordered());
+            self.understudy = Some(self.understudy_of(recording));
             return;
         };
         let Some(mut instance) = understudy.take() else {
+            if understudy.is_given_up() {
+                self.stop_recording();
+            }
             return;
         };
         self.understudy = None;
@@ -49,8 +57,24 @@ impl Occupant {
         // The one that there is goes on where that does not work.
         match self.hand_over(&mut instance) {
             true => self.instance = Some(instance),
-            false => self.recording = None,
+            false => self.stop_recording(),
         }
+    }
+
+    /// Have an instance made aside that is recorded from its beginning.
+    fn understudy_of(&self, recording: &Arc<Recording>) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::of_understudy());
+        self.binding.shared.order(Order {
+            assignment: Assignment {
+                binding: Arc::clone(&self.binding),
+                worker: self.worker,
+                snapshot: Arc::clone(&self.snapshot),
+                pool: self.pool.clone(),
+                recording: Some(Arc::clone(recording)),
+            },
+            mailbox: Arc::downgrade(&mailbox),
+        });
+        mailbox
     }
 
     #[cold]
@@ -61,7 +85,10 @@ impl Occupant {
     }
 
     fn stop_recording(&mut self) {
-        self.recording = None;
+        if self.recording.take().is_some() {
+            // An instance that is being made would write to it all its life.
+            self.mailbox = None;
+        }
         self.understudy = None;
         if let Some(instance) = &mut self.instance {
             instance.stop_recording();

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gatewright_model::pool::MAX_SLOTS;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -14,6 +15,9 @@ pub const FORMAT: u32 = 1;
 
 /// What the header's line is known by.
 const KIND: &str = "gatewright-recording";
+
+/// The most workers of a recording: each is an instance of a candidate.
+const MOST_WORKERS: usize = 1024;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -196,10 +200,11 @@ pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
             return Err(RecordingError::Format(format.unwrap_or(0)));
         }
     }
-    let header = serde_json::from_value(said).map_err(|_| RecordingError::NotOne)?;
+    let header: Header = serde_json::from_value(said).map_err(|_| RecordingError::NotOne)?;
     let lines = rest.filter(|(_, line)| !line.is_empty());
     let lines = lines.map(|(number, line)| {
-        serde_json::from_str(line).map_err(|error| RecordingError::Line {
+        let read = serde_json::from_str(line).and_then(|line| possible(line, &header));
+        read.map_err(|error| RecordingError::Line {
             line: number + 1,
             error,
         })
@@ -207,6 +212,24 @@ pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
     let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
     lines.sort_by_key(|line| line.at_ns);
     Ok((header, lines))
+}
+
+/// A line of a gateway that could be: what is made ready for its workers and slots
+/// is bounded.
+fn possible(line: Line, header: &Header) -> Result<Line, serde_json::Error> {
+    let widest = match &line.call {
+        Call::Update { endpoints } => endpoints.iter().map(|member| member.slot).max(),
+        Call::Eligible { slots } => slots.iter().copied().max(),
+        _ => None,
+    };
+    let wrong = match widest {
+        Some(slot) if slot as usize >= MAX_SLOTS => format!("there is no slot {slot}"),
+        _ if line.worker >= header.workers.min(MOST_WORKERS) => {
+            format!("there is no worker {}", line.worker)
+        }
+        _ => return Ok(line),
+    };
+    Err(serde::de::Error::custom(wrong))
 }
 
 impl Header {
@@ -370,5 +393,27 @@ mod tests {
             read(&cut),
             Err(RecordingError::Line { line: 2, .. })
         ));
+    }
+
+    #[test]
+    fn workers_and_slots_that_cannot_be_are_refused() {
+        let refused = |line: &Line, header: &Header| {
+            let text = [
+                serde_json::to_string(header).unwrap(),
+                serde_json::to_string(line).unwrap(),
+            ];
+            read(&text.join("\n")).unwrap_err().to_string()
+        };
+        let eligible = |slot: u32| Call::Eligible {
+            slots: vec![0, slot],
+        };
+        let said = refused(&line(2, 1, eligible(1)), &header());
+        assert!(said.starts_with("line 2: there is no worker 2"), "{said}");
+        let mut crowded = header();
+        crowded.workers = usize::MAX;
+        let said = refused(&line(MOST_WORKERS, 1, eligible(1)), &crowded);
+        assert!(said.contains("there is no worker"), "{said}");
+        let said = refused(&line(0, 1, eligible(u32::MAX)), &header());
+        assert!(said.contains("there is no slot 4294967295"), "{said}");
     }
 }

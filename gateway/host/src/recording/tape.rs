@@ -82,6 +82,11 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// Whether this is where it writes.
+    pub(crate) fn writes_to(&self, recording: &Arc<Recording>) -> bool {
+        Arc::ptr_eq(&self.recording, recording)
+    }
+
     /// A decision begins.
     pub(crate) fn begin(&mut self) {
         self.skips = !self.recording.takes();

@@ -20,6 +20,7 @@ mod frozen;
 mod hostile;
 mod imports;
 mod lanes;
+mod recordings;
 mod rollout;
 mod shapes;
 mod simulated;
