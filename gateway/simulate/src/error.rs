@@ -11,7 +11,7 @@ use gatewright_model::snapshot::SnapshotError;
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
     /// What the gateway's own configuration would not allow.
-    #[error("the pool of the scenario does not fit: {0}")]
+    #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// More servers than pools have places for.
     #[error(transparent)]
