@@ -385,7 +385,7 @@ impl Binding {
 
     fn is_proven_policy(&self) -> bool {
         let is_policy = matches!(self.role(), Role::RequestPolicy | Role::ResponsePolicy);
-        let sound = |counters: &SeatCounters| counters.answered() - counters.faults();
+        let sound = |counters: &SeatCounters| counters.answered().saturating_sub(counters.faults());
         is_policy && self.counters.iter().map(sound).sum::<u64>() >= PROOF
     }
 

@@ -217,6 +217,10 @@ impl Facts {
 
     /// Add a header beside those of its name.
     pub(crate) fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
+        if gatewright_wire::is_claim(&name) && !self.vouched.contains(&name) {
+            // Or the client's own word would be sent as the operator's.
+            self.remove_header(&name);
+        }
         self.vouch(&name);
         self.settle(&name);
         self.headers.append(name, value);
