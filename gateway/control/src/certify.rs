@@ -14,8 +14,8 @@ use gatewright_model::id::{Digest, PluginName};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use crate::change::Refusal;
-use crate::control::Control;
+use crate::change::{Edit, Refusal};
+use crate::control::{Control, edit};
 use crate::events::Happened;
 
 /// What does not count against a new version when as many were judged before it.
@@ -97,15 +97,17 @@ impl Control {
         }
     }
 
-    /// Judge a balancer's version that is to decide, if the operator wants that.
+    /// Judge a balancer's version that is to decide by an edit, if the operator
+    /// wants that.
     ///
     /// # Errors
     ///
-    /// When it has to pass and does not.
+    /// When it cannot be had as it is configured, or has to pass and does not.
     pub(crate) async fn certify(
         self: &Arc<Self>,
         wanted: Certify,
         contender: &Contender,
+        change: Edit,
     ) -> Result<(), Refusal> {
         let (plugin, version) = (&contender.plugin, contender.version);
         if wanted == Certify::Off || is_default(plugin, version) {
@@ -114,6 +116,8 @@ impl Control {
         let Some(judge) = self.battery.judge.clone() else {
             return Ok(());
         };
+        // A mistake in its configuration is told as that, and at once.
+        self.rehearse(change).await?;
         let outcome = self.judged(judge, contender).await;
         let why = match outcome {
             Ok(failed) if failed.is_empty() => return Ok(()),
@@ -125,14 +129,31 @@ impl Control {
             Err(why) => format!("{plugin} {} could not be certified: {why}", version.short()),
         };
         match wanted {
-            Certify::Require => Err(Refusal::Conflict(format!(
-                "{why}; see `gatewright plugin certify`, or set admin.certify_balancers"
-            ))),
+            Certify::Require => {
+                let why = format!(
+                    "{why}; see `gatewright plugin certify`, or set admin.certify_balancers"
+                );
+                self.note_refused(why.clone());
+                Err(Refusal::Conflict(why))
+            }
             Certify::Warn | Certify::Off => {
                 self.events.push(Happened::Uncertified(why));
                 Ok(())
             }
         }
+    }
+
+    /// Find out whether a change could be put in force, and note that it was refused
+    /// if it could not.
+    async fn rehearse(&self, change: Edit) -> Result<(), Refusal> {
+        let (desired, edits) = (self.desired(), [change]);
+        let draft = desired.with(edit(&desired, &edits), &edits).await?;
+        let outcome = self.publisher.rehearse(&draft.wanted).await;
+        outcome.map_err(|error| {
+            let error = error.without_places();
+            self.note_refused(error.to_string());
+            Refusal::from(error)
+        })
     }
 
     /// Who waits for the turn may give up; what has begun goes on to its end without

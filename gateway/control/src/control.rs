@@ -287,7 +287,8 @@ impl Control {
             generation: None,
         };
         let outcome = self.publish(desired, &draft, records.clone(), entry.clone());
-        let outcome = outcome.await.map_err(ReloadError::from);
+        let outcome = outcome.await;
+        let outcome = outcome.map_err(|error| ReloadError::from(error).without_places());
         self.note(&outcome);
         let changed = match outcome? {
             Reloaded::Published {
@@ -359,17 +360,23 @@ impl Control {
 
     /// Log what a change came to, and keep it among the events.
     fn note(&self, outcome: &Result<Reloaded, ReloadError>) {
-        self.events.push(match outcome {
-            Ok(reloaded) => Happened::Reloaded(*reloaded),
-            Err(error) => Happened::Refused(error.to_string()),
-        });
-        match outcome {
-            Ok(Reloaded::Published { workers, of, .. }) if workers < of => {
+        let reloaded = match outcome {
+            Ok(reloaded) => *reloaded,
+            Err(error) => return self.note_refused(error.to_string()),
+        };
+        self.events.push(Happened::Reloaded(reloaded));
+        match reloaded {
+            Reloaded::Published { workers, of, .. } if workers < of => {
                 tracing::warn!(workers, of, "a change is not yet in force on every worker");
             }
-            Ok(reloaded) => tracing::info!("{reloaded}"),
-            Err(error) => tracing::error!("a change was refused: {error}"),
+            reloaded => tracing::info!("{reloaded}"),
         }
+    }
+
+    /// The same of a change that was refused.
+    pub(crate) fn note_refused(&self, reason: String) {
+        tracing::error!("a change was refused: {reason}");
+        self.events.push(Happened::Refused(reason));
     }
 
     /// Drain the data plane and wait for its end; new clients are refused.

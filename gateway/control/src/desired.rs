@@ -241,7 +241,8 @@ impl Desired {
         let (origin, declared) = (self.origin.clone(), Arc::clone(&self.declared));
         blocking(move || {
             let rest = overlay.without(left_out.iter().map(|left| &left.key));
-            let (config, places) = declared.mean(&rest, &origin.environment)?;
+            let meant = declared.mean(&rest, &origin.environment);
+            let (config, places) = meant.map_err(ConfigErrors::without_places)?;
             let fitted = Fitted {
                 config,
                 places,

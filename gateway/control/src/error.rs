@@ -58,6 +58,17 @@ pub enum ReloadError {
     Stopping,
 }
 
+impl ReloadError {
+    /// Without files and lines, for a change that did not come from files.
+    pub(crate) fn without_places(self) -> Self {
+        match self {
+            Self::Config(errors) => Self::Config(errors.without_places()),
+            Self::NeedsRestart(errors) => Self::NeedsRestart(errors.without_places()),
+            error @ (Self::Store(_) | Self::Stopping) => error,
+        }
+    }
+}
+
 impl From<ReloadError> for StartError {
     fn from(error: ReloadError) -> Self {
         match error {

@@ -177,6 +177,19 @@ impl Publisher {
         self.publish_in_turn(wanted, Some(edited)).await
     }
 
+    /// Find out whether plugins can be had as is wanted, and leave it at that.
+    pub(crate) async fn rehearse(&self, wanted: &Wanted) -> Result<(), ReloadError> {
+        let (before, plan) = (self.snapshot(), self.plan());
+        let config = Arc::clone(&wanted.config);
+        let next = Snapshot::next(Some(&before), config, self.counters.len());
+        let next = Arc::new(next.map_err(|error| wanted.snapshot_error(&error))?);
+        let host = Arc::clone(&self.host);
+        let rehearsing = tokio::task::spawn_blocking(move || host.rehearse(&next, &plan));
+        let rehearsed = rehearsing.await;
+        let rehearsed = rehearsed.map_err(|error| wanted.error("", "", error.to_string()))?;
+        Ok(rehearsed.map_err(|error| wanted.prepare_error(&error))?)
+    }
+
     /// Prepare what is in force once more: a version that was quarantined gives
     /// way to the one before it.
     pub(crate) async fn publish_again(&self) -> Result<Reloaded, ReloadError> {

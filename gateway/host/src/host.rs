@@ -153,6 +153,20 @@ impl Host {
         Preparation::new(self, snapshot, previous).run()
     }
 
+    /// Find out whether [`Self::prepare`] would succeed, and leave it at that: what
+    /// was only tried never stands in for what is quarantined.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`].
+    pub fn rehearse(&self, snapshot: &Arc<Snapshot>, previous: &Plan) -> Result<(), PrepareError> {
+        let _turn = self
+            .preparing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Preparation::new(self, snapshot, Some(previous)).rehearse()
+    }
+
     /// Give the first plan what outlived the process before this one; none once
     /// there is a plan.
     pub fn remember(&self, remembered: Option<Remembered>) {

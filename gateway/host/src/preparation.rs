@@ -51,6 +51,22 @@ impl<'a> Preparation<'a> {
     }
 
     pub(crate) fn run(mut self) -> Result<Prepared, PrepareError> {
+        let drafts = self.drafts()?;
+        let active = self.plan.bindings.iter();
+        let active = active.filter(|binding| binding.part() == Part::Active);
+        self.host.library.seated(active);
+        Ok(Prepared {
+            plan: self.plan,
+            chains: drafts.chains(self.host.workers),
+        })
+    }
+
+    /// Do all of it and keep nothing.
+    pub(crate) fn rehearse(mut self) -> Result<(), PrepareError> {
+        self.drafts().map(drop)
+    }
+
+    fn drafts(&mut self) -> Result<Drafts, PrepareError> {
         let config = Arc::clone(&self.snapshot.config);
         let (mut policies, mut finishers) = (Vec::new(), Vec::new());
         for policy in &config.policies {
@@ -71,18 +87,11 @@ impl<'a> Preparation<'a> {
             let balancer = self.draft(&pool.config.balancer, Some(pool), None)?;
             pools.push((affinity, balancer));
         }
-        let drafts = Drafts {
+        Ok(Drafts {
             policies,
             finishers,
             router,
             pools,
-        };
-        let active = self.plan.bindings.iter();
-        let active = active.filter(|binding| binding.part() == Part::Active);
-        self.host.library.seated(active);
-        Ok(Prepared {
-            plan: self.plan,
-            chains: drafts.chains(self.host.workers),
         })
     }
 

@@ -313,6 +313,10 @@ async fn a_binding_that_cannot_be_changes_nothing() {
         (json!({ "deadline": 9.0 }), json!("deadline")),
         (json!({ "colour": "red" }), json!("colour")),
         (json!({ "plugin": "path-router" }), json!("plugin")),
+        (
+            json!({ "plugin": "first", "config": { "limit": 0 } }),
+            json!("pools.web.balancer.config.limit"),
+        ),
     ] {
         let refused = gateway.call("PUT", SEAT).json(&binding).refused(422).await;
         assert_eq!(refused["field"], field, "{binding}: {refused}");

@@ -27,6 +27,8 @@ async fn a_balancer_that_fails_the_battery_is_refused_with_what_it_fails() {
     assert!(said.contains("fails the battery"), "{said}");
     assert!(said.contains("five equal servers, none starved"), "{said}");
     assert_eq!(bound(&gateway).await, before);
+    gateway.says("a change was refused: mine ").await;
+    gateway.says("five equal servers, none starved").await;
     // By now that is known.
     let path = "/api/bindings/web/balancer";
     let wanted = json!({ "plugin": "mine" });
@@ -45,6 +47,22 @@ async fn a_balancer_that_fails_the_battery_is_refused_with_what_it_fails() {
     gateway
         .change("PUT", path, json!({ "plugin": "first" }))
         .await;
+}
+
+#[tokio::test]
+async fn a_mistake_in_its_configuration_is_told_as_that_and_before_the_battery() {
+    let (gateway, _a) = gateway("require").await;
+    gateway.upload("mine", FIRST).await;
+    let key = "pools.web.balancer.config.limit";
+    let wanted = json!({ "plugin": "mine", "config": { "limit": 0 } });
+    let call = gateway.call("PUT", "/api/bindings/web/balancer");
+    let error = call.json(&wanted).refused(422).await;
+    assert_eq!(error["field"], key, "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("out of range"), "{error}");
+    // It is no line of the file that is to blame.
+    gateway.says(&format!("a change was refused: {key}")).await;
+    assert!(!gateway.log().contains("battery"));
 }
 
 #[tokio::test]

@@ -61,12 +61,31 @@ const NAMES: [(&str, &str); 33] = [
 
 /// The name that the API has for a key, if it has one.
 pub(super) fn field_of(key: &str) -> Option<String> {
+    // A plugin's own names are none of the API's, and may be spelt like them.
+    if is_of_plugin(key) {
+        return Some(key.to_owned());
+    }
     let is_end = |end: &str| {
         let before = key.strip_suffix(end);
         before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
     };
     let named = NAMES.iter().find(|(end, _)| is_end(end));
     named.map(|(_, name)| (*name).to_owned())
+}
+
+/// Whether a key is a plugin's configuration, as `pools.web.balancer.config`, or is
+/// within one.
+fn is_of_plugin(key: &str) -> bool {
+    let is_seat = |seat: &str| {
+        let of_pool = seat.ends_with(".balancer") || seat.ends_with(".affinity");
+        seat == "router" || seat.starts_with("policy.") || of_pool
+    };
+    key.match_indices(".config").any(|(at, end)| {
+        let within = &key[at + end.len()..];
+        // A canary and a shadow are told beside their seat.
+        let seat = key[..at].split(" (").next().unwrap_or_default();
+        is_seat(seat) && (within.is_empty() || within.starts_with(['.', '[']))
+    })
 }
 
 /// Settings that a request changes; what it leaves out stays.
@@ -315,4 +334,31 @@ pub(super) fn pool_of<'a>(
             "there are several pools and no default one; name one",
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_is_configured_with_is_named_by_its_key() {
+        for key in [
+            "pools.web.balancer.config",
+            "pools.config.balancer.config.weight",
+            "pools.web.affinity (canary).config",
+            "router.config.routes[2].path",
+            "policy.guard.config",
+        ] {
+            assert_eq!(field_of(key).as_deref(), Some(key));
+        }
+        assert_eq!(
+            field_of("pools.config.balancer").as_deref(),
+            Some("algorithm")
+        );
+        assert_eq!(
+            field_of("pools.config.hash_key").as_deref(),
+            Some("hashKey")
+        );
+        assert_eq!(field_of("pools.web.colour"), None);
+    }
 }

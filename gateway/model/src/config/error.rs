@@ -61,6 +61,16 @@ impl ConfigErrors {
         self.0.iter()
     }
 
+    /// Without files and lines: who asks for a change at run time has written
+    /// neither.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        for error in &mut self.0 {
+            error.place = None;
+        }
+        self
+    }
+
     /// At least one.
     pub(super) fn of(errors: Vec<ConfigError>) -> Self {
         Self(errors)

@@ -54,7 +54,8 @@ impl Places {
             None => message.into(),
         };
         ConfigError {
-            place,
+            // What was set at run time stands in no file.
+            place: place.filter(|place| !place.file.as_os_str().is_empty()),
             key: path.to_string(),
             message,
         }

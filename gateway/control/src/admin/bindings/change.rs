@@ -291,7 +291,8 @@ pub(super) async fn put(
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Refusal> {
     let seat = SeatName::of_path(&pool, &role)?;
-    let judged = Judged::first(&control, &seat, &wanted).await?;
+    let judged = Judged::first(&control, &seat, &wanted).await;
+    let judged = judged.map_err(|refusal| blame(refusal, &seat))?;
     let (asked, place) = (Arc::clone(&control), seat.clone());
     let make = move |config: &Config| {
         let before = place.found(config)?;

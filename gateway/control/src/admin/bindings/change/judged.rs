@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Wanted, own};
 use crate::certify::Contender;
-use crate::change::Refusal;
+use crate::change::{Edit, Refusal};
 use crate::control::Control;
 use crate::seats::SeatName;
 
@@ -39,7 +39,8 @@ impl Judged {
         let binding = wanted.over(seat, &config, (&control.catalog, own))?;
         let contender = contender(control, &config, &binding);
         if let Some(contender) = &contender {
-            control.certify(certify, contender).await?;
+            let change = Edit::Set(seat.key(), binding);
+            control.certify(certify, contender, change).await?;
         }
         Ok(Self(contender))
     }
