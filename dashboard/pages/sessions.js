@@ -34,7 +34,7 @@ async function load({ isQuiet }) {
   const query = { ...filters.query(), limit: LIMIT, offset: page * LIMIT };
   const [stats, { data: sessions, total }] = await Promise.all([
     ask("GET", pathOf(["session-stats"]), { isQuiet }),
-    ask("GET", pathOf(["sessions"], query), { isQuiet }),
+    ask("GET", pathOf(["sessions"], query), { isQuiet }).catch(noneOfGone),
   ]);
   if (question !== newest) {
     return;
@@ -48,6 +48,14 @@ async function load({ isQuiet }) {
     return;
   }
   show(stats.data, sessions, total);
+}
+
+// A pool or a server that was chosen and has gone has no sessions.
+function noneOfGone(error) {
+  if (error.status !== 404) {
+    throw error;
+  }
+  return { data: [], total: 0 };
 }
 
 function show(stats, sessions, total) {

@@ -264,6 +264,19 @@ async fn what_is_not_there_or_there_already_is_told() {
     );
     let error = gateway.call("GET", "/api/servers/127.0.0.1:1/health");
     assert_eq!(error.refused(404).await["code"], "not_found");
+    for (named, message) in [
+        ("servers?pool=wbe", "there is no pool wbe"),
+        ("server-stats?pool=wbe", "there is no pool wbe"),
+        ("sessions?pool=wbe", "there is no pool wbe"),
+        (
+            "sessions?server=127.0.0.1:1",
+            "there is no server 127.0.0.1:1",
+        ),
+        ("sessions?pool=web&server=no", "pool web has no server no"),
+    ] {
+        let call = gateway.call("GET", &format!("/api/{named}"));
+        assert_eq!(call.refused(404).await["message"], message);
+    }
     let error = gateway.call("GET", "/api/nothing");
     assert_eq!(error.refused(404).await["code"], "not_found");
     for wrong in [

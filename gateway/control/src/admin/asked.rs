@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use gatewright_model::config::Medium;
+use gatewright_model::snapshot::Snapshot;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::{RefOr, Response as Described};
@@ -18,6 +19,7 @@ use utoipa::{IntoParams, IntoResponses};
 
 use super::envelope::{failure, failure_of};
 use super::openapi::refusals;
+use crate::change::Refusal;
 
 /// The one name in the path, without its escapes.
 pub(super) struct Named(pub(super) String);
@@ -45,6 +47,28 @@ pub(super) struct InPool {
     /// The pool that is meant.
     #[param(value_type = String, required = false)]
     pub(super) pool: Option<String>,
+}
+
+/// Refuse to show what is of a pool that is not there, or of a server that is not
+/// in the pool, or else in any.
+pub(super) fn must_be_there(
+    snapshot: &Snapshot,
+    pool: Option<&str>,
+    server: Option<&str>,
+) -> Result<(), Refusal> {
+    let mut pools = snapshot.pools.iter();
+    let is_there = pools.any(|one| {
+        let has = |id: &str| one.endpoints().any(|endpoint| endpoint.id.as_str() == id);
+        pool.is_none_or(|name| name == one.name.as_str()) && server.is_none_or(has)
+    });
+    let message = match (pool, server) {
+        (None, None) => return Ok(()),
+        _ if is_there => return Ok(()),
+        (Some(pool), None) => format!("there is no pool {pool}"),
+        (Some(pool), Some(server)) => format!("pool {pool} has no server {server}"),
+        (None, Some(server)) => format!("there is no server {server}"),
+    };
+    Err(Refusal::NotFound(message))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {

@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asked::{Asked, InPool, Named};
+use super::asked::{Asked, InPool, Named, must_be_there};
 use super::envelope::{Failure, Success, success};
 use super::precondition::tagged;
 use super::words::{Circuit, Status};
@@ -96,16 +96,26 @@ pub(super) struct Server {
     params(InPool),
     responses(
         (status = OK, description = "The servers", body = Success<Vec<Server>>, headers(("ETag"))),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
         Asked<InPool>,
     )
 )]
-async fn list(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
+async fn list(
+    State(control): State<Arc<Control>>,
+    Asked(wanted): Asked<InPool>,
+) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
+    must_be_there(&snapshot, wanted.pool.as_deref(), None)?;
     let desired = control.desired();
     let servers = members(&snapshot, wanted.pool.as_deref())
         .map(|(pool, endpoint)| Server::of(&control, &desired, pool, endpoint));
     let servers: Vec<_> = servers.collect();
-    tagged(&control, snapshot.generation, StatusCode::OK, servers)
+    Ok(tagged(
+        &control,
+        snapshot.generation,
+        StatusCode::OK,
+        servers,
+    ))
 }
 
 /// Show a server.
@@ -159,11 +169,16 @@ struct Stats {
     params(InPool),
     responses(
         (status = OK, description = "The servers' figures", body = Success<Vec<Stats>>),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
         Asked<InPool>,
     )
 )]
-async fn stats(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>) -> Response {
+async fn stats(
+    State(control): State<Arc<Control>>,
+    Asked(wanted): Asked<InPool>,
+) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
+    must_be_there(&snapshot, wanted.pool.as_deref(), None)?;
     let stats = members(&snapshot, wanted.pool.as_deref()).map(|(pool, endpoint)| {
         let figures = server(pool, endpoint);
         Stats {
@@ -177,7 +192,7 @@ async fn stats(State(control): State<Arc<Control>>, Asked(wanted): Asked<InPool>
             weight: figures.weight,
         }
     });
-    success(stats.collect::<Vec<_>>()).into_response()
+    Ok(success(stats.collect::<Vec<_>>()).into_response())
 }
 
 /// Every server with its pool, or those of one pool.

@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asked::{Asked, Named, count};
+use super::asked::{Asked, Named, count, must_be_there};
 use super::envelope::{Failure, Success, success};
 use crate::access::Who;
 use crate::change::Refusal;
@@ -137,6 +137,7 @@ impl Shown {
     responses(
         (status = OK, description = "The sessions", body = Success<Vec<Shown>>,
          headers(("X-Total-Count" = usize))),
+        (status = NOT_FOUND, description = "There is no such pool or server", body = Failure),
         (status = SERVICE_UNAVAILABLE, description = "The gateway is ending", body = Failure),
         Asked<Wanted>,
     )
@@ -145,6 +146,8 @@ async fn list(
     State(control): State<Arc<Control>>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Refusal> {
+    let snapshot = control.publisher.snapshot();
+    must_be_there(&snapshot, wanted.pool.as_deref(), wanted.server.as_deref())?;
     let listing = tokio::task::spawn_blocking(move || page(&control, &wanted));
     let (total, page) = listing.await.map_err(|_| Refusal::Stopping)?;
     let mut response = success(page).into_response();

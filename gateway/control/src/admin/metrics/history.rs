@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use gatewright_model::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::admin::asked::Asked;
+use crate::admin::asked::{Asked, must_be_there};
 use crate::admin::envelope::{Failure, Success, success};
 use crate::admin::metrics::{milliseconds, rounded};
 use crate::change::Refusal;
@@ -128,7 +127,9 @@ pub(in crate::admin) async fn history(
     State(control): State<Arc<Control>>,
     Asked(query): Asked<Query>,
 ) -> Result<Response, Refusal> {
-    query.find(&control.publisher.snapshot())?;
+    // One that is new has a history, if an empty one.
+    let snapshot = control.publisher.snapshot();
+    must_be_there(&snapshot, query.pool.as_deref(), query.server.as_deref())?;
     let span = Span::from(query.minutes);
     let past = control.series.past(&Wanted {
         span,
@@ -137,30 +138,6 @@ pub(in crate::admin) async fn history(
         top: query.top.map(|top| top.get().into()),
     });
     Ok(success(History::of(span, past)).into_response())
-}
-
-impl Query {
-    /// Refuse what is not there: one that is new has a history, if an empty one.
-    fn find(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
-        let has = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|it| it == name);
-        let mut pools = snapshot.pools.iter();
-        let is_there = pools.any(|pool| {
-            let mut servers = pool.endpoints();
-            has(&self.pool, pool.name.as_str())
-                && (self.server.is_none() || servers.any(|one| has(&self.server, one.id.as_str())))
-        });
-        let nothing_named = self.pool.is_none() && self.server.is_none();
-        if is_there || nothing_named {
-            return Ok(());
-        }
-        let server = self.server.as_ref();
-        let server = server.map_or(String::new(), |id| format!(" server {id}"));
-        Err(Refusal::NotFound(match &self.pool {
-            Some(pool) if server.is_empty() => format!("there is no pool {pool}"),
-            Some(pool) => format!("pool {pool} has no{server}"),
-            None => format!("there is no{server}"),
-        }))
-    }
 }
 
 impl History {
