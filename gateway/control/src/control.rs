@@ -30,6 +30,7 @@ use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
 use crate::readiness::Readiness;
 use crate::recordings::Recordings;
+use crate::reloads::Reloads;
 use crate::remembered::Memory;
 use crate::restart;
 use crate::roster::Roster;
@@ -59,6 +60,7 @@ pub(crate) struct Control {
     pub(crate) roster: Roster,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) readiness: Readiness,
+    pub(crate) reloads: Reloads,
     pub(crate) live: Live,
     pub(crate) series: Series,
     pub(crate) burdens: Burdens,
@@ -105,6 +107,7 @@ impl Control {
             roster: Roster::default(),
             discovery: parts.discovery,
             readiness: Readiness::default(),
+            reloads: Reloads::default(),
             live: Live::default(),
             series: Series::default(),
             burdens: Burdens::default(),
@@ -120,6 +123,7 @@ impl Control {
         let _turn = self.turn.lock().await;
         let outcome = self.reload_in_turn(&self.desired()).await;
         self.note(&outcome);
+        self.reloads.note(&outcome);
         if outcome.is_ok() {
             self.take_in_unbound_files().await;
         }

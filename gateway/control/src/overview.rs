@@ -17,6 +17,7 @@ use gatewright_model::role::Role;
 
 use crate::burden::Burden;
 use crate::discovery::LookUpFigures;
+use crate::reloads::LastReload;
 
 pub(crate) use gather::{gather, plugin, server, state, workers_at};
 pub(crate) use ladder::ladder;
@@ -36,6 +37,8 @@ pub struct Overview {
     pub plugins: Vec<PluginFigures>,
     /// The look-ups of every pool that has servers by name.
     pub lookups: Vec<LookUpFigures>,
+    /// The last time that the files were read.
+    pub last_reload: LastReload,
 }
 
 /// The figures of all traffic, over all workers. Counts are since the start.

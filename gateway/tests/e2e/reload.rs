@@ -1,6 +1,6 @@
 //! Changes of the configuration while traffic flows: all of one or nothing.
 
-use crate::support::{Builder, Gateway, Load, Pool, Upstream, eventually, get, plain};
+use crate::support::{Builder, Gateway, Load, Pool, Upstream, ends, eventually, get, plain};
 
 async fn before_a(server: &Upstream) -> Gateway {
     Builder::new()
@@ -58,6 +58,36 @@ async fn a_wrong_change_is_refused_with_its_place_and_the_old_goes_on() {
         )
     });
     gateway.says("round-robin").await;
+}
+
+#[tokio::test]
+async fn what_was_refused_is_told_until_it_is_mended() {
+    let server = Upstream::named("a").await;
+    let gateway = before_a(&server).await;
+    let successful = async || {
+        gateway
+            .metric("gatewright_config_last_reload_successful")
+            .await
+    };
+    assert_eq!(successful().await, 1.0);
+    let mut sound = String::new();
+    gateway.edit(|text| {
+        sound.clone_from(&text);
+        text + "balancre = \"round-robin\""
+    });
+    eventually("the refusal is told", async || successful().await == 0.0).await;
+    let last = gateway.api("/api/config").await["lastReload"].take();
+    assert_eq!(last["outcome"], "refused", "{last}");
+    let error = last["error"].as_str().expect("a reason");
+    assert!(error.contains("balancre"), "{last}");
+    assert!(last["at"].as_str() > last["succeededAt"].as_str(), "{last}");
+    let said = ends(&gateway, 0, &["status"]).await;
+    assert!(said.contains("the configuration was refused"), "{said}");
+    gateway.edit(|_| sound);
+    eventually("it is mended", async || successful().await == 1.0).await;
+    let last = gateway.api("/api/config").await["lastReload"].take();
+    assert_eq!(last["outcome"], "unchanged", "{last}");
+    assert!(last["error"].is_null(), "{last}");
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use crate::access::Who;
 use crate::change::{Change, Edit, Refusal};
 use crate::control::Control;
 use crate::desired::Desired;
+use crate::reloads::LastReload;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
     OpenApiRouter::new().routes(routes!(show, put))
@@ -48,6 +49,7 @@ struct Answer {
     overrides: Vec<String>,
     /// Those of them that are not in force, and why.
     left_out: Vec<LeftOut>,
+    last_reload: LastReload,
 }
 
 /// Whether and how a listener speaks TLS.
@@ -68,8 +70,9 @@ struct LeftOut {
 }
 
 impl Answer {
-    fn of(config: &Config, desired: &Desired, pool: Option<&str>) -> Result<Self, Refusal> {
+    fn of(control: &Control, config: &Config, pool: Option<&str>) -> Result<Self, Refusal> {
         let pool = shown_pool(config, pool)?;
+        let desired = control.desired();
         let overrides = desired.overlay.iter().map(|(key, _)| key.to_string());
         let left_out = desired.left_out.iter().map(|left| LeftOut {
             key: left.key.to_string(),
@@ -82,6 +85,7 @@ impl Answer {
             tls: Termination::of(config),
             overrides: overrides.collect(),
             left_out: left_out.collect(),
+            last_reload: control.reloads.last(),
         })
     }
 }
@@ -119,7 +123,7 @@ async fn show(
 ) -> Result<Response, Refusal> {
     let snapshot = control.publisher.snapshot();
     let pool = wanted.pool.as_deref();
-    let answer = Answer::of(&snapshot.config, &control.desired(), pool)?;
+    let answer = Answer::of(&control, &snapshot.config, pool)?;
     Ok(tagged(
         &control,
         snapshot.generation,
@@ -203,6 +207,10 @@ struct Wanted {
     #[schema(value_type = Option<Vec<LeftOut>>)]
     #[serde(rename = "leftOut")]
     _left_out: Option<IgnoredAny>,
+    /// As it was shown: it is passed over.
+    #[schema(value_type = Option<LastReload>)]
+    #[serde(rename = "lastReload")]
+    _last_reload: Option<IgnoredAny>,
 }
 
 impl Wanted {
@@ -299,6 +307,6 @@ async fn put(
     let make = move |config: &Config| wanted.change(config, &asked.desired());
     let changed = control.change(who, expected.0, make).await?;
     let snapshot = control.publisher.snapshot();
-    let answer = Answer::of(&snapshot.config, &control.desired(), pool.as_deref())?;
+    let answer = Answer::of(&control, &snapshot.config, pool.as_deref())?;
     Ok(outcome(&control, changed, StatusCode::OK, answer))
 }

@@ -80,6 +80,7 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
+    use crate::reloads::Reloads;
     use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
     use gatewright_host::{Figure, Part};
     use gatewright_model::circuit::Phase;
@@ -173,6 +174,7 @@ mod tests {
                 failed_in_a_row: 1,
                 servers: 3,
             }],
+            last_reload: Reloads::default().last(),
         }
     }
 

@@ -42,6 +42,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
             .map(|binding| plugin(&control.burdens, binding))
             .collect(),
         lookups: control.discovery.figures(&snapshot.config),
+        last_reload: control.reloads.last(),
     }
 }
 

@@ -9,6 +9,7 @@ use gatewright_model::snapshot::Snapshot;
 
 use super::*;
 use crate::overview::server;
+use crate::reloads::Reloads;
 
 /// A gateway's figures over time, a second at each look.
 struct Watched {
@@ -38,6 +39,7 @@ impl Watched {
             servers: servers.collect(),
             plugins: Vec::new(),
             lookups: Vec::new(),
+            last_reload: Reloads::default().last(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);

@@ -44,7 +44,7 @@ pub(super) fn of(figures: &Value) -> String {
     let number = |field: &str| figures[field].as_f64().unwrap_or_default();
     let applied = &figures["applied"];
     format!(
-        "{}, up {}; generation {} is in force on {} of {} workers\n\
+        "{}, up {}; generation {} is in force on {} of {} workers\n{}\
          {} requests, {:.1} a second, {} in flight, {} connections; p50 {:.2} ms, p99 {:.2} ms\n\n\
          {}\n{}\n{}",
         text("status"),
@@ -52,6 +52,7 @@ pub(super) fn of(figures: &Value) -> String {
         number("generation"),
         applied["workers"],
         applied["of"],
+        refused(&figures["lastReload"]),
         number("totalRequests"),
         number("requestsPerSecond"),
         number("requestsInFlight"),
@@ -61,6 +62,23 @@ pub(super) fn of(figures: &Value) -> String {
         Table::of(&figures["pools"], &POOLS),
         Table::of(&figures["servers"], &SERVERS),
         Table::of(&figures["plugins"], &PLUGINS),
+    )
+}
+
+/// A line, where the files that lie there are not in force.
+fn refused(reload: &Value) -> String {
+    let Some(error) = reload["error"].as_str() else {
+        return String::new();
+    };
+    let mut wrong = error.lines();
+    let first = wrong.next().unwrap_or_default();
+    let more = match wrong.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let at = reload["at"].as_str().unwrap_or("the last reload");
+    format!(
+        "at {at} the configuration was refused, and the one before is in force: {first}{more}\n"
     )
 }
 
@@ -85,6 +103,16 @@ mod tests {
         let second =
             "12 requests, 1.5 a second, 1 in flight, 4 connections; p50 0.00 ms, p99 8.50 ms";
         assert_eq!(lines.next(), Some(second));
+        let mut refused = figures.clone();
+        let at = "2026-01-31T12:00:00.000Z";
+        refused["lastReload"] = json!({ "at": at, "error": "a.toml:1: a\na.toml:2: b" });
+        let line = format!(
+            "at {at} the configuration was refused, and the one before is in force: a.toml:1: a \
+             (and 1 more)"
+        );
+        let text_of_refused = of(&refused);
+        assert_eq!(text_of_refused.lines().nth(1), Some(&*line));
+        assert_eq!(text_of_refused.lines().nth(2), Some(second));
         for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
             assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
         }

@@ -45,6 +45,16 @@ fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
         "longest_switch_seconds",
         "The longest that taking over a snapshot held a worker.",
         |overview| overview.totals.longest_switch_us as f64 / 1e6,
+    )?;
+    gauge(
+        "config_last_reload_successful",
+        "Whether the files were not refused when they were last read: 1 or 0.",
+        |overview| f64::from(u8::from(overview.last_reload.error.is_none())),
+    )?;
+    gauge(
+        "config_last_reload_success_timestamp_seconds",
+        "When the files were last read and not refused.",
+        |overview| overview.last_reload.succeeded_at.0 as f64 / 1e3,
     )
 }
 

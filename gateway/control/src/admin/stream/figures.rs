@@ -17,6 +17,7 @@ use crate::admin::metrics::{Answer, Figures, PoolFigures, Recent, milliseconds, 
 use crate::admin::words::{Circuit, Status};
 use crate::control::Control;
 use crate::overview::{Overview, PluginFigures, ServerFigures};
+use crate::reloads::LastReload;
 use crate::seats::SeatName;
 use crate::series::Look;
 use crate::timestamp::Timestamp;
@@ -57,6 +58,7 @@ struct Moment {
     pools: Vec<PoolFigures>,
     servers: Vec<Server>,
     plugins: Vec<Plugin>,
+    last_reload: LastReload,
 }
 
 /// What a chart of all traffic has beside `/api/metrics`.
@@ -152,6 +154,7 @@ impl Moment {
             pools: pools.collect(),
             servers: servers.collect(),
             plugins: plugins.map(|plugin| Plugin::of(plugin, rates)).collect(),
+            last_reload: overview.last_reload.clone(),
         }
     }
 }
