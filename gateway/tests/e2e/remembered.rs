@@ -46,8 +46,10 @@ async fn stays(gateway: &Gateway) -> bool {
 
 /// How many sessions there are with a server.
 async fn sessions(gateway: &Gateway, server: &Upstream) -> usize {
-    let path = format!("/api/sessions?server={}", server.address());
-    gateway.api(&path).await.as_array().map_or(0, Vec::len)
+    let id = server.address().to_string();
+    let all = gateway.api("/api/sessions").await;
+    let all = all.as_array().expect("sessions").iter();
+    all.filter(|one| one["serverId"] == id.as_str()).count()
 }
 
 /// End it as a service manager does.
