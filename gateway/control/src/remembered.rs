@@ -48,6 +48,18 @@ struct Last {
     digest: Option<u64>,
     /// Whether it was told that there is no room for all: once is enough.
     has_warned: bool,
+    /// Whether the last write failed.
+    fails: bool,
+    /// Whether what is there could not be read and may well be good: nothing is
+    /// written over it.
+    is_barred: bool,
+}
+
+impl Last {
+    /// Note how a write went; whether that is otherwise than before, and to be told.
+    fn turns(&mut self, fails: bool) -> bool {
+        std::mem::replace(&mut self.fails, fails) != fails
+    }
 }
 
 impl Memory {
@@ -77,6 +89,14 @@ impl Memory {
                 }
                 remembered
             }
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => {
+                self.written.lock().await.is_barred = true;
+                tracing::error!(file = %path.display(), %error,
+                    "sessions and values of before cannot be read; the gateway starts without, \
+                     leaves the file as it is and keeps none: make it readable for the gateway's \
+                     user, or remove it, and start the gateway again");
+                None
+            }
             Err(error) => {
                 tracing::error!(file = %path.display(), %error,
                     "sessions and values of before cannot be read; the gateway starts without");
@@ -89,6 +109,7 @@ impl Memory {
     }
 }
 
+/// What makes no sense is invalid data; any other error is about the way to it.
 fn read(path: &Path) -> io::Result<Option<Remembered>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -97,7 +118,9 @@ fn read(path: &Path) -> io::Result<Option<Remembered>> {
     let mut text = String::new();
     // Room for the header, and for a byte too many.
     file.take(MOST as u64 + 4096).read_to_string(&mut text)?;
-    let remembered = Remembered::read(&text).map_err(io::Error::other)?;
+    let remembered = Remembered::read(&text);
+    let remembered =
+        remembered.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(Some(remembered))
 }
 
@@ -132,7 +155,7 @@ impl Control {
     }
 
     async fn write_in_turn(&self, written: &mut Last) {
-        let Some(path) = &self.memory.path else {
+        let Some(path) = self.memory.path.as_ref().filter(|_| !written.is_barred) else {
             return;
         };
         let (plan, now) = (self.publisher.plan(), self.publisher.host().now());
@@ -151,11 +174,21 @@ impl Control {
                 "some sessions or values have no room in 64 MiB and are not kept; this is told once"
             );
         }
-        match folder::put(path.clone(), Arc::from(new.text.into_bytes())).await {
-            Ok(()) => written.digest = Some(new.digest),
-            Err(error) => {
-                tracing::error!(file = %path.display(), %error, "sessions and values cannot be kept");
+        let put = folder::put(path.clone(), Arc::from(new.text.into_bytes())).await;
+        let turns = written.turns(put.is_err());
+        let file = path.display();
+        match put {
+            Ok(()) => {
+                written.digest = Some(new.digest);
+                if turns {
+                    tracing::info!(%file, "sessions and values are kept again");
+                }
             }
+            Err(error) if turns => {
+                tracing::error!(%file, %error,
+                    "sessions and values cannot be kept; it is told when they are again");
+            }
+            Err(_) => {}
         }
     }
 }
@@ -167,5 +200,42 @@ pub(crate) async fn keep(control: Arc<Control>) {
         control.write_new_memory().await;
         let pause = began.elapsed().saturating_mul(PAUSE_BY_TURN);
         sleep(pause.max(EVERY)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_left_and_what_makes_no_sense_is_set_aside() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join(FILE_NAME);
+        // A folder in its place can be opened and not be read, whoever runs this.
+        fs::create_dir(&path).unwrap();
+        let memory = Memory::of(Some(data.path()));
+        assert!(memory.read().await.is_none());
+        assert!(path.is_dir());
+        assert!(memory.written.lock().await.is_barred);
+
+        fs::remove_dir(&path).unwrap();
+        for damaged in [b"no sense\n".as_slice(), b"\xff\xff"] {
+            fs::write(&path, damaged).unwrap();
+            let memory = Memory::of(Some(data.path()));
+            assert!(memory.read().await.is_none());
+            assert!(!memory.written.lock().await.is_barred);
+            let aside = fs::read(path.with_extension("unreadable")).unwrap();
+            assert_eq!(aside, damaged);
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_again_and_again_is_told_when_it_begins_and_when_it_ends() {
+        let mut last = Last::default();
+        let told = [false, true, true, false, false].map(|fails| last.turns(fails));
+        assert_eq!(told, [false, true, false, true, false]);
     }
 }

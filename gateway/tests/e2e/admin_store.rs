@@ -338,6 +338,8 @@ async fn a_full_disk_refuses_changes_until_there_is_room_and_loses_none() {
     let a = Upstream::named("a").await;
     let mut gateway = before(&a).await;
     gateway.change("POST", "/api/servers", somewhere(1)).await;
+    let wanted = json!({ "pool": "web" });
+    let first = gateway.change("POST", "/api/recordings", wanted).await;
     gateway.limit_files(Some(0));
     let refusal = gateway.call("POST", "/api/servers").json(&somewhere(2));
     let refusal = refusal.send().await;
@@ -348,11 +350,15 @@ async fn a_full_disk_refuses_changes_until_there_is_room_and_loses_none() {
         .json(&somewhere(60_000));
     assert_eq!(again.send().await.status(), 507);
     assert_eq!(gateway.get("/").await.text(), "a", "traffic goes on");
-    // Nor is anything recorded that cannot be noted.
+    // Nor is anything recorded, or deleted, that cannot be noted.
     let wanted = json!({ "pool": "web" });
     let recording = gateway.call("POST", "/api/recordings").json(&wanted);
     assert_eq!(recording.send().await.status(), 507);
-    assert_eq!(gateway.api("/api/recordings").await, json!([]));
+    let path = format!("/api/recordings/{}", first["id"].as_str().expect("an id"));
+    gateway.call("DELETE", &path).refused(507).await;
+    let left = gateway.api("/api/recordings").await;
+    assert_eq!(left.as_array().map(Vec::len), Some(1), "{left}");
+    assert_eq!(left[0]["id"], first["id"]);
     gateway.limit_files(None);
     let late = somewhere(60_001);
     gateway.change("POST", "/api/servers", late).await;

@@ -227,9 +227,12 @@ async fn delete(
     Extension(who): Extension<Who>,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    let removed = number(&id).and_then(|id| control.recordings.remove(id));
+    let found = number(&id).and_then(|id| control.recordings.find(id));
+    let found = found.ok_or_else(|| missing(&id))?;
+    // None goes that nobody finds in the audit log.
+    note(&control, who, "recording.delete", &found).await?;
+    let removed = control.recordings.remove(found.id);
     let removed = removed.ok_or_else(|| missing(&id))?;
-    note(&control, who, "recording.delete", &removed).await?;
     let shown = Shown::of(&removed, control.publisher.host().now());
     Ok(success(shown).into_response())
 }
