@@ -37,7 +37,7 @@ use crate::roster::Roster;
 use crate::series::Series;
 use crate::session_names::SessionNames;
 use crate::store::{Edited, Entry, Record, Store};
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Moments, Timestamp};
 use crate::uploads::Uploads;
 
 /// What the control plane's parts share.
@@ -62,6 +62,7 @@ pub(crate) struct Control {
     pub(crate) readiness: Readiness,
     pub(crate) reloads: Reloads,
     pub(crate) live: Live,
+    pub(crate) moments: Moments,
     pub(crate) series: Series,
     pub(crate) burdens: Burdens,
     /// How it stands with certificates that are ordered.
@@ -109,6 +110,7 @@ impl Control {
             readiness: Readiness::default(),
             reloads: Reloads::default(),
             live: Live::default(),
+            moments: Moments::default(),
             series: Series::default(),
             burdens: Burdens::default(),
             standings: Standings::default(),

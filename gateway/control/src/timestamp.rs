@@ -1,6 +1,7 @@
 //! Moments as text: RFC 3339 in UTC, from milliseconds since 1970.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,6 +28,29 @@ impl Timestamp {
     pub fn after(self, period: Duration) -> Self {
         let period = u64::try_from(period.as_millis()).unwrap_or(LATEST);
         Self(self.0.saturating_add(period).min(LATEST))
+    }
+}
+
+/// A clock that only goes on, told as moments: the same time is the same moment
+/// however often it is told, unless the machine's clock was set meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Moments(AtomicU64);
+
+/// Readings of the two clocks, one after the other, are less apart than this; a
+/// machine's clock that is set to within it is as good as right.
+const APART_MS: u64 = 1000;
+
+impl Moments {
+    /// The moment at which the clock stood at zero that says `clock` now.
+    pub(crate) fn beginning(&self, now: Timestamp, clock: Duration) -> Timestamp {
+        let clock = u64::try_from(clock.as_millis()).unwrap_or(u64::MAX);
+        let beginning = now.0.saturating_sub(clock);
+        let told = self.0.load(Ordering::Relaxed);
+        if told.abs_diff(beginning) < APART_MS {
+            return Timestamp(told);
+        }
+        self.0.store(beginning, Ordering::Relaxed);
+        Timestamp(beginning)
     }
 }
 
@@ -81,6 +105,19 @@ mod tests {
             let read: Timestamp = serde_json::from_str(&json).unwrap();
             assert_eq!(read, Timestamp(unix_ms));
         }
+    }
+
+    #[test]
+    fn a_time_of_another_clock_is_one_moment_until_the_machine_s_is_set() {
+        let moments = Moments::default();
+        let beginning = |now, clock| {
+            let beginning = moments.beginning(Timestamp(now), Duration::from_millis(clock));
+            beginning.0
+        };
+        assert_eq!(beginning(5_000_000, 2_000), 4_998_000);
+        assert_eq!(beginning(5_000_003, 2_001), 4_998_000);
+        assert_eq!(beginning(6_000_000, 1_002_001), 4_998_000);
+        assert_eq!(beginning(9_000_000, 1_002_000), 7_998_000);
     }
 
     #[test]

@@ -153,6 +153,13 @@ async fn operators_see_whose_session_is_where_and_never_its_name() {
         }
         assert!(session["expiresAt"].as_str() > session["lastAccessed"].as_str());
     }
+    // Nor does a moment that is past move.
+    for session in all {
+        let id = session["sessionId"].as_str().expect("an id");
+        let again = gateway.api(&format!("/api/sessions?search={id}")).await;
+        assert_eq!(again[0]["createdAt"], session["createdAt"]);
+        assert_eq!(again[0]["lastAccessed"], session["lastAccessed"]);
+    }
     // Who knows the name finds the session by it, or by what the API calls it.
     let found = gateway.api("/api/sessions?search=a-secret").await;
     assert_eq!(found[0]["serverId"], a.address().to_string());

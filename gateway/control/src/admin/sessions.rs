@@ -8,6 +8,7 @@
 mod stats;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
@@ -110,18 +111,22 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(names: &SessionNames, pool: &Pool, session: &Session, now: Timestamp) -> Self {
-        let before = |period: std::time::Duration| {
-            let period = u64::try_from(period.as_millis()).unwrap_or(u64::MAX);
-            Timestamp(now.0.saturating_sub(period))
-        };
+    /// `clock` is what the clock of sessions said when they were listed, and
+    /// `beginning` the moment at which it stood at zero.
+    fn of(
+        names: &SessionNames,
+        pool: &Pool,
+        session: &Session,
+        (beginning, clock): (Timestamp, Duration),
+    ) -> Self {
+        let before = |period| beginning.after(clock.saturating_sub(period));
         Self {
             session_id: names.name(&pool.name, &session.key),
             pool: pool.name.to_string(),
             server_id: session.endpoint.to_string(),
             created_at: before(session.age),
             last_accessed: before(session.idle),
-            expires_at: now.after(session.left),
+            expires_at: beginning.after(clock.saturating_add(session.left)),
         }
     }
 }
@@ -160,7 +165,8 @@ async fn list(
 /// How many sessions are wanted in all, and those of the page. Of a hundred
 /// thousand only these are put into words.
 fn page(control: &Control, wanted: &Wanted) -> (usize, Vec<Shown>) {
-    let (now, clock) = (Timestamp::now(), control.publisher.host().now());
+    let clock = control.publisher.host().now();
+    let beginning = control.moments.beginning(Timestamp::now(), clock);
     let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
     let mut found = Vec::new();
     for (pool, sessions) in remembered(&snapshot, &plan).filter(|(pool, _)| wanted.is_of(pool)) {
@@ -174,7 +180,8 @@ fn page(control: &Control, wanted: &Wanted) -> (usize, Vec<Shown>) {
     });
     let limit = wanted.limit.unwrap_or(USUAL).min(MOST);
     let page = found.iter().skip(wanted.offset.unwrap_or(0)).take(limit);
-    let shown = page.map(|(pool, session)| Shown::of(&control.session_names, pool, session, now));
+    let names = &control.session_names;
+    let shown = page.map(|(pool, session)| Shown::of(names, pool, session, (beginning, clock)));
     (found.len(), shown.collect())
 }
 
