@@ -3,12 +3,13 @@
 
 use std::io;
 
-use gatewright_host::{PrepareError, Refusal};
+use gatewright_host::{Part, PrepareError, Refusal};
 use gatewright_model::config::{ConfigError, ConfigErrors, Listener};
 use gatewright_model::snapshot::SnapshotError;
 use gatewright_proxy::{BindError, TlsError, TlsRefusal};
 
 use crate::desired::Wanted;
+use crate::seats::SeatName;
 
 impl Wanted {
     /// The error about a key, such as `router.config`, and a key within what it
@@ -61,15 +62,23 @@ impl Wanted {
     /// A plugin that cannot be seated.
     pub(crate) fn prepare_error(&self, error: &PrepareError) -> ConfigErrors {
         let PrepareError { place, refusal } = error;
-        let key = place.to_string();
-        let whose = format!("plugin \"{}\"", place.plugin);
+        let seat = SeatName::of_place(place).key();
+        let plugin = &place.plugin;
+        let (key, whose) = match place.part {
+            Part::Active => (seat.clone(), format!("plugin \"{plugin}\"")),
+            part => (
+                seat.clone().then(&part.to_string()),
+                format!("plugin \"{plugin}\" ({part})"),
+            ),
+        };
         match refusal {
+            // A canary and a shadow are configured as the one that they stand beside.
             Refusal::Config { key: inner, reason } => self.error(
-                &format!("{key}.config"),
+                &seat.then("config").to_string(),
                 inner,
                 format!("{whose}: {reason}"),
             ),
-            refusal => self.error(&key, "", format!("{whose}: {refusal}")),
+            refusal => self.error(&key.to_string(), "", format!("{whose}: {refusal}")),
         }
     }
 

@@ -82,9 +82,7 @@ fn is_of_plugin(key: &str) -> bool {
     };
     key.match_indices(".config").any(|(at, end)| {
         let within = &key[at + end.len()..];
-        // A canary and a shadow are told beside their seat.
-        let seat = key[..at].split(" (").next().unwrap_or_default();
-        is_seat(seat) && (within.is_empty() || within.starts_with(['.', '[']))
+        is_seat(&key[..at]) && (within.is_empty() || within.starts_with(['.', '[']))
     })
 }
 
@@ -345,7 +343,7 @@ mod tests {
         for key in [
             "pools.web.balancer.config",
             "pools.config.balancer.config.weight",
-            "pools.web.affinity (canary).config",
+            "pools.web.affinity.config",
             "router.config.routes[2].path",
             "policy.guard.config",
         ] {
