@@ -222,6 +222,12 @@ async fn a_session_that_an_operator_deletes_is_forgotten_and_noted() {
     let found = gateway.api("/api/sessions?search=a-secret").await;
     let id = found[0]["sessionId"].as_str().expect("an id");
     let path = format!("/api/sessions/{id}");
+    // What cannot be noted is not done.
+    gateway.limit_files(Some(0));
+    gateway.call("DELETE", &path).refused(507).await;
+    let left = gateway.api("/api/sessions?search=a-secret").await;
+    assert_eq!(left[0]["sessionId"], id);
+    gateway.limit_files(None);
     let deleted = gateway.change("DELETE", &path, Value::Null).await;
     assert_eq!(deleted, json!({ "sessionId": id, "deleted": true }));
     assert_eq!(

@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use gatewright_host::{Plan, Session, Sessions};
+use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -212,9 +213,10 @@ async fn delete(
     Named(session_id): Named,
 ) -> Result<Response, Refusal> {
     let wanted = session_id.clone();
-    let deleting = control.clone();
-    let forgotten = tokio::task::spawn_blocking(move || forget(&deleting, &wanted));
-    if !forgotten.await.map_err(|_| Refusal::Stopping)? {
+    let asked = control.clone();
+    let finding = tokio::task::spawn_blocking(move || named(&asked, &wanted));
+    let found = finding.await.map_err(|_| Refusal::Stopping)?;
+    if found.is_empty() {
         let message = format!("there is no session {session_id:?}");
         return Err(Refusal::NotFound(message));
     }
@@ -226,7 +228,14 @@ async fn delete(
         target: session_id.clone(),
         generation: None,
     };
+    // None goes that nobody finds in the audit log.
     control.store.note(entry).await?;
+    let plan = control.publisher.plan();
+    for (pool, key) in found {
+        if let Some(sessions) = plan.sessions(&pool) {
+            sessions.remove(&key);
+        }
+    }
     let deleted = Deleted {
         session_id,
         deleted: true,
@@ -234,21 +243,19 @@ async fn delete(
     Ok(success(deleted).into_response())
 }
 
-/// Forget the session of that name; returns whether there was one.
-fn forget(control: &Control, session_id: &str) -> bool {
+/// The sessions of that name, of which there is hardly more than one: their pools,
+/// and what the plugins know them by.
+fn named(control: &Control, session_id: &str) -> Vec<(PoolName, Arc<str>)> {
     let clock = control.publisher.host().now();
     let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
-    let mut is_gone = false;
+    let mut found = Vec::new();
     for (pool, sessions) in remembered(&snapshot, &plan) {
-        let listed = sessions.list(pool, clock);
+        let listed = sessions.list(pool, clock).into_iter();
         let named = listed
-            .iter()
             .filter(|session| control.session_names.name(&pool.name, &session.key) == session_id);
-        for session in named {
-            is_gone |= sessions.remove(&session.key);
-        }
+        found.extend(named.map(|session| (pool.name.clone(), session.key)));
     }
-    is_gone
+    found
 }
 
 /// The pools in force that can remember sessions, with what they remember.
