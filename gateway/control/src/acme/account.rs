@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use gatewright_model::config::Acme;
 use instant_acme::{Account, AccountCredentials, ExternalAccountKey, NewAccount};
 use serde::{Deserialize, Serialize};
@@ -115,9 +116,6 @@ fn file(acme: &Acme) -> PathBuf {
     let bound = acme.external_account.as_ref();
     let bound = bound.map_or("", |bound| &bound.key_id);
     let digest = Sha256::digest(format!("{}\0{bound}", acme.directory));
-    let digest: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = HEXLOWER.encode(&digest[..8]);
     acme.folder.join(format!("account-{digest}.json"))
 }
