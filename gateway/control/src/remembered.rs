@@ -16,8 +16,8 @@ use gatewright_host::{Remembered, Written};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::acme::folder;
 use crate::control::Control;
+use crate::files;
 
 /// The file's name in the data folder.
 const FILE_NAME: &str = "remembered.jsonl";
@@ -80,7 +80,7 @@ impl Memory {
             Err(error) => {
                 tracing::error!(file = %path.display(), %error,
                     "sessions and values of before cannot be read; the gateway starts without");
-                if let Err(error) = folder::set_aside(path).await {
+                if let Err(error) = files::set_aside(path).await {
                     tracing::error!(%error, "it cannot be set aside");
                 }
                 None
@@ -151,7 +151,7 @@ impl Control {
                 "some sessions or values have no room in 64 MiB and are not kept; this is told once"
             );
         }
-        match folder::put(path.clone(), Arc::from(new.text.into_bytes())).await {
+        match files::put(path.clone(), Arc::from(new.text.into_bytes())).await {
             Ok(()) => written.digest = Some(new.digest),
             Err(error) => {
                 tracing::error!(file = %path.display(), %error, "sessions and values cannot be kept");
