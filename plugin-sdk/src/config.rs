@@ -92,12 +92,18 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, ConfigError> {
         let key = error.path().to_string();
         // serde_path_to_error writes `.` for the root.
         let key = if key == "." { String::new() } else { key };
-        refuse(key, error.inner().to_string())
+        refuse(key, unplaced(error.inner()))
     })?;
-    reader
-        .end()
-        .map_err(|error| refuse("", error.to_string()))?;
+    reader.end().map_err(|error| refuse("", unplaced(&error)))?;
     Ok(config)
+}
+
+/// What is wrong, without where: nobody wrote this text, the gateway made it of
+/// what stands in a file.
+fn unplaced(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    message.strip_suffix(&place).unwrap_or(&message).into()
 }
 
 #[cfg(test)]
@@ -135,6 +141,21 @@ mod tests {
         assert_eq!(error.key, "colour");
         let error = NoConfig::from_json(r#" { "colour": {"x": 1} }"#).unwrap_err();
         assert_eq!(error.key, "colour");
+    }
+
+    #[test]
+    fn no_line_is_named_that_nobody_wrote() {
+        for json in [
+            r#"{"weight": 1, "colour": 1}"#,
+            r#"{"weight": "two"}"#,
+            "{}",
+            r#"{"weight": 1} {}"#,
+        ] {
+            let error = parse::<Row>(json).unwrap_err();
+            assert!(!error.reason.contains("line"), "{}", error.reason);
+        }
+        let error = parse::<Row>(r#"{"weight": 1, "colour": 1}"#).unwrap_err();
+        assert_eq!(error.reason, "unknown field `colour`, expected `weight`");
     }
 
     #[test]

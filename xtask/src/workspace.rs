@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// The workspace's root folder.
@@ -16,7 +17,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// SHA-256 of bytes, as 64 hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 /// A digest of sources that neither the checkout's place, nor the order of a
@@ -65,7 +66,7 @@ impl SourceDigest {
 
     /// The digest as hexadecimal digits.
     pub(crate) fn finish(self) -> String {
-        hex(&self.0.finalize())
+        HEXLOWER.encode(&self.0.finalize())
     }
 }
 
@@ -74,15 +75,6 @@ fn without_carriage_returns(bytes: &[u8]) -> Vec<u8> {
         .iter()
         .copied()
         .filter(|byte| *byte != b'\r')
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
         .collect()
 }
 

@@ -20,7 +20,7 @@
 mod account;
 mod connection;
 mod course;
-pub(crate) mod folder;
+mod folder;
 mod order;
 mod problem;
 mod standing;

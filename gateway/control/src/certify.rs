@@ -5,7 +5,7 @@
 //! control plane. It runs aside, while nothing waits but who asked. What was judged
 //! once with a configuration is not judged again.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
@@ -18,7 +18,7 @@ use crate::change::{Edit, Refusal};
 use crate::control::{Control, edit};
 use crate::events::Happened;
 
-/// What does not count against a new version when as many were judged before it.
+/// Verdicts that are remembered; the oldest is forgotten for one more.
 const REMEMBERED: usize = 64;
 
 /// A version that is to be judged.
@@ -56,7 +56,8 @@ pub(crate) struct Battery {
     judge: Option<Arc<Judge>>,
     /// One at a time: each takes a core.
     turn: Arc<Mutex<()>>,
-    judged: StdMutex<HashMap<Case, Vec<String>>>,
+    /// The oldest first.
+    judged: StdMutex<VecDeque<(Case, Vec<String>)>>,
 }
 
 impl fmt::Debug for Battery {
@@ -75,15 +76,16 @@ impl Battery {
 
     fn known(&self, case: &Case) -> Option<Vec<String>> {
         let judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        judged.get(case).cloned()
+        let mut judged = judged.iter();
+        judged.find_map(|(of, failed)| (of == case).then(|| failed.clone()))
     }
 
     fn remember(&self, case: Case, failed: &[String]) {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if judged.len() == REMEMBERED {
-            judged.clear();
+            judged.pop_front();
         }
-        judged.insert(case, failed.to_vec());
+        judged.push_back((case, failed.to_vec()));
     }
 }
 
@@ -213,6 +215,19 @@ mod tests {
             (version, config, memory / 2),
         ] {
             assert_eq!(battery.known(&other), None);
+        }
+    }
+
+    #[test]
+    fn the_oldest_verdict_is_forgotten_first() {
+        let battery = Battery::default();
+        let case = |memory: usize| (Digest([1; 32]), "{}".to_owned(), memory as u64);
+        for memory in 0..=REMEMBERED {
+            battery.remember(case(memory), &[]);
+        }
+        assert_eq!(battery.known(&case(0)), None);
+        for memory in 1..=REMEMBERED {
+            assert!(battery.known(&case(memory)).is_some(), "{memory}");
         }
     }
 }

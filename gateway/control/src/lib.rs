@@ -32,6 +32,7 @@ mod desired;
 mod discovery;
 mod error;
 mod events;
+mod files;
 mod gateway;
 mod handover;
 mod history;

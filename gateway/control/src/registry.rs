@@ -8,6 +8,7 @@
 //! that tokens are, and no registry of the outside leads into the inside. (The
 //! client libraries that there are read manifests and tokens without bounds.)
 
+mod address;
 mod challenge;
 mod connection;
 mod credentials;

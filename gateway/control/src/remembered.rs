@@ -16,8 +16,8 @@ use gatewright_host::{Remembered, Written};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::acme::folder;
 use crate::control::Control;
+use crate::files;
 
 /// The file's name in the data folder.
 const FILE_NAME: &str = "remembered.jsonl";
@@ -100,7 +100,7 @@ impl Memory {
             Err(error) => {
                 tracing::error!(file = %path.display(), %error,
                     "sessions and values of before cannot be read; the gateway starts without");
-                if let Err(error) = folder::set_aside(path).await {
+                if let Err(error) = files::set_aside(path).await {
                     tracing::error!(%error, "it cannot be set aside");
                 }
                 None
@@ -174,7 +174,7 @@ impl Control {
                 "some sessions or values have no room in 64 MiB and are not kept; this is told once"
             );
         }
-        let put = folder::put(path.clone(), Arc::from(new.text.into_bytes())).await;
+        let put = files::put(path.clone(), Arc::from(new.text.into_bytes())).await;
         let turns = written.turns(put.is_err());
         let file = path.display();
         match put {

@@ -5,6 +5,7 @@
 //! a list of sessions can neither read the secrets from it nor try guesses against
 //! it. The key is in the store, so the names stay the same over restarts.
 
+use data_encoding::HEXLOWER;
 use gatewright_model::id::PoolName;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -37,9 +38,7 @@ impl SessionNames {
     pub(crate) fn name(&self, pool: &PoolName, key: &str) -> String {
         let keyed = self.0.clone().chain_update(pool.as_str());
         let digest = keyed.chain_update([0]).chain_update(key).finalize();
-        let bytes = digest.into_bytes();
-        let bytes = bytes.iter().take(NAME_BYTES);
-        bytes.map(|byte| format!("{byte:02x}")).collect()
+        HEXLOWER.encode(&digest.into_bytes()[..NAME_BYTES])
     }
 }
 

@@ -21,6 +21,7 @@ use crate::plain::plainly;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
+use crate::spread::Spread;
 use crate::statistics::SeatCounters;
 use crate::version::Version;
 use crate::view::Answer;
@@ -117,6 +118,14 @@ pub(crate) struct Estate {
 }
 
 impl Estate {
+    /// One with nothing in it, whose values are spread so.
+    pub(crate) fn new(spread: Spread) -> Self {
+        Self {
+            space: Space::new(spread),
+            ..Self::default()
+        }
+    }
+
     /// A shadow's, which sees the values of the one who decides.
     pub(crate) fn over(active: &Arc<Self>) -> Self {
         Self {

@@ -32,7 +32,7 @@ impl LoadColumn {
         for ((load, mask), active) in columns {
             *load = active.load(Ordering::Relaxed) | mask;
         }
-        if pool.is_limited {
+        if pool.has_limited_members {
             self.leave_out_full(pool);
         }
         for slot in tried {
@@ -62,5 +62,34 @@ impl LoadColumn {
         }
         self.loads.clear();
         self.loads.resize(pool.width(), UNUSABLE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use gatewright_model::config::{self, Environment};
+    use gatewright_model::snapshot::Snapshot;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_full_is_left_out_and_a_full_pool_leaves_nobody_out() {
+        for (limit, expected) in [
+            ("max_active = 1", [1, 0]),
+            ("max_active_per_server = 1", [UNUSABLE, 0]),
+        ] {
+            let text =
+                format!("[pools.web]\nservers = [\"192.0.2.1:1\", \"192.0.2.1:2\"]\n{limit}\n");
+            let config = config::parse(&text, Path::new("."), &Environment::empty());
+            let snapshot = Snapshot::next(None, Arc::new(config.unwrap()), 1).unwrap();
+            let pool = &snapshot.pools[0];
+            pool.state.enter(Slot(0));
+            let mut column = LoadColumn::default();
+            assert_eq!(column.fill(pool, &[]), expected, "{limit}");
+            assert_eq!(column.fill(pool, &[Slot(1)])[1], UNUSABLE, "{limit}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod recorded;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gatewright_model::config::Medium;
 use gatewright_model::pool::Pool;
 use gatewright_model::snapshot::Snapshot;
 use wasmtime::{Store, Trap};
@@ -302,6 +303,8 @@ impl Instance {
              }| {
                 cut(&mut key, KEY_BYTES);
                 cut(&mut reason, DETAIL_BYTES);
+                // The SDK hands serde's words on; plugins' own stay as they are.
+                let reason = Medium::File.explain(&reason);
                 Refusal::Config { key, reason }
             },
         )

@@ -13,7 +13,8 @@
 //! and `plain` is how a plugin's words are shown. `recording` writes down what a
 //! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
 //! outlives the process. Time and randomness are the
-//! machine's, or those of a simulation (`simulated`).
+//! machine's, or those of a simulation (`simulated`), how tables `spread` their keys
+//! included.
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
@@ -60,6 +61,7 @@ mod shared;
 mod shelf;
 mod simulated;
 mod space;
+mod spread;
 mod statistics;
 mod sticking;
 mod ticker;

@@ -6,7 +6,6 @@
 //! predecessor knew is lost, as it is in a gateway.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gatewright_model::id::Slot;
@@ -229,7 +228,8 @@ impl Seat {
     }
 }
 
-/// A request as far as every line of a decision shows it; the rest is on the tape.
+/// A request as far as every line of a decision shows it. The rest is on the tape,
+/// and what was not asked for when it was recorded is that of a plain request.
 #[derive(Clone)]
 struct Recalled {
     attempt: u32,
@@ -238,52 +238,12 @@ struct Recalled {
 }
 
 impl ExchangeView for Recalled {
-    fn method(&self) -> &str {
-        ""
-    }
-
-    fn scheme(&self) -> &str {
-        ""
-    }
-
-    fn authority(&self) -> &str {
-        ""
-    }
-
-    fn path(&self) -> &str {
-        ""
-    }
-
-    fn query(&self) -> Option<&str> {
-        None
-    }
-
-    fn header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
-    }
-
-    fn cookie(&self, _name: &str) -> Option<&str> {
-        None
-    }
-
-    fn client_address(&self) -> IpAddr {
-        Ipv4Addr::UNSPECIFIED.into()
-    }
-
     fn attempt(&self) -> u32 {
         self.attempt
     }
 
     fn tried(&self) -> &[Slot] {
         &self.tried
-    }
-
-    fn response_status(&self) -> u16 {
-        0
-    }
-
-    fn response_header(&self, _name: &str, _index: usize) -> Option<&[u8]> {
-        None
     }
 
     fn effects(&mut self) -> &mut Effects {

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
 use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
 use serde::{Deserialize, Serialize};
@@ -258,8 +259,7 @@ fn digest(parts: &[&str]) -> String {
     for part in parts {
         digest.update(part);
     }
-    let digest = digest.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest.finalize())
 }
 
 fn unix_ms() -> u64 {

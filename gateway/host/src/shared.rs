@@ -11,6 +11,8 @@ use crate::binding::Terms;
 use crate::event::HostEvent;
 use crate::instance::Budget;
 use crate::preparer::Order;
+use crate::simulated::Simulated;
+use crate::spread::Spread;
 use crate::ticker::TickerThread;
 
 /// Events that a receiver may leave unread; more are dropped for it.
@@ -50,6 +52,12 @@ impl Shared {
             Some(simulated) => simulated.generator(),
             None => fastrand::Rng::new(),
         }
+    }
+
+    /// What spreads the keys of a new table.
+    pub(crate) fn spread(&self) -> Spread {
+        let simulated = self.ticker.ticker().simulated();
+        simulated.map_or_else(Spread::default, Simulated::spread)
     }
 
     /// How long a preparation is taken to have taken: none at all in a

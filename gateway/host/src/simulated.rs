@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::spread::Spread;
+
 /// 2026-01-01T00:00:00Z, at which every simulation begins.
 const BEGINNING_UNIX_MS: u64 = 1_767_225_600_000;
 
@@ -39,6 +41,12 @@ impl Simulated {
     /// The same in milliseconds since 1970.
     pub(crate) fn unix_ms(&self) -> u64 {
         BEGINNING_UNIX_MS + self.now().as_millis() as u64
+    }
+
+    /// What spreads the keys of its tables: what a full one forgets is the same
+    /// each time.
+    pub(crate) fn spread(&self) -> Spread {
+        Spread::Seeded(self.seed)
     }
 
     /// The generator of the next instance: the first instance of two simulations

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -118,7 +119,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}", HEXLOWER.encode_display(&self.0))
     }
 }
 
@@ -135,16 +136,10 @@ impl FromStr for Digest {
         if text.len() != 2 * digest.len() {
             return Err(NoDigest);
         }
-        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = (hex(pair[0])? << 4) | hex(pair[1])?;
-        }
+        let decoded = HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut digest);
+        decoded.map_err(|_| NoDigest)?;
         Ok(Self(digest))
     }
-}
-
-fn hex(digit: u8) -> Result<u8, NoDigest> {
-    let value = char::from(digit).to_digit(16).ok_or(NoDigest)?;
-    u8::try_from(value).map_err(|_| NoDigest)
 }
 
 impl Serialize for Digest {

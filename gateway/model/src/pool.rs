@@ -32,6 +32,8 @@ pub struct Pool {
     pub state: Arc<PoolState>,
     /// Whether it, or any of its members, has a limit of requests in flight.
     pub is_limited: bool,
+    /// Whether any of its members has one of its own.
+    pub has_limited_members: bool,
     slots: Vec<Option<Arc<Endpoint>>>,
 }
 
@@ -45,7 +47,8 @@ impl Pool {
         endpoints: Vec<Arc<Endpoint>>,
     ) -> Self {
         let mut limits = endpoints.iter().map(|endpoint| endpoint.max_active);
-        let is_limited = config.overload.max_active.is_some() || limits.any(|m| m.is_some());
+        let has_limited_members = limits.any(|m| m.is_some());
+        let is_limited = config.overload.max_active.is_some() || has_limited_members;
         let length = endpoints.iter().map(|e| e.slot().index() + 1).max();
         let mut slots = vec![None; length.unwrap_or(0)];
         for endpoint in endpoints {
@@ -59,6 +62,7 @@ impl Pool {
             table_version,
             state,
             is_limited,
+            has_limited_members,
             slots,
         }
     }

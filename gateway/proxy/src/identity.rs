@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER;
 use gatewright_wire::names;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest as _, Sha256};
@@ -57,9 +58,7 @@ fn is_claim(name: &str) -> bool {
 /// The header's value for a certificate in DER.
 pub(crate) fn of(certificate: &[u8]) -> Option<HeaderValue> {
     let mut text = String::from("Hash=");
-    for byte in Sha256::digest(certificate) {
-        let _ = write!(text, "{byte:02x}");
-    }
+    HEXLOWER.encode_append(&Sha256::digest(certificate), &mut text);
     if let Ok((_, certificate)) = X509Certificate::from_der(certificate) {
         put(&mut text, "Subject", &quoted(&name(certificate.subject())));
         let alternatives = certificate.subject_alternative_name().ok().flatten();
@@ -127,9 +126,8 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
         Ok(value) => put_escaped(&mut text, value),
         Err(_) => {
             text.push('#');
-            for byte in attribute.attr_value().to_der_vec().unwrap_or_default() {
-                let _ = write!(text, "{byte:02x}");
-            }
+            let value = attribute.attr_value().to_der_vec().unwrap_or_default();
+            HEXLOWER.encode_append(&value, &mut text);
         }
     }
     text

@@ -227,8 +227,7 @@ async fn a_component_that_no_compiler_can_take_is_refused_while_traffic_goes_on(
 /// Whether the code of a component is kept. Gateways of other tests keep theirs
 /// in the same folder.
 fn is_compiled(gateway: &Gateway, component: &[u8]) -> bool {
-    let digest = Sha256::digest(component);
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = format!("{:x}", Sha256::digest(component));
     let folder = std::fs::read_dir(gateway.path("data/cache")).expect("it is there");
     let mut names = folder.map(|file| file.expect("a file").file_name());
     names.any(|name| name.to_string_lossy().starts_with(&digest))

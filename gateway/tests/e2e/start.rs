@@ -72,6 +72,28 @@ async fn a_certificate_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
+async fn a_mistake_in_a_plugins_settings_is_told_with_key_and_remedy() {
+    let balancer = |settings: &str| {
+        let table = format!("{{ plugin = \"consistent-hash\", config = {{ {settings} }} }}");
+        Builder::new().pool(somewhere().with("balancer", &table))
+    };
+    let words = refusal(balancer("flor = 1")).await;
+    let key = "pools.web.balancer.config.flor: plugin \"consistent-hash\": ";
+    says(
+        &words,
+        &[
+            "gatewright.toml:",
+            key,
+            "this key is not known; did you mean \"floor\"?",
+        ],
+    );
+    let words = refusal(balancer("floor = \"much\"")).await;
+    let remedy = "\"much\" does not fit here; write a";
+    says(&words, &["pools.web.balancer.config.floor: ", remedy]);
+    assert!(!words.contains("column"), "{words}");
+}
+
+#[tokio::test]
 async fn a_missing_plugin_file_is_named() {
     let builder = Builder::new().with("[plugins.mine]\nfile = \"mine.wasm\"");
     let builder = builder.pool(somewhere().with("balancer", "\"mine\""));

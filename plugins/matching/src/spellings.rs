@@ -11,6 +11,8 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
+
 /// How often a path is decoded: servers behind other servers decode twice. One
 /// that still has percent codes then hides something.
 const MOST_DECODINGS: usize = 3;
@@ -120,29 +122,7 @@ fn is_unambiguous(path: &str) -> bool {
 /// A path with every percent code decoded that there is; borrowed if there is
 /// none. Bytes that are no UTF-8 then become U+FFFD.
 pub(crate) fn decoded(path: &str) -> Cow<'_, str> {
-    let mut bytes = Vec::new();
-    let mut rest = path;
-    while let Some(at) = rest.find('%') {
-        let (before, code) = rest.split_at(at);
-        bytes.extend_from_slice(before.as_bytes());
-        let digits = code.get(1..3);
-        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &code[3..];
-            }
-            None => {
-                bytes.push(b'%');
-                rest = &code[1..];
-            }
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    match bytes == path.as_bytes() {
-        true => Cow::Borrowed(path),
-        false => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    }
+    percent_decode_str(path).decode_utf8_lossy()
 }
 
 /// A decoded path in one case, backslashes as slashes, without empty segments.

@@ -1,8 +1,8 @@
 //! Making tokens and knowing them again.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -118,7 +118,7 @@ pub fn keep_token(
     if !is_token(token) {
         return Err(KeepError::Form);
     }
-    let sha256 = hex(&Sha256::digest(token));
+    let sha256 = HEXLOWER.encode(&Sha256::digest(token));
     let mut known = store.tokens().map_err(TokenError::from)?.into_iter();
     match known.find(|known| known.sha256 == sha256) {
         None => Ok(keep(store, wanted, token, who, from)?),
@@ -144,7 +144,7 @@ fn keep(
         role: wanted.role,
         created: now,
         expires: wanted.expires_in.map(|period| now.after(period)),
-        sha256: hex(&Sha256::digest(token)),
+        sha256: HEXLOWER.encode(&Sha256::digest(token)),
     };
     match store.add_token(&record, &entry(who, from, "token.create", &record.id))? {
         true => Ok(record),
@@ -156,7 +156,7 @@ fn keep(
 fn random<const BYTES: usize>(store: &Store) -> Result<String, StoreError> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| store.no_randomness(&error))?;
-    Ok(hex(&bytes))
+    Ok(HEXLOWER.encode(&bytes))
 }
 
 /// Revoke a token, unless it is to be spared.
@@ -199,7 +199,7 @@ pub(super) fn find<'a>(
     shown: &str,
     now: Timestamp,
 ) -> Option<&'a TokenRecord> {
-    let hash = hex(&Sha256::digest(shown));
+    let hash = HEXLOWER.encode(&Sha256::digest(shown));
     let mut found = None;
     for token in tokens {
         let is_same = token.sha256.as_bytes().ct_eq(hash.as_bytes());
@@ -221,13 +221,4 @@ fn is_token(text: &str) -> bool {
     let is_digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
     let secret = text.strip_prefix(PREFIX).unwrap_or_default();
     secret.len() == 2 * SECRET_BYTES && secret.bytes().all(is_digit)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -3,14 +3,15 @@
 
 use std::path::PathBuf;
 
+use data_encoding::HEXLOWER;
 use gatewright_model::config::Acme;
 use instant_acme::{Account, AccountCredentials, ExternalAccountKey, NewAccount};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::connection::Connection;
-use super::folder;
 use super::problem::Problem;
+use crate::files;
 
 /// How an authority says that it knows the account no more.
 const FORGOTTEN: &str = "accountDoesNotExist";
@@ -26,12 +27,12 @@ struct Kept {
 
 /// The account that is kept, or a new one.
 pub(super) async fn account(acme: &Acme, connection: &Connection) -> Result<Account, Problem> {
-    let kept = folder::get(file(acme)).await.map_err(Problem::Folder)?;
+    let kept = files::get(file(acme)).await.map_err(Problem::Folder)?;
     let Some(kept) = kept else {
         return make(acme, connection).await;
     };
     let Ok(kept) = serde_json::from_slice::<Kept>(&kept) else {
-        let aside = folder::set_aside(file(acme)).await;
+        let aside = files::set_aside(file(acme)).await;
         aside.map_err(Problem::Folder)?;
         return make(acme, connection).await;
     };
@@ -50,7 +51,7 @@ pub(super) async fn is_forgotten(acme: &Acme, problem: &Problem) -> Result<bool,
         return Ok(false);
     }
     tracing::warn!("the authority knows the account no more; a new one is made");
-    let removing = folder::remove(file(acme)).await;
+    let removing = files::remove(file(acme)).await;
     removing.map_err(Problem::Folder)?;
     Ok(true)
 }
@@ -83,7 +84,7 @@ async fn tell_email(
     let contact = contact(acme);
     let contact: Vec<_> = contact.iter().map(String::as_str).collect();
     account.update_contacts(&contact).await?;
-    let kept = folder::get(file(acme)).await.map_err(Problem::Folder)?;
+    let kept = files::get(file(acme)).await.map_err(Problem::Folder)?;
     let kept: Kept = serde_json::from_slice(&kept.unwrap_or_default())
         .map_err(|error| Problem::Folder(error.into()))?;
     keep(acme, kept.credentials).await?;
@@ -96,7 +97,7 @@ async fn keep(acme: &Acme, credentials: AccountCredentials) -> Result<(), Proble
     let kept = Kept { email, credentials };
     let json = serde_json::to_vec(&kept);
     let json = json.map_err(|error| Problem::Folder(error.into()))?;
-    let putting = folder::put(file(acme), json.into()).await;
+    let putting = files::put(file(acme), json.into()).await;
     putting.map_err(Problem::Folder)
 }
 
@@ -115,9 +116,6 @@ fn file(acme: &Acme) -> PathBuf {
     let bound = acme.external_account.as_ref();
     let bound = bound.map_or("", |bound| &bound.key_id);
     let digest = Sha256::digest(format!("{}\0{bound}", acme.directory));
-    let digest: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = HEXLOWER.encode(&digest[..8]);
     acme.folder.join(format!("account-{digest}.json"))
 }

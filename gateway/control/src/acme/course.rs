@@ -3,6 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use data_encoding::HEXLOWER;
 use gatewright_model::config::Acme;
 use gatewright_proxy::Shown;
 use sha2::{Digest as _, Sha256};
@@ -60,10 +61,7 @@ pub(super) fn way(acme: &Acme) -> String {
         digest.update(&authorities.contents);
     }
     let digest = digest.finalize();
-    digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    HEXLOWER.encode(&digest[..8])
 }
 
 /// How long no other is ordered when a certificate has come that lives so long.

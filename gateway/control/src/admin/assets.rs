@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use data_encoding::HEXLOWER;
 use rust_embed::{Embed, EmbeddedFile};
 
 use super::envelope;
@@ -74,8 +75,7 @@ fn answer(name: &str, request: &Request) -> Response {
 /// A file's hash as its entity tag.
 fn tag(file: &EmbeddedFile) -> HeaderValue {
     let hash = file.metadata.sha256_hash();
-    let digits = hash.iter().take(16).map(|byte| format!("{byte:02x}"));
-    let tag = format!("\"{}\"", digits.collect::<String>());
+    let tag = format!("\"{}\"", HEXLOWER.encode(&hash[..16]));
     HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""))
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::Occupant;
-use crate::instance::{Assignment, Instance};
-use crate::preparer::{Mailbox, Order};
+use crate::instance::Instance;
+use crate::preparer::Mailbox;
 use crate::recording::Recording;
 
 impl Occupant {
@@ -43,7 +43,8 @@ impl Occupant {
             return;
         }
         let Some(understudy) = &self.understudy else {
-            self.understudy = Some(self.understudy_of(recording));
+            // What is made now is recorded from its beginning.
+            self.understudy = Some(self.ordered(Mailbox::of_understudy()));
             return;
         };
         let Some(mut instance) = understudy.take() else {
@@ -59,22 +60,6 @@ impl Occupant {
             true => self.instance = Some(instance),
             false => self.stop_recording(),
         }
-    }
-
-    /// Have an instance made aside that is recorded from its beginning.
-    fn understudy_of(&self, recording: &Arc<Recording>) -> Arc<Mailbox> {
-        let mailbox = Arc::new(Mailbox::of_understudy());
-        self.binding.shared.order(Order {
-            assignment: Assignment {
-                binding: Arc::clone(&self.binding),
-                worker: self.worker,
-                snapshot: Arc::clone(&self.snapshot),
-                pool: self.pool.clone(),
-                recording: Some(Arc::clone(recording)),
-            },
-            mailbox: Arc::downgrade(&mailbox),
-        });
-        mailbox
     }
 
     #[cold]

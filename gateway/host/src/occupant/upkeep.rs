@@ -79,7 +79,7 @@ impl Occupant {
             .preparation()
             .is_none_or(|duration| duration > QUICK)
         {
-            self.order();
+            self.mailbox = Some(self.ordered(Mailbox::default()));
             return Err(self.vacant());
         }
         let instance = Instance::prepare(&self.assignment(), Budget::ON_WORKER);
@@ -89,13 +89,9 @@ impl Occupant {
         Ok(())
     }
 
-    fn order(&mut self) {
-        self.mailbox = Some(self.ordered());
-    }
-
-    /// Have an instance made aside.
-    pub(super) fn ordered(&self) -> Arc<Mailbox> {
-        let mailbox = Arc::new(Mailbox::default());
+    /// Have an instance made aside, and put into this mailbox.
+    pub(super) fn ordered(&self, mailbox: Mailbox) -> Arc<Mailbox> {
+        let mailbox = Arc::new(mailbox);
         self.binding.shared.order(Order {
             assignment: self.assignment(),
             mailbox: Arc::downgrade(&mailbox),

@@ -1,6 +1,7 @@
 //! What a recording holds in place of secrets: a digest under the recording's own
 //! random key, so that equal values stay equal and nobody can try guesses on it.
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -61,8 +62,7 @@ impl Key {
             .chain_update(self.0)
             .chain_update(secret)
             .finalize();
-        let digits = digest[..BYTES].iter().map(|byte| format!("{byte:02x}"));
-        format!("redacted-{}", digits.collect::<String>())
+        format!("redacted-{}", HEXLOWER.encode(&digest[..BYTES]))
     }
 }
 

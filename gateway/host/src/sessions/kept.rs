@@ -83,7 +83,7 @@ impl Sessions {
         let mut copies: Vec<(Arc<str>, Entry)> = Vec::with_capacity(self.count());
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let shared = shard.iter();
+            let shared = shard.entries.iter();
             copies.extend(shared.map(|(key, entry)| (Arc::clone(key), entry.clone())));
         }
         let copies = copies.into_iter();
@@ -132,7 +132,8 @@ impl Sessions {
                 return true;
             };
             let mut shard = self.shard(&session.key);
-            if shard.len() < SHARD_SESSIONS && !shard.contains_key(&*session.key) {
+            let entries = &mut shard.entries;
+            if entries.len() < SHARD_SESSIONS && !entries.contains_key(&*session.key) {
                 let entry = Entry {
                     slot: endpoint.slot(),
                     endpoint: endpoint.id.clone(),
@@ -140,7 +141,7 @@ impl Sessions {
                     created: Duration::from_millis(session.created_ms),
                     used: Duration::from_millis(session.used_ms),
                 };
-                shard.insert(Arc::from(&*session.key), entry);
+                entries.insert(Arc::from(&*session.key), entry);
             }
             false
         });

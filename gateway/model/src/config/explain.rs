@@ -13,7 +13,7 @@ pub enum Medium {
 }
 
 /// The most letters of a value that a message repeats.
-const LETTERS: usize = 60;
+pub(super) const LETTERS: usize = 60;
 
 impl Medium {
     /// A message of serde's as reason and remedy; one that is not known is

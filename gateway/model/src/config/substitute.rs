@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::dotenv::Lookup;
 use super::error::{ConfigError, Place};
+use super::explain::LETTERS;
 use super::key_path::KeyPath;
 use super::read::read_limited;
 use super::tree::{Node, Value};
@@ -33,7 +34,8 @@ impl PutIn {
         }
         let is_told = |value: &String| {
             let quoted = value.escape_debug().to_string();
-            value.len() >= TELLING && (message.contains(value) || message.contains(&quoted))
+            let is_in = |text: &str| message.contains(beginning(text));
+            value.len() >= TELLING && (is_in(value) || is_in(&quoted))
         };
         match all.iter().find(|one| one.values.iter().any(is_told)) {
             Some(told) => {
@@ -42,6 +44,15 @@ impl PutIn {
             }
             None => message,
         }
+    }
+}
+
+/// As much of a value as a message tells that shortens it, which has its quotation
+/// mark before it.
+fn beginning(value: &str) -> &str {
+    match value.char_indices().nth(LETTERS - 1) {
+        Some((end, _)) => &value[..end],
+        None => value,
     }
 }
 
@@ -153,4 +164,31 @@ impl Substitution<'_> {
 fn is_variable(name: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     name.bytes().all(is_word) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Medium;
+
+    #[test]
+    fn a_shortened_secret_is_kept_back_too() {
+        let place = |line| Place {
+            file: Path::new("gatewright.toml").into(),
+            line: Some(line),
+        };
+        let secret = "se\"cret".repeat(100);
+        let message = format!("invalid type: string {secret:?}, expected u32");
+        let put_in = PutIn {
+            place: place(1),
+            written: "${SECRET}".to_owned(),
+            values: vec![secret],
+        };
+        let message = Medium::File.explain(&message);
+        let told = PutIn::keep_back(&[put_in], &place(2), message);
+        assert_eq!(
+            told,
+            "what \"${SECRET}\" stands for is wrong; correct it where it comes from"
+        );
+    }
 }

@@ -53,6 +53,13 @@ fn a_pattern_is_read_as_paths_are() {
 }
 
 #[test]
+fn what_is_no_percent_code_stands_for_itself() {
+    assert!(covers("/100%", "/100%25"));
+    assert!(covers("/%zz/%2", "/%25ZZ/%252"));
+    assert!(covers("/%ü", "/%25%C3%BC"));
+}
+
+#[test]
 fn the_whole_server_is_covered_with_its_root_and_let_past_by_no_path() {
     assert!(covers("/*", "*") && covers("/", "*"));
     assert!(!covers("/admin/*", "*"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use super::address::server_host;
@@ -193,10 +194,7 @@ fn file_name(acme: &Acme, names: &[Arc<str>]) -> PathBuf {
         digest.update([0]);
     }
     let digest = digest.finalize();
-    let digest: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = HEXLOWER.encode(&digest[..8]);
     let first = &first[..first.len().min(SHOWN_OF_NAME)];
     PathBuf::from(format!("{first}-{digest}.pem"))
 }

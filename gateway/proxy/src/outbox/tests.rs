@@ -1,0 +1,129 @@
+//! What is sent when, and what becomes of what a socket does not take.
+
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+
+use super::*;
+
+async fn pair(outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap());
+    let (stream, accepted) = tokio::join!(stream, listener.accept());
+    let posted = Posted::new(stream.unwrap(), Peer::Server, outbox);
+    (posted, accepted.unwrap().0)
+}
+
+/// Run a test with somebody who ends the rounds.
+async fn with_rounds<F: Future>(test: impl FnOnce(Rc<Outbox>) -> F) -> F::Output {
+    let outbox = Rc::new(Outbox::default());
+    let served = Rc::clone(&outbox);
+    let local = LocalSet::new();
+    local.spawn_local(async move { served.serve().await });
+    local.run_until(test(outbox)).await
+}
+
+#[tokio::test]
+async fn what_is_posted_waits_for_the_rounds_end() {
+    let outbox = Rc::new(Outbox::default());
+    let (posted, peer) = pair(&outbox).await;
+    posted.post(b"one");
+    let mut buffer = [0; 8];
+    // The socket itself is asked: what the runtime knows of it is older.
+    let early = SockRef::from(&peer).peek(&mut [MaybeUninit::uninit()]);
+    assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    outbox.send();
+    peer.readable().await.unwrap();
+    assert_eq!(peer.try_read(&mut buffer).unwrap(), 3);
+}
+
+#[tokio::test]
+async fn short_and_long_writes_keep_their_order() {
+    with_rounds(|outbox| async move {
+        let (mut posted, mut peer) = pair(&outbox).await;
+        let long = vec![b'l'; LONGEST + 1];
+        posted.write_all(b"short").await.unwrap();
+        posted.write_all(&long).await.unwrap();
+        posted.write_all(b"again").await.unwrap();
+        posted.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        peer.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, [&b"short"[..], &long, b"again"].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_slowly_gets_everything() {
+    with_rounds(|outbox| async move {
+        let (posted, mut peer) = pair(&outbox).await;
+        let bytes: Vec<u8> = (0..20_000_000_u32).map(|at| at as u8).collect();
+        for piece in bytes.chunks(1_000_000) {
+            posted.post(piece);
+        }
+        let mut read = vec![0; bytes.len()];
+        peer.read_exact(&mut read).await.unwrap();
+        assert!(read == bytes);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_writer_waits_while_the_socket_is_full_and_goes_on_afterwards() {
+    with_rounds(|outbox| async move {
+        let (mut posted, mut peer) = pair(&outbox).await;
+        posted.post(&vec![0; 20_000_000]);
+        let more = std::future::poll_fn(|cx| {
+            let written = Pin::new(&mut posted).poll_write(cx, b"more");
+            Poll::Ready(written.is_pending())
+        });
+        assert!(more.await, "the rest of the first write goes first");
+        let reading = async {
+            let mut read = Vec::new();
+            peer.read_to_end(&mut read).await.unwrap();
+            read.len()
+        };
+        let writing = async {
+            posted.write_all(b"more").await.unwrap();
+            posted.shutdown().await.unwrap();
+        };
+        let (read, ()) = tokio::join!(reading, writing);
+        assert_eq!(read, 20_000_004);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_given_up_is_closed_whatever_its_peer_has_not_taken() {
+    with_rounds(|outbox| async move {
+        let (posted, mut peer) = pair(&outbox).await;
+        posted.post(&vec![0; 20_000_000]);
+        tokio::task::yield_now().await;
+        assert!(!posted.is_clear(), "the socket takes less than that");
+        drop(posted);
+        let mut read = Vec::new();
+        // It ends, with or without a reset, and before everything came.
+        let _ = peer.read_to_end(&mut read).await;
+        assert!(read.len() < 20_000_000);
+        assert!(outbox.held.borrow().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_connection_fails_the_next_write() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, peer) = pair(&outbox).await;
+    peer.set_zero_linger().unwrap();
+    drop(peer);
+    let mut buffer = [0];
+    posted.reading.readable().await.unwrap();
+    posted.try_read(&mut buffer).unwrap_err();
+    posted.post(b"lost");
+    outbox.send();
+    posted.write_all(b"noticed").await.unwrap_err();
+}
