@@ -1,11 +1,9 @@
 //! `gatewright simulate`: balancers compared on a scenario, in virtual time.
 
-use std::env;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
 use gatewright_host::Compiler;
 use gatewright_simulate::{Policy, Report, Scenario, Workshop, draw, policies, simulate};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,6 +13,7 @@ use super::plugin::naming::name_of;
 use super::table::{Column, Table};
 use super::{BALANCERS, proxy};
 use crate::ending::usage;
+use crate::program;
 
 /// Where it is kept what is compiled here, in the user's cache folder.
 const FOLDER: &str = "simulate";
@@ -87,7 +86,7 @@ pub(super) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
     };
     let seed = options.seed.unwrap_or(scenario.seed);
     let began = Instant::now();
-    let report = compare(&scenario, &compared, seed, &workshop()?)?;
+    let report = compare(&scenario, &compared, seed, &workshop())?;
     let took = began.elapsed().as_secs_f64();
     if let Some(folder) = &options.plots {
         let files = draw(&report, folder)?;
@@ -105,12 +104,13 @@ pub(super) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
 }
 
 /// A workshop in the user's cache folder.
-pub(super) fn workshop() -> anyhow::Result<Workshop> {
-    let program = env::current_exe().context("cannot find this program's own file")?;
-    Ok(Workshop {
+pub(super) fn workshop() -> Workshop {
+    Workshop {
         cache: proxy::data_folder().join(FOLDER),
-        compiler: Compiler::Child { program },
-    })
+        compiler: Compiler::Child {
+            program: program::RUNNING.into(),
+        },
+    }
 }
 
 fn compare(

@@ -1,5 +1,8 @@
 //! Balancers tried out in virtual time.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use crate::support::{fails, folder, prints, says, write};
@@ -82,4 +85,32 @@ fn a_balancer_is_judged_by_the_battery() {
             "{verdict}"
         );
     }
+}
+
+#[test]
+fn a_program_whose_file_was_replaced_compiles_by_itself() {
+    let folder = folder();
+    write(&folder, "mine.wasm", COMPONENT);
+    let program = folder.path().join("gatewright");
+    // By another process: a file that this one has open for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_gatewright"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
+    let mut judging = Command::new(&program)
+        .args(["plugin", "certify", "mine.wasm", "--config", "-", "--json"])
+        .current_dir(folder.path())
+        .env("XDG_CACHE_HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::remove_file(&program).unwrap();
+    // It waits for this before it compiles anything.
+    judging.stdin.take().unwrap().write_all(b"{}").unwrap();
+    let ended = judging.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{errors}");
 }

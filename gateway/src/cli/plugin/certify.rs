@@ -66,7 +66,7 @@ pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<
     judged.memory = options.memory;
     judged.config = configuration(options.config.as_deref())?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
-    let certificate = certify(&judged, &workshop()?, &mut |case, count| {
+    let certificate = certify(&judged, &workshop(), &mut |case, count| {
         bar.set_length(count as u64);
         bar.set_message(case);
         bar.inc(1);

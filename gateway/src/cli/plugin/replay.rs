@@ -102,7 +102,7 @@ struct Stage {
 
 impl Stage {
     fn set(candidate: &Policy, header: &Header) -> anyhow::Result<Self> {
-        let workshop = workshop()?;
+        let workshop = workshop();
         let clock = Arc::new(Simulated::new(SEED));
         let options = HostOptions {
             workers: 1,
