@@ -5,6 +5,8 @@
 //! out over as many pools as it takes, as an operator would, and a request goes to
 //! a pool by chance, in proportion to the weights in it.
 
+mod blame;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -141,7 +143,9 @@ impl<'a> Fleet<'a> {
         if let Some(plugin) = self.plugin() {
             config.plugins.insert(self.policy.plugin.clone(), plugin);
         }
-        Ok(Arc::new(config::mean(&config)?))
+        let meant = config::mean(&config);
+        let meant = meant.map_err(|errors| errors.retold(|error| self.retold(error)))?;
+        Ok(Arc::new(meant))
     }
 
     /// The plugin, where it is none of the gateway's own.
