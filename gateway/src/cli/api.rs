@@ -3,6 +3,8 @@
 mod connection;
 mod events;
 
+use std::convert::Infallible;
+use std::env;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -37,15 +39,19 @@ const MOST: usize = 64 << 20;
 /// Characters of an address's path that stand for something else there.
 const RESERVED: &[u8] = b"-_.~:[]";
 
+/// The variable with the access token.
+const TOKEN: &str = "GATEWRIGHT_TOKEN";
+
 /// Which gateway, and how to show what it says.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApiOptions {
-    /// Where the gateway's admin listener is.
+    /// Where the gateway's admin listener is; HOST:PORT means http://HOST:PORT.
     #[arg(
         long,
         env = "GATEWRIGHT_ADMIN",
         default_value = "http://127.0.0.1:9000",
         value_name = "URL",
+        value_parser = url,
         global = true
     )]
     admin: String,
@@ -215,6 +221,12 @@ impl ApiOptions {
             return Ok(answer["data"].take());
         }
         let error = &answer["error"];
+        ensure!(
+            error["code"] != "unauthorized",
+            "{} {}",
+            self.admin,
+            unauthorized(env::var_os(TOKEN).is_some())
+        );
         match (error["message"].as_str(), error["field"].as_str()) {
             (Some(message), Some(field)) => bail!("{field}: {message}"),
             (Some(message), None) => bail!("{message}"),
@@ -228,9 +240,9 @@ impl ApiOptions {
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
         // Not as a flag: everybody on the machine sees those.
-        if let Ok(token) = std::env::var("GATEWRIGHT_TOKEN") {
+        if let Ok(token) = env::var(TOKEN) {
             let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
-            let value = value.map_err(|_| usage(anyhow!("GATEWRIGHT_TOKEN holds no token")))?;
+            let value = value.map_err(|_| usage(anyhow!("{TOKEN} holds no token")))?;
             request = request.header(AUTHORIZATION, value);
         }
         let body = match call.body {
@@ -250,6 +262,28 @@ impl ApiOptions {
             None => Bytes::new(),
         };
         request.body(Full::new(body)).map_err(usage)
+    }
+}
+
+/// An admin listener's address, of which the scheme may be left out.
+fn url(text: &str) -> Result<String, Infallible> {
+    Ok(match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    })
+}
+
+/// What a gateway wants that takes a token, in the words of these commands.
+fn unauthorized(is_one_sent: bool) -> String {
+    match is_one_sent {
+        true => format!(
+            "does not know the token in {TOKEN}, or it has expired; set it to another one, which \
+             `gatewright token create` makes"
+        ),
+        false => format!(
+            "takes a token; set the environment variable {TOKEN} to one, which `gatewright token \
+             create` makes"
+        ),
     }
 }
 
@@ -296,6 +330,17 @@ pub(super) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_come_without_its_scheme() {
+        for (text, meant) in [
+            ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("[::1]:9000", "http://[::1]:9000"),
+            ("https://gateway:9000", "https://gateway:9000"),
+        ] {
+            assert_eq!(url(text), Ok(meant.to_owned()));
+        }
+    }
 
     #[test]
     fn no_text_leaves_its_part_of_a_path() {
