@@ -148,14 +148,25 @@ impl<'a> Fleet<'a> {
         Ok(Arc::new(meant))
     }
 
-    /// The plugin, where it is none of the gateway's own.
+    /// The plugin, where it is none of the gateway's own, or has other memory.
     fn plugin(&self) -> Option<written::Plugin> {
-        let file = self.scenario.folder.join(self.policy.file.as_ref()?);
-        let entry = json!({
-            "file": file,
-            "grants": self.policy.grants.as_deref().unwrap_or_default(),
-            "memory": self.policy.memory.unwrap_or(*MEMORY.end()),
-        });
+        let Policy {
+            file,
+            grants,
+            memory,
+            ..
+        } = self.policy;
+        let entry = match file {
+            Some(file) => json!({
+                "file": self.scenario.folder.join(file),
+                "grants": grants.as_deref().unwrap_or_default(),
+                "memory": memory.unwrap_or(*MEMORY.end()),
+            }),
+            None => {
+                let memory = (*memory)?;
+                json!({ "memory": memory })
+            }
+        };
         serde_json::from_value(entry).ok()
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
+use clap::{Arg, Args as _, Command};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -62,6 +63,18 @@ pub(super) struct ApiOptions {
     /// Print what the gateway answers as JSON.
     #[arg(long, global = true)]
     pub(super) json: bool,
+}
+
+/// These options for a command that asks no gateway and has them from the one that
+/// it is a part of: only how to show what it says is to be seen.
+pub(super) fn without_a_gateway() -> Vec<Arg> {
+    let all = ApiOptions::augment_args(Command::new("all"));
+    let options = all.get_arguments().cloned();
+    let seen = |option: Arg| match option.get_id().as_str() {
+        "json" => option.help("Print JSON"),
+        _ => option.hide(true),
+    };
+    options.map(seen).collect()
 }
 
 /// A request to the API.

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use gatewright_host::Compiler;
-use gatewright_simulate::{Policy, Report, Scenario, Workshop, draw, policies, simulate};
+use gatewright_simulate::{
+    Policy, Report, Scenario, SimulationError, Workshop, draw, policies, simulate,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -138,10 +140,15 @@ fn compare(
     };
     let report = simulate(scenario, compared, seed, workshop, told);
     bar.finish_and_clear();
-    report.map_err(|error| match error.is_a_mistake() {
+    report.map_err(told)
+}
+
+/// Why there is no simulation.
+pub(super) fn told(error: SimulationError) -> anyhow::Error {
+    match error.is_a_mistake() {
         true => usage(error),
         false => error.into(),
-    })
+    }
 }
 
 /// The policies that a command line names, those that are called alike numbered.

@@ -172,6 +172,10 @@ fn what_a_balancer_cannot_be_judged_with_is_told_and_ends_with_two() {
     write(&folder, "mine.wasm", COMPONENT);
     let arguments = ["plugin", "certify", "mine.wasm", "--config", "[]"];
     says(&fails(&folder, &arguments, 2), &["--config"]);
+    for balancer in ["mine.wasm", "first"] {
+        let arguments = ["plugin", "certify", balancer, "--memory", "1KiB"];
+        says(&fails(&folder, &arguments, 2), &["memory: ", "write"]);
+    }
 }
 
 #[test]

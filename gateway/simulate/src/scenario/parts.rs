@@ -306,8 +306,8 @@ pub struct Policy {
     /// What a component from a file may import beside what needs no grant. Default:
     /// what it asks for.
     pub grants: Option<Vec<Grant>>,
-    /// The most memory of an instance of a component from a file. Default: the most
-    /// that a gateway gives any.
+    /// The most memory of an instance. Default: for a component from a file the most
+    /// that a gateway gives any, for one of the gateway's own what a gateway gives it.
     pub memory: Option<Size>,
     /// Where it stands in the scenario's list; none for one of a command line.
     #[serde(skip)]
