@@ -181,6 +181,13 @@ fn every_command_has_a_manual_page() {
     );
     says(&page("gatewright-run.1"), &["\\-\\-config", "SIGHUP"]);
     says(&page("gatewright-plugin-push.1"), &["\\-\\-activate"]);
+    says(
+        &page("gatewright-simulate.1"),
+        &[
+            "gatewright simulate\\fR [OPTIONS] <SCENARIO>",
+            "Examples:\n.nf\n  gatewright simulate ",
+        ],
+    );
     assert_eq!(
         page("gatewright-compile.1"),
         "",
