@@ -36,7 +36,7 @@ impl Fleet<'_> {
             None => "plugin",
         };
         let error = match error.refusal {
-            Refusal::Config { key, reason } => self.of_policy(("config", &key), reason),
+            Refusal::Config { key, reason } => self.of_policy(("config", key.as_str()), reason),
             Refusal::NotGranted { grant, .. } => {
                 let grant = grant.name();
                 let message = format!(
