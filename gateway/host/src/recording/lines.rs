@@ -192,7 +192,9 @@ pub(super) struct End {
 /// What a file holds, the lines in the order of their time.
 #[derive(Clone, Debug)]
 pub struct Recorded {
+    /// What is recorded.
     pub header: Header,
+    /// All calls.
     pub lines: Vec<Line>,
     /// Whether it ends as it was written to; else some of it is missing.
     pub is_whole: bool,
@@ -403,8 +405,7 @@ mod tests {
             text += &serde_json::to_string(line).unwrap();
         }
         assert!(!read(&text).unwrap().is_whole);
-        text += "\n{\"end\":2}\n";
-        let recorded = read(&text).unwrap();
+        let recorded = read(&(text + "\n{\"end\":2}\n")).unwrap();
         assert!(recorded.is_whole);
         assert_eq!(recorded.header, header());
         assert_eq!(recorded.lines, [early, late]);
