@@ -91,7 +91,7 @@ pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use recording::{
     Asked, Call, FORMAT as RECORDING_FORMAT, Header, Heard, HeardEnding, Line, Member, Pick,
-    Recording, RecordingError, RecordingOptions, read as read_recording,
+    Recorded, Recording, RecordingError, RecordingOptions, read as read_recording,
 };
 pub use rehearsal::{Played, Rehearsal};
 pub use remembered::{Remembered, RememberedError, Written};

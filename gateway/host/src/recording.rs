@@ -29,8 +29,10 @@ use std::time::Duration;
 use crate::binding::{Binding, Terms};
 
 use held::{Held, Timed};
+use lines::End;
 pub use lines::{
-    Asked, Call, FORMAT, Header, Heard, HeardEnding, Line, Member, Pick, RecordingError, read,
+    Asked, Call, FORMAT, Header, Heard, HeardEnding, Line, Member, Pick, Recorded, RecordingError,
+    read,
 };
 use redacted::Key;
 pub(crate) use tape::{Prompter, Recorder, Tape};
@@ -125,7 +127,8 @@ impl Recording {
         self.decisions.load(Ordering::Relaxed)
     }
 
-    /// As a file: the header's line, and the others in the order of their time.
+    /// As a file: the header's line, the others in the order of their time, and the
+    /// last one.
     pub fn text(&self) -> String {
         let copied = |own: &Mutex<Held>| locked(own).clone();
         let held: Vec<Held> = self.lines.iter().map(copied).collect();
@@ -137,6 +140,9 @@ impl Recording {
             text.push_str(line);
             text.push('\n');
         }
+        let end = End { end: lines.len() };
+        text.push_str(&serde_json::to_string(&end).unwrap_or_default());
+        text.push('\n');
         text
     }
 

@@ -3,22 +3,22 @@
 use std::io;
 use std::path::PathBuf;
 
-use gatewright_host::{HostError, PrepareError};
+use gatewright_host::HostError;
 use gatewright_model::config::{ConfigErrors, Period};
 use gatewright_model::snapshot::SnapshotError;
 
 /// Why a scenario cannot be simulated.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
-    /// What the gateway's own configuration would not allow.
+    /// What the gateway's own configuration would not allow, and policies that
+    /// cannot be seated.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// More servers than pools have places for.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// The policy's plugin cannot be seated.
-    #[error(transparent)]
-    Plugin(#[from] PrepareError),
+    #[error(
+        "more servers left while requests were on them than a pool has places for: write a longer `every` or a shorter `away` under [[churn]], or fewer servers"
+    )]
+    Crowded,
     /// The plugin host cannot start.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -61,4 +61,28 @@ pub enum SimulationError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl SimulationError {
+    /// Whether it is to be mended in what was written: in the scenario or in the
+    /// files that it names, or in what a command line says in its place.
+    pub fn is_a_mistake(&self) -> bool {
+        match self {
+            Self::Config(_)
+            | Self::Crowded
+            | Self::File { .. }
+            | Self::Content { .. }
+            | Self::Unmeasured { .. } => true,
+            Self::Host(_) | Self::Histogram(_) | Self::Plot { .. } => false,
+        }
+    }
+}
+
+impl From<SnapshotError> for SimulationError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            // The pool's name is made up.
+            SnapshotError::PoolFull { .. } => Self::Crowded,
+        }
+    }
 }

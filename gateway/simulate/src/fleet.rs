@@ -5,6 +5,8 @@
 //! out over as many pools as it takes, as an operator would, and a request goes to
 //! a pool by chance, in proportion to the weights in it.
 
+mod blame;
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -141,17 +143,30 @@ impl<'a> Fleet<'a> {
         if let Some(plugin) = self.plugin() {
             config.plugins.insert(self.policy.plugin.clone(), plugin);
         }
-        Ok(Arc::new(config::mean(&config)?))
+        let meant = config::mean(&config);
+        let meant = meant.map_err(|errors| errors.retold(|error| self.retold(error)))?;
+        Ok(Arc::new(meant))
     }
 
-    /// The plugin, where it is none of the gateway's own.
+    /// The plugin, where it is none of the gateway's own, or has other memory.
     fn plugin(&self) -> Option<written::Plugin> {
-        let file = self.scenario.folder.join(self.policy.file.as_ref()?);
-        let entry = json!({
-            "file": file,
-            "grants": self.policy.grants.as_deref().unwrap_or_default(),
-            "memory": self.policy.memory.unwrap_or(*MEMORY.end()),
-        });
+        let Policy {
+            file,
+            grants,
+            memory,
+            ..
+        } = self.policy;
+        let entry = match file {
+            Some(file) => json!({
+                "file": self.scenario.folder.join(file),
+                "grants": grants.as_deref().unwrap_or_default(),
+                "memory": memory.unwrap_or(*MEMORY.end()),
+            }),
+            None => {
+                let memory = (*memory)?;
+                json!({ "memory": memory })
+            }
+        };
         serde_json::from_value(entry).ok()
     }
 

@@ -79,7 +79,8 @@ impl Gateway {
         (workers, random): (usize, Rng),
     ) -> Result<Self, SimulationError> {
         let snapshot = Arc::new(Snapshot::next(None, fleet.config()?, workers)?);
-        let prepared = host.prepare(&snapshot, None)?;
+        let prepared = host.prepare(&snapshot, None);
+        let prepared = prepared.map_err(|error| fleet.refused(error))?;
         let chains = prepared.chains.into_iter();
         let mut gateway = Self {
             chains: chains.map(|update| Chain::new(update, &snapshot)).collect(),
@@ -113,7 +114,8 @@ impl Gateway {
     ) -> Result<(), SimulationError> {
         let next = Snapshot::next(Some(&self.snapshot), fleet.config()?, self.chains.len())?;
         let snapshot = Arc::new(next);
-        let prepared = host.prepare(&snapshot, Some(&self.plan))?;
+        let prepared = host.prepare(&snapshot, Some(&self.plan));
+        let prepared = prepared.map_err(|error| fleet.refused(error))?;
         for (chain, update) in self.chains.iter_mut().zip(prepared.chains) {
             chain.apply(update, &snapshot);
         }

@@ -16,6 +16,7 @@ use plotters_bitmap::BitMapBackend;
 use self::letters::Lettered;
 use crate::error::SimulationError;
 use crate::report::{Outcome, Report};
+use crate::scenario::file_title;
 
 /// Width and height of every plot, in pixels.
 const SIZE: (u32, u32) = (960, 540);
@@ -59,7 +60,7 @@ pub fn draw(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, SimulationEr
     })?;
     let mut files = write(folder, "latency", Plot::Latency(report))?.to_vec();
     for outcome in &report.policies {
-        let name = file_name(&outcome.policy);
+        let name = file_title(&outcome.policy);
         files.extend(write(folder, &format!("load-{name}"), Plot::Load(outcome))?);
         files.extend(write(folder, &format!("heat-{name}"), Plot::Heat(outcome))?);
     }
@@ -92,13 +93,4 @@ fn save(path: &Path, pixels: &[u8]) -> Result<(), png::EncodingError> {
     let mut writer = encoder.write_header()?;
     writer.write_image_data(pixels)?;
     writer.finish()
-}
-
-/// A policy's name as a part of a file's.
-fn file_name(policy: &str) -> String {
-    let part = |letter: char| match letter.is_ascii_alphanumeric() || letter == '-' {
-        true => letter.to_ascii_lowercase(),
-        false => '-',
-    };
-    policy.chars().map(part).collect()
 }

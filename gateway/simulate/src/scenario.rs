@@ -12,6 +12,7 @@ use gatewright_model::config::{self, ConfigErrors, Period, Places, written};
 use serde::Deserialize;
 
 pub(crate) use self::check::members;
+pub(crate) use self::parts::file_title;
 pub use self::parts::{
     Antagonists, Arrivals, Churn, Clients, Failure, Gateways, Network, Policy, Servers, Work,
 };
@@ -73,6 +74,9 @@ pub struct Scenario {
     /// What the file is called, without its ending.
     #[serde(skip)]
     pub name: String,
+    /// Where its keys stand, for what is found wrong later.
+    #[serde(skip)]
+    pub(crate) places: Option<Places>,
 }
 
 impl Scenario {
@@ -98,7 +102,11 @@ impl Scenario {
         scenario.folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy());
         scenario.name = stem.unwrap_or_default().into_owned();
+        for (place, policy) in scenario.policies.iter_mut().enumerate() {
+            policy.place = Some(place);
+        }
         check::check(&scenario, &places)?;
+        scenario.places = Some(places);
         Ok(scenario)
     }
 

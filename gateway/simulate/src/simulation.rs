@@ -62,20 +62,21 @@ impl Workshop {
         let workers = scenario.gateways.workers as usize;
         // One of its own, so that the simulation's draws nothing for it.
         let (host, _) = self.host(workers, 0)?;
+        let mut grants = Vec::new();
         loop {
-            let config = Fleet::of(scenario, &policy).config()?;
-            let snapshot = Arc::new(Snapshot::next(None, config, workers)?);
-            let refused = host.prepare(&snapshot, None).err();
-            let grants = policy.grants.get_or_insert_default();
-            match refused {
-                None => return Ok(policy),
-                Some(PrepareError {
+            policy.grants = Some(grants.clone());
+            let fleet = Fleet::of(scenario, &policy);
+            let snapshot = Arc::new(Snapshot::next(None, fleet.config()?, workers)?);
+            match host.prepare(&snapshot, None) {
+                Ok(_) => break,
+                Err(PrepareError {
                     refusal: Refusal::NotGranted { grant, .. },
                     ..
                 }) if !grants.contains(&grant) => grants.push(grant),
-                Some(error) => return Err(error.into()),
+                Err(error) => return Err(fleet.refused(error)),
             }
         }
+        Ok(policy)
     }
 }
 

@@ -3,11 +3,14 @@
 mod connection;
 mod events;
 
+use std::convert::Infallible;
+use std::env;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
+use clap::{Arg, Args as _, Command};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -37,15 +40,19 @@ const MOST: usize = 64 << 20;
 /// Characters of an address's path that stand for something else there.
 const RESERVED: &[u8] = b"-_.~:[]";
 
+/// The variable with the access token.
+const TOKEN: &str = "GATEWRIGHT_TOKEN";
+
 /// Which gateway, and how to show what it says.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApiOptions {
-    /// Where the gateway's admin listener is.
+    /// Where the gateway's admin listener is; HOST:PORT means http://HOST:PORT.
     #[arg(
         long,
         env = "GATEWRIGHT_ADMIN",
         default_value = "http://127.0.0.1:9000",
         value_name = "URL",
+        value_parser = url,
         global = true
     )]
     admin: String,
@@ -56,6 +63,18 @@ pub(super) struct ApiOptions {
     /// Print what the gateway answers as JSON.
     #[arg(long, global = true)]
     pub(super) json: bool,
+}
+
+/// These options for a command that asks no gateway and has them from the one that
+/// it is a part of: only how to show what it says is to be seen.
+pub(super) fn without_a_gateway() -> Vec<Arg> {
+    let all = ApiOptions::augment_args(Command::new("all"));
+    let options = all.get_arguments().cloned();
+    let seen = |option: Arg| match option.get_id().as_str() {
+        "json" => option.help("Print JSON"),
+        _ => option.hide(true),
+    };
+    options.map(seen).collect()
 }
 
 /// A request to the API.
@@ -215,6 +234,12 @@ impl ApiOptions {
             return Ok(answer["data"].take());
         }
         let error = &answer["error"];
+        ensure!(
+            error["code"] != "unauthorized",
+            "{} {}",
+            self.admin,
+            unauthorized(env::var_os(TOKEN).is_some())
+        );
         match (error["message"].as_str(), error["field"].as_str()) {
             (Some(message), Some(field)) => bail!("{field}: {message}"),
             (Some(message), None) => bail!("{message}"),
@@ -228,9 +253,9 @@ impl ApiOptions {
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
         // Not as a flag: everybody on the machine sees those.
-        if let Ok(token) = std::env::var("GATEWRIGHT_TOKEN") {
+        if let Ok(token) = env::var(TOKEN) {
             let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
-            let value = value.map_err(|_| usage(anyhow!("GATEWRIGHT_TOKEN holds no token")))?;
+            let value = value.map_err(|_| usage(anyhow!("{TOKEN} holds no token")))?;
             request = request.header(AUTHORIZATION, value);
         }
         let body = match call.body {
@@ -250,6 +275,28 @@ impl ApiOptions {
             None => Bytes::new(),
         };
         request.body(Full::new(body)).map_err(usage)
+    }
+}
+
+/// An admin listener's address, of which the scheme may be left out.
+fn url(text: &str) -> Result<String, Infallible> {
+    Ok(match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    })
+}
+
+/// What a gateway wants that takes a token, in the words of these commands.
+fn unauthorized(is_one_sent: bool) -> String {
+    match is_one_sent {
+        true => format!(
+            "does not know the token in {TOKEN}, or it has expired; set it to another one, which \
+             `gatewright token create` makes"
+        ),
+        false => format!(
+            "takes a token; set the environment variable {TOKEN} to one, which `gatewright token \
+             create` makes"
+        ),
     }
 }
 
@@ -296,6 +343,17 @@ pub(super) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_come_without_its_scheme() {
+        for (text, meant) in [
+            ("127.0.0.1:9000", "http://127.0.0.1:9000"),
+            ("[::1]:9000", "http://[::1]:9000"),
+            ("https://gateway:9000", "https://gateway:9000"),
+        ] {
+            assert_eq!(url(text), Ok(meant.to_owned()));
+        }
+    }
 
     #[test]
     fn no_text_leaves_its_part_of_a_path() {

@@ -1,7 +1,6 @@
 //! `gatewright check`: everything that a start would trip over, without
 //! starting. Certificates and plugins are loaded as a gateway loads them.
 
-use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use gatewright_proxy::{TlsConfigs, TlsRefusal};
 use super::meaning::Meaning;
 use super::run::find;
 use crate::ending::usage;
-use crate::logging;
+use crate::{logging, program};
 
 /// What `gatewright check` is asked for.
 #[derive(Debug, clap::Args)]
@@ -73,13 +72,14 @@ fn load_certificates(config: &Config, places: &Places) -> Result<(), ConfigError
 /// Compile, configure and try every plugin, in a folder that is removed again.
 fn load_plugins(config: &Arc<Config>, places: &Places) -> anyhow::Result<Plan> {
     let cache = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let program = env::current_exe().context("cannot find this program's own file")?;
     let host = Host::start(HostOptions {
         workers: 1,
         cache: cache.path().to_owned(),
         // Where versions are that the configuration may name.
         components: Some(config.admin.data.join("plugins")).filter(|folder| folder.is_dir()),
-        compiler: Compiler::Child { program },
+        compiler: Compiler::Child {
+            program: program::RUNNING.into(),
+        },
     })?;
     let snapshot = Snapshot::next(None, Arc::clone(config), 1).map_err(usage)?;
     match host.prepare(&Arc::new(snapshot), None) {

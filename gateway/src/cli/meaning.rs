@@ -4,7 +4,7 @@ use std::fmt;
 
 use gatewright_host::Plan;
 use gatewright_model::config::{Binding, Certificates, Config, Listener, PoolConfig};
-use gatewright_model::id::PoolName;
+use gatewright_model::id::{PolicyName, PoolName};
 
 /// A configuration with the plugins that were loaded for it.
 pub(super) struct Meaning<'a> {
@@ -29,9 +29,11 @@ impl fmt::Display for Meaning<'_> {
         writeln!(f, "workers: {}", config.workers)?;
         for policy in &config.policies {
             let role = policy.binding.role;
-            writeln!(f, "{role}: {}", self.plugin(&policy.binding, None))?;
+            let (name, binding) = (&policy.name, &policy.binding);
+            let plugin = self.plugin(binding, (None, Some(name)));
+            writeln!(f, "{role} {name}: {plugin}")?;
         }
-        writeln!(f, "router: {}", self.plugin(&config.router, None))?;
+        writeln!(f, "router: {}", self.plugin(&config.router, (None, None)))?;
         if let Some(pool) = config
             .default_pool
             .and_then(|index| config.pools.get(index.index()))
@@ -48,10 +50,11 @@ impl Meaning<'_> {
         writeln!(
             f,
             "  balancer: {}",
-            self.plugin(&pool.balancer, Some(&pool.name))
+            self.plugin(&pool.balancer, (Some(&pool.name), None))
         )?;
         if let Some(affinity) = &pool.affinity {
-            writeln!(f, "  affinity: {}", self.plugin(affinity, Some(&pool.name)))?;
+            let plugin = self.plugin(affinity, (Some(&pool.name), None));
+            writeln!(f, "  affinity: {plugin}")?;
         }
         match &pool.health {
             Some(check) => writeln!(f, "  health: {check}")?,
@@ -63,11 +66,17 @@ impl Meaning<'_> {
         Ok(())
     }
 
-    /// A plugin, the version that is in its seat, and how long it may take.
-    fn plugin(&self, binding: &Binding, pool: Option<&PoolName>) -> String {
+    /// A plugin, the version that is in its seat, which is a pool's or a policy's,
+    /// and how long it may take.
+    fn plugin(
+        &self,
+        binding: &Binding,
+        (pool, policy): (Option<&PoolName>, Option<&PolicyName>),
+    ) -> String {
         let seated = self.plan.bindings().iter().find(|seated| {
             seated.role() == binding.role
                 && seated.pool() == pool
+                && seated.place().policy.as_ref() == policy
                 && *seated.plugin() == binding.plugin
         });
         let version = seated.map(|seated| format!(" {}", seated.version().short()));

@@ -27,7 +27,7 @@ use self::new::NewOptions;
 use self::push::PushOptions;
 use self::replay::ReplayOptions;
 use self::run::RunOptions;
-use super::api::{ApiOptions, Call, escaped};
+use super::api::{ApiOptions, Call, escaped, without_a_gateway};
 use crate::ending::usage;
 
 /// What `gatewright plugin` is asked for.
@@ -61,18 +61,25 @@ pub(super) struct PluginOptions {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Make a project that a plugin is built from.
+    #[command(args = without_a_gateway())]
     New(NewOptions),
     /// Build a project into a component.
+    #[command(args = without_a_gateway())]
     Build(BuildOptions),
     /// Say whether a gateway would take a component, and what it costs.
+    #[command(args = without_a_gateway())]
     Check(CheckOptions),
     /// Ask a component about a request and servers that are made up.
+    #[command(args = without_a_gateway())]
     Run(RunOptions),
     /// Measure what a component's decisions cost.
+    #[command(args = without_a_gateway())]
     Bench(BenchOptions),
     /// Judge a balancer by a fixed set of scenarios, in virtual time.
+    #[command(args = without_a_gateway())]
     Certify(CertifyOptions),
     /// Play a recording of decisions to a balancer, and say where it differs.
+    #[command(args = without_a_gateway())]
     Replay(ReplayOptions),
     /// Upload a component as a version of a plugin.
     Push(PushOptions),
@@ -315,6 +322,30 @@ mod tests {
             let words = ["plugin"].into_iter().chain(line.split(' '));
             let taken = command.clone().try_get_matches_from(words);
             assert!(taken.is_ok(), "{line}: {taken:?}");
+        }
+    }
+
+    #[test]
+    fn commands_that_ask_no_gateway_show_no_options_of_one() {
+        let mut command = PluginOptions::augment_args(clap::Command::new("plugin"));
+        command.build();
+        for (name, is_shown) in [
+            ("new", false),
+            ("build", false),
+            ("check", false),
+            ("run", false),
+            ("bench", false),
+            ("certify", false),
+            ("replay", false),
+            ("push", true),
+            ("list", true),
+        ] {
+            let command = command.find_subcommand_mut(name).unwrap();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("--json"), "{help}");
+            for option in ["--admin", "--ca-cert", "--client-cert", "--client-key"] {
+                assert_eq!(help.contains(option), is_shown, "{option}: {help}");
+            }
         }
     }
 

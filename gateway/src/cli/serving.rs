@@ -195,12 +195,14 @@ fn announce(gateway: &Gateway) {
         name,
         role,
         pool,
+        policy,
         version,
         ..
     } in plugins
     {
         let pool = pool.map(tracing::field::display);
-        tracing::info!(%role, pool, plugin = %name, version = version.short(), "decides");
+        let policy = policy.map(tracing::field::display);
+        tracing::info!(%role, pool, policy, plugin = %name, version = version.short(), "decides");
     }
     tracing::info!(workers = totals.workers, "ready");
 }

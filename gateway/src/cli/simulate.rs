@@ -1,13 +1,15 @@
 //! `gatewright simulate`: balancers compared on a scenario, in virtual time.
 
-use std::env;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use gatewright_host::Compiler;
-use gatewright_simulate::{Policy, Report, Scenario, Workshop, draw, policies, simulate};
+use gatewright_simulate::{
+    Policy, Report, Scenario, SimulationError, Workshop, draw, policies, simulate,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -15,6 +17,7 @@ use super::plugin::naming::name_of;
 use super::table::{Column, Table};
 use super::{BALANCERS, proxy};
 use crate::ending::usage;
+use crate::program;
 
 /// Where it is kept what is compiled here, in the user's cache folder.
 const FOLDER: &str = "simulate";
@@ -71,8 +74,9 @@ pub(super) struct SimulateOptions {
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// With --json, tell how long a decision took on this machine, too.
-    #[arg(long)]
+    /// With --json, tell how long a decision took on this machine, too; the table
+    /// always does.
+    #[arg(long, requires = "json")]
     timings: bool,
 }
 
@@ -85,9 +89,12 @@ pub(super) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
         true => policies(&scenario),
         false => named(&options.policies).map_err(usage)?,
     };
+    if let Some(folder) = &options.plots {
+        make(folder).map_err(usage)?;
+    }
     let seed = options.seed.unwrap_or(scenario.seed);
     let began = Instant::now();
-    let report = compare(&scenario, &compared, seed, &workshop()?)?;
+    let report = compare(&scenario, &compared, seed, &workshop())?;
     let took = began.elapsed().as_secs_f64();
     if let Some(folder) = &options.plots {
         let files = draw(&report, folder)?;
@@ -105,12 +112,13 @@ pub(super) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
 }
 
 /// A workshop in the user's cache folder.
-pub(super) fn workshop() -> anyhow::Result<Workshop> {
-    let program = env::current_exe().context("cannot find this program's own file")?;
-    Ok(Workshop {
+pub(super) fn workshop() -> Workshop {
+    Workshop {
         cache: proxy::data_folder().join(FOLDER),
-        compiler: Compiler::Child { program },
-    })
+        compiler: Compiler::Child {
+            program: program::RUNNING.into(),
+        },
+    }
 }
 
 fn compare(
@@ -132,12 +140,42 @@ fn compare(
     };
     let report = simulate(scenario, compared, seed, workshop, told);
     bar.finish_and_clear();
-    Ok(report?)
+    report.map_err(told)
 }
 
-/// The policies that a command line names.
+/// Why there is no simulation.
+pub(super) fn told(error: SimulationError) -> anyhow::Error {
+    match error.is_a_mistake() {
+        true => usage(error),
+        false => error.into(),
+    }
+}
+
+/// The policies that a command line names, those that are called alike numbered.
 fn named(names: &[String]) -> anyhow::Result<Vec<Policy>> {
-    names.iter().map(|name| policy(name)).collect()
+    let mut policies: Vec<Policy> = Vec::with_capacity(names.len());
+    for name in names {
+        let mut next = policy(name)?;
+        let title = next.title().to_owned();
+        let mut number = 1;
+        while policies.iter().any(|other| other.is_called_as(&next)) {
+            number += 1;
+            next.name = Some(format!("{title}-{number}"));
+        }
+        policies.push(next);
+    }
+    Ok(policies)
+}
+
+/// Make the folder for plots, so that nothing is simulated in vain without it.
+fn make(folder: &Path) -> anyhow::Result<()> {
+    let shown = folder.display();
+    ensure!(
+        folder.is_dir() || !folder.exists(),
+        "--plots: {shown} is no folder; name one, which is made when it is missing"
+    );
+    fs::create_dir_all(folder)
+        .with_context(|| format!("--plots: the folder {shown} cannot be made"))
 }
 
 /// A balancer of the gateway's own, or a component in a file.
@@ -147,7 +185,7 @@ pub(super) fn policy(name: &str) -> anyhow::Result<Policy> {
     }
     let file = Path::new(name);
     let here = std::path::absolute(file)?;
-    anyhow::ensure!(
+    ensure!(
         here.is_file(),
         "there is no balancer {name:?} and no such file; write one of {}, or a component's path",
         BALANCERS.join(", ")

@@ -77,6 +77,22 @@ fn the_file_that_init_writes_is_right_and_is_not_overwritten() {
 }
 
 #[test]
+fn check_names_policies_apart() {
+    let folder = folder();
+    let policies = "[[policy]]\nname = \"guard\"\nplugin = \"access\"\nconfig = { default = \"allow\" }\n\
+        [[policy]]\nname = \"inner\"\nplugin = \"access\"\nconfig = { default = \"allow\" }";
+    write(&folder, "gatewright.toml", configuration(policies));
+    let told = prints(&folder, &["check"]);
+    says(
+        &told,
+        &[
+            "request-policy guard: access ",
+            "request-policy inner: access ",
+        ],
+    );
+}
+
+#[test]
 fn check_leaves_nothing_behind() {
     let folder = folder();
     prints(&folder, &["init"]);
@@ -165,6 +181,13 @@ fn every_command_has_a_manual_page() {
     );
     says(&page("gatewright-run.1"), &["\\-\\-config", "SIGHUP"]);
     says(&page("gatewright-plugin-push.1"), &["\\-\\-activate"]);
+    says(
+        &page("gatewright-simulate.1"),
+        &[
+            "gatewright simulate\\fR [OPTIONS] <SCENARIO>",
+            "Examples:\n.nf\n  gatewright simulate ",
+        ],
+    );
     assert_eq!(
         page("gatewright-compile.1"),
         "",

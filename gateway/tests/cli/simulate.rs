@@ -1,5 +1,8 @@
 //! Balancers tried out in virtual time.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use crate::support::{fails, folder, prints, says, write};
@@ -59,11 +62,120 @@ fn what_is_wrong_is_told_and_ends_with_two() {
 }
 
 #[test]
+fn what_is_wrong_with_policies_is_told_where_they_stand() {
+    let folder = folder();
+    write(&folder, "mine.wasm", COMPONENT);
+    write(&folder, "other.wasm", "no component");
+    let lines = SCENARIO.lines().count();
+    for (policy, line, parts) in [
+        (
+            "plugin = \"rond-robin\"",
+            2,
+            ["policies[0].plugin: no plugin", "did you mean"],
+        ),
+        (
+            "plugin = \"mine\"\nfile = \"yours.wasm\"",
+            3,
+            ["policies[0].file: ", "correct the path"],
+        ),
+        (
+            "plugin = \"mine\"\nfile = \"mine.wasm\"\nmemory = \"1KiB\"",
+            4,
+            ["policies[0].memory: ", "write"],
+        ),
+        (
+            "plugin = \"mine\"\nfile = \"mine.wasm\"\ngrants = []",
+            4,
+            [
+                "policies[0].grants: it imports \"random\"",
+                "leave `grants` out",
+            ],
+        ),
+        (
+            "plugin = \"other\"\nfile = \"other.wasm\"",
+            3,
+            ["policies[0].file: ", "not WebAssembly"],
+        ),
+        (
+            "plugin = \"zone\"\nconfig = { zon = \"a\" }",
+            3,
+            ["policies[0].config", "zon"],
+        ),
+        (
+            "plugin = \"first\"\n[[policies]]\nname = \"First\"\nplugin = \"zone\"",
+            4,
+            ["policies[1].name: ", "`name`"],
+        ),
+    ] {
+        let text = format!("{SCENARIO}[[policies]]\n{policy}\n");
+        write(&folder, "wrong.toml", text);
+        let errors = fails(&folder, &["simulate", "wrong.toml"], 2);
+        let place = format!("wrong.toml:{}: ", lines + line);
+        says(&errors, &[&place, parts[0], parts[1]]);
+        assert!(!errors.contains("pool-0"), "{errors}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_pool_is_told_where_it_stands() {
+    let folder = folder();
+    let text = format!("{SCENARIO}[pool.health]\ninterval = \"1ms\"\n");
+    write(&folder, "wrong.toml", text);
+    let errors = fails(&folder, &["simulate", "wrong.toml"], 2);
+    says(&errors, &["wrong.toml:", "pool.health.interval: "]);
+    assert!(!errors.contains("pool-0"), "{errors}");
+}
+
+#[test]
+fn files_that_are_not_there_are_told_once() {
+    let folder = folder();
+    let errors = fails(&folder, &["simulate", "nope.toml"], 2);
+    says(&errors, &["nope.toml: cannot be read"]);
+    assert_eq!(errors.matches("nope.toml").count(), 1, "{errors}");
+    let arrivals = "{ poisson = { rate = 300 } }";
+    let text = SCENARIO.replace(arrivals, "{ trace = { file = \"gone.txt\" } }");
+    write(&folder, "wrong.toml", text);
+    let errors = fails(&folder, &["simulate", "wrong.toml"], 2);
+    says(
+        &errors,
+        &["wrong.toml:4: arrivals.trace.file: ", "gone.txt"],
+    );
+}
+
+#[test]
+fn policies_that_are_called_alike_are_numbered() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO);
+    let policies = ["--policy", "first", "--policy", "first"];
+    let rest = ["--plots", "plots", "--json"];
+    let arguments = [&["simulate", "little.toml"][..], &policies, &rest].concat();
+    let report: Value = serde_json::from_str(&prints(&folder, &arguments)).unwrap();
+    assert_eq!(report["policies"][0]["policy"], "first");
+    assert_eq!(report["policies"][1]["policy"], "first-2");
+    assert!(folder.path().join("plots/load-first-2.svg").is_file());
+}
+
+#[test]
+fn options_that_cannot_hold_are_refused_before_anything_is_simulated() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO);
+    let arguments = ["simulate", "little.toml", "--plots", "little.toml"];
+    let errors = fails(&folder, &arguments, 2);
+    says(&errors, &["--plots: little.toml is no folder"]);
+    let arguments = ["simulate", "little.toml", "--timings"];
+    says(&fails(&folder, &arguments, 2), &["--json"]);
+}
+
+#[test]
 fn what_a_balancer_cannot_be_judged_with_is_told_and_ends_with_two() {
     let folder = folder();
     write(&folder, "mine.wasm", COMPONENT);
     let arguments = ["plugin", "certify", "mine.wasm", "--config", "[]"];
     says(&fails(&folder, &arguments, 2), &["--config"]);
+    for balancer in ["mine.wasm", "first"] {
+        let arguments = ["plugin", "certify", balancer, "--memory", "1KiB"];
+        says(&fails(&folder, &arguments, 2), &["memory: ", "write"]);
+    }
 }
 
 #[test]
@@ -82,4 +194,32 @@ fn a_balancer_is_judged_by_the_battery() {
             "{verdict}"
         );
     }
+}
+
+#[test]
+fn a_program_whose_file_was_replaced_compiles_by_itself() {
+    let folder = folder();
+    write(&folder, "mine.wasm", COMPONENT);
+    let program = folder.path().join("gatewright");
+    // By another process: a file that this one has open for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_gatewright"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
+    let mut judging = Command::new(&program)
+        .args(["plugin", "certify", "mine.wasm", "--config", "-", "--json"])
+        .current_dir(folder.path())
+        .env("XDG_CACHE_HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::fs::remove_file(&program).unwrap();
+    // It waits for this before it compiles anything.
+    judging.stdin.take().unwrap().write_all(b"{}").unwrap();
+    let ended = judging.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{errors}");
 }

@@ -111,7 +111,8 @@ async fn tokens_are_made_listed_and_revoked_in_the_folder_and_by_the_gateway() {
     let call = gateway.call("GET", "/api/servers").token(token.trim());
     assert_eq!(call.send().await.status(), 200);
     let refused = ends(&gateway, 1, &["servers", "list"]).await;
-    assert!(refused.contains("this takes a token"), "{refused}");
+    assert!(refused.contains("GATEWRIGHT_TOKEN to one"), "{refused}");
+    assert!(!refused.contains("Bearer"), "{refused}");
     gateway.kill();
     let listed = ends(&gateway, 0, &["token", "list", "--data", "data", "--json"]).await;
     let tokens: Value = serde_json::from_str(&listed).expect("JSON");

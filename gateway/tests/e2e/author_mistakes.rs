@@ -222,7 +222,8 @@ async fn what_passes_the_check_is_told_with_the_settings_that_it_needs() {
         assert!(said.contains(part), "{part:?} is not in: {said}");
     }
     let refused = ends(&gateway, 1, &["plugin", "push", "my_own.wasm"]).await;
-    assert!(refused.contains("without the grant"), "{refused}");
+    assert!(refused.contains("--grant random"), "{refused}");
+    assert!(!refused.contains("[plugins."), "{refused}");
     let push = ["plugin", "push", "my_own.wasm", "--grant", "random"];
     ends(&gateway, 0, &push).await;
 }

@@ -93,6 +93,15 @@ async fn another_balancer_is_told_where_it_differs() {
     .await;
     assert!(said.contains("first agrees with round-robin in"), "{said}");
     assert!(said.contains("The first differences:"), "{said}");
+    // Of one that was cut, what is left is replayed, and that is said.
+    let whole = std::fs::read_to_string(&path).expect("a recording");
+    let header = whole.lines().next().expect("a header");
+    gateway.put("header.jsonl", format!("{header}\n"));
+    let left = gateway.path("header.jsonl");
+    let line = ["plugin", "replay", "first", left.to_str().unwrap()];
+    let said = ends(&gateway, 0, &line).await;
+    assert!(said.contains("was cut or edited"), "{said}");
+    assert!(said.contains("first had nothing to decide"), "{said}");
     gateway.put("cut.jsonl", "{\"kind\":\"else\"}\n");
     let cut = gateway.path("cut.jsonl");
     let said = ends(
@@ -169,9 +178,14 @@ async fn what_was_asked_of_requests_is_replayed_and_secrets_are_not_in_it() {
 fn observed(text: &str) -> String {
     let mut told = String::new();
     for line in text.lines() {
+        let said: Value = serde_json::from_str(line).expect("a line");
+        if !said["end"].is_null() {
+            let end = json!({ "end": told.lines().count() - 1 });
+            told += &format!("{end}\n");
+            break;
+        }
         told += line;
         told += "\n";
-        let said: Value = serde_json::from_str(line).expect("a line");
         if said["call"] == "pick" {
             let (worker, at_ns) = (&said["worker"], &said["at_ns"]);
             let heard = json!({

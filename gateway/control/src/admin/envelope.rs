@@ -183,7 +183,18 @@ fn refused(refusal: &Component) -> Response {
         Component::NotKept(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept"),
         _ => (StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused"),
     };
-    failure(status, code, refusal.to_string())
+    let message = match refusal {
+        // Who sends a component sends its grants along, and may have no file.
+        Component::NotGranted { grant, .. } => {
+            let grant = grant.name();
+            format!(
+                "it imports {grant:?} without the grant for it; if it may have that, send it with \
+                 grants={grant}, which is --grant {grant} of `gatewright plugin push`"
+            )
+        }
+        refusal => refusal.to_string(),
+    };
+    failure(status, code, message)
 }
 
 /// What a request would make of the configuration, without the lines of files

@@ -80,8 +80,8 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
-    use crate::reloads::Reloads;
     use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
+    use crate::reloads::Reloads;
     use gatewright_host::{Figure, Part};
     use gatewright_model::circuit::Phase;
     use gatewright_model::endpoint::Health;

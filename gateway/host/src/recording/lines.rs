@@ -1,5 +1,5 @@
-//! The file of a recording: JSON Lines, a [`Header`] and then a [`Line`] for each
-//! call. Numbers are integers of up to 64 bits.
+//! The file of a recording: JSON Lines, a [`Header`], then a [`Line`] for each
+//! call, and an `End`. Numbers are integers of up to 64 bits.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -181,12 +181,31 @@ pub enum RecordingError {
     },
 }
 
-/// Read a file: the header, and the lines in the order of their time.
+/// The last line, so that a file that was cut is known.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    /// How many lines of calls are before it.
+    pub(super) end: usize,
+}
+
+/// What a file holds, the lines in the order of their time.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// What is recorded.
+    pub header: Header,
+    /// All calls.
+    pub lines: Vec<Line>,
+    /// Whether it ends as it was written to; else some of it is missing.
+    pub is_whole: bool,
+}
+
+/// Read a file.
 ///
 /// # Errors
 ///
 /// When it is no recording of this format.
-pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
+pub fn read(text: &str) -> Result<Recorded, RecordingError> {
     let mut rest = text.lines().enumerate();
     let first = rest.next().map(|(_, line)| line).unwrap_or_default();
     let said: Value = serde_json::from_str(first).unwrap_or_default();
@@ -201,8 +220,14 @@ pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
         }
     }
     let header: Header = serde_json::from_value(said).map_err(|_| RecordingError::NotOne)?;
-    let lines = rest.filter(|(_, line)| !line.is_empty());
-    let lines = lines.map(|(number, line)| {
+    let mut rest: Vec<_> = rest.filter(|(_, line)| !line.is_empty()).collect();
+    let last = rest.last().map(|(_, line)| serde_json::from_str(line));
+    let end: Option<End> = last.and_then(Result::ok);
+    if end.is_some() {
+        rest.pop();
+    }
+    let is_whole = end.is_some_and(|End { end }| end == rest.len());
+    let lines = rest.into_iter().map(|(number, line)| {
         let read = serde_json::from_str(line).and_then(|line| possible(line, &header));
         read.map_err(|error| RecordingError::Line {
             line: number + 1,
@@ -211,7 +236,11 @@ pub fn read(text: &str) -> Result<(Header, Vec<Line>), RecordingError> {
     });
     let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
     lines.sort_by_key(|line| line.at_ns);
-    Ok((header, lines))
+    Ok(Recorded {
+        header,
+        lines,
+        is_whole,
+    })
 }
 
 /// A line of a gateway that could be: what is made ready for its workers and slots
@@ -375,9 +404,11 @@ mod tests {
             text += "\n";
             text += &serde_json::to_string(line).unwrap();
         }
-        let (read_header, lines) = read(&text).unwrap();
-        assert_eq!(read_header, header());
-        assert_eq!(lines, [early, late]);
+        assert!(!read(&text).unwrap().is_whole);
+        let recorded = read(&(text + "\n{\"end\":2}\n")).unwrap();
+        assert!(recorded.is_whole);
+        assert_eq!(recorded.header, header());
+        assert_eq!(recorded.lines, [early, late]);
     }
 
     #[test]

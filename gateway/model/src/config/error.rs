@@ -71,6 +71,18 @@ impl ConfigErrors {
         self
     }
 
+    /// Each of them told anew; what comes to the same is told once.
+    #[must_use]
+    pub fn retold(self, tell: impl Fn(ConfigError) -> ConfigError) -> Self {
+        let mut told = Vec::new();
+        for error in self.0.into_iter().map(tell) {
+            if !told.contains(&error) {
+                told.push(error);
+            }
+        }
+        Self(told)
+    }
+
     /// At least one.
     pub(super) fn of(errors: Vec<ConfigError>) -> Self {
         Self(errors)

@@ -127,7 +127,7 @@ impl<'a> Reading<'a> {
 
     /// The servers that a file lists: as `backends`, or as `servers`.
     fn server_list(&mut self, file: &Path, place: &Place, key: &KeyPath) -> Vec<Node> {
-        let text = match read_limited(file) {
+        let text = match read_named(file) {
             Ok(text) => text,
             Err(message) => {
                 self.fail(Some(place.clone()), key, message);
@@ -221,20 +221,22 @@ fn matching(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     paths.map(path).collect()
 }
 
-/// The text of a file of reasonable size; what is wrong otherwise.
+/// [`read_limited`] for a file that another one names, which is where it stands
+/// what is wrong.
+pub(super) fn read_named(path: &Path) -> Result<String, String> {
+    read_limited(path).map_err(|message| format!("{} {message}", path.display()))
+}
+
+/// The text of a file of reasonable size; what is wrong with it otherwise.
 pub(super) fn read_limited(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| {
-        format!(
-            "{} cannot be read: {error}; correct the path or its permissions",
-            path.display()
-        )
+        format!("cannot be read: {error}; correct the path or its permissions")
     };
     let mut bytes = Vec::new();
     let mut file = File::open(path).map_err(cannot)?.take(MAX_FILE + 1);
     file.read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(format!("{} is larger than 4 MiB; split it", path.display()));
+        return Err("is larger than 4 MiB; split it".to_owned());
     }
-    String::from_utf8(bytes)
-        .map_err(|_| format!("{} is no UTF-8 text; save it as UTF-8", path.display()))
+    String::from_utf8(bytes).map_err(|_| "is no UTF-8 text; save it as UTF-8".to_owned())
 }

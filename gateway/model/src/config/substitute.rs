@@ -6,7 +6,7 @@ use super::dotenv::Lookup;
 use super::error::{ConfigError, Place};
 use super::explain::LETTERS;
 use super::key_path::KeyPath;
-use super::read::read_limited;
+use super::read::read_named;
 use super::tree::{Node, Value};
 
 /// What was put into a text. It may be a secret, so no error tells it, nor any
@@ -153,7 +153,7 @@ impl Substitution<'_> {
 
     fn file(&mut self, path: &str) -> Result<String, String> {
         let path = self.folder.join(path);
-        let text = read_limited(&path)?;
+        let text = read_named(&path)?;
         self.files.push(path);
         // Editors and `echo` end a file with a line end that nobody means.
         let text = text.strip_suffix('\n').unwrap_or(&text);

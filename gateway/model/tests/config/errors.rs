@@ -380,8 +380,9 @@ fn a_file_that_cannot_be_read_is_named() {
     let file = folder.path().join("missing.toml");
     let errors = gatewright_model::config::load(&file, &Environment::empty()).unwrap_err();
     let text = errors.to_string();
+    assert_eq!(text.matches("missing.toml").count(), 1, "{text}");
     assert!(
-        text.contains("missing.toml cannot be read: No such file"),
+        text.contains("missing.toml: cannot be read: No such file"),
         "{text}"
     );
 }

@@ -116,7 +116,7 @@ fn churn(outcome: &Outcome) -> (bool, String) {
 fn thousand(outcome: &Outcome) -> (bool, String) {
     let group = &outcome.groups[0];
     let figures = format!(
-        "{} to {} requests each, {} decisions by the rotation; 1 at least, and none",
+        "{} to {} requests each; 1 at least; {} decisions by the rotation; none may be",
         group.fewest, group.most, outcome.fallbacks
     );
     (group.fewest > 0 && outcome.fallbacks == 0, figures)

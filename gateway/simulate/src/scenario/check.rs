@@ -5,7 +5,7 @@ use std::ops::Range;
 use gatewright_model::config::{ConfigError, ConfigErrors, Period, Places, written};
 
 use super::Scenario;
-use super::parts::{Arrivals, Clients, Failure, Servers, Work};
+use super::parts::{Arrivals, Clients, Failure, Policy, Servers, Work};
 
 /// The most servers of a scenario.
 const MOST_SERVERS: usize = 100_000;
@@ -28,6 +28,7 @@ pub(super) fn check(scenario: &Scenario, places: &Places) -> Result<(), ConfigEr
     extent(scenario, &mut report);
     arrivals(&scenario.arrivals, &mut report);
     work(&scenario.work, &mut report);
+    files(scenario, &mut report);
     clients(&scenario.clients, &mut report);
     servers(&scenario.servers, &mut report);
     // What is said of servers is looked at where there are any.
@@ -38,6 +39,7 @@ pub(super) fn check(scenario: &Scenario, places: &Places) -> Result<(), ConfigEr
         let key = format!("failures[{index}]");
         suffered(failure, &key, &mut report);
     }
+    policies(&scenario.policies, &mut report);
     report.first.map_or(Ok(()), |error| Err(error.into()))
 }
 
@@ -191,6 +193,37 @@ fn work(work: &Work, report: &mut Report<'_>) {
             report.factor(*sigma, "work.log-normal.sigma");
         }
         Work::Empirical { .. } => {}
+    }
+}
+
+/// The files that say when requests come and how much they are.
+fn files(scenario: &Scenario, report: &mut Report<'_>) {
+    let arrivals = match &scenario.arrivals {
+        Arrivals::Trace { file, .. } => Some((file, "arrivals.trace.file")),
+        Arrivals::Recording { file, .. } => Some((file, "arrivals.recording.file")),
+        _ => None,
+    };
+    let work = match &scenario.work {
+        Work::Empirical { file } => Some((file, "work.empirical.file")),
+        _ => None,
+    };
+    for (file, key) in arrivals.into_iter().chain(work) {
+        let file = scenario.folder.join(file);
+        let message = format!("there is no file {}; correct the path", file.display());
+        report.unless(file.exists(), key, message);
+    }
+}
+
+fn policies(policies: &[Policy], report: &mut Report<'_>) {
+    for (index, policy) in policies.iter().enumerate() {
+        let mut before = policies[..index].iter();
+        let other = before.find(|other| other.is_called_as(policy));
+        let message = format!(
+            "{:?} and {:?} would have the same rows and plots; give one of them another `name`",
+            other.map_or("", Policy::title),
+            policy.title(),
+        );
+        report.unless(other.is_none(), &format!("policies[{index}].name"), message);
     }
 }
 

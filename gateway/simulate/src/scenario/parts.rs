@@ -306,9 +306,21 @@ pub struct Policy {
     /// What a component from a file may import beside what needs no grant. Default:
     /// what it asks for.
     pub grants: Option<Vec<Grant>>,
-    /// The most memory of an instance of a component from a file. Default: the most
-    /// that a gateway gives any.
+    /// The most memory of an instance. Default: for a component from a file the most
+    /// that a gateway gives any, for one of the gateway's own what a gateway gives it.
     pub memory: Option<Size>,
+    /// Where it stands in the scenario's list; none for one of a command line.
+    #[serde(skip)]
+    pub place: Option<usize>,
+}
+
+/// A policy's title as a part of a file's name.
+pub(crate) fn file_title(title: &str) -> String {
+    let part = |letter: char| match letter.is_ascii_alphanumeric() || letter == '-' {
+        true => letter.to_ascii_lowercase(),
+        false => '-',
+    };
+    title.chars().map(part).collect()
 }
 
 impl Policy {
@@ -323,5 +335,11 @@ impl Policy {
     /// What it is called in what comes out.
     pub fn title(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.plugin)
+    }
+
+    /// Whether what comes out of both would be told apart by nobody, or be drawn
+    /// into the same files.
+    pub fn is_called_as(&self, other: &Self) -> bool {
+        file_title(self.title()) == file_title(other.title())
     }
 }

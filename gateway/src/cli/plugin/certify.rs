@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::object;
 use crate::certifier;
 use crate::cli::api::ApiOptions;
-use crate::cli::simulate::{policy, workshop};
+use crate::cli::simulate::{policy, told, workshop};
 use crate::cli::table::{Column, Table};
 use crate::ending::usage;
 
@@ -48,7 +48,7 @@ pub(super) struct CertifyOptions {
     #[arg(long, value_name = "JSON|-")]
     config: Option<String>,
     /// The most memory of an instance, such as 16MiB; as much as it needs if not
-    /// given.
+    /// given, or for a balancer of the gateway's own what a gateway gives it.
     #[arg(long, value_name = "SIZE")]
     memory: Option<Size>,
     /// Take no more of the machine than a gateway has for it, and end with the
@@ -66,13 +66,13 @@ pub(super) fn run(api: &ApiOptions, options: &CertifyOptions) -> anyhow::Result<
     judged.memory = options.memory;
     judged.config = configuration(options.config.as_deref())?;
     let bar = ProgressBar::new(1).with_style(ProgressStyle::with_template(BAR)?);
-    let certificate = certify(&judged, &workshop()?, &mut |case, count| {
+    let certificate = certify(&judged, &workshop(), &mut |case, count| {
         bar.set_length(count as u64);
         bar.set_message(case);
         bar.inc(1);
     });
     bar.finish_and_clear();
-    let Certificate { grants, verdicts } = certificate?;
+    let Certificate { grants, verdicts } = certificate.map_err(told)?;
     let data = json!({ "plugin": options.plugin, "grants": grants, "verdicts": verdicts });
     api.print(&data, words)?;
     let required = verdicts.iter().filter(|verdict| verdict.required);

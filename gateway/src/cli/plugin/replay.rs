@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use gatewright_host::{
-    Call, Header, Host, HostOptions, Line, Pick, Played, Rehearsal, Simulated, plainly,
+    Call, Header, Host, HostOptions, Line, Pick, Played, Recorded, Rehearsal, Simulated, plainly,
     read_recording,
 };
 use gatewright_model::config::{self, Config, DEADLINE, MEMORY, written};
@@ -66,8 +66,19 @@ pub(super) fn run(api: &ApiOptions, options: &ReplayOptions) -> anyhow::Result<(
     let file = &options.recording;
     let text = fs::read_to_string(file);
     let text = text.with_context(|| format!("cannot read {}", file.display()));
-    let (header, lines) = read_recording(&text.map_err(usage)?)
+    let Recorded {
+        header,
+        lines,
+        is_whole,
+    } = read_recording(&text.map_err(usage)?)
         .map_err(|error| usage(anyhow!("{}: {error}", file.display())))?;
+    if !is_whole {
+        eprintln!(
+            "warning: {} was cut or edited: its last line does not say how many there are; what \
+             is left is replayed",
+            file.display()
+        );
+    }
     let mut candidate = policy(&options.candidate).map_err(usage)?;
     candidate.config = configuration(options.config.as_deref(), &header).map_err(usage)?;
     let mut stage = Stage::set(&candidate, &header)
@@ -79,7 +90,8 @@ pub(super) fn run(api: &ApiOptions, options: &ReplayOptions) -> anyhow::Result<(
         findings.note(line, &played);
     }
     let unknown = stage.rehearsal.unknown();
-    let data = findings.told(&header, options, &unknown);
+    let mut data = findings.told(&header, options, &unknown);
+    data["whole"] = json!(is_whole);
     api.print(&data, words)
 }
 
@@ -102,7 +114,7 @@ struct Stage {
 
 impl Stage {
     fn set(candidate: &Policy, header: &Header) -> anyhow::Result<Self> {
-        let workshop = workshop()?;
+        let workshop = workshop();
         let clock = Arc::new(Simulated::new(SEED));
         let options = HostOptions {
             workers: 1,
@@ -271,11 +283,17 @@ fn words(data: &Value) -> String {
     let (agreed, decisions) = (figure("agreed"), figure("decisions"));
     let percent = agreed as f64 * 100.0 / decisions.max(1) as f64;
     let recorded = shown(&data["recorded"]["plugin"]);
-    let _ = writeln!(
-        text,
-        "{} agrees with {recorded} in {agreed} of {decisions} decisions ({percent:.2} %)",
-        shown(&data["candidate"]),
-    );
+    let candidate = shown(&data["candidate"]);
+    let _ = match decisions {
+        0 => writeln!(
+            text,
+            "{candidate} had nothing to decide: no decision of {recorded} is in the recording"
+        ),
+        _ => writeln!(
+            text,
+            "{candidate} agrees with {recorded} in {agreed} of {decisions} decisions ({percent:.2} %)"
+        ),
+    };
     if data["withState"] == false {
         text.push_str(
             "the recorded plugin handed no state over: the recording began without a past\n",

@@ -5,7 +5,6 @@ mod asked;
 mod kept;
 mod server;
 
-use std::env;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Read as _;
@@ -31,6 +30,7 @@ use super::naming::name_of;
 use super::object;
 use crate::cli::proxy;
 use crate::ending::usage;
+use crate::program;
 
 /// Where it is kept what is compiled here, in the user's cache folder.
 const FOLDER: &str = "workbench";
@@ -199,7 +199,6 @@ impl Workbench {
     ///
     /// When the folder or the host cannot be had.
     pub(super) fn open() -> anyhow::Result<Self> {
-        let program = env::current_exe().context("cannot find this program's own file")?;
         // Not the one of `gatewright proxy`, which outlives no change of version.
         let cache = proxy::data_folder().join(FOLDER);
         kept::tidy(&cache);
@@ -207,7 +206,9 @@ impl Workbench {
             workers: 1,
             cache,
             components: None,
-            compiler: Compiler::Child { program },
+            compiler: Compiler::Child {
+                program: program::RUNNING.into(),
+            },
         })?;
         Ok(Self { host })
     }

@@ -119,8 +119,13 @@ fn server(data: &Value) -> ServerRow {
 }
 
 fn plugin(data: &Value) -> PluginRow {
+    let (plugin, seat) = (text(data, "plugin"), text(data, "binding"));
+    let name = match seat.strip_prefix("-/policy.") {
+        Some(policy) if policy != plugin => format!("{plugin} ({policy})"),
+        _ => plugin,
+    };
     PluginRow {
-        name: text(data, "plugin"),
+        name,
         role: text(data, "role"),
         pool: data["pool"].as_str().map(str::to_owned),
         version: text(data, "version").chars().take(VERSION_DIGITS).collect(),
@@ -163,7 +168,10 @@ mod tests {
                 "status": "healthy", "generation": 7, "totalRequests": requests,
                 "responses": [0, 1, 0, 0, 5],
                 "servers": [{ "serverId": "a:1", "pool": "web", "status": "healthy", "draining": true }],
-                "plugins": [{ "plugin": "mine", "version": "0123456789", "pool": null }],
+                "plugins": [{
+                    "plugin": "mine", "version": "0123456789", "pool": null,
+                    "role": "request-policy", "binding": "-/policy.guard",
+                }],
             });
             take(told("metrics", data), &mut shown, &mut notes);
         }
@@ -173,6 +181,7 @@ mod tests {
         assert_eq!(shown.servers[0].id, "web a:1");
         assert_eq!(shown.servers[0].health, Health::Draining);
         assert_eq!(shown.plugins[0].version, "01234567");
+        assert_eq!(shown.plugins[0].name, "mine (guard)");
         let audit = json!({ "who": "me", "action": "server.add", "target": "x" });
         take(told("audit", audit), &mut shown, &mut notes);
         let health = json!({ "message": "a:1 is\nwell" });

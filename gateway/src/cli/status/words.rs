@@ -30,8 +30,8 @@ const SERVERS: [Column; 10] = [
 
 const PLUGINS: [Column; 7] = [
     ("PLUGIN", "plugin"),
+    ("SEAT", "binding"),
     ("ROLE", "role"),
-    ("POOL", "pool"),
     ("STATE", "state"),
     ("PER S", "decisionsPerSecond"),
     ("NS", "nsPerDecision"),
@@ -94,7 +94,7 @@ mod tests {
             "applied": { "workers": 2, "of": 2 }, "totalRequests": 12, "requestsPerSecond": 1.5,
             "requestsInFlight": 1, "activeConnections": 4, "medianResponseTime": null,
             "p99ResponseTime": 8.5,
-            "pools": [{ "pool": "web" }], "servers": [], "plugins": [{ "plugin": "mine" }],
+            "pools": [{ "pool": "web" }], "servers": [], "plugins": [{ "plugin": "mine", "binding": "-/policy.guard" }],
         });
         let text = of(&figures);
         let mut lines = text.lines();
@@ -116,5 +116,6 @@ mod tests {
         for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
             assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
         }
+        assert!(text.contains("-/policy.guard"), "{text}");
     }
 }
