@@ -132,13 +132,13 @@ fn compare(
         None => ProgressBar::new_spinner(),
     };
     bar.set_style(ProgressStyle::with_template(BAR)?);
-    let told = &mut |place: usize, came: u64| {
+    let tell = &mut |place: usize, came: u64| {
         if came == 0 || bar.message() != compared[place].title() {
             bar.set_message(compared[place].title().to_owned());
         }
         bar.set_position(came);
     };
-    let report = simulate(scenario, compared, seed, workshop, told);
+    let report = simulate(scenario, compared, seed, workshop, tell);
     bar.finish_and_clear();
     report.map_err(told)
 }
