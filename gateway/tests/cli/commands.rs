@@ -79,8 +79,8 @@ fn the_file_that_init_writes_is_right_and_is_not_overwritten() {
 #[test]
 fn check_names_policies_apart() {
     let folder = folder();
-    let policies = "[[policy]]\nname = \"guard\"\nplugin = \"access\"\nconfig = { default = \"allow\" }\n\
-        [[policy]]\nname = \"inner\"\nplugin = \"access\"\nconfig = { default = \"allow\" }";
+    let policies = "[[policy]]\nname = \"guard\"\nplugin = \"access\"\nconfig = { rules = [], default = \"allow\" }\n\
+        [[policy]]\nname = \"inner\"\nplugin = \"access\"\nconfig = { rules = [], default = \"allow\" }";
     write(&folder, "gatewright.toml", configuration(policies));
     let told = prints(&folder, &["check"]);
     says(
