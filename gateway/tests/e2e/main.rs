@@ -35,6 +35,7 @@ mod admin_tls;
 mod advice;
 mod author_mistakes;
 mod breaker;
+mod cache;
 mod certified;
 mod chaos;
 mod client_certificates;
