@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::cache::Keep;
+use crate::compress::Compressed;
 use crate::connection::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
@@ -30,6 +31,8 @@ pub(crate) enum Content {
     Stream(Box<ResponseBody<StreamBody>>),
     /// It comes from a server, and is kept.
     Keeping(Box<Keep>),
+    /// It is compressed on its way.
+    Compressed(Box<Compressed>),
     /// Nothing: the server speaks another protocol now, which is carried by a
     /// tunnel.
     Switched(Box<Switched>),
@@ -76,6 +79,7 @@ impl Body for Content {
             Self::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Keeping(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Compressed(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Switched(_) => Poll::Ready(None),
         }
     }
@@ -86,6 +90,7 @@ impl Body for Content {
             Self::Streaming(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
             Self::Keeping(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             Self::Switched(_) => true,
         }
     }
@@ -96,6 +101,7 @@ impl Body for Content {
             Self::Streaming(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
             Self::Keeping(body) => body.size_hint(),
+            Self::Compressed(body) => body.size_hint(),
             Self::Switched(_) => SizeHint::with_exact(0),
         }
     }

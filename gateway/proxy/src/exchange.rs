@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
 use crate::cache::{self, Asked};
+use crate::compress;
 use crate::connection::{Client, Place, Serving};
 use crate::cors;
 use crate::current::{Current, PoolView};
@@ -143,7 +144,11 @@ async fn answer<'a>(
                     return Ok(preflight);
                 }
             }
-            serve(client, held, pool, body).await
+            let response = serve(client, held, pool, body).await?;
+            Ok(match &pool.pool.config.compression {
+                None => response,
+                Some(rules) => compress::apply(rules, &held.method, &held.headers, response),
+            })
         }
     }
 }

@@ -13,7 +13,7 @@
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
-//! purpose; [`cache`] answers without a server; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod admit;
@@ -21,6 +21,7 @@ mod attempt;
 mod body;
 mod breaker;
 mod cache;
+mod compress;
 mod connection;
 mod cors;
 mod current;

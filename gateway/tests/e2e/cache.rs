@@ -1,6 +1,10 @@
 //! Pools that cache: an answer that is kept needs no server. What may be kept and for
 //! how long is a table, each line of which is a case of RFC 9111.
 
+mod serving;
+mod sharing;
+mod table;
+
 use crate::support::{Gateway, Message, Pool, Upstream, get};
 
 /// A gateway before a server that answers with this head and the number of the

@@ -40,6 +40,7 @@ mod certified;
 mod chaos;
 mod client_certificates;
 mod client_trouble;
+mod compression;
 mod cors;
 mod diversion;
 mod dns;

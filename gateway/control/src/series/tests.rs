@@ -38,6 +38,7 @@ impl Watched {
             servers: servers.collect(),
             plugins: Vec::new(),
             lookups: Vec::new(),
+            cache: gatewright_proxy::Kept::default(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);
