@@ -13,6 +13,7 @@ mod audit;
 mod bindings;
 mod body;
 mod burden;
+mod cache;
 mod certificates;
 mod config;
 mod cors;
@@ -111,6 +112,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(audit::audit))
         .routes(routes!(upgrade::upgrade))
         .routes(routes!(stream::stream))
+        .merge(cache::routes())
         .merge(explain::routes())
         .merge(sessions::routes())
         .merge(servers::routes())

@@ -8,12 +8,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gatewright_host::{Figure, Part};
+use gatewright_model::cache::Way;
 use gatewright_model::circuit::Phase;
 use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
 use gatewright_model::queue;
 use gatewright_model::role::Role;
+use gatewright_proxy::Kept;
 
 use crate::burden::Burden;
 use crate::discovery::LookUpFigures;
@@ -39,6 +41,8 @@ pub struct Overview {
     pub lookups: Vec<LookUpFigures>,
     /// The last time that the files were read.
     pub last_reload: LastReload,
+    /// What is kept of servers' answers.
+    pub cache: Kept,
 }
 
 /// The figures of all traffic, over all workers. Counts are since the start.
@@ -99,6 +103,8 @@ pub struct PoolFigures {
     pub panicking: bool,
     /// Its line of waiting requests. Counts are since the pool was added.
     pub queue: queue::Figures,
+    /// How requests were answered, by [`Way::ALL`]; none where nothing is kept.
+    pub cache: Option<[u64; Way::ALL.len()]>,
 }
 
 /// A server's figures, over all workers. Counts are since it was added.

@@ -16,7 +16,7 @@ use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::{Generation, PoolName};
 use gatewright_model::snapshot::Snapshot;
 use gatewright_proxy::{
-    Bound, DataPlane, Explanations, InForce, Inherited, News, Prober, TlsConfigs, TlsRefusal,
+    Bound, Cache, DataPlane, Explanations, InForce, Inherited, News, Prober, TlsConfigs, TlsRefusal,
 };
 use tokio::sync::{Mutex, watch};
 
@@ -364,10 +364,13 @@ async fn ready(
     let tls = Arc::new(tls.map_err(|refusal| wanted.tls_error(&refusal))?);
     resolve_new(&next).await;
     let challenges = in_force.map(|in_force| Arc::clone(&in_force.challenges));
+    let cache = in_force.map(|in_force| Arc::clone(&in_force.cache));
+    let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(&next.config)));
     let next = InForce {
         snapshot: next,
         tls,
         challenges: challenges.unwrap_or_default(),
+        cache,
     };
     Ok(Ready { next, prepared })
 }

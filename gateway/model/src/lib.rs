@@ -15,6 +15,7 @@
 //! reading of configuration files.
 
 pub mod address;
+pub mod cache;
 pub mod circuit;
 pub mod config;
 pub mod counters;

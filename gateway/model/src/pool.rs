@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::cache::Ways;
 use crate::circuit::Circuits;
 use crate::config::PoolConfig;
 use crate::endpoint::Endpoint;
@@ -132,6 +133,8 @@ pub struct PoolState {
     eligibility_version: AtomicU64,
     /// How many circuits are not closed.
     pub circuits: Circuits,
+    /// How requests were answered, where it caches.
+    pub ways: Ways,
     panicking: AtomicBool,
     /// Members that take less than their share.
     pub(crate) warming: AtomicU32,
@@ -153,6 +156,7 @@ impl Default for PoolState {
             queue: Arc::default(),
             eligibility_version: AtomicU64::new(1),
             circuits: Circuits::default(),
+            ways: Ways::default(),
             panicking: AtomicBool::new(false),
             warming: AtomicU32::new(0),
             slots: Mutex::default(),

@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::cache::Keep;
+use crate::compress::Compressed;
 use crate::connection::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
@@ -27,6 +29,10 @@ pub(crate) enum Content {
     Streaming(Box<ResponseBody<ConnectionBody>>),
     /// The same, over HTTP/2.
     Stream(Box<ResponseBody<StreamBody>>),
+    /// It comes from a server, and is kept.
+    Keeping(Box<Keep>),
+    /// It is compressed on its way.
+    Compressed(Box<Compressed>),
     /// Nothing: the server speaks another protocol now, which is carried by a
     /// tunnel.
     Switched(Box<Switched>),
@@ -72,6 +78,8 @@ impl Body for Content {
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Keeping(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Compressed(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Switched(_) => Poll::Ready(None),
         }
     }
@@ -81,6 +89,8 @@ impl Body for Content {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Streaming(body) => body.is_end_stream(),
             Self::Stream(body) => body.is_end_stream(),
+            Self::Keeping(body) => body.is_end_stream(),
+            Self::Compressed(body) => body.is_end_stream(),
             Self::Switched(_) => true,
         }
     }
@@ -90,6 +100,8 @@ impl Body for Content {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streaming(body) => body.size_hint(),
             Self::Stream(body) => body.size_hint(),
+            Self::Keeping(body) => body.size_hint(),
+            Self::Compressed(body) => body.size_hint(),
             Self::Switched(_) => SizeHint::with_exact(0),
         }
     }

@@ -14,6 +14,7 @@ use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
 
+use crate::cache::Cache;
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
 use crate::tls::Challenges;
@@ -25,6 +26,8 @@ pub(crate) struct Current {
     pub(crate) snapshot: Arc<Snapshot>,
     /// What authorities are shown while certificates are ordered.
     pub(crate) challenges: Arc<Challenges>,
+    /// What is kept of servers' answers.
+    pub(crate) cache: Arc<Cache>,
     entrances: HashMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
     /// Whether any plugin has a shadow.
@@ -51,6 +54,7 @@ impl Current {
             snapshot,
             tls,
             challenges,
+            cache,
         }: InForce,
         chain: &Chain,
         worker: usize,
@@ -79,6 +83,7 @@ impl Current {
             entrances: entrances.collect(),
             snapshot,
             challenges,
+            cache,
             pools,
             shadowed: chain.is_shadowed(),
         }

@@ -15,6 +15,7 @@ use gatewright_model::snapshot::Snapshot;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::cache::Cache;
 use crate::explain::Explanations;
 use crate::group::{Group, Listening};
 use crate::inherited::{Inheritance, Inherited};
@@ -35,6 +36,8 @@ pub struct InForce {
     /// What authorities are shown while certificates are ordered. It is the same
     /// from start to end.
     pub challenges: Arc<Challenges>,
+    /// What is kept of servers' answers. It is the same from start to end.
+    pub cache: Arc<Cache>,
 }
 
 /// How long a publication waits for the workers to say that they have it.
@@ -150,6 +153,7 @@ impl Bound {
         for bound in &mut self.listeners {
             bound.group.listen()?;
         }
+        in_force.cache.adopt(&in_force.snapshot.config);
         let mut workers = Vec::with_capacity(self.workers);
         for (index, chain) in chains.into_iter().enumerate() {
             let (messages, inbox) = mpsc::unbounded_channel();
@@ -287,6 +291,7 @@ impl DataPlane {
     /// Hand every worker the snapshot and its chain, wake it, and wait until
     /// all have taken it over, or one second.
     pub async fn publish(&self, in_force: &InForce, chains: Vec<ChainUpdate>) -> Applied {
+        in_force.cache.adopt(&in_force.snapshot.config);
         let mut pending = Vec::with_capacity(self.workers.len());
         for (worker, chain) in self.workers.iter().zip(chains) {
             let (taken_over, done) = oneshot::channel();

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
+use crate::cache::{self, Asked};
+use crate::compress;
 use crate::connection::{Client, Place, Serving};
 use crate::cors;
 use crate::current::{Current, PoolView};
@@ -142,7 +144,11 @@ async fn answer<'a>(
                     return Ok(preflight);
                 }
             }
-            serve(client, held, pool, body).await
+            let response = serve(client, held, pool, body).await?;
+            Ok(match &pool.pool.config.compression {
+                None => response,
+                Some(rules) => compress::apply(rules, &held.method, &held.headers, response),
+            })
         }
     }
 }
@@ -182,10 +188,33 @@ async fn serve(
         true => Some(Place::for_tunnel(worker).ok_or(Denial::Crowded)?),
         false => None,
     };
+    let fetch = match &config.cache {
+        Some(rules) => match Box::pin(cache::ask(client, held, pool, rules)).await {
+            Asked::Answered(response) => return Ok(response),
+            Asked::Fetch(fetch) => fetch,
+        },
+        None => None,
+    };
     mirror::reflect(client, held, pool, &mut body);
     let session = decide::session(worker, pool, held);
-    let (slot, answered) = forward(client, held, pool, session, body).await?;
-    let mut response = answer_of_server(answered);
+    let forwarded = forward(client, held, pool, session, body).await;
+    let (slot, mut response) = match fetch {
+        None => {
+            let (slot, answered) = forwarded?;
+            (slot, answer_of_server(answered))
+        }
+        Some(fetch) => {
+            let (slot, answered) = match forwarded {
+                Ok((slot, answered)) => (Some(slot), Ok(answered)),
+                Err(denial) => (None, Err(denial)),
+            };
+            let response = fetch.settle(worker, held, answered)?;
+            match slot {
+                Some(slot) => (slot, response),
+                None => return Ok(response),
+            }
+        }
+    };
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }

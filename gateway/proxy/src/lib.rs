@@ -13,13 +13,15 @@
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
-//! purpose; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod admit;
 mod attempt;
 mod body;
 mod breaker;
+mod cache;
+mod compress;
 mod connection;
 mod cors;
 mod current;
@@ -70,6 +72,7 @@ mod warming;
 mod watched;
 mod worker;
 
+pub use cache::{Cache, Kept, Purge};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;

@@ -43,6 +43,7 @@ const PATH: &str = "/api/openapi.json";
         (name = "servers", description = "Every server of every pool"),
         (name = "pools", description = "Pools with their settings and servers"),
         (name = "sessions", description = "Which server has which client's session"),
+        (name = "cache", description = "What is kept of servers' answers"),
         (name = "algorithms", description = "Which balancers there are, and which one a pool has"),
         (name = "plugins", description = "Which plugins there are, in which versions"),
         (name = "bindings", description = "Which version decides in which seat"),

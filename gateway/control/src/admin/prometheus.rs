@@ -1,5 +1,6 @@
 //! `/metrics`: every figure, for Prometheus, in the OpenMetrics text form.
 
+mod cache;
 mod certificates;
 mod families;
 mod lookups;
@@ -69,6 +70,7 @@ impl Collector for Figures {
         traffic::write(&mut families, &self.0)?;
         certificates::write(&mut families, &self.1)?;
         pools::write(&mut families, &self.0.pools)?;
+        cache::write(&mut families, &self.0.cache, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
         lookups::write(&mut families, &self.0.lookups)?;
         plugins::write(&mut families, &self.0.plugins)
@@ -89,6 +91,7 @@ mod tests {
     use gatewright_model::id::Digest;
     use gatewright_model::queue::Figures;
     use gatewright_model::role::Role;
+    use gatewright_proxy::Kept;
     use std::time::Duration;
 
     /// Every name and type, and the labels of one sample of each.
@@ -164,9 +167,11 @@ mod tests {
                 name: "web".into(),
                 queue: Figures::default(),
                 panicking: false,
+                cache: Some([9, 1, 2, 3, 4]),
             }],
             servers: vec![server],
             plugins: vec![plugin],
+            cache: Kept::default(),
             lookups: vec![LookUpFigures {
                 pool: "web".into(),
                 lookups: 9,

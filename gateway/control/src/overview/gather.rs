@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gatewright_host::{Binding, SeatCounters};
+use gatewright_model::cache::Way;
 use gatewright_model::counters::{Counter, EndpointCounters, WorkerCounters};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::histogram::{Histogram, Reading};
@@ -43,6 +44,7 @@ pub(crate) fn gather(control: &Control) -> Overview {
             .collect(),
         lookups: control.discovery.figures(&snapshot.config),
         last_reload: control.reloads.last(),
+        cache: control.publisher.in_force().cache.kept(),
     }
 }
 
@@ -93,6 +95,10 @@ fn pool_figures(pool: &Pool) -> PoolFigures {
         name: pool.name.clone(),
         panicking: pool.state.is_panicking(),
         queue: pool.state.queue().figures(),
+        cache: pool
+            .config
+            .cache
+            .map(|_| Way::ALL.map(|way| pool.state.ways.of(way))),
     }
 }
 

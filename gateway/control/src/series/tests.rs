@@ -40,6 +40,7 @@ impl Watched {
             plugins: Vec::new(),
             lookups: Vec::new(),
             last_reload: Reloads::default().last(),
+            cache: gatewright_proxy::Kept::default(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);

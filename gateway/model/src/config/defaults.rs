@@ -1,12 +1,15 @@
 //! Every default and every range of the configuration, in one place.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+pub(super) use self::answers::*;
 use super::quantity::{Period, Size};
 use super::written::{
-    Acme, AcmeChallenge, Admin, Breaker, Certify, CheckKind, ClientAuth, Config, Cors, Dns, Faults,
-    Health, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries,
+    Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Config, Cors, Dns,
+    Faults, Health, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries,
     ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
@@ -185,6 +188,7 @@ impl Default for Config {
             default_pool: None,
             pools: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            cache: Cache::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
             trusted_proxies: Vec::new(),
@@ -280,6 +284,8 @@ impl Default for Pool {
             cors: None,
             forward_auth: None,
             faults: None,
+            cache: SwitchOr::Switch(false),
+            compression: SwitchOr::Switch(false),
             tls: SwitchOr::Switch(false),
             proxy_protocol: None,
             idle_connections: 64,

@@ -2,6 +2,8 @@
 //! duration and address parsed, every reference known to exist.
 
 mod acme;
+mod cache;
+mod compression;
 mod dns;
 mod health;
 mod listener;
@@ -19,8 +21,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::config::written::{CheckKind, ProxyProtocol};
+pub use crate::config::written::{CheckKind, Coding, Levels, ProxyProtocol};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
+pub use cache::CacheRules;
+pub use compression::{Compression, MediaTypes};
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Probe, Statuses};
 pub use listener::{Listener, Passthrough};
@@ -60,6 +64,8 @@ pub struct Config {
     pub pools: Vec<Arc<PoolConfig>>,
     /// Where the plugins that are bound come from.
     pub plugins: BTreeMap<PluginName, PluginSource>,
+    /// The most memory that kept answers take, in bytes.
+    pub cache_memory: u64,
     /// Sizes that nobody may exceed.
     pub limits: Limits,
     /// Waiting times that are not a pool's.
@@ -243,6 +249,10 @@ pub struct PoolConfig {
     pub cors: Option<Cors>,
     /// Faults on purpose, if any.
     pub faults: Option<Faults>,
+    /// Which answers of its servers are kept; none: none is.
+    pub cache: Option<CacheRules>,
+    /// How answers are compressed; none: they are not.
+    pub compression: Option<Compression>,
     /// Its members as declared, and as found.
     pub servers: Vec<ServerConfig>,
     /// Where more are found, if anywhere.

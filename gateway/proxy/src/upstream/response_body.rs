@@ -41,6 +41,9 @@ pub(crate) enum CutShort {
     /// Its HTTP/2 stream or connection failed.
     #[error("the HTTP/2 exchange with the server failed: {0}")]
     Stream(#[from] h2::Error),
+    /// It could not be compressed.
+    #[error("the body cannot be compressed: {0}")]
+    Coding(std::io::Error),
     /// Nothing moved for too long.
     #[error("the server's response stood still for too long")]
     Stalled,

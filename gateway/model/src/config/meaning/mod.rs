@@ -38,6 +38,11 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let mut report = Report::new(places);
     let top = KeyPath::default();
     let names = PluginNames::of(written);
+    let cache_memory = report.within(
+        &top.key("cache").key("memory"),
+        written.cache.memory,
+        &defaults::CACHE_MEMORY,
+    );
     let pools = pool::pools(written, &names, &mut report);
     let default_pool = default_pool(written, &mut report);
     let router = router::router(written, default_pool, &names, &mut report);
@@ -69,6 +74,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
         default_pool,
         pools: pools.into_iter().map(Arc::new).collect(),
         plugins,
+        cache_memory: cache_memory.0,
         limits,
         timeouts,
         trusted_proxies,

@@ -1,5 +1,6 @@
 //! Pools and their servers.
 
+mod answers;
 mod cors;
 mod diversion;
 mod dns;
@@ -47,8 +48,12 @@ pub(super) fn pools(
         let mirror = mirror.map(|mirror| diversion::mirror(mirror, &others, &path, report));
         let auth = pool.forward_auth.as_ref();
         let auth = auth.map(|auth| diversion::forward_auth(auth, &others, &path, report));
+        let cache = pool.cache.clone().into_table();
+        let cache = cache
+            .map(|cache| answers::cache(&cache, written.cache.memory, &path.key("cache"), report));
         let pool = self::pool(name, pool, &path, names, report);
         pools.extend(pool.map(|pool| PoolConfig {
+            cache,
             mirror,
             forward_auth: auth,
             ..pool
@@ -120,6 +125,7 @@ fn pool(
         report.fail(&path.key("proxy_protocol"), message);
     }
     let faults = written.faults.as_ref();
+    let compression = written.compression.clone().into_table();
     let cors = written.cors.as_ref();
     let overload = overload::overload(written, path, report);
     let usual = Usual {
@@ -158,6 +164,9 @@ fn pool(
         cors: cors.map(|cors| cors::cors(cors, &path.key("cors"), report)),
         forward_auth: None,
         faults: faults.map(|faults| diversion::faults(faults, &path.key("faults"), report)),
+        cache: None,
+        compression: compression
+            .map(|written| answers::compression(&written, &path.key("compression"), report)),
         servers,
         dns,
         balancer,

@@ -4,7 +4,9 @@
 //! comments become the descriptions of the published JSON Schema.
 
 mod acme;
+mod cache;
 mod choice;
+mod compression;
 mod dns;
 mod health;
 mod listener;
@@ -19,7 +21,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
+pub use cache::{Cache, PoolCache};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use compression::{Coding, Compression, Levels};
 pub use dns::Dns;
 pub use health::{Breaker, CheckKind, Health, Probe, ServerHealth};
 pub use listener::{
@@ -65,6 +69,8 @@ pub struct Config {
     pub pools: BTreeMap<String, Pool>,
     /// Plugins that are not in the default set, or replace one of it, by name.
     pub plugins: BTreeMap<String, Plugin>,
+    /// What pools that cache share.
+    pub cache: Cache,
     /// Sizes that nobody may exceed.
     pub limits: Limits,
     /// Waiting times that are not a pool's.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Binding, Breaker, Dns, Health, Hedge, Probe, Queue, ServerHealth, SwitchOr, TextOr};
+use super::{
+    Binding, Breaker, Compression, Dns, Health, Hedge, PoolCache, Probe, Queue, ServerHealth,
+    SwitchOr, TextOr,
+};
 use crate::config::defaults;
 use crate::config::quantity::Period;
 
@@ -83,6 +86,12 @@ pub struct Pool {
     pub cors: Option<Cors>,
     /// Delays and failures on purpose, for tests. Default: none.
     pub faults: Option<Faults>,
+    /// Keeping what its servers answer: `true`, or a table. Default: nothing is
+    /// kept.
+    pub cache: SwitchOr<PoolCache>,
+    /// Compressing what its servers answer, for clients that accept it: `true`,
+    /// or a table. Default: nothing is compressed.
+    pub compression: SwitchOr<Compression>,
     /// Idle connections that each worker keeps to each server: 0 to 10,000.
     #[schemars(range(max = 10_000))]
     pub idle_connections: u32,

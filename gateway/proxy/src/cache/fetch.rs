@@ -1,0 +1,362 @@
+//! What becomes of a server's answer: it is kept, it says that what is kept is still
+//! right, or it is the client's alone.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use gatewright_model::cache::{Way, Ways};
+use gatewright_model::config::CacheRules;
+use gatewright_model::pool::{Pool, PoolState};
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Response, StatusCode, Uri};
+
+use super::ask::{Conditions, url};
+use super::flights::{Landing, Lead};
+use super::freshness::{Freshness, Times, is_storable};
+use super::keep::{Keep, Keeping};
+use super::reply::{is_known, not_modified, own, reply};
+use super::status::{Status, Why};
+use super::store::Cache;
+use super::stored::{Key, Selection, Stored};
+use crate::attempt::Answered;
+use crate::body::Content;
+use crate::current::PoolView;
+use crate::exchange::answer_of_server;
+use crate::facts::Held;
+use crate::respond::Denial;
+use crate::upstream::{discard, discard_aside};
+use crate::worker::Worker;
+
+/// A request for which a server is asked.
+pub(crate) struct Fetch {
+    pub(super) cache: Arc<Cache>,
+    pub(super) key: Key,
+    pool: Arc<Pool>,
+    rules: CacheRules,
+    asked: Instant,
+    pub(super) why: Why,
+    /// Whether the answer is kept, if it may be.
+    pub(super) is_kept: bool,
+    /// Who waits for it.
+    pub(super) lead: Option<Lead>,
+    /// What is kept and must not be used as it is.
+    pub(super) stale: Option<Arc<Stored>>,
+    /// Whether the server is asked if that is still right.
+    pub(super) is_validating: bool,
+    /// What the client has asked whether it is still right.
+    pub(super) conditions: Conditions,
+}
+
+impl Fetch {
+    pub(super) fn new(
+        cache: Arc<Cache>,
+        key: Key,
+        pool: &PoolView,
+        rules: &CacheRules,
+    ) -> Box<Self> {
+        Box::new(Self {
+            cache,
+            key,
+            pool: Arc::clone(&pool.pool),
+            rules: *rules,
+            asked: Instant::now(),
+            why: Why::Bypass,
+            is_kept: false,
+            lead: None,
+            stale: None,
+            is_validating: false,
+            conditions: Conditions::default(),
+        })
+    }
+
+    /// Another for the same, which asks whether something is still right that is
+    /// used meanwhile.
+    pub(super) fn to_refresh(&self, stored: &Arc<Stored>, lead: Lead) -> Box<Self> {
+        Box::new(Self {
+            cache: Arc::clone(&self.cache),
+            key: self.key.clone(),
+            pool: Arc::clone(&self.pool),
+            rules: self.rules,
+            asked: Instant::now(),
+            why: Why::Stale,
+            is_kept: true,
+            lead: Some(lead),
+            stale: Some(Arc::clone(stored)),
+            is_validating: false,
+            conditions: Conditions::default(),
+        })
+    }
+
+    /// The largest body that is kept, in bytes.
+    pub(super) fn most(&self) -> usize {
+        usize::try_from(self.rules.max_object).unwrap_or(usize::MAX)
+    }
+
+    pub(super) fn ways(&self) -> &Ways {
+        let state: &PoolState = &self.pool.state;
+        &state.ways
+    }
+
+    /// What the client is told, whatever has come of asking a server.
+    pub(crate) fn settle(
+        mut self: Box<Self>,
+        worker: &Rc<Worker>,
+        held: &mut Held,
+        outcome: Result<Answered, Denial>,
+    ) -> Result<Response<Content>, Denial> {
+        if self.is_kept {
+            self.restore(&mut held.headers);
+        }
+        let failed = match &outcome {
+            Ok(answered) => answered.head.status,
+            Err(denial) => denial.status(),
+        };
+        if let Some(stale) = self.stale_for(failed) {
+            if let Ok(answered) = outcome {
+                discard_aside(worker, Content::from(answered.body));
+            }
+            return Ok(self.answers(held, &stale, Way::Stale, Some(failed)));
+        }
+        let answered = outcome?;
+        if answered.head.status == StatusCode::NOT_MODIFIED
+            && self.is_validating
+            && let Some(stale) = self.stale.take()
+        {
+            return Ok(self.confirmed(held, &stale, &answered));
+        }
+        let received = answered.at;
+        let response = answer_of_server(answered);
+        Ok(self.passed_on(held, response, received))
+    }
+
+    fn restore(&self, request: &mut HeaderMap) {
+        if self.is_validating || !self.conditions.is_empty() {
+            self.conditions.restore(request);
+        }
+    }
+
+    /// What is kept and may be used, since servers fail with this status.
+    fn stale_for(&self, status: StatusCode) -> Option<Arc<Stored>> {
+        let is_failure = matches!(status.as_u16(), 500 | 502 | 503 | 504);
+        let stale = self.stale.as_ref().filter(|_| is_failure)?;
+        let is_for_errors = stale.freshness.is_for_errors(Instant::now());
+        is_for_errors.then(|| Arc::clone(stale))
+    }
+
+    /// The server has said that what is kept is still right.
+    fn confirmed(
+        mut self: Box<Self>,
+        held: &mut Held,
+        stale: &Stored,
+        answered: &Answered,
+    ) -> Response<Content> {
+        let mut headers = stale.headers_updated_by(&answered.head.headers);
+        let freshness = self.freshness(stale.status, &mut headers, answered.at);
+        let stored = Arc::new(Stored::new(
+            stale.status,
+            headers,
+            stale.body.clone(),
+            freshness,
+            stale.selection().clone(),
+        ));
+        // It may have been for another to whom a server must not tell it, or not
+        // any more.
+        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
+        let is_kept = is_storable(stored.status, &stored.headers, is_authorised, &self.rules);
+        if is_kept {
+            self.cache.keep(&self.key, &stored, self.asked);
+        } else {
+            self.cache
+                .keep_apart(&self.key, &held.headers, Instant::now());
+        }
+        self.land(match is_kept {
+            true => Landing::Kept,
+            false => Landing::Apart,
+        });
+        self.answers(held, &stored, Way::Revalidated, Some(answered.head.status))
+    }
+
+    /// What is kept is the answer, now that a server has been asked.
+    fn answers(
+        &self,
+        held: &mut Held,
+        stored: &Stored,
+        way: Way,
+        forwarded: Option<StatusCode>,
+    ) -> Response<Content> {
+        self.ways().count(way);
+        let now = Instant::now();
+        held.responded.get_or_insert(now);
+        let mut response = reply(stored, &held.method, &held.headers, now);
+        let status = Status {
+            why: Some(self.why),
+            forwarded: forwarded.map(|status| status.as_u16()),
+            stored: way == Way::Revalidated,
+            ttl: Some(stored.freshness.ttl(now)),
+            ..Status::default()
+        };
+        status.tell(response.headers_mut());
+        response
+    }
+
+    /// The server's answer is the client's, and kept if it may be.
+    fn passed_on(
+        self: Box<Self>,
+        held: &mut Held,
+        response: Response<Content>,
+        received: Instant,
+    ) -> Response<Content> {
+        self.ways().count(self.why.way());
+        self.changes(held, &response);
+        let (why, most) = (self.why, self.most());
+        let is_known = response.status() == StatusCode::OK
+            && is_known(self.conditions.as_headers(), response.headers());
+        let (head, content) = response.into_parts();
+        let (content, stored) = match self.kept(held, &head, received) {
+            Some(keeping) => (keep(keeping, content, most), true),
+            None => (content, false),
+        };
+        let mut response = match is_known {
+            true => {
+                // The client has it; the rest is for those who come after.
+                tokio::task::spawn_local(async move { _ = discard(content, most).await });
+                not_modified(&head.headers)
+            }
+            false => Response::from_parts(head, content),
+        };
+        let status = Status {
+            why: Some(why),
+            stored,
+            ..Status::default()
+        };
+        status.tell(response.headers_mut());
+        response
+    }
+
+    /// What is to be kept of an answer once its body has come; none if it may not be.
+    fn kept(
+        mut self: Box<Self>,
+        held: &Held,
+        head: &http::response::Parts,
+        received: Instant,
+    ) -> Option<Keeping> {
+        if !self.is_kept {
+            return None;
+        }
+        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
+        let length = head.headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        let may_be = is_storable(head.status, &head.headers, is_authorised, &self.rules)
+            && length.is_none_or(|length| length <= self.rules.max_object)
+            && !head.headers.contains_key(header::TRAILER);
+        let selection = Selection::of(&head.headers, &held.headers).filter(|_| may_be);
+        let mut headers = head.headers.clone();
+        let freshness = self.freshness(head.status, &mut headers, received);
+        let now = Instant::now();
+        let selection = selection.filter(|_| freshness.is_useful(&headers, now));
+        let Some(selection) = selection else {
+            // A part, or an error for the moment, says nothing of what else there is.
+            let is_said = head.status != StatusCode::PARTIAL_CONTENT
+                && head.status != StatusCode::NOT_MODIFIED
+                && !head.status.is_server_error();
+            if is_said {
+                self.cache.keep_apart(&self.key, &held.headers, now);
+            }
+            self.land(Landing::Apart);
+            return None;
+        };
+        let stored = Stored::new(
+            head.status,
+            headers,
+            bytes::Bytes::new(),
+            freshness,
+            selection,
+        );
+        Some(Keeping {
+            cache: Arc::clone(&self.cache),
+            key: self.key.clone(),
+            asked: self.asked,
+            request: held.headers.clone(),
+            stored,
+            lead: self.lead.take(),
+        })
+    }
+
+    /// For how long an answer may be used; its headers are made those that are kept.
+    fn freshness(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        received: Instant,
+    ) -> Freshness {
+        let times = Times {
+            asked: self.asked,
+            received,
+            clock: SystemTime::now(),
+        };
+        let freshness = Freshness::of(status, headers, times, &self.rules);
+        headers.remove(header::AGE);
+        if !headers.contains_key(header::DATE)
+            && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(times.clock))
+        {
+            headers.insert(header::DATE, date);
+        }
+        freshness
+    }
+
+    fn land(&mut self, landing: Landing) {
+        if let Some(lead) = self.lead.take() {
+            lead.lands(landing);
+        }
+    }
+
+    /// What a request may have changed is not used any more (RFC 9111 §4.4).
+    fn changes(&self, held: &Held, response: &Response<Content>) {
+        let status = response.status();
+        let is_done = status.is_success() || status.is_redirection();
+        if held.method.is_safe() || !is_done {
+            return;
+        }
+        let now = Instant::now();
+        self.cache.change(&self.key, now);
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            let place = response.headers().get(name);
+            let place = place.and_then(|place| Uri::try_from(place.as_bytes()).ok());
+            if let Some(key) = place.and_then(|place| self.elsewhere(&place)) {
+                self.cache.change(&key, now);
+            }
+        }
+    }
+
+    /// What another URL is kept for, if it has the same origin.
+    fn elsewhere(&self, place: &Uri) -> Option<Key> {
+        let (scheme, rest) = self.key.url.split_once("://")?;
+        let (authority, _) = rest.split_once('/')?;
+        let is_same = match (place.scheme_str(), place.authority()) {
+            (Some(other), Some(there)) => {
+                other == scheme && there.as_str().eq_ignore_ascii_case(authority)
+            }
+            (None, None) => place.path().starts_with('/'),
+            _ => false,
+        };
+        is_same.then(|| Key {
+            url: url(scheme, authority, place.path(), place.query()),
+            ..self.key.clone()
+        })
+    }
+}
+
+/// Keep a body: at once where it is there, else while it passes.
+fn keep(keeping: Keeping, content: Content, most: usize) -> Content {
+    match content {
+        Content::Whole(body) => {
+            match body.len() <= most {
+                true => keeping.keep(own(&body)),
+                false => keeping.give_up(),
+            }
+            Content::Whole(body)
+        }
+        content => Content::Keeping(Box::new(Keep::begin(content, keeping, most))),
+    }
+}
