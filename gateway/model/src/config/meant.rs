@@ -23,7 +23,7 @@ pub use crate::config::written::{CheckKind, ProxyProtocol};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Probe, Statuses};
-pub use listener::{Listener, Passthrough};
+pub use listener::{Http3, Listener, Passthrough};
 pub use overload::{Overload, Queue};
 pub use pages::{ErrorPages, Page};
 pub use peers::Peers;
