@@ -246,6 +246,7 @@ impl AdminSocket {
             is_shared: self.managed.is_some(),
             has_file: false,
             sockets: vec![self.socket.try_clone()?.into()],
+            datagrams: None,
         })
     }
 }

@@ -24,12 +24,20 @@ pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors>
     Some(wanted.error(key, "", message.to_owned()))
 }
 
-/// The listeners' names, addresses and files' modes. How they speak TLS is each new
+/// The listeners' names, addresses, files' modes, and whether they have sockets for
+/// HTTP/3. How they speak TLS is each new
 /// connection's.
-fn places(config: &Config) -> Vec<(&str, &Address, u32)> {
+fn places(config: &Config) -> Vec<(&str, &Address, u32, bool)> {
     let listeners = config.listeners.iter();
     listeners
-        .map(|listener| (&*listener.name, &listener.listen, listener.socket_mode))
+        .map(|one| {
+            (
+                &*one.name,
+                &one.listen,
+                one.socket_mode,
+                one.http3.is_some(),
+            )
+        })
         .collect()
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use gatewright_wire::forwarded;
-use gatewright_wire::proxy_header::Ends;
+use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::deadlines::{Deadline, Passed};
@@ -121,6 +121,14 @@ impl Client {
     /// The address that connected; none by a Unix socket.
     pub(crate) fn peer(&self) -> Option<IpAddr> {
         self.source.peer
+    }
+
+    /// The port that it came to; none by a Unix socket.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match &self.source.behalf {
+            Behalf::Client(ends) => Some(ends.destination.port()),
+            _ => None,
+        }
     }
 
     /// Whether what it says about clients behind it is believed.

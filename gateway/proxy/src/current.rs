@@ -76,7 +76,7 @@ impl Current {
         let pools = snapshot.pools.iter().map(view).collect();
         let config = &snapshot.config;
         let entrances = config.listeners.iter().map(|listener| {
-            let entrance = Entrance::of(listener, &tls);
+            let entrance = Entrance::of(listener, &tls, config);
             (Arc::clone(&listener.name), Rc::new(entrance))
         });
         Self {

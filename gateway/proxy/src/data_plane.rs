@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cache::Cache;
 use crate::explain::Explanations;
 use crate::group::{Group, Listening};
+use crate::http3::{self, DatagramGroup, Datagrams};
 use crate::inherited::{Inheritance, Inherited};
 use crate::listener;
 use crate::prober::Suspects;
@@ -165,6 +166,7 @@ impl Bound {
                 suspects: suspects.clone(),
                 explanations: Arc::clone(explanations),
                 sockets: self.sockets_for(index)?,
+                datagrams: self.datagrams_for(index)?,
                 inbox,
             };
             let thread = std::thread::Builder::new().name(format!("worker-{index}"));
@@ -190,6 +192,19 @@ impl Bound {
         }
         Ok(sockets)
     }
+
+    /// What one worker receives on.
+    fn datagrams_for(&self, worker: usize) -> io::Result<Vec<(Arc<str>, Datagrams)>> {
+        let mut all = Vec::new();
+        for bound in &self.listeners {
+            let Some(datagrams) = &bound.group.datagrams else {
+                continue;
+            };
+            let share = datagrams.share_of(worker, self.workers)?.into_iter();
+            all.extend(share.map(|one| (Arc::clone(&bound.listener.name), one)));
+        }
+        Ok(all)
+    }
 }
 
 /// What a worker's thread begins with.
@@ -201,6 +216,7 @@ struct Start {
     suspects: Suspects,
     explanations: Arc<Explanations>,
     sockets: Vec<(Arc<str>, Listening)>,
+    datagrams: Vec<(Arc<str>, Datagrams)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
 
@@ -228,6 +244,10 @@ impl Start {
         );
         for (name, socket) in self.sockets {
             let accepting = listener::accept(std::rc::Rc::clone(&worker), name, socket);
+            tokio::task::spawn_local(accepting);
+        }
+        for (name, datagrams) in self.datagrams {
+            let accepting = http3::accept(std::rc::Rc::clone(&worker), name, datagrams);
             tokio::task::spawn_local(accepting);
         }
         let sweeping = std::rc::Rc::clone(&worker);
@@ -372,6 +392,9 @@ impl DataPlane {
     /// notice nothing.
     pub fn drain_after_handover(&mut self) {
         self.files().for_each(SocketFile::leave);
+        let groups = self.listeners.iter().map(|bound| &bound.group);
+        let datagrams = groups.filter_map(|group| group.datagrams.as_ref());
+        datagrams.for_each(DatagramGroup::hand_on);
         self.leave_listeners();
     }
 

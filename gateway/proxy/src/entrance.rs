@@ -1,14 +1,15 @@
 //! What holds for a connection because of the listener that it came in by. Looked
 //! up when the connection is accepted: what is changed later is for later ones.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
-use gatewright_model::config::{Listener, Passthrough, Peers};
+use gatewright_model::config::{Config, Http3, Listener, Passthrough, Peers};
 use gatewright_model::id::PoolName;
-use http::header::{HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::{ALT_SVC, HeaderMap, HeaderValue, STRICT_TRANSPORT_SECURITY};
 use rustls::ServerConfig;
 
+use crate::http3;
 use crate::tls::TlsConfigs;
 
 /// A listener, as its connections see it.
@@ -16,6 +17,11 @@ use crate::tls::TlsConfigs;
 pub(crate) struct Entrance {
     /// What handshakes are done with; none where it speaks plain HTTP.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// What is done over QUIC; none where HTTP/3 is not spoken.
+    pub(crate) quic: Option<Arc<quinn::ServerConfig>>,
+    /// What clients over TCP are told of HTTP/3, and as which header that is.
+    http3: Option<Http3>,
+    alternative: OnceCell<Option<HeaderValue>>,
     /// The port of the HTTPS listener that requests are sent on to.
     pub(crate) redirect: Option<u16>,
     /// What browsers are told to remember about HTTPS.
@@ -31,11 +37,15 @@ pub(crate) struct Entrance {
 
 impl Entrance {
     /// What a listener's configuration comes to.
-    pub(crate) fn of(listener: &Listener, tls: &TlsConfigs) -> Self {
+    pub(crate) fn of(listener: &Listener, tls: &TlsConfigs, config: &Config) -> Self {
         let meant = listener.tls.as_ref();
+        let quic = tls.quic(&listener.name);
         let hsts = meant.and_then(|tls| tls.hsts);
         Self {
             tls: tls.listener(&listener.name).cloned(),
+            quic: quic.map(|quic| Arc::new(http3::server_config(quic, config))),
+            http3: listener.http3,
+            alternative: OnceCell::new(),
             redirect: listener.redirect,
             proxies: listener.proxy_protocol.clone(),
             passthrough: listener.passthrough.clone(),
@@ -65,6 +75,21 @@ impl Entrance {
         pool(&|one| Some(one) == name)
             .or_else(|| pool(&is_wildcard))
             .or_else(|| pool(&|one| one == "*"))
+    }
+
+    /// Tell a client over TCP of HTTP/3, unless the server has told it of something
+    /// else (RFC 7838 §3). `port` is the one that it came to.
+    pub(crate) fn put_alternative(&self, port: Option<u16>, headers: &mut HeaderMap) {
+        let Some((http3, port)) = self.http3.zip(port) else {
+            return;
+        };
+        // The port is the same for all, though the system may have chosen it.
+        let made = || HeaderValue::try_from(http3.alternative(port).to_string()).ok();
+        if let Some(alternative) = self.alternative.get_or_init(made)
+            && !headers.contains_key(ALT_SVC)
+        {
+            headers.insert(ALT_SVC, alternative.clone());
+        }
     }
 
     /// Tell browsers to come by HTTPS from now on, unless the server has told

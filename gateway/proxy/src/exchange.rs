@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
-use hyper::body::Incoming;
+use http::{Method, Request, Response, StatusCode, Version};
 
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
@@ -31,15 +29,17 @@ use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::tunnel;
+use crate::upload::Upload;
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
 pub(crate) async fn exchange(
     client: Rc<Client>,
-    mut request: Request<Incoming>,
+    mut request: Request<Upload>,
 ) -> Result<Response<ClientBody>, Infallible> {
     let has_body = !request.body().is_end_stream();
     let mut serving = Serving::begin(&client, has_body);
+    let is_over_http3 = request.version() == Version::HTTP_3;
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
     let stream = match request.method() {
         &Method::CONNECT => request.extensions_mut().remove(),
@@ -81,6 +81,10 @@ pub(crate) async fn exchange(
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
+    if !is_over_http3 {
+        let port = client.port();
+        client.entrance().put_alternative(port, &mut head.headers);
+    }
     let content = tunnel::open(
         &client,
         content,
@@ -118,7 +122,7 @@ async fn answer<'a>(
     client: &Rc<Client>,
     current: &'a Current,
     held: &mut Held,
-    body: Incoming,
+    body: Upload,
     cors: &mut Option<cors::Asked<'a>>,
 ) -> Result<Response<Content>, Denial> {
     if let Some(answer) = current.challenges.answer(&held.method, held.path()) {

@@ -109,7 +109,7 @@ impl Facts {
         if parts.headers.len() > client.max_headers() {
             return Err(Refusal::TooManyHeaders);
         }
-        if parts.version == Version::HTTP_2 && parts.headers.values().any(is_padded) {
+        if parts.version >= Version::HTTP_2 && parts.headers.values().any(is_padded) {
             return Err(Refusal::Padded);
         }
         if has_body && !is_known_coding(&parts.headers) {
@@ -292,7 +292,7 @@ fn is_known_coding(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a value has a space or a tab around it, which HTTP/1.1 trims and
-/// HTTP/2 forbids (RFC 9113 §8.2.1).
+/// HTTP/2 and HTTP/3 forbid (RFC 9113 §8.2.1).
 fn is_padded(value: &HeaderValue) -> bool {
     let ends = [value.as_bytes().first(), value.as_bytes().last()];
     ends.into_iter()

@@ -19,7 +19,8 @@ use gatewright_model::address::Address;
 use gatewright_model::config::Listener;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::inherited::{Inherited, Managed};
+use crate::http3::DatagramGroup;
+use crate::inherited::{Inherited, InheritedDatagrams, Managed};
 use crate::socket_file::SocketFile;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -30,6 +31,10 @@ const BACKLOG: i32 = 1024;
 /// gone: a client that reads slowly but steadily would seem to stand still. On
 /// fast networks this much is always there to be sent next.
 const MOST_UNSENT: u32 = 128 * 1024;
+
+/// How many ports the system is asked for, at most, where it chooses one that is
+/// to be free for UDP too.
+const CHOICES: u32 = 16;
 
 /// What connections are accepted from.
 pub(crate) enum Listening {
@@ -88,6 +93,8 @@ pub(crate) struct Group {
     is_shared: bool,
     /// What a service manager knows them by, if one has made them.
     managed: Option<Managed>,
+    /// The sockets for HTTP/3 beside them.
+    pub(crate) datagrams: Option<DatagramGroup>,
     /// The file of a Unix socket that is this gateway's to remove.
     pub(crate) file: Option<SocketFile>,
 }
@@ -97,15 +104,17 @@ impl Group {
     pub(crate) fn bind(listener: &Listener, workers: usize) -> io::Result<Self> {
         match &listener.listen {
             Address::Ip(address) => {
-                let sockets = bind_group(*address, workers)?.into_iter();
-                let sockets: Vec<_> = sockets.map(Listening::Tcp).collect();
-                Ok(Self {
-                    listening: sockets.len(),
-                    sockets,
-                    is_shared: false,
-                    managed: None,
-                    file: None,
-                })
+                let mut tries = 1..CHOICES;
+                loop {
+                    match Self::bind_ports(listener, *address, workers) {
+                        // The system chose a port that is taken for UDP.
+                        Err(error)
+                            if error.kind() == io::ErrorKind::AddrInUse
+                                && address.port() == 0
+                                && tries.next().is_some() => {}
+                        bound => return bound,
+                    }
+                }
             }
             Address::Unix(path) => {
                 let (socket, file) = SocketFile::listen(path, listener.socket_mode, BACKLOG)?;
@@ -114,10 +123,41 @@ impl Group {
                     listening: 1,
                     is_shared: true,
                     managed: None,
+                    datagrams: None,
                     file: Some(file),
                 })
             }
         }
+    }
+
+    fn bind_ports(listener: &Listener, address: SocketAddr, workers: usize) -> io::Result<Self> {
+        let sockets = bind_group(address, workers)?.into_iter();
+        let sockets: Vec<_> = sockets.map(Listening::Tcp).collect();
+        let mut bound = Self {
+            listening: sockets.len(),
+            sockets,
+            is_shared: false,
+            managed: None,
+            datagrams: None,
+            file: None,
+        };
+        bound.datagrams = bound.datagrams_of(listener, None, workers)?;
+        Ok(bound)
+    }
+
+    /// The sockets for HTTP/3 beside those for TCP, where it is spoken.
+    fn datagrams_of(
+        &self,
+        listener: &Listener,
+        inherited: Option<InheritedDatagrams>,
+        workers: usize,
+    ) -> io::Result<Option<DatagramGroup>> {
+        let address = self.local_addr().filter(|_| listener.http3.is_some());
+        let open = |address| match inherited {
+            Some(inherited) => DatagramGroup::adopt(inherited, workers),
+            None => DatagramGroup::bind(address, workers),
+        };
+        address.map(open).transpose()
     }
 
     /// Take over what listens already for a listener of so many workers. Where each
@@ -146,13 +186,16 @@ impl Group {
                 sockets.push(Listening::Tcp(bind_one(address, true)?.into()));
             }
         }
-        Ok(Self {
+        let mut adopted = Self {
             sockets,
             listening,
             is_shared: inherited.is_shared,
             managed,
+            datagrams: None,
             file,
-        })
+        };
+        adopted.datagrams = adopted.datagrams_of(listener, inherited.datagrams, workers)?;
+        Ok(adopted)
     }
 
     /// Take connections on every socket from now on.
@@ -191,6 +234,11 @@ impl Group {
             is_shared: self.is_shared,
             has_file: self.file.is_some(),
             sockets: sockets.collect::<Result<_, _>>()?,
+            datagrams: self
+                .datagrams
+                .as_ref()
+                .map(DatagramGroup::lend)
+                .transpose()?,
         })
     }
 }

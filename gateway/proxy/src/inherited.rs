@@ -29,6 +29,20 @@ pub struct Inherited {
     pub has_file: bool,
     /// The sockets; there is one at least.
     pub sockets: Vec<OwnedFd>,
+    /// The sockets for HTTP/3 beside them.
+    pub datagrams: Option<InheritedDatagrams>,
+}
+
+/// What the gateway before this one receives HTTP/3 on at one address, and how it
+/// is passed what comes for its connections still.
+#[derive(Debug)]
+pub struct InheritedDatagrams {
+    /// Which one it is in a row of upgrades.
+    pub generation: u8,
+    /// The UDP sockets.
+    pub sockets: Vec<OwnedFd>,
+    /// The sending ends of the Unix sockets by which each of them is passed more.
+    pub relays: Vec<OwnedFd>,
 }
 
 impl Inherited {
@@ -51,6 +65,7 @@ impl Inherited {
             is_shared: true,
             has_file: false,
             sockets: vec![socket],
+            datagrams: None,
         })
     }
 

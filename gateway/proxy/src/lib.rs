@@ -8,7 +8,7 @@
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
 //! one owns and [`current`] what requests read of it; [`group`] has a listener's sockets,
 //! [`inherited`] those that listened before; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
-//! of a request; [`streams`] runs those of HTTP/2; [`decide`] asks the plugins,
+//! of a request; [`streams`] runs those of HTTP/2, [`http3`] is all of that over QUIC; [`decide`] asks the plugins,
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
@@ -44,6 +44,7 @@ mod forward_auth;
 mod group;
 mod hash;
 mod hedge;
+mod http3;
 mod identity;
 mod inherited;
 mod listener;
@@ -66,6 +67,7 @@ mod source;
 mod streams;
 mod tls;
 mod tunnel;
+mod upload;
 mod upstream;
 mod waiting;
 mod warming;
@@ -76,7 +78,7 @@ pub use cache::{Cache, Kept, Purge};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
-pub use inherited::{Inheritance, Inherited, Managed};
+pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use tls::{

@@ -1,24 +1,22 @@
 //! A request's body on its way to a server: streamed as it comes, and kept up
 //! to a limit so that another server can be given it again.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use gatewright_model::config::Limits;
 use gatewright_wire::{RequestFraming, chunk, strip_trailers};
 use http::{HeaderMap, HeaderName, Version, header};
-use http_body::Body;
-use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use crate::facts::Facts;
+use crate::upload::Upload;
 use crate::upstream::Connection;
 
 /// The body of one request, over all its attempts.
 pub(crate) struct RequestBody {
     /// What has not been read yet; none once its end was seen.
-    source: Option<Incoming>,
+    source: Option<Upload>,
     framing: RequestFraming,
     /// The length that the client announced.
     length: Option<u64>,
@@ -55,14 +53,15 @@ pub(crate) enum SendError {
 impl RequestBody {
     /// The body that a request came with.
     ///
-    /// HTTP/2 may have both a length and trailers, HTTP/1.1 only one of them.
+    /// HTTP/2 and HTTP/3 may have both a length and trailers, HTTP/1.1 only one of them.
     /// The length is kept, as servers like to know it, unless `Trailer`
     /// announces trailers; those that nobody announced may be dropped
     /// (RFC 9110 §6.5.1), and are.
-    pub(crate) fn new(source: Incoming, facts: &Facts, limits: &Limits) -> Self {
-        let length = source.size_hint().exact();
+    pub(crate) fn new(source: Upload, facts: &Facts, limits: &Limits) -> Self {
+        let length = source.length();
         let is_http2 = facts.version == Version::HTTP_2;
-        let has_trailers = is_http2 && facts.headers.contains_key(header::TRAILER);
+        let is_later = facts.version >= Version::HTTP_2;
+        let has_trailers = is_later && facts.headers.contains_key(header::TRAILER);
         let framing = match length {
             _ if source.is_end_stream() => RequestFraming::None,
             Some(length) if !has_trailers => RequestFraming::Length(length),
@@ -162,7 +161,7 @@ impl RequestBody {
         let Some(source) = &mut self.source else {
             return Poll::Ready(Ok(None));
         };
-        let frame = match ready!(Pin::new(source).poll_frame(cx)) {
+        let frame = match ready!(source.poll_frame(cx)) {
             None => return Poll::Ready(self.ended()),
             Some(Err(_)) => return Poll::Ready(Err(SendError::Client)),
             Some(Ok(frame)) => frame,

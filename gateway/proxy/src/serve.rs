@@ -33,12 +33,13 @@ use crate::socket;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
+use crate::upload::Upload;
 use crate::watched::Watched;
 use crate::worker::Worker;
 
-/// How many requests an HTTP/2 client may have open on one connection: what
+/// How many requests a client of HTTP/2 or HTTP/3 may have open on one connection: what
 /// browsers and gRPC clients expect of a server.
-const MAX_STREAMS: u32 = 256;
+pub(crate) const MAX_STREAMS: u32 = 256;
 
 /// What may wait on an HTTP/2 stream for the client to take it, beside the piece
 /// in hand: two full frames, so that one is ready while another goes out. A
@@ -173,7 +174,7 @@ async fn exchange_of_http1(
     request: Request<Incoming>,
 ) -> Result<Response<ClientBody>, Infallible> {
     let worker = Rc::clone(&client.worker);
-    let mut response = exchange(client, request).await?;
+    let mut response = exchange(client, request.map(Upload::Http)).await?;
     if worker.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
@@ -192,7 +193,9 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
         .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
         .serve_connection(
             io,
-            service_fn(move |request| exchange(Rc::clone(&owner), request)),
+            service_fn(move |request: Request<Incoming>| {
+                exchange(Rc::clone(&owner), request.map(Upload::Http))
+            }),
         );
     drive(client, pin!(connection)).await;
 }

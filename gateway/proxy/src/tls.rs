@@ -94,14 +94,17 @@ impl TlsConfigs {
             };
             let Some(tls) = &listener.tls else { continue };
             let before = before.and_then(|(config, made)| made.of_listener(config, listener));
+            let has_http3 = listener.http3.is_some();
             let tls = match before {
-                Some((before, known)) if before == tls => known.clone(),
+                Some((before, known)) if before == tls && known.quic.is_some() == has_http3 => {
+                    known.clone()
+                }
                 // A session is as good as the certificate that began it, so who
                 // was let in by other authorities has to show it again.
                 Some((before, known)) if before.client_auth == tls.client_auth => {
-                    listeners::spoken(tls, Some(&known.config)).map_err(refused)?
+                    listeners::spoken(tls, has_http3, Some(known)).map_err(refused)?
                 }
-                _ => listeners::spoken(tls, None).map_err(refused)?,
+                _ => listeners::spoken(tls, has_http3, None).map_err(refused)?,
             };
             made.listeners.insert(Arc::clone(&listener.name), tls);
         }
@@ -133,6 +136,11 @@ impl TlsConfigs {
     /// HTTP.
     pub(crate) fn listener(&self, name: &str) -> Option<&Arc<ServerConfig>> {
         self.listeners.get(name).map(|spoken| &spoken.config)
+    }
+
+    /// The same over QUIC; none where HTTP/3 is not spoken.
+    pub(crate) fn quic(&self, name: &str) -> Option<&quinn::ServerConfig> {
+        self.listeners.get(name)?.quic.as_ref()
     }
 
     /// The certificates that a listener shows to clients.

@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::{Context as _, ensure};
 use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
-use gatewright_proxy::{Inheritance, Inherited};
+use gatewright_proxy::{Inheritance, Inherited, InheritedDatagrams};
 
-use super::letter::{Answer, CHANNEL, FORM, Letter, Parcel, VARIABLE};
+use super::letter::{Answer, CHANNEL, Datagrams, FORM, Letter, Parcel, VARIABLE};
 
 /// The variable by which a service manager says that it hands sockets over.
 const MANAGED: &str = "LISTEN_FDS";
@@ -107,6 +107,14 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
             is_shared: parcel.is_shared,
             has_file: parcel.has_file,
             sockets: sockets.collect::<anyhow::Result<_>>()?,
+            datagrams: match parcel.datagrams {
+                Some(Datagrams { generation, count }) => Some(InheritedDatagrams {
+                    generation,
+                    sockets: (0..count).map(|_| next()).collect::<anyhow::Result<_>>()?,
+                    relays: (0..count).map(|_| next()).collect::<anyhow::Result<_>>()?,
+                }),
+                None => None,
+            },
         })
     };
     let sockets = letter.sockets.into_iter().map(unpack);

@@ -14,7 +14,7 @@ pub(super) const VARIABLE: &str = "GATEWRIGHT_HANDOVER";
 pub(super) const CHANNEL: RawFd = 3;
 
 /// The form of letter and answer; counted up when it changes.
-pub(super) const FORM: u32 = 2;
+pub(super) const FORM: u32 = 3;
 
 /// What a gateway leaves to the one that it starts.
 #[derive(Debug, Deserialize, Serialize)]
@@ -35,6 +35,16 @@ pub(super) struct Parcel {
     pub(super) is_shared: bool,
     pub(super) has_file: bool,
     /// How many descriptors there are of it.
+    pub(super) count: usize,
+    /// What follows them for HTTP/3.
+    pub(super) datagrams: Option<Datagrams>,
+}
+
+/// What HTTP/3 is received on at one address.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Datagrams {
+    pub(super) generation: u8,
+    /// How many UDP sockets there are, and behind them so many relays.
     pub(super) count: usize,
 }
 

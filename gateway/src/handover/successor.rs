@@ -14,7 +14,7 @@ use gatewright_proxy::Inherited;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::letter::{Answer, CHANNEL, FORM, Letter, Parcel, VARIABLE};
+use super::letter::{Answer, CHANNEL, Datagrams, FORM, Letter, Parcel, VARIABLE};
 use crate::program::Program;
 
 /// How long the new process may take until it serves. A new version compiles every
@@ -79,8 +79,16 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
             is_shared: inherited.is_shared,
             has_file: inherited.has_file,
             count: inherited.sockets.len(),
+            datagrams: inherited.datagrams.as_ref().map(|datagrams| Datagrams {
+                generation: datagrams.generation,
+                count: datagrams.sockets.len(),
+            }),
         });
         descriptors.extend(inherited.sockets);
+        if let Some(datagrams) = inherited.datagrams {
+            descriptors.extend(datagrams.sockets);
+            descriptors.extend(datagrams.relays);
+        }
     }
     let letter = serde_json::to_string(&Letter {
         form: FORM,

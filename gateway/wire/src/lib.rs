@@ -10,6 +10,7 @@
 //! - [`forwarded`]: the client's address behind trusted proxies
 //! - [`names`]: headers that servers cannot tell from one another
 //! - [`hop`]: headers that belong to one connection only
+//! - [`http3`]: the frames of an HTTP/3 request
 //! - [`grpc`]: deadlines and failures of gRPC's calls
 //! - [`upgrade`]: which other protocol a request asks to switch to
 //! - [`request`]: the head of an upstream request
@@ -24,6 +25,7 @@ mod fields;
 pub mod forwarded;
 pub mod grpc;
 pub mod hop;
+pub mod http3;
 pub mod names;
 pub mod path;
 pub mod proxy_header;

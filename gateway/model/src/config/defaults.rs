@@ -9,8 +9,8 @@ pub(super) use self::answers::*;
 use super::quantity::{Period, Size};
 use super::written::{
     Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Config, Cors, Dns,
-    Faults, Health, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries, Retries,
-    ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
+    Faults, Health, Http3, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries,
+    Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -124,6 +124,9 @@ pub(super) const HSTS: RangeInclusive<Period> = Period::s(0)..=Period::s(3650 * 
 /// What those who keep the lists of browsers ask for.
 pub(super) const HSTS_PRELOAD: Period = Period::s(365 * 24 * 3600);
 
+/// For how long clients may be told to remember HTTP/3.
+pub(super) const HTTP3_MAX_AGE: RangeInclusive<Period> = Period::s(0)..=Period::s(365 * 24 * 3600);
+
 /// The authority that asks for nothing but the proof of a name.
 const ACME_DIRECTORY: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
@@ -178,6 +181,7 @@ impl Default for Config {
                 name: Some("web".to_owned()),
                 listen: "[::]:8080".to_owned(),
                 tls: None,
+                http3: None,
                 redirect: None,
                 socket_mode: None,
                 proxy_protocol: Vec::new(),
@@ -236,6 +240,15 @@ impl Default for Tls {
             client_ca: None,
             client_auth: ClientAuth::default(),
             hsts: None,
+        }
+    }
+}
+
+impl Default for Http3 {
+    fn default() -> Self {
+        Self {
+            advertise: None,
+            max_age: Period::s(24 * 3600),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use cache::CacheRules;
 pub use compression::{Compression, MediaTypes};
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Probe, Statuses};
-pub use listener::{Listener, Passthrough};
+pub use listener::{Http3, Listener, Passthrough};
 pub use overload::{Overload, Queue};
 pub use pages::{ErrorPages, Page};
 pub use peers::Peers;

@@ -51,8 +51,8 @@ pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, CacheRules, Canary,
     CertificateFiles, Certificates, CheckKind, ClientAuth, Coding, Compression, Config, Cors,
     Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth, HashKey, HealthCheck, Hsts,
-    Levels, Limits, Listener, MediaTypes, Mirror, Offered, OnFault, Ordered, Origins, Overload,
-    Page, Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Probe, Protocol,
+    Http3, Levels, Limits, Listener, MediaTypes, Mirror, Offered, OnFault, Ordered, Origins,
+    Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Probe, Protocol,
     ProxyProtocol, Queue, Registries, Retries, ServerConfig, ServerTls, Shadow, Statuses, Timeouts,
     Tls, TlsVersion, Upgrades,
 };

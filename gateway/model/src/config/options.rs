@@ -68,6 +68,7 @@ impl Listener {
             name: None,
             listen: listen.to_owned(),
             tls,
+            http3: None,
             redirect: None,
             socket_mode: None,
             proxy_protocol: Vec::new(),

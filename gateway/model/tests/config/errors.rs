@@ -269,6 +269,18 @@ const BAD: &[(&str, &str)] = &[
         "[[listener]]\nlisten = \":443\"\n[listener.tls]\nself_signed = true\nhsts = { max_age = \"1 day\", preload = true }\n[pools.web]\n@",
     ),
     (
+        "HTTP/3 in the clear",
+        "[[listener]]\nlisten = \":80\"\nhttp3 = true\n[pools.web]\n@",
+    ),
+    (
+        "HTTP/3 where there is no UDP",
+        "[[listener]]\nlisten = \"unix:/run/web.sock\"\nhttp3 = true\nproxy_protocol = [\"unix\"]\ntls = { self_signed = true }\n[pools.web]\n@",
+    ),
+    (
+        "HTTP/3 at no port, for years",
+        "[[listener]]\nlisten = \":443\"\nhttp3 = { advertise = 0, max_age = \"400 days\" }\ntls = { self_signed = true }\n[pools.web]\n@",
+    ),
+    (
         "a proxy that is no network",
         "[[listener]]\nlisten = \":80\"\nproxy_protocol = [\"lb.internal\"]\n[pools.web]\n@",
     ),

@@ -19,7 +19,7 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
     // (RFC 9112 §3.2.2). HTTP/2 has no use for two names that differ (RFC 9113
     // §8.3.1).
     if let Some(authority) = parts.uri.authority() {
-        let is_one = |host| parts.version != Version::HTTP_2 || is_same(host, &parts.uri);
+        let is_one = |host| parts.version < Version::HTTP_2 || is_same(host, &parts.uri);
         if authority.as_str().contains('@') || !host.is_none_or(is_one) {
             return Err(Refusal::Host);
         }

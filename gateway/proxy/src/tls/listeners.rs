@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gatewright_model::config::{Certificates, Offered, Tls, TlsVersion};
+use quinn::crypto::rustls::QuicServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
@@ -20,12 +21,18 @@ const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 #[derive(Clone, Debug)]
 pub(super) struct Spoken {
     pub(super) config: Arc<ServerConfig>,
+    /// The same over QUIC, where HTTP/3 is spoken.
+    pub(super) quic: Option<quinn::ServerConfig>,
     pub(super) shown: Arc<[Shown]>,
 }
 
 /// What a listener's handshakes are done with. Sessions that were begun with
 /// `before`, the listener's last one, can be resumed.
-pub(super) fn spoken(tls: &Tls, before: Option<&ServerConfig>) -> Result<Spoken, TlsError> {
+pub(super) fn spoken(
+    tls: &Tls,
+    has_http3: bool,
+    before: Option<&Spoken>,
+) -> Result<Spoken, TlsError> {
     let (certificates, awaited) = certificates(tls)?;
     let shown = certificates
         .iter()
@@ -33,8 +40,36 @@ pub(super) fn spoken(tls: &Tls, before: Option<&ServerConfig>) -> Result<Spoken,
     let shown = shown.collect();
     let certificates: Vec<_> = certificates.into_iter().map(|(_, one)| one).collect();
     let choice = CertificateChoice::new(&certificates, tls.strict_sni, awaited);
-    let config = server_config(tls, choice, before)?;
-    Ok(Spoken { config, shown })
+    let config = server_config(tls, choice, before.map(|before| &*before.config))?;
+    let known = before.and_then(|before| before.quic.as_ref());
+    let quic = has_http3.then(|| quic_config(&config, known)).transpose()?;
+    Ok(Spoken {
+        config,
+        quic,
+        shown,
+    })
+}
+
+/// The same handshakes over QUIC, without early data: what is sent with them can
+/// be sent again by anyone (RFC 8470).
+fn quic_config(
+    config: &ServerConfig,
+    before: Option<&quinn::ServerConfig>,
+) -> Result<quinn::ServerConfig, TlsError> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    config.max_early_data_size = 0;
+    let made = QuicServerConfig::try_from(config);
+    let made = Arc::new(made.map_err(|error| rustls::Error::General(error.to_string()))?);
+    Ok(match before {
+        // Tokens that prove addresses stay good.
+        Some(before) => {
+            let mut config = before.clone();
+            config.crypto = made;
+            config
+        }
+        None => quinn::ServerConfig::with_crypto(made),
+    })
 }
 
 /// A listener's certificates, and the names for which the one that is ordered
@@ -141,7 +176,7 @@ mod tests {
             client_auth: None,
             hsts: None,
         };
-        let error = spoken(&tls, None).unwrap_err();
+        let error = spoken(&tls, false, None).unwrap_err();
         assert!(error.to_string().starts_with("cert.pem: cannot read"));
     }
 }

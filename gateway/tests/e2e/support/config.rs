@@ -22,6 +22,7 @@ pub(crate) struct Builder {
     listen: String,
     listener: String,
     tls: Option<String>,
+    tls_listener: String,
     pools: Vec<Pool>,
     rest: String,
     files: Vec<(String, Vec<u8>)>,
@@ -150,6 +151,13 @@ impl Builder {
         self
     }
 
+    /// More keys of the second listener, as written.
+    pub(crate) fn tls_listener(mut self, keys: &str) -> Self {
+        self.tls_listener += keys;
+        self.tls_listener += "\n";
+        self
+    }
+
     /// Another address for the first listener.
     pub(crate) fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address.to_string();
@@ -218,7 +226,7 @@ impl Builder {
         );
         if let Some(tls) = &self.tls {
             let listener = "[[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"";
-            let _ = writeln!(text, "{listener}\ntls = {{ {tls} }}");
+            let _ = writeln!(text, "{listener}\n{}tls = {{ {tls} }}", self.tls_listener);
         }
         text += &self.rest;
         for pool in &self.pools {

@@ -54,6 +54,13 @@ impl Hello<'_> {
 
     /// The same on a connection that is there.
     pub(crate) async fn shake_hands(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::try_from(self.name.to_owned()).expect("a host's name");
+        let handshake = TlsConnector::from(Arc::new(self.config())).connect(name, stream);
+        soon("a handshake", handshake).await
+    }
+
+    /// What handshakes are done with, over TCP as over QUIC.
+    pub(super) fn config(&self) -> ClientConfig {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -71,9 +78,7 @@ impl Hello<'_> {
         };
         let offered = self.offered.iter();
         config.alpn_protocols = offered.map(|name| name.as_bytes().to_vec()).collect();
-        let name = ServerName::try_from(self.name.to_owned()).expect("a host's name");
-        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-        soon("a handshake", handshake).await
+        config
     }
 }
 

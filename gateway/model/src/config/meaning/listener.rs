@@ -12,7 +12,8 @@ use crate::address::Address;
 use crate::config::defaults;
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{
-    Acme, Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Listener, Peers, PoolConfig, Tls,
+    Acme, Admin, CertificateFiles, Certificates, ClientAuth, Hsts, Http3, Listener, Peers,
+    PoolConfig, Tls,
 };
 use crate::config::quantity::Period;
 use crate::config::written;
@@ -75,6 +76,7 @@ fn listener(
     if let Some(listen) = &listen {
         refuse_nobody(listen, &proxies, path, report);
     }
+    let http3 = http3(written, listen.as_ref(), &path.key("http3"), report);
     Some(Listener {
         name: Arc::from(name),
         passthrough: passthrough(written, pools, &path.key("passthrough"), report),
@@ -82,7 +84,55 @@ fn listener(
         socket_mode: socket_mode(written, listen.as_ref(), &path.key("socket_mode"), report),
         listen: listen?,
         tls,
+        http3,
         redirect,
+    })
+}
+
+/// What clients are told of HTTP/3, where it is spoken.
+fn http3(
+    written: &written::Listener,
+    listen: Option<&Address>,
+    path: &KeyPath,
+    report: &mut Report<'_>,
+) -> Option<Http3> {
+    let told = written.http3.clone()?.into_table()?;
+    let is_unix = matches!(listen, Some(Address::Unix(_)));
+    let obstacles = [
+        (
+            written.tls.is_none(),
+            "HTTP/3 is always encrypted; write tls = { … } too, or leave http3 out",
+        ),
+        (
+            is_unix,
+            "HTTP/3 comes over UDP, which a Unix socket has not; listen on a port, or leave \
+             http3 out",
+        ),
+        (
+            !written.proxy_protocol.is_empty(),
+            "proxies that speak the PROXY protocol pass on TCP alone; leave http3 or \
+             proxy_protocol out",
+        ),
+        (
+            !written.passthrough.is_empty(),
+            "what is passed on as it comes is TCP alone; leave http3 or passthrough out",
+        ),
+    ];
+    for (_, message) in obstacles.iter().filter(|(applies, _)| *applies) {
+        report.fail(path, *message);
+    }
+    if told.advertise == Some(0) {
+        report.fail(
+            &path.key("advertise"),
+            "no client can come to port 0; write a port from 1 to 65535",
+        );
+    }
+    let max_age = &path.key("max_age");
+    Some(Http3 {
+        advertise: told.advertise,
+        max_age: report
+            .within(max_age, told.max_age, &defaults::HTTP3_MAX_AGE)
+            .0,
     })
 }
 

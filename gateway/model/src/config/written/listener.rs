@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TextOr;
+use super::{SwitchOr, TextOr};
 use crate::config::quantity::Period;
 
 /// Where clients connect.
@@ -25,6 +25,10 @@ pub struct Listener {
     /// How it speaks TLS. Default: it speaks plain HTTP.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Whether it speaks HTTP/3 too, over UDP on the port of its address: `true`, or
+    /// a table that says what clients are told of it. Default: `false`.
+    #[serde(default)]
+    pub http3: Option<SwitchOr<Http3>>,
     /// Where its clients are sent on to: `"https"`, or `"https:PORT"` for another
     /// port than 443. Default: nowhere, they are served.
     #[serde(default)]
@@ -41,6 +45,19 @@ pub struct Listener {
     /// none, the gateway speaks with clients itself.
     #[serde(default)]
     pub passthrough: Vec<Passthrough>,
+}
+
+/// What clients of HTTP/1.1 and HTTP/2 are told of HTTP/3 (RFC 7838).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http3 {
+    /// The UDP port that they are told, where it is another one outside than that
+    /// of the listener's address. Default: the listener's.
+    #[schemars(range(min = 1))]
+    pub advertise: Option<u16>,
+    /// For how long they remember it: up to 365 days; `"0s"` tells them to forget
+    /// it.
+    pub max_age: Period,
 }
 
 /// Clients whose TLS is a server's business.

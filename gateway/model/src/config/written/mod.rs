@@ -27,7 +27,7 @@ pub use compression::{Coding, Compression, Levels};
 pub use dns::Dns;
 pub use health::{Breaker, CheckKind, Health, Probe, ServerHealth};
 pub use listener::{
-    Certificate, ClientAuth, Hsts, Listener, Offered, Passthrough, Tls, TlsVersion,
+    Certificate, ClientAuth, Hsts, Http3, Listener, Offered, Passthrough, Tls, TlsVersion,
 };
 pub use overload::{Hedge, Queue};
 pub use plugin::{Binding, Canary, OnFault, Plugin, Policy, PolicyRole, Shadow};

@@ -1,0 +1,176 @@
+//! The UDP sockets of one listener, beside those for TCP in
+//! [`group`](crate::group): one for each worker, bound afresh or taken over.
+//!
+//! Two gateways cannot receive from one socket as they can accept from one: each
+//! would get what is for the other's connections. So the one that hands over stops
+//! receiving when it drains, and is passed what is for it by its successor.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixDatagram as StdUnixDatagram;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quinn::Runtime as _;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UnixDatagram;
+
+use super::datagrams::{Relays, Shared};
+use super::ids::Owner;
+use crate::inherited::InheritedDatagrams;
+
+/// What the kernel holds of what has come and was not read yet: at a gigabit a
+/// second, the 16 ms that a worker may be busy with other things.
+const RECEIVE_BUFFER: usize = 2 * 1024 * 1024;
+
+/// What is received on for one listener.
+pub(crate) struct DatagramGroup {
+    sockets: Vec<UdpSocket>,
+    inboxes: Vec<StdUnixDatagram>,
+    relays: Arc<Relays>,
+    handed_on: Arc<AtomicBool>,
+}
+
+/// One socket of it, with what a worker receives beside it.
+pub(crate) struct Datagrams {
+    place: u16,
+    socket: UdpSocket,
+    inbox: StdUnixDatagram,
+    relays: Arc<Relays>,
+    handed_on: Arc<AtomicBool>,
+}
+
+impl DatagramGroup {
+    /// Bind an address for so many workers.
+    pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
+        // Alone first: nobody else's socket may join the group unnoticed.
+        drop(bind_one(address, false)?);
+        let sockets = (0..workers).map(|_| bind_one(address, true));
+        Self::of(sockets.collect::<Result<_, _>>()?, 0, None)
+    }
+
+    /// Take over what the gateway before this one has received from, for so many
+    /// workers.
+    pub(crate) fn adopt(inherited: InheritedDatagrams, workers: usize) -> io::Result<Self> {
+        let sockets = inherited.sockets.into_iter().map(UdpSocket::from);
+        let mut sockets: Vec<_> = sockets.collect();
+        if let Some(first) = sockets.first() {
+            let address = first.local_addr()?;
+            for _ in sockets.len()..workers {
+                sockets.push(bind_one(address, true)?);
+            }
+        }
+        for socket in &sockets {
+            socket.set_nonblocking(true)?;
+        }
+        let before = inherited.relays.into_iter().map(StdUnixDatagram::from);
+        let before: Vec<_> = before.collect();
+        let generation = inherited.generation;
+        Self::of(
+            sockets,
+            generation.wrapping_add(1),
+            Some((generation, before)),
+        )
+    }
+
+    fn of(
+        sockets: Vec<UdpSocket>,
+        generation: u8,
+        before: Option<(u8, Vec<StdUnixDatagram>)>,
+    ) -> io::Result<Self> {
+        let pair = || {
+            let (own, inbox) = StdUnixDatagram::pair()?;
+            own.set_nonblocking(true)?;
+            inbox.set_nonblocking(true)?;
+            Ok((own, inbox))
+        };
+        let pairs = sockets.iter().map(|_| pair());
+        let pairs: Vec<_> = pairs.collect::<io::Result<_>>()?;
+        let (own, inboxes) = pairs.into_iter().unzip();
+        Ok(Self {
+            sockets,
+            inboxes,
+            relays: Arc::new(Relays {
+                generation,
+                own,
+                before,
+            }),
+            handed_on: Arc::default(),
+        })
+    }
+
+    /// Duplicates of what one of so many workers receives from.
+    pub(crate) fn share_of(&self, worker: usize, workers: usize) -> io::Result<Vec<Datagrams>> {
+        let sockets = self.sockets.iter().zip(&self.inboxes).zip(0u16..);
+        let mine = sockets.filter(|(_, place)| usize::from(*place) % workers == worker);
+        mine.map(|((socket, inbox), place)| {
+            Ok(Datagrams {
+                place,
+                socket: socket.try_clone()?,
+                inbox: inbox.try_clone()?,
+                relays: Arc::clone(&self.relays),
+                handed_on: Arc::clone(&self.handed_on),
+            })
+        })
+        .collect()
+    }
+
+    /// Duplicates of all of it, for the gateway after this one.
+    pub(crate) fn lend(&self) -> io::Result<InheritedDatagrams> {
+        let sockets = self.sockets.iter();
+        let sockets = sockets.map(|socket| socket.as_fd().try_clone_to_owned());
+        let relays = self.relays.own.iter();
+        let relays = relays.map(|relay| relay.as_fd().try_clone_to_owned());
+        Ok(InheritedDatagrams {
+            generation: self.relays.generation,
+            sockets: sockets.collect::<io::Result<Vec<OwnedFd>>>()?,
+            relays: relays.collect::<io::Result<_>>()?,
+        })
+    }
+
+    /// From now on the gateway after this one receives, and passes on what is for
+    /// this one.
+    pub(crate) fn hand_on(&self) {
+        self.handed_on.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Datagrams {
+    /// The owner of the connections that begin here.
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            place: self.place,
+            generation: self.relays.generation,
+        }
+    }
+
+    /// As the worker's runtime knows it.
+    pub(super) fn into_shared(self) -> io::Result<Arc<Shared>> {
+        Ok(Arc::new(Shared {
+            place: self.place,
+            socket: quinn::TokioRuntime.wrap_udp_socket(self.socket)?,
+            inbox: UnixDatagram::from_std(self.inbox)?,
+            relays: self.relays,
+            handed_on: self.handed_on,
+        }))
+    }
+}
+
+fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        // The unspecified IPv6 address serves IPv4 clients too.
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    // The system gives as much of it as it allows.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}

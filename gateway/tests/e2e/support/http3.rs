@@ -1,0 +1,122 @@
+//! A client of HTTP/3, by the same libraries that the gateway is made of, and its
+//! UDP socket.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use h3::client::{RequestStream, SendRequest};
+use h3::error::{ConnectionError, StreamError};
+use h3_quinn::{BidiStream, OpenStreams};
+use http::{HeaderMap, Request, Response};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Endpoint};
+use tokio::task::JoinHandle;
+
+use super::eventually::soon;
+use super::gateway::Gateway;
+use super::tls::{Certified, Hello};
+
+/// The stream of one request.
+pub(crate) type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
+
+/// A connection.
+pub(crate) struct Http3 {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) quic: quinn::Connection,
+    sender: SendRequest<OpenStreams, Bytes>,
+    driver: JoinHandle<ConnectionError>,
+}
+
+impl Http3 {
+    /// Connect to a gateway's second listener.
+    pub(crate) async fn to(gateway: &Gateway) -> Self {
+        let connected = Self::showing(gateway.tls_address(), None).await;
+        connected.expect("a connection")
+    }
+
+    /// Connect, with a certificate to show; an error when the gateway refuses.
+    pub(crate) async fn showing(
+        address: SocketAddr,
+        certified: Option<&Certified>,
+    ) -> Result<Self, quinn::ConnectionError> {
+        let hello = Hello {
+            name: "localhost",
+            offered: &["h3"],
+            certified,
+        };
+        let crypto = QuicClientConfig::try_from(hello.config()).expect("a cipher for QUIC");
+        let mut endpoint = Endpoint::client(any_port()).expect("a UDP socket");
+        endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
+        let connecting = endpoint.connect(address, "localhost").expect("an address");
+        let quic = soon("a handshake", connecting).await?;
+        let transport = h3_quinn::Connection::new(quic.clone());
+        let client = soon("HTTP/3", h3::client::new(transport)).await;
+        let Ok((mut connection, sender)) = client else {
+            return Err(quic.close_reason().expect("a reason"));
+        };
+        let driver =
+            tokio::spawn(async move { std::future::poll_fn(|cx| connection.poll_close(cx)).await });
+        Ok(Self {
+            endpoint,
+            quic,
+            sender,
+            driver,
+        })
+    }
+
+    /// Begin a request.
+    pub(crate) async fn begin(&mut self, request: Request<()>) -> Result<Stream, StreamError> {
+        soon("a stream", self.sender.send_request(request)).await
+    }
+
+    /// Send a request without a body and read its answer.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<()>,
+    ) -> Result<Response<Bytes>, StreamError> {
+        let mut stream = self.begin(request).await?;
+        stream.finish().await?;
+        answer(&mut stream).await
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Response<Bytes> {
+        self.send(get(path)).await.expect("an answer")
+    }
+
+    /// Wait for the end of the connection.
+    pub(crate) async fn closed(self) -> ConnectionError {
+        soon("the end", self.driver).await.expect("the driver ends")
+    }
+
+    /// From now on from another port, as behind a router that has forgotten.
+    pub(crate) fn move_on(&self) {
+        let socket = UdpSocket::bind(any_port()).expect("a UDP socket");
+        self.endpoint.rebind(socket).expect("another socket");
+    }
+}
+
+fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A request for a path.
+pub(crate) fn get(path: &str) -> Request<()> {
+    let request = Request::get(format!("https://localhost{path}"));
+    request.body(()).expect("a request")
+}
+
+/// The whole of an answer, whose trailers come as its extension.
+pub(crate) async fn answer(stream: &mut Stream) -> Result<Response<Bytes>, StreamError> {
+    let response = soon("a head", stream.recv_response()).await?;
+    let mut body = BytesMut::new();
+    while let Some(mut piece) = soon("a piece", stream.recv_data()).await? {
+        body.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+    }
+    let trailers = soon("the end", stream.recv_trailers()).await?;
+    let mut response = response.map(|()| body.freeze());
+    response
+        .extensions_mut()
+        .insert::<Option<HeaderMap>>(trailers);
+    Ok(response)
+}
