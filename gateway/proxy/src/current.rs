@@ -13,7 +13,9 @@ use gatewright_model::pool::Pool;
 use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
+use http::HeaderName;
 
+use crate::access_log;
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
 use crate::tls::Challenges;
@@ -27,6 +29,8 @@ pub(crate) struct Current {
     pub(crate) challenges: Arc<Challenges>,
     entrances: HashMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
+    /// Headers of responses that the access log tells of.
+    pub(crate) logged_headers: Vec<HeaderName>,
     /// Whether any plugin has a shadow.
     shadowed: bool,
 }
@@ -77,6 +81,7 @@ impl Current {
         });
         Self {
             entrances: entrances.collect(),
+            logged_headers: access_log::wanted(config),
             snapshot,
             challenges,
             pools,

@@ -15,12 +15,12 @@ use gatewright_model::snapshot::Snapshot;
 use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::explain::Explanations;
 use crate::group::{Group, Listening};
 use crate::inherited::{Inheritance, Inherited};
 use crate::listener;
 use crate::prober::Suspects;
 use crate::socket_file::SocketFile;
+use crate::telemetry::Telemetry;
 use crate::tls::{Challenges, TlsConfigs};
 use crate::worker::{Message, Publication, Worker};
 
@@ -142,7 +142,7 @@ impl Bound {
         in_force: &InForce,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
-        explanations: &Arc<Explanations>,
+        telemetry: &Telemetry,
     ) -> io::Result<DataPlane> {
         let counters: Arc<[WorkerCounters]> = (0..self.workers)
             .map(|_| WorkerCounters::default())
@@ -159,7 +159,7 @@ impl Bound {
                 in_force: in_force.clone(),
                 chain,
                 suspects: suspects.clone(),
-                explanations: Arc::clone(explanations),
+                telemetry: telemetry.clone(),
                 sockets: self.sockets_for(index)?,
                 inbox,
             };
@@ -195,7 +195,7 @@ struct Start {
     in_force: InForce,
     chain: ChainUpdate,
     suspects: Suspects,
-    explanations: Arc<Explanations>,
+    telemetry: Telemetry,
     sockets: Vec<(Arc<str>, Listening)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }
@@ -220,7 +220,7 @@ impl Start {
             self.counters,
             self.in_force,
             self.chain,
-            (self.suspects, self.explanations),
+            (self.suspects, self.telemetry),
         );
         for (name, socket) in self.sockets {
             let accepting = listener::accept(std::rc::Rc::clone(&worker), name, socket);

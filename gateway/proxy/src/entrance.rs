@@ -14,6 +14,8 @@ use crate::tls::TlsConfigs;
 /// A listener, as its connections see it.
 #[derive(Default)]
 pub(crate) struct Entrance {
+    /// The listener's name.
+    name: Box<str>,
     /// What handshakes are done with; none where it speaks plain HTTP.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// The port of the HTTPS listener that requests are sent on to.
@@ -35,6 +37,7 @@ impl Entrance {
         let meant = listener.tls.as_ref();
         let hsts = meant.and_then(|tls| tls.hsts);
         Self {
+            name: Box::from(&*listener.name),
             tls: tls.listener(&listener.name).cloned(),
             redirect: listener.redirect,
             proxies: listener.proxy_protocol.clone(),
@@ -42,6 +45,11 @@ impl Entrance {
             tells_from: Cell::new(0),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
         }
+    }
+
+    /// The listener's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether TLS is passed on as it comes.

@@ -11,9 +11,10 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use crate::account::Note;
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
-use crate::connection::{Client, Place, Serving};
+use crate::connection::{Client, Place};
 use crate::cors;
 use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
@@ -28,6 +29,7 @@ use crate::mirror;
 use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
+use crate::serving::Serving;
 use crate::tunnel;
 use crate::worker::Worker;
 
@@ -44,6 +46,7 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
+    serving.note(&parts, has_body);
     let facts = match client.worker.is_overloaded() {
         true => {
             client.worker.counters().shed.add(1);
@@ -51,13 +54,14 @@ pub(crate) async fn exchange(
         }
         false => Facts::read(&client, parts, has_body, serving.started()).map_err(Denial::from),
     };
-    let (status, response, at) = match facts.map(Held::new) {
-        Ok(mut held) => {
+    let (status, response, at) = match facts {
+        Ok(facts) => {
+            let held = serving.hold(facts);
             let current = client.worker.current();
-            explain::begin(&client.worker, &mut held);
+            explain::begin(&client.worker, held);
             let mut cors = None;
-            let answered = answer(&client, &current, &mut held, body, &mut cors).await;
-            let answered = answered.and_then(|response| no_false_tunnel(&held, response));
+            let answered = answer(&client, &current, held, body, &mut cors).await;
+            let answered = answered.and_then(|response| no_false_tunnel(held, response));
             let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),
                 Err(denial) => (denial.status(), deny(&current, denial, held.is_call())),
@@ -65,8 +69,8 @@ pub(crate) async fn exchange(
             if let Some(cors) = cors {
                 cors.mark(response.headers_mut());
             }
-            let mut response = finish(&client.worker, &mut held, response);
-            explain::end(&client.worker, &mut held, status, response.headers_mut());
+            let mut response = finish(&client.worker, held, response);
+            explain::end(&client.worker, held, status, response.headers_mut());
             client.worker.current().stir_shadows(&client.worker);
             (status, response, held.responded)
         }
@@ -79,6 +83,7 @@ pub(crate) async fn exchange(
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
+    serving.head(&head.headers);
     let content = tunnel::open(
         &client,
         content,
@@ -133,6 +138,7 @@ async fn answer<'a>(
     match decide::route(worker, current, held)? {
         Routed::Answer(status) => Ok(answer_of_plugin(status)),
         Routed::Pool(pool) => {
+            held.noted.note(Note::Pool, pool.pool.name.as_str());
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }

@@ -6,6 +6,7 @@ mod lookups;
 mod plugins;
 mod pools;
 mod servers;
+mod telemetry;
 mod traffic;
 
 use std::fmt;
@@ -67,6 +68,7 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
+        telemetry::write(&mut families, self.0.telemetry)?;
         certificates::write(&mut families, &self.1)?;
         pools::write(&mut families, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
@@ -80,7 +82,9 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
-    use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
+    use crate::overview::{
+        Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, TelemetryFigures, Totals,
+    };
     use gatewright_host::{Figure, Part};
     use gatewright_model::circuit::Phase;
     use gatewright_model::endpoint::Health;
@@ -173,6 +177,7 @@ mod tests {
                 failed_in_a_row: 1,
                 servers: 3,
             }],
+            telemetry: TelemetryFigures::default(),
         }
     }
 

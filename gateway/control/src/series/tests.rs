@@ -38,6 +38,7 @@ impl Watched {
             servers: servers.collect(),
             plugins: Vec::new(),
             lookups: Vec::new(),
+            telemetry: Default::default(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);

@@ -48,12 +48,13 @@ pub use meaning::{
     host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
 };
 pub use meant::{
-    Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, Canary, CertificateFiles,
-    Certificates, CheckKind, ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount,
-    Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault,
-    Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy,
-    PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
-    ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Upgrades,
+    Abort, AccessLog, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, Canary,
+    CertificateFiles, Certificates, CheckKind, ClientAuth, Config, Cors, Delay, Dns, ErrorPages,
+    ExternalAccount, Faults, Field, ForwardAuth, HashKey, HealthCheck, Hsts, Layout, Limits,
+    Listener, LogTarget, Mirror, Offered, OnFault, Ordered, Origins, Overload, Page, Passthrough,
+    Peers, PemFile, Piece, PluginSource, Policy, PoolConfig, Probe, Protocol, ProxyProtocol, Queue,
+    Registries, Retries, ServerConfig, ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion,
+    Tracing, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};
