@@ -161,21 +161,19 @@ impl Noted {
 
 impl Account {
     /// Open one, if anybody is told of the request.
-    pub(crate) fn open(client: &Client, parts: &Parts, has_body: bool) -> Option<Box<Self>> {
+    pub(crate) fn open(
+        client: &Client,
+        parts: &Parts,
+        (has_body, context): (bool, Option<Context>),
+    ) -> Option<Box<Self>> {
         let worker = &client.worker;
         let current = worker.current();
-        let config = &current.snapshot.config;
-        let log = config.access_log.as_deref();
-        let tracing = config.tracing.as_deref();
-        if log.is_none() && tracing.is_none() {
-            return None;
-        }
-        let mut random = worker.random.borrow_mut();
-        let is_drawn = log.is_some_and(|log| log.sample >= 1.0 || random.f64() < log.sample);
-        let context = tracing.map(|tracing| Context::of(&parts.headers, tracing, &mut random));
+        let log = current.snapshot.config.access_log.as_deref();
+        let draw = || worker.random.borrow_mut().f64();
+        let is_drawn = log.is_some_and(|log| log.sample >= 1.0 || draw() < log.sample);
         let is_logged = is_drawn || log.is_some_and(|log| log.always_errors);
-        let is_traced = context.is_some();
-        if !is_logged && !is_traced {
+        let is_recorded = context.is_some_and(|context| context.is_sampled);
+        if !is_logged && !is_recorded {
             return None;
         }
         Some(Box::new(Self {

@@ -16,7 +16,7 @@ use gatewright_wire::{
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
-use crate::account::{Account, Came};
+use crate::account::{Account, Attempted, Came};
 use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;
@@ -129,9 +129,13 @@ impl Attempt<'_> {
 
     /// Note what came of it.
     fn came(&self, what: impl FnOnce() -> (Came, Instant)) {
+        self.note(|attempt| attempt.came = Some(what()));
+    }
+
+    /// Note something of it.
+    fn note(&self, note: impl FnOnce(&mut Attempted)) {
         if let Some(account) = self.account {
-            let number = self.facts.attempt();
-            account.of_attempt(number, |attempt| attempt.came = Some(what()));
+            account.of_attempt(self.facts.attempt(), note);
         }
     }
 
@@ -157,8 +161,10 @@ impl Attempt<'_> {
     ) -> Result<(ResponseHead, Answering), Failed> {
         self.arm(self.pool.retries.per_try_timeout);
         if let Some(line) = upstream.checkout(self.worker.deadlines.now()) {
+            self.note(|attempt| attempt.reused = true);
             match self.speak(upstream, line, body).await {
                 Err(lost) if self.may_speak_again(&lost) => {
+                    self.note(|attempt| attempt.reused = false);
                     body = lost.body;
                     upstream.counters().requests.add(1);
                     self.worker.counters().retries.add(1);
@@ -215,10 +221,6 @@ impl Attempt<'_> {
                 mut connection,
                 reused,
             } => {
-                if let (Some(account), true) = (self.account, reused) {
-                    let number = self.facts.attempt();
-                    account.of_attempt(number, |attempt| attempt.reused = true);
-                }
                 self.send_head(&mut connection, &body);
                 let conversation = OnConnection::begin(connection, body, reused);
                 let (head, answering) = self.converse(upstream, conversation).await?;

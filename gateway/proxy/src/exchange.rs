@@ -20,7 +20,7 @@ use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
-use crate::facts::{Facts, Held, Refusal};
+use crate::facts::{Held, Refusal};
 use crate::failure::Failure;
 use crate::fault;
 use crate::forward::forward;
@@ -46,17 +46,8 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    serving.note(&parts, has_body);
-    let facts = match client.worker.is_overloaded() {
-        true => {
-            client.worker.counters().shed.add(1);
-            Err(Denial::Shed)
-        }
-        false => Facts::read(&client, parts, has_body, serving.started()).map_err(Denial::from),
-    };
-    let (status, response, at) = match facts {
-        Ok(facts) => {
-            let held = serving.hold(facts);
+    let (status, response, at) = match serving.take_in(parts, has_body) {
+        Ok(held) => {
             let current = client.worker.current();
             explain::begin(&client.worker, held);
             let mut cors = None;

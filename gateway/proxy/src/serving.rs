@@ -12,8 +12,10 @@ use crate::access_log;
 use crate::account::{Account, Ended};
 use crate::connection::Client;
 use crate::facts::{Facts, Held};
+use crate::respond::Denial;
 use crate::spans;
 use crate::streams::Gave;
+use crate::trace_context::Context;
 use crate::upstream::CutShort;
 
 /// The guard of one exchange.
@@ -47,28 +49,29 @@ impl Serving {
         }
     }
 
-    /// When the request's head had been read.
-    pub(crate) fn started(&self) -> Instant {
-        self.started
-    }
-
-    /// Open an account of the request, if somebody is told of it.
-    pub(crate) fn note(&mut self, parts: &Parts, has_body: bool) {
-        self.account = Account::open(&self.client, parts, has_body);
-    }
-
-    /// Hold the facts of the request until its end, with its account.
-    pub(crate) fn hold(&mut self, facts: Facts) -> &mut Held {
+    /// Take in a request's head, and open an account of it if somebody is told of
+    /// the request; `has_body` if one follows. The facts are held until the end.
+    pub(crate) fn take_in(&mut self, parts: Parts, has_body: bool) -> Result<&mut Held, Denial> {
+        let worker = &self.client.worker;
+        let current = worker.current();
+        let tracing = current.snapshot.config.tracing.as_deref();
+        let context = tracing
+            .map(|tracing| Context::of(&parts.headers, tracing, &mut worker.random.borrow_mut()));
+        self.account = Account::open(&self.client, &parts, (has_body, context));
+        if worker.is_overloaded() {
+            worker.counters().shed.add(1);
+            return Err(Denial::Shed);
+        }
+        let facts = Facts::read(&self.client, parts, has_body, self.started)?;
         let held = self.held.insert(Held::new(facts));
-        let account = self.account.take();
-        if let Some(context) = account.as_ref().and_then(|account| account.context) {
+        if let Some(context) = context {
             context.mark(&mut held.headers);
             if context.is_sampled {
                 held.effects.trace = Some(Box::<Trace>::default());
             }
         }
-        held.noted.put(account);
-        held
+        held.noted.put(self.account.take());
+        Ok(held)
     }
 
     /// The response's body was asked for more.

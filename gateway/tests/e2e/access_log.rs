@@ -3,9 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{
-    Builder, Gateway, Guest, Pool, Upstream, eventually, misdeeds, plain, run_until_exit, signal,
-};
+use crate::support::{Builder, Gateway, Pool, Upstream, eventually, plain, run_until_exit, signal};
 
 const FILE: &str = "access.log";
 
@@ -66,12 +64,19 @@ async fn a_line_tells_who_asked_what_and_who_answered() {
         assert_eq!(line[field], number, "{field} in {line}");
     }
     assert_eq!(line["cached"], false);
-    assert_eq!(line["request_id"], server.request().header("x-request-id").unwrap());
+    assert_eq!(
+        line["request_id"],
+        server.request().header("x-request-id").unwrap()
+    );
     assert!(line["time"].as_str().unwrap().ends_with('Z'), "{line}");
     assert!(line["duration_ms"].as_f64() >= line["ttfb_ms"].as_f64());
     let version = |role: &str| line[role].as_str().map(str::to_owned);
     assert!(version("router").unwrap().starts_with("path-router@"));
-    assert!(version("balancer").unwrap().starts_with("least-connections@"));
+    assert!(
+        version("balancer")
+            .unwrap()
+            .starts_with("least-connections@")
+    );
     for absent in ["affinity", "policy", "tls_version", "tls_name", "trace_id"] {
         assert!(line[absent].is_null(), "{absent} in {line}");
     }
@@ -116,32 +121,30 @@ async fn retries_and_refusals_are_told() {
         .with("balancer", "\"round-robin\"")
         .with("retries", "{ attempts = 2, budget = 1.0 }")
         .with("breaker", "false");
-    let gateway = logging("fields = [\"status\", \"attempts\", \"server\", \"host\"]", pool);
+    let gateway = logging(
+        "fields = [\"status\", \"attempts\", \"server\", \"host\"]",
+        pool,
+    );
     let gateway = gateway.start().await;
     gateway.get("/").await;
     gateway.get("/").await;
     gateway.exchange("GET / HTTP/1.1\r\n\r\n").await;
     let lines = lines(&gateway, 3).await;
     let again = format!(
-        "{{\"status\":200,\"attempts\":2,\"server\":\"{}\",\"host\":\"test\"}}",
+        "{{\"status\":200,\"attempts\":2,\"server\":\"{}\",\"host\":\"localhost\"}}",
         good.address()
     );
-    let host = gateway_host(&lines[0]);
-    let again = again.replace("\"test\"", &format!("{host:?}"));
     assert!(lines[..2].contains(&again), "{lines:?}");
     let refused = "{\"status\":400,\"attempts\":0,\"server\":null,\"host\":null}";
     assert_eq!(lines[2], refused);
 }
 
-fn gateway_host(line: &str) -> String {
-    let line: Value = serde_json::from_str(line).expect("JSON");
-    line["host"].as_str().expect("a host").to_owned()
-}
-
 #[tokio::test]
 async fn how_a_request_ended_is_told() {
     let broken = Upstream::scripted(|mut peer| async move {
-        let asked = peer.request().await;
+        let Some(asked) = peer.request().await else {
+            return;
+        };
         peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
             .await;
         if asked.target() == "/hangs" {
@@ -149,10 +152,13 @@ async fn how_a_request_ended_is_told() {
         }
     })
     .await;
-    let gateway = logging("fields = [\"path\", \"ended\", \"bytes_sent\"]", Pool::of(&[&broken]))
-        .with("[timeouts]\nbody_idle = \"200ms\"")
-        .start()
-        .await;
+    let gateway = logging(
+        "fields = [\"path\", \"ended\", \"bytes_sent\"]",
+        Pool::of(&[&broken]),
+    )
+    .with("[timeouts]\nbody_idle = \"200ms\"")
+    .start()
+    .await;
     let mut wire = gateway.connect().await;
     wire.send("GET /breaks HTTP/1.1\r\nhost: a\r\n\r\n").await;
     lines(&gateway, 1).await;
@@ -162,7 +168,13 @@ async fn how_a_request_ended_is_told() {
     let told_of = |path: &str, ended: &str| {
         format!("{{\"path\":\"{path}\",\"ended\":\"{ended}\",\"bytes_sent\":5}}")
     };
-    assert_eq!(told, [told_of("/breaks", "upstream_broke"), told_of("/hangs", "timeout")]);
+    assert_eq!(
+        told,
+        [
+            told_of("/breaks", "upstream_broke"),
+            told_of("/hangs", "timeout")
+        ]
+    );
 }
 
 #[tokio::test]
@@ -175,7 +187,10 @@ async fn a_client_that_leaves_is_told_of_with_the_server_that_it_waited_for() {
     let gateway = logging("", Pool::of(&[&silent])).start().await;
     let mut wire = gateway.connect().await;
     wire.send("GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    eventually("the server is asked", async || !silent.requests().is_empty()).await;
+    eventually("the server is asked", async || {
+        !silent.requests().is_empty()
+    })
+    .await;
     drop(wire);
     let line = line(&gateway).await;
     assert_eq!(line["ended"], "client_gone");
@@ -199,16 +214,14 @@ async fn a_share_of_the_requests_and_all_errors_are_told() {
 }
 
 #[tokio::test]
-async fn a_policy_that_answers_is_told_and_so_is_its_reason() {
+async fn a_policy_that_answers_is_told() {
     let server = Upstream::named("good").await;
     let gateway = logging("", Pool::of(&[&server]))
-        .with("[[policy]]\nplugin = \"access\"\n[policy.config]\nrules = [{ deny = true }]\n");
-    // Whatever the policy's settings are called, one that is not there is refused
-    // at the start, and this test with it.
+        .with("[[policy]]\nplugin = \"access\"\n[policy.config]\nrules = [{ action = \"deny\", path = \"/no\" }]");
     let gateway = gateway.start().await;
-    let status = gateway.get("/").await.status();
+    assert_eq!(gateway.get("/no").await.status(), 403);
     let line = line(&gateway).await;
-    assert_eq!(line["status"], status);
+    assert_eq!(line["status"], 403);
     assert!(line["policy"].as_str().unwrap().starts_with("access@"));
     assert!(line["pool"].is_null() && line["server"].is_null(), "{line}");
 }
@@ -226,7 +239,10 @@ async fn a_file_that_is_moved_away_is_opened_anew_by_a_signal() {
     assert_eq!(lines(&gateway, 1).await, ["/after"]);
     let old = std::fs::read_to_string(gateway.path("access.log.1")).expect("a file");
     assert_eq!(old, "/before\n");
-    assert_eq!(gateway.metric("gatewright_access_log_lines_total").await, 2.0);
+    assert_eq!(
+        gateway.metric("gatewright_access_log_lines_total").await,
+        2.0
+    );
 }
 
 #[tokio::test]
@@ -252,7 +268,7 @@ async fn it_is_switched_on_and_off_and_moved_by_a_reload() {
     gateway.says("generation 4 is in force").await;
     gateway.get("/three").await;
     gateway.terminate();
-    eventually("it has ended", async || gateway.has_ended().is_some()).await;
+    assert_eq!(gateway.exit_code().await, 0);
     assert_eq!(std::fs::read_to_string(&other).unwrap(), "/two\n");
 }
 
@@ -263,7 +279,7 @@ async fn the_last_lines_are_written_before_the_end() {
     let gateway = gateway.start().await;
     gateway.get("/last").await;
     gateway.terminate();
-    eventually("it has ended", async || gateway.has_ended().is_some()).await;
+    assert_eq!(gateway.exit_code().await, 0);
     let text = std::fs::read_to_string(gateway.path(FILE)).expect("a file");
     assert_eq!(text, "/last\n");
 }
@@ -288,7 +304,10 @@ async fn a_disk_that_is_full_costs_lines_and_no_request() {
         gateway.log().contains("the access log goes on")
     })
     .await;
-    assert_eq!(gateway.says_how_often("the access log cannot be written"), 1);
+    assert_eq!(
+        gateway.says_how_often("the access log cannot be written"),
+        1
+    );
     let text = std::fs::read_to_string(gateway.path(FILE)).expect("a file");
     assert!(text.starts_with("/first\n/lost\n"), "{text}");
 }
@@ -299,13 +318,16 @@ async fn what_cannot_be_meant_is_refused_with_its_remedy() {
         ("format = \"{clint}\"", "did you mean \"client\"?"),
         ("fields = [\"stauts\"]", "did you mean \"status\"?"),
         ("fields = [\"path\", \"path\"]", "is there already"),
-        ("format = \"combined\"\nfields = [\"path\"]", "only lines in JSON"),
+        (
+            "format = \"combined\"\nfields = [\"path\"]",
+            "only lines in JSON",
+        ),
         ("sample = 2.0", "out of range"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("gatewright.toml");
-        logging(keys, Pool::at(&[Upstream::nowhere()])).write(&path);
-        let (_, said) = run_until_exit(&["check", "-c", path.to_str().unwrap()]).await;
+        let name = "gatewright.toml";
+        logging(keys, Pool::at(&[Upstream::nowhere()])).write(&folder.path().join(name));
+        let (_, said) = run_until_exit(&["check", "-c", name], folder.path()).await;
         assert!(said.contains(told), "{keys}: {said}");
     }
 }
