@@ -1,5 +1,5 @@
 //! What the system tells a running gateway: to end, to read its configuration
-//! again, or to let a new process take over.
+//! again, to open its logs anew, or to let a new process take over.
 
 use std::io;
 
@@ -12,6 +12,7 @@ pub(crate) struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hangup: unix::Signal,
+    user1: unix::Signal,
     user2: unix::Signal,
 }
 
@@ -22,6 +23,8 @@ pub(crate) enum Request {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1.
+    Reopen,
     /// SIGUSR2.
     Upgrade,
 }
@@ -40,6 +43,7 @@ impl Signals {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
             hangup: unix::signal(SignalKind::hangup())?,
+            user1: unix::signal(SignalKind::user_defined1())?,
             user2: unix::signal(SignalKind::user_defined2())?,
         })
     }
@@ -50,6 +54,7 @@ impl Signals {
             _ = self.interrupt.recv() => Request::Stop,
             _ = self.terminate.recv() => Request::Stop,
             _ = self.hangup.recv() => Request::Reload,
+            _ = self.user1.recv() => Request::Reopen,
             _ = self.user2.recv() => Request::Upgrade,
         }
     }

@@ -11,10 +11,11 @@ use std::time::Instant;
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Key, LeftOut, Overlay};
 use gatewright_model::id::{Digest, Generation, PoolName};
-use gatewright_proxy::DataPlane;
+use gatewright_proxy::{DataPlane, Telemetry};
 use tokio::sync::Mutex;
 
 use crate::access::Access;
+use crate::access_log::AccessLog;
 use crate::acme::Standings;
 use crate::burden::Burdens;
 use crate::catalog::Catalog;
@@ -69,6 +70,9 @@ pub(crate) struct Control {
     pub(crate) standings: Standings,
     /// Where clients connect, in the order of the configuration.
     pub(crate) listeners: Vec<Address>,
+    /// Where workers hand over what they tell of requests.
+    pub(crate) telemetry: Telemetry,
+    pub(crate) access_log: AccessLog,
     pub(crate) started: Instant,
     /// What tells this run's generations from those of another.
     pub(crate) run: u64,
@@ -87,6 +91,8 @@ pub(crate) struct Parts {
     pub(crate) battery: Battery,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) listeners: Vec<Address>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) access_log: AccessLog,
 }
 
 impl Control {
@@ -115,6 +121,8 @@ impl Control {
             burdens: Burdens::default(),
             standings: Standings::default(),
             listeners: parts.listeners,
+            telemetry: parts.telemetry,
+            access_log: parts.access_log,
             started: Instant::now(),
             run: Timestamp::now().0,
         }
@@ -402,6 +410,7 @@ impl Control {
         if let Err(error) = ending.await {
             tracing::error!(%error, "the workers were not waited for");
         }
+        self.access_log.end().await;
     }
 }
 

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
-use gatewright_proxy::{Bound, Explanations, Inheritance, Inherited, Managed, admin_server_config};
+use gatewright_proxy::{
+    Bound, Explanations, Inheritance, Inherited, Managed, Telemetry, admin_server_config,
+};
 
 use crate::access::Access;
+use crate::access_log::AccessLog;
 use crate::admin::AdminListener;
 use crate::catalog::Catalog;
 use crate::certify::{Battery, Judge};
@@ -122,7 +125,9 @@ impl Gateway {
         let may_ask = Arc::clone(&access);
         let is_token = Box::new(move |shown: &str| may_ask.is_token(shown));
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
-        let kept = (store.clone(), explanations);
+        let (telemetry, takers) = Telemetry::new(explanations);
+        let access_log = AccessLog::start(&telemetry, takers.log)?;
+        let kept = (store.clone(), &telemetry);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;
         let admin_socket = AdminSocket {
@@ -142,10 +147,12 @@ impl Gateway {
             battery: Battery::of(options.judge),
             discovery,
             listeners,
+            telemetry,
+            access_log,
         }));
         control.keep_file_versions().await;
         control.sweep_components().await;
-        let thread = ControlThread::start(&control, admin, &host, sight)?;
+        let thread = ControlThread::start(&control, (admin, takers.spans), &host, sight)?;
         Ok(Self {
             control,
             thread,
@@ -189,6 +196,11 @@ impl Gateway {
     /// What is wrong with it; everything is as it was then.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         self.control.reload().await
+    }
+
+    /// Open the files of logs anew: what they were has another name now.
+    pub async fn reopen_logs(&self) {
+        self.control.access_log.reopen().await;
     }
 
     /// Accept no more, let what runs finish within the drain timeout, and end.

@@ -21,6 +21,7 @@
 //! of this to hang, traffic would flow on.
 
 mod access;
+mod access_log;
 mod acme;
 mod admin;
 mod burden;
@@ -56,6 +57,7 @@ mod session_names;
 mod store;
 mod thread;
 mod timestamp;
+mod traces;
 mod uploads;
 mod watcher;
 
@@ -68,7 +70,9 @@ pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};
 pub use gateway::{Gateway, Keep, Options, Source};
 pub use handover::{HandoverError, Pulse, UpgradeAsked, Upgraded};
-pub use overview::{Faults, Overview, PluginFigures, PluginState, ServerFigures, Totals};
+pub use overview::{
+    Faults, Overview, PluginFigures, PluginState, ServerFigures, TelemetryFigures, Totals,
+};
 pub use publisher::Reloaded;
 pub use reloads::LastReload;
 pub use store::{Entry, Numbered, Removal, Spare, Store, StoreError, TokenRecord};

@@ -43,6 +43,21 @@ pub struct Overview {
     pub last_reload: LastReload,
     /// What is kept of servers' answers.
     pub cache: Kept,
+    /// The access log and traces.
+    pub telemetry: TelemetryFigures,
+}
+
+/// What became of what is told of requests, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TelemetryFigures {
+    /// Lines of the access log that were written.
+    pub lines: u64,
+    /// Lines of the access log that were not.
+    pub lines_dropped: u64,
+    /// Spans that a collector has taken.
+    pub spans: u64,
+    /// Spans that none has taken.
+    pub spans_dropped: u64,
 }
 
 /// The figures of all traffic, over all workers. Counts are since the start.

@@ -16,7 +16,8 @@ use gatewright_model::counters::WorkerCounters;
 use gatewright_model::id::{Generation, PoolName};
 use gatewright_model::snapshot::Snapshot;
 use gatewright_proxy::{
-    Bound, Cache, DataPlane, Explanations, InForce, Inherited, News, Prober, TlsConfigs, TlsRefusal,
+    Bound, Cache, DataPlane, Explanations, InForce, Inherited, News, Prober, Telemetry, TlsConfigs,
+    TlsRefusal,
 };
 use tokio::sync::{Mutex, watch};
 
@@ -101,7 +102,7 @@ impl Publisher {
         ready: Ready,
         bound: Bound,
         host: Arc<Host>,
-        (store, explanations): (Store, Arc<Explanations>),
+        (store, telemetry): (Store, &Telemetry),
         events: &Arc<Events>,
     ) -> Result<Self, StartError> {
         let Ready { next, prepared } = ready;
@@ -116,14 +117,14 @@ impl Publisher {
                 News::Panic(change) => Happened::Panic(change),
             });
         })?;
-        let data_plane = bound.start(&next, prepared.chains, prober.suspects(), &explanations)?;
+        let data_plane = bound.start(&next, prepared.chains, prober.suspects(), telemetry)?;
         Ok(Self {
             host,
             store,
             in_force,
             probed: StdMutex::new(Some(probed)),
             plan: RwLock::new(Arc::new(prepared.plan)),
-            explanations,
+            explanations: Arc::clone(&telemetry.explanations),
             counters: Arc::clone(data_plane.counters()),
             turn: Mutex::default(),
             data_plane: Mutex::new(Some(data_plane)),

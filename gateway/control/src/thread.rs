@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gatewright_host::{Happening, Host, HostEvent};
+use gatewright_proxy::Recorded;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,13 +18,16 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{acme, admin, discovery, remembered, sampler, watcher};
+use crate::{acme, admin, discovery, remembered, sampler, traces, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Quarantined versions that are seen to at once.
 const BATCH: usize = 64;
+
+/// How long the last spans may take to be exported.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// How long answers under way may take when another gateway has taken over: the
 /// one to whoever asked for that is among them.
@@ -53,7 +57,7 @@ impl ControlThread {
     /// they have been looked at.
     pub(crate) fn start(
         control: &Arc<Control>,
-        admin: AdminListener,
+        (admin, recorded): (AdminListener, Receiver<Box<Recorded>>),
         host: &Host,
         sight: Option<Sight>,
     ) -> io::Result<Self> {
@@ -77,9 +81,15 @@ impl ControlThread {
                     changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }
                 tokio::spawn(sampler::sample(Arc::clone(&control)));
+                let (end, ending) = watch::channel(false);
+                let exporting =
+                    tokio::spawn(traces::export(Arc::clone(&control), recorded, ending));
                 let (close, closing) = watch::channel(false);
                 tokio::spawn(admin::serve(Arc::clone(&control), admin, closing));
                 run(phases, &control, changing, close).await;
+                end.send_replace(true);
+                // Spans that no collector takes by then are lost.
+                let _ = tokio::time::timeout(LAST_SPANS, exporting).await;
             });
             runtime.shutdown_timeout(LAST_WAIT);
         })?;

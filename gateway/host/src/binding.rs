@@ -149,6 +149,8 @@ pub struct Binding {
     pub(crate) stands_in_for: Option<Digest>,
     /// Whether it is only tried: its faults are nobody else's business.
     pub(crate) on_trial: bool,
+    /// What logs call it.
+    label: Box<str>,
     counters: Box<[SeatCounters]>,
     /// What a shadow's answers came to, by worker.
     comparisons: Box<[Mutex<Choices>]>,
@@ -167,7 +169,9 @@ impl Binding {
         shared: Arc<Shared>,
         workers: usize,
     ) -> Self {
+        let label = format!("{}@{}", terms.place.plugin, terms.version.short());
         Self {
+            label: label.into(),
             terms,
             version,
             estate,
@@ -182,6 +186,11 @@ impl Binding {
             preparation_ns: AtomicU64::new(u64::MAX),
             in_use: Arc::default(),
         }
+    }
+
+    /// The plugin and its version, such as `least-connections@5f1d20ab`.
+    pub fn label(&self) -> &str {
+        &self.label
     }
 
     /// The seat and the plugin.

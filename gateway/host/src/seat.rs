@@ -44,6 +44,14 @@ impl Seat {
         self.active.binding()
     }
 
+    /// The version that gave the last answer.
+    pub fn decided(&self) -> &Binding {
+        match &self.canary {
+            Some(canary) if self.was_canary => canary.occupant.binding(),
+            _ => self.active.binding(),
+        }
+    }
+
     /// Bytes of linear memory that the instance which decides has taken; none
     /// while there is none.
     pub fn memory_used(&self) -> Option<usize> {
@@ -216,6 +224,7 @@ fn watched<T: Copy + Into<Answer>>(
             trace.steps.push(Step {
                 place: occupant.binding().place().clone(),
                 version: occupant.binding().version(),
+                began,
                 duration,
                 chosen: answer
                     .ok()

@@ -1,6 +1,6 @@
 //! What was decided about one exchange, step by step: what explains it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_model::id::{Digest, EndpointId};
 
@@ -22,6 +22,8 @@ pub struct Step {
     pub place: Place,
     /// The plugin's version.
     pub version: Digest,
+    /// When it was asked.
+    pub began: Instant,
     /// How long it took.
     pub duration: Duration,
     /// What it said, or why it said nothing.

@@ -16,6 +16,7 @@ use gatewright_wire::{
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
+use crate::account::{Account, Attempted, Came};
 use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;
@@ -48,6 +49,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) source: &'a Source,
     pub(crate) facts: &'a Facts,
+    /// What is noted of the request, where somebody is told of it.
+    pub(crate) account: Option<&'a Account>,
     pub(crate) pool: &'a PoolConfig,
     pub(crate) budgets: &'a RetryBudgets,
     pub(crate) deadline: &'a Deadline,
@@ -88,15 +91,18 @@ impl Attempt<'_> {
         mut in_flight: InFlight,
         body: RequestBody,
     ) -> Result<Answered, Failed> {
+        self.begins(in_flight.upstream());
         let (head, answering) = match self.reach(in_flight.upstream(), body).await {
             Ok(reached) => reached,
             Err((failure, body)) => {
+                self.came(|| (Came::failed(&failure), Instant::now()));
                 in_flight.failed(failure.ending());
                 return Err((failure, body));
             }
         };
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
+        self.came(|| (Came::Answer(head.status.as_u16()), at));
         let mut answering = answering;
         let replay = match self.is_given_up(&head) {
             true => answering.take_body().map(Box::new),
@@ -114,6 +120,32 @@ impl Attempt<'_> {
         })
     }
 
+    /// Note that it begins.
+    fn begins(&self, upstream: &Upstream) {
+        if let Some(account) = self.account {
+            account.attempt(upstream.id().as_str(), self.facts.attempt());
+        }
+    }
+
+    /// Note what came of it.
+    fn came(&self, what: impl FnOnce() -> (Came, Instant)) {
+        self.note(|attempt| attempt.came = Some(what()));
+    }
+
+    /// Note something of it.
+    fn note(&self, note: impl FnOnce(&mut Attempted)) {
+        if let Some(account) = self.account {
+            account.of_attempt(self.facts.attempt(), note);
+        }
+    }
+
+    /// What ties it to the request's trace, if it is recorded.
+    fn traceparent(&self) -> Option<String> {
+        let context = self.account?.context.as_ref()?;
+        let span = context.child(self.facts.attempt().into());
+        context.is_sampled.then(|| context.parent_of_span(span))
+    }
+
     /// Whether another server is rather asked than this answer passed on, if one
     /// may be.
     fn is_given_up(&self, head: &ResponseHead) -> bool {
@@ -129,8 +161,10 @@ impl Attempt<'_> {
     ) -> Result<(ResponseHead, Answering), Failed> {
         self.arm(self.pool.retries.per_try_timeout);
         if let Some(line) = upstream.checkout(self.worker.deadlines.now()) {
+            self.note(|attempt| attempt.reused = true);
             match self.speak(upstream, line, body).await {
                 Err(lost) if self.may_speak_again(&lost) => {
+                    self.note(|attempt| attempt.reused = false);
                     body = lost.body;
                     upstream.counters().requests.add(1);
                     self.worker.counters().retries.add(1);
@@ -311,7 +345,8 @@ impl Attempt<'_> {
     fn send_head(&self, connection: &mut Connection, body: &RequestBody) {
         let mut scratch = self.worker.scratch.borrow_mut();
         scratch.clear();
-        encode_head(&mut scratch, &self.head(body));
+        let traceparent = self.traceparent();
+        encode_head(&mut scratch, &self.head(body, traceparent.as_deref()));
         connection.post(&scratch);
     }
 
@@ -322,7 +357,9 @@ impl Attempt<'_> {
         upstream: &Upstream,
         body: &RequestBody,
     ) -> Result<Sent, Failure> {
-        let request = http2_request(&self.head(body), upstream.is_secure());
+        let traceparent = self.traceparent();
+        let head = self.head(body, traceparent.as_deref());
+        let request = http2_request(&head, upstream.is_secure());
         let is_whole = body.framing() == RequestFraming::None;
         let sent = session.send(request.ok_or(Failure::Unsendable)?, is_whole);
         sent.map_err(|unsent| match unsent {
@@ -335,7 +372,7 @@ impl Attempt<'_> {
     }
 
     /// What the server is sent as the request's head.
-    fn head<'a>(&'a self, body: &RequestBody) -> UpstreamHead<'a> {
+    fn head<'a>(&'a self, body: &RequestBody, traceparent: Option<&'a str>) -> UpstreamHead<'a> {
         let facts = self.facts;
         UpstreamHead {
             method: &facts.method,
@@ -351,6 +388,7 @@ impl Attempt<'_> {
                 proto: facts.scheme(),
                 host: facts.asked_authority(),
                 request_id: facts.id.as_str(),
+                traceparent,
                 received: facts.version,
                 peer_trusted: self.source.is_trusted,
                 vouched: &facts.vouched,

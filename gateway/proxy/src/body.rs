@@ -8,7 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::cache::Keep;
 use crate::compress::Compressed;
-use crate::connection::Serving;
+
+use crate::serving::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
 
@@ -123,7 +124,13 @@ impl Body for ClientBody {
             true => Gave::Something,
             false => Gave::Nothing,
         });
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.serving.sent(data.len());
+        }
         if let Poll::Ready(Some(Err(failure))) = frame {
+            self.serving.broke(&failure);
             // The HTTP server drops what it has not flushed when a body fails,
             // the head included. It flushes once nothing comes.
             self.failure = Some(failure);
@@ -139,5 +146,13 @@ impl Body for ClientBody {
 
     fn size_hint(&self) -> SizeHint {
         self.content.size_hint()
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if self.content.is_end_stream() {
+            self.serving.is_over();
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! One client connection, as its exchanges see it, and the guards that count
-//! them: its place, its exchanges, its tunnels.
+//! it and its tunnels. That of an exchange is [`crate::serving`].
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gatewright_wire::forwarded;
 use gatewright_wire::proxy_header::{Behalf, Ends};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
+use rustls::{ProtocolVersion, ServerConnection};
 
 use crate::deadlines::{Deadline, Passed};
 use crate::entrance::Entrance;
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     entrance: Rc<Entrance>,
     /// Who it has proved to be by a certificate.
     identity: OnceCell<HeaderValue>,
+    /// How it speaks TLS.
+    secured: OnceCell<Secured>,
     stage: Cell<Stage>,
     exchanges: Cell<u32>,
     /// Whether there has been a request.
@@ -50,6 +53,14 @@ pub(crate) struct Client {
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
     deadline: Deadline,
+}
+
+/// How a client speaks TLS.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    pub(crate) version: &'static str,
+    /// The name that it asked for.
+    pub(crate) name: Option<Box<str>>,
 }
 
 /// What a connection is waiting for.
@@ -94,6 +105,7 @@ impl Client {
             source: Rc::new(Source::of(ends, trusted)),
             entrance,
             identity: OnceCell::new(),
+            secured: OnceCell::new(),
             stage: Cell::new(Stage::Handshake),
             exchanges: Cell::new(0),
             has_asked: Cell::new(false),
@@ -116,6 +128,24 @@ impl Client {
     pub(crate) fn proves(&self, identity: HeaderValue) {
         // Nobody has set it before: a connection has one handshake.
         let _ = self.identity.set(identity);
+    }
+
+    /// It has shaken hands.
+    pub(crate) fn shook_hands(&self, tls: &ServerConnection) {
+        let secured = Secured {
+            version: match tls.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+                _ => "TLSv1.2",
+            },
+            name: tls.server_name().map(Box::from),
+        };
+        // Nobody has set it before: a connection has one handshake.
+        let _ = self.secured.set(secured);
+    }
+
+    /// How it speaks TLS; none in the clear.
+    pub(crate) fn secured(&self) -> Option<&Secured> {
+        self.secured.get()
     }
 
     /// The address that connected; none by a Unix socket.
@@ -238,13 +268,30 @@ impl Client {
         self.deadline.limit(future).await
     }
 
+    /// An exchange begins, whose request has a body, or has none.
+    pub(crate) fn begins(&self, has_body: bool) {
+        self.stage.set(Stage::Exchange);
+        self.has_asked.set(true);
+        self.has_body.set(has_body);
+        // A client that reads nothing does not get more time by asking for more.
+        if !self.blocked.get() {
+            self.deadline.disarm();
+        }
+        self.busy();
+    }
+
+    /// A response's body was asked for more.
+    pub(crate) fn gave(&self, what: Gave) {
+        self.gave.set(Some(what));
+    }
+
     /// One more exchange or tunnel is under way.
     fn busy(&self) {
         self.exchanges.set(self.exchanges.get() + 1);
     }
 
     /// One less is.
-    fn rested(&self) {
+    pub(crate) fn rested(&self) {
         let exchanges = self.exchanges.get() - 1;
         self.exchanges.set(exchanges);
         if exchanges == 0 {
@@ -298,67 +345,6 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.closed();
-    }
-}
-
-/// The guard of one exchange, from the request's head to the response's end.
-pub(crate) struct Serving {
-    client: Rc<Client>,
-    started: Instant,
-    responded: bool,
-}
-
-impl Serving {
-    /// Begin one whose request has a body, or has none.
-    pub(crate) fn begin(client: &Rc<Client>, has_body: bool) -> Self {
-        client.stage.set(Stage::Exchange);
-        client.has_asked.set(true);
-        client.has_body.set(has_body);
-        // A client that reads nothing does not get more time by asking for more.
-        if !client.blocked.get() {
-            client.deadline.disarm();
-        }
-        client.busy();
-        let counters = client.worker.counters();
-        counters.requests.add(1);
-        counters.in_flight.add(1);
-        Self {
-            client: Rc::clone(client),
-            started: Instant::now(),
-            responded: false,
-        }
-    }
-
-    /// When the request's head had been read.
-    pub(crate) fn started(&self) -> Instant {
-        self.started
-    }
-
-    /// The response's body was asked for more.
-    pub(crate) fn gave(&self, what: Gave) {
-        self.client.gave.set(Some(what));
-    }
-
-    /// The response's head was ready `at` that time.
-    pub(crate) fn responded(&mut self, status: StatusCode, at: Instant) {
-        self.responded = true;
-        let counters = self.client.worker.counters();
-        counters.responded(status.as_u16());
-        let micros = (at - self.started).as_micros();
-        counters
-            .latency
-            .record(u32::try_from(micros).unwrap_or(u32::MAX));
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let counters = self.client.worker.counters();
-        counters.in_flight.sub(1);
-        if !self.responded {
-            counters.abandoned.add(1);
-        }
-        self.client.rested();
     }
 }
 

@@ -13,7 +13,9 @@ use gatewright_model::pool::Pool;
 use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_model::snapshot::Snapshot;
 use gatewright_wire::HeadLimits;
+use http::HeaderName;
 
+use crate::access_log;
 use crate::cache::Cache;
 use crate::data_plane::InForce;
 use crate::entrance::Entrance;
@@ -30,6 +32,8 @@ pub(crate) struct Current {
     pub(crate) cache: Arc<Cache>,
     entrances: HashMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
+    /// Headers of responses that the access log tells of.
+    pub(crate) logged_headers: Vec<HeaderName>,
     /// Whether any plugin has a shadow.
     shadowed: bool,
 }
@@ -81,6 +85,7 @@ impl Current {
         });
         Self {
             entrances: entrances.collect(),
+            logged_headers: access_log::wanted(config),
             snapshot,
             challenges,
             cache,

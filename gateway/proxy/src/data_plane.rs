@@ -16,13 +16,13 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::Cache;
-use crate::explain::Explanations;
 use crate::group::{Group, Listening};
 use crate::http3::{self, DatagramGroup, Datagrams};
 use crate::inherited::{Inheritance, Inherited};
 use crate::listener;
 use crate::prober::Suspects;
 use crate::socket_file::SocketFile;
+use crate::telemetry::Telemetry;
 use crate::tls::{Challenges, TlsConfigs};
 use crate::worker::{Message, Publication, Worker};
 
@@ -146,7 +146,7 @@ impl Bound {
         in_force: &InForce,
         chains: Vec<ChainUpdate>,
         suspects: &Suspects,
-        explanations: &Arc<Explanations>,
+        telemetry: &Telemetry,
     ) -> io::Result<DataPlane> {
         let counters: Arc<[WorkerCounters]> = (0..self.workers)
             .map(|_| WorkerCounters::default())
@@ -164,7 +164,7 @@ impl Bound {
                 in_force: in_force.clone(),
                 chain,
                 suspects: suspects.clone(),
-                explanations: Arc::clone(explanations),
+                telemetry: telemetry.clone(),
                 sockets: self.sockets_for(index)?,
                 datagrams: self.datagrams_for(index)?,
                 inbox,
@@ -214,7 +214,7 @@ struct Start {
     in_force: InForce,
     chain: ChainUpdate,
     suspects: Suspects,
-    explanations: Arc<Explanations>,
+    telemetry: Telemetry,
     sockets: Vec<(Arc<str>, Listening)>,
     datagrams: Vec<(Arc<str>, Datagrams)>,
     inbox: mpsc::UnboundedReceiver<Message>,
@@ -240,7 +240,7 @@ impl Start {
             self.counters,
             self.in_force,
             self.chain,
-            (self.suspects, self.explanations),
+            (self.suspects, self.telemetry),
         );
         for (name, socket) in self.sockets {
             let accepting = listener::accept(std::rc::Rc::clone(&worker), name, socket);

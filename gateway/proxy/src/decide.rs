@@ -11,6 +11,7 @@ use gatewright_model::id::Slot;
 use gatewright_model::pool::Pool;
 use http::StatusCode;
 
+use crate::account::Note;
 use crate::breaker;
 use crate::current::{Current, PoolView};
 use crate::edits;
@@ -28,6 +29,7 @@ pub(crate) fn screen(worker: &Worker, held: &mut Held) -> Result<Option<StatusCo
         match policy.seat.check(held.lend()) {
             Ok(Verdict::Proceed) => edits::settle(held),
             Ok(Verdict::Answer(status)) => {
+                held.noted.note(Note::Policy, policy.seat.decided().label());
                 edits::settle(held);
                 return Ok(Some(status_of(status)));
             }
@@ -50,7 +52,13 @@ pub(crate) fn route<'a>(
     current: &'a Current,
     held: &mut Held,
 ) -> Result<Routed<'a>, Denial> {
-    let routed = worker.chain.borrow_mut().router.route(held.lend());
+    let mut chain = worker.chain.borrow_mut();
+    let routed = chain.router.route(held.lend());
+    if routed.is_ok() {
+        held.noted
+            .note(Note::Router, chain.router.decided().label());
+    }
+    drop(chain);
     edits::settle(held);
     let fallback = || current.snapshot.config.default_pool;
     let (pool, otherwise) = match routed {
@@ -72,7 +80,12 @@ pub(crate) fn session(worker: &Worker, pool: &PoolView, held: &mut Held) -> Opti
     let seats = chain.pools.get_mut(pool.pool.index.index())?;
     let affinity = seats.affinity.as_mut()?;
     match affinity.lookup(held.lend()) {
-        Ok(slot) => slot,
+        Ok(slot) => {
+            if slot.is_some() {
+                held.noted.note(Note::Affinity, affinity.decided().label());
+            }
+            slot
+        }
         Err(_) => {
             worker.counters().fallbacks.add(1);
             None
@@ -171,6 +184,7 @@ fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
         worker.counters().fallbacks.add(1);
         return None;
     };
+    held.noted.note(Note::Balancer, balancer.decided().label());
     if can_take(pool, held, slot) {
         return Some(match warming::takes(worker, pool, slot) {
             true => slot,

@@ -15,6 +15,8 @@ use crate::tls::TlsConfigs;
 /// A listener, as its connections see it.
 #[derive(Default)]
 pub(crate) struct Entrance {
+    /// The listener's name.
+    name: Box<str>,
     /// What handshakes are done with; none where it speaks plain HTTP.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// What is done over QUIC; none where HTTP/3 is not spoken.
@@ -42,6 +44,7 @@ impl Entrance {
         let quic = tls.quic(&listener.name);
         let hsts = meant.and_then(|tls| tls.hsts);
         Self {
+            name: Box::from(&*listener.name),
             tls: tls.listener(&listener.name).cloned(),
             quic: quic.map(|quic| Arc::new(http3::server_config(quic, config))),
             http3: listener.http3,
@@ -52,6 +55,11 @@ impl Entrance {
             tells_from: Cell::new(0),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
         }
+    }
+
+    /// The listener's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether TLS is passed on as it comes.

@@ -9,17 +9,18 @@ use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
 use http::{Method, Request, Response, StatusCode, Version};
 
+use crate::account::Note;
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
 use crate::cache::{self, Asked};
 use crate::compress;
-use crate::connection::{Client, Place, Serving};
+use crate::connection::{Client, Place};
 use crate::cors;
 use crate::current::{Current, PoolView};
 use crate::decide::{self, Routed};
 use crate::edits;
 use crate::explain;
-use crate::facts::{Facts, Held, Refusal};
+use crate::facts::{Held, Refusal};
 use crate::failure::Failure;
 use crate::fault;
 use crate::forward::forward;
@@ -28,6 +29,7 @@ use crate::mirror;
 use crate::redirect;
 use crate::request_body::RequestBody;
 use crate::respond::Denial;
+use crate::serving::Serving;
 use crate::tunnel;
 use crate::upload::Upload;
 use crate::worker::Worker;
@@ -46,20 +48,13 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let facts = match client.worker.is_overloaded() {
-        true => {
-            client.worker.counters().shed.add(1);
-            Err(Denial::Shed)
-        }
-        false => Facts::read(&client, parts, has_body, serving.started()).map_err(Denial::from),
-    };
-    let (status, response, at) = match facts.map(Held::new) {
-        Ok(mut held) => {
+    let (status, response, at) = match serving.take_in(parts, has_body) {
+        Ok(held) => {
             let current = client.worker.current();
-            explain::begin(&client.worker, &mut held);
+            explain::begin(&client.worker, held);
             let mut cors = None;
-            let answered = answer(&client, &current, &mut held, body, &mut cors).await;
-            let answered = answered.and_then(|response| no_false_tunnel(&held, response));
+            let answered = answer(&client, &current, held, body, &mut cors).await;
+            let answered = answered.and_then(|response| no_false_tunnel(held, response));
             let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),
                 Err(denial) => (denial.status(), deny(&current, denial, held.is_call())),
@@ -67,8 +62,8 @@ pub(crate) async fn exchange(
             if let Some(cors) = cors {
                 cors.mark(response.headers_mut());
             }
-            let mut response = finish(&client.worker, &mut held, response);
-            explain::end(&client.worker, &mut held, status, response.headers_mut());
+            let mut response = finish(&client.worker, held, response);
+            explain::end(&client.worker, held, status, response.headers_mut());
             client.worker.current().stir_shadows(&client.worker);
             (status, response, held.responded)
         }
@@ -85,6 +80,7 @@ pub(crate) async fn exchange(
         let port = client.port();
         client.entrance().put_alternative(port, &mut head.headers);
     }
+    serving.head(&head.headers);
     let content = tunnel::open(
         &client,
         content,
@@ -139,6 +135,7 @@ async fn answer<'a>(
     match decide::route(worker, current, held)? {
         Routed::Answer(status) => Ok(answer_of_plugin(status)),
         Routed::Pool(pool) => {
+            held.noted.note(Note::Pool, pool.pool.name.as_str());
             if let Some(answerer) = &mut held.answerer {
                 answerer.pool = Some(pool.pool.name.clone());
             }

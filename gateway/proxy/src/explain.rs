@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use gatewright_host::{Step, Trace};
+use gatewright_host::Step;
 use gatewright_model::id::{EndpointId, PoolName};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -162,7 +162,7 @@ pub(crate) fn begin(worker: &Worker, held: &mut Held) {
         }
         worker.next_sample.set(now + SAMPLE_TICKS);
     }
-    held.effects.trace = Some(Box::<Trace>::default());
+    held.effects.trace.get_or_insert_default();
     held.answerer = Some(Box::new(Answerer {
         asked,
         ..Answerer::default()
@@ -174,7 +174,8 @@ pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers:
     let Some(answerer) = held.answerer.take() else {
         return;
     };
-    let trace = held.effects.trace.take().unwrap_or_default();
+    // Spans may be made of it too.
+    let trace = held.effects.trace.clone().unwrap_or_default();
     let duration = held.started.elapsed();
     let id = held.id.as_str().to_owned();
     if answerer.asked

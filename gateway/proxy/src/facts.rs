@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
+use crate::account::Noted;
 use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
@@ -73,6 +74,8 @@ pub(crate) struct Facts {
     pub(crate) response_edits: Vec<Edit>,
     /// Who answered, where that is to be explained.
     pub(crate) answerer: Option<Box<Answerer>>,
+    /// What is noted of the request, where somebody is told of it.
+    pub(crate) noted: Noted,
     /// The response's head while a plugin looks at it.
     pub(crate) response: Option<(StatusCode, HeaderMap)>,
 }
@@ -163,6 +166,7 @@ impl Facts {
             effects: Effects::default(),
             response_edits: Vec::new(),
             answerer: None,
+            noted: Noted::default(),
             response: None,
         })
     }

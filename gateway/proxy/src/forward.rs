@@ -71,6 +71,7 @@ pub(crate) async fn forward(
             worker,
             source: client.source(),
             facts: held,
+            account: held.noted.get(),
             pool: config,
             budgets: &pool.budgets,
             deadline: &deadline,

@@ -13,9 +13,13 @@
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
-//! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller;
+//! [`account`] has what [`access_log`] and [`spans`] tell of a request, which
+//! [`telemetry`] hands over; [`respond`] turns failures into answers, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
+mod access_log;
+mod account;
 mod admit;
 mod attempt;
 mod body;
@@ -61,11 +65,15 @@ mod resolve;
 mod respond;
 mod retry;
 mod serve;
+mod serving;
 mod socket;
 mod socket_file;
 mod source;
+mod spans;
 mod streams;
+mod telemetry;
 mod tls;
+mod trace_context;
 mod tunnel;
 mod upload;
 mod upstream;
@@ -81,6 +89,8 @@ pub use hash::address as key_of_client;
 pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
+pub use spans::{Recorded, Span, SpanKind, SpanValue};
+pub use telemetry::{Lines, Takers, Telemetry, TelemetryCounts, ToLog};
 pub use tls::{
     Anyone, ByHttp, ByTls, Challenges, Shown, ShownFrom, TlsConfigs, TlsError, TlsRefusal,
     admin_server_config, authorities, kept_certificate, system_authorities,

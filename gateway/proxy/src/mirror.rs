@@ -104,6 +104,7 @@ impl Copy {
             worker,
             source: &self.source,
             facts: &self.held,
+            account: None,
             pool: config,
             budgets: &budgets,
             deadline: &worker.deadlines.register(),

@@ -1,6 +1,9 @@
 //! A request's body on its way to a server: streamed as it comes, and kept up
 //! to a limit so that another server can be given it again.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -34,6 +37,8 @@ pub(crate) struct RequestBody {
     /// else.
     withheld: Vec<HeaderName>,
     received: u64,
+    /// Where the same is counted for whoever is told of the request.
+    noted: Option<Arc<AtomicU64>>,
     size_limit: u64,
     /// Where a copy goes once all has come.
     copy: Option<oneshot::Sender<Bytes>>,
@@ -79,6 +84,7 @@ impl RequestBody {
             trailers: None,
             withheld: Vec::new(),
             received: 0,
+            noted: facts.noted.received(),
             size_limit: limits.request_body.unwrap_or(u64::MAX),
             copy: None,
         }
@@ -101,6 +107,7 @@ impl RequestBody {
             trailers: None,
             withheld: Vec::new(),
             received: length,
+            noted: None,
             size_limit: u64::MAX,
             copy: None,
         }
@@ -169,6 +176,9 @@ impl RequestBody {
         match frame.into_data() {
             Ok(data) => {
                 self.received += data.len() as u64;
+                if let Some(noted) = &self.noted {
+                    noted.store(self.received, Ordering::Relaxed);
+                }
                 if self.received > self.size_limit {
                     return Poll::Ready(Err(SendError::TooLarge));
                 }

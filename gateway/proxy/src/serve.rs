@@ -111,6 +111,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
     {
         client.proves(identity);
     }
+    client.shook_hands(stream.get_ref().1);
     client.waits();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         serve_http2(client, stream).await;

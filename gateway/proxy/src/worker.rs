@@ -14,12 +14,14 @@ use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::access_log::{FLUSH_TICKS, Log};
 use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
+use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::upstream::{LANDING, Landing, Upstream};
 
@@ -58,6 +60,8 @@ pub(crate) struct Worker {
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,
     pub(crate) explanations: Arc<Explanations>,
+    pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
     /// The tick from which on a request is explained unasked.
     pub(crate) next_sample: Cell<u64>,
     current: RefCell<Rc<Current>>,
@@ -80,7 +84,7 @@ impl Worker {
         counters: Arc<[WorkerCounters]>,
         in_force: InForce,
         chain: ChainUpdate,
-        (suspects, explanations): (Suspects, Arc<Explanations>),
+        (suspects, telemetry): (Suspects, Telemetry),
     ) -> Rc<Self> {
         let chain = Chain::new(chain, &in_force.snapshot);
         let current = Current::new(None, in_force, &chain, index);
@@ -99,7 +103,9 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
             suspects,
-            explanations,
+            explanations: Arc::clone(&telemetry.explanations),
+            log: Log::new(&telemetry),
+            telemetry,
             next_sample: Cell::new(0),
             current: RefCell::new(Rc::new(current)),
             removed: RefCell::default(),
@@ -250,6 +256,9 @@ impl Worker {
             self.cut_removed();
             self.current().call_waiting();
             let now = self.deadlines.now();
+            if now.is_multiple_of(FLUSH_TICKS) {
+                self.log.flush();
+            }
             if now.is_multiple_of(IDLE_SWEEP_TICKS) {
                 self.current().close_idle(now);
             }

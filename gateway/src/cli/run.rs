@@ -17,6 +17,7 @@ it or, when anything is wrong with it, nothing. Components are watched too.
 
 Signals:
   SIGHUP            read the configuration again now
+  SIGUSR1           open the access log's file anew
   SIGUSR2           have the program, as its file is now, take over without a
                     client noticing; gatewright upgrade does the same
   SIGTERM, SIGINT   accept no more, finish what is under way, end; a second

@@ -18,7 +18,8 @@ use crate::{certifier, descriptors, handover, logging, program, runtime, service
 
 /// Run a gateway, with its log on the error output, until SIGTERM or SIGINT, or
 /// until another process has taken over; SIGHUP makes it read its configuration
-/// again, SIGUSR2 start the program anew in its place.
+/// again, SIGUSR1 open its
+/// logs anew, SIGUSR2 start the program anew in its place.
 pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> anyhow::Result<()> {
     logging::to_stderr("info")?;
     let program = Program::of_this_process().context("cannot find this program's own file")?;
@@ -81,6 +82,10 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
             request = signals.next() => match request {
                 Request::Stop => return End::Stopped,
                 Request::Upgrade => None,
+                Request::Reopen => {
+                    gateway.reopen_logs().await;
+                    continue;
+                }
                 Request::Reload => {
                     service_manager::reloading();
                     tokio::select! {

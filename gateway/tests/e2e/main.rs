@@ -10,6 +10,7 @@
 mod support;
 
 mod access;
+mod access_log;
 mod acme;
 mod acme_trouble;
 mod addresses;
@@ -87,6 +88,7 @@ mod sticky_sessions;
 mod swaps;
 mod systemd;
 mod tls;
+mod traces;
 mod unix_listeners;
 mod unix_servers;
 mod upgrade;

@@ -13,6 +13,7 @@
 //! - [`http3`]: the frames of an HTTP/3 request
 //! - [`grpc`]: deadlines and failures of gRPC's calls
 //! - [`upgrade`]: which other protocol a request asks to switch to
+//! - [`trace_context`]: the place of a request in a trace
 //! - [`request`]: the head of an upstream request
 //! - [`chunk`]: the body of such a request, when its length is not known
 //! - [`response`]: the head of an upstream response and how its body is framed
@@ -31,6 +32,7 @@ pub mod path;
 pub mod proxy_header;
 pub mod request;
 pub mod response;
+pub mod trace_context;
 pub mod upgrade;
 
 pub use body::{BodyDecoder, BodyError, Decoded};

@@ -85,6 +85,9 @@ pub struct Forwarding<'a> {
     pub host: &'a str,
     /// The id of this request, used unless a trusted peer sent one.
     pub request_id: &'a str,
+    /// What ties the attempt to its trace (see [`crate::trace_context`]), in the
+    /// place of what the request has; none leaves that as it is.
+    pub traceparent: Option<&'a str>,
     /// The version in which the request was received, for `Via`.
     pub received: Version,
     /// Whether the peer's own forwarding headers are believed.
@@ -213,6 +216,7 @@ fn is_copied(treatment: Treatment, value: &[u8], head: &UpstreamHead<'_>, seen: 
         Treatment::Drop => return false,
         Treatment::Trailer => return head.framing == RequestFraming::Chunked,
         Treatment::Claim => return trusted,
+        Treatment::TraceParent => return head.forwarding.traceparent.is_none(),
         Treatment::Te => {
             seen.te_trailers |= says_trailers(value);
             return false;

@@ -7,6 +7,7 @@ mod lookups;
 mod plugins;
 mod pools;
 mod servers;
+mod telemetry;
 mod traffic;
 
 use std::fmt;
@@ -68,6 +69,7 @@ impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
+        telemetry::write(&mut families, self.0.telemetry)?;
         certificates::write(&mut families, &self.1)?;
         pools::write(&mut families, &self.0.pools)?;
         cache::write(&mut families, &self.0.cache, &self.0.pools)?;
@@ -82,6 +84,9 @@ mod tests {
     use super::*;
     use crate::burden::Burden;
     use crate::discovery::LookUpFigures;
+    use crate::overview::{
+        Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, TelemetryFigures, Totals,
+    };
     use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
     use crate::reloads::Reloads;
     use gatewright_host::{Figure, Part};
@@ -180,6 +185,7 @@ mod tests {
                 servers: 3,
             }],
             last_reload: Reloads::default().last(),
+            telemetry: TelemetryFigures::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Adding up what the workers count.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatewright_host::{Binding, SeatCounters};
 use gatewright_model::cache::Way;
@@ -9,8 +10,12 @@ use gatewright_model::endpoint::Endpoint;
 use gatewright_model::histogram::{Histogram, Reading};
 use gatewright_model::id::Generation;
 use gatewright_model::pool::Pool;
+use gatewright_proxy::TelemetryCounts;
 
-use super::{Faults, Overview, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
+use super::{
+    Faults, Overview, PluginFigures, PluginState, PoolFigures, ServerFigures, TelemetryFigures,
+    Totals,
+};
 use crate::burden::Burdens;
 use crate::control::Control;
 
@@ -45,6 +50,17 @@ pub(crate) fn gather(control: &Control) -> Overview {
         lookups: control.discovery.figures(&snapshot.config),
         last_reload: control.reloads.last(),
         cache: control.publisher.in_force().cache.kept(),
+        telemetry: telemetry(&control.telemetry.counts),
+    }
+}
+
+fn telemetry(counts: &TelemetryCounts) -> TelemetryFigures {
+    let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    TelemetryFigures {
+        lines: count(&counts.lines),
+        lines_dropped: count(&counts.lines_dropped),
+        spans: count(&counts.spans),
+        spans_dropped: count(&counts.spans_dropped),
     }
 }
 

@@ -41,6 +41,7 @@ impl Watched {
             lookups: Vec::new(),
             last_reload: Reloads::default().last(),
             cache: gatewright_proxy::Kept::default(),
+            telemetry: Default::default(),
         };
         self.series.take_in(overview, self.now);
         self.now += Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Every default and every range of the configuration, in one place.
 
 mod answers;
+pub(super) mod telemetry;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -197,6 +198,8 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             trusted_proxies: Vec::new(),
             error_pages: BTreeMap::new(),
+            access_log: None,
+            tracing: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use super::defaults;
 use super::dotenv::Lookup;
 use super::error::{ConfigError, ConfigErrors};
-use super::meaning::{is_socket, listen_address};
+use super::meaning::{endpoint, is_socket, listen_address};
 use super::quantity::Period;
 use super::written::{Config, SwitchOr, WorkerCount};
 
@@ -46,16 +46,18 @@ impl Environment {
 }
 
 /// Replaces what the variables `PORT`, `WORKER_COUNT` and
-/// `HEALTH_CHECK_INTERVAL` override; an empty variable overrides nothing.
+/// `HEALTH_CHECK_INTERVAL` override, and sets what `OTEL_EXPORTER_OTLP_ENDPOINT`
+/// says where nothing is written; an empty variable does nothing.
 ///
 /// # Errors
 /// A value that does not fit; the error's key is the variable.
 pub(super) fn apply(variables: Lookup<'_>, config: &mut Config) -> Result<(), ConfigErrors> {
     let mut errors = Vec::new();
-    let overrides: [(&str, Override); 3] = [
+    let overrides: [(&str, Override); 4] = [
         ("PORT", port),
         ("WORKER_COUNT", worker_count),
         ("HEALTH_CHECK_INTERVAL", health_check_interval),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint),
     ];
     for (name, apply) in overrides {
         let value = variables.get(name).filter(|value| !value.is_empty());
@@ -124,6 +126,18 @@ fn health_check_interval(config: &mut Config, text: &str) -> Result<(), String> 
             health.interval = interval;
             pool.health = SwitchOr::Table(health);
         }
+    }
+    Ok(())
+}
+
+/// Traces are made where `[tracing]` asks for them, whatever the environment of
+/// all programs on a machine says; and an address that is written is meant.
+fn otlp_endpoint(config: &mut Config, text: &str) -> Result<(), String> {
+    if let Some(tracing) = &mut config.tracing
+        && tracing.otlp.is_none()
+    {
+        endpoint(text)?;
+        tracing.otlp = Some(text.to_owned());
     }
     Ok(())
 }

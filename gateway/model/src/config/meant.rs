@@ -1,6 +1,7 @@
 //! The configuration as meant: nothing optional that has a default, every
 //! duration and address parsed, every reference known to exist.
 
+mod access_log;
 mod acme;
 mod cache;
 mod compression;
@@ -11,6 +12,7 @@ mod overload;
 mod pages;
 mod peers;
 mod tls;
+mod tracing;
 mod upgrades;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::config::written::{CheckKind, Coding, Levels, ProxyProtocol};
+pub use access_log::{AccessLog, Field, Layout, LogTarget, Piece};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use cache::CacheRules;
 pub use compression::{Compression, MediaTypes};
@@ -35,6 +38,7 @@ pub use tls::{
     AdminTls, CertificateFiles, Certificates, ClientAuth, Hsts, Offered, PemFile, ServerTls, Tls,
     TlsVersion,
 };
+pub use tracing::Tracing;
 pub use upgrades::Upgrades;
 
 use crate::config::written::Certify;
@@ -74,6 +78,10 @@ pub struct Config {
     pub trusted_proxies: Peers,
     /// What is shown for the gateway's own errors.
     pub error_pages: ErrorPages,
+    /// A line for each request; none: none is written.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// Traces of requests; none: none are made.
+    pub tracing: Option<Arc<Tracing>>,
     /// The files that it was read from: what a watcher watches.
     pub files: Vec<PathBuf>,
 }

@@ -48,13 +48,13 @@ pub use meaning::{
     host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
 };
 pub use meant::{
-    Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, CacheRules, Canary,
+    Abort, AccessLog, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, CacheRules, Canary,
     CertificateFiles, Certificates, CheckKind, ClientAuth, Coding, Compression, Config, Cors,
-    Delay, Dns, ErrorPages, ExternalAccount, Faults, ForwardAuth, HashKey, HealthCheck, Hsts,
-    Http3, Levels, Limits, Listener, MediaTypes, Mirror, Offered, OnFault, Ordered, Origins,
-    Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy, PoolConfig, Probe, Protocol,
-    ProxyProtocol, Queue, Registries, Retries, ServerConfig, ServerTls, Shadow, Statuses, Timeouts,
-    Tls, TlsVersion, Upgrades,
+    Delay, Dns, ErrorPages, ExternalAccount, Faults, Field, ForwardAuth, HashKey, HealthCheck,
+    Hsts, Http3, Layout, Levels, Limits, Listener, LogTarget, MediaTypes, Mirror, Offered, OnFault,
+    Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, Piece, PluginSource, Policy,
+    PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
+    ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Tracing, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use gatewright_model::config::{Breaker, Protocol};
 use gatewright_model::counters::EndpointCounters;
 use gatewright_model::endpoint::{Endpoint, EndpointState};
+use gatewright_model::id::EndpointId;
 
 use super::connect::{Line, Turn};
 use super::idle::{IDLE_TICKS, IdleConnections};
@@ -20,6 +21,7 @@ const TELL_TICKS: u64 = 10_000 / TICK.as_millis() as u64;
 /// An endpoint as one worker sees it. It stays the same over snapshots for as
 /// long as the endpoint's state does.
 pub(crate) struct Upstream {
+    id: EndpointId,
     pub(super) state: Arc<EndpointState>,
     pub(super) host: Arc<str>,
     worker: usize,
@@ -45,6 +47,7 @@ pub(crate) struct Upstream {
 impl Upstream {
     pub(crate) fn new(endpoint: &Endpoint, worker: usize, manner: &Rc<Manner>) -> Rc<Self> {
         Rc::new(Self {
+            id: endpoint.id.clone(),
             state: Arc::clone(&endpoint.state),
             host: Arc::clone(&endpoint.host),
             worker,
@@ -116,6 +119,11 @@ impl Upstream {
     /// Whether it is a worker's side of this very endpoint.
     pub(crate) fn continues(&self, endpoint: &Endpoint) -> bool {
         Arc::ptr_eq(&self.state, &endpoint.state)
+    }
+
+    /// The endpoint's name.
+    pub(crate) fn id(&self) -> &EndpointId {
+        &self.id
     }
 
     /// What all workers share of the endpoint.

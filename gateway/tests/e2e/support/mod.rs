@@ -3,6 +3,7 @@
 
 mod client;
 mod clients;
+mod collector;
 mod component;
 mod config;
 mod crowd;
@@ -31,6 +32,7 @@ mod wire;
 
 pub(crate) use client::{Body, Client, body_of, empty, endless, frames, http2_by_hand, whole};
 pub(crate) use clients::Clients;
+pub(crate) use collector::{Collector, Traced};
 pub(crate) use component::{Guest, calling_itself, misdeeds};
 pub(crate) use config::{Builder, Pool};
 pub(crate) use crowd::{Crowd, Fates};

@@ -39,6 +39,9 @@ pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, see
     if is_ours("x-request-id") && !kept(seen.request_id) {
         out.put_line("x-request-id", forwarding.request_id);
     }
+    if let Some(traceparent) = forwarding.traceparent {
+        out.put_line("traceparent", traceparent);
+    }
     begin_list(out, "via", head, seen.via);
     out.put(received_protocol(forwarding.received).as_bytes());
     out.put(PSEUDONYM.as_bytes());

@@ -32,6 +32,7 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
             proto: "https",
             host: "shop.example",
             request_id: "id-1",
+            traceparent: None,
             received: Version::HTTP_2,
             peer_trusted: false,
             vouched: &[],
@@ -79,6 +80,18 @@ fn a_head_is_the_request_line_the_headers_and_an_empty_line() {
          via: 2 gatewright\r\n\
          \r\n"
     );
+}
+
+#[test]
+fn an_attempts_own_place_in_a_trace_replaces_the_requests() {
+    let headers = headers(&[("Traceparent", "00-a"), ("Tracestate", "x=1")]);
+    let mut head = head(&headers);
+    assert_eq!(values(&encode(&head), "traceparent"), ["00-a"]);
+    head.forwarding.traceparent = Some("00-b");
+    let encoded = encode(&head);
+    assert_eq!(values(&encoded, "traceparent"), ["00-b"]);
+    assert_eq!(values(&encoded, "tracestate"), ["x=1"]);
+    assert_eq!(http2_fields(&head)["traceparent"], "00-b");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) enum Treatment {
     ForwardedHost,
     /// Kept from trusted peers, otherwise replaced.
     RequestId,
+    /// Copied, unless the attempt has one of its own.
+    TraceParent,
 }
 
 /// The treatment of a header by its name in lower case.
@@ -45,6 +47,7 @@ pub(super) fn treatment(name: &str) -> Treatment {
         "x-forwarded-proto" => Treatment::ForwardedProto,
         "x-forwarded-host" => Treatment::ForwardedHost,
         "x-request-id" => Treatment::RequestId,
+        "traceparent" => Treatment::TraceParent,
         // RFC 9440 §2.2 and §2.3.
         "client-cert" | "client-cert-chain" => Treatment::Claim,
         _ if name.starts_with("x-forwarded-") => Treatment::Claim,

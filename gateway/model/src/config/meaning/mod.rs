@@ -2,6 +2,7 @@
 //! its meant counterpart and notes what is wrong on the way, so that one run
 //! reports everything; a configuration with any error is refused whole.
 
+mod access_log;
 mod acme;
 mod address;
 mod admin;
@@ -13,6 +14,7 @@ mod plugin;
 mod pool;
 mod report;
 mod router;
+mod tracing;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(super) use address::server_address;
 pub use address::{
     host_or_socket, is_socket, listen_address, listener_address, server_host, server_id,
 };
+pub(super) use tracing::endpoint;
 
 /// What a configuration means.
 pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config, ConfigErrors> {
@@ -57,6 +60,8 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let limits = limits(&written.limits, &top.key("limits"), &mut report);
     let timeouts = timeouts(&written.timeouts, &top.key("timeouts"), &mut report);
     let error_pages = pages::pages(&written.error_pages, &top.key("error_pages"), &mut report);
+    let access_log = access_log::access_log(written.access_log.as_ref(), &mut report);
+    let tracing = tracing::tracing(written.tracing.as_ref(), &mut report);
     let trusted_proxies = trusted_proxies(&written.trusted_proxies, &mut report);
 
     let errors = report.into_errors();
@@ -79,6 +84,8 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
         timeouts,
         trusted_proxies,
         error_pages,
+        access_log: access_log.map(Arc::new),
+        tracing: tracing.map(Arc::new),
         files: Vec::new(),
     })
 }

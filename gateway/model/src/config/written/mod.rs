@@ -14,6 +14,7 @@ mod overload;
 mod plugin;
 mod pool;
 mod server;
+mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub use pool::{
     Cors, Faults, ForwardAuth, Mirror, Pool, Protocol, ProxyProtocol, Retries, Server, ServerTls,
 };
 pub use server::{Admin, AdminTls, Certify, Limits, Registries, Timeouts, Workers};
+pub use telemetry::{AccessLog, Tracing};
 
 /// A Gatewright configuration file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -82,4 +84,8 @@ pub struct Config {
     /// Files that are shown for the gateway's own errors, by status: `404`, or
     /// `5xx` for all from 500 to 599. Default: the error in JSON.
     pub error_pages: BTreeMap<String, String>,
+    /// A line for each request. Default: none is written.
+    pub access_log: Option<AccessLog>,
+    /// Traces of requests, for OpenTelemetry. Default: none are made.
+    pub tracing: Option<Tracing>,
 }
