@@ -18,6 +18,7 @@ use crate::journal::{Journal, Level};
 use crate::lanes::Lane;
 use crate::limits::MemoryInUse;
 use crate::plain::plainly;
+use crate::replica::Replica;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
@@ -117,6 +118,14 @@ pub(crate) struct Estate {
 }
 
 impl Estate {
+    /// One whose values others are told.
+    pub(crate) fn sharing(replica: Option<Arc<Replica>>) -> Self {
+        Self {
+            space: Space::sharing(replica),
+            ..Self::default()
+        }
+    }
+
     /// A shadow's, which sees the values of the one who decides.
     pub(crate) fn over(active: &Arc<Self>) -> Self {
         Self {

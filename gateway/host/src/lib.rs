@@ -12,7 +12,8 @@
 //! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
 //! and `plain` is how a plugin's words are shown. `recording` writes down what a
 //! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
-//! outlives the process. Time and randomness are the
+//! outlives the process, `replica` what several gateways share, and `lease` what each
+//! of them may give of a shared limit. Time and randomness are the
 //! machine's, or those of a simulation (`simulated`).
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
@@ -43,6 +44,7 @@ mod instance;
 mod intake;
 mod journal;
 mod lanes;
+mod lease;
 mod library;
 mod limits;
 mod occupant;
@@ -54,6 +56,7 @@ mod preparer;
 mod recording;
 mod rehearsal;
 mod remembered;
+mod replica;
 mod seat;
 mod sessions;
 mod shared;
@@ -85,6 +88,7 @@ pub use intake::Component;
 pub use journal::{Journal, Level, LogEntry};
 #[doc(hidden)]
 pub use lanes::Lanes;
+pub use lease::{Ask, Granted};
 pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use recording::{
@@ -93,6 +97,7 @@ pub use recording::{
 };
 pub use rehearsal::{Played, Rehearsal};
 pub use remembered::{Remembered, RememberedError, Written};
+pub use replica::{Change, Changes, Content, Deed, Leased, Met, Record, Replica, Share};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use simulated::Simulated;

@@ -99,7 +99,7 @@ impl<'a> Preparation<'a> {
 
     /// A pool's sessions as they outlived the process before this one.
     fn remembered_sessions(&self, pool: &Pool) -> Arc<Sessions> {
-        let sessions = Sessions::default();
+        let sessions = Sessions::sharing(self.host.shared.replica());
         if let Some(remembered) = self.remembered() {
             remembered.give_sessions(&sessions, pool, self.host.now());
         }
@@ -377,7 +377,7 @@ impl Preparation<'_> {
             (Part::Canary, Some(active)) => Arc::clone(&active.estate),
             (Part::Shadow, Some(active)) => Arc::new(Estate::over(&active.estate)),
             (Part::Active, _) => {
-                let estate = Estate::default();
+                let estate = Estate::sharing(self.host.shared.replica());
                 if let Some(remembered) = self.remembered() {
                     remembered.give_values(&estate.space, place, self.host.now());
                 }

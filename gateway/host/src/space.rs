@@ -4,10 +4,15 @@
 //! A shadow's space lies over that of the one who decides: it sees the other's
 //! values, and what it changes is its own.
 //!
+//! In a cluster the space is this gateway's replica of what all of them share: what
+//! is changed here is noted for the exchange, and what others changed comes in
+//! (`space/shared.rs`).
+//!
 //! Sharded by key so that workers seldom meet at a lock. Every operation takes
 //! the present time, so that expiry can be tested and simulated.
 
 mod kept;
+mod shared;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -16,7 +21,10 @@ use std::time::Duration;
 
 use crate::binding::Estate;
 use crate::contract::imports::store::Taken;
+use crate::lease::Rate;
+use crate::replica::{Notes, Replica};
 pub(crate) use kept::KeptValue;
+use shared::{Leased, Note};
 
 const SHARDS: usize = 16;
 
@@ -36,6 +44,8 @@ pub(crate) struct Space {
     shards: [Mutex<Shard>; SHARDS],
     /// Whose values are seen where this space has none of its own.
     under: Option<Arc<Estate>>,
+    /// Where what is changed is noted; none where it is shared with nobody.
+    replica: Option<Arc<Replica>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +57,10 @@ struct Shard {
     bytes: usize,
     /// In a space that lies over another: the keys that are its own business.
     own: HashSet<Arc<str>>,
+    /// What the exchange is to tell.
+    notes: Notes<Note>,
+    /// The buckets of which something may be leased.
+    leased: HashSet<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +69,8 @@ struct Entry {
     /// On the clock of the caller; none: never.
     expires: Option<Duration>,
     age: u64,
+    /// When it was changed, on the cluster's clock; 0 outside of one.
+    stamp: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +83,8 @@ enum Value {
         tokens: f64,
         at: Duration,
     },
+    /// What this gateway has of a bucket that a cluster shares.
+    Leased(Box<Leased>),
 }
 
 impl Value {
@@ -76,7 +94,7 @@ impl Value {
         match self {
             Self::Bytes(bytes) => Some(bytes.to_vec()),
             Self::Number(number) => Some(number.to_string().into_bytes()),
-            Self::Bucket { .. } => None,
+            Self::Bucket { .. } | Self::Leased(_) => None,
         }
     }
 
@@ -84,6 +102,7 @@ impl Value {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Number(_) | Self::Bucket { .. } => 16,
+            Self::Leased(_) => size_of::<Leased>(),
         }
     }
 }
@@ -111,28 +130,38 @@ impl Space {
     /// Set a value; returns whether it is small enough to be kept.
     pub(crate) fn set(&self, key: &str, value: Vec<u8>, ttl_ms: u32, now: Duration) -> bool {
         let mut shard = self.shard_to_change(key);
-        shard.put(key, bytes(value), expiry(ttl_ms, now))
+        self.put(&mut shard, key, bytes(value), expiry(ttl_ms, now), now)
     }
 
     /// Remove a value.
-    pub(crate) fn remove(&self, key: &str) {
-        self.shard_to_change(key).remove(key);
+    pub(crate) fn remove(&self, key: &str, now: Duration) {
+        let mut shard = self.shard_to_change(key);
+        let stamp = self.stamp(&shard, key, now);
+        if shard.remove(key) {
+            self.note(&mut shard, key, Note::Removed(stamp));
+        }
     }
 
     /// Add to a number (0 when absent, or when the value is not one) and
     /// return the sum. The time to live counts from the first addition.
     pub(crate) fn add(&self, key: &str, delta: i64, ttl_ms: u32, now: Duration) -> i64 {
         let mut shard = self.shard_to_change(key);
+        let stamp = self.stamp(&shard, key, now);
         let Some(entry) = shard.live(key, now) else {
-            shard.put(key, Value::Number(delta), expiry(ttl_ms, now));
+            let (number, expires) = (Value::Number(delta), expiry(ttl_ms, now));
+            self.put(&mut shard, key, number, expires, now);
             return delta;
         };
         let expires = entry.expires;
         let sum = number(&entry.value).unwrap_or(0).saturating_add(delta);
         match &mut entry.value {
-            Value::Number(number) => *number = sum,
-            Value::Bytes(_) | Value::Bucket { .. } => {
-                shard.put(key, Value::Number(sum), expires);
+            Value::Number(number) => {
+                *number = sum;
+                entry.stamp = stamp;
+                self.note(&mut shard, key, Note::Added(delta));
+            }
+            Value::Bytes(_) | Value::Bucket { .. } | Value::Leased(_) => {
+                self.put(&mut shard, key, Value::Number(sum), expires, now);
             }
         }
         sum
@@ -149,7 +178,8 @@ impl Space {
     ) -> bool {
         let mut shard = self.shard_to_change(key);
         let present = shard.live(key, now).and_then(|entry| entry.value.bytes());
-        present.as_deref() == expected && shard.put(key, bytes(value), expiry(ttl_ms, now))
+        present.as_deref() == expected
+            && self.put(&mut shard, key, bytes(value), expiry(ttl_ms, now), now)
     }
 
     /// Take tokens from a bucket that holds at most `burst` and gains
@@ -161,21 +191,24 @@ impl Space {
         (per_second, burst): (f64, u32),
         now: Duration,
     ) -> Taken {
-        let per_second = rate(per_second);
-        let (count, burst) = (f64::from(count), f64::from(burst));
+        let rate = Rate::of(per_second, burst);
+        let count = f64::from(count);
+        if let Some(replica) = &self.replica {
+            return self.take_leased(replica, key, count, rate, now);
+        }
+        let Rate { per_second, burst } = rate;
         let mut shard = self.shard_to_change(key);
-        let level = shard.level(key, (per_second, burst), now);
+        let level = shard.level(key, rate, now);
         let taken = count <= level;
         let tokens = if taken { level - count } else { level };
         // A bucket that is full again is as good as absent.
         let until_full = Duration::try_from_secs_f64((burst - tokens) / per_second).ok();
         let expires = until_full.and_then(|duration| now.checked_add(duration));
-        shard.put(key, Value::Bucket { tokens, at: now }, expires);
+        shard.put(key, Value::Bucket { tokens, at: now }, expires, 0);
         let wait_ms = match taken {
             true => 0,
-            false if count > burst || per_second == 0.0 => u32::MAX,
-            // A float that is too large for the integer becomes the largest.
-            false => (((count - tokens) / per_second * 1000.0).ceil() as u32).max(1),
+            false if count > burst => u32::MAX,
+            false => rate.wait_ms(count - tokens),
         };
         let left = tokens as u32;
         Taken { wait_ms, left }
@@ -194,7 +227,7 @@ impl Space {
             shard.own.insert(key.into());
             let below = under.space.shard(key).entries.get(key).cloned();
             if let Some(Entry { value, expires, .. }) = below {
-                shard.put(key, value, expires);
+                shard.put(key, value, expires, 0);
             }
         }
         shard
@@ -208,23 +241,13 @@ impl Space {
     }
 }
 
-/// A rate that a plugin asks for, where it makes sense.
-fn rate(per_second: f64) -> f64 {
-    match per_second.is_finite() {
-        true => per_second.max(0.0),
-        false => 0.0,
-    }
-}
-
 impl Shard {
     /// How many tokens a bucket holds now.
-    fn level(&mut self, key: &str, (per_second, burst): (f64, f64), now: Duration) -> f64 {
+    fn level(&mut self, key: &str, rate: Rate, now: Duration) -> f64 {
         match self.live(key, now).map(|entry| &entry.value) {
-            Some(Value::Bucket { tokens, at }) => {
-                let gained = now.saturating_sub(*at).as_secs_f64() * per_second;
-                (tokens + gained).min(burst)
-            }
-            _ => burst,
+            Some(Value::Bucket { tokens, at }) => rate.after(*tokens, now.saturating_sub(*at)),
+            Some(Value::Leased(leased)) => leased.lease.held().min(rate.burst),
+            _ => rate.burst,
         }
     }
 
@@ -238,7 +261,7 @@ impl Shard {
         self.entries.get_mut(key)
     }
 
-    fn put(&mut self, key: &str, value: Value, expires: Option<Duration>) -> bool {
+    fn put(&mut self, key: &str, value: Value, expires: Option<Duration>, stamp: u64) -> bool {
         let size = key.len() + value.size();
         if size > ENTRY_BYTES {
             return false;
@@ -262,16 +285,20 @@ impl Shard {
                 value,
                 expires,
                 age,
+                stamp,
             },
         );
         true
     }
 
-    fn remove(&mut self, key: &str) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.by_age.remove(&entry.age);
-            self.bytes -= key.len() + entry.value.size();
-        }
+    /// Returns whether there was one.
+    fn remove(&mut self, key: &str) -> bool {
+        let Some(entry) = self.entries.remove(key) else {
+            return false;
+        };
+        self.by_age.remove(&entry.age);
+        self.bytes -= key.len() + entry.value.size();
+        true
     }
 }
 
@@ -290,141 +317,9 @@ fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => Some(*number),
         Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
-        Value::Bucket { .. } => None,
+        Value::Bucket { .. } | Value::Leased(_) => None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const NOW: Duration = Duration::from_secs(100);
-
-    fn after(ms: u64) -> Duration {
-        NOW + Duration::from_millis(ms)
-    }
-
-    #[test]
-    fn a_value_lives_as_long_as_it_was_given() {
-        let space = Space::default();
-        assert!(space.set("short", b"1".to_vec(), 50, NOW));
-        assert!(space.set("long", b"2".to_vec(), 0, NOW));
-        assert_eq!(space.get("short", after(49)), Some(b"1".to_vec()));
-        assert_eq!(space.get("short", after(50)), None);
-        assert_eq!(
-            space.get("long", after(u32::MAX.into())),
-            Some(b"2".to_vec())
-        );
-        space.remove("long");
-        assert_eq!(space.get("long", NOW), None);
-    }
-
-    #[test]
-    fn a_sum_lives_from_its_first_addition() {
-        let space = Space::default();
-        assert_eq!(space.add("n", 2, 50, NOW), 2);
-        assert_eq!(space.add("n", 3, 50, after(40)), 5);
-        assert_eq!(space.get("n", after(40)), Some(b"5".to_vec()));
-        assert_eq!(space.add("n", 1, 50, after(50)), 1);
-    }
-
-    #[test]
-    fn a_value_of_digits_can_be_added_to() {
-        let space = Space::default();
-        space.set("n", b"40".to_vec(), 0, NOW);
-        assert_eq!(space.add("n", 2, 0, NOW), 42);
-        space.remove("n");
-        assert!(
-            space
-                .shards
-                .iter()
-                .all(|shard| shard.lock().unwrap().bytes == 0)
-        );
-    }
-
-    #[test]
-    fn a_swap_needs_the_expected_value() {
-        let space = Space::default();
-        let to = |value: &[u8]| (value.to_vec(), 0);
-        assert!(!space.compare_and_swap("k", Some(b"a"), to(b"b"), NOW));
-        assert!(space.compare_and_swap("k", None, to(b"a"), NOW));
-        assert!(!space.compare_and_swap("k", None, to(b"b"), NOW));
-        assert!(space.compare_and_swap("k", Some(b"a"), to(b"b"), NOW));
-        assert_eq!(space.get("k", NOW), Some(b"b".to_vec()));
-    }
-
-    #[test]
-    fn a_bucket_says_how_long_to_wait() {
-        let space = Space::default();
-        let bucket = (10.0, 5);
-        let take = |key, count, now| {
-            let taken = space.take(key, count, bucket, now);
-            (taken.wait_ms, taken.left)
-        };
-        assert_eq!(take("b", 4, NOW), (0, 1));
-        assert_eq!(take("b", 2, NOW), (100, 1));
-        assert_eq!(take("b", 2, after(100)), (0, 0));
-        assert_eq!(take("b", 1, after(100)), (100, 0));
-        let left = [199, 200, 9000].map(|ms| take("b", 0, after(ms)).1);
-        assert_eq!(left, [0, 1, 5]);
-        assert_eq!(take("new", 0, NOW), (0, 5));
-        assert_eq!(take("b", 6, after(9000)), (u32::MAX, 5));
-        let never = space.take("never", 1, (0.0, 0), NOW);
-        assert_eq!((never.wait_ms, never.left), (u32::MAX, 0));
-    }
-
-    #[test]
-    fn a_full_shard_drops_its_oldest() {
-        let mut shard = Shard::default();
-        for key in 0..=SHARD_KEYS {
-            assert!(shard.put(&key.to_string(), Value::Number(1), None));
-        }
-        assert_eq!(shard.entries.len(), SHARD_KEYS);
-        assert!(shard.live("0", NOW).is_none() && shard.live("1", NOW).is_some());
-        let large = || bytes(vec![0; ENTRY_BYTES - 1]);
-        for key in 0..9 {
-            assert!(shard.put(&key.to_string(), large(), None));
-            assert!(shard.bytes <= SHARD_BYTES);
-        }
-        assert!(!shard.put("larger", large(), None));
-    }
-
-    #[test]
-    fn a_space_over_another_sees_it_and_leaves_it_alone() {
-        let under = Arc::new(Estate::default());
-        under.space.set("seen", b"below".to_vec(), 0, after(0));
-        under.space.add("count", 5, 0, after(0));
-        let over = Space::over(&under);
-        assert_eq!(over.get("seen", after(0)).unwrap(), b"below");
-        under.space.set("seen", b"later".to_vec(), 0, after(0));
-        assert_eq!(over.get("seen", after(0)).unwrap(), b"later");
-
-        assert_eq!(over.add("count", 1, 0, after(0)), 6);
-        over.remove("seen");
-        assert_eq!(over.get("seen", after(0)), None);
-        assert_eq!(under.space.get("seen", after(0)).unwrap(), b"later");
-        assert_eq!(under.space.get("count", after(0)).unwrap(), b"5");
-    }
-
-    proptest! {
-        /// However it is asked, a bucket never gives more than its burst and
-        /// what it gained since.
-        #[test]
-        fn a_bucket_never_gives_more_than_it_gained(
-            asks in prop::collection::vec((0u64..200, 1u32..4), 1..100),
-            per_second in 1u32..50,
-            burst in 4u32..20,
-        ) {
-            let space = Space::default();
-            let (mut elapsed, mut given) = (0, 0);
-            for (wait, count) in asks {
-                elapsed += wait;
-                let taken = space.take("b", count, (per_second.into(), burst), after(elapsed));
-                given += if taken.wait_ms == 0 { count } else { 0 };
-                let gained = f64::from(per_second) * elapsed as f64 / 1000.0;
-                prop_assert!(f64::from(given) <= f64::from(burst) + gained + 1e-6);
-            }
-        }
-    }
-}
+mod tests;

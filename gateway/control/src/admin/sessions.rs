@@ -235,7 +235,7 @@ fn forget(control: &Control, session_id: &str) -> bool {
             .iter()
             .filter(|session| control.session_names.name(&pool.name, &session.key) == session_id);
         for session in named {
-            is_gone |= sessions.remove(&session.key);
+            is_gone |= sessions.remove(&session.key, clock);
         }
     }
     is_gone
