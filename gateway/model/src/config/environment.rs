@@ -45,17 +45,18 @@ impl Environment {
     }
 }
 
-/// Replaces what the variables `PORT`, `WORKER_COUNT` and
-/// `HEALTH_CHECK_INTERVAL` override; an empty variable overrides nothing.
+/// Replaces what the variables `PORT`, `WORKER_COUNT`, `HEALTH_CHECK_INTERVAL` and
+/// `REDIS_URL` override; an empty variable overrides nothing.
 ///
 /// # Errors
 /// A value that does not fit; the error's key is the variable.
 pub(super) fn apply(variables: Lookup<'_>, config: &mut Config) -> Result<(), ConfigErrors> {
     let mut errors = Vec::new();
-    let overrides: [(&str, Override); 3] = [
+    let overrides: [(&str, Override); 4] = [
         ("PORT", port),
         ("WORKER_COUNT", worker_count),
         ("HEALTH_CHECK_INTERVAL", health_check_interval),
+        ("REDIS_URL", redis_url),
     ];
     for (name, apply) in overrides {
         let value = variables.get(name).filter(|value| !value.is_empty());
@@ -103,6 +104,15 @@ fn worker_count(config: &mut Config, text: &str) -> Result<(), String> {
             ));
         }
     };
+    Ok(())
+}
+
+/// Where `[cluster]` is written: a variable that is there for some other program
+/// makes no cluster.
+fn redis_url(config: &mut Config, text: &str) -> Result<(), String> {
+    if let Some(cluster) = &mut config.cluster {
+        text.clone_into(&mut cluster.url);
+    }
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! duration and address parsed, every reference known to exist.
 
 mod acme;
+mod cluster;
 mod dns;
 mod health;
 mod listener;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use crate::config::written::{CheckKind, ProxyProtocol};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
+pub use cluster::Cluster;
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Probe, Statuses};
 pub use listener::{Listener, Passthrough};
@@ -43,6 +45,8 @@ use crate::signature::PluginKey;
 pub struct Config {
     /// The admin listener and the data folder.
     pub admin: Admin,
+    /// Which cluster it is in; none: it is alone.
+    pub cluster: Option<Cluster>,
     /// How many worker threads: at least 1.
     pub workers: usize,
     /// Where clients connect; at least one.

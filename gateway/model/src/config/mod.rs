@@ -49,10 +49,10 @@ pub use meaning::{
 };
 pub use meant::{
     Abort, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, Canary, CertificateFiles,
-    Certificates, CheckKind, ClientAuth, Config, Cors, Delay, Dns, ErrorPages, ExternalAccount,
-    Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener, Mirror, Offered, OnFault,
-    Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, PluginSource, Policy,
-    PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
+    Certificates, CheckKind, ClientAuth, Cluster, Config, Cors, Delay, Dns, ErrorPages,
+    ExternalAccount, Faults, ForwardAuth, HashKey, HealthCheck, Hsts, Limits, Listener, Mirror,
+    Offered, OnFault, Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, PluginSource,
+    Policy, PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
     ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Upgrades,
 };
 pub use options::ProxyOptions;

@@ -5,6 +5,7 @@
 
 mod acme;
 mod choice;
+mod cluster;
 mod dns;
 mod health;
 mod listener;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use cluster::{Cluster, ClusterTls};
 pub use dns::Dns;
 pub use health::{Breaker, CheckKind, Health, Probe, ServerHealth};
 pub use listener::{
@@ -42,6 +44,9 @@ pub struct Config {
     pub include: Vec<String>,
     /// The admin listener and the data folder.
     pub admin: Admin,
+    /// The Redis server by which several gateways have one desired state.
+    /// Default: this gateway is alone.
+    pub cluster: Option<Cluster>,
     /// The threads that carry traffic.
     pub workers: Workers,
     /// Where clients connect, one `[[listener]]` each. Default: plain HTTP on

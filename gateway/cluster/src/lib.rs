@@ -1,0 +1,16 @@
+//! What several gateways share by a Redis (or Valkey) server.
+//!
+//! Reading order: [`Connection`] is the one connection to the server, kept up by a
+//! task of the control plane; what is asked of it fails within a second when the
+//! server does not answer, so that nobody waits for a server that is away.
+//!
+//! What is absent on purpose: workers. Nothing here is called on the way of a
+//! request.
+
+mod connection;
+mod failure;
+mod settings;
+
+pub use connection::{Connection, Message, Standing};
+pub use failure::Failure;
+pub use settings::SettingsError;
