@@ -35,6 +35,7 @@ use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
 use crate::session_names::SessionNames;
+use crate::sharing::Sharing;
 use crate::store::{Edited, Entry, Record, Store};
 use crate::timestamp::Timestamp;
 use crate::uploads::Uploads;
@@ -50,6 +51,8 @@ pub(crate) struct Control {
     pub(crate) store: Store,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
+    /// What is shared with other gateways, where there are any.
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) battery: Battery,
@@ -79,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) battery: Battery,
@@ -96,6 +100,7 @@ impl Control {
             store: parts.store,
             session_names: parts.session_names,
             memory: parts.memory,
+            sharing: parts.sharing,
             access: parts.access,
             catalog: parts.catalog,
             battery: parts.battery,
@@ -376,6 +381,9 @@ impl Control {
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
         self.drain(DataPlane::drain).await;
+        if let Some(sharing) = &self.sharing {
+            sharing.end(self).await;
+        }
         self.write_memory().await;
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gatewright_cluster::Connection;
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
@@ -23,6 +24,7 @@ use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
 use crate::remembered::Memory;
 use crate::session_names::SessionNames;
+use crate::sharing::Sharing;
 use crate::store::{Edited, Store};
 use crate::thread::ControlThread;
 use crate::watcher::Sight;
@@ -111,6 +113,11 @@ impl Gateway {
         let (bound, admin, managed) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
+        let sharing = plain.cluster.as_ref().map(|cluster| {
+            let connection = Connection::new(cluster, plain.admin.listen.port());
+            connection.map(|connection| Sharing::new(connection, &host))
+        });
+        let sharing = sharing.transpose().map_err(std::io::Error::other)?;
         let memory = Memory::of(match options.keep {
             Keep::InDataFolder => Some(&plain.admin.data),
             Keep::InMemory => None,
@@ -137,6 +144,7 @@ impl Gateway {
             store,
             session_names,
             memory,
+            sharing,
             access,
             catalog,
             battery: Battery::of(options.judge),

@@ -6,7 +6,8 @@
 //! wanted and where that comes from; `change` is what somebody asks for at run
 //! time; `control` is the one path of every change, whose end is `publisher`,
 //! and `restart` what cannot go that way; `handover` is how another process
-//! takes over; `store` is what outlives a restart;
+//! takes over; `store` is what outlives a restart, `sharing` what plugins keep
+//! together with those of other gateways;
 //! `catalog` has the versions of plugins, `uploads` brings new ones,
 //! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
@@ -51,6 +52,7 @@ mod sampler;
 mod seats;
 mod series;
 mod session_names;
+mod sharing;
 mod store;
 mod thread;
 mod timestamp;

@@ -17,7 +17,7 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{acme, admin, discovery, remembered, sampler, watcher};
+use crate::{acme, admin, discovery, remembered, sampler, sharing, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -73,6 +73,10 @@ impl ControlThread {
                 changing.spawn(replace(Arc::clone(&control), quarantined));
                 changing.spawn(discovery::follow(Arc::clone(&control)));
                 changing.spawn(remembered::keep(Arc::clone(&control)));
+                changing.spawn(sharing::follow(Arc::clone(&control)));
+                if let Some(sharing) = &control.sharing {
+                    tokio::spawn(sharing.connection.clone().keep());
+                }
                 if let Some(sight) = sight {
                     changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }

@@ -31,6 +31,8 @@
 
 use std::time::Duration;
 
+use gatewright_model::shared::{Ask, Granted};
+
 use crate::contract::imports::store::Taken;
 
 /// News of a bucket that are so old are no reason not to ask: others may have given
@@ -113,36 +115,6 @@ pub(crate) struct Lease {
     low: f64,
     /// Whether an exchange will tell or is to be told of it.
     is_noted: bool,
-}
-
-/// What an exchange tells the common bucket.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ask {
-    /// Tokens that the bucket gains a second.
-    pub per_second: f64,
-    /// The most that it holds.
-    pub burst: f64,
-    /// Tokens to be taken out, below zero if need be; less than 0: given back.
-    pub debit: f64,
-    /// Tokens that the gateway would have needed at once.
-    pub lacked: f64,
-    /// Tokens that it has spent since the last exchange.
-    pub used: f64,
-    /// Tokens that it has in hand.
-    pub held: f64,
-}
-
-/// What the common bucket answers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Granted {
-    /// Whole tokens for the asker, which are debited.
-    pub tokens: f64,
-    /// What the bucket holds then; less than 0 after takes on credit.
-    pub level: f64,
-    /// The most that it could hold then: its burst without what is leased.
-    pub room: f64,
-    /// The version by which it became known.
-    pub born: u64,
 }
 
 impl Lease {

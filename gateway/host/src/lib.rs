@@ -88,7 +88,6 @@ pub use intake::Component;
 pub use journal::{Journal, Level, LogEntry};
 #[doc(hidden)]
 pub use lanes::Lanes;
-pub use lease::{Ask, Granted};
 pub use plain::plainly;
 pub use plan::{Plan, PrepareError, Prepared};
 pub use recording::{
@@ -97,7 +96,7 @@ pub use recording::{
 };
 pub use rehearsal::{Played, Rehearsal};
 pub use remembered::{Remembered, RememberedError, Written};
-pub use replica::{Change, Changes, Content, Deed, Leased, Met, Record, Replica, Share};
+pub use replica::{Changes, Replica, Share};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use simulated::Simulated;

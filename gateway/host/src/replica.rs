@@ -5,27 +5,21 @@
 //! anyway, so however often a key changes between two exchanges, its newest state is
 //! told once, and notes are bounded as the tables are. An exchange, which runs on
 //! another thread and talks to the cluster's memory, takes the notes as [`Change`]s
-//! and gives back what others changed as [`Record`]s.
-//!
-//! Times in these are milliseconds since 1970 on the clock of the cluster's memory,
-//! and so are stamps: the later one wins. Whoever changes what it has heard of stamps
+//! and gives back what others changed as [`Record`]s. Whoever changes what it has heard of stamps
 //! it later than that, whatever its clock says.
 
 mod notes;
 mod routes;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::lease::{Ask, Gateways, Granted};
+use gatewright_model::shared::{Change, Content, Deed, Met, Record};
+
+use crate::lease::Gateways;
 pub(crate) use notes::Notes;
 pub use routes::Share;
-
-/// How long it is known that something was removed: an hour. A gateway that was
-/// away for longer brings back what it still has.
-const REMEMBERED_MS: u64 = 3_600_000;
 
 /// What all replicas of a gateway have in common.
 pub struct Replica {
@@ -46,17 +40,6 @@ impl fmt::Debug for Replica {
             .field("gateways", &gateways)
             .finish_non_exhaustive()
     }
-}
-
-/// What an exchange has heard beside records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Met {
-    /// The cluster's clock, in milliseconds since 1970.
-    pub clock_ms: u64,
-    /// Gateways that are there, this one included.
-    pub gateways: u32,
-    /// The version up to which all others have read.
-    pub have_read: u64,
 }
 
 impl Replica {
@@ -129,93 +112,6 @@ impl Replica {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Something that was changed here.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// What is changed, by the name that all gateways have for it.
-    pub field: String,
-    /// What is to be done to it.
-    pub deed: Deed,
-}
-
-/// What an exchange is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Deed {
-    /// Write it, unless what is there is newer.
-    Write(Record),
-    /// Add to a number. It begins at 0 with this end of its time, if it is not there.
-    Add {
-        /// When the last addition was.
-        stamp: u64,
-        /// The end of its time; none: never.
-        expires: Option<u64>,
-        /// How much.
-        delta: i64,
-    },
-    /// Lease of a token bucket, which answers.
-    Lease(Ask),
-}
-
-/// Something that is shared.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    /// When it was changed.
-    pub stamp: u64,
-    /// The end of its time; none: never.
-    pub expires: Option<u64>,
-    /// What it is.
-    pub content: Content,
-}
-
-/// What is shared.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Content {
-    /// A value of a plugin.
-    Bytes(Arc<Vec<u8>>),
-    /// A plugin's sum.
-    Number(i64),
-    /// Nothing any more.
-    Removed,
-    /// A session; it was used its idle time before it expires.
-    Session {
-        /// The endpoint's id.
-        endpoint: String,
-        /// After so long without use it is forgotten.
-        idle_ms: u64,
-        /// When it began.
-        created_ms: u64,
-    },
-    /// A token bucket that somebody uses.
-    Bucket {
-        /// What it held when it was announced.
-        level: f64,
-        /// When that was.
-        at_ms: u64,
-        /// The version by which it became known.
-        born: u64,
-    },
-}
-
-impl Record {
-    /// What is left of something that was removed.
-    pub(crate) fn removed(stamp: u64) -> Self {
-        Self {
-            stamp,
-            expires: Some(stamp.saturating_add(REMEMBERED_MS)),
-            content: Content::Removed,
-        }
-    }
-}
-
-/// What a bucket has answered, and how long it is known.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Leased {
-    /// The answer.
-    pub granted: Granted,
-    /// The end of the bucket's time.
-    pub expires: u64,
 }
 
 /// As many changes as go in one exchange.

@@ -1,6 +1,7 @@
 //! Which space or table a field belongs to, and what goes between it and the
 //! exchange.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +9,10 @@ use std::time::Duration;
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
+use gatewright_model::shared::{Leased, Record};
 use gatewright_model::snapshot::Snapshot;
 
-use super::{Changes, Leased, Record, Replica};
+use super::{Changes, Replica};
 use crate::binding::{Binding, Part, Place};
 use crate::plan::Plan;
 use crate::sessions::Sessions;
@@ -41,7 +43,8 @@ pub struct Share<'a> {
 /// A pool's sessions, and its endpoints by id.
 struct Table<'a> {
     sessions: &'a Sessions,
-    endpoints: HashMap<&'a str, &'a Endpoint>,
+    pool: &'a Pool,
+    endpoints: OnceCell<HashMap<&'a str, &'a Endpoint>>,
 }
 
 impl<'a> Share<'a> {
@@ -58,7 +61,12 @@ impl<'a> Share<'a> {
         let spaces = active.map(|binding| (values_of(binding.place()), binding.space()));
         let tables = snapshot.pools.iter().filter_map(|pool| {
             let sessions = plan.sessions(&pool.name)?;
-            Some((sessions_of(&pool.name), Table::of(sessions, pool)))
+            let table = Table {
+                sessions,
+                pool,
+                endpoints: OnceCell::new(),
+            };
+            Some((sessions_of(&pool.name), table))
         });
         Self {
             replica,
@@ -99,7 +107,7 @@ impl<'a> Share<'a> {
         if let Some(space) = self.spaces.get(scope) {
             space.hear(key, record, self.replica, self.now);
         } else if let Some(table) = self.tables.get(scope) {
-            let seat = |id: &str| table.endpoints.get(id).map(|endpoint| endpoint.slot());
+            let seat = |id: &str| table.endpoint(id).map(Endpoint::slot);
             table
                 .sessions
                 .hear(key, record, seat, (self.replica, self.now));
@@ -122,14 +130,14 @@ impl<'a> Share<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn of(sessions: &'a Arc<Sessions>, pool: &'a Pool) -> Self {
-        let endpoints = pool.endpoints();
-        Self {
-            sessions,
-            endpoints: endpoints
+    fn endpoint(&self, id: &str) -> Option<&'a Endpoint> {
+        let endpoints = self.endpoints.get_or_init(|| {
+            let endpoints = self.pool.endpoints();
+            endpoints
                 .map(|endpoint| (endpoint.id.as_str(), endpoint.as_ref()))
-                .collect(),
-        }
+                .collect()
+        });
+        endpoints.get(id).copied()
     }
 }
 

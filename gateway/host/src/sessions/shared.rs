@@ -4,10 +4,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use gatewright_model::id::{EndpointId, Slot};
+use gatewright_model::shared::{Content, Deed, Record};
 
 use super::kept::KeptSession;
 use super::{Entry, KEY_BYTES, SHARD_SESSIONS, Sessions, Shard, make_any_room, millis};
-use crate::replica::{Changes, Content, Deed, Record, Replica};
+use crate::replica::{Changes, Replica};
 
 /// Notes of a shard: for each session one, and as many of what was removed.
 const NOTES: usize = 2 * SHARD_SESSIONS;

@@ -3,10 +3,12 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use gatewright_model::shared::{Content, Deed, Granted, Record};
+
 use super::{Entry, SHARD_KEYS, Shard, Space, Value};
 use crate::contract::imports::store::Taken;
-use crate::lease::{Granted, Lease, Rate};
-use crate::replica::{Changes, Content, Deed, Record, Replica};
+use crate::lease::{Lease, Rate};
+use crate::replica::{Changes, Replica};
 
 /// Notes of a shard: for each entry one, and as many of what was removed.
 const NOTES: usize = 2 * SHARD_KEYS;
