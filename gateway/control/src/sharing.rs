@@ -90,14 +90,15 @@ impl Sharing {
         let now = control.publisher.host().now();
         self.replica.met(news.met, now);
         let share = Share::new(&self.replica, &plan, &snapshot, now);
+        if news.is_new {
+            // Before anything is heard: what the server has need not be told.
+            share.note_all();
+        }
         for (field, leased) in news.leased {
             share.hear_leased(&field, leased);
         }
         for (field, record) in news.records {
             share.hear(&field, record);
-        }
-        if news.is_new {
-            share.note_all();
         }
         turn.has_more = !is_all;
         Ok(news.has_more || turn.has_more || news.is_new)

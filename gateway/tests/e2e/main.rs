@@ -39,6 +39,7 @@ mod certified;
 mod chaos;
 mod client_certificates;
 mod client_trouble;
+mod cluster_shared;
 mod cors;
 mod diversion;
 mod dns;

@@ -337,7 +337,7 @@ impl Shard {
                 let is_another = leased
                     .lease
                     .born()
-                    .is_some_and(|born| Some(born) < known.born());
+                    .is_some_and(|born| Some(born) != known.born());
                 if !is_another {
                     *end = (*end).max(expires);
                     return;
