@@ -17,7 +17,7 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{acme, admin, discovery, remembered, sampler, watcher};
+use crate::{acme, admin, cluster, discovery, remembered, sampler, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -71,6 +71,7 @@ impl ControlThread {
                 let mut changing = JoinSet::new();
                 changing.spawn(acme::keep(Arc::clone(&control)));
                 changing.spawn(replace(Arc::clone(&control), quarantined));
+                changing.spawn(cluster::follow(Arc::clone(&control)));
                 changing.spawn(discovery::follow(Arc::clone(&control)));
                 changing.spawn(remembered::keep(Arc::clone(&control)));
                 if let Some(sight) = sight {
