@@ -190,6 +190,21 @@ impl Connection {
         self.judge(command.query_async(&mut connection).await)
     }
 
+    /// [`Self::query`], for what may take longer than a second.
+    ///
+    /// # Errors
+    ///
+    /// When it is not answered in time, or refused.
+    pub async fn query_within<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        patience: Duration,
+    ) -> Result<T, Failure> {
+        let mut connection = self.current()?;
+        connection.set_response_timeout(patience);
+        self.judge(command.query_async(&mut connection).await)
+    }
+
     /// Send several commands at once.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod bindings;
 mod body;
 mod burden;
 mod certificates;
+mod cluster;
 mod config;
 mod cors;
 mod envelope;
@@ -109,6 +110,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(listeners::list))
         .routes(routes!(certificates::list))
         .routes(routes!(audit::audit))
+        .routes(routes!(cluster::cluster))
         .routes(routes!(upgrade::upgrade))
         .routes(routes!(stream::stream))
         .merge(explain::routes())

@@ -5,6 +5,8 @@ use std::io;
 use gatewright_host::HostError;
 use gatewright_model::config::ConfigErrors;
 
+use crate::cluster::ClusterError;
+use crate::keeper::KeepError;
 use crate::store::StoreError;
 
 /// Why the gateway does not start.
@@ -53,9 +55,21 @@ pub enum ReloadError {
     /// It cannot be kept for the next start.
     #[error("the change cannot be kept: {0}")]
     Store(#[from] StoreError),
+    /// The cluster's server does not take it.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+}
+
+impl From<KeepError> for ReloadError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Store(error) => Self::Store(error),
+            KeepError::Cluster(error) => Self::Cluster(error),
+        }
+    }
 }
 
 impl From<ReloadError> for StartError {
@@ -63,6 +77,7 @@ impl From<ReloadError> for StartError {
         match error {
             ReloadError::Config(errors) | ReloadError::NeedsRestart(errors) => Self::Config(errors),
             ReloadError::Store(error) => Self::Store(error),
+            ReloadError::Cluster(error) => Self::Thread(io::Error::other(error)),
             ReloadError::Stopping => Self::Thread(io::Error::other("the gateway is stopping")),
         }
     }

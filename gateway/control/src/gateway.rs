@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gatewright_cluster::Connection;
 use gatewright_host::{Compiler, Host, HostOptions};
 use gatewright_model::address::Address;
 use gatewright_model::config::{Config, Environment, Overlay, written};
@@ -14,12 +13,14 @@ use crate::access::Access;
 use crate::admin::AdminListener;
 use crate::catalog::Catalog;
 use crate::certify::{Battery, Judge};
+use crate::cluster::Cluster;
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::discovery::Discovery;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Event, Events, Happened};
 use crate::handover::{ADMIN, AdminSocket};
+use crate::keeper::Keeper;
 use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
 use crate::remembered::Memory;
@@ -97,12 +98,15 @@ impl Gateway {
     ///
     /// Whatever keeps it from starting; nothing runs on then.
     pub async fn start(source: Source, mut options: Options) -> Result<Self, StartError> {
-        let origin = Origin::new(source, options.environment);
+        let mut origin = Origin::new(source, options.environment);
         let declared = origin.declare().await?;
         let plain = origin.plain(&declared).await?;
         let sight = options.watch.then(|| Sight::of(&plain));
         let events = Arc::new(Events::default());
         let store = open_store(options.keep, &plain).await?.telling(&events);
+        let plain = Arc::new(plain);
+        let cluster = Cluster::of(&plain, &store, options.keep).await?;
+        origin.is_shared = cluster.is_some();
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let catalog = Catalog::of(&store)?;
         let session_names = SessionNames::of(&store)?;
@@ -113,11 +117,12 @@ impl Gateway {
         let (bound, admin, managed) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
-        let sharing = plain.cluster.as_ref().map(|cluster| {
-            let connection = Connection::new(cluster, plain.admin.listen.port());
-            connection.map(|connection| Sharing::new(connection, &host))
-        });
-        let sharing = sharing.transpose().map_err(std::io::Error::other)?;
+        if let Some(cluster) = &cluster {
+            cluster.started(admin.address()?, &host).await;
+        }
+        let sharing = cluster
+            .as_ref()
+            .map(|cluster| Sharing::new(cluster.connection.clone(), &host));
         let memory = Memory::of(match options.keep {
             Keep::InDataFolder => Some(&plain.admin.data),
             Keep::InMemory => None,
@@ -129,7 +134,8 @@ impl Gateway {
         let may_ask = Arc::clone(&access);
         let is_token = Box::new(move |shown: &str| may_ask.is_token(shown));
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
-        let kept = (store.clone(), explanations);
+        let keeper = Keeper { store, cluster };
+        let kept = (keeper.clone(), explanations);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;
         let admin_socket = AdminSocket {
@@ -141,7 +147,7 @@ impl Gateway {
             desired: Desired::of(origin, draft),
             publisher,
             events,
-            store,
+            keeper,
             session_names,
             memory,
             sharing,

@@ -29,7 +29,7 @@ const LAST_EXCHANGES: usize = 64;
 
 /// What a gateway shares with others, and how.
 pub(crate) struct Sharing {
-    pub(crate) connection: Connection,
+    connection: Connection,
     replica: Arc<Replica>,
     noted: Arc<Notify>,
     /// Who holds it exchanges.

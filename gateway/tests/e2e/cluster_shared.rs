@@ -98,7 +98,7 @@ async fn spend(gateway: &Gateway, key: &str) -> usize {
 
 #[tokio::test]
 async fn a_limit_that_is_spent_on_one_gateway_is_spent_on_all() {
-    let (redis, server) = (Redis::start().await, application("a").await);
+    let (redis, server) = (Redis::start(&[]).await, application("a").await);
     let gateways = three(&redis, &[&server]).await;
     let spent = spend(&gateways[0], "one").await;
     assert_eq!(spent, LIMIT);
@@ -113,7 +113,7 @@ async fn a_limit_that_is_spent_on_one_gateway_is_spent_on_all() {
 
 #[tokio::test]
 async fn a_burst_on_all_gateways_at_once_is_let_through_up_to_the_limit() {
-    let (redis, server) = (Redis::start().await, application("a").await);
+    let (redis, server) = (Redis::start(&[]).await, application("a").await);
     let gateways = three(&redis, &[&server]).await;
     for key in ["one", "two", "three"] {
         let bursts = gateways
@@ -160,7 +160,7 @@ async fn stays(gateway: &Gateway, session: &str, server: &str) -> bool {
 
 #[tokio::test]
 async fn a_session_of_one_gateway_sticks_on_the_others_until_it_is_deleted() {
-    let redis = Redis::start().await;
+    let redis = Redis::start(&[]).await;
     let [a, b] = [application("a").await, application("b").await];
     let gateways = three(&redis, &[&a, &b]).await;
     let server = gateways[0].get("/free").await.text().to_owned();
@@ -179,7 +179,7 @@ async fn a_session_of_one_gateway_sticks_on_the_others_until_it_is_deleted() {
 
 #[tokio::test]
 async fn without_the_server_traffic_goes_on_and_limits_go_by_share() {
-    let mut redis = Redis::start().await;
+    let redis = Redis::start(&[]).await;
     let [a, b] = [application("a").await, application("b").await];
     let servers = [&a, &b];
     let gateways = three(&redis, &servers).await;
@@ -199,7 +199,7 @@ async fn without_the_server_traffic_goes_on_and_limits_go_by_share() {
     for load in &load {
         load.goes_on(100).await;
     }
-    redis.restart_empty().await;
+    redis.restart().await;
     meet(&redis, 3).await;
     for load in load {
         load.stop_without_failure().await;

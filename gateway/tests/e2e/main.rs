@@ -39,6 +39,8 @@ mod certified;
 mod chaos;
 mod client_certificates;
 mod client_trouble;
+mod cluster;
+mod cluster_server;
 mod cluster_shared;
 mod cors;
 mod diversion;

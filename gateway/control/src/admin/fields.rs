@@ -70,7 +70,7 @@ pub(super) fn field_of(key: &str) -> Option<String> {
 }
 
 /// Settings that a request changes; what it leaves out stays.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Settings {
     /// A balancer's name, with underscores or as the plugin is named.

@@ -1,6 +1,7 @@
 //! `/metrics`: every figure, for Prometheus, in the OpenMetrics text form.
 
 mod certificates;
+mod cluster;
 mod families;
 mod lookups;
 mod plugins;
@@ -38,7 +39,8 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
     )
 )]
 pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
-    match render(gather(&control), Certificates::of(&control)) {
+    let told = (Certificates::of(&control), cluster::Figures::of(&control));
+    match render(gather(&control), told) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -51,9 +53,12 @@ pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
     }
 }
 
-fn render(overview: Overview, certificates: Certificates) -> Result<String, fmt::Error> {
+fn render(
+    overview: Overview,
+    (certificates, cluster): (Certificates, Option<cluster::Figures>),
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Figures(overview, certificates)));
+    registry.register_collector(Box::new(Figures(overview, certificates, cluster)));
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
@@ -61,13 +66,14 @@ fn render(overview: Overview, certificates: Certificates) -> Result<String, fmt:
 
 /// The figures, which are counted elsewhere, as the library wants them.
 #[derive(Debug)]
-struct Figures(Overview, Certificates);
+struct Figures(Overview, Certificates, Option<cluster::Figures>);
 
 impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut families = Families::new(encoder);
         traffic::write(&mut families, &self.0)?;
         certificates::write(&mut families, &self.1)?;
+        cluster::write(&mut families, self.2)?;
         pools::write(&mut families, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
         lookups::write(&mut families, &self.0.lookups)?;
@@ -190,6 +196,16 @@ mod tests {
         }
     }
 
+    fn in_a_cluster() -> (Certificates, Option<cluster::Figures>) {
+        let cluster = cluster::Figures {
+            is_connected: true,
+            version: 7,
+            gateways: 3,
+            failed: 1,
+        };
+        (certificates(), Some(cluster))
+    }
+
     /// The lines of a text without help and without what a run would change.
     fn shape(text: &str) -> String {
         let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
@@ -208,13 +224,13 @@ mod tests {
 
     #[test]
     fn names_types_and_labels_are_as_promised() {
-        let text = render(overview(), certificates()).unwrap();
+        let text = render(overview(), in_a_cluster()).unwrap();
         assert_eq!(shape(&text), GOLDEN, "metrics were:\n{}", shape(&text));
     }
 
     #[test]
     fn values_are_in_base_units() {
-        let text = render(overview(), certificates()).unwrap();
+        let text = render(overview(), in_a_cluster()).unwrap();
         for line in [
             "gatewright_uptime_seconds 90.0",
             "gatewright_certificate_expiry_timestamp_seconds{listener=\"tls\",certificate=\"a.example\",source=\"acme\"} 1800000000.0",

@@ -1,89 +1,134 @@
-//! A Redis server of a test's own, which ends with it.
+//! A real Redis: Debian's `redis-server`, in a folder of its own, behind a Unix
+//! socket there and, if it is asked to, on a port. `cargo xtask test` installs it.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use tempfile::TempDir;
 
 use super::eventually::eventually;
+use super::tls::Authority;
 
-/// A running server that keeps nothing on the disk.
+/// A Redis server. It is killed when it is dropped.
 pub(crate) struct Redis {
-    child: Child,
-    port: u16,
+    process: Mutex<Child>,
+    arguments: Vec<String>,
     folder: TempDir,
 }
 
 impl Redis {
-    /// Start one on a port that is free.
-    pub(crate) async fn start() -> Self {
-        let probe = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = probe.local_addr().expect("an address").port();
-        drop(probe);
+    /// One that keeps nothing, with more of its settings as a command line says
+    /// them.
+    pub(crate) async fn start(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut redis = Self {
-            child: run(port, &folder),
-            port,
+        let socket = folder.path().join("redis.sock");
+        let socket = socket.to_string_lossy();
+        let plain = ["--save", "", "--appendonly", "no", "--unixsocket", &socket];
+        let port = ["--port", "0"]
+            .iter()
+            .filter(|_| !settings.contains(&"--port"));
+        let arguments = plain.iter().chain(port).chain(settings);
+        let arguments: Vec<String> = arguments.map(|&argument| argument.to_owned()).collect();
+        let process = Mutex::new(spawn(&arguments, &folder));
+        let redis = Self {
+            process,
+            arguments,
             folder,
         };
-        redis.answers().await;
+        redis.serves().await;
         redis
     }
 
-    /// End it at once, as a power failure does.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("it is our child");
-        self.child.wait().expect("it is our child");
+    /// One that speaks TLS on a port, with a certificate for `localhost`, and asks
+    /// for a password and for clients' certificates; its port.
+    pub(crate) async fn with_tls(authority: &Authority, password: &str) -> (Self, u16) {
+        let files = tempfile::tempdir().expect("a folder");
+        let certified = authority.sign("localhost");
+        let path = |name: &str| files.path().join(name).to_string_lossy().into_owned();
+        let put = |name: &str, text: &str| std::fs::write(path(name), text).expect("a file");
+        put("ca.pem", authority.certificate());
+        put("cert.pem", &certified.certificate);
+        put("key.pem", &certified.key);
+        // Given back just before the server takes it.
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = port.local_addr().expect("its address").port();
+        let (ca, cert, key) = (path("ca.pem"), path("cert.pem"), path("key.pem"));
+        let settings = [
+            ("--tls-port", &*port.to_string()),
+            ("--tls-ca-cert-file", &*ca),
+            ("--tls-cert-file", &*cert),
+            ("--tls-key-file", &*key),
+            ("--requirepass", password),
+        ];
+        let settings: Vec<&str> = settings
+            .iter()
+            .flat_map(|(key, value)| [*key, *value])
+            .collect();
+        (Self::start(&settings).await, port)
     }
 
-    /// Start it again where it was, with nothing in it.
-    pub(crate) async fn restart_empty(&mut self) {
-        self.child = run(self.port, &self.folder);
-        self.answers().await;
-    }
-
-    /// Where it is, as a configuration has it.
+    /// Where it is.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis+unix://{}", self.socket().display())
     }
 
-    /// What it answers to a command, by line.
-    pub(crate) fn ask(&self, command: &[&str]) -> Vec<String> {
-        let port = self.port.to_string();
-        let asking = Command::new("redis-cli")
-            .args(["-p", &port])
-            .args(command)
-            .output();
-        let answer = asking.expect("redis-cli is installed").stdout;
-        String::from_utf8_lossy(&answer)
-            .lines()
-            .map(str::to_owned)
-            .collect()
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("redis.sock")
     }
 
-    async fn answers(&mut self) {
-        eventually("the Redis server answers", async || {
-            let has_ended = self.child.try_wait().expect("it is our child");
-            assert_eq!(has_ended, None, "the port was taken");
-            self.ask(&["PING"]) == ["PONG"]
+    /// End it at once; it forgets everything.
+    pub(crate) fn kill(&self) {
+        let mut process = self.process.lock().expect("no panic");
+        process.kill().expect("it is our child");
+        process.wait().expect("it is our child");
+    }
+
+    /// Start it again.
+    pub(crate) async fn restart(&self) {
+        *self.process.lock().expect("no panic") = spawn(&self.arguments, &self.folder);
+        self.serves().await;
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.lock().expect("no panic").id()
+    }
+
+    /// What it answers to a command.
+    pub(crate) fn ask(&self, command: &[&str]) -> String {
+        let mut asking = Command::new("redis-cli");
+        asking.arg("-s").arg(self.socket()).args(command);
+        let answer = asking.output().expect("redis-cli runs");
+        String::from_utf8_lossy(&answer.stdout).trim().to_owned()
+    }
+
+    async fn serves(&self) {
+        eventually("the server answers", async || {
+            let answer = self.ask(&["PING"]);
+            answer == "PONG" || answer.contains("NOAUTH")
         })
         .await;
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn spawn(arguments: &[String], folder: &TempDir) -> Child {
+    let log = std::fs::File::create(folder.path().join("log")).expect("a file");
+    Command::new("redis-server")
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server runs; cargo xtask test installs it")
 }
 
-fn run(port: u16, folder: &TempDir) -> Child {
-    Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no"])
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server is installed")
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let mut process = self.process.lock().expect("no panic");
+        let _ = process.kill();
+        let _ = process.wait();
+    }
 }
