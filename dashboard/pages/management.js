@@ -9,6 +9,7 @@ import { keyOf, stateOf } from "../lib/servers.js";
 import { startPage } from "../lib/shell.js";
 import { failed } from "../lib/toast.js";
 import { Trends } from "../lib/trends.js";
+import { followCluster } from "./management/cluster.js";
 import { createPool } from "./management/pool-actions.js";
 import { PoolSection } from "./management/pool-section.js";
 import { showTotals } from "./management/totals.js";
@@ -99,6 +100,7 @@ function show() {
 }
 
 startPage("Management");
+followCluster();
 filter.addEventListener("input", () => inFrame("pools", show));
 document
   .getElementById("create-pool")

@@ -54,6 +54,8 @@ Environment:
   PORT                     replaces the port of the first listener of a file
   WORKER_COUNT             replaces the number of workers of a file
   HEALTH_CHECK_INTERVAL    replaces the interval of health checks of a file
+  REDIS_URL                replaces the address of the cluster's server, where a file
+                           has [cluster]
   GATEWRIGHT_ADMIN         the admin listener of the gateway to operate
   GATEWRIGHT_TOKEN         the access token to operate it with
   GATEWRIGHT_CA_CERT, GATEWRIGHT_CLIENT_CERT, GATEWRIGHT_CLIENT_KEY

@@ -16,14 +16,15 @@ use crate::{comparison, dashboard, fuzz, plugins, schemathesis, tidy, tools, wor
 const FUZZ_SECONDS: u32 = 10;
 
 /// What the tests run beside the gateway: clients that are not ours, a registry of
-/// components, an authority that gives certificates, Prometheus' checks, and a
-/// service manager that hands sockets over.
-const PROGRAMS: [(&str, &str); 6] = [
+/// components, an authority that gives certificates, Prometheus' checks, a
+/// server that gateways share, and a service manager that hands sockets over.
+const PROGRAMS: [(&str, &str); 7] = [
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
     ("promtool", "prometheus"),
+    ("redis-server", "redis-server"),
     ("systemd-socket-activate", "systemd"),
 ];
 

@@ -15,6 +15,7 @@ mod body;
 mod burden;
 mod cache;
 mod certificates;
+mod cluster;
 mod config;
 mod cors;
 mod envelope;
@@ -110,6 +111,7 @@ fn operated() -> OpenApiRouter<Arc<Control>> {
         .routes(routes!(listeners::list))
         .routes(routes!(certificates::list))
         .routes(routes!(audit::audit))
+        .routes(routes!(cluster::cluster))
         .routes(routes!(upgrade::upgrade))
         .routes(routes!(stream::stream))
         .merge(cache::routes())

@@ -44,6 +44,16 @@ impl Catalog {
         })))
     }
 
+    /// Take in what the store has now.
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        let now = Held {
+            versions: store.versions()?,
+            histories: store.histories()?,
+        };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = now;
+        Ok(())
+    }
+
     /// Take over what was written to the store.
     pub(crate) fn apply(&self, records: &[Record]) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -58,6 +68,8 @@ impl Catalog {
                 Record::History(seat, steps) => {
                     held.histories.insert(seat, steps);
                 }
+                // Access has those.
+                Record::Token(..) => {}
             }
         }
     }

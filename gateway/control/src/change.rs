@@ -8,13 +8,15 @@ use gatewright_model::signature::PluginSignature;
 use serde_json::Value;
 
 use crate::access::Who;
+use crate::cluster::ClusterError;
 use crate::error::ReloadError;
+use crate::keeper::KeepError;
 use crate::registry::FetchError;
 use crate::seats::SeatName;
 use crate::store::{Record, Step, StoreError};
 
 /// What is to be changed: all of it or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Change {
     /// The word for it in the audit log, such as `server.add`.
     pub(crate) action: &'static str,
@@ -24,7 +26,7 @@ pub(crate) struct Change {
 }
 
 /// A key that is given a value or removed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Edit {
     Set(Key, Value),
     Remove(Key),
@@ -41,7 +43,7 @@ impl Edit {
 }
 
 /// A change with what is kept together with it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) change: Change,
     pub(crate) records: Vec<Record>,
@@ -70,6 +72,13 @@ impl Arrival {
     }
 }
 
+impl Recorded {
+    /// Whether it changes what the gateways of a cluster have together.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.change.edits.is_empty() || !self.records.is_empty()
+    }
+}
+
 impl From<Change> for Recorded {
     fn from(change: Change) -> Self {
         Self {
@@ -82,7 +91,7 @@ impl From<Change> for Recorded {
 }
 
 /// Who makes a change, for the audit log.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Author {
     pub(crate) name: String,
     pub(crate) from: Option<String>,
@@ -159,6 +168,9 @@ pub(crate) enum Refusal {
     /// It cannot be kept.
     #[error("the change cannot be kept: {0}")]
     Store(#[from] StoreError),
+    /// The cluster's server does not take it.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
     /// No other gateway has taken over.
     #[error("the new gateway does not serve, and this one goes on: {0}")]
     NotUpgraded(String),
@@ -177,12 +189,19 @@ impl Refusal {
     }
 }
 
+impl From<KeepError> for Refusal {
+    fn from(error: KeepError) -> Self {
+        ReloadError::from(error).into()
+    }
+}
+
 impl From<ReloadError> for Refusal {
     fn from(error: ReloadError) -> Self {
         match error {
             ReloadError::Config(errors) => Self::Wrong(errors),
             ReloadError::NeedsRestart(errors) => Self::NeedsRestart(errors),
             ReloadError::Store(error) => Self::Store(error),
+            ReloadError::Cluster(error) => Self::Cluster(error),
             ReloadError::Stopping => Self::Stopping,
         }
     }

@@ -21,11 +21,13 @@ use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::certify::Battery;
 use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
+use crate::cluster::{ATTEMPTS, ClusterError};
 use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
 use crate::handover::Handovers;
+use crate::keeper::{Keeper, Kept};
 use crate::live::Live;
 use crate::overview::workers_at;
 use crate::publisher::{PublishError, Publisher, Reloaded};
@@ -37,6 +39,7 @@ use crate::restart;
 use crate::roster::Roster;
 use crate::series::Series;
 use crate::session_names::SessionNames;
+use crate::sharing::Sharing;
 use crate::store::{Edited, Entry, Record, Store};
 use crate::timestamp::{Moments, Timestamp};
 use crate::uploads::Uploads;
@@ -50,8 +53,11 @@ pub(crate) struct Control {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
+    pub(crate) keeper: Keeper,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
+    /// What is shared with other gateways, where there are any.
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) battery: Battery,
@@ -83,9 +89,10 @@ pub(crate) struct Parts {
     pub(crate) desired: Desired,
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
-    pub(crate) store: Store,
+    pub(crate) keeper: Keeper,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
+    pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
     pub(crate) battery: Battery,
@@ -102,9 +109,11 @@ impl Control {
             desired: RwLock::new(Arc::new(parts.desired)),
             publisher: parts.publisher,
             events: parts.events,
-            store: parts.store,
+            store: parts.keeper.store.clone(),
+            keeper: parts.keeper,
             session_names: parts.session_names,
             memory: parts.memory,
+            sharing: parts.sharing,
             access: parts.access,
             catalog: parts.catalog,
             battery: parts.battery,
@@ -131,7 +140,13 @@ impl Control {
     /// Read what is declared again and put it in force.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let _turn = self.turn.lock().await;
-        let outcome = self.reload_in_turn(&self.desired()).await;
+        let mut outcome = self.reload_in_turn(&self.desired()).await;
+        for _ in 0..ATTEMPTS {
+            if !self.was_overtaken(&outcome).await {
+                break;
+            }
+            outcome = self.reload_in_turn(&self.desired()).await;
+        }
         self.note(&outcome);
         self.reloads.note(&outcome);
         if outcome.is_ok() {
@@ -218,7 +233,7 @@ impl Control {
         if matches!(reloaded, Reloaded::Unchanged { .. }) && desired.overlay != draft.overlay {
             let entry = entry_of_files("overrides.yield", String::new());
             let edited = edited(desired, &draft, Vec::new(), entry);
-            self.store.keep(edited).await?;
+            self.keeper.keep(Kept::Made(edited)).await?;
         }
         for key in &draft.yielded {
             self.events.push(Happened::Yielded(key.clone()));
@@ -237,7 +252,7 @@ impl Control {
         self: &Arc<Self>,
         who: impl Into<Author>,
         expected: Option<Generation>,
-        make: impl FnOnce(&Config) -> Result<Change, Refusal> + Send + 'static,
+        make: impl FnOnce(&Config) -> Result<Change, Refusal> + Clone + Send + 'static,
     ) -> Result<Changed, Refusal> {
         let make = |config: &Config| make(config).map(Recorded::from);
         self.change_recorded(who, expected, make).await
@@ -248,30 +263,56 @@ impl Control {
         self: &Arc<Self>,
         who: impl Into<Author>,
         expected: Option<Generation>,
-        make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Send + 'static,
+        make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Clone + Send + 'static,
     ) -> Result<Changed, Refusal> {
         let (control, who) = (Arc::clone(self), who.into());
         let changing = tokio::spawn(async move {
             let _turn = control.turn.lock().await;
-            let desired = control.desired();
-            control.change_in_turn(&desired, who, expected, make).await
+            control.change_in_turn(who, expected, make).await
         });
         changing.await.unwrap_or(Err(Refusal::Stopping))
     }
 
+    /// In a cluster, the change is made anew on what other gateways have changed
+    /// meanwhile, so that none of both is lost.
     async fn change_in_turn(
         &self,
-        desired: &Desired,
         who: Author,
         expected: Option<Generation>,
-        make: impl FnOnce(&Config) -> Result<Recorded, Refusal>,
+        make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Clone,
     ) -> Result<Changed, Refusal> {
         self.may_change()?;
+        for _ in 0..ATTEMPTS {
+            let behind = self.catch_up_in_turn().await.err();
+            let desired = self.desired();
+            let making = self.change_once(&desired, behind, who.clone(), (expected, make.clone()));
+            match making.await {
+                Err(Refusal::Cluster(ClusterError::Moved)) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(ClusterError::Moved.into())
+    }
+
+    async fn change_once(
+        &self,
+        desired: &Desired,
+        behind: Option<ReloadError>,
+        who: Author,
+        (expected, make): (
+            Option<Generation>,
+            impl FnOnce(&Config) -> Result<Recorded, Refusal>,
+        ),
+    ) -> Result<Changed, Refusal> {
         let in_force = self.publisher.snapshot();
         if expected.is_some_and(|expected| expected != in_force.generation) {
             return Err(Refusal::Stale);
         }
         let recorded = make(&in_force.config)?;
+        // What concerns this gateway alone, such as a renewed certificate, goes on.
+        if let Some(error) = behind.filter(|_| recorded.is_shared()) {
+            return Err(error.into());
+        }
         if let Some(arrival) = &recorded.component {
             self.keep_component(arrival.clone()).await?;
         }
@@ -320,7 +361,7 @@ impl Control {
                     return Ok(self.as_it_is(generation));
                 }
                 let edited = edited(desired, &draft, records.clone(), entry);
-                self.store.keep(edited).await?;
+                self.keeper.keep(Kept::Made(edited)).await?;
                 self.as_it_is(generation)
             }
         };
@@ -338,12 +379,21 @@ impl Control {
         records: Vec<Record>,
         entry: Entry,
     ) -> Result<Reloaded, PublishError> {
+        let edited = edited(desired, draft, records, entry);
+        self.publish_kept(draft, Kept::Made(edited)).await
+    }
+
+    /// Put a draft in force, if it differs from what is, once this is kept.
+    pub(crate) async fn publish_kept(
+        &self,
+        draft: &Draft,
+        kept: Kept,
+    ) -> Result<Reloaded, PublishError> {
         let in_force = self.publisher.snapshot();
         if let Some(error) = restart::needed(&in_force.config, &draft.wanted) {
             return Err(ReloadError::NeedsRestart(error).into());
         }
-        let edited = edited(desired, draft, records, entry);
-        self.publisher.publish(&draft.wanted, edited).await
+        self.publisher.publish(&draft.wanted, kept).await
     }
 
     fn as_it_is(&self, generation: Generation) -> Changed {
@@ -362,7 +412,7 @@ impl Control {
         Arc::clone(&desired)
     }
 
-    fn put(&self, desired: Desired) {
+    pub(crate) fn put(&self, desired: Desired) {
         let mut held = self.desired.write().unwrap_or_else(PoisonError::into_inner);
         *held = Arc::new(desired);
     }
@@ -373,7 +423,7 @@ impl Control {
     }
 
     /// Log what a change came to, and keep it among the events.
-    fn note(&self, outcome: &Result<Reloaded, ReloadError>) {
+    pub(crate) fn note(&self, outcome: &Result<Reloaded, ReloadError>) {
         let reloaded = match outcome {
             Ok(reloaded) => *reloaded,
             Err(error) => return self.note_refused(error.to_string()),
@@ -396,7 +446,13 @@ impl Control {
     /// Drain the data plane and wait for its end; new clients are refused.
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
+        if let Some(cluster) = &self.keeper.cluster {
+            cluster.leave(self).await;
+        }
         self.drain(DataPlane::drain).await;
+        if let Some(sharing) = &self.sharing {
+            sharing.end(self).await;
+        }
         self.write_memory().await;
     }
 

@@ -20,6 +20,10 @@ use crate::gateway::Source;
 pub(crate) struct Origin {
     source: Arc<Source>,
     environment: Arc<Environment>,
+    /// Whether what was changed at run time is other gateways' too, whose files may
+    /// say otherwise: then only what is edited in this gateway's files while it runs
+    /// makes an override give way.
+    pub(crate) is_shared: bool,
 }
 
 /// What is wanted and in force.
@@ -54,6 +58,7 @@ impl Origin {
         Self {
             source: Arc::new(source),
             environment: Arc::new(environment),
+            is_shared: false,
         }
     }
 
@@ -91,7 +96,10 @@ impl Origin {
     ) -> Result<Draft, ConfigErrors> {
         let origin = self.clone();
         blocking(move || {
-            let yielded = overlay.settle(&declared);
+            let yielded = match origin.is_shared {
+                true => Vec::new(),
+                false => overlay.settle(&declared),
+            };
             let fitted = declared.fit(&overlay, &origin.environment)?;
             Ok(origin.drafted(declared, overlay, yielded, fitted))
         })
@@ -216,8 +224,14 @@ impl Desired {
     /// Read again what is declared, with what is found for it.
     pub(crate) async fn reread(&self, discovery: &Arc<Discovery>) -> Result<Draft, ConfigErrors> {
         let declared = self.origin.declare().await?;
-        let overlay = self.overlay.clone();
-        self.origin.found(declared, overlay, discovery).await
+        let mut overlay = self.overlay.clone();
+        let yielded = match self.origin.is_shared {
+            true => overlay.settle_edited(&self.declared, &declared),
+            false => Vec::new(),
+        };
+        let mut draft = self.origin.found(declared, overlay, discovery).await?;
+        draft.yielded.extend(yielded);
+        Ok(draft)
     }
 
     /// What is declared, as it was last read, with what is found for it by now.

@@ -5,6 +5,8 @@ use std::io;
 use gatewright_host::HostError;
 use gatewright_model::config::ConfigErrors;
 
+use crate::cluster::ClusterError;
+use crate::keeper::KeepError;
 use crate::store::StoreError;
 
 /// Why the gateway does not start.
@@ -53,6 +55,9 @@ pub enum ReloadError {
     /// It cannot be kept for the next start.
     #[error("the change cannot be kept: {0}")]
     Store(#[from] StoreError),
+    /// The cluster's server does not take it.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -64,7 +69,16 @@ impl ReloadError {
         match self {
             Self::Config(errors) => Self::Config(errors.without_places()),
             Self::NeedsRestart(errors) => Self::NeedsRestart(errors.without_places()),
-            error @ (Self::Store(_) | Self::Stopping) => error,
+            error @ (Self::Store(_) | Self::Cluster(_) | Self::Stopping) => error,
+        }
+    }
+}
+
+impl From<KeepError> for ReloadError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Store(error) => Self::Store(error),
+            KeepError::Cluster(error) => Self::Cluster(error),
         }
     }
 }
@@ -74,6 +88,7 @@ impl From<ReloadError> for StartError {
         match error {
             ReloadError::Config(errors) | ReloadError::NeedsRestart(errors) => Self::Config(errors),
             ReloadError::Store(error) => Self::Store(error),
+            ReloadError::Cluster(error) => Self::Thread(io::Error::other(error)),
             ReloadError::Stopping => Self::Thread(io::Error::other("the gateway is stopping")),
         }
     }

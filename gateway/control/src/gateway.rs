@@ -16,16 +16,19 @@ use crate::access_log::AccessLog;
 use crate::admin::AdminListener;
 use crate::catalog::Catalog;
 use crate::certify::{Battery, Judge};
+use crate::cluster::Cluster;
 use crate::control::{Control, Parts, entry_of_files};
 use crate::desired::{Desired, Draft, Origin, Wanted};
 use crate::discovery::Discovery;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Event, Events, Happened};
 use crate::handover::{ADMIN, AdminSocket};
+use crate::keeper::Keeper;
 use crate::overview::{self, Overview};
 use crate::publisher::{PublishError, Publisher, Ready, Reloaded};
 use crate::remembered::Memory;
 use crate::session_names::SessionNames;
+use crate::sharing::Sharing;
 use crate::store::{Edited, Store};
 use crate::thread::ControlThread;
 use crate::watcher::Sight;
@@ -98,12 +101,15 @@ impl Gateway {
     ///
     /// Whatever keeps it from starting; nothing runs on then.
     pub async fn start(source: Source, mut options: Options) -> Result<Self, StartError> {
-        let origin = Origin::new(source, options.environment);
+        let mut origin = Origin::new(source, options.environment);
         let declared = origin.declare().await?;
         let plain = origin.plain(&declared).await?;
         let sight = options.watch.then(|| Sight::of(&plain));
         let events = Arc::new(Events::default());
         let store = open_store(options.keep, &plain).await?.telling(&events);
+        let plain = Arc::new(plain);
+        let cluster = Cluster::of(&plain, &store, options.keep).await?;
+        origin.is_shared = cluster.is_some();
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
         let catalog = Catalog::of(&store)?;
         let session_names = SessionNames::of(&store)?;
@@ -114,6 +120,12 @@ impl Gateway {
         let (bound, admin, managed) = bind(&draft.wanted, &mut options.inheritance)?;
         let listeners = bound.addresses();
         let host = host(&draft.wanted.config, options.compiler, options.keep).await?;
+        if let Some(cluster) = &cluster {
+            cluster.started(admin.address()?, &host).await;
+        }
+        let sharing = cluster
+            .as_ref()
+            .map(|cluster| Sharing::new(cluster.connection.clone(), &host));
         let memory = Memory::of(match options.keep {
             Keep::InDataFolder => Some(&plain.admin.data),
             Keep::InMemory => None,
@@ -127,7 +139,8 @@ impl Gateway {
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
         let (telemetry, takers) = Telemetry::new(explanations);
         let access_log = AccessLog::start(&telemetry, takers.log)?;
-        let kept = (store.clone(), &telemetry);
+        let keeper = Keeper { store, cluster };
+        let kept = (keeper.clone(), &telemetry);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;
         let admin_socket = AdminSocket {
@@ -139,9 +152,10 @@ impl Gateway {
             desired: Desired::of(origin, draft),
             publisher,
             events,
-            store,
+            keeper,
             session_names,
             memory,
+            sharing,
             access,
             catalog,
             battery: Battery::of(options.judge),

@@ -202,6 +202,11 @@ impl Control {
             store.overlay()
         });
         let kept = opening.await.map_err(|error| self.store.lost(&error))??;
+        if let Some(cluster) = &self.keeper.cluster {
+            // It is asked for again, and put in force, in the next second.
+            cluster.doubt();
+            return Ok(());
+        }
         let in_force = self.desired();
         if kept == in_force.overlay {
             return Ok(());

@@ -5,8 +5,10 @@
 //! Reading order: [`Gateway`] starts and stops the whole; `desired` is what is
 //! wanted and where that comes from; `change` is what somebody asks for at run
 //! time; `control` is the one path of every change, whose end is `publisher`,
-//! and `restart` what cannot go that way; `handover` is how another process
-//! takes over; `store` is what outlives a restart;
+//! `keeper` where it is kept, in a `cluster` with other gateways, and `restart` what
+//! cannot go that way; `handover` is how another process
+//! takes over; `store` is what outlives a restart, `sharing` what plugins keep
+//! together with those of other gateways;
 //! `catalog` has the versions of plugins, `uploads` brings new ones,
 //! `registry` fetches them, `seats` is
 //! where they are bound, `history` what was bound before, and `retreat` goes
@@ -28,6 +30,7 @@ mod burden;
 mod catalog;
 mod certify;
 mod change;
+mod cluster;
 mod control;
 mod desired;
 mod discovery;
@@ -37,6 +40,7 @@ mod files;
 mod gateway;
 mod handover;
 mod history;
+mod keeper;
 mod live;
 mod locate;
 mod overview;
@@ -54,6 +58,7 @@ mod sampler;
 mod seats;
 mod series;
 mod session_names;
+mod sharing;
 mod store;
 mod thread;
 mod timestamp;
@@ -65,6 +70,7 @@ pub use access::{KeepError, NewToken, Role, TokenError, create_token, keep_token
 pub use acme::{CertificateNews, CertificateTurn};
 pub use burden::{Burden, Burdened, Turn};
 pub use certify::{Candidate, Judge};
+pub use cluster::ClusterError;
 pub use discovery::{LookUpFigures, LookUpTurn, LookedUp};
 pub use error::{ReloadError, StartError};
 pub use events::{Event, Happened};

@@ -24,9 +24,9 @@ use tokio::sync::{Mutex, watch};
 use crate::desired::Wanted;
 use crate::error::{ReloadError, StartError};
 use crate::events::{Events, Happened};
+use crate::keeper::{Keeper, Kept};
 use crate::resolving::resolve_new;
 use crate::seats::SeatName;
-use crate::store::{Edited, Store};
 
 /// What a change came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl fmt::Display for Reloaded {
 pub(crate) struct Publisher {
     host: Arc<Host>,
     /// Where changes are kept before they are handed over.
-    store: Store,
+    keeper: Keeper,
     /// What is in force.
     in_force: watch::Sender<InForce>,
     /// The same, for the prober; none once it has to end.
@@ -102,7 +102,7 @@ impl Publisher {
         ready: Ready,
         bound: Bound,
         host: Arc<Host>,
-        (store, telemetry): (Store, &Telemetry),
+        (keeper, telemetry): (Keeper, &Telemetry),
         events: &Arc<Events>,
     ) -> Result<Self, StartError> {
         let Ready { next, prepared } = ready;
@@ -120,7 +120,7 @@ impl Publisher {
         let data_plane = bound.start(&next, prepared.chains, prober.suspects(), telemetry)?;
         Ok(Self {
             host,
-            store,
+            keeper,
             in_force,
             probed: StdMutex::new(Some(probed)),
             plan: RwLock::new(Arc::new(prepared.plan)),
@@ -172,10 +172,10 @@ impl Publisher {
     pub(crate) async fn publish(
         &self,
         wanted: &Wanted,
-        edited: Edited,
+        kept: Kept,
     ) -> Result<Reloaded, PublishError> {
         let _turn = self.turn.lock().await;
-        self.publish_in_turn(wanted, Some(edited)).await
+        self.publish_in_turn(wanted, Some(kept)).await
     }
 
     /// Find out whether plugins can be had as is wanted, and leave it at that.
@@ -206,7 +206,7 @@ impl Publisher {
     async fn publish_in_turn(
         &self,
         wanted: &Wanted,
-        edited: Option<Edited>,
+        kept: Option<Kept>,
     ) -> Result<Reloaded, PublishError> {
         let before = (self.in_force.borrow().clone(), self.plan());
         // How many workers there are was decided at the start.
@@ -220,7 +220,7 @@ impl Publisher {
         }
         let had_keys = !snapshot.config.admin.plugin_keys.is_empty();
         let has_keys = !ready.next.snapshot.config.admin.plugin_keys.is_empty();
-        let reloaded = self.hand_over(ready, edited).await?;
+        let reloaded = self.hand_over(ready, kept).await?;
         if had_keys && !has_keys {
             tracing::warn!(
                 "admin.plugin_keys is not there any more: from now on plugins are let in that \
@@ -230,17 +230,13 @@ impl Publisher {
         Ok(reloaded)
     }
 
-    async fn hand_over(
-        &self,
-        ready: Ready,
-        edited: Option<Edited>,
-    ) -> Result<Reloaded, ReloadError> {
+    async fn hand_over(&self, ready: Ready, kept: Option<Kept>) -> Result<Reloaded, ReloadError> {
         let Ready { next, prepared } = ready;
         let data_plane = self.data_plane.lock().await;
         let data_plane = data_plane.as_ref().ok_or(ReloadError::Stopping)?;
-        if let Some(mut edited) = edited {
-            edited.entry.generation = Some(next.snapshot.generation.0);
-            self.store.keep(edited).await?;
+        if let Some(mut kept) = kept {
+            kept.entry().generation = Some(next.snapshot.generation.0);
+            self.keeper.keep(kept).await?;
         }
         // Noted before the only wait, in which the workers answer: a caller
         // that gives up there must not leave the next change to be prepared on

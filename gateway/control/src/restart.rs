@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use gatewright_model::address::Address;
-use gatewright_model::config::{AdminTls, Config, ConfigErrors};
+use gatewright_model::config::{AdminTls, Cluster, Config, ConfigErrors};
 
 use crate::desired::Wanted;
 
@@ -17,6 +17,7 @@ pub(crate) fn needed(in_force: &Config, wanted: &Wanted) -> Option<ConfigErrors>
         ("admin.listen", in_force.admin.listen != next.admin.listen),
         ("admin.tls", admin_files(in_force) != admin_files(next)),
         ("admin.data", in_force.admin.data != next.admin.data),
+        ("cluster", cluster(in_force) != cluster(next)),
     ];
     let (key, _) = keys.into_iter().find(|(_, differs)| *differs)?;
     let message = "it cannot change while the gateway runs; restart it, have another process take \
@@ -39,6 +40,19 @@ fn places(config: &Config) -> Vec<(&str, &Address, u32, bool)> {
             )
         })
         .collect()
+}
+
+/// Which cluster it is and how that is reached. What its files hold is read at the
+/// start.
+fn cluster(config: &Config) -> Option<(Cluster, Vec<&Path>)> {
+    let cluster = config.cluster.as_ref()?;
+    let files = cluster.files().map(|file| &*file.path).collect();
+    let apart = Cluster {
+        authorities: None,
+        certificate: None,
+        ..cluster.clone()
+    };
+    Some((apart, files))
 }
 
 /// The admin listener's certificates by their files. What these hold is read at

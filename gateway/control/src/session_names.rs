@@ -1,10 +1,13 @@
 //! What operators call sessions.
 //!
 //! What a plugin knows a session by may be a secret of the application. So it is
-//! shown as HMAC-SHA256 (RFC 2104) with a key of this gateway's own: whoever finds
+//! shown as HMAC-SHA256 (RFC 2104) with a key of this gateway's, or its cluster's, own: whoever finds
 //! a list of sessions can neither read the secrets from it nor try guesses against
 //! it. The key is in the store, so the names stay the same over restarts.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER;
 use gatewright_model::id::PoolName;
 use hmac::{Hmac, Mac as _};
@@ -18,7 +21,7 @@ const NAME_BYTES: usize = 8;
 
 /// Gives sessions their names.
 #[derive(Debug)]
-pub(crate) struct SessionNames(Hmac<Sha256>);
+pub(crate) struct SessionNames(ArcSwap<Hmac<Sha256>>);
 
 impl SessionNames {
     /// Those of the gateway that has this store.
@@ -27,18 +30,28 @@ impl SessionNames {
     ///
     /// When the store cannot be used.
     pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
-        let key = store.session_key()?;
-        match Hmac::new_from_slice(&key) {
-            Ok(keyed) => Ok(Self(keyed)),
-            Err(never) => unreachable!("HMAC takes keys of any length: {never}"),
-        }
+        Ok(Self(ArcSwap::from_pointee(keyed(store)?)))
+    }
+
+    /// Take in the key that the store has now: that of a cluster is the same on all
+    /// its gateways.
+    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        self.0.store(Arc::new(keyed(store)?));
+        Ok(())
     }
 
     /// The name of a pool's session.
     pub(crate) fn name(&self, pool: &PoolName, key: &str) -> String {
-        let keyed = self.0.clone().chain_update(pool.as_str());
+        let keyed = Hmac::clone(&self.0.load()).chain_update(pool.as_str());
         let digest = keyed.chain_update([0]).chain_update(key).finalize();
         HEXLOWER.encode(&digest.into_bytes()[..NAME_BYTES])
+    }
+}
+
+fn keyed(store: &Store) -> Result<Hmac<Sha256>, StoreError> {
+    match Hmac::new_from_slice(&store.session_key()?) {
+        Ok(keyed) => Ok(keyed),
+        Err(never) => unreachable!("HMAC takes keys of any length: {never}"),
     }
 }
 

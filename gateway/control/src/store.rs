@@ -13,6 +13,7 @@ mod error;
 mod histories;
 mod overrides;
 mod records;
+mod replica;
 mod secrets;
 mod tokens;
 mod versions;
@@ -37,6 +38,7 @@ pub use error::StoreError;
 pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
+pub(crate) use replica::{Replica, overlay as overlay_of, versions as versions_of};
 pub use tokens::{Removal, Spare, TokenRecord};
 pub(crate) use versions::{About, VersionRecord, VersionSource, Versions};
 
@@ -125,6 +127,7 @@ impl Store {
         self.histories()?;
         self.tokens()?;
         self.kept_session_key()?;
+        self.replica()?;
         self.audit(usize::MAX)?;
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::admin::AdminListener;
 use crate::control::Control;
 use crate::events::{Events, Happened};
 use crate::watcher::Sight;
-use crate::{acme, admin, discovery, remembered, sampler, traces, watcher};
+use crate::{acme, admin, cluster, discovery, remembered, sampler, sharing, traces, watcher};
 
 /// How long the thread waits at its end for what it left on other threads.
 const LAST_WAIT: Duration = Duration::from_millis(100);
@@ -75,8 +75,10 @@ impl ControlThread {
                 let mut changing = JoinSet::new();
                 changing.spawn(acme::keep(Arc::clone(&control)));
                 changing.spawn(replace(Arc::clone(&control), quarantined));
+                changing.spawn(cluster::follow(Arc::clone(&control)));
                 changing.spawn(discovery::follow(Arc::clone(&control)));
                 changing.spawn(remembered::keep(Arc::clone(&control)));
+                changing.spawn(sharing::follow(Arc::clone(&control)));
                 if let Some(sight) = sight {
                     changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }

@@ -74,7 +74,7 @@ pub(crate) enum UploadState {
 }
 
 /// A component that somebody brings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Brought {
     pub(crate) plugin: PluginName,
     /// What it may import; none for what the plugin may already.

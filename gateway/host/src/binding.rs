@@ -18,6 +18,7 @@ use crate::journal::{Journal, Level};
 use crate::lanes::Lane;
 use crate::limits::MemoryInUse;
 use crate::plain::plainly;
+use crate::replica::Replica;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 use crate::space::Space;
@@ -123,6 +124,14 @@ impl Estate {
         Self {
             space: Space::new(spread),
             ..Self::default()
+        }
+    }
+
+    /// The same, with others who are told of its values.
+    pub(crate) fn sharing(self, replica: Option<Arc<Replica>>) -> Self {
+        Self {
+            space: self.space.sharing(replica),
+            ..self
         }
     }
 

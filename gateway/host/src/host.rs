@@ -18,6 +18,7 @@ use crate::plan::{Plan, PrepareError, Prepared};
 use crate::preparation::Preparation;
 use crate::preparer;
 use crate::remembered::Remembered;
+use crate::replica::Replica;
 use crate::shared::Shared;
 use crate::shelf::Shelf;
 use crate::simulated::Simulated;
@@ -176,6 +177,13 @@ impl Host {
 
     pub(crate) fn remembered(&self) -> Option<Arc<Remembered>> {
         self.remembered.lock().ok()?.clone()
+    }
+
+    /// Share what plugins keep with other gateways: to be asked before the first plan,
+    /// and once. `wake` is called, by workers too, when there is something to tell; it
+    /// must not block. Somebody has to take what is noted: see [`crate::Share`].
+    pub fn share(&self, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Replica> {
+        self.shared.share(wake)
     }
 
     /// A receiver of what happens from now on. It must be read: what is beyond

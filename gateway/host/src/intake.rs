@@ -137,6 +137,11 @@ impl Host {
         self.library.signer(digest, keys).ok()
     }
 
+    /// The signature that is kept with a component, as minisign's file holds it.
+    pub fn signature(&self, digest: Digest) -> Option<String> {
+        self.library.signature(digest)
+    }
+
     /// What a version is that is kept or built in. Compiles it unless that was
     /// done before; never call it on a worker.
     ///

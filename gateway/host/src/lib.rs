@@ -12,7 +12,8 @@
 //! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
 //! and `plain` is how a plugin's words are shown. `recording` writes down what a
 //! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
-//! outlives the process. Time and randomness are the
+//! outlives the process, `replica` what several gateways share, and `lease` what each
+//! of them may give of a shared limit. Time and randomness are the
 //! machine's, or those of a simulation (`simulated`), how tables `spread` their keys
 //! included.
 //!
@@ -44,6 +45,7 @@ mod instance;
 mod intake;
 mod journal;
 mod lanes;
+mod lease;
 mod library;
 mod limits;
 mod occupant;
@@ -55,6 +57,7 @@ mod preparer;
 mod recording;
 mod rehearsal;
 mod remembered;
+mod replica;
 mod seat;
 mod sessions;
 mod shared;
@@ -95,6 +98,7 @@ pub use recording::{
 };
 pub use rehearsal::{Played, Rehearsal};
 pub use remembered::{Remembered, RememberedError, Written};
+pub use replica::{Changes, Replica, Share};
 pub use seat::Seat;
 pub use sessions::{Session, Sessions};
 pub use simulated::Simulated;

@@ -96,6 +96,11 @@ impl Library {
         Ok(version)
     }
 
+    /// The signature that is kept with a component.
+    pub(crate) fn signature(&self, digest: Digest) -> Option<String> {
+        self.shelf.signature(digest)
+    }
+
     /// Keep a component, unless it is, and its signature.
     pub(crate) fn keep(&self, digest: Digest, brought: &Brought<'_>) -> Result<(), Refusal> {
         let kept = self.shelf.load(digest).map(drop);

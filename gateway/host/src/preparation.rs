@@ -109,6 +109,7 @@ impl<'a> Preparation<'a> {
     /// A pool's sessions as they outlived the process before this one.
     fn remembered_sessions(&self, pool: &Pool) -> Arc<Sessions> {
         let sessions = Sessions::new(&self.host.shared.spread());
+        let sessions = sessions.sharing(self.host.shared.replica());
         if let Some(remembered) = self.remembered() {
             remembered.give_sessions(&sessions, pool, self.host.now());
         }
@@ -387,6 +388,7 @@ impl Preparation<'_> {
             (Part::Shadow, Some(active)) => Arc::new(Estate::over(&active.estate)),
             (Part::Active, _) => {
                 let estate = Estate::new(self.host.shared.spread());
+                let estate = estate.sharing(self.host.shared.replica());
                 if let Some(remembered) = self.remembered() {
                     remembered.give_values(&estate.space, place, self.host.now());
                 }

@@ -5,8 +5,12 @@
 //! of an endpoint that is gone, and is dropped when it is met. So is what was idle
 //! for too long, which every use of the table looks for in passing: of what is
 //! dead, no more stays than comes.
+//!
+//! In a cluster the table is this gateway's replica of what all of them share
+//! (`sessions/shared.rs`).
 
 mod kept;
+mod shared;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,9 +19,11 @@ use gatewright_model::id::{EndpointId, Slot};
 use gatewright_model::pool::Pool;
 use indexmap::IndexMap;
 
+use crate::replica::{Notes, Replica};
 use crate::spread::Spread;
 pub(crate) use kept::KeptSession;
 use kept::Waiting;
+use shared::Note;
 
 const SHARDS: usize = 16;
 
@@ -40,13 +46,18 @@ const SWEEP_SAMPLE: usize = 4;
 pub struct Sessions {
     spread: Spread,
     shards: [Mutex<Shard>; SHARDS],
-    /// Those of before whose endpoints are not there yet. No worker takes it.
+    /// Those of before, or of others, whose endpoints are not there yet. No worker
+    /// takes it.
     waiting: Mutex<Waiting>,
+    /// Where what is changed is noted; none where it is shared with nobody.
+    replica: Option<Arc<Replica>>,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
     entries: IndexMap<Arc<str>, Entry>,
+    /// What the exchange is to tell.
+    notes: Notes<Note>,
     /// What chooses the entries that are looked at.
     random: fastrand::Rng,
 }
@@ -58,6 +69,10 @@ struct Entry {
     idle: Duration,
     created: Duration,
     used: Duration,
+    /// When it was set, on the cluster's clock; 0 outside of one.
+    stamp: u64,
+    /// Up to when others have been told that it was used.
+    told: Duration,
 }
 
 impl Entry {
@@ -95,13 +110,13 @@ impl Sessions {
     /// A table with nothing in it.
     pub(crate) fn new(spread: &Spread) -> Self {
         let shard = |number| Shard {
-            entries: IndexMap::new(),
             random: spread.generator(number),
+            ..Shard::default()
         };
         Self {
             spread: spread.clone(),
             shards: std::array::from_fn(|number| Mutex::new(shard(number))),
-            waiting: Mutex::default(),
+            ..Self::default()
         }
     }
 
@@ -112,7 +127,9 @@ impl Sessions {
         let entry = shard.entries.get_mut(key)?;
         if entry.is_live(pool, now) {
             entry.used = now;
-            return Some(entry.slot);
+            let slot = entry.slot;
+            self.note_use(&mut shard, key, now);
+            return Some(slot);
         }
         shard.entries.swap_remove(key);
         None
@@ -122,7 +139,8 @@ impl Sessions {
     pub(crate) fn peek(&self, key: &str, pool: &Pool, now: Duration) -> Option<Slot> {
         let shard = self.shard(key);
         let entry = shard.entries.get(key);
-        Some(entry.filter(|entry| entry.is_live(pool, now))?.slot)
+        let entry = entry.filter(|entry| entry.is_live(pool, now))?;
+        Some(entry.slot)
     }
 
     /// Remember a session; returns whether its endpoint exists and its key is
@@ -145,24 +163,42 @@ impl Sessions {
         if shard.entries.len() >= SHARD_SESSIONS && !shard.entries.contains_key(key) {
             shard.make_room(pool, now);
         }
-        let known = shard
-            .entries
-            .get(key)
-            .filter(|entry| entry.is_live(pool, now));
+        let known = shard.entries.get_mut(key);
+        let known = known.filter(|entry| entry.is_live(pool, now));
+        if let Some(entry) = known
+            && entry.slot == slot
+            && entry.idle == idle
+        {
+            entry.used = now;
+            self.note_use(&mut shard, key, now);
+            return true;
+        }
+        let known = shard.entries.get(key);
+        let known = known.filter(|entry| entry.is_live(pool, now));
         let entry = Entry {
             slot,
             endpoint: endpoint.id.clone(),
             idle,
             created: known.map_or(now, |entry| entry.created),
             used: now,
+            stamp: self.stamp(&shard, key, now),
+            told: now,
         };
         shard.entries.insert(key.into(), entry);
+        self.note(&mut shard, key, Note::Whole);
         true
     }
 
-    /// Forget a session; returns whether there was one.
-    pub fn remove(&self, key: &str) -> bool {
-        self.shard(key).entries.swap_remove(key).is_some()
+    /// Forget a session; returns whether there was one. `now` is the host's clock,
+    /// [`crate::Host::now`].
+    pub fn remove(&self, key: &str, now: Duration) -> bool {
+        let mut shard = self.shard(key);
+        let stamp = self.stamp(&shard, key, now);
+        let was_there = shard.entries.swap_remove(key).is_some();
+        if was_there {
+            self.note(&mut shard, key, Note::Removed(stamp));
+        }
+        was_there
     }
 
     /// Forget what is idle for too long or whose endpoint is gone.
@@ -189,10 +225,8 @@ impl Sessions {
         let mut sessions = Vec::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let live = shard
-                .entries
-                .iter()
-                .filter(|(_, entry)| entry.is_live(pool, now));
+            let live = shard.entries.iter();
+            let live = live.filter(|(_, entry)| entry.is_live(pool, now));
             sessions.extend(live.map(|(key, entry)| Session {
                 key: Arc::clone(key),
                 endpoint: entry.endpoint.clone(),
@@ -209,8 +243,8 @@ impl Sessions {
         let mut counts = vec![0; pool.width()];
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let live = shard.entries.values();
-            for entry in live.filter(|entry| entry.is_live(pool, now)) {
+            let entries = shard.entries.values();
+            for entry in entries.filter(|entry| entry.is_live(pool, now)) {
                 counts[entry.slot.index()] += 1;
             }
         }
@@ -228,7 +262,9 @@ impl Shard {
     /// Drop what was idle for too long of a few entries. Those of endpoints that are
     /// gone are left: a worker that does not know of a new one yet would drop its own.
     fn drop_some(&mut self, now: Duration) {
-        let Self { entries, random } = self;
+        let Self {
+            entries, random, ..
+        } = self;
         for _ in 0..SWEEP_SAMPLE.min(entries.len()) {
             let place = random.usize(..entries.len());
             let entry = entries.get_index(place);
@@ -241,18 +277,33 @@ impl Shard {
     /// Drop what is dead, or else the one that would be forgotten first, of a small
     /// sample: from a random place on, evenly over the whole shard.
     fn make_room(&mut self, pool: &Pool, now: Duration) {
-        let Self { entries, random } = self;
+        self.make_room_by(|entry| entry.is_live(pool, now));
+    }
+
+    /// The same for somebody who does not know the pool.
+    fn make_any_room(&mut self, now: Duration) {
+        self.make_room_by(|entry| !entry.is_over(now));
+    }
+
+    fn make_room_by(&mut self, is_live: impl Fn(&Entry) -> bool) {
+        let Self {
+            entries, random, ..
+        } = self;
         let (length, start) = (entries.len(), random.usize(..entries.len().max(1)));
         let step = (length / EVICTION_SAMPLE).max(1);
         let places = (0..EVICTION_SAMPLE.min(length)).map(|n| (start + n * step) % length);
         let victim = places.min_by_key(|place| {
             let entry = entries.get_index(*place).map(|(_, entry)| entry);
-            entry.map(|entry| (entry.is_live(pool, now), entry.ends()))
+            entry.map(|entry| (is_live(entry), entry.ends()))
         });
         if let Some(place) = victim {
             entries.swap_remove_index(place);
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

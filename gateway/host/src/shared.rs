@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use wasmtime::Engine;
@@ -11,6 +11,7 @@ use crate::binding::Terms;
 use crate::event::HostEvent;
 use crate::instance::Budget;
 use crate::preparer::Order;
+use crate::replica::Replica;
 use crate::simulated::Simulated;
 use crate::spread::Spread;
 use crate::ticker::TickerThread;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     orders: Sender<Order>,
     listeners: Mutex<Vec<SyncSender<HostEvent>>>,
     quarantined: Mutex<HashSet<Terms>>,
+    replica: OnceLock<Arc<Replica>>,
 }
 
 impl Shared {
@@ -36,12 +38,25 @@ impl Shared {
             orders,
             listeners: Mutex::default(),
             quarantined: Mutex::default(),
+            replica: OnceLock::new(),
         }
     }
 
     /// How long the host has been running.
     pub(crate) fn now(&self) -> Duration {
         self.ticker.ticker().now()
+    }
+
+    /// What is shared with other gateways, where there are any.
+    pub(crate) fn replica(&self) -> Option<Arc<Replica>> {
+        self.replica.get().cloned()
+    }
+
+    /// Share what plugins keep from the next plan on; the first one to ask is heeded.
+    pub(crate) fn share(&self, wake: Box<dyn Fn() + Send + Sync>) -> Arc<Replica> {
+        let ticker = self.ticker.ticker();
+        let replica = || Arc::new(Replica::new(ticker.now(), ticker.unix_ms(), wake));
+        Arc::clone(self.replica.get_or_init(replica))
     }
 
     /// The randomness of a new instance. A trial's is nobody's business: whether

@@ -4,10 +4,15 @@
 //! A shadow's space lies over that of the one who decides: it sees the other's
 //! values, and what it changes is its own.
 //!
+//! In a cluster the space is this gateway's replica of what all of them share: what
+//! is changed here is noted for the exchange, and what others changed comes in
+//! (`space/shared.rs`).
+//!
 //! Sharded by key so that workers seldom meet at a lock. Every operation takes
 //! the present time, so that expiry can be tested and simulated.
 
 mod kept;
+mod shared;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +20,11 @@ use std::time::Duration;
 
 use crate::binding::Estate;
 use crate::contract::imports::store::Taken;
+use crate::lease::Rate;
+use crate::replica::{Notes, Replica};
 use crate::spread::Spread;
 pub(crate) use kept::KeptValue;
+use shared::{Leased, Note};
 
 const SHARDS: usize = 16;
 
@@ -36,6 +44,8 @@ pub(crate) struct Space {
     shards: [Mutex<Shard>; SHARDS],
     /// Whose values are seen where this space has none of its own.
     under: Option<Arc<Estate>>,
+    /// Where what is changed is noted; none where it is shared with nobody.
+    replica: Option<Arc<Replica>>,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +57,10 @@ struct Shard {
     bytes: usize,
     /// In a space that lies over another: the keys that are its own business.
     own: HashSet<Arc<str>>,
+    /// What the exchange is to tell.
+    notes: Notes<Note>,
+    /// The buckets of which something may be leased.
+    leased: HashSet<Arc<str>>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +69,8 @@ struct Entry {
     /// On the clock of the caller; none: never.
     expires: Option<Duration>,
     age: u64,
+    /// When it was changed, on the cluster's clock; 0 outside of one.
+    stamp: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +83,8 @@ enum Value {
         tokens: f64,
         at: Duration,
     },
+    /// What this gateway has of a bucket that a cluster shares.
+    Leased(Box<Leased>),
 }
 
 impl Value {
@@ -76,7 +94,7 @@ impl Value {
         match self {
             Self::Bytes(bytes) => Some(bytes.to_vec()),
             Self::Number(number) => Some(number.to_string().into_bytes()),
-            Self::Bucket { .. } => None,
+            Self::Bucket { .. } | Self::Leased(_) => None,
         }
     }
 
@@ -84,6 +102,7 @@ impl Value {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Number(_) | Self::Bucket { .. } => 16,
+            Self::Leased(_) => size_of::<Leased>(),
         }
     }
 }
@@ -119,28 +138,38 @@ impl Space {
     /// Set a value; returns whether it is small enough to be kept.
     pub(crate) fn set(&self, key: &str, value: Vec<u8>, ttl_ms: u32, now: Duration) -> bool {
         let mut shard = self.shard_to_change(key);
-        shard.put(key, bytes(value), expiry(ttl_ms, now))
+        self.put(&mut shard, key, bytes(value), expiry(ttl_ms, now), now)
     }
 
     /// Remove a value.
-    pub(crate) fn remove(&self, key: &str) {
-        self.shard_to_change(key).remove(key);
+    pub(crate) fn remove(&self, key: &str, now: Duration) {
+        let mut shard = self.shard_to_change(key);
+        let stamp = self.stamp(&shard, key, now);
+        if shard.remove(key) {
+            self.note(&mut shard, key, Note::Removed(stamp));
+        }
     }
 
     /// Add to a number (0 when absent, or when the value is not one) and
     /// return the sum. The time to live counts from the first addition.
     pub(crate) fn add(&self, key: &str, delta: i64, ttl_ms: u32, now: Duration) -> i64 {
         let mut shard = self.shard_to_change(key);
+        let stamp = self.stamp(&shard, key, now);
         let Some(entry) = shard.live(key, now) else {
-            shard.put(key, Value::Number(delta), expiry(ttl_ms, now));
+            let (number, expires) = (Value::Number(delta), expiry(ttl_ms, now));
+            self.put(&mut shard, key, number, expires, now);
             return delta;
         };
         let expires = entry.expires;
         let sum = number(&entry.value).unwrap_or(0).saturating_add(delta);
         match &mut entry.value {
-            Value::Number(number) => *number = sum,
-            Value::Bytes(_) | Value::Bucket { .. } => {
-                shard.put(key, Value::Number(sum), expires);
+            Value::Number(number) => {
+                *number = sum;
+                entry.stamp = stamp;
+                self.note(&mut shard, key, Note::Added(delta));
+            }
+            Value::Bytes(_) | Value::Bucket { .. } | Value::Leased(_) => {
+                self.put(&mut shard, key, Value::Number(sum), expires, now);
             }
         }
         sum
@@ -157,7 +186,8 @@ impl Space {
     ) -> bool {
         let mut shard = self.shard_to_change(key);
         let present = shard.live(key, now).and_then(|entry| entry.value.bytes());
-        present.as_deref() == expected && shard.put(key, bytes(value), expiry(ttl_ms, now))
+        present.as_deref() == expected
+            && self.put(&mut shard, key, bytes(value), expiry(ttl_ms, now), now)
     }
 
     /// Take tokens from a bucket that holds at most `burst` and gains
@@ -169,21 +199,24 @@ impl Space {
         (per_second, burst): (f64, u32),
         now: Duration,
     ) -> Taken {
-        let per_second = rate(per_second);
-        let (count, burst) = (f64::from(count), f64::from(burst));
+        let rate = Rate::of(per_second, burst);
+        let count = f64::from(count);
+        if let Some(replica) = &self.replica {
+            return self.take_leased(replica, key, count, rate, now);
+        }
+        let Rate { per_second, burst } = rate;
         let mut shard = self.shard_to_change(key);
-        let level = shard.level(key, (per_second, burst), now);
+        let level = shard.level(key, rate, now);
         let taken = count <= level;
         let tokens = if taken { level - count } else { level };
         // A bucket that is full again is as good as absent.
         let until_full = Duration::try_from_secs_f64((burst - tokens) / per_second).ok();
         let expires = until_full.and_then(|duration| now.checked_add(duration));
-        shard.put(key, Value::Bucket { tokens, at: now }, expires);
+        shard.put(key, Value::Bucket { tokens, at: now }, expires, 0);
         let wait_ms = match taken {
             true => 0,
-            false if count > burst || per_second == 0.0 => u32::MAX,
-            // A float that is too large for the integer becomes the largest.
-            false => (((count - tokens) / per_second * 1000.0).ceil() as u32).max(1),
+            false if count > burst => u32::MAX,
+            false => rate.wait_ms(count - tokens),
         };
         let left = tokens as u32;
         Taken { wait_ms, left }
@@ -202,7 +235,7 @@ impl Space {
             shard.own.insert(key.into());
             let below = under.space.shard(key).entries.get(key).cloned();
             if let Some(Entry { value, expires, .. }) = below {
-                shard.put(key, value, expires);
+                shard.put(key, value, expires, 0);
             }
         }
         shard
@@ -215,23 +248,13 @@ impl Space {
     }
 }
 
-/// A rate that a plugin asks for, where it makes sense.
-fn rate(per_second: f64) -> f64 {
-    match per_second.is_finite() {
-        true => per_second.max(0.0),
-        false => 0.0,
-    }
-}
-
 impl Shard {
     /// How many tokens a bucket holds now.
-    fn level(&mut self, key: &str, (per_second, burst): (f64, f64), now: Duration) -> f64 {
+    fn level(&mut self, key: &str, rate: Rate, now: Duration) -> f64 {
         match self.live(key, now).map(|entry| &entry.value) {
-            Some(Value::Bucket { tokens, at }) => {
-                let gained = now.saturating_sub(*at).as_secs_f64() * per_second;
-                (tokens + gained).min(burst)
-            }
-            _ => burst,
+            Some(Value::Bucket { tokens, at }) => rate.after(*tokens, now.saturating_sub(*at)),
+            Some(Value::Leased(leased)) => leased.lease.held().min(rate.burst),
+            _ => rate.burst,
         }
     }
 
@@ -245,7 +268,7 @@ impl Shard {
         self.entries.get_mut(key)
     }
 
-    fn put(&mut self, key: &str, value: Value, expires: Option<Duration>) -> bool {
+    fn put(&mut self, key: &str, value: Value, expires: Option<Duration>, stamp: u64) -> bool {
         let size = key.len() + value.size();
         if size > ENTRY_BYTES {
             return false;
@@ -269,16 +292,20 @@ impl Shard {
                 value,
                 expires,
                 age,
+                stamp,
             },
         );
         true
     }
 
-    fn remove(&mut self, key: &str) {
-        if let Some(entry) = self.entries.remove(key) {
-            self.by_age.remove(&entry.age);
-            self.bytes -= key.len() + entry.value.size();
-        }
+    /// Returns whether there was one.
+    fn remove(&mut self, key: &str) -> bool {
+        let Some(entry) = self.entries.remove(key) else {
+            return false;
+        };
+        self.by_age.remove(&entry.age);
+        self.bytes -= key.len() + entry.value.size();
+        true
     }
 }
 
@@ -297,7 +324,7 @@ fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => Some(*number),
         Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.parse().ok(),
-        Value::Bucket { .. } => None,
+        Value::Bucket { .. } | Value::Leased(_) => None,
     }
 }
 

@@ -3,7 +3,8 @@
 //! snapshot holds, and what is counted.
 //!
 //! Reading order: [`id`] and [`role`] name things, [`address`] says where they are, [`token`] says what strangers' names are made
-//! of, [`signature`] whose things are; [`config`] says what was
+//! of, [`signature`] whose things are, [`shared`] what gateways of a cluster tell each other;
+//! [`config`] says what was
 //! written and what it means; [`endpoint`], [`pool`] and [`snapshot`] are what a
 //! request reads; [`circuit`] and [`warmth`] say how much an endpoint gets of the
 //! requests, [`room`] for how many there is room, [`queue`] where they wait,
@@ -28,6 +29,7 @@ pub mod reported;
 pub mod retry_budget;
 pub mod role;
 pub mod room;
+pub mod shared;
 pub mod signature;
 pub mod snapshot;
 pub mod token;

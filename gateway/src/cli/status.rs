@@ -7,9 +7,10 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use http::Method;
 use serde_json::{Value, json};
 
-use super::api::{ApiOptions, Events};
+use super::api::{ApiOptions, Call, Events};
 use crate::runtime;
 
 /// How long the figures may take, which come once a second.
@@ -52,21 +53,27 @@ pub(super) fn run(options: &StatusOptions) -> anyhow::Result<()> {
         api.is_ready()?;
         return api.print(&json!({ "ready": true }), |_| "ready\n".to_owned());
     }
+    // A line for each second is of the stream alone.
+    let cluster = match options.watch {
+        true => Value::Null,
+        false => api.ask(Call::new(Method::GET, "/api/cluster"))?,
+    };
     runtime::block_on(async {
         let events = api.follow("/api/stream").await?;
         let looked = match (options.watch, api.json) {
             (true, true) => lines(events).await,
             (true, false) => live::show(events, api.admin()).await,
-            (false, _) => once(events, api).await,
+            (false, _) => once(events, api, cluster).await,
         };
         looked.with_context(|| format!("asking {}", api.admin()))
     })
 }
 
-async fn once(mut events: Events, api: &ApiOptions) -> anyhow::Result<()> {
+async fn once(mut events: Events, api: &ApiOptions, cluster: Value) -> anyhow::Result<()> {
     // The first ones may have no rates.
     figures(&mut events).await?;
-    let figures = figures(&mut events).await?;
+    let mut figures = figures(&mut events).await?;
+    figures["cluster"] = cluster;
     api.print(&figures, words::of)?;
     ensure!(
         figures["status"] != "unhealthy",

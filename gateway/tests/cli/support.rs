@@ -18,6 +18,7 @@ pub(crate) fn gatewright(folder: &TempDir, arguments: &[&str]) -> Command {
         "PORT",
         "WORKER_COUNT",
         "HEALTH_CHECK_INTERVAL",
+        "REDIS_URL",
     ] {
         command.env_remove(variable);
     }

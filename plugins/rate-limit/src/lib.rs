@@ -7,8 +7,8 @@
 //! with `Retry-After`; the headers `RateLimit-Policy` and `RateLimit` tell every
 //! client where it stands (draft-ietf-httpapi-ratelimit-headers-10).
 //!
-//! It does not queue, does not count what a request costs its server, and knows
-//! only this gateway's requests. The store has room for some 64,000 clients; of
+//! It does not queue, and does not count what a request costs its server. Gateways
+//! of a cluster count together. The store has room for some 64,000 clients; of
 //! more, those that have not asked for longest begin anew.
 
 mod config;

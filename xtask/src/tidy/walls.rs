@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use crate::cargo::{Metadata, Node};
 
 /// Everything of the gateway, which plugins and the SDK never see.
-const GATEWAY: [&str; 7] = [
+const GATEWAY: [&str; 8] = [
     "gatewright",
+    "gatewright-cluster",
     "gatewright-control",
     "gatewright-host",
     "gatewright-model",
@@ -22,7 +23,7 @@ const GATEWAY: [&str; 7] = [
 const SDK: &str = "gatewright-plugin-sdk";
 
 /// A crate, and the packages that it must not know.
-const WALLS: [(&str, &[&str]); 7] = [
+const WALLS: [(&str, &[&str]); 8] = [
     (
         "gatewright-model",
         &["axum", "hyper", "tokio", "wasmtime", SDK],
@@ -37,6 +38,7 @@ const WALLS: [(&str, &[&str]); 7] = [
         "gatewright-simulate",
         &["axum", "http", "hyper", "tokio", SDK],
     ),
+    ("gatewright-cluster", &["axum", "hyper", "wasmtime", SDK]),
     ("gatewright-control", &[SDK]),
     ("gatewright", &[SDK]),
 ];

@@ -6,8 +6,10 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::Role;
-use crate::store::{Entry, Removal, Spare, Store, StoreError, TokenRecord};
+use super::{Role, Who};
+use crate::change::Refusal;
+use crate::control::Control;
+use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
 
 /// What every token begins with, so that one is recognised where it should not
@@ -134,22 +136,89 @@ fn keep(
     who: &str,
     from: Option<String>,
 ) -> Result<TokenRecord, TokenError> {
+    let record = record(store, wanted, token)?;
+    match store.add_token(&record, &entry(who, from, "token.create", &record.id))? {
+        true => Ok(record),
+        false => Err(TokenError::NoDeployer),
+    }
+}
+
+fn record(store: &Store, wanted: NewToken, token: &str) -> Result<TokenRecord, TokenError> {
     if !is_name(&wanted.name) {
         return Err(TokenError::Name);
     }
     let now = Timestamp::now();
-    let record = TokenRecord {
+    Ok(TokenRecord {
         id: random::<ID_BYTES>(store)?,
         name: wanted.name,
         role: wanted.role,
         created: now,
         expires: wanted.expires_in.map(|period| now.after(period)),
         sha256: HEXLOWER.encode(&Sha256::digest(token)),
-    };
-    match store.add_token(&record, &entry(who, from, "token.create", &record.id))? {
-        true => Ok(record),
-        false => Err(TokenError::NoDeployer),
+    })
+}
+
+impl Control {
+    /// [`create_token`] in a running gateway, whose whole cluster knows the token
+    /// then.
+    pub(crate) async fn create_token(
+        &self,
+        wanted: NewToken,
+        who: &Who,
+    ) -> Result<(TokenRecord, String), Refusal> {
+        let _turn = self.turn.lock().await;
+        self.may_change()?;
+        self.catch_up_in_turn().await?;
+        let token = format!("{PREFIX}{}", random::<SECRET_BYTES>(&self.store)?);
+        let record = record(&self.store, wanted, &token)?;
+        if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
+            return Err(TokenError::NoDeployer.into());
+        }
+        let from = Some(who.from.to_string());
+        let entry = entry(&who.name, from, "token.create", &record.id);
+        let kept = Record::Token(record.id.clone(), Some(Box::new(record.clone())));
+        self.keep_records(vec![kept], entry).await?;
+        self.access.reload(&self.store)?;
+        Ok((record, token))
     }
+
+    /// [`revoke_token`] in a running gateway, where the last one of the role `deploy`
+    /// stays.
+    pub(crate) async fn revoke_token(&self, id: &str, who: &Who) -> Result<Removal, Refusal> {
+        let _turn = self.turn.lock().await;
+        self.may_change()?;
+        self.catch_up_in_turn().await?;
+        let tokens = self.access.tokens();
+        if !tokens.iter().any(|token| token.id == id) {
+            return Ok(Removal::NotThere);
+        }
+        if !has_deployer(&tokens, id) {
+            return Ok(Removal::Spared);
+        }
+        let from = Some(who.from.to_string());
+        let entry = entry(&who.name, from, "token.revoke", id);
+        let gone = Record::Token(id.to_owned(), None);
+        self.keep_records(vec![gone], entry).await?;
+        self.access.reload(&self.store)?;
+        Ok(Removal::Done)
+    }
+}
+
+impl From<TokenError> for Refusal {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Name => Self::field("name", error.to_string()),
+            TokenError::NoDeployer => Self::Conflict(error.to_string()),
+            TokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Whether a token other than this one has the role `deploy` now.
+fn has_deployer(tokens: &[TokenRecord], than: &str) -> bool {
+    let now = Timestamp::now();
+    let mut tokens = tokens.iter();
+    tokens.any(|token| token.id != than && token.role == Role::Deploy && token.is_valid(now))
 }
 
 /// As many random bytes, in hexadecimal.

@@ -134,7 +134,7 @@ async fn show(
 
 /// What is to change; what is left out stays. All of an answer may be sent
 /// back: what nobody can change here is passed over when it is as it was.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = WantedConfiguration)]
 struct Wanted {

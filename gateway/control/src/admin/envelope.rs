@@ -117,7 +117,8 @@ impl IntoResponse for Refusal {
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", None),
             Self::Wrong(errors) => return wrong(&errors),
             Self::NeedsRestart(_) => (StatusCode::CONFLICT, "needs_restart", None),
-            Self::Store(StoreError::HandedOver) => return soon(message),
+            Self::Store(StoreError::HandedOver) => return soon("upgrading", message),
+            Self::Cluster(_) => return soon("cluster_away", message),
             Self::NotUpgraded(_) => (StatusCode::CONFLICT, "not_upgraded", None),
             Self::Store(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept", None),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", None),
@@ -126,9 +127,10 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// Another gateway is taking over: in a moment either of the two takes changes.
-fn soon(message: String) -> Response {
-    let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "upgrading", message);
+/// In a moment changes are taken again: by the gateway that is taking over, or when
+/// the cluster's server is there.
+fn soon(code: &'static str, message: String) -> Response {
+    let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, code, message);
     let seconds = HeaderValue::from_static("1");
     response.headers_mut().insert(RETRY_AFTER, seconds);
     response
@@ -142,8 +144,9 @@ impl IntoResponses for Unkept {
         refusals(&[
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "`stopping`: the gateway is ending; `upgrading`: another one is taking over, ask \
-                 again after `Retry-After`",
+                "`stopping`: the gateway is ending; `upgrading`: another one is taking over, \
+                 `cluster_away`: the cluster's server does not take it, ask again after \
+                 `Retry-After`",
             ),
             (
                 StatusCode::INSUFFICIENT_STORAGE,

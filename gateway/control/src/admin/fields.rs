@@ -87,7 +87,7 @@ fn is_of_plugin(key: &str) -> bool {
 }
 
 /// Settings that a request changes; what it leaves out stays.
-#[derive(Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Settings {
     /// A balancer's name, with underscores or as the plugin is named.

@@ -52,6 +52,7 @@ const PATH: &str = "/api/openapi.json";
         (name = "figures", description = "What is counted, and whether it is well"),
         (name = "explanations", description = "Which plugin decided what about a request"),
         (name = "recordings", description = "What a balancer was handed and answered, to be replayed"),
+        (name = "cluster", description = "Which gateways have one desired state together"),
         (name = "upgrade", description = "A new program takes over from the running one"),
         (name = "audit", description = "Who changed what"),
         (name = "tokens", description = "Who may operate the gateway"),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod certificates;
+mod cluster;
 mod families;
 mod lookups;
 mod plugins;
@@ -40,7 +41,8 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
     )
 )]
 pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
-    match render(gather(&control), Certificates::of(&control)) {
+    let told = (Certificates::of(&control), cluster::Figures::of(&control));
+    match render(gather(&control), told) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -53,9 +55,12 @@ pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
     }
 }
 
-fn render(overview: Overview, certificates: Certificates) -> Result<String, fmt::Error> {
+fn render(
+    overview: Overview,
+    (certificates, cluster): (Certificates, Option<cluster::Figures>),
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Figures(overview, certificates)));
+    registry.register_collector(Box::new(Figures(overview, certificates, cluster)));
     let mut text = String::new();
     text::encode(&mut text, &registry)?;
     Ok(text)
@@ -63,7 +68,7 @@ fn render(overview: Overview, certificates: Certificates) -> Result<String, fmt:
 
 /// The figures, which are counted elsewhere, as the library wants them.
 #[derive(Debug)]
-struct Figures(Overview, Certificates);
+struct Figures(Overview, Certificates, Option<cluster::Figures>);
 
 impl Collector for Figures {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -71,6 +76,7 @@ impl Collector for Figures {
         traffic::write(&mut families, &self.0)?;
         telemetry::write(&mut families, self.0.telemetry)?;
         certificates::write(&mut families, &self.1)?;
+        cluster::write(&mut families, self.2)?;
         pools::write(&mut families, &self.0.pools)?;
         cache::write(&mut families, &self.0.cache, &self.0.pools)?;
         servers::write(&mut families, &self.0.servers)?;
@@ -203,6 +209,16 @@ mod tests {
         }
     }
 
+    fn in_a_cluster() -> (Certificates, Option<cluster::Figures>) {
+        let cluster = cluster::Figures {
+            is_connected: true,
+            version: 7,
+            gateways: 3,
+            failed: 1,
+        };
+        (certificates(), Some(cluster))
+    }
+
     /// The lines of a text without help and without what a run would change.
     fn shape(text: &str) -> String {
         let lines = text.lines().filter(|line| !line.starts_with("# HELP"));
@@ -221,13 +237,13 @@ mod tests {
 
     #[test]
     fn names_types_and_labels_are_as_promised() {
-        let text = render(overview(), certificates()).unwrap();
+        let text = render(overview(), in_a_cluster()).unwrap();
         assert_eq!(shape(&text), GOLDEN, "metrics were:\n{}", shape(&text));
     }
 
     #[test]
     fn values_are_in_base_units() {
-        let text = render(overview(), certificates()).unwrap();
+        let text = render(overview(), in_a_cluster()).unwrap();
         for line in [
             "gatewright_uptime_seconds 90.0",
             "gatewright_certificate_expiry_timestamp_seconds{listener=\"tls\",certificate=\"a.example\",source=\"acme\"} 1800000000.0",

@@ -230,10 +230,10 @@ async fn delete(
     };
     // None goes that nobody finds in the audit log.
     control.store.note(entry).await?;
-    let plan = control.publisher.plan();
+    let (plan, clock) = (control.publisher.plan(), control.publisher.host().now());
     for (pool, key) in found {
         if let Some(sessions) = plan.sessions(&pool) {
-            sessions.remove(&key);
+            sessions.remove(&key, clock);
         }
     }
     let deleted = Deleted {

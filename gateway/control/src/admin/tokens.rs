@@ -15,10 +15,10 @@ use utoipa_axum::routes;
 use super::asked::Named;
 use super::body::Body;
 use super::envelope::{Failure, Success, Unkept, success};
-use crate::access::{NewToken, Role, TokenError, Who, create_token, revoke_token};
+use crate::access::{NewToken, Role, Who};
 use crate::change::Refusal;
 use crate::control::Control;
-use crate::store::{Removal, Spare, TokenRecord};
+use crate::store::{Removal, TokenRecord};
 use crate::timestamp::Timestamp;
 
 pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
@@ -115,11 +115,8 @@ async fn create(
         role: wanted.role,
         expires_in: wanted.expires_in.map(Duration::from_secs),
     };
-    let (record, token) = in_store(&control, move |control| {
-        let from = Some(who.from.to_string());
-        create_token(&control.store, new, &who.name, from)
-    })
-    .await?;
+    let making = tokio::spawn(async move { control.create_token(new, &who).await });
+    let (record, token) = making.await.unwrap_or(Err(Refusal::Stopping))?;
     let made = Made {
         shown: record.into(),
         token,
@@ -153,14 +150,8 @@ async fn revoke(
     Named(id): Named,
 ) -> Result<Response, Refusal> {
     let wanted = id.clone();
-    let removal = in_store(&control, move |control| {
-        let from = Some(who.from.to_string());
-        let spare = Spare::LastDeployer;
-        let removal = revoke_token(&control.store, &wanted, spare, &who.name, from);
-        Ok(removal?)
-    })
-    .await?;
-    match removal {
+    let removing = tokio::spawn(async move { control.revoke_token(&wanted, &who).await });
+    match removing.await.unwrap_or(Err(Refusal::Stopping))? {
         Removal::Done => Ok(success(Revoked { id, revoked: true }).into_response()),
         Removal::NotThere => Err(Refusal::NotFound(format!("there is no token {id}"))),
         Removal::Spared => Err(Refusal::Conflict(
@@ -170,24 +161,4 @@ async fn revoke(
                 .to_owned(),
         )),
     }
-}
-
-/// Change the tokens on a thread that may wait for the disk, then go by what
-/// the store has. It is finished whether or not anybody waits for the answer.
-async fn in_store<T: Send + 'static>(
-    control: &Arc<Control>,
-    work: impl FnOnce(&Control) -> Result<T, TokenError> + Send + 'static,
-) -> Result<T, Refusal> {
-    let control = Arc::clone(control);
-    let working = tokio::task::spawn_blocking(move || {
-        let done = work(&control)?;
-        control.access.reload(&control.store)?;
-        Ok(done)
-    });
-    let done: Result<T, TokenError> = working.await.map_err(|_| Refusal::Stopping)?;
-    done.map_err(|error| match error {
-        TokenError::Name => Refusal::field("name", error.to_string()),
-        TokenError::NoDeployer => Refusal::Conflict(error.to_string()),
-        TokenError::Store(error) => error.into(),
-    })
 }

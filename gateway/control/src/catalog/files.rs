@@ -16,7 +16,9 @@ use sha2::{Digest as _, Sha256};
 use super::named;
 use super::{built_in, naming};
 use crate::change::{Arrival, Refusal};
+use crate::cluster::{ATTEMPTS, ClusterError};
 use crate::control::{Control, entry_of_files};
+use crate::keeper::{KeepError, Kept};
 use crate::store::{Edited, Record, VersionRecord, VersionSource};
 use crate::timestamp::Timestamp;
 use crate::uploads::COMPONENT_BYTES as MOST;
@@ -183,21 +185,30 @@ impl Control {
     }
 
     /// Write records, and take them over. Only who has the turn may call it.
-    async fn keep_records(
+    pub(crate) async fn keep_records(
         &self,
         records: Vec<Record>,
         entry: crate::store::Entry,
     ) -> Result<(), Refusal> {
-        let overlay = self.desired().overlay.clone();
-        let edited = Edited {
-            before: overlay.clone(),
-            after: overlay,
-            records: records.clone(),
-            entry,
-        };
-        self.store.keep(edited).await?;
-        self.catalog.apply(&records);
-        Ok(())
+        for _ in 0..ATTEMPTS {
+            let overlay = self.desired().overlay.clone();
+            let edited = Edited {
+                before: overlay.clone(),
+                after: overlay,
+                records: records.clone(),
+                entry: entry.clone(),
+            };
+            match self.keeper.keep(Kept::Made(edited)).await {
+                // What others have changed says nothing of these records.
+                Err(KeepError::Cluster(ClusterError::Moved)) => self.catch_up_in_turn().await?,
+                kept => {
+                    kept?;
+                    self.catalog.apply(&records);
+                    return Ok(());
+                }
+            }
+        }
+        Err(ClusterError::Moved.into())
     }
 
     /// Have a component on the disk. Only who has the turn may call it: nobody

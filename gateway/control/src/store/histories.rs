@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{Store, StoreError, json};
 
 /// Steps as JSON, the latest last, by the seats' names.
-const HISTORIES: TableDefinition<'_, &str, &str> = TableDefinition::new("histories");
+pub(super) const HISTORIES: TableDefinition<'_, &str, &str> = TableDefinition::new("histories");
 
 /// What was bound in a seat until something else was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

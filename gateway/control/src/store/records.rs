@@ -4,6 +4,7 @@ use gatewright_model::id::{Digest, PluginName};
 use redb::WriteTransaction;
 
 use super::histories::{self, Step};
+use super::tokens::{self, TokenRecord};
 use super::versions::{self, VersionRecord};
 
 /// A record that takes the place of the one before.
@@ -13,6 +14,8 @@ pub(crate) enum Record {
     Version(PluginName, Digest, Option<Box<VersionRecord>>),
     /// What was bound in a seat before, the latest last; empty for nothing.
     History(String, Vec<Step>),
+    /// An access token by its id; none when it counts no more.
+    Token(String, Option<Box<TokenRecord>>),
 }
 
 pub(super) fn write(writing: &WriteTransaction, records: &[Record]) -> Result<(), redb::Error> {
@@ -22,6 +25,7 @@ pub(super) fn write(writing: &WriteTransaction, records: &[Record]) -> Result<()
                 versions::write(writing, plugin, *digest, version.as_deref())?;
             }
             Record::History(seat, steps) => histories::write(writing, seat, steps)?,
+            Record::Token(id, token) => tokens::write(writing, id, token.as_deref())?,
         }
     }
     Ok(())

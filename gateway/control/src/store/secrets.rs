@@ -5,10 +5,10 @@ use redb::{TableDefinition, TableError};
 use super::{Store, StoreError};
 
 /// Keys by what they are for.
-const SECRETS: TableDefinition<'_, &str, [u8; 32]> = TableDefinition::new("secrets");
+pub(super) const SECRETS: TableDefinition<'_, &str, [u8; 32]> = TableDefinition::new("secrets");
 
 /// The key that sessions are named with.
-const SESSIONS: &str = "sessions";
+pub(super) const SESSIONS: &str = "sessions";
 
 impl Store {
     /// The key that sessions are named with; drawn when it is asked for first.

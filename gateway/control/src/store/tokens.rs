@@ -1,6 +1,6 @@
 //! Access tokens in the store: their hashes, never themselves.
 
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, Entry};
@@ -88,6 +88,20 @@ impl Store {
         }
         Ok(removal)
     }
+}
+
+/// Write a token, or remove it.
+pub(super) fn write(
+    writing: &WriteTransaction,
+    id: &str,
+    token: Option<&TokenRecord>,
+) -> Result<(), redb::Error> {
+    let mut table = writing.open_table(TOKENS)?;
+    match token {
+        Some(token) => table.insert(id, &*json(token)?)?,
+        None => table.remove(id)?,
+    };
+    Ok(())
 }
 
 /// Which token is not to be removed.

@@ -12,7 +12,8 @@ use super::{Store, StoreError, json};
 use crate::timestamp::Timestamp;
 
 /// Versions as JSON by their plugins' names and their digests.
-const VERSIONS: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("versions");
+pub(super) const VERSIONS: TableDefinition<'_, (&str, &str), &str> =
+    TableDefinition::new("versions");
 
 /// What is kept of a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ impl Host for Guest {
             return;
         }
         if let Some(sessions) = self.binding.sessions() {
-            sessions.remove(&key);
+            sessions.remove(&key, self.binding.now());
         }
     }
 }

@@ -26,7 +26,8 @@ impl Host for Guest {
     }
 
     fn remove(&mut self, key: String) {
-        self.binding.space().remove(&key);
+        let now = self.binding.now();
+        self.binding.space().remove(&key, now);
     }
 
     fn add(&mut self, key: String, delta: i64, ttl_ms: u32) -> i64 {

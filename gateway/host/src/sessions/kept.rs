@@ -8,17 +8,25 @@ use std::time::Duration;
 use gatewright_model::pool::Pool;
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, KEY_BYTES, SHARD_SESSIONS, SHARDS, Sessions};
+use super::{Entry, KEY_BYTES, SHARD_SESSIONS, SHARDS, Sessions, millis};
 
 /// A session as it is kept. Times are milliseconds on the clock of the host that
 /// wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptSession {
-    key: Box<str>,
-    endpoint: String,
-    idle_ms: u64,
-    created_ms: u64,
-    used_ms: u64,
+    pub(super) key: Box<str>,
+    pub(super) endpoint: String,
+    pub(super) idle_ms: u64,
+    pub(super) created_ms: u64,
+    pub(super) used_ms: u64,
+    /// When it was set, on the clock of a cluster.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) stamp: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(stamp: &u64) -> bool {
+    *stamp == 0
 }
 
 /// What may be lost of the time for which a session was idle, at most. A tenth of
@@ -33,6 +41,7 @@ impl KeptSession {
             idle_ms: millis(entry.idle),
             created_ms: millis(entry.created),
             used_ms: millis(entry.used),
+            stamp: entry.stamp,
         }
     }
 
@@ -50,11 +59,14 @@ impl KeptSession {
 /// minute at the latest.
 const WAIT: Duration = Duration::from_secs(300);
 
+/// Sessions that wait at most: as many as a table has room for.
+const MOST_WAITING: usize = SHARDS * SHARD_SESSIONS;
+
 /// Sessions of before whose endpoints are not there, or not yet. Their times are on
-/// this host's clock. They are no more than a table has room for.
+/// this host's clock.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    sessions: Vec<KeptSession>,
+    sessions: HashMap<Box<str>, KeptSession>,
     until: Duration,
 }
 
@@ -62,11 +74,11 @@ impl Waiting {
     /// Forget those that have waited or been idle for too long.
     fn forget(&mut self, now: Duration) {
         if now > self.until {
-            self.sessions = Vec::new();
+            self.sessions = HashMap::new();
         }
         let now_ms = millis(now);
         self.sessions
-            .retain(|session| now_ms.saturating_sub(session.used_ms) <= session.idle_ms);
+            .retain(|_, session| now_ms.saturating_sub(session.used_ms) <= session.idle_ms);
     }
 }
 
@@ -78,7 +90,7 @@ impl Sessions {
         let waiting = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.forget(now);
-            waiting.sessions.clone()
+            waiting.sessions.values().cloned().collect::<Vec<_>>()
         };
         let mut copies: Vec<(Arc<str>, Entry)> = Vec::with_capacity(self.count());
         for shard in &self.shards {
@@ -102,10 +114,13 @@ impl Sessions {
         now_of: impl Fn(u64) -> Duration,
     ) {
         let short = kept.iter().filter(|one| one.key.len() <= KEY_BYTES);
-        let sessions = short.take(SHARDS * SHARD_SESSIONS).map(|one| KeptSession {
-            created_ms: millis(now_of(one.created_ms)),
-            used_ms: millis(now_of(one.used_ms)),
-            ..one.clone()
+        let sessions = short.take(MOST_WAITING).map(|one| {
+            let session = KeptSession {
+                created_ms: millis(now_of(one.created_ms)),
+                used_ms: millis(now_of(one.used_ms)),
+                ..one.clone()
+            };
+            (session.key.clone(), session)
         });
         let waiting = Waiting {
             sessions: sessions.collect(),
@@ -113,6 +128,21 @@ impl Sessions {
         };
         *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waiting;
         self.seat_waiting(pool, now);
+    }
+
+    /// Have a session wait that another gateway knows, while there is room.
+    pub(super) fn wait_for_endpoint(&self, session: KeptSession, now: Duration) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.sessions.len() < MOST_WAITING {
+            waiting.until = now.saturating_add(WAIT);
+            waiting.sessions.insert(session.key.clone(), session);
+        }
+    }
+
+    /// There is other news of a session.
+    pub(super) fn wait_no_more(&self, key: &str) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.sessions.remove(key);
     }
 
     /// Give those that wait to their endpoints, where these are there now. What was
@@ -127,7 +157,7 @@ impl Sessions {
         let endpoints: HashMap<_, _> = endpoints
             .map(|endpoint| (endpoint.id.as_str(), endpoint))
             .collect();
-        waiting.sessions.retain(|session| {
+        waiting.sessions.retain(|_, session| {
             let Some(endpoint) = endpoints.get(session.endpoint.as_str()) else {
                 return true;
             };
@@ -140,14 +170,12 @@ impl Sessions {
                     idle: Duration::from_millis(session.idle_ms),
                     created: Duration::from_millis(session.created_ms),
                     used: Duration::from_millis(session.used_ms),
+                    stamp: session.stamp,
+                    told: Duration::from_millis(session.used_ms),
                 };
                 entries.insert(Arc::from(&*session.key), entry);
             }
             false
         });
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,7 +18,7 @@ fn snapshot(previous: Option<&Snapshot>, ports: &[u16]) -> Snapshot {
 fn shard_of(entries: impl IntoIterator<Item = (Arc<str>, Entry)>) -> Shard {
     Shard {
         entries: entries.into_iter().collect(),
-        random: fastrand::Rng::new(),
+        ..Shard::default()
     }
 }
 
@@ -115,6 +115,8 @@ fn a_full_shard_drops_what_is_dead_before_what_is_old() {
         idle,
         created: used,
         used,
+        stamp: 0,
+        told: used,
     };
     let mut shard = shard_of([
         ("dead".into(), entry(HOUR, HOUR * 8)),
@@ -138,6 +140,8 @@ fn what_is_kept_shortly_makes_room_before_what_is_older() {
         idle,
         created: used,
         used,
+        stamp: 0,
+        told: used,
     };
     let minute = Duration::from_secs(60);
     let mut shard = shard_of([
@@ -178,6 +182,8 @@ fn in_a_full_shard_the_old_make_room_for_the_new() {
         idle: HOUR * 99,
         created: Duration::from_secs(used),
         used: Duration::from_secs(used),
+        stamp: 0,
+        told: Duration::from_secs(used),
     };
     let named = |n: u64| -> (Arc<str>, Entry) { (n.to_string().into(), entry(n)) };
     let mut shard = shard_of((0..ENTRIES).map(named));

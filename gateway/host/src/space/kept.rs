@@ -16,8 +16,16 @@ pub(crate) struct KeptValue {
     key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expires_ms: Option<u64>,
+    /// When it was changed, on the clock of a cluster.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    stamp: u64,
     #[serde(flatten)]
     value: Kind,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(stamp: &u64) -> bool {
+    *stamp == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,11 +41,12 @@ enum Kind {
 }
 
 impl KeptValue {
-    fn of(key: &str, entry: &Entry) -> Self {
+    fn of(key: &str, entry: &Entry) -> Option<Self> {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Self {
+        Some(Self {
             key: key.to_owned(),
             expires_ms: entry.expires.map(millis),
+            stamp: entry.stamp,
             value: match &entry.value {
                 Value::Bytes(bytes) => Kind::Bytes(STANDARD.encode(bytes.as_slice())),
                 Value::Number(number) => Kind::Number(*number),
@@ -45,8 +54,10 @@ impl KeptValue {
                     tokens: *tokens,
                     at_ms: millis(*at),
                 },
+                // The common bucket is the cluster's.
+                Value::Leased(_) => return None,
             },
-        }
+        })
     }
 }
 
@@ -63,7 +74,8 @@ impl Space {
                 entries.extend(shared.map(|(key, entry)| (Arc::clone(key), entry.clone())));
             }
             entries.sort_unstable_by_key(|(_, entry)| entry.age);
-            kept.extend(entries.iter().map(|(key, entry)| KeptValue::of(key, entry)));
+            let entries = entries.iter();
+            kept.extend(entries.filter_map(|(key, entry)| KeptValue::of(key, entry)));
         }
         kept
     }
@@ -92,7 +104,8 @@ impl Space {
                     at: now_of(*at_ms),
                 },
             };
-            self.shard(&one.key).put(&one.key, value, expires);
+            let mut shard = self.shard(&one.key);
+            shard.put(&one.key, value, expires, one.stamp);
         }
     }
 }

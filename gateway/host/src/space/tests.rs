@@ -20,7 +20,7 @@ fn a_value_lives_as_long_as_it_was_given() {
         space.get("long", after(u32::MAX.into())),
         Some(b"2".to_vec())
     );
-    space.remove("long");
+    space.remove("long", NOW);
     assert_eq!(space.get("long", NOW), None);
 }
 
@@ -38,7 +38,7 @@ fn a_value_of_digits_can_be_added_to() {
     let space = Space::default();
     space.set("n", b"40".to_vec(), 0, NOW);
     assert_eq!(space.add("n", 2, 0, NOW), 42);
-    space.remove("n");
+    space.remove("n", NOW);
     assert!(
         space
             .shards
@@ -82,16 +82,16 @@ fn a_bucket_says_how_long_to_wait() {
 fn a_full_shard_drops_its_oldest() {
     let mut shard = Shard::default();
     for key in 0..=SHARD_KEYS {
-        assert!(shard.put(&key.to_string(), Value::Number(1), None));
+        assert!(shard.put(&key.to_string(), Value::Number(1), None, 0));
     }
     assert_eq!(shard.entries.len(), SHARD_KEYS);
     assert!(shard.live("0", NOW).is_none() && shard.live("1", NOW).is_some());
     let large = || bytes(vec![0; ENTRY_BYTES - 1]);
     for key in 0..9 {
-        assert!(shard.put(&key.to_string(), large(), None));
+        assert!(shard.put(&key.to_string(), large(), None, 0));
         assert!(shard.bytes <= SHARD_BYTES);
     }
-    assert!(!shard.put("larger", large(), None));
+    assert!(!shard.put("larger", large(), None, 0));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_space_over_another_sees_it_and_leaves_it_alone() {
     assert_eq!(over.get("seen", after(0)).unwrap(), b"later");
 
     assert_eq!(over.add("count", 1, 0, after(0)), 6);
-    over.remove("seen");
+    over.remove("seen", NOW);
     assert_eq!(over.get("seen", after(0)), None);
     assert_eq!(under.space.get("seen", after(0)).unwrap(), b"later");
     assert_eq!(under.space.get("count", after(0)).unwrap(), b"5");

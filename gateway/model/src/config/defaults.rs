@@ -9,9 +9,9 @@ use std::ops::RangeInclusive;
 pub(super) use self::answers::*;
 use super::quantity::{Period, Size};
 use super::written::{
-    Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Config, Cors, Dns,
-    Faults, Health, Http3, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue, Registries,
-    Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
+    Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Cluster, Config,
+    Cors, Dns, Faults, Health, Http3, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue,
+    Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
 
 /// The names of the plugins that are compiled into the gateway.
@@ -177,6 +177,7 @@ impl Default for Config {
             include: Vec::new(),
             admin: Admin::default(),
             workers: Workers::default(),
+            cluster: None,
             acme: None,
             listeners: vec![Listener {
                 name: Some("web".to_owned()),
@@ -213,6 +214,18 @@ impl Default for Admin {
             plugin_keys: None,
             certify_balancers: Certify::default(),
             registries: Registries::default(),
+            tls: None,
+        }
+    }
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".to_owned(),
+            password: None,
+            prefix: "gatewright".to_owned(),
+            name: None,
             tls: None,
         }
     }

@@ -45,9 +45,9 @@ impl Environment {
     }
 }
 
-/// Replaces what the variables `PORT`, `WORKER_COUNT` and
-/// `HEALTH_CHECK_INTERVAL` override, and sets what `OTEL_EXPORTER_OTLP_ENDPOINT`
-/// says where nothing is written; an empty variable does nothing.
+/// Replaces what the variables `PORT`, `WORKER_COUNT`, `HEALTH_CHECK_INTERVAL` and
+/// `REDIS_URL` override, and sets what `OTEL_EXPORTER_OTLP_ENDPOINT` says where nothing
+/// is written; an empty variable does nothing.
 ///
 /// # Errors
 /// A value that does not fit; the error's key is the variable.
@@ -57,6 +57,7 @@ pub(super) fn apply(variables: Lookup<'_>, config: &mut Config) -> Result<(), Co
         ("PORT", port),
         ("WORKER_COUNT", worker_count),
         ("HEALTH_CHECK_INTERVAL", health_check_interval),
+        ("REDIS_URL", redis_url),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint),
     ];
     for (name, apply) in overrides {
@@ -105,6 +106,15 @@ fn worker_count(config: &mut Config, text: &str) -> Result<(), String> {
             ));
         }
     };
+    Ok(())
+}
+
+/// Where `[cluster]` is written: a variable that is there for some other program
+/// makes no cluster.
+fn redis_url(config: &mut Config, text: &str) -> Result<(), String> {
+    if let Some(cluster) = &mut config.cluster {
+        text.clone_into(&mut cluster.url);
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 mod access_log;
 mod acme;
 mod cache;
+mod cluster;
 mod compression;
 mod dns;
 mod health;
@@ -27,6 +28,7 @@ pub use crate::config::written::{CheckKind, Coding, Levels, ProxyProtocol};
 pub use access_log::{AccessLog, Field, Layout, LogTarget, Piece};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount, Ordered};
 pub use cache::CacheRules;
+pub use cluster::Cluster;
 pub use compression::{Compression, MediaTypes};
 pub use dns::Dns;
 pub use health::{Breaker, HealthCheck, Probe, Statuses};
@@ -51,6 +53,8 @@ use crate::signature::PluginKey;
 pub struct Config {
     /// The admin listener and the data folder.
     pub admin: Admin,
+    /// Which cluster it is in; none: it is alone.
+    pub cluster: Option<Cluster>,
     /// How many worker threads: at least 1.
     pub workers: usize,
     /// Where clients connect; at least one.

@@ -49,12 +49,12 @@ pub use meaning::{
 };
 pub use meant::{
     Abort, AccessLog, Acme, AcmeChallenge, Admin, AdminTls, Binding, Breaker, CacheRules, Canary,
-    CertificateFiles, Certificates, CheckKind, ClientAuth, Coding, Compression, Config, Cors,
-    Delay, Dns, ErrorPages, ExternalAccount, Faults, Field, ForwardAuth, HashKey, HealthCheck,
-    Hsts, Http3, Layout, Levels, Limits, Listener, LogTarget, MediaTypes, Mirror, Offered, OnFault,
-    Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, Piece, PluginSource, Policy,
-    PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries, ServerConfig,
-    ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Tracing, Upgrades,
+    CertificateFiles, Certificates, CheckKind, ClientAuth, Cluster, Coding, Compression, Config,
+    Cors, Delay, Dns, ErrorPages, ExternalAccount, Faults, Field, ForwardAuth, HashKey,
+    HealthCheck, Hsts, Http3, Layout, Levels, Limits, Listener, LogTarget, MediaTypes, Mirror,
+    Offered, OnFault, Ordered, Origins, Overload, Page, Passthrough, Peers, PemFile, Piece,
+    PluginSource, Policy, PoolConfig, Probe, Protocol, ProxyProtocol, Queue, Registries, Retries,
+    ServerConfig, ServerTls, Shadow, Statuses, Timeouts, Tls, TlsVersion, Tracing, Upgrades,
 };
 pub use options::ProxyOptions;
 pub use overlay::{Fitted, Key, LeftOut, Overlay, Override};

@@ -47,6 +47,17 @@ fn health_check_interval_is_milliseconds_or_has_a_unit_and_wakes_no_pool_that_do
 }
 
 #[test]
+fn redis_url_leads_a_cluster_elsewhere_and_makes_none() {
+    let variable = || Environment::of([("REDIS_URL", "redis://redis.example:6380/1")]);
+    let alone = "[pools.web]\nservers = [\"a:1\"]";
+    let parse = |text: &str| parse(text, Path::new(""), &variable()).unwrap();
+    assert_eq!(parse(alone).cluster, None);
+    let cluster = parse(&format!("[cluster]\n{alone}")).cluster.unwrap();
+    assert_eq!(&*cluster.url, "redis://redis.example:6380/1");
+    assert_eq!(&*cluster.prefix, "gatewright");
+}
+
+#[test]
 fn an_empty_variable_overrides_nothing() {
     assert_eq!(with([("PORT", "")]), with([("OTHER", "1")]));
 }

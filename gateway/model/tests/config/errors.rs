@@ -321,6 +321,10 @@ const BAD: &[(&str, &str)] = &[
         "[acme]\ndirectory = \"http://ca.example\"\nemail = \"ops\"\nexternal_account = { key_id = \"1\", hmac_key = \"!\" }\n[[listener]]\nlisten = \":443\"\n[listener.tls]\nacme = [\n  \"*.a.example\",\n  \"10.0.0.1\",\n  \"a.example\",\n  \"A.example\",\n]\n[pools.web]\n@",
     ),
     (
+        "a cluster with a server that is none, names that are none, and half of a certificate",
+        "[cluster]\nurl = \"redis://:secret@\"\npassword = \"\"\nprefix = \"a b\"\nname = \"\"\ntls = { cert = \"a.pem\" }\n[pools.web]\n@",
+    ),
+    (
         "certificate files that are missing",
         "[[listener]]\nlisten = \":443\"\n[[listener.tls.certificates]]\ncert = \"a.pem\"\nkey = \"a.key\"\n[pools.web]\n@",
     ),

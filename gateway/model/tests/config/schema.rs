@@ -13,8 +13,10 @@ fn repository() -> PathBuf {
 fn examples() -> Vec<PathBuf> {
     let folder = fs::read_dir(repository().join("examples")).expect("the examples");
     let paths = folder.map(|entry| entry.expect("an entry").path());
+    let in_cluster = repository().join("examples/cluster/gateway.toml");
     paths
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .chain([in_cluster])
         .collect()
 }
 
@@ -47,6 +49,7 @@ fn every_example_is_a_right_configuration() {
         "certs/example.com.key",
         "certs/clients.pem",
         "certs/admin.pem",
+        "certs/redis-ca.pem",
         "certs/admin.key",
         "certs/operators.pem",
         "pages/404.html",
@@ -65,7 +68,13 @@ fn every_example_is_a_right_configuration() {
     for example in examples() {
         let copy = folder.path().join(example.file_name().unwrap());
         fs::copy(&example, &copy).unwrap();
-        let environment = Environment::of([("ZONE", "a")]);
+        let environment = Environment::of([
+            ("ZONE", "a"),
+            ("REDIS_PASSWORD", "secret"),
+            ("NAME", "gw-1"),
+            ("ADMIN_PORT", "9001"),
+            ("WEB_PORT", "8081"),
+        ]);
         if let Err(errors) = load(&copy, &environment) {
             panic!("{errors}");
         }

@@ -38,6 +38,29 @@ const PLUGINS: [Column; 7] = [
     ("FAULTS", "faults"),
 ];
 
+const GATEWAYS: [Column; 6] = [
+    ("GATEWAY", "name"),
+    ("ADMIN", "admin"),
+    ("VERSION", "version"),
+    ("WELL", "healthy"),
+    ("UNHEALTHY", "unhealthy"),
+    ("PROGRAM", "program"),
+];
+
+/// How it stands with the cluster; nothing of a gateway that is alone.
+fn of_cluster(cluster: &Value) -> String {
+    if cluster["enabled"] != true {
+        return String::new();
+    }
+    let text = |field: &str| cluster[field].as_str().unwrap_or("unknown");
+    let standing = match cluster["connected"] == true {
+        true => "connected".to_owned(),
+        false => format!("away, changes wait: {}", text("why")),
+    };
+    let table = Table::of(&cluster["gateways"], &GATEWAYS);
+    format!("cluster: {}, {standing}\n\n{table}\n", text("server"))
+}
+
 /// All of it.
 pub(super) fn of(figures: &Value) -> String {
     let text = |field: &str| figures[field].as_str().unwrap_or("unknown");
@@ -46,7 +69,7 @@ pub(super) fn of(figures: &Value) -> String {
     format!(
         "{}, up {}; generation {} is in force on {} of {} workers\n{}\
          {} requests, {:.1} a second, {} in flight, {} connections; p50 {:.2} ms, p99 {:.2} ms\n\n\
-         {}\n{}\n{}",
+         {}{}\n{}\n{}",
         text("status"),
         text("uptime"),
         number("generation"),
@@ -59,6 +82,7 @@ pub(super) fn of(figures: &Value) -> String {
         number("activeConnections"),
         number("medianResponseTime"),
         number("p99ResponseTime"),
+        of_cluster(&figures["cluster"]),
         Table::of(&figures["pools"], &POOLS),
         Table::of(&figures["servers"], &SERVERS),
         Table::of(&figures["plugins"], &PLUGINS),
@@ -86,6 +110,22 @@ fn refused(reload: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_cluster_is_told_of_where_there_is_one() {
+        assert_eq!(of_cluster(&json!({ "enabled": false })), "");
+        assert_eq!(of_cluster(&Value::Null), "");
+        let cluster = json!({
+            "enabled": true, "connected": false, "server": "redis://a:1", "why": "no route",
+            "gateways": [{ "name": "gw-1", "version": 7 }],
+        });
+        let text = of_cluster(&cluster);
+        assert!(
+            text.contains("redis://a:1, away, changes wait: no route"),
+            "{text}"
+        );
+        assert!(text.contains("gw-1"), "{text}");
+    }
 
     #[test]
     fn what_matters_most_comes_first() {

@@ -22,6 +22,7 @@ mod operator;
 mod pebble;
 mod pipe;
 mod program;
+mod redis;
 mod registry;
 mod run;
 mod shop;
@@ -50,6 +51,7 @@ pub(crate) use operator::Call;
 pub(crate) use pebble::{NAME, Pebble};
 pub(crate) use pipe::Pipe;
 pub(crate) use program::run_program;
+pub(crate) use redis::Redis;
 pub(crate) use registry::Registry;
 pub(crate) use run::{
     BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, signal, spawn,

@@ -40,6 +40,7 @@ pub(crate) fn spawn_command(
         .env_remove("PORT")
         .env_remove("WORKER_COUNT")
         .env_remove("HEALTH_CHECK_INTERVAL")
+        .env_remove("REDIS_URL")
         .env("GATEWRIGHT_LOG", "info")
         .env("XDG_CACHE_HOME", folder.join("cache"))
         .stdin(Stdio::null())

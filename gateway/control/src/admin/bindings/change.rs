@@ -40,7 +40,7 @@ const SEAT_S_OWN: [&str; 6] = [
 ];
 
 /// What is to be bound. What is left out stays, while the plugin does.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = WantedBinding)]
 pub(super) struct Wanted {
@@ -95,14 +95,14 @@ enum OnFault {
     Allow,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WantedCanary {
     version: String,
     percent: u8,
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WantedShadow {
     version: String,

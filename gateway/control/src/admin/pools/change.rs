@@ -25,7 +25,7 @@ use crate::control::Control;
 
 /// A pool to be created. Its other settings are the defaults, and are changed
 /// like those of any pool.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NewPool {
     #[schema(example = "shop")]

@@ -228,7 +228,7 @@ pub(super) async fn remove(
 }
 
 /// A server's share of the work.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Weight {
     #[schema(maximum = 65535, example = 5)]
@@ -356,7 +356,7 @@ impl Wish {
         self,
         control: &Arc<Control>,
         action: &'static str,
-        edit: impl Fn(Key) -> Edit + Send + 'static,
+        edit: impl Fn(Key) -> Edit + Clone + Send + 'static,
         now: impl Serialize,
     ) -> Result<Response, Refusal> {
         let Self {

@@ -6,6 +6,7 @@ mod access_log;
 mod acme;
 mod address;
 mod admin;
+mod cluster;
 mod listener;
 mod origin;
 mod pages;
@@ -52,6 +53,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let policies = plugin::policies(&written.policies, &names, &mut report);
     let declared = plugin::declared(&written.plugins, &mut report);
     let admin = admin::admin(&written.admin, &mut report);
+    let cluster = cluster::cluster(written, &mut report);
     let acme = acme::acme(written, admin.as_ref(), &mut report);
     let around = (&*pools, acme.as_ref());
     let listeners = listener::listeners(&written.listeners, around, &mut report);
@@ -71,6 +73,7 @@ pub(super) fn mean(written: &written::Config, places: &Places) -> Result<Config,
     let plugins = plugin::bound(declared, &router, &policies, &pools);
     Ok(Config {
         admin,
+        cluster,
         workers,
         listeners,
         acme,

@@ -25,6 +25,22 @@ impl Overlay {
     }
 }
 
+impl Overlay {
+    /// [`Self::settle`] for the keys alone that the files said otherwise `before`:
+    /// the rest may have been made over other files than these.
+    pub fn settle_edited(&mut self, before: &Declared, declared: &Declared) -> Vec<Key> {
+        let is_edited = |key: &Key| before.value(key) != declared.value(key);
+        let (edited, rest) = std::mem::take(&mut self.0)
+            .into_iter()
+            .partition(|(key, _)| is_edited(key));
+        let mut edited = Self(edited);
+        let yielded = edited.settle(declared);
+        self.0 = rest;
+        self.0.append(&mut edited.0);
+        yielded
+    }
+}
+
 struct Settling<'a> {
     declared: &'a Declared,
     kept: Overlay,

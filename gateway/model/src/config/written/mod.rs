@@ -6,6 +6,7 @@
 mod acme;
 mod cache;
 mod choice;
+mod cluster;
 mod compression;
 mod dns;
 mod health;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use acme::{Acme, AcmeChallenge, ExternalAccount};
 pub use cache::{Cache, PoolCache};
 pub use choice::{SwitchOr, TextOr, WorkerCount};
+pub use cluster::{Cluster, ClusterTls};
 pub use compression::{Coding, Compression, Levels};
 pub use dns::Dns;
 pub use health::{Breaker, CheckKind, Health, Probe, ServerHealth};
@@ -48,6 +50,9 @@ pub struct Config {
     pub include: Vec<String>,
     /// The admin listener and the data folder.
     pub admin: Admin,
+    /// The Redis server by which several gateways have one desired state.
+    /// Default: this gateway is alone.
+    pub cluster: Option<Cluster>,
     /// The threads that carry traffic.
     pub workers: Workers,
     /// Where clients connect, one `[[listener]]` each. Default: plain HTTP on

@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::seats::SeatName;
 
 /// What was judged for a change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Judged(Option<Contender>);
 
 impl Judged {

@@ -1,0 +1,89 @@
+//! Components in the server, by their digest: each is there before a version names
+//! it, and what is fetched is checked against the digest.
+
+use std::time::Duration;
+
+use gatewright_model::id::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::connection::Connection;
+use crate::failure::Failure;
+
+/// How long a component may take on its way.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// After how long one goes by itself that no version came to name: a change that
+/// was refused has left it.
+const UNNAMED: Duration = Duration::from_secs(3600);
+
+/// A component with its signature, if it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The component itself.
+    pub component: Vec<u8>,
+    /// What minisign's file holds.
+    pub signature: Option<String>,
+}
+
+/// The components in the server.
+#[derive(Clone)]
+pub struct Shelf(Connection);
+
+impl Shelf {
+    /// Those of a connection.
+    pub fn new(connection: Connection) -> Self {
+        Self(connection)
+    }
+
+    /// The keys of a component and its signature.
+    pub fn keys(&self, digest: Digest) -> [String; 2] {
+        ["component", "signature"].map(|kind| self.0.key(&format!("{kind}:{digest}")))
+    }
+
+    /// Have a component there, to go by itself unless its keys are told to stay.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not take it.
+    pub async fn put(&self, digest: Digest, kept: &Kept) -> Result<(), Failure> {
+        let [component, signature] = self.keys(digest);
+        let is_there: bool = self.0.query(redis::cmd("EXISTS").arg(&component)).await?;
+        let seconds = UNNAMED.as_secs();
+        if !is_there {
+            let mut putting = redis::cmd("SET");
+            putting.arg(&component).arg(&kept.component);
+            putting.arg("NX").arg("EX").arg(seconds);
+            self.0.query_within::<()>(&putting, PATIENCE).await?;
+        }
+        if let Some(text) = &kept.signature {
+            let mut putting = redis::cmd("SET");
+            putting.arg(&signature).arg(text).arg("EX").arg(seconds);
+            self.0.query::<()>(&putting).await?;
+        }
+        Ok(())
+    }
+
+    /// A component that is there.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or is not what its digest says.
+    pub async fn get(&self, digest: Digest) -> Result<Kept, Failure> {
+        let getting = redis::cmd("MGET").arg(&self.keys(digest)[..]).clone();
+        let (component, signature): (Option<Vec<u8>>, Option<String>) =
+            self.0.query_within(&getting, PATIENCE).await?;
+        let digest_of = |bytes: &[u8]| Digest(Sha256::digest(bytes).into());
+        match component {
+            Some(component) if digest_of(&component) == digest => Ok(Kept {
+                component,
+                signature,
+            }),
+            Some(_) => Err(Failure::Refused(format!(
+                "the component {digest} is damaged there; upload it again"
+            ))),
+            None => Err(Failure::Refused(format!(
+                "the component {digest} is not there; upload it again"
+            ))),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The exchanges of several gateways with a real server.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use gatewright_model::config::{self, Environment};
+use gatewright_model::shared::{Ask, Content, Deed};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A redis-server, which ends with this.
+struct Server {
+    child: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        // Another process might take the port before the server does; it would say so.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = port.local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                &port.to_string(),
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
+            .args(["--bind", "127.0.0.1"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        Self {
+            child,
+            port,
+            _folder: folder,
+        }
+    }
+
+    async fn gateway(&self) -> Exchange {
+        let text = format!(
+            "pools.web.servers = [\"192.0.2.1:1\"]\n[cluster]\nurl = \"redis://127.0.0.1:{}\"",
+            self.port
+        );
+        let config = config::parse(&text, Path::new("."), &Environment::empty()).unwrap();
+        let connection = Connection::new(config.cluster.as_ref().unwrap(), 9000).unwrap();
+        let mut tries = 0;
+        while let Err(error) = connection.connect().await {
+            tries += 1;
+            assert!(tries < 500, "{error}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        Exchange::new(connection)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn written(field: &str, stamp: u64, content: Content) -> Change {
+    let (field, expires) = (field.to_owned(), Some(u64::MAX >> 12));
+    let record = Record {
+        stamp,
+        expires,
+        content,
+    };
+    Change {
+        field,
+        deed: Deed::Write(record),
+    }
+}
+
+fn bytes(text: &[u8]) -> Content {
+    Content::Bytes(text.to_vec().into())
+}
+
+fn added(delta: i64) -> Change {
+    let field = "n".to_owned();
+    let (stamp, expires) = (1, None);
+    Change {
+        field,
+        deed: Deed::Add {
+            stamp,
+            expires,
+            delta,
+        },
+    }
+}
+
+fn contents(news: &News) -> Vec<(&str, &Content)> {
+    let records = news.records.iter();
+    records
+        .map(|(field, record)| (field.as_str(), &record.content))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_latest_write_wins_whoever_comes_first() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    let first = one
+        .run(vec![written("k", 5, bytes(b"\0 late\n"))], true)
+        .await
+        .unwrap();
+    assert!(first.is_new && first.met.gateways == 1);
+    let news = other
+        .run(vec![written("k", 4, bytes(b"early"))], true)
+        .await
+        .unwrap();
+    assert_eq!(contents(&news), [("k", &bytes(b"\0 late\n"))]);
+    assert_eq!(news.met.gateways, 2);
+    let news = other
+        .run(vec![written("k", 6, Content::Removed)], true)
+        .await
+        .unwrap();
+    assert_eq!(contents(&news), [("k", &Content::Removed)]);
+    let news = one.run(Vec::new(), true).await.unwrap();
+    assert_eq!(contents(&news), [("k", &Content::Removed)]);
+    assert!(one.run(Vec::new(), true).await.unwrap().records.is_empty());
+}
+
+#[tokio::test]
+async fn sums_come_together_and_a_batch_that_is_sent_again_counts_once() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    one.run(vec![added(3)], true).await.unwrap();
+    let news = other.run(vec![added(-1)], true).await.unwrap();
+    assert_eq!(contents(&news), [("n", &Content::Number(2))]);
+    // The answer was lost: the same batch once more.
+    let unanswered = Sent {
+        changes: vec![added(-1)],
+        is_all: true,
+    };
+    other.unanswered = Some(unanswered);
+    other.run(Vec::new(), true).await.unwrap();
+    let news = one.run(Vec::new(), true).await.unwrap();
+    assert_eq!(contents(&news), [("n", &Content::Number(2))]);
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_everything_is_noticed() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    for _ in 0..3 {
+        gateway
+            .run(vec![written("k", 5, bytes(b"x"))], true)
+            .await
+            .unwrap();
+    }
+    assert!(!gateway.run(Vec::new(), true).await.unwrap().is_new);
+    let flush = redis::cmd("FLUSHALL");
+    gateway.connection.query::<()>(&flush).await.unwrap();
+    let news = gateway.run(Vec::new(), true).await.unwrap();
+    assert!(news.is_new && news.records.is_empty());
+    let news = gateway
+        .run(vec![written("k", 5, bytes(b"x"))], true)
+        .await
+        .unwrap();
+    assert!(!news.is_new && news.records.len() == 1);
+}
+
+#[tokio::test]
+async fn all_of_it_is_read_page_by_page_and_nothing_stays_for_ever() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    for start in 0..3 {
+        let name = |n: u32| written(&format!("k{}", start * 900 + n), 5, bytes(b"x"));
+        one.run((0..900).map(name).collect(), true).await.unwrap();
+    }
+    let mut read = 0;
+    loop {
+        let news = other.run(Vec::new(), true).await.unwrap();
+        read += news.records.len();
+        if !news.has_more {
+            break;
+        }
+    }
+    assert_eq!(read, 2700);
+    for key in KEYS {
+        let mut ttl = redis::cmd("TTL");
+        ttl.arg(one.connection.key(&format!("shared:{key}")));
+        let left: i64 = one.connection.query(&ttl).await.unwrap();
+        assert!((1..=86_400).contains(&left), "{key} stays for {left} s");
+    }
+    let over = Change {
+        field: "over".to_owned(),
+        deed: Deed::Write(Record {
+            stamp: 5,
+            expires: Some(6),
+            content: bytes(b"x"),
+        }),
+    };
+    one.run(vec![over], true).await.unwrap();
+    one.run(vec![added(1)], true).await.unwrap();
+    let mut length = redis::cmd("HEXISTS");
+    length.arg(one.connection.key("shared:items")).arg("over");
+    assert!(!one.connection.query::<bool>(&length).await.unwrap());
+}
+
+fn lease(debit: f64, lacked: f64, used: f64, held: f64) -> Vec<Change> {
+    let ask = Ask {
+        per_second: 0.0,
+        burst: 30.0,
+        debit,
+        lacked,
+        used,
+        held,
+    };
+    let field = "bucket".to_owned();
+    vec![Change {
+        field,
+        deed: Deed::Lease(ask),
+    }]
+}
+
+#[tokio::test]
+async fn a_bucket_keeps_the_shares_back_of_those_who_do_not_know_of_it() {
+    let server = Server::start();
+    let mut gateways = Vec::new();
+    for _ in 0..3 {
+        let mut gateway = server.gateway().await;
+        gateway.run(Vec::new(), true).await.unwrap();
+        gateways.push(gateway);
+    }
+    // Its share was spent, and more is wanted.
+    let news = gateways[0]
+        .run(lease(10.0, 1.0, 10.0, 0.0), true)
+        .await
+        .unwrap();
+    let granted = news.leased[0].1.granted;
+    assert_eq!(
+        (granted.tokens, granted.level, granted.room),
+        (0.0, 20.0, 30.0)
+    );
+    assert!(news.met.have_read < granted.born);
+    for _ in 0..2 {
+        for gateway in &mut gateways[1..] {
+            let news = gateway.run(Vec::new(), true).await.unwrap();
+            assert!(news.records.iter().all(|(field, _)| field == "bucket"));
+        }
+    }
+    let news = gateways[0]
+        .run(lease(0.0, 1.0, 0.0, 0.0), true)
+        .await
+        .unwrap();
+    let granted = news.leased[0].1.granted;
+    assert_eq!(
+        (granted.tokens, granted.level, granted.room),
+        (7.0, 13.0, 23.0)
+    );
+    assert!(news.met.have_read >= granted.born);
+    // All of it goes back: it is full but for what was spent.
+    let news = gateways[0]
+        .run(lease(-7.0, 0.0, 0.0, 0.0), true)
+        .await
+        .unwrap();
+    let granted = news.leased[0].1.granted;
+    assert_eq!(
+        (granted.tokens, granted.level, granted.room),
+        (0.0, 20.0, 30.0)
+    );
+}

@@ -1,0 +1,210 @@
+//! Putting in force what other gateways have changed, and giving back to the
+//! server what it lost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use gatewright_cluster::{CHANGES, Committed, Fields, Revision, State};
+use gatewright_model::config::LeftOut;
+use gatewright_model::id::Digest;
+use tokio::time;
+
+use super::join::entry;
+use super::{Cluster, ClusterError, Course, members};
+use crate::control::Control;
+use crate::desired::Desired;
+use crate::error::ReloadError;
+use crate::events::Happened;
+use crate::keeper::Kept;
+use crate::publisher::{PublishError, Reloaded};
+use crate::store::{Entry, overlay_of, versions_of};
+
+/// How often the version is asked for: a message that was lost is a delay only.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often something may come in between before a change is given up.
+pub(crate) const ATTEMPTS: usize = 16;
+
+/// Keep up the connection, follow the state and say that this gateway is there, for
+/// ever; nothing in a gateway that is alone.
+pub(crate) async fn follow(control: Arc<Control>) {
+    let Some(cluster) = control.keeper.cluster.clone() else {
+        return;
+    };
+    let mut messages = cluster.connection.listen(CHANGES);
+    let mut standings = cluster.connection.standings();
+    let following = async {
+        let mut polls = time::interval(POLL_EVERY);
+        polls.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let mut told = None;
+        loop {
+            tokio::select! {
+                // What was missed is in the state.
+                _ = messages.recv() => {}
+                _ = standings.changed() => {}
+                _ = polls.tick() => {}
+            }
+            if !cluster.connection.standing().is_connected() {
+                continue;
+            }
+            let trouble = control.catch_up(&cluster).await.err();
+            let trouble = trouble.map(|error| error.to_string());
+            if let Some(why) = trouble.as_ref().filter(|why| told.as_ref() != Some(*why)) {
+                let why = format!("the cluster's state cannot be followed: {why}");
+                tracing::error!("{why}");
+                control.events.push(Happened::Refused(why));
+            }
+            told = trouble;
+        }
+    };
+    let keeping = cluster.connection.clone().keep();
+    tokio::join!(keeping, following, members::announce(&control, &cluster));
+}
+
+impl Control {
+    /// Go along with the cluster, if there is anything to.
+    async fn catch_up(self: &Arc<Self>, cluster: &Arc<Cluster>) -> Result<(), ReloadError> {
+        if self.store.is_handed_over() {
+            return Ok(());
+        }
+        let there = cluster.ledger.revision().await;
+        let there = there.map_err(ClusterError::from)?;
+        if there.is_none() || there != cluster.revision() {
+            let _turn = self.turn.lock().await;
+            if !self.store.is_handed_over() {
+                self.catch_up_in_turn().await?;
+            }
+        }
+        if cluster.has_missed.swap(false, Ordering::Relaxed) {
+            // What comes of it is logged where it happens.
+            let _ = self.reload().await;
+            self.retreat().await;
+        }
+        Ok(())
+    }
+
+    /// Have what the cluster has, as of now; done at once in a gateway that is
+    /// alone. Only who has the turn may call it.
+    pub(crate) async fn catch_up_in_turn(&self) -> Result<(), ReloadError> {
+        let Some(cluster) = &self.keeper.cluster else {
+            return Ok(());
+        };
+        for _ in 0..ATTEMPTS {
+            let theirs = cluster.ledger.revision().await;
+            let theirs = theirs.map_err(ClusterError::from)?;
+            let ours = cluster.replica();
+            let course = Course::of(ours.revision.as_ref(), theirs.as_ref());
+            let (action, revision) = match (course, ours.revision) {
+                (Course::Stay, _) => return Ok(()),
+                (Course::Follow { sets_aside }, _) => {
+                    let state = cluster.ledger.read().await.map_err(ClusterError::from)?;
+                    let Some(state) = state else {
+                        continue;
+                    };
+                    let entry = cluster.entry_of(&state, sets_aside).await?;
+                    return self.go_along(cluster, state, entry).await;
+                }
+                (Course::Restore, Some(revision)) => ("cluster.restore", revision),
+                _ => {
+                    let name = cluster.connection.name();
+                    ("cluster.begin", Revision::first(name))
+                }
+            };
+            let fields = ours.fields;
+            let state = State { revision, fields };
+            if cluster.give_back(theirs.as_ref(), &state).await? == Committed::Done {
+                let version = state.revision.version;
+                let entry = entry(action, format!("version {version}"));
+                let kept = Kept::Followed(Box::new(state), entry);
+                return Ok(self.keeper.keep(kept).await?);
+            }
+        }
+        Err(ClusterError::Moved.into())
+    }
+
+    /// Whether a reload came to nothing because of the cluster, and is to be done
+    /// again on what that has now. Where its server is away, it is done once that is
+    /// there. Only who has the turn may call it.
+    pub(crate) async fn was_overtaken<T>(&self, outcome: &Result<T, ReloadError>) -> bool {
+        let (Err(ReloadError::Cluster(error)), Some(cluster)) = (outcome, &self.keeper.cluster)
+        else {
+            return false;
+        };
+        let is_there = *error == ClusterError::Moved && self.catch_up_in_turn().await.is_ok();
+        if !is_there {
+            cluster.has_missed.store(true, Ordering::Relaxed);
+        }
+        is_there
+    }
+
+    /// Put in force what the cluster has, without what this gateway's files do not
+    /// go with.
+    async fn go_along(
+        &self,
+        cluster: &Arc<Cluster>,
+        state: State,
+        entry: Entry,
+    ) -> Result<(), ReloadError> {
+        let before = cluster.replica().fields;
+        cluster.fetch(&state.fields).await?;
+        let overlay = overlay_of(&state.fields).map_err(|error| {
+            let message = format!("another program's version wrote what is not read here: {error}");
+            ClusterError::Refused(message)
+        })?;
+        let desired = self.desired();
+        let origin = desired.origin.clone();
+        let declared = Arc::clone(&desired.declared);
+        let mut draft = origin.found(declared, overlay, &self.discovery).await?;
+        let kept = || Kept::Followed(Box::new(state.clone()), entry.clone());
+        let reloaded = loop {
+            match self.publish_kept(&draft, kept()).await {
+                Err(PublishError::Plugin { key, errors }) => {
+                    let without = origin.without(&draft, &key, &errors.to_string()).await?;
+                    draft = without.ok_or(errors)?;
+                }
+                Err(PublishError::Other(error)) => return Err(error),
+                Ok(reloaded) => break reloaded,
+            }
+        };
+        if matches!(reloaded, Reloaded::Unchanged { .. }) {
+            self.keeper.keep(kept()).await?;
+        }
+        let is_new = |left: &&LeftOut| !desired.left_out.contains(left);
+        for left in draft.left_out.iter().filter(is_new) {
+            self.events.push(Happened::LeftOut(left.clone()));
+        }
+        self.put(Desired::of(origin, draft));
+        self.note(&Ok(reloaded));
+        self.catalog.reload(&self.store)?;
+        self.access.reload(&self.store)?;
+        self.session_names.reload(&self.store)?;
+        self.forget_components(gone(&before, &state.fields)).await;
+        Ok(())
+    }
+}
+
+impl Cluster {
+    /// Put a whole state into the server, with the components that it names.
+    async fn give_back(
+        &self,
+        theirs: Option<&Revision>,
+        state: &State,
+    ) -> Result<Committed, ClusterError> {
+        let components = self.components(&Fields::new(), &state.fields).await?;
+        let given = self.ledger.replace(theirs, state, &components).await;
+        // Where it has not answered, the next comparison tells.
+        given.map_err(ClusterError::from)
+    }
+}
+
+/// The components that are named no more.
+fn gone(before: &Fields, after: &Fields) -> Vec<Digest> {
+    let digests = |fields: &Fields| -> BTreeSet<Digest> {
+        versions_of(fields).map(|(_, digest)| digest).collect()
+    };
+    let after = digests(after);
+    let gone = digests(before).into_iter();
+    gone.filter(|digest| !after.contains(digest)).collect()
+}

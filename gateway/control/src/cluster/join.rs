@@ -1,0 +1,197 @@
+//! The start in a cluster: before anything is in force, the store comes to be what
+//! the cluster's server has, if that can be asked.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use gatewright_cluster::{Connection, Fields, Ledger, Members, Shelf, State};
+use gatewright_host::{Brought, Host};
+use gatewright_model::config::Config;
+use gatewright_model::id::Digest;
+use gatewright_model::signature::PluginSignature;
+
+use super::{Cluster, ClusterError, Course};
+use crate::acme::folder;
+use crate::desired::Wanted;
+use crate::error::StartError;
+use crate::gateway::Keep;
+use crate::store::{Entry, Store, versions_of};
+use crate::timestamp::Timestamp;
+
+impl Cluster {
+    /// The cluster that a configuration names, and a store's copy of its state.
+    pub(crate) async fn of(
+        config: &Arc<Config>,
+        store: &Store,
+        keep: Keep,
+    ) -> Result<Option<Arc<Self>>, StartError> {
+        let Some(written) = &config.cluster else {
+            return Ok(None);
+        };
+        let connection = Connection::new(written, config.admin.listen.port());
+        let connection = connection.map_err(|error| {
+            let config = Arc::clone(config);
+            let wanted = Wanted {
+                config,
+                places: None,
+            };
+            StartError::Config(wanted.error(error.key, "", error.message))
+        })?;
+        // The first gateway gives the others its key.
+        store.session_key()?;
+        let cluster = Arc::new(Self {
+            ledger: Ledger::new(connection.clone()),
+            shelf: Shelf::new(connection.clone()),
+            members: Members::new(connection.clone()),
+            connection,
+            replica: Mutex::new(store.replica()?),
+            gateways: Mutex::default(),
+            host: OnceLock::new(),
+            admin: OnceLock::new(),
+            has_missed: AtomicBool::new(false),
+            data: (keep == Keep::InDataFolder).then(|| config.admin.data.clone()),
+        });
+        if let Err(error) = cluster.join(store).await {
+            let server = cluster.connection.address();
+            tracing::warn!(
+                server,
+                "the cluster's server is not asked: {error}; this gateway starts with what it \
+                 has, and catches up"
+            );
+        }
+        Ok(Some(cluster))
+    }
+
+    async fn join(&self, store: &Store) -> Result<(), ClusterError> {
+        self.connection.connect().await?;
+        let ours = self.revision();
+        let course = Course::of(ours.as_ref(), self.ledger.revision().await?.as_ref());
+        let Course::Follow { sets_aside } = course else {
+            // What is to be written there is written once this gateway runs.
+            return Ok(());
+        };
+        if let Some(state) = self.ledger.read().await? {
+            let entry = self.entry_of(&state, sets_aside).await?;
+            self.has(&state);
+            if let Err(error) = store.take_over(state, entry).await {
+                return Err(ClusterError::Refused(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is noted of a state that is followed. What it does not have and this
+    /// gateway has is set aside in a file first, if it is to be.
+    pub(super) async fn entry_of(
+        &self,
+        state: &State,
+        sets_aside: bool,
+    ) -> Result<Entry, ClusterError> {
+        let revision = &state.revision;
+        let mut target = format!("version {} by {}", revision.version, revision.author());
+        let mut action = "cluster.follow";
+        if sets_aside {
+            let kept = self.set_aside(&state.fields).await?;
+            if let Some(kept) = kept {
+                action = "cluster.set-aside";
+                target = format!("{target}; what this gateway alone had: {kept}");
+            }
+        }
+        Ok(entry(action, target))
+    }
+
+    /// Keep what only this gateway has in a file of the data folder, and say so.
+    async fn set_aside(&self, wanted: &Fields) -> Result<Option<String>, ClusterError> {
+        let ours = self.replica().fields.into_iter();
+        let lost = ours.filter(|(field, value)| {
+            !field.starts_with("secret:") && wanted.get(field) != Some(value)
+        });
+        let lost: Fields = lost.collect();
+        if lost.is_empty() {
+            return Ok(None);
+        }
+        let count = lost.len();
+        let Some(data) = &self.data else {
+            return Ok(Some(format!("{count} records, which were in memory only")));
+        };
+        let path = data.join(format!("set-aside-{}.json", Timestamp::now().0));
+        let unwritten = |error: &dyn std::fmt::Display| {
+            ClusterError::Refused(format!("{} cannot be written: {error}", path.display()))
+        };
+        let text = serde_json::to_string_pretty(&lost).map_err(|error| unwritten(&error))?;
+        let putting = folder::put(path.clone(), Arc::from(text.into_bytes())).await;
+        putting.map_err(|error| unwritten(&error))?;
+        tracing::warn!(
+            file = %path.display(),
+            count,
+            "the cluster's state takes the place of what was changed here alone, which is set aside"
+        );
+        Ok(Some(format!("{count} records, now in {}", name_of(&path))))
+    }
+
+    /// The admin listener is bound and the host runs: have it keep every component
+    /// that is named.
+    pub(crate) async fn started(&self, admin: SocketAddr, host: &Arc<Host>) {
+        // They are set once.
+        let _ = self.admin.set(admin);
+        let _ = self.host.set(Arc::clone(host));
+        let fields = self.replica().fields;
+        if let Err(error) = self.fetch(&fields).await {
+            tracing::warn!("a plugin's component is not here yet: {error}");
+            self.doubt();
+        }
+    }
+
+    /// Have this gateway's host keep every component that a state names.
+    pub(super) async fn fetch(&self, fields: &Fields) -> Result<(), ClusterError> {
+        let Some(host) = self.host.get() else {
+            return Ok(());
+        };
+        let listing = Arc::clone(host);
+        let listed = tokio::task::spawn_blocking(move || listing.kept()).await;
+        let listed = listed.map_err(std::io::Error::other).flatten();
+        let kept = listed.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        for (_, digest) in versions_of(fields) {
+            if !kept.contains(&digest) {
+                self.fetch_one(host, digest).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_one(&self, host: &Arc<Host>, digest: Digest) -> Result<(), ClusterError> {
+        let there = self.shelf.get(digest).await?;
+        let host = Arc::clone(host);
+        let keeping = tokio::task::spawn_blocking(move || {
+            let signature = there.signature.as_deref();
+            let signature = signature.and_then(|text| PluginSignature::parse(text).ok());
+            let brought = Brought {
+                component: &there.component,
+                signature: signature.as_ref(),
+            };
+            host.keep(digest, &brought)
+        });
+        let refused = |why: String| ClusterError::Refused(why);
+        let kept = keeping.await.map_err(|error| refused(error.to_string()))?;
+        kept.map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// What is noted of what the cluster has changed here.
+pub(super) fn entry(action: &str, target: String) -> Entry {
+    Entry {
+        at: Timestamp::now(),
+        who: "cluster".to_owned(),
+        from: None,
+        action: action.to_owned(),
+        target,
+        generation: None,
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,162 @@
+//! What plugins keep, shared with the other gateways of a cluster: one exchange
+//! after the other for as long as the gateway runs. Workers wait for none of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatewright_cluster::{Connection, Exchange, Failure};
+use gatewright_host::{Changes, Host, Replica, Share};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::control::Control;
+
+/// How often others' changes are read while there is nothing to tell: so late is
+/// known what they did, and the time that the server takes.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The pause between two exchanges. What is noted in it goes by the next one.
+const BREATH: Duration = Duration::from_millis(2);
+
+/// How often leases are reviewed. What is not used goes back within two reviews.
+const REVIEW_EVERY: Duration = Duration::from_millis(500);
+
+/// When an exchange is tried again, unless the server is connected earlier.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Exchanges at the end, to tell what is noted by then.
+const LAST_EXCHANGES: usize = 64;
+
+/// What a gateway shares with others, and how.
+pub(crate) struct Sharing {
+    connection: Connection,
+    replica: Arc<Replica>,
+    noted: Arc<Notify>,
+    /// Who holds it exchanges.
+    turn: Mutex<Turn>,
+}
+
+struct Turn {
+    exchange: Exchange,
+    /// Which spaces and tables have heard what is there.
+    shared: Vec<usize>,
+    /// Whether something was left to be told.
+    has_more: bool,
+    reviewed: Instant,
+    /// Whether it was told that the server does not do it: once is enough.
+    has_warned: bool,
+}
+
+impl Sharing {
+    /// Of what the plugins of this host keep: to be asked before there is a plan.
+    pub(crate) fn new(connection: Connection, host: &Host) -> Self {
+        let noted = Arc::new(Notify::new());
+        let wake = Arc::clone(&noted);
+        Self {
+            replica: host.share(Box::new(move || wake.notify_one())),
+            noted,
+            turn: Mutex::new(Turn {
+                exchange: Exchange::new(connection.clone()),
+                shared: Vec::new(),
+                has_more: false,
+                reviewed: Instant::now(),
+                has_warned: false,
+            }),
+            connection,
+        }
+    }
+
+    /// Tell what is noted for the last time, and that this gateway is there no more.
+    pub(crate) async fn end(&self, control: &Control) {
+        let mut turn = self.turn.lock().await;
+        for _ in 0..LAST_EXCHANGES {
+            match self.exchange(control, &mut turn).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => return,
+            }
+        }
+        // Whoever does not hear of it finds out in some seconds.
+        let _ = turn.exchange.leave().await;
+    }
+
+    /// Tell what was changed here, and take in what others have changed. Returns
+    /// whether there is more of either.
+    async fn exchange(&self, control: &Control, turn: &mut Turn) -> Result<bool, Failure> {
+        let changes = self.changes(control, turn);
+        let is_all = !changes.has_more;
+        let news = turn.exchange.run(changes.changes, is_all).await?;
+        let (plan, snapshot) = (control.publisher.plan(), control.publisher.snapshot());
+        let now = control.publisher.host().now();
+        self.replica.met(news.met, now);
+        let share = Share::new(&self.replica, &plan, &snapshot, now);
+        if news.is_new {
+            // Before anything is heard: what the server has need not be told.
+            share.note_all();
+        }
+        for (field, leased) in news.leased {
+            share.hear_leased(&field, leased);
+        }
+        for (field, record) in news.records {
+            share.hear(&field, record);
+        }
+        turn.has_more = !is_all;
+        Ok(news.has_more || turn.has_more || news.is_new)
+    }
+
+    /// What is to be told now.
+    fn changes(&self, control: &Control, turn: &mut Turn) -> Changes {
+        let (plan, snapshot) = (control.publisher.plan(), control.publisher.snapshot());
+        let now = control.publisher.host().now();
+        let share = Share::new(&self.replica, &plan, &snapshot, now);
+        let shared = plan.shared();
+        if turn.shared != shared {
+            turn.shared = shared;
+            turn.exchange.read_anew();
+        }
+        if turn.reviewed.elapsed() >= REVIEW_EVERY {
+            turn.reviewed = Instant::now();
+            share.review();
+        }
+        if turn.exchange.is_unanswered() || !(self.replica.is_noted() || turn.has_more) {
+            return Changes::default();
+        }
+        share.changes()
+    }
+
+    /// Wait until an exchange may succeed again.
+    async fn wait(&self, turn: &mut Turn, failure: &Failure) {
+        self.replica.lost();
+        let mut standings = self.connection.standings();
+        if standings.borrow_and_update().is_connected() {
+            if !std::mem::replace(&mut turn.has_warned, true) {
+                tracing::warn!(
+                    "what plugins keep is not shared with other gateways: {failure}; \
+                     this is told once"
+                );
+            }
+            return sleep(RETRY).await;
+        }
+        // The connection tells of itself, and of its return.
+        let _ = timeout(RETRY, standings.changed()).await;
+    }
+}
+
+/// Exchange for ever; ends at once where nothing is shared.
+pub(crate) async fn follow(control: Arc<Control>) {
+    let Some(sharing) = &control.sharing else {
+        return;
+    };
+    loop {
+        let mut turn = sharing.turn.lock().await;
+        let exchanged = sharing.exchange(&control, &mut turn).await;
+        if let Err(failure) = &exchanged {
+            sharing.wait(&mut turn, failure).await;
+        }
+        drop(turn);
+        sleep(BREATH).await;
+        if matches!(exchanged, Ok(false)) {
+            let _ = timeout(LOOK_EVERY, sharing.noted.notified()).await;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Several gateways that have one desired state by a Redis server: what is changed
+//! on one counts on all, and is never lost once it was answered.
+
+use serde_json::{Value, json};
+
+use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually};
+
+/// A gateway of this name in a cluster.
+pub(crate) fn member(name: &str, redis: &Redis, servers: &[&Upstream]) -> Builder {
+    let cluster = format!("[cluster]\nurl = \"{}\"\nname = \"{name}\"", redis.url());
+    Builder::new().pool(Pool::of(servers)).with(&cluster)
+}
+
+/// Three gateways in front of the same server, once each knows of all.
+pub(crate) async fn three(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 3] {
+    let a = member("a", redis, servers).start().await;
+    let b = member("b", redis, servers).start().await;
+    let c = member("c", redis, servers).start().await;
+    for gateway in [&a, &b, &c] {
+        eventually("every gateway knows of all", async || {
+            let cluster = gateway.api("/api/cluster").await;
+            let gateways = cluster["gateways"].as_array().expect("gateways");
+            gateways.len() == 3 && cluster["version"] != 0
+        })
+        .await;
+    }
+    [a, b, c]
+}
+
+fn server(at: &Upstream) -> Value {
+    json!({ "host": "127.0.0.1", "port": at.address().port() })
+}
+
+/// A server that nobody asks.
+fn somewhere(port: u16) -> Value {
+    json!({ "host": "127.0.0.1", "port": port })
+}
+
+async fn has(gateway: &Gateway, id: &str) -> bool {
+    let servers = gateway.servers().await;
+    servers.iter().any(|one| one["serverId"] == id)
+}
+
+async fn comes_to_have(gateway: &Gateway, id: &str) {
+    eventually("a server is there that was added elsewhere", async || {
+        has(gateway, id).await
+    })
+    .await;
+}
+
+async fn version(gateway: &Gateway) -> Value {
+    gateway.api("/api/cluster").await["version"].take()
+}
+
+async fn is_connected(gateway: &Gateway) -> bool {
+    gateway.api("/api/cluster").await["connected"] == true
+}
+
+#[tokio::test]
+async fn what_is_changed_on_one_gateway_counts_on_all() {
+    let redis = Redis::start(&[]).await;
+    let (first, second) = (
+        Upstream::named("first").await,
+        Upstream::named("second").await,
+    );
+    let [a, b, c] = three(&redis, &[&first]).await;
+    a.change("POST", "/api/servers", server(&second)).await;
+    for gateway in [&b, &c] {
+        eventually(
+            "requests go to the server that was added elsewhere",
+            async || gateway.get("/").await.text() == "second",
+        )
+        .await;
+    }
+    // A version is uploaded on one, activated on another, and decides on the third,
+    // which has got its component.
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let path = format!("/api/plugins/mine/versions/{}", &digest[..8]);
+    eventually("the version is known elsewhere", async || {
+        b.call("GET", &path).send().await.status() == 200
+    })
+    .await;
+    b.change(
+        "PUT",
+        "/api/bindings/web/balancer",
+        json!({ "plugin": "mine" }),
+    )
+    .await;
+    eventually("the version decides elsewhere", async || {
+        let binding = c.api("/api/bindings/web/balancer").await;
+        binding["plugin"] == "mine"
+    })
+    .await;
+    assert!(c.path(&format!("data/plugins/{digest}.wasm")).exists());
+    let noted = c.api("/api/audit").await;
+    assert_eq!(noted[0]["action"], "cluster.follow", "{noted}");
+    // The last: from then on all ask for it.
+    let token = a
+        .change(
+            "POST",
+            "/api/tokens",
+            json!({ "name": "ops", "role": "deploy" }),
+        )
+        .await;
+    let token = token["token"].as_str().expect("a token");
+    for gateway in [&b, &c] {
+        eventually("the token is asked for, and counts", async || {
+            let closed = gateway.call("GET", "/api/servers").send().await.status() == 401;
+            let shown = gateway.call("GET", "/api/servers").token(token);
+            closed && shown.send().await.status() == 200
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn of_changes_at_the_same_time_none_is_lost() {
+    const EACH: u16 = 12;
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, c] = three(&redis, &[&first]).await;
+    let plans = [100, 200, 300];
+    let gateways = [&a, &b, &c];
+    let changing = gateways.iter().zip(plans).map(async |(gateway, from)| {
+        for port in from..from + EACH {
+            gateway
+                .change("POST", "/api/servers", somewhere(port))
+                .await;
+        }
+    });
+    futures_util::future::join_all(changing).await;
+    for gateway in gateways {
+        for from in plans {
+            for port in from..from + EACH {
+                comes_to_have(gateway, &format!("127.0.0.1:{port}")).await;
+            }
+        }
+    }
+    eventually("all have the same version", async || {
+        let [a, b, c] = [version(&a).await, version(&b).await, version(&c).await];
+        a == b && b == c
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_server_traffic_goes_on_and_changes_wait() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, _c] = three(&redis, &[&first]).await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    comes_to_have(&b, "127.0.0.1:1").await;
+    a.change("DELETE", "/api/servers/127.0.0.1:1", Value::Null)
+        .await;
+    let load = Load::on(b.address(), "/");
+    load.goes_on(50).await;
+    redis.kill();
+    eventually("the gateways see that the server is away", async || {
+        !is_connected(&a).await && !is_connected(&b).await
+    })
+    .await;
+    let answer = a
+        .call("POST", "/api/servers")
+        .json(&somewhere(2))
+        .send()
+        .await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let error = &answer.json()["error"];
+    assert_eq!(error["code"], "cluster_away", "{error}");
+    assert!(!has(&a, "127.0.0.1:2").await);
+    load.goes_on(50).await;
+    // It comes back empty, and is given what it lost.
+    let version = version(&a).await;
+    redis.restart().await;
+    eventually("the server has the state again", async || {
+        redis.ask(&["GET", "gatewright:version"]) == version.to_string()
+    })
+    .await;
+    eventually("changes are taken again", async || {
+        let call = a.call("POST", "/api/servers").json(&somewhere(3));
+        call.send().await.status() == 201
+    })
+    .await;
+    comes_to_have(&b, "127.0.0.1:3").await;
+    load.goes_on(50).await;
+    b.change("DELETE", "/api/servers/127.0.0.1:3", Value::Null)
+        .await;
+    load.stop_without_failure().await;
+}
+
+#[tokio::test]
+async fn an_answered_change_outlives_its_gateway() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [mut a, b, c] = three(&redis, &[&first]).await;
+    a.change("POST", "/api/servers", somewhere(7)).await;
+    a.kill();
+    comes_to_have(&b, "127.0.0.1:7").await;
+    comes_to_have(&c, "127.0.0.1:7").await;
+    b.change("POST", "/api/servers", somewhere(8)).await;
+    a.restart().await;
+    assert!(has(&a, "127.0.0.1:7").await && has(&a, "127.0.0.1:8").await);
+    // One that starts while the server is away has what it had.
+    redis.kill();
+    a.restart().await;
+    assert!(has(&a, "127.0.0.1:8").await);
+    assert!(!is_connected(&a).await);
+}
+
+#[tokio::test]
+async fn who_joins_a_cluster_takes_over_its_state_and_keeps_its_own_aside() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("the cluster has begun", async || {
+        redis.ask(&["GET", "gatewright:version"]) == "1"
+    })
+    .await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    let mut alone = Builder::new().pool(Pool::of(&[&first])).start().await;
+    alone.change("POST", "/api/servers", somewhere(2)).await;
+    let cluster = format!("[cluster]\nurl = \"{}\"\nname = \"b\"\n", redis.url());
+    alone.kill();
+    alone.edit(|text| format!("{text}{cluster}"));
+    alone.restart().await;
+    assert!(has(&alone, "127.0.0.1:1").await);
+    assert!(!has(&alone, "127.0.0.1:2").await);
+    let audit = alone.api("/api/audit").await;
+    let entries = audit.as_array().expect("entries").iter();
+    let mut aside = entries.filter(|one| one["action"] == "cluster.set-aside");
+    let target = aside.next().expect("it is noted")["target"].to_string();
+    let file = target
+        .split(" now in ")
+        .nth(1)
+        .expect("a file")
+        .trim_matches('"')
+        .to_owned();
+    let text = std::fs::read_to_string(alone.path(&format!("data/{file}"))).expect("it is kept");
+    assert!(text.contains("127.0.0.1:2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_that_came_back_older_is_told_what_it_forgot() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, _c] = three(&redis, &[&first]).await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    comes_to_have(&b, "127.0.0.1:1").await;
+    let keys = [
+        "gatewright:state",
+        "gatewright:version",
+        "gatewright:commit",
+    ];
+    for key in keys {
+        redis.ask(&["COPY", key, &format!("old:{key}")]);
+    }
+    a.change("POST", "/api/servers", somewhere(2)).await;
+    comes_to_have(&b, "127.0.0.1:2").await;
+    let version = version(&a).await.to_string();
+    // A replica that had not heard of the last change takes over.
+    let renames = keys.map(|key| format!("redis.call('COPY', 'old:{key}', '{key}', 'REPLACE')"));
+    redis.ask(&["EVAL", &renames.join(" "), "0"]);
+    eventually("the server has the newest state", async || {
+        redis.ask(&["GET", "gatewright:version"]) == version
+    })
+    .await;
+    assert!(
+        redis
+            .ask(&["HKEYS", "gatewright:state"])
+            .contains("127.0.0.1:2")
+    );
+    assert!(has(&a, "127.0.0.1:2").await && has(&b, "127.0.0.1:2").await);
+}

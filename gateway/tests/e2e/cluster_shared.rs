@@ -1,0 +1,215 @@
+//! What plugins keep, in three gateways that share it: limits, sessions, and what
+//! becomes of both while the server is away.
+
+use serde_json::Value;
+
+use crate::support::{Builder, Gateway, Load, Pool, Redis, Upstream, eventually};
+
+/// What all gateways of the tests limit: 30 requests for each key.
+const LIMIT: usize = 30;
+
+/// Takes on credit, of the others.
+const ROUNDING: usize = 2;
+
+/// An application that names a session by itself.
+async fn application(name: &'static str) -> Upstream {
+    Upstream::answering(move |request| {
+        let cookie = match request.header("cookie") {
+            None => format!("set-cookie: sessionId={name}-secret; Path=/\r\n"),
+            Some(_) => String::new(),
+        };
+        let length = name.len();
+        format!("HTTP/1.1 200 OK\r\n{cookie}content-length: {length}\r\n\r\n{name}")
+    })
+    .await
+}
+
+fn builder(redis: &Redis, servers: &[&Upstream]) -> Builder {
+    let pool = Pool::of(servers)
+        .with("balancer", "\"round-robin\"")
+        .with("affinity", "\"sticky-learn\"");
+    let limit = format!(
+        "rate = \"1/h\", burst = {LIMIT}, key = \"header:x-api-key\", \
+         exempt = {{ paths = [\"/free*\"] }}"
+    );
+    Builder::new()
+        .workers(2)
+        .pool(pool)
+        .with(&format!("[cluster]\nurl = \"{}\"", redis.url()))
+        .with(&format!(
+            "[[policy]]\nplugin = \"rate-limit\"\nconfig = {{ {limit} }}"
+        ))
+}
+
+/// Gateways that all know of each other.
+async fn three(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 3] {
+    let start = || builder(redis, servers).start();
+    let gateways = [start().await, start().await, start().await];
+    meet(redis, 3).await;
+    gateways
+}
+
+/// Wait until so many gateways have exchanged since all of them were there.
+async fn meet(redis: &Redis, count: usize) {
+    let exchanged = || {
+        let told = redis.ask(&["HVALS", "gatewright:shared:gateways"]);
+        let at = told
+            .iter()
+            .filter_map(|told| told.rsplit(' ').next()?.parse().ok());
+        let mut at: Vec<u64> = at.collect();
+        at.sort_unstable();
+        at.split_off(at.len().saturating_sub(count))
+    };
+    eventually("all gateways are there", async || {
+        exchanged().len() == count
+    })
+    .await;
+    let newest = exchanged().pop().expect("a gateway");
+    eventually("they have exchanged since", async || {
+        exchanged().first().is_some_and(|oldest| *oldest > newest)
+    })
+    .await;
+}
+
+/// How many of so many requests with a key are let through.
+async fn let_through(gateway: &Gateway, key: &str, requests: usize) -> usize {
+    let mut count = 0;
+    for _ in 0..requests {
+        let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx-api-key: {key}\r\n\r\n");
+        match gateway.exchange(request).await.status() {
+            200 => count += 1,
+            429 => {}
+            status => panic!("it answers {status}"),
+        }
+    }
+    count
+}
+
+/// Ask one gateway until all of a limit is spent there; returns how much that was.
+async fn spend(gateway: &Gateway, key: &str) -> usize {
+    let mut spent = 0;
+    eventually("all of the limit is spent", async || {
+        spent += let_through(gateway, key, 5).await;
+        spent >= LIMIT
+    })
+    .await;
+    spent
+}
+
+#[tokio::test]
+async fn a_limit_that_is_spent_on_one_gateway_is_spent_on_all() {
+    let (redis, server) = (Redis::start(&[]).await, application("a").await);
+    let gateways = three(&redis, &[&server]).await;
+    let spent = spend(&gateways[0], "one").await;
+    assert_eq!(spent, LIMIT);
+    let mut more = 0;
+    for gateway in &gateways {
+        more += let_through(gateway, "one", 20).await;
+    }
+    assert!(more <= ROUNDING, "{more} more than the limit");
+    // Another key is another limit.
+    assert!(let_through(&gateways[1], "other", 1).await == 1);
+}
+
+#[tokio::test]
+async fn a_burst_on_all_gateways_at_once_is_let_through_up_to_the_limit() {
+    let (redis, server) = (Redis::start(&[]).await, application("a").await);
+    let gateways = three(&redis, &[&server]).await;
+    for key in ["one", "two", "three"] {
+        let bursts = gateways
+            .each_ref()
+            .map(|gateway| let_through(gateway, key, 40));
+        let [one, two, three] = bursts;
+        let (one, two, three) = tokio::join!(one, two, three);
+        println!("at once: {one} + {two} + {three} of {LIMIT}");
+        let mut all = one + two + three;
+        assert!(all <= LIMIT + ROUNDING, "{all}");
+        // What others had leased and not used comes back to whoever goes on asking.
+        eventually("all of it is given", async || {
+            all += let_through(&gateways[0], key, 5).await;
+            all >= LIMIT
+        })
+        .await;
+        assert!(all <= LIMIT + ROUNDING, "{all}");
+    }
+}
+
+async fn sessions(gateway: &Gateway) -> Vec<Value> {
+    let listed = gateway.api("/api/sessions").await;
+    listed.as_array().expect("sessions").clone()
+}
+
+async fn knows(gateway: &Gateway, count: usize) {
+    eventually("the session is known", async || {
+        sessions(gateway).await.len() == count
+    })
+    .await;
+}
+
+/// Whether many requests of a session all come to one server.
+async fn stays(gateway: &Gateway, session: &str, server: &str) -> bool {
+    for _ in 0..8 {
+        let request =
+            format!("GET /free HTTP/1.1\r\nhost: a\r\ncookie: sessionId={session}\r\n\r\n");
+        if gateway.exchange(request).await.text() != server {
+            return false;
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn a_session_of_one_gateway_sticks_on_the_others_until_it_is_deleted() {
+    let redis = Redis::start(&[]).await;
+    let [a, b] = [application("a").await, application("b").await];
+    let gateways = three(&redis, &[&a, &b]).await;
+    let server = gateways[0].get("/free").await.text().to_owned();
+    let session = format!("{server}-secret");
+    for gateway in &gateways {
+        knows(gateway, 1).await;
+        assert!(stays(gateway, &session, &server).await);
+    }
+    let id = sessions(&gateways[1]).await[0]["sessionId"].clone();
+    let path = format!("/api/sessions/{}", id.as_str().expect("an id"));
+    gateways[1].change("DELETE", &path, Value::Null).await;
+    for gateway in &gateways {
+        knows(gateway, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn without_the_server_traffic_goes_on_and_limits_go_by_share() {
+    let redis = Redis::start(&[]).await;
+    let [a, b] = [application("a").await, application("b").await];
+    let servers = [&a, &b];
+    let gateways = three(&redis, &servers).await;
+    let server = gateways[0].get("/free").await.text().to_owned();
+    let session = format!("{server}-secret");
+    for gateway in &gateways {
+        knows(gateway, 1).await;
+    }
+    let load = gateways
+        .each_ref()
+        .map(|gateway| Load::on(gateway.address(), "/free"));
+    redis.kill();
+    for gateway in &gateways {
+        gateway.says("server is away").await;
+        assert_eq!(let_through(gateway, "apart", LIMIT).await, LIMIT / 3);
+    }
+    for load in &load {
+        load.goes_on(100).await;
+    }
+    redis.restart().await;
+    meet(&redis, 3).await;
+    for load in load {
+        load.stop_without_failure().await;
+    }
+    // All of a limit is to be had on one gateway again, and what was there is brought
+    // back: whoever joins hears of it.
+    assert_eq!(spend(&gateways[1], "together").await, LIMIT);
+    let joined = builder(&redis, &servers).start().await;
+    eventually("whoever joins knows the session", async || {
+        stays(&joined, &session, &server).await && !sessions(&joined).await.is_empty()
+    })
+    .await;
+}
