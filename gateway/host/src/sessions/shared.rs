@@ -67,7 +67,7 @@ impl Sessions {
     pub(crate) fn changes(&self, scope: &str, replica: &Replica, changes: &mut Changes) {
         for shard in &self.shards {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let Shard { notes, entries } = &mut *shard;
+            let Shard { notes, entries, .. } = &mut *shard;
             notes.take(changes, |changes, key, note| {
                 let record = match (note, entries.get(key)) {
                     (Note::Removed(stamp), _) => Record::removed(stamp),

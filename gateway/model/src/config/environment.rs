@@ -53,7 +53,7 @@ impl Environment {
 /// A value that does not fit; the error's key is the variable.
 pub(super) fn apply(variables: Lookup<'_>, config: &mut Config) -> Result<(), ConfigErrors> {
     let mut errors = Vec::new();
-    let overrides: [(&str, Override); 4] = [
+    let overrides: [(&str, Override); 5] = [
         ("PORT", port),
         ("WORKER_COUNT", worker_count),
         ("HEALTH_CHECK_INTERVAL", health_check_interval),
