@@ -1,7 +1,6 @@
 //! A request's body on its way to a server: streamed as it comes, and kept up
 //! to a limit so that another server can be given it again.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};

@@ -13,7 +13,7 @@ use gatewright_model::id::Digest;
 use gatewright_model::signature::PluginSignature;
 
 use super::{Cluster, ClusterError, Course};
-use crate::acme::folder;
+use crate::files;
 use crate::desired::Wanted;
 use crate::error::StartError;
 use crate::gateway::Keep;
@@ -121,7 +121,7 @@ impl Cluster {
             ClusterError::Refused(format!("{} cannot be written: {error}", path.display()))
         };
         let text = serde_json::to_string_pretty(&lost).map_err(|error| unwritten(&error))?;
-        let putting = folder::put(path.clone(), Arc::from(text.into_bytes())).await;
+        let putting = files::put(path.clone(), Arc::from(text.into_bytes())).await;
         putting.map_err(|error| unwritten(&error))?;
         tracing::warn!(
             file = %path.display(),

@@ -104,6 +104,7 @@ impl Refresh {
             budgets: &budgets,
             deadline: &worker.deadlines.register(),
             due: &due,
+            account: None,
         };
         let answered = attempt.run(in_flight, RequestBody::none()).await;
         let answered = answered.map_err(|(failure, _)| failure.into());
