@@ -46,7 +46,12 @@ pub(crate) async fn ask(
         return Asked::Fetch(None);
     }
     let cache = Arc::clone(&client.worker.current().cache);
-    let mut fetch = Fetch::new(cache, key(held, &pool.pool.name), pool, rules);
+    let mut fetch = Fetch::new(
+        cache,
+        key(held, &pool.pool.name, client.is_trusted()),
+        pool,
+        rules,
+    );
     let is_get = held.method == Method::GET;
     if !is_get && held.method != Method::HEAD {
         return fetch.passes(Why::Method);
@@ -143,14 +148,33 @@ fn may_wait(found: &Found, why: Why, waiting: &Waiting, rules: &CacheRules) -> b
 }
 
 /// What an answer is kept for.
-fn key(facts: &Facts, pool: &PoolName) -> Key {
+fn key(facts: &Facts, pool: &PoolName, is_trusted: bool) -> Key {
     let asked = facts.asked_authority();
-    let told = facts.authority();
     Key {
         pool: pool.clone(),
         url: url(facts.scheme(), asked, facts.path(), facts.query()),
-        told: (told != asked).then(|| Box::from(told)),
+        told: told(facts, asked, is_trusted).into(),
     }
+}
+
+/// What servers are told of what a client asked for, where that is something else than
+/// what the gateway was asked for: by a plugin, or by a trusted proxy in front. They may
+/// answer by it, with a redirect to HTTPS for one.
+fn told(facts: &Facts, asked: &str, is_trusted: bool) -> String {
+    let mut told = String::new();
+    if facts.authority() != asked {
+        told.push_str(facts.authority());
+    }
+    for name in ["x-forwarded-proto", "x-forwarded-host"] {
+        let is_vouched = facts.vouched.iter().any(|vouched| vouched == name);
+        if is_trusted || is_vouched {
+            for value in facts.headers.get_all(name) {
+                told.push('\n');
+                told.push_str(&String::from_utf8_lossy(value.as_bytes()));
+            }
+        }
+    }
+    told
 }
 
 /// A URL; hosts are the same in any case.
@@ -192,7 +216,7 @@ impl Fetch {
 
     /// What is kept is the answer.
     fn hits(&self, held: &mut Held, stored: &Stored, way: Way, collapsed: bool) -> Asked {
-        self.ways().count(way);
+        self.count(way);
         let now = Instant::now();
         held.responded = Some(now);
         let mut response = reply(stored, &held.method, &held.headers, now);
@@ -207,7 +231,7 @@ impl Fetch {
 
     /// Nothing that is kept will do, and the client wants nothing else.
     fn misses(&self, held: &mut Held) -> Asked {
-        self.ways().count(Way::Miss);
+        self.count(Way::Miss);
         held.responded = Some(Instant::now());
         let mut response = Response::new(Content::empty());
         *response.status_mut() = StatusCode::GATEWAY_TIMEOUT;

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use gatewright_model::cache::{Way, Ways};
+use gatewright_model::cache::Way;
 use gatewright_model::config::CacheRules;
-use gatewright_model::pool::{Pool, PoolState};
+use gatewright_model::pool::Pool;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode, Uri};
 
@@ -46,6 +46,8 @@ pub(crate) struct Fetch {
     pub(super) is_validating: bool,
     /// What the client has asked whether it is still right.
     pub(super) conditions: Conditions,
+    /// Whether no client waits for it.
+    is_aside: bool,
 }
 
 impl Fetch {
@@ -67,6 +69,7 @@ impl Fetch {
             stale: None,
             is_validating: false,
             conditions: Conditions::default(),
+            is_aside: false,
         })
     }
 
@@ -85,6 +88,7 @@ impl Fetch {
             stale: Some(Arc::clone(stored)),
             is_validating: false,
             conditions: Conditions::default(),
+            is_aside: true,
         })
     }
 
@@ -93,9 +97,11 @@ impl Fetch {
         usize::try_from(self.rules.max_object).unwrap_or(usize::MAX)
     }
 
-    pub(super) fn ways(&self) -> &Ways {
-        let state: &PoolState = &self.pool.state;
-        &state.ways
+    /// Count how a client was answered.
+    pub(super) fn count(&self, way: Way) {
+        if !self.is_aside {
+            self.pool.state.ways.count(way);
+        }
     }
 
     /// What the client is told, whatever has come of asking a server.
@@ -185,7 +191,7 @@ impl Fetch {
         way: Way,
         forwarded: Option<StatusCode>,
     ) -> Response<Content> {
-        self.ways().count(way);
+        self.count(way);
         let now = Instant::now();
         held.responded.get_or_insert(now);
         let mut response = reply(stored, &held.method, &held.headers, now);
@@ -207,7 +213,7 @@ impl Fetch {
         response: Response<Content>,
         received: Instant,
     ) -> Response<Content> {
-        self.ways().count(self.why.way());
+        self.count(self.why.way());
         self.changes(held, &response);
         let (why, most) = (self.why, self.most());
         let is_known = response.status() == StatusCode::OK

@@ -112,7 +112,7 @@ mod tests {
         Key {
             pool: "web".into(),
             url: url.into(),
-            told: None,
+            told: "".into(),
         }
     }
 

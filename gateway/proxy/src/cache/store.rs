@@ -211,7 +211,7 @@ struct Weight;
 
 impl Weighter<Key, Resource> for Weight {
     fn weight(&self, key: &Key, resource: &Resource) -> u64 {
-        let key = size_of::<Key>() + key.url.len() + key.told.as_ref().map_or(0, |told| told.len());
+        let key = size_of::<Key>() + key.url.len() + key.told.len();
         (key + resource.weight()) as u64
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Key {
     pub(super) pool: PoolName,
     /// What the client asked for, with the path that servers are asked for.
     pub(super) url: Box<str>,
-    /// The authority that servers are told, where a plugin has replaced it.
-    pub(super) told: Option<Box<str>>,
+    /// What servers are told of that beside it.
+    pub(super) told: Box<str>,
 }
 
 /// A whole answer to a GET.
@@ -60,6 +60,9 @@ impl Selection {
                     return None;
                 }
                 let name = HeaderName::from_bytes(name).ok()?;
+                if is_written_here(&name) {
+                    return None;
+                }
                 let values = request.get_all(&name).iter().cloned().collect();
                 selected.push((name, values));
             }
@@ -130,6 +133,13 @@ impl Stored {
         let fields = fields.map(|(name, value)| FIELD + name.as_str().len() + value.len());
         size_of::<Self>() + fields.sum::<usize>() + self.selected_by.weight() + self.body.len()
     }
+}
+
+/// Whether servers are sent another value of a header than the request has, one that
+/// each client has its own of. The scheme and the host that are forwarded are told apart by
+/// the URL.
+fn is_written_here(name: &HeaderName) -> bool {
+    gatewright_wire::is_claim(name) && *name != "x-forwarded-proto" && *name != "x-forwarded-host"
 }
 
 /// Whether a header of a 304 says something of the kept answer: not what is about its

@@ -345,6 +345,19 @@ const REQUESTS: &[Case] = &[
     ("|Cache-Control: max-age=60|Vary: *", "", "", Asked),
     ("|Cache-Control: max-age=60|Vary: X-A, *", "", "", Asked),
     ("|Cache-Control: max-age=60|Vary: ,", "", "", Kept),
+    // What the gateway writes for each client.
+    (
+        "|Cache-Control: max-age=60|Vary: X-Forwarded-For",
+        "",
+        "",
+        Asked,
+    ),
+    (
+        "|Cache-Control: max-age=60|Vary: X-Forwarded-Proto",
+        "",
+        "",
+        Kept,
+    ),
     // What says nothing of the cache.
     (
         "|Cache-Control: max-age=60",
