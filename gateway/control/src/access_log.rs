@@ -56,9 +56,10 @@ impl AccessLog {
     }
 
     /// Open the file anew for what comes next.
-    pub(crate) async fn reopen(&self) {
-        // A writer that is gone has nothing open.
-        let _ = self.orders.send(ToLog::Reopen).await;
+    pub(crate) fn reopen(&self) {
+        // A writer that is behind looks by itself, before it writes, whether the
+        // file is still the one of that name.
+        let _ = self.orders.try_send(ToLog::Reopen);
     }
 
     /// Write what is left, and end; what nobody takes in time is lost.

@@ -213,8 +213,8 @@ impl Gateway {
     }
 
     /// Open the files of logs anew: what they were has another name now.
-    pub async fn reopen_logs(&self) {
-        self.control.access_log.reopen().await;
+    pub fn reopen_logs(&self) {
+        self.control.access_log.reopen();
     }
 
     /// Accept no more, let what runs finish within the drain timeout, and end.

@@ -83,7 +83,7 @@ async fn run(gateway: &Gateway, program: &Program, signals: &mut Signals) -> End
                 Request::Stop => return End::Stopped,
                 Request::Upgrade => None,
                 Request::Reopen => {
-                    gateway.reopen_logs().await;
+                    gateway.reopen_logs();
                     continue;
                 }
                 Request::Reload => {

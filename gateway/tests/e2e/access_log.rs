@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Builder, Gateway, Pool, Upstream, eventually, plain, run_until_exit, signal};
+use crate::support::{
+    Builder, Client, Gateway, Pool, Upstream, eventually, plain, run_until_exit, signal,
+};
 
 const FILE: &str = "access.log";
 
@@ -80,6 +82,38 @@ async fn a_line_tells_who_asked_what_and_who_answered() {
     for absent in ["affinity", "policy", "tls_version", "tls_name", "trace_id"] {
         assert!(line[absent].is_null(), "{absent} in {line}");
     }
+}
+
+#[tokio::test]
+async fn what_came_over_tls_and_http2_and_a_session_are_told() {
+    let server = Upstream::named("good").await;
+    let pool = Pool::of(&[&server]).with("affinity", "\"sticky-ip\"");
+    let gateway = logging("", pool).tls("self_signed = true").start().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    client.get("/first").await;
+    client.get("/again").await;
+    let lines = lines(&gateway, 2).await;
+    let line = |index: usize| serde_json::from_str::<Value>(&lines[index]).expect("JSON");
+    let (first, again) = (line(0), line(1));
+    for (field, value) in [
+        ("scheme", "https"),
+        ("protocol", "HTTP/2.0"),
+        ("host", "localhost"),
+        ("listener", "tls"),
+        ("tls_version", "TLSv1.3"),
+        ("tls_name", "localhost"),
+    ] {
+        assert_eq!(first[field], value, "{field} in {first}");
+    }
+    let decided = |line: &Value, role: &str| !line[role].is_null();
+    assert!(
+        decided(&first, "balancer") && !decided(&first, "affinity"),
+        "{first}"
+    );
+    assert!(
+        decided(&again, "affinity") && !decided(&again, "balancer"),
+        "{again}"
+    );
 }
 
 #[tokio::test]
