@@ -169,6 +169,10 @@ impl RequestBody {
         match frame.into_data() {
             Ok(data) => {
                 self.received += data.len() as u64;
+                if self.length.is_some_and(|length| self.received > length) {
+                    // Behind the announced end a server would read another request.
+                    return Poll::Ready(Err(SendError::Client));
+                }
                 if self.received > self.size_limit {
                     return Poll::Ready(Err(SendError::TooLarge));
                 }
