@@ -178,6 +178,10 @@ impl RequestBody {
                 if let Some(noted) = &self.noted {
                     noted.store(self.received, Ordering::Relaxed);
                 }
+                if self.length.is_some_and(|length| self.received > length) {
+                    // Behind the announced end a server would read another request.
+                    return Poll::Ready(Err(SendError::Client));
+                }
                 if self.received > self.size_limit {
                     return Poll::Ready(Err(SendError::TooLarge));
                 }

@@ -84,6 +84,17 @@ impl Http3 {
         self.send(get(path)).await.expect("an answer")
     }
 
+    /// Whether a request of these bytes is answered with 200.
+    pub(crate) async fn is_served(&self, request: &[u8]) -> bool {
+        let (mut sending, mut receiving) = self.quic.open_bi().await.expect("a stream");
+        sending.write_all(request).await.expect("it goes");
+        // The gateway may have seen enough already.
+        let _ = sending.finish();
+        let read = soon("an end", receiving.read_to_end(4096)).await;
+        // The first field of a head is the status, by its place in QPACK's table.
+        read.is_ok_and(|read| read.iter().take(6).any(|byte| *byte == 0xc0 | 25))
+    }
+
     /// Wait for the end of the connection.
     pub(crate) async fn closed(self) -> ConnectionError {
         soon("the end", self.driver).await.expect("the driver ends")
@@ -98,6 +109,24 @@ impl Http3 {
 
 fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A head of these fields, as a frame with each of them spelt out (RFC 9204 §4.5.6).
+pub(crate) fn head(fields: &[(&str, &str)]) -> Vec<u8> {
+    let mut block = vec![0, 0];
+    for (name, value) in fields {
+        match name.len() {
+            length @ ..7 => block.push(0x20 | length as u8),
+            length => block.extend_from_slice(&[0x27, length as u8 - 7]),
+        }
+        block.extend_from_slice(name.as_bytes());
+        block.push(value.len() as u8);
+        block.extend_from_slice(value.as_bytes());
+    }
+    // A length of two bytes.
+    let mut frame = vec![0x01, 0x40 | (block.len() >> 8) as u8, block.len() as u8];
+    frame.append(&mut block);
+    frame
 }
 
 /// A request for a path.
