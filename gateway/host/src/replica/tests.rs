@@ -69,11 +69,16 @@ fn the_later_write_counts_whoever_hears_of_the_other() {
     assert_eq!(other.0.get("k", HOUR * 2), Some(b"late".to_vec()));
     pass(&other, &one, HOUR * 2);
     assert_eq!(one.0.get("k", HOUR * 2), Some(b"late".to_vec()));
-    assert_eq!(one.0.get("k", HOUR * 2 + Duration::from_secs(1)), None);
     // A clock that is behind makes no change older than what it changes.
     one.0.set("k", b"latest".to_vec(), 0, HOUR);
     pass(&one, &other, HOUR);
     assert_eq!(other.0.get("k", HOUR), Some(b"latest".to_vec()));
+    // The end of its time goes with it.
+    one.0.set("short", vec![1], 1000, HOUR);
+    pass(&one, &other, HOUR);
+    let end = HOUR + Duration::from_secs(1);
+    assert_eq!(other.0.get("short", HOUR), Some(vec![1]));
+    assert_eq!(other.0.get("short", end), None);
 }
 
 #[test]
