@@ -43,6 +43,8 @@ struct Turn {
     /// Whether something was left to be told.
     has_more: bool,
     reviewed: Instant,
+    /// Whether it was the last exchange.
+    is_over: bool,
     /// Whether it was told that the server does not do it: once is enough.
     has_warned: bool,
 }
@@ -60,6 +62,7 @@ impl Sharing {
                 shared: Vec::new(),
                 has_more: false,
                 reviewed: Instant::now(),
+                is_over: false,
                 has_warned: false,
             }),
             connection,
@@ -69,6 +72,7 @@ impl Sharing {
     /// Tell what is noted for the last time, and that this gateway is there no more.
     pub(crate) async fn end(&self, control: &Control) {
         let mut turn = self.turn.lock().await;
+        turn.is_over = true;
         for _ in 0..LAST_EXCHANGES {
             match self.exchange(control, &mut turn).await {
                 Ok(true) => {}
@@ -149,6 +153,9 @@ pub(crate) async fn follow(control: Arc<Control>) {
     };
     loop {
         let mut turn = sharing.turn.lock().await;
+        if turn.is_over {
+            return;
+        }
         let exchanged = sharing.exchange(&control, &mut turn).await;
         if let Err(failure) = &exchanged {
             sharing.wait(&mut turn, failure).await;

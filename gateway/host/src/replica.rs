@@ -147,3 +147,6 @@ impl Changes {
         self.changes.push(Change { field, deed });
     }
 }
+
+#[cfg(test)]
+mod tests;

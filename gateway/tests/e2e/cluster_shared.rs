@@ -53,9 +53,8 @@ async fn three(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 3] {
 async fn meet(redis: &Redis, count: usize) {
     let exchanged = || {
         let told = redis.ask(&["HVALS", "gatewright:shared:gateways"]);
-        let at = told
-            .iter()
-            .filter_map(|told| told.rsplit(' ').next()?.parse().ok());
+        let at = told.lines();
+        let at = at.filter_map(|told| told.rsplit(' ').next()?.parse().ok());
         let mut at: Vec<u64> = at.collect();
         at.sort_unstable();
         at.split_off(at.len().saturating_sub(count))

@@ -108,7 +108,8 @@ end
 
 -- A bucket's content: "LEVEL AT BORN" and for each gateway that has leased something
 -- " GATEWAY=TOKENS". What a gateway had that is not there any more is free again.
-local leases = {}
+-- Where the answer to a batch was lost, what it granted is given back.
+local leases, is_again = {}, batch > 0 and batch <= done
 local function lease(field, rate, burst, debit, lacked, used, held)
   local old = item(field)
   local level, at, born, expires, leased = burst, now, version + 1, 0, {}
@@ -120,6 +121,9 @@ local function lease(field, rate, burst, debit, lacked, used, held)
     for gateway, tokens in string.gmatch(rest, ' (%d+)=(%S+)') do
       if living[gateway] then leased[gateway] = tonumber(tokens) end
     end
+  end
+  if is_again then
+    debit, lacked, used = math.min(0, held - (leased[me] or held)), 0, 0
   end
   local function room()
     local left = burst
@@ -154,24 +158,21 @@ local function lease(field, rate, burst, debit, lacked, used, held)
     '%.0f %.6f %.6f %.0f %.0f', tokens, level, left, born, expires)
 end
 
-local deeds = 0
-if batch > done then
-  local place = 7
-  local function number(offset) return tonumber(ARGV[place + offset]) end
-  while ARGV[place] do
-    local deed, field = ARGV[place], ARGV[place + 1]
-    if deed == 'w' then
-      write(field, number(2), number(3), ARGV[place + 4], ARGV[place + 5])
-      place = place + 6
-    elseif deed == 'a' then
-      add(field, number(2), number(3), number(4))
-      place = place + 5
-    else
-      lease(field, number(2), number(3), number(4), number(5), number(6), number(7))
-      place = place + 8
-    end
-    deeds = deeds + 1
+local deeds, place = 0, 7
+local function number(offset) return tonumber(ARGV[place + offset]) end
+while ARGV[place] do
+  local deed, field = ARGV[place], ARGV[place + 1]
+  if deed == 'w' then
+    write(field, number(2), number(3), ARGV[place + 4], ARGV[place + 5])
+    place = place + 6
+  elseif deed == 'a' then
+    if not is_again then add(field, number(2), number(3), number(4)) end
+    place = place + 5
+  else
+    lease(field, number(2), number(3), number(4), number(5), number(6), number(7))
+    place = place + 8
   end
+  deeds = deeds + 1
 end
 
 -- What is over goes, and beyond the bounds what was changed longest ago: more than came.

@@ -260,6 +260,19 @@ async fn a_bucket_keeps_the_shares_back_of_those_who_do_not_know_of_it() {
         (7.0, 13.0, 23.0)
     );
     assert!(news.met.have_read >= granted.born);
+    // Had the answer been lost, what was granted would be free again.
+    gateways[0].unanswered = Some(Sent {
+        changes: lease(0.0, 1.0, 0.0, 0.0),
+        is_all: true,
+    });
+    let news = gateways[0].run(Vec::new(), true).await.unwrap();
+    let granted = news.leased[0].1.granted;
+    assert_eq!(
+        (granted.tokens, granted.level, granted.room),
+        (0.0, 20.0, 30.0)
+    );
+    let news = gateways[0].run(lease(0.0, 1.0, 0.0, 0.0), true).await;
+    assert_eq!(news.unwrap().leased[0].1.granted.tokens, 7.0);
     // All of it goes back: it is full but for what was spent.
     let news = gateways[0]
         .run(lease(-7.0, 0.0, 0.0, 0.0), true)

@@ -24,7 +24,6 @@ pub(crate) struct KeptSession {
     pub(super) stamp: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn is_zero(stamp: &u64) -> bool {
     *stamp == 0
 }

@@ -23,7 +23,6 @@ pub(crate) struct KeptValue {
     value: Kind,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn is_zero(stamp: &u64) -> bool {
     *stamp == 0
 }
