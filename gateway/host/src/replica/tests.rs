@@ -23,7 +23,7 @@ fn replica() -> Arc<Replica> {
 
 fn space() -> (Space, Arc<Replica>) {
     let replica = replica();
-    (Space::sharing(Some(Arc::clone(&replica))), replica)
+    (Space::default().sharing(Some(Arc::clone(&replica))), replica)
 }
 
 fn told(space: &Space, replica: &Replica, now: Duration) -> Vec<Change> {
@@ -154,7 +154,7 @@ fn whoever_listens_is_woken_once_between_two_looks() {
         counting.fetch_add(1, Ordering::Relaxed);
     });
     let replica = Arc::new(Replica::new(Duration::ZERO, AHEAD_MS, wake));
-    let space = Space::sharing(Some(Arc::clone(&replica)));
+    let space = Space::default().sharing(Some(Arc::clone(&replica)));
     assert!(!replica.is_noted());
     for _ in 0..3 {
         space.add("n", 1, 0, HOUR);
@@ -184,7 +184,7 @@ impl Table {
     fn of(ports: &[u16]) -> Self {
         let replica = replica();
         Self {
-            sessions: Sessions::sharing(Some(Arc::clone(&replica))),
+            sessions: Sessions::default().sharing(Some(Arc::clone(&replica))),
             replica,
             snapshot: snapshot(ports),
         }
