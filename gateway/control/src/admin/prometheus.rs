@@ -93,7 +93,6 @@ mod tests {
     use crate::overview::{
         Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, TelemetryFigures, Totals,
     };
-    use crate::overview::{Faults, PluginFigures, PluginState, PoolFigures, ServerFigures, Totals};
     use crate::reloads::Reloads;
     use gatewright_host::{Figure, Part};
     use gatewright_model::circuit::Phase;
