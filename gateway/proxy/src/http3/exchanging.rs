@@ -154,14 +154,29 @@ async fn send(
     complete(&mut head.headers, length);
     let head = Response::from_parts(head, ());
     limited.run(sending.send_response(head)).await?.ok()?;
-    while !has_none {
-        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+    if !has_none {
+        send_body(&mut body, sending, beside, limited).await?;
+    }
+    limited.run(sending.finish()).await?.ok()
+}
+
+/// Send an answer's body as it comes, and its trailers.
+async fn send_body(
+    body: &mut ClientBody,
+    sending: &mut RequestStream<Sending, Bytes>,
+    beside: &mut Beside,
+    limited: &Limited<'_>,
+) -> Option<()> {
+    loop {
+        let next = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         let frame = tokio::select! {
             biased;
             frame = next => frame,
             _ = &mut beside.stopped => return None,
         };
-        let Some(frame) = frame else { break };
+        let Some(frame) = frame else {
+            return Some(());
+        };
         match frame.ok()?.into_data() {
             Ok(mut data) => {
                 while !data.is_empty() {
@@ -171,12 +186,10 @@ async fn send(
             }
             Err(frame) => {
                 let trailers = frame.into_trailers().ok()?;
-                limited.run(sending.send_trailers(trailers)).await?.ok()?;
-                break;
+                return limited.run(sending.send_trailers(trailers)).await?.ok();
             }
         }
     }
-    limited.run(sending.finish()).await?.ok()
 }
 
 /// What the head of an answer has over HTTP/3 (RFC 9114 §4.2): nothing of another

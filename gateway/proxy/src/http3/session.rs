@@ -110,6 +110,10 @@ fn proved(quic: &quinn::Connection) -> Option<http::HeaderValue> {
 }
 
 /// What happens next on a connection.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made"
+)]
 enum Event {
     Request(Result<Option<RequestResolver<Transport, Bytes>>, ConnectionError>),
     Drain,

@@ -1,3 +1,5 @@
+//! The frames of an HTTP/3 request, in pieces of every size.
+
 use proptest::prelude::*;
 
 use super::*;
