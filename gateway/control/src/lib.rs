@@ -33,6 +33,7 @@ mod cluster;
 mod control;
 mod desired;
 mod discovery;
+mod edits;
 mod error;
 mod events;
 mod gateway;
