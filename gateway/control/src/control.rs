@@ -56,7 +56,6 @@ pub(crate) struct Control {
     pub(crate) keeper: Keeper,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
-    /// What is shared with other gateways, where there are any.
     pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
