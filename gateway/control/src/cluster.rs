@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use gatewright_cluster::{
     Committed, Components, Connection, Delta, Failure, Fields, Kept, Ledger, Member, Members,
-    Revision, Shelf, State,
+    Revision, Shelf, Standing, State,
 };
 use gatewright_host::Host;
 use gatewright_model::id::Digest;
@@ -193,11 +193,7 @@ impl Cluster {
         let mut standings = self.connection.standings();
         loop {
             // The connection that did not answer is given up within a second.
-            if standings
-                .wait_for(|standing| standing.is_connected())
-                .await
-                .is_err()
-            {
+            if standings.wait_for(Standing::is_connected).await.is_err() {
                 return None;
             }
             match self.ledger.revision().await {
@@ -233,7 +229,10 @@ impl Cluster {
                 continue;
             }
             let kept = self.load(plugin.as_str(), digest).await?;
-            self.shelf.put(digest, &kept).await.map_err(put_failed)?;
+            self.shelf
+                .put(digest, &kept)
+                .await
+                .map_err(|failure| put_failed(&failure))?;
             components.stay.extend(self.shelf.keys(digest));
         }
         let gone = old.into_iter().filter(|digest| !new.contains(digest));
@@ -262,7 +261,7 @@ impl Cluster {
 }
 
 /// A component that may or may not be there harms nobody: nothing names it.
-fn put_failed(failure: Failure) -> ClusterError {
+fn put_failed(failure: &Failure) -> ClusterError {
     ClusterError::Refused(failure.to_string())
 }
 

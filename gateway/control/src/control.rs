@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use gatewright_model::address::Address;
-use gatewright_model::config::{Config, Overlay};
-use gatewright_model::id::{Digest, Generation};
+use gatewright_model::config::Config;
+use gatewright_model::id::Generation;
 use gatewright_proxy::{DataPlane, Telemetry};
 use tokio::sync::Mutex;
 
@@ -22,10 +22,12 @@ use crate::acme::Standings;
 use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::certify::Battery;
-use crate::change::{Author, Change, Changed, Edit, Recorded, Refusal};
+use crate::change::{Author, Change, Changed, Recorded, Refusal};
 use crate::cluster::{ATTEMPTS, ClusterError};
 use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
+use crate::edits::{component_digests, edited};
+pub(crate) use crate::edits::{edit, entry_of_files};
 use crate::error::ReloadError;
 use crate::events::{Events, Happened};
 use crate::handover::Handovers;
@@ -42,7 +44,7 @@ use crate::roster::Roster;
 use crate::series::Series;
 use crate::session_names::SessionNames;
 use crate::sharing::Sharing;
-use crate::store::{Edited, Entry, Record, Store};
+use crate::store::{Entry, Record, Store};
 use crate::timestamp::{Moments, Timestamp};
 use crate::uploads::Uploads;
 
@@ -58,7 +60,6 @@ pub(crate) struct Control {
     pub(crate) keeper: Keeper,
     pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
-    /// What is shared with other gateways, where there are any.
     pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
     pub(crate) catalog: Catalog,
@@ -360,49 +361,5 @@ impl Control {
             tracing::error!(%error, "the workers were not waited for");
         }
         self.access_log.end().await;
-    }
-}
-
-/// The components that a change brings, or that may be no versions after it.
-fn component_digests(recorded: &Recorded) -> impl Iterator<Item = Digest> {
-    let brought = recorded.component.iter().map(|arrival| arrival.digest);
-    let gone = recorded.records.iter().filter_map(|record| match record {
-        Record::Version(_, digest, None) => Some(*digest),
-        _ => None,
-    });
-    brought.chain(gone)
-}
-
-/// The overlay in force after some edits.
-pub(crate) fn edit(desired: &Desired, edits: &[Edit]) -> Overlay {
-    let mut overlay = desired.overlay.clone();
-    for edit in edits {
-        match edit {
-            Edit::Set(key, value) => overlay.set(&desired.declared, key, value.clone()),
-            Edit::Remove(key) => overlay.remove(&desired.declared, key),
-            Edit::Reset(key) => overlay.reset(key),
-        }
-    }
-    overlay
-}
-
-fn edited(desired: &Desired, draft: &Draft, records: Vec<Record>, entry: Entry) -> Edited {
-    Edited {
-        before: desired.overlay.clone(),
-        after: draft.overlay.clone(),
-        records,
-        entry,
-    }
-}
-
-/// What is noted of a change that files made.
-pub(crate) fn entry_of_files(action: &str, target: String) -> Entry {
-    Entry {
-        at: Timestamp::now(),
-        who: "file".to_owned(),
-        from: None,
-        action: action.to_owned(),
-        target,
-        generation: None,
     }
 }

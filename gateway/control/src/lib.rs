@@ -34,6 +34,7 @@ mod cluster;
 mod control;
 mod desired;
 mod discovery;
+mod edits;
 mod error;
 mod events;
 mod files;

@@ -171,10 +171,10 @@ async fn without_the_server_traffic_goes_on_and_changes_wait() {
     assert!(!has(&a, "127.0.0.1:2").await);
     load.goes_on(50).await;
     // It comes back empty, and is given what it lost.
-    let version = version(&a).await;
+    let version = version(&a).await.to_string();
     redis.restart().await;
     eventually("the server has the state again", async || {
-        redis.ask(&["GET", "gatewright:version"]) == version.to_string()
+        redis.ask(&["GET", "gatewright:version"]) == version
     })
     .await;
     eventually("changes are taken again", async || {

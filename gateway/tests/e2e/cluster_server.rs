@@ -8,7 +8,7 @@ use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, sign
 #[tokio::test]
 async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
     let authority = Authority::new();
-    let (redis, port) = Redis::with_tls(&authority, "se cret").await;
+    let (redis, port) = Redis::with_tls(&authority, "s3cret").await;
     let client = authority.sign("gateway");
     let first = Upstream::named("first").await;
     let cluster = |password: &str| {
@@ -25,7 +25,7 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
             .file("cert.pem", client.certificate.clone())
             .file("key.pem", client.key.clone())
     };
-    let right = gateway("se cret").start().await;
+    let right = gateway("s3cret").start().await;
     eventually("the cluster has begun", async || {
         right.api("/api/cluster").await["version"] == 1
     })
@@ -34,7 +34,7 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
     right.change("POST", "/api/servers", server).await;
     let asked = [
         "-a",
-        "se cret",
+        "s3cret",
         "--no-auth-warning",
         "GET",
         "gatewright:version",

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatewright_cluster::{ANNOUNCE_EVERY, Member};
+use gatewright_cluster::{ANNOUNCE_EVERY, Member, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
@@ -15,10 +15,7 @@ pub(super) async fn announce(control: &Arc<Control>, cluster: &Arc<Cluster>) {
     let mut standings = cluster.connection.standings();
     loop {
         // An error is the end of the connection, which this holds.
-        let connected = standings
-            .wait_for(|standing| standing.is_connected())
-            .await
-            .is_ok();
+        let connected = standings.wait_for(Standing::is_connected).await.is_ok();
         if connected && let Ok(all) = cluster.members.announce(&cluster.member(control)).await {
             *cluster
                 .gateways

@@ -322,7 +322,7 @@ const BAD: &[(&str, &str)] = &[
     ),
     (
         "a cluster with a server that is none, names that are none, and half of a certificate",
-        "[cluster]\nurl = \"redis://:secret@\"\npassword = \"\"\nprefix = \"a b\"\nname = \"\"\ntls = { cert = \"a.pem\" }\n[pools.web]\n@",
+        "[cluster]\nurl = \"http://secret.example\"\npassword = \"\"\nprefix = \"a b\"\nname = \"\"\ntls = { cert = \"a.pem\" }\n[pools.web]\n@",
     ),
     (
         "certificate files that are missing",

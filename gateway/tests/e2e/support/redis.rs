@@ -52,8 +52,9 @@ impl Redis {
         put("cert.pem", &certified.certificate);
         put("key.pem", &certified.key);
         // Given back just before the server takes it.
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = port.local_addr().expect("its address").port();
+        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("its address").port();
+        drop(taken);
         let (ca, cert, key) = (path("ca.pem"), path("cert.pem"), path("key.pem"));
         let settings = [
             ("--tls-port", &*port.to_string()),
@@ -119,8 +120,8 @@ fn spawn(arguments: &[String], folder: &TempDir) -> Child {
         .args(arguments)
         .current_dir(folder.path())
         .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(Stdio::null())
+        .stdout(log.try_clone().expect("a descriptor"))
+        .stderr(log)
         .spawn()
         .expect("redis-server runs; cargo xtask test installs it")
 }
@@ -130,5 +131,9 @@ impl Drop for Redis {
         let mut process = self.process.lock().expect("no panic");
         let _ = process.kill();
         let _ = process.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("log"));
+            eprintln!("redis-server logged:\n{}", log.unwrap_or_default());
+        }
     }
 }
