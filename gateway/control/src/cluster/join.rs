@@ -13,9 +13,9 @@ use gatewright_model::id::Digest;
 use gatewright_model::signature::PluginSignature;
 
 use super::{Cluster, ClusterError, Course};
-use crate::files;
 use crate::desired::Wanted;
 use crate::error::StartError;
+use crate::files;
 use crate::gateway::Keep;
 use crate::store::{Entry, Store, versions_of};
 use crate::timestamp::Timestamp;

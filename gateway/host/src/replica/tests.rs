@@ -23,7 +23,10 @@ fn replica() -> Arc<Replica> {
 
 fn space() -> (Space, Arc<Replica>) {
     let replica = replica();
-    (Space::default().sharing(Some(Arc::clone(&replica))), replica)
+    (
+        Space::default().sharing(Some(Arc::clone(&replica))),
+        replica,
+    )
 }
 
 fn told(space: &Space, replica: &Replica, now: Duration) -> Vec<Change> {
