@@ -102,6 +102,13 @@ async fn another_balancer_is_told_where_it_differs() {
     let said = ends(&gateway, 0, &line).await;
     assert!(said.contains("was cut or edited"), "{said}");
     assert!(said.contains("first had nothing to decide"), "{said}");
+    // Also within a line.
+    gateway.put("within.jsonl", &whole[..whole.len() - 20]);
+    let left = gateway.path("within.jsonl");
+    let line = ["plugin", "replay", "first", left.to_str().unwrap()];
+    let said = ends(&gateway, 0, &line).await;
+    assert!(said.contains("was cut or edited"), "{said}");
+    assert!(said.contains("first agrees with round-robin in"), "{said}");
     gateway.put("cut.jsonl", "{\"kind\":\"else\"}\n");
     let cut = gateway.path("cut.jsonl");
     let said = ends(
