@@ -422,10 +422,7 @@ impl Preparation<'_> {
 }
 
 fn admit(terms: &Terms, version: &Version) -> Result<(), Refusal> {
-    if let Some(grant) = version.lacks(&terms.grants) {
-        let plugin = terms.place.plugin.clone();
-        return Err(Refusal::NotGranted { grant, plugin });
-    }
+    version.within(&terms.grants, &terms.place.plugin)?;
     match version.has_role(terms.place.role) {
         true => Ok(()),
         false => Err(Refusal::wrong_role(terms.place.role, &version.exports())),
