@@ -248,6 +248,17 @@ async fn a_recording_is_asked_for_within_bounds() {
             .map(Vec::len),
         Some(3)
     );
+    // Of two who ask at once one deletes it, and is noted.
+    let delete = async || {
+        let call = gateway.call("DELETE", "/api/recordings/2");
+        call.send().await.status()
+    };
+    let (one, other) = tokio::join!(delete(), delete());
+    assert_eq!([one.min(other), one.max(other)], [200, 404]);
+    let audit = gateway.api("/api/audit").await;
+    let entries = audit.as_array().expect("entries").iter();
+    let noted = entries.filter(|entry| entry["action"] == "recording.delete");
+    assert_eq!(noted.count(), 2, "{audit}");
 }
 
 #[tokio::test]
