@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatewright_model::config::{ConfigErrors, Key};
 use gatewright_model::id::{Digest, Generation};
+use gatewright_model::role::Grant;
 use gatewright_model::signature::PluginSignature;
 use serde_json::Value;
 
@@ -147,6 +148,14 @@ pub(crate) enum Refusal {
     /// What it builds on is not in force any more.
     #[error("the configuration has changed since you read it; read it again")]
     Stale,
+    /// A component may not have what it imports; who sends it sends its grants along,
+    /// and may have no file.
+    #[error("{}", not_granted(*grant, needed))]
+    NotGranted {
+        grant: Grant,
+        /// What it may have already, and all that it lacks.
+        needed: Vec<Grant>,
+    },
     /// A component cannot be a plugin here.
     #[error("{0}")]
     Plugin(#[from] gatewright_host::Refusal),
@@ -177,6 +186,17 @@ pub(crate) enum Refusal {
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
+}
+
+fn not_granted(grant: Grant, needed: &[Grant]) -> String {
+    let grant = grant.name();
+    let needed: Vec<_> = needed.iter().copied().map(Grant::name).collect();
+    let query = needed.join(",");
+    let options = needed.join(" --grant ");
+    format!(
+        "it imports {grant:?} without the grant for it; if it may have that, send it with \
+         grants={query}, which is --grant {options} of `gatewright plugin push`"
+    )
 }
 
 impl Refusal {

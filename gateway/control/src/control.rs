@@ -53,6 +53,9 @@ pub(crate) struct Control {
     /// Who changes something holds it from the reading to the publication, so
     /// that what was asked for later is in force later.
     pub(crate) turn: Mutex<()>,
+    /// Who deletes what is in memory alone holds it from the finding to the removal,
+    /// so that of two who ask at once one deletes it and is in the audit log.
+    pub(crate) deleting: Mutex<()>,
     desired: RwLock<Arc<Desired>>,
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
@@ -109,6 +112,7 @@ impl Control {
     pub(crate) fn new(parts: Parts) -> Self {
         Self {
             turn: Mutex::default(),
+            deleting: Mutex::default(),
             desired: RwLock::new(Arc::new(parts.desired)),
             publisher: parts.publisher,
             events: parts.events,

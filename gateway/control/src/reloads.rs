@@ -16,12 +16,14 @@ use crate::timestamp::Timestamp;
 pub struct LastReload {
     /// When.
     pub at: Timestamp,
-    /// `applied`, `unchanged`, or `refused`: what was in force before still is.
+    /// `applied` or `unchanged`; or else what was in force before still is: `refused`
+    /// where the files are wrong, `needsRestart` where a running gateway cannot take
+    /// them over, `notKept` where the data folder or the cluster does not take them.
     #[schema(example = "applied")]
     pub outcome: &'static str,
-    /// Why it was refused, with file, line and key.
+    /// Why they are not in force; with file, line and key, if one is to blame.
     pub error: Option<String>,
-    /// The last time that it was not.
+    /// The last time that they were taken.
     pub succeeded_at: Timestamp,
 }
 
@@ -55,7 +57,11 @@ impl Reloads {
         held.outcome = match outcome {
             Ok(Reloaded::Published { .. }) => "applied",
             Ok(Reloaded::Unchanged { .. }) => "unchanged",
-            Err(_) => "refused",
+            Err(ReloadError::Config(_)) => "refused",
+            Err(ReloadError::NeedsRestart(_)) => "needsRestart",
+            Err(ReloadError::Store(_) | ReloadError::Cluster(_) | ReloadError::Stopping) => {
+                "notKept"
+            }
         };
         held.error = outcome.as_ref().err().map(ToString::to_string);
         if outcome.is_ok() {
@@ -66,19 +72,34 @@ impl Reloads {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+
+    use gatewright_model::config::{self, Environment};
     use gatewright_model::id::Generation;
+
+    use super::*;
+    use crate::cluster::ClusterError;
 
     #[test]
     fn a_refusal_is_told_until_the_files_are_mended() {
         let reloads = Reloads::default();
         let started = reloads.last();
         assert_eq!((started.outcome, started.error), ("applied", None));
-        reloads.note(&Err(ReloadError::Stopping));
-        let refused = reloads.last();
-        assert_eq!(refused.outcome, "refused");
-        assert_eq!(refused.error.as_deref(), Some("the gateway is stopping"));
-        assert_eq!(refused.succeeded_at, started.succeeded_at);
+        let wrong = config::parse("a = 1", Path::new("."), &Environment::empty());
+        let wrong = wrong.unwrap_err();
+        for (error, outcome) in [
+            (ReloadError::Config(wrong.clone()), "refused"),
+            (ReloadError::NeedsRestart(wrong), "needsRestart"),
+            (ReloadError::Cluster(ClusterError::Moved), "notKept"),
+            (ReloadError::Stopping, "notKept"),
+        ] {
+            let told = error.to_string();
+            reloads.note(&Err(error));
+            let refused = reloads.last();
+            assert_eq!(refused.outcome, outcome);
+            assert_eq!(refused.error, Some(told));
+            assert_eq!(refused.succeeded_at, started.succeeded_at);
+        }
         let generation = Generation(1);
         reloads.note(&Ok(Reloaded::Unchanged { generation }));
         let mended = reloads.last();

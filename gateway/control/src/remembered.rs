@@ -131,7 +131,7 @@ impl Control {
         let mut written = self.memory.written.lock().await;
         if !self.store.is_handed_over() {
             written.digest = None;
-            self.write_in_turn(&mut written).await;
+            self.write_in_turn(&mut written, true).await;
         }
     }
 
@@ -140,7 +140,7 @@ impl Control {
     async fn write_new_memory(&self) {
         let mut written = self.memory.written.lock().await;
         if !self.store.is_handed_over() {
-            self.write_in_turn(&mut written).await;
+            self.write_in_turn(&mut written, false).await;
         }
     }
 
@@ -148,13 +148,13 @@ impl Control {
     pub(crate) async fn write_memory_and(&self, close: impl Future<Output = ()>) {
         let mut written = self.memory.written.lock().await;
         written.digest = None;
-        self.write_in_turn(&mut written).await;
+        self.write_in_turn(&mut written, true).await;
         // What the next gateway writes is not what was written here.
         written.digest = None;
         close.await;
     }
 
-    async fn write_in_turn(&self, written: &mut Last) {
+    async fn write_in_turn(&self, written: &mut Last, is_the_last: bool) {
         let Some(path) = self.memory.path.as_ref().filter(|_| !written.is_barred) else {
             return;
         };
@@ -183,6 +183,12 @@ impl Control {
                 if turns {
                     tracing::info!(%file, "sessions and values are kept again");
                 }
+            }
+            // What was told when it began may be long ago, and this is what is lost.
+            Err(error) if is_the_last => {
+                tracing::error!(%file, %error,
+                    "sessions and values cannot be kept; whoever reads the file next has those \
+                     that were written before");
             }
             Err(error) if turns => {
                 tracing::error!(%file, %error,

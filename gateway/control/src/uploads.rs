@@ -311,7 +311,8 @@ impl Control {
         let compiling = tokio::task::spawn_blocking(move || {
             host.take_in(&plugin, &tried.brought(), &source, &snapshot)
         });
-        let compiled = compiling.await.map_err(|_| Refusal::Stopping)??;
+        let compiled = compiling.await.map_err(|_| Refusal::Stopping)?;
+        let compiled = compiled.map_err(|refusal| self.refused(refusal))?;
         let uploader = Some(author.name.clone());
         let record = VersionRecord {
             reference,
@@ -325,6 +326,19 @@ impl Control {
             record: known.unwrap_or(record),
             compile_ms: compiled.took.as_secs_f64() * 1000.0,
         })
+    }
+
+    /// Why a component is not taken in. What a plugin may have is said where it is
+    /// declared: in the file, or by who sends it.
+    fn refused(&self, refusal: gatewright_host::Refusal) -> Refusal {
+        match refusal {
+            gatewright_host::Refusal::NotGranted {
+                grant,
+                needed,
+                plugin,
+            } if !self.is_spoken_for(&plugin) => Refusal::NotGranted { grant, needed },
+            refusal => refusal.into(),
+        }
     }
 
     /// Keep a component and its record, if it is a new version, and declare the

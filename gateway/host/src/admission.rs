@@ -94,8 +94,13 @@ pub enum Refusal {
         "it is built for version {theirs} of the contract; this gateway speaks {VERSION}: rebuild it against the gateway's wit folder"
     )]
     OtherContract { theirs: String },
-    #[error("it imports \"{}\" without the grant for it; if it may have that, write grants = [\"{}\"] under [plugins.{plugin}]", grant.name(), grant.name())]
-    NotGranted { grant: Grant, plugin: PluginName },
+    #[error("it imports \"{}\" without the grant for it; if it may have that, write grants = [{}] under [plugins.{plugin}]", grant.name(), quoted(needed))]
+    NotGranted {
+        grant: Grant,
+        /// What it has, and all that it lacks.
+        needed: Vec<Grant>,
+        plugin: PluginName,
+    },
     #[error("it does not fit the contract: {0}")]
     Link(String),
     #[error("it cannot be a {role}: that needs the export {needed}, and it exports {exported}")]
@@ -183,6 +188,11 @@ pub(crate) fn short(name: &str) -> String {
     let mut name = name.to_owned();
     cut(&mut name, NAME_BYTES);
     name
+}
+
+fn quoted(grants: &[Grant]) -> String {
+    let quoted = grants.iter().map(|grant| format!("{:?}", grant.name()));
+    quoted.collect::<Vec<_>>().join(", ")
 }
 
 fn at(key: &str) -> String {

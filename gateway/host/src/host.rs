@@ -155,7 +155,8 @@ impl Host {
     }
 
     /// Find out whether [`Self::prepare`] would succeed, and leave it at that: what
-    /// was only tried never stands in for what is quarantined.
+    /// was only tried never stands in for what is quarantined, and has sessions and
+    /// values that are thrown away.
     ///
     /// # Errors
     ///

@@ -112,10 +112,7 @@ impl Host {
         if roles.is_empty() {
             return Err(Refusal::without_role(&version.exports()));
         }
-        if let Some(grant) = version.lacks(&source.grants) {
-            let plugin = plugin.clone();
-            return Err(Refusal::NotGranted { grant, plugin });
-        }
+        version.within(&source.grants, plugin)?;
         for role in &roles {
             self.try_in(*role, plugin, &version, source, snapshot)?;
         }

@@ -33,6 +33,9 @@ pub(crate) struct Preparation<'a> {
     previous: Option<&'a Plan>,
     versions: HashMap<(PluginName, Option<Digest>), Arc<Version>>,
     plan: Plan,
+    /// Whether nothing of it is to be put in force: then what is new gets sessions
+    /// and values that are thrown away, and those that are there stay as they are.
+    is_rehearsal: bool,
 }
 
 impl<'a> Preparation<'a> {
@@ -47,6 +50,7 @@ impl<'a> Preparation<'a> {
             previous,
             versions: HashMap::new(),
             plan: Plan::default(),
+            is_rehearsal: false,
         }
     }
 
@@ -63,6 +67,7 @@ impl<'a> Preparation<'a> {
 
     /// Do all of it and keep nothing.
     pub(crate) fn rehearse(mut self) -> Result<(), PrepareError> {
+        self.is_rehearsal = true;
         self.drafts().map(drop)
     }
 
@@ -97,13 +102,22 @@ impl<'a> Preparation<'a> {
 
     fn enter_pool(&mut self, pool: &Pool) {
         let name = &pool.name;
-        let kept = self.previous.and_then(|plan| plan.sessions(name));
+        let sessions = match self.is_rehearsal {
+            true => Arc::default(),
+            false => self.sessions(pool),
+        };
+        self.plan.sessions.insert(name.clone(), sessions);
+        self.plan.tables.insert(name.clone(), pool.table_version);
+    }
+
+    /// A pool's sessions, of the servers that it has now.
+    fn sessions(&self, pool: &Pool) -> Arc<Sessions> {
+        let kept = self.previous.and_then(|plan| plan.sessions(&pool.name));
         let sessions = kept.map_or_else(|| self.remembered_sessions(pool), Arc::clone);
         let now = self.host.now();
         sessions.sweep(pool, now);
         sessions.seat_waiting(pool, now);
-        self.plan.sessions.insert(name.clone(), sessions);
-        self.plan.tables.insert(name.clone(), pool.table_version);
+        sessions
     }
 
     /// A pool's sessions as they outlived the process before this one.
@@ -295,6 +309,10 @@ impl<'a> Preparation<'a> {
             .as_ref()
             .is_some_and(|kept| !self.needs_fresh(kept, pool));
         let binding = match kept {
+            // Its instances would be told of what is not in force.
+            Some(_) if self.is_rehearsal && !goes_on => {
+                Arc::new(self.binding(terms, version, stands_in_for))
+            }
             Some(kept) => kept,
             None => {
                 admit(&terms, &version)?;
@@ -367,6 +385,7 @@ impl<'a> Preparation<'a> {
         let estate = (estate, sessions);
         let mut binding = Binding::new(terms, version, estate, shared, self.host.workers);
         binding.stands_in_for = stands_in_for;
+        binding.on_trial = self.is_rehearsal;
         binding
     }
 }
@@ -375,6 +394,9 @@ impl Preparation<'_> {
     /// What a place keeps: a canary shares with the one that it stands beside,
     /// a shadow only sees what that one has.
     fn estate(&self, place: &Place) -> Arc<Estate> {
+        if self.is_rehearsal {
+            return Arc::default();
+        }
         let before = self.previous.and_then(|plan| plan.at(place));
         if let Some(before) = before {
             return Arc::clone(&before.estate);
@@ -400,10 +422,7 @@ impl Preparation<'_> {
 }
 
 fn admit(terms: &Terms, version: &Version) -> Result<(), Refusal> {
-    if let Some(grant) = version.lacks(&terms.grants) {
-        let plugin = terms.place.plugin.clone();
-        return Err(Refusal::NotGranted { grant, plugin });
-    }
+    version.within(&terms.grants, &terms.place.plugin)?;
     match version.has_role(terms.place.role) {
         true => Ok(()),
         false => Err(Refusal::wrong_role(terms.place.role, &version.exports())),

@@ -2,7 +2,7 @@
 //! it has. Where the component can take the direct lane, its main module is
 //! here beside it.
 
-use gatewright_model::id::Digest;
+use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::{Grant, Role};
 use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
@@ -124,10 +124,18 @@ impl Version {
         self.roles.observing.is_some()
     }
 
-    /// The first of these grants' imports that it needs beyond `grants`.
-    pub(crate) fn lacks(&self, grants: &[Grant]) -> Option<Grant> {
+    /// Refuse it where it imports what its plugin has no grant for.
+    pub(crate) fn within(&self, grants: &[Grant], plugin: &PluginName) -> Result<(), Refusal> {
         let needed = self.imports.grants.iter().copied();
-        needed.into_iter().find(|grant| !grants.contains(grant))
+        let lacking: Vec<_> = needed.filter(|grant| !grants.contains(grant)).collect();
+        match lacking.first() {
+            None => Ok(()),
+            Some(grant) => Err(Refusal::NotGranted {
+                grant: *grant,
+                needed: [grants, lacking.as_slice()].concat(),
+                plugin: plugin.clone(),
+            }),
+        }
     }
 
     /// The names of the interfaces that it exports.

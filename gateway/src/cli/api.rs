@@ -3,9 +3,9 @@
 mod connection;
 mod events;
 
-use std::convert::Infallible;
 use std::env;
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -46,13 +46,13 @@ const TOKEN: &str = "GATEWRIGHT_TOKEN";
 /// Which gateway, and how to show what it says.
 #[derive(Debug, clap::Args)]
 pub(super) struct ApiOptions {
-    /// Where the gateway's admin listener is; HOST:PORT means http://HOST:PORT.
+    /// Where the gateway's admin listener is; HOST:PORT means http:// on this machine, and
+    /// https:// with --ca-cert or --client-cert.
     #[arg(
         long,
         env = "GATEWRIGHT_ADMIN",
         default_value = "http://127.0.0.1:9000",
         value_name = "URL",
-        value_parser = url,
         global = true
     )]
     admin: String,
@@ -248,7 +248,8 @@ impl ApiOptions {
     }
 
     fn request(&self, call: Call) -> anyhow::Result<Request<Full<Bytes>>> {
-        let base = self.admin.trim_end_matches('/');
+        let base = url(&self.admin, self.trust.means_tls()).map_err(usage)?;
+        let base = base.trim_end_matches('/');
         let uri: Result<Uri, _> = format!("{base}{}", call.path).parse();
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
@@ -278,12 +279,32 @@ impl ApiOptions {
     }
 }
 
-/// An admin listener's address, of which the scheme may be left out.
-fn url(text: &str) -> Result<String, Infallible> {
-    Ok(match text.contains("://") {
-        true => text.to_owned(),
-        false => format!("http://{text}"),
-    })
+/// An admin listener's address, of which the scheme may be left out: but no token is
+/// sent to another machine in the clear, unless somebody says so.
+fn url(text: &str, means_tls: bool) -> anyhow::Result<String> {
+    if text.contains("://") {
+        return Ok(text.to_owned());
+    }
+    if means_tls {
+        return Ok(format!("https://{text}"));
+    }
+    let url = format!("http://{text}");
+    let uri: Result<Uri, _> = url.parse();
+    ensure!(
+        uri.is_ok_and(|uri| uri.host().is_some_and(is_loopback)),
+        "--admin {text}: write http:// or https:// before it; by http:// whoever is on the way \
+         can read the token"
+    );
+    Ok(url)
+}
+
+/// Whether a URL's host is this machine.
+fn is_loopback(host: &str) -> bool {
+    let address: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    match address {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 /// What a gateway wants that takes a token, in the words of these commands.
@@ -346,12 +367,33 @@ mod tests {
 
     #[test]
     fn an_address_may_come_without_its_scheme() {
-        for (text, meant) in [
-            ("127.0.0.1:9000", "http://127.0.0.1:9000"),
-            ("[::1]:9000", "http://[::1]:9000"),
-            ("https://gateway:9000", "https://gateway:9000"),
+        for (text, means_tls, meant) in [
+            ("127.0.0.1:9000", false, "http://127.0.0.1:9000"),
+            ("127.8.0.1:9000", false, "http://127.8.0.1:9000"),
+            ("[::1]:9000", false, "http://[::1]:9000"),
+            ("localhost:9000", false, "http://localhost:9000"),
+            ("localhost:9000", true, "https://localhost:9000"),
+            ("gateway:9000", true, "https://gateway:9000"),
+            ("http://gateway:9000", true, "http://gateway:9000"),
+            ("https://gateway:9000", false, "https://gateway:9000"),
         ] {
-            assert_eq!(url(text), Ok(meant.to_owned()));
+            assert_eq!(url(text, means_tls).unwrap(), meant);
+        }
+    }
+
+    #[test]
+    fn nobody_sends_a_token_to_another_machine_in_the_clear_unawares() {
+        for text in [
+            "gateway:9000",
+            "192.0.2.1:9000",
+            "[2001:db8::1]:9000",
+            "localhost.a:1",
+        ] {
+            let refused = url(text, false).unwrap_err().to_string();
+            assert!(
+                refused.contains("write http:// or https:// before it"),
+                "{refused}"
+            );
         }
     }
 

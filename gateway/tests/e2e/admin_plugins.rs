@@ -205,6 +205,28 @@ async fn grants_are_given_with_an_upload() {
     assert_eq!(more.status(), 200);
     let plugin = gateway.api("/api/plugins/mine").await;
     assert_eq!(plugin["grants"], json!(["store", "clock"]));
+    // Of what it lacks the whole list is told, as it is to be sent.
+    let drawing = Guest::balancer("(i32.const 0)").importing("random", "next", "(result i64)");
+    let refused = post(&gateway, "name=mine", drawing.build()).await;
+    assert_eq!(refused.status(), 422, "{}", refused.text());
+    let advice =
+        "grants=store,clock,random, which is --grant store --grant clock --grant random of";
+    assert!(refused.text().contains(advice), "{}", refused.text());
+}
+
+#[tokio::test]
+async fn what_a_plugin_of_the_file_lacks_is_to_be_written_there() {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a]));
+    let gateway = gateway.plugin("near", Guest::always(0, 1)).start().await;
+    let drawing = Guest::balancer("(i32.const 0)").importing("random", "next", "(result i64)");
+    let call = gateway.call("POST", "/api/plugins?name=near");
+    let error = call.component(drawing.build()).refused(422).await;
+    let message = error["message"].as_str().expect("a sentence");
+    assert!(
+        message.contains("\"random\"] under [plugins.near]"),
+        "{message}"
+    );
 }
 
 #[tokio::test]

@@ -102,6 +102,13 @@ async fn another_balancer_is_told_where_it_differs() {
     let said = ends(&gateway, 0, &line).await;
     assert!(said.contains("was cut or edited"), "{said}");
     assert!(said.contains("first had nothing to decide"), "{said}");
+    // Also within a line.
+    gateway.put("within.jsonl", &whole[..whole.len() - 20]);
+    let left = gateway.path("within.jsonl");
+    let line = ["plugin", "replay", "first", left.to_str().unwrap()];
+    let said = ends(&gateway, 0, &line).await;
+    assert!(said.contains("was cut or edited"), "{said}");
+    assert!(said.contains("first agrees with round-robin in"), "{said}");
     gateway.put("cut.jsonl", "{\"kind\":\"else\"}\n");
     let cut = gateway.path("cut.jsonl");
     let said = ends(
@@ -241,6 +248,17 @@ async fn a_recording_is_asked_for_within_bounds() {
             .map(Vec::len),
         Some(3)
     );
+    // Of two who ask at once one deletes it, and is noted.
+    let delete = async || {
+        let call = gateway.call("DELETE", "/api/recordings/2");
+        call.send().await.status()
+    };
+    let (one, other) = tokio::join!(delete(), delete());
+    assert_eq!([one.min(other), one.max(other)], [200, 404]);
+    let audit = gateway.api("/api/audit").await;
+    let entries = audit.as_array().expect("entries").iter();
+    let noted = entries.filter(|entry| entry["action"] == "recording.delete");
+    assert_eq!(noted.count(), 2, "{audit}");
 }
 
 #[tokio::test]

@@ -121,6 +121,14 @@ async fn what_needs_a_restart_is_said_and_changes_nothing() {
     gateway.edit(|text| text.replace("count = 2", "count = 3"));
     gateway.says("restart").await;
     assert_eq!(gateway.get("/").await.text(), "a");
+    // It is nobody's mistake, and told as what it is.
+    eventually("the reload is noted", async || {
+        gateway.api("/api/config").await["lastReload"]["outcome"] == "needsRestart"
+    })
+    .await;
+    let said = ends(&gateway, 0, &["status"]).await;
+    let line = "the configuration was not taken over, and the one before is in force: needs a";
+    assert!(said.contains(line), "{said}");
 }
 
 #[tokio::test]

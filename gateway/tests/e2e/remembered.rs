@@ -150,3 +150,21 @@ async fn a_damaged_file_is_told_and_set_aside() {
     let aside = std::fs::read_to_string(gateway.path("data/remembered.unreadable"));
     assert_eq!(aside.expect("it is there"), damaged);
 }
+
+#[tokio::test]
+async fn what_cannot_be_kept_at_the_end_is_told_though_it_was_told_before() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = with_session(&a, &b).await;
+    // A folder where the new file is written first: nobody can write that.
+    std::fs::create_dir_all(gateway.path("data/remembered.new")).expect("a folder");
+    within(
+        std::time::Duration::from_secs(60),
+        "it is told that it fails",
+        async || gateway.says_how_often("it is told when they are again") == 1,
+    )
+    .await;
+    let at_the_end = "whoever reads the file next has those that were written before";
+    assert_eq!(gateway.says_how_often(at_the_end), 0);
+    stop(&gateway).await;
+    gateway.says(at_the_end).await;
+}

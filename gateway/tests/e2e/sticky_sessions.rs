@@ -241,6 +241,23 @@ async fn a_session_that_an_operator_deletes_is_forgotten_and_noted() {
 }
 
 #[tokio::test]
+async fn of_two_who_delete_a_session_at_once_one_does_and_is_noted() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    while gateway.get("/").await.text() != "a" {}
+    let found = gateway.api("/api/sessions?search=a-secret").await;
+    let id = found[0]["sessionId"].as_str().expect("an id");
+    let path = format!("/api/sessions/{id}");
+    let delete = async || gateway.call("DELETE", &path).send().await.status();
+    let (one, other) = tokio::join!(delete(), delete());
+    assert_eq!([one.min(other), one.max(other)], [200, 404]);
+    let audit = gateway.api("/api/audit").await;
+    let entries = audit.as_array().expect("entries").iter();
+    let noted = entries.filter(|entry| entry["action"] == "session.delete");
+    assert_eq!(noted.count(), 1, "{audit}");
+}
+
+#[tokio::test]
 async fn sessions_are_counted_by_pools_and_servers() {
     let [a, b] = [application("a").await, application("b").await];
     let gateway = sticky("sticky-learn", [&a, &b]).await;

@@ -113,6 +113,7 @@ impl IntoResponse for Refusal {
             Self::Invalid { field, .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", field),
             Self::Stale => (StatusCode::PRECONDITION_FAILED, "stale", None),
             Self::Plugin(refusal) => return refused(&refusal),
+            Self::NotGranted { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused", None),
             Self::Unfetched { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "not_fetched", None),
             Self::Busy(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_uploads", None),
             Self::Wrong(errors) => return wrong(&errors),
@@ -186,18 +187,7 @@ fn refused(refusal: &Component) -> Response {
         Component::NotKept(_) => (StatusCode::INSUFFICIENT_STORAGE, "not_kept"),
         _ => (StatusCode::UNPROCESSABLE_ENTITY, "plugin_refused"),
     };
-    let message = match refusal {
-        // Who sends a component sends its grants along, and may have no file.
-        Component::NotGranted { grant, .. } => {
-            let grant = grant.name();
-            format!(
-                "it imports {grant:?} without the grant for it; if it may have that, send it with \
-                 grants={grant}, which is --grant {grant} of `gatewright plugin push`"
-            )
-        }
-        refusal => refusal.to_string(),
-    };
-    failure(status, code, message)
+    failure(status, code, refusal.to_string())
 }
 
 /// What a request would make of the configuration, without the lines of files

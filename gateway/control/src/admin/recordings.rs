@@ -227,6 +227,7 @@ async fn delete(
     Extension(who): Extension<Who>,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
+    let _deleting = control.deleting.lock().await;
     let found = number(&id).and_then(|id| control.recordings.find(id));
     let found = found.ok_or_else(|| missing(&id))?;
     // None goes that nobody finds in the audit log.

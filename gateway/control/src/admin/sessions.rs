@@ -212,6 +212,7 @@ async fn delete(
     Extension(who): Extension<Who>,
     Named(session_id): Named,
 ) -> Result<Response, Refusal> {
+    let _deleting = control.deleting.lock().await;
     let wanted = session_id.clone();
     let asked = control.clone();
     let finding = tokio::task::spawn_blocking(move || named(&asked, &wanted));

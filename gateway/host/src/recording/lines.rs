@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gatewright_model::pool::MAX_SLOTS;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -171,13 +172,14 @@ pub enum RecordingError {
     #[error("its format is {0}, and this program reads {FORMAT}; record it again")]
     Format(u32),
     /// A line makes no sense.
-    #[error("line {line}: {error}; a recording that was edited or cut off cannot be replayed")]
+    #[error(
+        "line {line}: {reason}; a recording that was edited cannot be replayed: record it again"
+    )]
     Line {
         /// Its number, from 1.
         line: usize,
         /// What is wrong.
-        #[source]
-        error: serde_json::Error,
+        reason: String,
     },
 }
 
@@ -221,9 +223,10 @@ pub fn read(text: &str) -> Result<Recorded, RecordingError> {
     }
     let header: Header = serde_json::from_value(said).map_err(|_| RecordingError::NotOne)?;
     let mut rest: Vec<_> = rest.filter(|(_, line)| !line.is_empty()).collect();
-    let last = rest.last().map(|(_, line)| serde_json::from_str(line));
-    let end: Option<End> = last.and_then(Result::ok);
-    if end.is_some() {
+    let last = rest.last().map(|(_, line)| *line).unwrap_or_default();
+    let end: Option<End> = serde_json::from_str(last).ok();
+    // A file that was cut often is within a line.
+    if end.is_some() || serde_json::from_str::<IgnoredAny>(last).is_err() {
         rest.pop();
     }
     let is_whole = end.is_some_and(|End { end }| end == rest.len());
@@ -231,7 +234,7 @@ pub fn read(text: &str) -> Result<Recorded, RecordingError> {
         let read = serde_json::from_str(line).and_then(|line| possible(line, &header));
         read.map_err(|error| RecordingError::Line {
             line: number + 1,
-            error,
+            reason: unplaced(&error),
         })
     });
     let mut lines: Vec<Line> = lines.collect::<Result<_, _>>()?;
@@ -241,6 +244,13 @@ pub fn read(text: &str) -> Result<Recorded, RecordingError> {
         lines,
         is_whole,
     })
+}
+
+/// What is wrong with a line, without where: there it is line 1 of 1.
+fn unplaced(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }
 
 /// A line of a gateway that could be: what is made ready for its workers and slots
@@ -351,100 +361,4 @@ fn decoded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Err
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn header() -> Header {
-        Header {
-            kind: KIND.to_owned(),
-            format: FORMAT,
-            pool: "web".to_owned(),
-            plugin: "first".to_owned(),
-            version: "00".to_owned(),
-            config: json!({ "a": 1 }),
-            sample: 100,
-            workers: 2,
-        }
-    }
-
-    fn line(worker: usize, at_ns: u64, call: Call) -> Line {
-        let asked = vec![Asked(
-            "random.next".to_owned(),
-            json!(null),
-            json!(u64::MAX),
-        )];
-        Line {
-            worker,
-            at_ns,
-            call,
-            asked,
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read_in_the_order_of_its_time() {
-        let state = vec![0, 255, 7];
-        let late = line(1, 9, Call::Restore { schema: 3, state });
-        let early = line(
-            0,
-            4,
-            Call::Pick(Pick {
-                key: u64::MAX,
-                attempt: 2,
-                tried: vec![1],
-                load: vec![0, u32::MAX],
-                times: vec![10, 0],
-                answer: Some(0),
-                fault: None,
-            }),
-        );
-        let mut text = serde_json::to_string(&header()).unwrap();
-        for line in [&late, &early] {
-            text += "\n";
-            text += &serde_json::to_string(line).unwrap();
-        }
-        assert!(!read(&text).unwrap().is_whole);
-        let recorded = read(&(text + "\n{\"end\":2}\n")).unwrap();
-        assert!(recorded.is_whole);
-        assert_eq!(recorded.header, header());
-        assert_eq!(recorded.lines, [early, late]);
-    }
-
-    #[test]
-    fn what_is_no_recording_is_refused_with_the_reason() {
-        assert!(matches!(read(""), Err(RecordingError::NotOne)));
-        assert!(matches!(read("{\"a\":1}\n"), Err(RecordingError::NotOne)));
-        let mut newer = header();
-        newer.format = FORMAT + 1;
-        let newer = serde_json::to_string(&newer).unwrap();
-        assert!(matches!(read(&newer), Err(RecordingError::Format(2))));
-        let cut = serde_json::to_string(&header()).unwrap() + "\n{\"worker\":0,\"at_";
-        assert!(matches!(
-            read(&cut),
-            Err(RecordingError::Line { line: 2, .. })
-        ));
-    }
-
-    #[test]
-    fn workers_and_slots_that_cannot_be_are_refused() {
-        let refused = |line: &Line, header: &Header| {
-            let text = [
-                serde_json::to_string(header).unwrap(),
-                serde_json::to_string(line).unwrap(),
-            ];
-            read(&text.join("\n")).unwrap_err().to_string()
-        };
-        let eligible = |slot: u32| Call::Eligible {
-            slots: vec![0, slot],
-        };
-        let said = refused(&line(2, 1, eligible(1)), &header());
-        assert!(said.starts_with("line 2: there is no worker 2"), "{said}");
-        let mut crowded = header();
-        crowded.workers = usize::MAX;
-        let said = refused(&line(MOST_WORKERS, 1, eligible(1)), &crowded);
-        assert!(said.contains("there is no worker"), "{said}");
-        let said = refused(&line(0, 1, eligible(u32::MAX)), &header());
-        assert!(said.contains("there is no slot 4294967295"), "{said}");
-    }
-}
+mod tests;

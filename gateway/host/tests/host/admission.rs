@@ -77,8 +77,14 @@ fn an_import_without_its_grant_names_the_line_to_write() {
     );
     let mut rig = Rig::new();
     rig.place("mine", &drawing);
-    let granted = config(MINE, 3).replace("mine.wasm\"", "mine.wasm\"\ngrants = [\"random\"]");
-    rig.take(&granted).unwrap();
+    let granted = |grants: &str| {
+        let grants = format!("mine.wasm\"\ngrants = [{grants}]");
+        config(MINE, 3).replace("mine.wasm\"", &grants)
+    };
+    // What it may have already stays.
+    let refused = rig.take(&granted("\"clock\"")).unwrap_err().to_string();
+    assert_says(&refused, &["grants = [\"clock\", \"random\"]"]);
+    rig.take(&granted("\"random\"")).unwrap();
     assert!(rig.pick(1).is_ok());
 }
 

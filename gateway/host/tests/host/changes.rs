@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatewright_host::{Ending, Fault, Outcome};
+use gatewright_host::{Ending, Fault, Outcome, Written};
 use gatewright_model::endpoint::Health;
 use gatewright_model::id::Slot;
 
@@ -268,4 +268,48 @@ fn pools_may_come_go_and_change_places() {
     rig.take(&config(MINE, 3)).unwrap();
     assert_eq!(rig.chains[1].pools.len(), 1);
     assert_eq!(rig.pick(0), Ok(Some(Slot(0))));
+}
+
+/// A request policy that adds one to a value whenever it is configured.
+fn counting_its_configurations() -> Vec<u8> {
+    let core = format!(
+        r#"(module
+        (import "gatewright:plugin/store@0.1.0" "add"
+            (func $add (param i32 i32 i64 i32) (result i64)))
+        {FRAME}
+        (data (i32.const 300) "told")
+        (func (export "gatewright:plugin/screening@0.1.0#configure") (param i32 i32) (result i32)
+            (drop (call $add (i32.const 300) (i32.const 4) (i64.const 1) (i32.const 0)))
+            (i32.const 64))
+        (func (export "gatewright:plugin/screening@0.1.0#check")
+            (param i32 i32 i32 i32 i32 i32) (result i32)
+            (i32.store8 (i32.const 0) (i32.const 0))
+            (i32.const 0)))"#
+    );
+    component(&["store"], &["screening"], &core)
+}
+
+#[test]
+fn a_rehearsal_leaves_sessions_and_values_as_they_are() {
+    let mut rig = Rig::new();
+    rig.place("mine", &counting_its_configurations());
+    let configured = |servers, other| {
+        let grants = "mine.wasm\"\ngrants = [\"store\"]";
+        let config = config("affinity = \"sticky-ip\"", servers).replace("mine.wasm\"", grants);
+        format!("{config}[[policy]]\nplugin = \"mine\"\nconfig = {{ other = {other} }}\n")
+    };
+    rig.take(&configured(3, 1)).unwrap();
+    let affinity = rig.chains[0].pools[0].affinity.as_mut().unwrap();
+    affinity.bind(Slot(2), &mut request()).unwrap();
+    let remembered = |rig: &Rig| {
+        let written = Written::of(rig.plan.as_ref().unwrap(), rig.host.now(), 1 << 20);
+        (written.digest, written.text.lines().count())
+    };
+    let before = remembered(&rig);
+    assert_eq!(before.1, 3, "a header, a value and a session");
+    // Without the server that has the session.
+    rig.rehearse(&configured(2, 2)).unwrap();
+    assert_eq!(remembered(&rig), before);
+    rig.take(&configured(2, 2)).unwrap();
+    assert_ne!(remembered(&rig), before);
 }

@@ -225,10 +225,19 @@ impl Rig {
 
     /// Prepare a configuration and give it to all workers.
     pub(crate) fn take(&mut self, config: &str) -> Result<(), PrepareError> {
+        self.take_snapshot(self.next(config))
+    }
+
+    /// Rehearse a configuration.
+    pub(crate) fn rehearse(&self, config: &str) -> Result<(), PrepareError> {
+        let plan = self.plan.as_ref().unwrap();
+        self.host.rehearse(&self.next(config), plan)
+    }
+
+    fn next(&self, config: &str) -> Arc<Snapshot> {
         let config = config::parse(config, self.folder.path(), &Environment::empty());
         let config = Arc::new(config.unwrap_or_else(|errors| panic!("{errors}")));
-        let snapshot = Snapshot::next(self.snapshot.as_deref(), config, WORKERS).unwrap();
-        self.take_snapshot(Arc::new(snapshot))
+        Arc::new(Snapshot::next(self.snapshot.as_deref(), config, WORKERS).unwrap())
     }
 
     /// Prepare the present configuration again.

@@ -17,34 +17,26 @@ pub(super) const LETTERS: usize = 60;
 
 impl Medium {
     /// A message of serde's as reason and remedy; one that is not known is
-    /// given back as it is.
+    /// given back as it is, also where it begins as serde's do and goes on otherwise.
     pub fn explain(self, message: &str) -> String {
-        let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
         let part = self.of("key", "field");
-        match (message, quoted.as_slice()) {
-            (_, [_, known @ ..]) if message.starts_with("unknown field") => {
-                let name = shortened(quoted[0]);
-                let known = did_you_mean(&name, known.iter().copied());
-                format!("this {part} is not known; {known}")
-            }
-            (_, [wrong, known @ ..]) if message.starts_with("unknown variant") => {
-                let wrong = shortened(wrong);
-                let known = did_you_mean(&wrong, known.iter().copied());
-                format!("{wrong:?} is not known; {known}")
-            }
-            (_, [missing]) if message.starts_with("missing field") => {
-                format!("the {part} {missing:?} is missing; add it")
-            }
-            (_, [twice]) if message.starts_with("duplicate field") => {
-                format!("the {part} {twice:?} is there twice; leave one out")
-            }
-            // The elements of a list are taken for a struct's fields.
-            _ if message.starts_with("invalid length") && message.contains("expected struct ") => {
-                let list = self.of("an array", "a list");
-                let object = self.of("a table", "an object");
-                format!("{list} does not fit here; write {object}")
-            }
-            _ => self.mismatch(message).unwrap_or_else(|| message.to_owned()),
+        if let Some((name, known)) = unknown(message, "field") {
+            let known = did_you_mean(&shortened(name), known);
+            format!("this {part} is not known; {known}")
+        } else if let Some((wrong, known)) = unknown(message, "variant") {
+            let wrong = shortened(wrong);
+            let known = did_you_mean(&wrong, known);
+            format!("{wrong:?} is not known; {known}")
+        } else if let Some(missing) = quoted(message, "missing field ") {
+            format!("the {part} {missing:?} is missing; add it")
+        } else if let Some(twice) = quoted(message, "duplicate field ") {
+            format!("the {part} {twice:?} is there twice; leave one out")
+        } else if is_list_for_struct(message) {
+            let list = self.of("an array", "a list");
+            let object = self.of("a table", "an object");
+            format!("{list} does not fit here; write {object}")
+        } else {
+            self.mismatch(message).unwrap_or_else(|| message.to_owned())
         }
     }
 
@@ -62,6 +54,9 @@ impl Medium {
             .strip_prefix("invalid type: ")
             .or_else(|| message.strip_prefix("invalid value: "))?;
         let (found, expected) = said.rsplit_once(", expected ")?;
+        if !is_value(found) {
+            return None;
+        }
         let found = match found {
             "map" => self.of("a table", "an object").to_owned(),
             "sequence" => self.of("an array", "a list").to_owned(),
@@ -96,6 +91,53 @@ impl Medium {
             _ => expected,
         }
     }
+}
+
+/// What stands in backquotes after these words, if that is all.
+fn quoted<'m>(message: &'m str, words: &str) -> Option<&'m str> {
+    let name = message.strip_prefix(words)?;
+    let name = name.strip_prefix('`')?.strip_suffix('`')?;
+    (!name.contains('`')).then_some(name)
+}
+
+/// `unknown field `c`, expected `a` or `b`` and its like: what is not known, and what
+/// is.
+fn unknown<'m>(message: &'m str, kind: &str) -> Option<(&'m str, Vec<&'m str>)> {
+    let words = format!("unknown {kind} ");
+    let none = format!(", there are no {kind}s");
+    // Neither is there always.
+    let alone = message.strip_suffix(&none).unwrap_or(message);
+    if let Some(name) = quoted(alone, &words) {
+        return Some((name, Vec::new()));
+    }
+    let (name, known) = message.strip_prefix(&words)?.rsplit_once(", expected ")?;
+    let name = name.strip_prefix('`')?.strip_suffix('`')?;
+    let known = known.strip_prefix("one of ").unwrap_or(known);
+    let mut between = known.split('`').step_by(2);
+    let is_list = between.all(|text| matches!(text, "" | ", " | " or "));
+    is_list.then(|| (name, known.split('`').skip(1).step_by(2).collect()))
+}
+
+/// `invalid length 1, expected struct A with 2 elements`: the elements of a list are
+/// taken for a struct's fields.
+fn is_list_for_struct(message: &str) -> bool {
+    let said = message.strip_prefix("invalid length ");
+    let said = said.and_then(|said| said.split_once(", expected struct "));
+    said.is_some_and(|(length, expected)| {
+        length.parse::<usize>().is_ok()
+            && (expected.ends_with(" element") || expected.ends_with(" elements"))
+    })
+}
+
+/// Whether serde calls a value so: by its kind, and for some by itself.
+fn is_value(found: &str) -> bool {
+    let kinds = ["boolean ", "integer ", "floating point ", "character "];
+    let is_text = found.starts_with("string \"") && found.ends_with('"');
+    matches!(
+        found,
+        "map" | "sequence" | "null" | "unit value" | "Option value" | "enum"
+    ) || is_text
+        || kinds.into_iter().any(|kind| quoted(found, kind).is_some())
 }
 
 /// A value's beginning: it may be a whole file.
@@ -169,6 +211,45 @@ mod tests {
         ] {
             let what = value.to_string();
             assert_eq!(told(value), words, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_only_begins_as_serde_says_it_stays_whole() {
+        for own in [
+            "missing field `zone`: the pool spans two",
+            "duplicate field `zone` in `a` and `b`",
+            "unknown field `zone`: `pool` has none",
+            "unknown field `zone`, expected `a` or `b`, as of version 2",
+            "unknown variant `near` of `zone`",
+            "invalid length 3, expected struct-like names",
+            "invalid value: the zone, expected one that the pool has",
+            "invalid type: no idea",
+        ] {
+            assert_eq!(Medium::File.explain(own), own);
+        }
+    }
+
+    #[test]
+    fn keys_may_be_known_or_not_with_any_number_of_others() {
+        for (message, words) in [
+            ("unknown field `c`, expected `d`", "d"),
+            ("unknown field `c`, expected `d` or `e`", "d, e"),
+            (
+                "unknown field `c`, expected one of `d`, `e`, `f`",
+                "d, e, f",
+            ),
+        ] {
+            let told = Medium::File.explain(message);
+            assert!(told.starts_with("this key is not known; "), "{told}");
+            assert!(told.contains(words), "{told}");
+        }
+        for message in [
+            "unknown field `c`",
+            "unknown field `c`, there are no fields",
+        ] {
+            let told = Medium::File.explain(message);
+            assert!(told.starts_with("this key is not known; "), "{told}");
         }
     }
 

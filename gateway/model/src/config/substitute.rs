@@ -33,9 +33,11 @@ impl PutIn {
             );
         }
         let is_told = |value: &String| {
-            let quoted = value.escape_debug().to_string();
+            // serde quotes texts as `{:?}` does, which leaves a `'` as it is.
+            let quoted = format!("{value:?}");
+            let quoted = quoted.trim_matches('"');
             let is_in = |text: &str| message.contains(beginning(text));
-            value.len() >= TELLING && (is_in(value) || is_in(&quoted))
+            value.len() >= TELLING && (is_in(value) || is_in(quoted))
         };
         match all.iter().find(|one| one.values.iter().any(is_told)) {
             Some(told) => {
@@ -190,5 +192,28 @@ mod tests {
             told,
             "what \"${SECRET}\" stands for is wrong; correct it where it comes from"
         );
+    }
+
+    #[test]
+    fn a_secret_with_quotation_marks_of_both_kinds_is_kept_back() {
+        let place = |line| Place {
+            file: Path::new("gatewright.toml").into(),
+            line: Some(line),
+        };
+        for secret in ["it's \"secret\"", "\"it's\"", "it's secret", "\"secret\""] {
+            let put_in = PutIn {
+                place: place(1),
+                written: "${SECRET}".to_owned(),
+                values: vec![secret.to_owned()],
+            };
+            let text = format!("<{secret}>");
+            let message = format!("invalid type: string {text:?}, expected u32");
+            let message = Medium::File.explain(&message);
+            let told = PutIn::keep_back(&[put_in], &place(2), message);
+            assert_eq!(
+                told,
+                "what \"${SECRET}\" stands for is wrong; correct it where it comes from"
+            );
+        }
     }
 }

@@ -50,6 +50,11 @@ pub(in crate::cli) struct Trust {
 }
 
 impl Trust {
+    /// Whether what is given is of use by TLS alone.
+    pub(super) fn means_tls(&self) -> bool {
+        self.ca_cert.is_some() || self.client_cert.is_some()
+    }
+
     /// Send a request to where its URL says, and wait for the answer's head.
     pub(super) async fn answer(
         &self,

@@ -64,13 +64,14 @@ pub(super) struct ReplayOptions {
 
 pub(super) fn run(api: &ApiOptions, options: &ReplayOptions) -> anyhow::Result<()> {
     let file = &options.recording;
-    let text = fs::read_to_string(file);
-    let text = text.with_context(|| format!("cannot read {}", file.display()));
+    let text = fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let text = text.map_err(usage)?;
+    // What was cut may end within a character.
     let Recorded {
         header,
         lines,
         is_whole,
-    } = read_recording(&text.map_err(usage)?)
+    } = read_recording(&String::from_utf8_lossy(&text))
         .map_err(|error| usage(anyhow!("{}: {error}", file.display())))?;
     if !is_whole {
         eprintln!(

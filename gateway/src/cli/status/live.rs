@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::words::not_in_force;
 use crate::cli::api::{Events, Told};
 use crate::demo::table::{Figures, Health, Key, PluginRow, ServerRow, Table, Totals};
 
@@ -60,6 +61,7 @@ fn take(told: Told, shown: &mut Figures, notes: &mut VecDeque<String>) {
         );
         shown.about.truncate(1);
         shown.about.push(about);
+        shown.about.extend(not_in_force(&data["lastReload"]));
         shown.totals = totals(&data);
         shown.servers = rows(&data["servers"], server);
         shown.plugins = rows(&data["plugins"], plugin);
@@ -182,6 +184,15 @@ mod tests {
         assert_eq!(shown.servers[0].health, Health::Draining);
         assert_eq!(shown.plugins[0].version, "01234567");
         assert_eq!(shown.plugins[0].name, "mine (guard)");
+        let mut data = json!({ "status": "healthy", "generation": 7 });
+        data["lastReload"] = json!({ "at": "now", "outcome": "refused", "error": "a.toml:1: a" });
+        take(told("metrics", data.clone()), &mut shown, &mut notes);
+        let line = "at now the configuration was refused, and the one before is in force: \
+                    a.toml:1: a";
+        assert_eq!(shown.about, ["http://here", "healthy: generation 7", line]);
+        data["lastReload"] = json!({ "at": "then", "outcome": "applied", "error": null });
+        take(told("metrics", data), &mut shown, &mut notes);
+        assert_eq!(shown.about, ["http://here", "healthy: generation 7"]);
         let audit = json!({ "who": "me", "action": "server.add", "target": "x" });
         take(told("audit", audit), &mut shown, &mut notes);
         let health = json!({ "message": "a:1 is\nwell" });

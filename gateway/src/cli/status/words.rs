@@ -75,7 +75,7 @@ pub(super) fn of(figures: &Value) -> String {
         number("generation"),
         applied["workers"],
         applied["of"],
-        refused(&figures["lastReload"]),
+        not_in_force(&figures["lastReload"]).map_or_else(String::new, |line| line + "\n"),
         number("totalRequests"),
         number("requestsPerSecond"),
         number("requestsInFlight"),
@@ -90,10 +90,8 @@ pub(super) fn of(figures: &Value) -> String {
 }
 
 /// A line, where the files that lie there are not in force.
-fn refused(reload: &Value) -> String {
-    let Some(error) = reload["error"].as_str() else {
-        return String::new();
-    };
+pub(super) fn not_in_force(reload: &Value) -> Option<String> {
+    let error = reload["error"].as_str()?;
     let mut wrong = error.lines();
     let first = wrong.next().unwrap_or_default();
     let more = match wrong.count() {
@@ -101,9 +99,14 @@ fn refused(reload: &Value) -> String {
         more => format!(" (and {more} more)"),
     };
     let at = reload["at"].as_str().unwrap_or("the last reload");
-    format!(
-        "at {at} the configuration was refused, and the one before is in force: {first}{more}\n"
-    )
+    // Others have nothing wrong in them, and the error says what they wait for.
+    let was = match reload["outcome"].as_str() {
+        Some("refused") => "refused",
+        _ => "not taken over",
+    };
+    Some(format!(
+        "at {at} the configuration was {was}, and the one before is in force: {first}{more}"
+    ))
 }
 
 #[cfg(test)]
@@ -145,7 +148,8 @@ mod tests {
         assert_eq!(lines.next(), Some(second));
         let mut refused = figures.clone();
         let at = "2026-01-31T12:00:00.000Z";
-        refused["lastReload"] = json!({ "at": at, "error": "a.toml:1: a\na.toml:2: b" });
+        let error = "a.toml:1: a\na.toml:2: b";
+        refused["lastReload"] = json!({ "at": at, "outcome": "refused", "error": error });
         let line = format!(
             "at {at} the configuration was refused, and the one before is in force: a.toml:1: a \
              (and 1 more)"
@@ -153,6 +157,13 @@ mod tests {
         let text_of_refused = of(&refused);
         assert_eq!(text_of_refused.lines().nth(1), Some(&*line));
         assert_eq!(text_of_refused.lines().nth(2), Some(second));
+        let mut waits = figures.clone();
+        let error = "needs a restart: a.toml:1: a";
+        waits["lastReload"] = json!({ "at": at, "outcome": "needsRestart", "error": error });
+        let line = format!(
+            "at {at} the configuration was not taken over, and the one before is in force: {error}"
+        );
+        assert_eq!(of(&waits).lines().nth(1), Some(&*line));
         for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
             assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
         }

@@ -48,12 +48,12 @@ fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     )?;
     gauge(
         "config_last_reload_successful",
-        "Whether the files were not refused when they were last read: 1 or 0.",
+        "Whether what the files said when they were last read is in force: 1 or 0.",
         |overview| f64::from(u8::from(overview.last_reload.error.is_none())),
     )?;
     gauge(
         "config_last_reload_success_timestamp_seconds",
-        "When the files were last read and not refused.",
+        "When the files were last read and taken.",
         |overview| overview.last_reload.succeeded_at.0 as f64 / 1e3,
     )
 }
