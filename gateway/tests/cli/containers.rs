@@ -302,11 +302,38 @@ fn the_image_runs_and_checks_the_program_that_it_has() {
 
 #[test]
 fn the_services_of_compose_agree_with_the_configuration() {
-    let compose = document("examples/docker/compose.yaml");
-    let config = toml(&text("examples/docker/config/gatewright.toml"));
+    agree("examples/docker", &[("gateway", "data")]);
+}
+
+#[test]
+fn the_gateways_of_a_cluster_in_compose_share_a_server_and_no_folder() {
+    let gateways = [("gateway-1", "data-1"), ("gateway-2", "data-2")];
+    agree("examples/docker/cluster", &gateways);
+    let compose = document("examples/docker/cluster/compose.yaml");
+    let config = toml(&text("examples/docker/cluster/config/gatewright.toml"));
+    assert_eq!(config["cluster"]["url"], "redis://redis:6379/0");
+    let services = &compose["services"];
+    assert_eq!(services["redis"]["ports"], Value::Null);
+    // The first begins the cluster, with the token that the second takes over.
+    let healthy = json!({ "condition": "service_healthy" });
+    let waits = |name: &str, on: &str| assert_eq!(services[name]["depends_on"][on], healthy);
+    waits("gateway-1", "redis");
+    waits("gateway-2", "gateway-1");
+    // The list of gateways shows them by these.
+    for (name, _) in gateways {
+        assert_eq!(services[name]["hostname"], name);
+    }
+}
+
+/// Check a folder's `compose.yaml`: its gateways with their volumes, their servers and
+/// the token of the first.
+#[track_caller]
+fn agree(folder: &str, gateways: &[(&str, &str)]) {
+    let compose = document(&format!("{folder}/compose.yaml"));
+    let config = toml(&text(&format!("{folder}/config/gatewright.toml")));
     let services = compose["services"].as_object().unwrap();
-    let folder = file("examples/docker");
-    for (name, service) in services {
+    let folder = file(folder);
+    for (name, service) in services.iter().filter(|(_, one)| one["build"].is_object()) {
         let build = &service["build"];
         let context = folder.join(build["context"].as_str().unwrap());
         let dockerfile = context.join(build["dockerfile"].as_str().unwrap());
@@ -319,22 +346,39 @@ fn the_services_of_compose_agree_with_the_configuration() {
         }
     }
 
-    let gateway = &services["gateway"];
-    let [web, admin] = ports(&config);
-    let published = [web, admin].map(|port| format!("127.0.0.1:{port}:{port}"));
-    assert_eq!(texts(&gateway["ports"]), published);
     let image = image();
     let command = list(instruction(&image, "CMD"));
     let command: Vec<_> = command.iter().map(String::as_str).collect();
-    let mounts = texts(&gateway["volumes"]);
     let inside = flag(&command, "-c").rsplit_once('/').unwrap();
-    assert_eq!(mounts[0], format!("./config:{}:ro", inside.0));
     assert!(folder.join("config").join(inside.1).is_file());
     let data = config["admin"]["data"].as_str().unwrap();
-    assert_eq!(mounts[1], format!("data:{data}"));
-    assert!(compose["volumes"].as_object().unwrap().contains_key("data"));
+    for (number, (name, volume)) in gateways.iter().enumerate() {
+        let gateway = &services[*name];
+        let published = ports(&config).map(|inside| {
+            let outside = match gateways.len() {
+                1 => inside,
+                _ => inside + 1 + number as u64,
+            };
+            format!("127.0.0.1:{outside}:{inside}")
+        });
+        assert_eq!(texts(&gateway["ports"]), published, "{name}");
+        let mounts = texts(&gateway["volumes"]);
+        assert_eq!(mounts[0], format!("./config:{}:ro", inside.0), "{name}");
+        assert_eq!(mounts[1], format!("{volume}:{data}"), "{name}");
+        assert!(
+            compose["volumes"]
+                .as_object()
+                .unwrap()
+                .contains_key(*volume)
+        );
+    }
 
     let token = texts(&services["token"]["command"]);
+    let volume = gateways[0].1;
+    assert_eq!(
+        texts(&services["token"]["volumes"]),
+        [format!("{volume}:{data}")]
+    );
     assert_eq!(flag(&token, "--data"), data);
     let secret = flag(&token, "--from")
         .strip_prefix("/run/secrets/")

@@ -65,7 +65,11 @@ fn every_example_is_of_its_format() {
 
 #[test]
 fn the_configurations_of_deployments_are_right() {
-    for name in ["deploy/gatewright.toml", "docker/config/gatewright.toml"] {
+    for name in [
+        "deploy/gatewright.toml",
+        "docker/config/gatewright.toml",
+        "docker/cluster/config/gatewright.toml",
+    ] {
         let path = file("examples").join(name).display().to_string();
         let said = prints(&folder(), &["check", "-c", &path]);
         assert!(said.contains("is right"), "{said}");
