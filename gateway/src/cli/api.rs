@@ -238,12 +238,11 @@ impl ApiOptions {
             error["code"] != "unauthorized",
             "{} {}",
             self.admin,
-            unauthorized(env::var_os(TOKEN).is_some())
+            unauthorized(token().is_some())
         );
-        match (error["message"].as_str(), error["field"].as_str()) {
-            (Some(message), Some(field)) => bail!("{field}: {message}"),
-            (Some(message), None) => bail!("{message}"),
-            (None, _) => bail!("{} is no gateway's admin listener", self.admin),
+        match error["message"].as_str() {
+            Some(message) => bail!("{}", blamed(message, error["field"].as_str())),
+            None => bail!("{} is no gateway's admin listener", self.admin),
         }
     }
 
@@ -253,8 +252,8 @@ impl ApiOptions {
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
         // Not as a flag: everybody on the machine sees those.
-        if let Ok(token) = env::var(TOKEN) {
-            let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+        if let Some(token) = token() {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
             let value = value.map_err(|_| usage(anyhow!("{TOKEN} holds no token")))?;
             request = request.header(AUTHORIZATION, value);
         }
@@ -284,6 +283,24 @@ fn url(text: &str) -> Result<String, Infallible> {
         true => text.to_owned(),
         false => format!("http://{text}"),
     })
+}
+
+/// The access token, if there is one: nothing in the variable is none.
+fn token() -> Option<String> {
+    let token = env::var(TOKEN).ok()?.trim().to_owned();
+    (!token.is_empty()).then_some(token)
+}
+
+/// Why a request was refused, with the field that is to blame, unless the message
+/// begins with its key.
+fn blamed(message: &str, field: Option<&str>) -> String {
+    let key = message.split(": ").next().unwrap_or_default();
+    match field {
+        Some(field) if key != field && !key.ends_with(&format!(".{field}")) => {
+            format!("{field}: {message}")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 /// What a gateway wants that takes a token, in the words of these commands.
@@ -352,6 +369,27 @@ mod tests {
             ("https://gateway:9000", "https://gateway:9000"),
         ] {
             assert_eq!(url(text), Ok(meant.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_field_is_told_once() {
+        for (message, field, told) in [
+            ("write a port", Some("port"), "port: write a port"),
+            ("write a port", None, "write a port"),
+            (
+                "config.zone: write it",
+                Some("config.zone"),
+                "config.zone: write it",
+            ),
+            (
+                "pools.web.balancer.plugin: no",
+                Some("plugin"),
+                "pools.web.balancer.plugin: no",
+            ),
+            ("the plugin: no", Some("plugin"), "plugin: the plugin: no"),
+        ] {
+            assert_eq!(blamed(message, field), told);
         }
     }
 
