@@ -98,8 +98,12 @@ pub enum Refusal {
     NotGranted { grant: Grant, plugin: PluginName },
     #[error("it does not fit the contract: {0}")]
     Link(String),
-    #[error("it cannot be a {role}: that needs the export {needed}, and it exports {exported}")]
+    #[error(
+        "it is {is} and cannot be {}: that needs the export {needed}, and it exports {exported}",
+        role.with_article()
+    )]
     WrongRole {
+        is: String,
         role: Role,
         needed: String,
         exported: String,
@@ -156,8 +160,18 @@ impl Refusal {
     }
 
     pub(crate) fn wrong_role(role: Role, exports: &[String]) -> Self {
+        let exported = |role: &Role| {
+            let mut names = needed(*role).iter();
+            names.any(|name| exports.contains(&interface(name)))
+        };
+        let roles = Role::ALL.into_iter().filter(exported);
+        let roles: Vec<_> = roles.map(Role::with_article).collect();
         let needed: Vec<_> = needed(role).iter().map(|name| interface(name)).collect();
         Self::WrongRole {
+            is: match roles.is_empty() {
+                true => "a plugin of no role".to_owned(),
+                false => roles.join(" and "),
+            },
             role,
             needed: needed.join(" or "),
             exported: listed(exports),

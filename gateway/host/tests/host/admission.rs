@@ -55,7 +55,7 @@ fn another_world_is_named_beside_the_one_that_is_needed() {
     assert_says(
         &message,
         &[
-            "cannot be a balancer",
+            "it is a request-policy and cannot be a balancer",
             needed,
             "exports gatewright:plugin/screening",
         ],
