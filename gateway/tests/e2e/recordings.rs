@@ -111,6 +111,12 @@ async fn another_balancer_is_told_where_it_differs() {
     )
     .await;
     assert!(said.contains("it is no recording"), "{said}");
+    gateway.put("own.json", "{\"zzz\":1}");
+    let own = gateway.path("own.json");
+    let files = [&path, &own].map(|file| file.to_str().unwrap());
+    let line = ["plugin", "replay", "zone", files[0], "--config", files[1]];
+    let said = ends(&gateway, 2, &line).await;
+    assert!(said.contains(files[1]) && said.contains("zzz"), "{said}");
 }
 
 /// A balancer that picks the second server for whoever shows a credential.
