@@ -1,7 +1,7 @@
 //! What a component must be to be let in, and errors that say what to do about
 //! one that is not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::{Grant, Role};
@@ -44,6 +44,11 @@ pub enum Refusal {
     Unreadable {
         path: PathBuf,
         error: std::io::Error,
+    },
+    #[error("{}: {refusal}", path.display())]
+    OfFile {
+        path: PathBuf,
+        refusal: Box<Refusal>,
     },
     #[error("there is no version {digest} of it any more; upload it again, or name another one")]
     NoSuchVersion { digest: Digest },
@@ -134,6 +139,14 @@ impl Refusal {
         let known = keys.iter().map(|key| key.id().to_string());
         let known = known.collect::<Vec<_>>().join(", ");
         Self::Unsigned { why, known }
+    }
+
+    /// What a file holds is refused.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self::OfFile {
+            path: path.to_owned(),
+            refusal: Box::new(self),
+        }
     }
 
     pub(crate) fn incomplete(error: &wasmtime::Error) -> Self {
