@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
 use clap::{Arg, Args as _, Command};
+use gatewright_host::plainly;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -133,6 +134,10 @@ impl ApiOptions {
     /// Ask for a change, and say what came of it in words.
     pub(super) fn change(&self, call: Call, done: impl Fn(&Value) -> String) -> anyhow::Result<()> {
         let data = self.ask(call)?;
+        let warnings = data["warnings"].as_array().into_iter().flatten();
+        for warning in warnings.filter_map(Value::as_str) {
+            eprintln!("warning: {}", plainly(warning));
+        }
         self.print(&data, |data| {
             let (workers, of) = (&data["applied"]["workers"], &data["applied"]["of"]);
             let generation = &data["generation"];
