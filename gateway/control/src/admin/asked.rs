@@ -21,7 +21,7 @@ use utoipa::openapi::{OpenApi, RefOr, Response as Described};
 use utoipa::{IntoParams, IntoResponses};
 
 use super::envelope::{failure, failure_of};
-use super::openapi::{methods, refusals};
+use super::openapi::{methods, refusals, refused};
 use crate::change::Refusal;
 
 /// The one name in the path, without its escapes.
@@ -38,12 +38,19 @@ pub(super) struct Asked<T>(pub(super) T);
 pub(super) struct Known(HashMap<(String, Method), Vec<String>>);
 
 impl Known {
-    /// Those of the API. Who scrapes `/metrics` may add what it likes.
+    /// Those of the API, whose document then says that others are refused. Who scrapes
+    /// `/metrics` may add what it likes.
     pub(super) fn of(document: &mut OpenApi) -> Self {
         let paths = document.paths.paths.iter_mut();
         let paths = paths.filter(|(path, _)| path.starts_with("/api/"));
         let operations = paths.flat_map(|(path, item)| {
-            methods(item).map(move |(method, operation)| ((path.clone(), method), names(operation)))
+            methods(item).map(move |(method, operation)| {
+                let answers = &mut operation.responses.responses;
+                let status = StatusCode::BAD_REQUEST.as_str().to_owned();
+                let answer = answers.entry(status);
+                answer.or_insert_with(|| refused(BAD_ADDRESS).build().into());
+                ((path.clone(), method), names(operation))
+            })
         });
         Self(operations.collect())
     }
@@ -191,7 +198,8 @@ impl<T> IntoResponses for Asked<T> {
     }
 }
 
-const BAD_ADDRESS: &str = "`bad_address`: the path or what follows the question mark does not read";
+const BAD_ADDRESS: &str =
+    "`bad_address`: the path or what follows the question mark does not read, or is not known";
 
 fn bad_address(message: String) -> Response {
     failure(StatusCode::BAD_REQUEST, "bad_address", message)
