@@ -142,7 +142,7 @@ async fn a_name_that_is_not_known_changes_nothing() {
     }
     let servers = gateway.api("/api/servers").await;
     assert_eq!(servers.as_array().expect("a list").len(), 1);
-    // Who scrapes adds what it likes, and the page's own files are no API.
+    // Probes and scrapers may add what they like.
     for path in ["/livez?now=1", "/metrics?job=gateway"] {
         let answer = gateway.call("GET", path).send().await;
         assert_eq!(answer.status(), 200, "{path}");

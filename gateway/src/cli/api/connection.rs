@@ -111,7 +111,9 @@ fn unreached(error: io::Error) -> anyhow::Error {
 
 /// Why there is no TLS, with what to do where the listener speaks none.
 fn unshaken(error: io::Error) -> anyhow::Error {
-    let told = error.get_ref().and_then(|told| told.downcast_ref());
+    let told = error
+        .get_ref()
+        .and_then(|told| told.downcast_ref::<rustls::Error>());
     let is_foreign = matches!(told, Some(rustls::Error::InvalidMessage(_)));
     match is_foreign || error.kind() == io::ErrorKind::UnexpectedEof {
         true => anyhow!("{error}: it speaks no TLS; write http:// in --admin"),
