@@ -100,7 +100,7 @@ impl Control {
     }
 
     /// Judge a balancer's version that is to decide by an edit, if the operator
-    /// wants that.
+    /// wants that: what speaks against it, where it may decide all the same.
     ///
     /// # Errors
     ///
@@ -110,19 +110,19 @@ impl Control {
         wanted: Certify,
         contender: &Contender,
         change: Edit,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<String>, Refusal> {
         let (plugin, version) = (&contender.plugin, contender.version);
         if wanted == Certify::Off || is_default(plugin, version) {
-            return Ok(());
+            return Ok(None);
         }
         let Some(judge) = self.battery.judge.clone() else {
-            return Ok(());
+            return Ok(None);
         };
         // A mistake in its configuration is told as that, and at once.
         self.rehearse(change).await?;
         let outcome = self.judged(judge, contender).await;
         let why = match outcome {
-            Ok(failed) if failed.is_empty() => return Ok(()),
+            Ok(failed) if failed.is_empty() => return Ok(None),
             Ok(failed) => format!(
                 "{plugin} {} fails the battery: {}",
                 version.short(),
@@ -139,8 +139,8 @@ impl Control {
                 Err(Refusal::Conflict(why))
             }
             Certify::Warn | Certify::Off => {
-                self.events.push(Happened::Uncertified(why));
-                Ok(())
+                self.events.push(Happened::Uncertified(why.clone()));
+                Ok(Some(why))
             }
         }
     }

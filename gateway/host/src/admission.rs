@@ -1,7 +1,7 @@
 //! What a component must be to be let in, and errors that say what to do about
 //! one that is not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::role::{Grant, Role};
@@ -44,6 +44,11 @@ pub enum Refusal {
     Unreadable {
         path: PathBuf,
         error: std::io::Error,
+    },
+    #[error("{}: {refusal}", path.display())]
+    OfFile {
+        path: PathBuf,
+        refusal: Box<Refusal>,
     },
     #[error("there is no version {digest} of it any more; upload it again, or name another one")]
     NoSuchVersion { digest: Digest },
@@ -103,8 +108,12 @@ pub enum Refusal {
     },
     #[error("it does not fit the contract: {0}")]
     Link(String),
-    #[error("it cannot be a {role}: that needs the export {needed}, and it exports {exported}")]
+    #[error(
+        "it is {is} and cannot be {}: that needs the export {needed}, and it exports {exported}",
+        role.with_article()
+    )]
     WrongRole {
+        is: String,
         role: Role,
         needed: String,
         exported: String,
@@ -137,6 +146,14 @@ impl Refusal {
         Self::Unsigned { why, known }
     }
 
+    /// What a file holds is refused.
+    pub(crate) fn of_file(self, path: &Path) -> Self {
+        Self::OfFile {
+            path: path.to_owned(),
+            refusal: Box::new(self),
+        }
+    }
+
     pub(crate) fn incomplete(error: &wasmtime::Error) -> Self {
         let error = error.to_string();
         Self::Link(error)
@@ -161,8 +178,18 @@ impl Refusal {
     }
 
     pub(crate) fn wrong_role(role: Role, exports: &[String]) -> Self {
+        let exported = |role: &Role| {
+            let mut names = needed(*role).iter();
+            names.any(|name| exports.contains(&interface(name)))
+        };
+        let roles = Role::ALL.into_iter().filter(exported);
+        let roles: Vec<_> = roles.map(Role::with_article).collect();
         let needed: Vec<_> = needed(role).iter().map(|name| interface(name)).collect();
         Self::WrongRole {
+            is: match roles.is_empty() {
+                true => "a plugin of no role".to_owned(),
+                false => roles.join(" and "),
+            },
             role,
             needed: needed.join(" or "),
             exported: listed(exports),

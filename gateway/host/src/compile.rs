@@ -62,7 +62,7 @@ pub struct Means {
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// The compiler does not take it.
-    #[error("it cannot be compiled: {0}")]
+    #[error("it cannot be compiled: {0}; is the build finished?")]
     Refused(String),
     /// It took too much time or memory.
     #[error("it was not compiled: the compiler {0}; a smaller component would do")]

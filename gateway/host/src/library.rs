@@ -91,7 +91,8 @@ impl Library {
         if self.known(digest).is_none() && !is_default(plugin, digest) {
             file = file.check(keys)?;
         }
-        let version = self.version_of(&file.component)?;
+        let version = self.version_of(&file.component);
+        let version = version.map_err(|refusal| refusal.of_file(path))?;
         self.keep(version.digest, &file.brought())?;
         Ok(version)
     }

@@ -88,7 +88,7 @@ impl FromFile {
         // A mistaken path may lead to something huge: ask before reading.
         let length = fs::metadata(path).map_err(unreadable)?.len();
         if length > COMPONENT_BYTES {
-            return Err(Refusal::TooLarge);
+            return Err(Refusal::TooLarge.of_file(path));
         }
         Ok(Self {
             component: fs::read(path).map_err(unreadable)?,

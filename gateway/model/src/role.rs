@@ -32,6 +32,15 @@ impl Role {
         Self::ResponsePolicy,
     ];
 
+    /// The role as a sentence has it: `a balancer`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        match self {
+            Self::Affinity => format!("an {self}"),
+            _ => format!("a {self}"),
+        }
+    }
+
     /// Whether each pool has a seat of its own for it.
     pub fn is_of_a_pool(self) -> bool {
         matches!(self, Self::Affinity | Self::Balancer)

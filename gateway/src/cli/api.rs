@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
 use clap::{Arg, Args as _, Command};
+use gatewright_host::plainly;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -133,6 +134,10 @@ impl ApiOptions {
     /// Ask for a change, and say what came of it in words.
     pub(super) fn change(&self, call: Call, done: impl Fn(&Value) -> String) -> anyhow::Result<()> {
         let data = self.ask(call)?;
+        let warnings = data["warnings"].as_array().into_iter().flatten();
+        for warning in warnings.filter_map(Value::as_str) {
+            eprintln!("warning: {}", plainly(warning));
+        }
         self.print(&data, |data| {
             let (workers, of) = (&data["applied"]["workers"], &data["applied"]["of"]);
             let generation = &data["generation"];
@@ -238,12 +243,11 @@ impl ApiOptions {
             error["code"] != "unauthorized",
             "{} {}",
             self.admin,
-            unauthorized(env::var_os(TOKEN).is_some())
+            unauthorized(token().is_some())
         );
-        match (error["message"].as_str(), error["field"].as_str()) {
-            (Some(message), Some(field)) => bail!("{field}: {message}"),
-            (Some(message), None) => bail!("{message}"),
-            (None, _) => bail!("{} is no gateway's admin listener", self.admin),
+        match error["message"].as_str() {
+            Some(message) => bail!("{}", blamed(message, error["field"].as_str())),
+            None => bail!("{} is no gateway's admin listener", self.admin),
         }
     }
 
@@ -254,8 +258,8 @@ impl ApiOptions {
         let uri = uri.map_err(|error| usage(anyhow!("--admin {}: {error}", self.admin)))?;
         let mut request = Request::builder().method(call.method).uri(uri);
         // Not as a flag: everybody on the machine sees those.
-        if let Ok(token) = env::var(TOKEN) {
-            let value = HeaderValue::try_from(format!("Bearer {}", token.trim()));
+        if let Some(token) = token() {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
             let value = value.map_err(|_| usage(anyhow!("{TOKEN} holds no token")))?;
             request = request.header(AUTHORIZATION, value);
         }
@@ -304,6 +308,24 @@ fn is_loopback(host: &str) -> bool {
     match address {
         Ok(address) => address.is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// The access token, if there is one: nothing in the variable is none.
+fn token() -> Option<String> {
+    let token = env::var(TOKEN).ok()?.trim().to_owned();
+    (!token.is_empty()).then_some(token)
+}
+
+/// Why a request was refused, with the field that is to blame, unless the message
+/// begins with its key.
+fn blamed(message: &str, field: Option<&str>) -> String {
+    let key = message.split(": ").next().unwrap_or_default();
+    match field {
+        Some(field) if key != field && !key.ends_with(&format!(".{field}")) => {
+            format!("{field}: {message}")
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -394,6 +416,27 @@ mod tests {
                 refused.contains("write http:// or https:// before it"),
                 "{refused}"
             );
+        }
+    }
+
+    #[test]
+    fn a_field_is_told_once() {
+        for (message, field, told) in [
+            ("write a port", Some("port"), "port: write a port"),
+            ("write a port", None, "write a port"),
+            (
+                "config.zone: write it",
+                Some("config.zone"),
+                "config.zone: write it",
+            ),
+            (
+                "pools.web.balancer.plugin: no",
+                Some("plugin"),
+                "pools.web.balancer.plugin: no",
+            ),
+            ("the plugin: no", Some("plugin"), "plugin: the plugin: no"),
+        ] {
+            assert_eq!(blamed(message, field), told);
         }
     }
 

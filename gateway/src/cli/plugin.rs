@@ -93,6 +93,12 @@ enum Command {
     /// Show what is bound where.
     Bindings,
     /// Have a version decide in a seat.
+    #[command(after_long_help = "\
+Examples:
+  gatewright plugin activate web/balancer near
+  gatewright plugin activate web/balancer near 5f1d20ab
+  gatewright plugin activate web/balancer near --config '{\"zone\":\"a\"}'
+  gatewright plugin activate -/policy.guard access")]
     Activate {
         /// The seat, such as web/balancer.
         #[arg(value_name = "POOL/ROLE", allow_hyphen_values = true)]

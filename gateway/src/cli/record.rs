@@ -133,14 +133,27 @@ fn wait(api: &ApiOptions, id: &str, interrupted: &AtomicBool) -> anyhow::Result<
         let shown = recordings.find(|shown| shown["id"] == id);
         let shown = shown.context("somebody deleted the recording")?;
         if shown["state"] != "recording" {
-            ensure!(
-                shown["decisions"] != 0,
-                "nothing was decided meanwhile; send requests to the pool while it is recorded"
-            );
-            return Ok(shown.clone());
+            return match shown["decisions"] == 0 {
+                true => Err(undecided(api, &text(shown, "pool")?)),
+                false => Ok(shown.clone()),
+            };
         }
         thread::sleep(LOOK_EVERY);
     }
+}
+
+/// Nothing was decided, with what to do about it.
+fn undecided(api: &ApiOptions, pool: &str) -> anyhow::Error {
+    let call = Call::new(Method::GET, format!("/api/pools/{}", escaped(pool)));
+    let is_sticky = api.ask(call);
+    let is_sticky = is_sticky.is_ok_and(|pool| pool["sessionPersistence"] == true);
+    let whose = match is_sticky {
+        true => {
+            " from clients that its affinity does not know: for others the balancer is not asked"
+        }
+        false => "",
+    };
+    anyhow!("nothing was decided meanwhile; send requests to the pool while it is recorded{whose}")
 }
 
 fn text(data: &Value, key: &str) -> anyhow::Result<String> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gatewright_control::{
     KeepError, NewToken, Removal, Role, Spare, Store, TokenError, TokenRecord, create_token,
     keep_token, revoke_token,
@@ -72,9 +73,14 @@ pub(super) struct TokenOptions {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Make a token and print it.
+    #[command(after_long_help = "\
+Examples:
+  gatewright token create --role deploy --data data
+  gatewright token create --role operate --name ci --expires 90d
+  export GATEWRIGHT_TOKEN=$(gatewright token create --role read)")]
     Create {
-        /// What it may do: read, operate or deploy.
-        #[arg(long)]
+        /// What it may do.
+        #[arg(long, value_parser = roles())]
         role: Role,
         /// What it is for.
         #[arg(long, default_value = "unnamed")]
@@ -93,6 +99,11 @@ enum Command {
         /// Its id, as the list has it.
         id: String,
     },
+}
+
+/// The roles by name, so that help and completions list them.
+fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::name)).try_map(|name| name.parse::<Role>())
 }
 
 pub(super) fn run(options: TokenOptions) -> anyhow::Result<()> {
@@ -203,4 +214,23 @@ fn shown(record: &TokenRecord) -> Value {
         "created": record.created,
         "expires": record.expires,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Args as _;
+
+    #[test]
+    fn the_help_lists_the_roles() {
+        let mut command = TokenOptions::augment_args(clap::Command::new("token"));
+        command.build();
+        let create = command.find_subcommand_mut("create").unwrap();
+        let help = create.render_long_help().to_string();
+        assert!(
+            help.contains("[possible values: read, operate, deploy]"),
+            "{help}"
+        );
+        assert!(help.contains("Examples:"), "{help}");
+    }
 }

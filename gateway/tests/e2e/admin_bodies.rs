@@ -121,3 +121,30 @@ async fn a_query_is_refused_with_the_name_and_what_came() {
         assert_eq!(blamed(&error), [field, message], "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_name_that_is_not_known_changes_nothing() {
+    let (gateway, a) = gateway().await;
+    let server = format!("/api/servers/{}", a.address());
+    let pool = "this field is not known; did you mean \"pool\"? (there are: pool)";
+    let none = "this field is not known; leave it out: nothing may follow the question mark here";
+    for (method, path, field, message) in [
+        ("DELETE", format!("{server}?pol=web"), "pol", pool),
+        ("PUT", format!("{server}/weight?pol=web"), "pol", pool),
+        ("GET", "/api/servers?pol=web".to_owned(), "pol", pool),
+        ("GET", "/api/session-stats?pol=web".to_owned(), "pol", pool),
+        ("GET", "/api/pools?pool=web".to_owned(), "pool", none),
+        ("POST", "/api/servers?pool=web".to_owned(), "pool", none),
+    ] {
+        let error = gateway.call(method, &path).refused(400).await;
+        assert_eq!(error["code"], "bad_address");
+        assert_eq!(blamed(&error), [field, message], "{method} {path}");
+    }
+    let servers = gateway.api("/api/servers").await;
+    assert_eq!(servers.as_array().expect("a list").len(), 1);
+    // Probes and scrapers may add what they like.
+    for path in ["/livez?now=1", "/metrics?job=gateway"] {
+        let answer = gateway.call("GET", path).send().await;
+        assert_eq!(answer.status(), 200, "{path}");
+    }
+}

@@ -163,6 +163,7 @@ async fn a_gateway_that_is_not_there_is_told() {
     gateway.kill();
     let said = ends(&gateway, 1, &["servers", "list"]).await;
     assert!(said.contains("cannot ask http://127.0.0.1:"), "{said}");
+    assert!(said.contains("by --admin"), "{said}");
 }
 
 #[tokio::test]

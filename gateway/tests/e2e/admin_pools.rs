@@ -135,7 +135,14 @@ async fn the_algorithm_is_changed_without_a_failed_request_and_stays() {
 async fn an_algorithm_that_is_none_is_refused() {
     let a = Upstream::named("a").await;
     let gateway = before(&a).await;
-    for (name, reason) in [("best", "no plugin"), ("path_router", "path-router")] {
+    for (name, reason) in [
+        (
+            "best",
+            "no plugin is named \"best\"; write one of: adaptive, ",
+        ),
+        ("round-robbin", "did you mean \"round_robin\"?"),
+        ("path_router", "\"path-router\" is a router and no balancer"),
+    ] {
         let call = gateway.call("PUT", "/api/algorithm");
         let error = call.json(&json!({ "algorithm": name })).refused(422).await;
         assert_eq!(error["field"], "algorithm", "{error}");

@@ -268,6 +268,7 @@ async fn what_is_not_there_or_there_already_is_told() {
         ("servers?pool=wbe", "there is no pool wbe"),
         ("server-stats?pool=wbe", "there is no pool wbe"),
         ("sessions?pool=wbe", "there is no pool wbe"),
+        ("session-stats?pool=wbe", "there is no pool wbe"),
         (
             "sessions?server=127.0.0.1:1",
             "there is no server 127.0.0.1:1",

@@ -35,6 +35,15 @@ async fn ends(gateway: &Gateway, code: i32, arguments: &[&str]) -> String {
 }
 
 #[tokio::test]
+async fn who_asks_by_https_where_no_tls_is_spoken_is_told_to_ask_by_http() {
+    let authority = Authority::new();
+    let builder = Builder::new().file("ca.pem", authority.certificate());
+    let (gateway, _server) = start(builder).await;
+    let said = ends(&gateway, 1, &["servers", "list", "--ca-cert", "ca.pem"]).await;
+    assert!(said.contains("write http:// in --admin"), "{said}");
+}
+
+#[tokio::test]
 async fn operators_ask_by_https_whom_they_trust() {
     let authority = Authority::new();
     let (gateway, a) = start(with_tls(&authority, "")).await;

@@ -69,7 +69,8 @@ async fn a_mistake_in_its_configuration_is_told_as_that_and_before_the_battery()
 async fn an_operator_may_be_warned_alone_or_not_at_all() {
     let (gateway, _a) = gateway("warn").await;
     gateway.upload("mine", FIRST).await;
-    ends(&gateway, 0, &["plugin", "activate", "web/balancer", "mine"]).await;
+    let said = ends(&gateway, 0, &["plugin", "activate", "web/balancer", "mine"]).await;
+    assert!(said.contains("warning: mine"), "{said}");
     gateway.says("fails the battery").await;
     assert_eq!(bound(&gateway).await, "mine");
 

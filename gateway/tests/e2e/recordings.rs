@@ -118,6 +118,12 @@ async fn another_balancer_is_told_where_it_differs() {
     )
     .await;
     assert!(said.contains("it is no recording"), "{said}");
+    gateway.put("own.json", "{\"zzz\":1}");
+    let own = gateway.path("own.json");
+    let files = [&path, &own].map(|file| file.to_str().unwrap());
+    let line = ["plugin", "replay", "zone", files[0], "--config", files[1]];
+    let said = ends(&gateway, 2, &line).await;
+    assert!(said.contains(files[1]) && said.contains("zzz"), "{said}");
 }
 
 /// A balancer that picks the second server for whoever shows a credential.
@@ -229,10 +235,10 @@ async fn a_recording_is_asked_for_within_bounds() {
         .collect();
     assert_eq!(states, ["done", "done", "done", "recording"]);
     let error = ask(json!({ "pool": "web" })).refused(409).await;
-    assert!(
-        error["message"].as_str().unwrap().contains("delete one"),
-        "{error}"
-    );
+    let message = error["message"].as_str().unwrap();
+    for part in ["1 of web (done)", "DELETE ADDRESS/api/recordings/1`"] {
+        assert!(message.contains(part), "{message}");
+    }
     gateway
         .call("DELETE", "/api/recordings/01")
         .refused(404)
@@ -294,4 +300,16 @@ async fn a_command_records_into_a_file() {
         file.to_str().unwrap(),
     ];
     ends(&gateway, 2, &line).await;
+}
+
+#[tokio::test]
+async fn where_an_affinity_decides_a_recording_of_nothing_says_so() {
+    let a = Upstream::named("a").await;
+    let pool = Pool::of(&[&a]).with("affinity", "\"sticky-cookie\"");
+    let gateway = Builder::new().pool(pool).start().await;
+    let file = gateway.path("web.jsonl");
+    let file = file.to_str().unwrap();
+    let line = ["record", "--pool", "web", "--for", "1s", "-o", file];
+    let said = ends(&gateway, 1, &line).await;
+    assert!(said.contains("its affinity does not know"), "{said}");
 }

@@ -269,6 +269,7 @@ async fn sessions_are_counted_by_pools_and_servers() {
     let listed = listed.as_array().expect("sessions");
     let counted = stats().await;
     assert_eq!(counted["sessions"], listed.len());
+    assert_eq!(gateway.api("/api/session-stats?pool=web").await, counted);
     let pool = &counted["pools"][0];
     assert_eq!(
         (&pool["pool"], &pool["affinity"]),

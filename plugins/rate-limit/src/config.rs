@@ -1,5 +1,7 @@
 //! The limit as it is written.
 
+use std::num::NonZeroU32;
+
 use gatewright_plugin_sdk::{ConfigError, refuse};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
@@ -21,7 +23,7 @@ pub struct Config {
     pub rate: Rate,
     /// How many requests may come at once; by default as many as `rate` has in
     /// its second, minute or hour.
-    pub burst: Option<u32>,
+    pub burst: Option<NonZeroU32>,
     /// What is not limited.
     #[serde(default)]
     pub exempt: Exempt,

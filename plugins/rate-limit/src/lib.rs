@@ -13,6 +13,8 @@
 
 mod config;
 
+use std::num::NonZeroU32;
+
 use gatewright_matching::{Globs, Key, Networks, Spellings, address_key, client_address};
 use gatewright_plugin_sdk::{
     ConfigError, RequestPolicy, Taken, Verdict, advice, export, refuse, response, store,
@@ -51,10 +53,7 @@ impl RequestPolicy for RateLimit {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self, ConfigError> {
-        let burst = config.burst.unwrap_or(config.rate.requests);
-        if burst == 0 {
-            return Err(refuse("burst", "a burst is 1 request at least"));
-        }
+        let burst = config.burst.map_or(config.rate.requests, NonZeroU32::get);
         if !(1..=128).contains(&config.ipv6_prefix) {
             return Err(refuse("ipv6_prefix", "a prefix has 1 to 128 bits"));
         }

@@ -203,7 +203,8 @@ pub(super) fn refuse_uploaded(
     }
     let message = format!(
         "{plugin} was uploaded and has to be judged first (admin.certify_balancers); bind it by \
-         PUT /api/bindings/POOL/balancer, which does that"
+         `gatewright plugin activate POOL/balancer {plugin}` or PUT /api/bindings/POOL/balancer, \
+         which do that"
     );
     Some(Refusal::Conflict(message).into_response())
 }

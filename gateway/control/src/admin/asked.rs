@@ -1,24 +1,27 @@
 //! What a request's address says: the name in its path, the values in its
-//! query. What cannot be read is told in the envelope.
+//! query. What cannot be read, or is not known, is told in the envelope.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::num::IntErrorKind;
+use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{FromRequestParts, MatchedPath, Path, Query, Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::Response;
-use gatewright_model::config::Medium;
+use gatewright_model::config::{Medium, did_you_mean};
 use gatewright_model::snapshot::Snapshot;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
-use utoipa::openapi::{RefOr, Response as Described};
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr, Response as Described};
 use utoipa::{IntoParams, IntoResponses};
 
 use super::envelope::{failure, failure_of};
-use super::openapi::refusals;
+use super::openapi::{methods, refusals, refused};
 use crate::change::Refusal;
 
 /// The one name in the path, without its escapes.
@@ -29,6 +32,78 @@ pub(super) struct NamedWithin(pub(super) String, pub(super) String);
 
 /// The values after the question mark.
 pub(super) struct Asked<T>(pub(super) T);
+
+/// The names that may follow the question mark, of each path and method: those that
+/// the document has.
+pub(super) struct Known(HashMap<(String, Method), Vec<String>>);
+
+impl Known {
+    /// Those of the API, whose document then says that others are refused. Who scrapes
+    /// `/metrics` may add what it likes.
+    pub(super) fn of(document: &mut OpenApi) -> Self {
+        let paths = document.paths.paths.iter_mut();
+        let paths = paths.filter(|(path, _)| path.starts_with("/api/"));
+        let operations = paths.flat_map(|(path, item)| {
+            methods(item).map(move |(method, operation)| {
+                let answers = &mut operation.responses.responses;
+                let status = StatusCode::BAD_REQUEST.as_str().to_owned();
+                let answer = answers.entry(status);
+                answer.or_insert_with(|| refused(BAD_ADDRESS).build().into());
+                ((path.clone(), method), names(operation))
+            })
+        });
+        Self(operations.collect())
+    }
+
+    /// Why a query is refused, if one of its names is not known: what is left out
+    /// by mistake would change more than was meant.
+    fn refusal(&self, path: &str, method: &Method, uri: &Uri) -> Option<Response> {
+        uri.query()?;
+        let method = match *method {
+            Method::HEAD => Method::GET,
+            ref method => method.clone(),
+        };
+        let known = self.0.get(&(path.to_owned(), method))?;
+        let mut came = pairs(uri).into_iter();
+        let (name, _) = came.find(|(name, _)| !known.contains(name))?;
+        let remedy = match known.is_empty() {
+            true => "leave it out: nothing may follow the question mark here".to_owned(),
+            false => did_you_mean(&name, known.iter().map(String::as_str)),
+        };
+        let message = format!("this field is not known; {remedy}");
+        let status = StatusCode::BAD_REQUEST;
+        Some(failure_of(status, "bad_address", message, Some(name)))
+    }
+}
+
+/// Refuse a query with a name that is not known.
+pub(super) async fn only_known(
+    State(known): State<Arc<Known>>,
+    path: MatchedPath,
+    request: Request,
+    next: Next,
+) -> Response {
+    match known.refusal(path.as_str(), request.method(), request.uri()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    }
+}
+
+/// The names that an operation takes in its query.
+fn names(operation: &Operation) -> Vec<String> {
+    let parameters = operation.parameters.iter().flatten();
+    let names = parameters.filter_map(|parameter| match parameter {
+        RefOr::T(one) if one.parameter_in == ParameterIn::Query => Some(one.name.clone()),
+        _ => None,
+    });
+    names.collect()
+}
+
+/// What follows the question mark, as it came.
+fn pairs(uri: &Uri) -> Vec<(String, String)> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri);
+    pairs.map(|Query(pairs)| pairs).unwrap_or_default()
+}
 
 /// How many are wanted: more than a number here can say are as many as there are.
 pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
@@ -123,7 +198,8 @@ impl<T> IntoResponses for Asked<T> {
     }
 }
 
-const BAD_ADDRESS: &str = "`bad_address`: the path or what follows the question mark does not read";
+const BAD_ADDRESS: &str =
+    "`bad_address`: the path or what follows the question mark does not read, or is not known";
 
 fn bad_address(message: String) -> Response {
     failure(StatusCode::BAD_REQUEST, "bad_address", message)
@@ -136,9 +212,7 @@ fn bad_query(uri: &Uri, rejection: &QueryRejection) -> Response {
     let Some((name, reason)) = reason.split_once(": ") else {
         return bad_address(Medium::Json.explain(&reason));
     };
-    let came = Query::<Vec<(String, String)>>::try_from_uri(uri);
-    let came = came.map(|Query(pairs)| pairs).unwrap_or_default();
-    let came = came.into_iter().find(|(key, _)| key == name);
+    let came = pairs(uri).into_iter().find(|(key, _)| key == name);
     let message = in_words(&came.unwrap_or_default().1, reason);
     let status = StatusCode::BAD_REQUEST;
     failure_of(status, "bad_address", message, Some(name.to_owned()))

@@ -100,7 +100,6 @@ async fn show(State(control): State<Arc<Control>>) -> Response {
 /// Which answers are kept no more: those that one of these names, or all.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
 struct Wanted {
     /// Those for this URL, in all variants: as clients ask for it, with the path that
     /// servers are asked for where that is another.

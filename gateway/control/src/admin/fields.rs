@@ -4,10 +4,13 @@
 mod failure;
 mod overload;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, Period, PoolConfig};
+use gatewright_model::config::{
+    Config, DEFAULT_BALANCERS, DEFAULT_PLUGINS, Key, Period, PoolConfig, did_you_mean,
+};
 use gatewright_model::id::PluginName;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -285,13 +288,17 @@ pub(super) fn algorithm_name(plugin: &str) -> String {
 
 /// The plugin that an algorithm's name means, in either spelling.
 pub(super) fn plugin_named(config: &Config, algorithm: &str) -> Result<String, Refusal> {
-    let declared = config.plugins.keys().map(PluginName::as_str);
-    let mut known = declared.chain(DEFAULT_PLUGINS);
+    let declared = || config.plugins.keys().map(PluginName::as_str);
+    let mut known = declared().chain(DEFAULT_PLUGINS);
     let wanted = algorithm_name(algorithm);
     let named = known.find(|name| algorithm_name(name) == wanted);
     named.map(str::to_owned).ok_or_else(|| {
-        let message =
-            format!("no plugin is named {algorithm:?}; GET /api/algorithms lists those there are");
+        // What is declared beside them shows its role when it is loaded.
+        let others = declared().filter(|name| !DEFAULT_PLUGINS.contains(name));
+        let fit: BTreeSet<_> = DEFAULT_BALANCERS.into_iter().chain(others).collect();
+        let fit: Vec<_> = fit.into_iter().map(algorithm_name).collect();
+        let hint = did_you_mean(&wanted, fit.iter().map(String::as_str));
+        let message = format!("no plugin is named {algorithm:?}; {hint}");
         Refusal::field("algorithm", message)
     })
 }

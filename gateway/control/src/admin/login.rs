@@ -13,6 +13,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::asked::{Known, only_known};
 use super::envelope::failure;
 use super::openapi::{TOKEN, operations, refused};
 use super::places::{Place, Standing};
@@ -48,7 +49,7 @@ pub(super) fn deployers(_: &Method) -> Role {
 }
 
 /// Routes that let in whose token has the role that is needed, and say so in
-/// the document.
+/// the document. They take no query that is not in it.
 pub(super) fn only(
     needed: Needed,
     control: &Arc<Control>,
@@ -57,8 +58,11 @@ pub(super) fn only(
     for (method, operation) in operations(routes.get_openapi_mut()) {
         describe(operation, needed(&method));
     }
+    let known = Arc::new(Known::of(routes.get_openapi_mut()));
     let state = (Arc::clone(control), needed);
-    routes.route_layer(middleware::from_fn_with_state(state, admit))
+    routes
+        .route_layer(middleware::from_fn_with_state(known, only_known))
+        .route_layer(middleware::from_fn_with_state(state, admit))
 }
 
 /// Say who may ask, and what others are told.

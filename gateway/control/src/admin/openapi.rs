@@ -98,7 +98,8 @@ pub(super) fn operations(document: &mut OpenApi) -> impl Iterator<Item = (Method
     document.paths.paths.values_mut().flat_map(methods)
 }
 
-fn methods(path: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+/// Every operation of a path, with its method.
+pub(super) fn methods(path: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let methods = [
         (Method::GET, &mut path.get),
         (Method::PUT, &mut path.put),

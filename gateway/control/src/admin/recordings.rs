@@ -166,10 +166,7 @@ async fn create(
     };
     let recording = Recording::new(balancer, &options);
     let kept = control.recordings.keep(&recording, seconds);
-    let kept = kept.ok_or_else(|| {
-        let message = format!("there are {MOST} recordings already; delete one of them");
-        Refusal::Conflict(message)
-    })?;
+    let kept = kept.ok_or_else(|| Refusal::Conflict(too_many(&control)))?;
     // Nothing is recorded, and no other one ends, that nobody finds in the audit log.
     let noted = note(&control, who, "recording.create", &kept).await;
     if let Err(refusal) = noted {
@@ -236,6 +233,21 @@ async fn delete(
     let removed = removed.ok_or_else(|| missing(&id))?;
     let shown = Shown::of(&removed, control.publisher.host().now());
     Ok(success(shown).into_response())
+}
+
+/// That there is no room for another one: a finished one may be somebody's who has
+/// yet to download it.
+fn too_many(control: &Control) -> String {
+    let now = control.publisher.host().now();
+    let kept = control.recordings.list();
+    let shown = kept.iter().map(|kept| Shown::of(kept, now));
+    let shown = shown.map(|one| format!("{} of {} ({})", one.id, one.pool, one.state));
+    let oldest = kept.first().map_or(0, |kept| kept.id);
+    format!(
+        "there are {MOST} recordings already: {}; delete one, as by `curl -X DELETE \
+         ADDRESS/api/recordings/{oldest}`",
+        shown.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn number(id: &str) -> Option<u64> {

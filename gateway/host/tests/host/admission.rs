@@ -36,7 +36,9 @@ fn what_is_not_webassembly_is_said_so() {
 fn a_damaged_component_is_refused() {
     let mut component = picking("(i32.const 0)");
     component.truncate(component.len() / 2);
-    assert_says(&refusal(&component), &["cannot be compiled"]);
+    let message = refusal(&component);
+    assert_says(&message, &["cannot be compiled", "is the build finished?"]);
+    assert_says(&message, &["mine.wasm: "]);
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn another_world_is_named_beside_the_one_that_is_needed() {
     assert_says(
         &message,
         &[
-            "cannot be a balancer",
+            "it is a request-policy and cannot be a balancer",
             needed,
             "exports gatewright:plugin/screening",
         ],

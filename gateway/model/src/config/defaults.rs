@@ -1,61 +1,21 @@
 //! Every default and every range of the configuration, in one place.
 
 mod answers;
+mod plugins;
 pub(super) mod telemetry;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 pub(super) use self::answers::*;
+pub(super) use self::plugins::default_plugins;
+pub use self::plugins::{DEFAULT_BALANCERS, DEFAULT_PLUGINS};
 use super::quantity::{Period, Size};
 use super::written::{
     Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Cluster, Config,
     Cors, Dns, Faults, Health, Http3, Limits, Listener, Offered, Plugin, Pool, Protocol, Queue,
     Registries, Retries, ServerTls, SwitchOr, Timeouts, Tls, TlsVersion, WorkerCount, Workers,
 };
-
-/// The names of the plugins that are compiled into the gateway.
-pub const DEFAULT_PLUGINS: [&str; 23] = [
-    "path-router",
-    "round-robin",
-    "weighted",
-    "least-connections",
-    "power-of-two",
-    "ip-hash",
-    "consistent-hash",
-    "weighted-random",
-    "first",
-    "zone",
-    "peak-ewma",
-    "adaptive",
-    "prequal",
-    "sticky-cookie",
-    "sticky-ip",
-    "sticky-learn",
-    "ab-split",
-    "access",
-    "auth",
-    "geo",
-    "headers",
-    "rate-limit",
-    "validate",
-];
-
-/// Those of them that are balancers.
-pub const DEFAULT_BALANCERS: [&str; 12] = [
-    "least-connections",
-    "round-robin",
-    "weighted",
-    "power-of-two",
-    "ip-hash",
-    "consistent-hash",
-    "weighted-random",
-    "first",
-    "zone",
-    "peak-ewma",
-    "adaptive",
-    "prequal",
-];
 
 /// Who routes when nobody is named.
 pub(super) const ROUTER: &str = "path-router";

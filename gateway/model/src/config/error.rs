@@ -119,7 +119,8 @@ impl std::error::Error for ConfigErrors {}
 
 /// The end of a message about a name that is not there: the nearest of those
 /// that are, if one is near, and all of them.
-pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let nearest = known
         .iter()

@@ -85,6 +85,7 @@ impl Medium {
             "u16" => "a whole number from 0 to 65535",
             "a nonzero u16" => "a whole number from 1 to 65535",
             "u32" => "a whole number from 0 to 4294967295",
+            "a nonzero u32" => "a whole number from 1 to 4294967295",
             "u64" | "usize" => "a whole number, 0 or more",
             "f64" => "a number",
             _ if expected.starts_with("struct ") => self.of("a table", "an object"),

@@ -40,7 +40,7 @@ pub use defaults::{
 };
 pub use document::may_be_read;
 pub use environment::Environment;
-pub use error::{ConfigError, ConfigErrors, Place};
+pub use error::{ConfigError, ConfigErrors, Place, did_you_mean};
 pub use explain::Medium;
 pub use found::{Found, FoundServer};
 pub use load::{find, load, load_with_places, mean, parse, parse_as, read_as};

@@ -99,16 +99,20 @@ const BAD: &[(&str, &str)] = &[
         "[pools.web]\n@\naffinity = { plugin = \"zzz\" }",
     ),
     (
+        "a plugin of another role",
+        "[pools.web]\n@\nbalancer = \"auth\"",
+    ),
+    (
         "an unknown policy",
         "[pools.web]\n@\n[[policy]]\nplugin = \"zzz\"\n",
     ),
     (
         "two policies of a name",
-        "[pools.web]\n@\n[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\n",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"headers\"\n[[policy]]\nplugin = \"headers\"\n",
     ),
     (
         "a policy's name that is none",
-        "[pools.web]\n@\n[[policy]]\nplugin = \"ip-hash\"\nname = \"a b\"\n",
+        "[pools.web]\n@\n[[policy]]\nplugin = \"headers\"\nname = \"a b\"\n",
     ),
     (
         "a wrong word for on_fault",

@@ -79,7 +79,7 @@ fn everything_goes_to_the_default_pool_when_nothing_routes() {
 fn request_policies_come_before_response_policies() {
     let policy = |role, n| {
         format!(
-            "[[policy]]\nplugin = \"ip-hash\"\nname = \"p{n}\"\nrole = \"{role}\"\n\
+            "[[policy]]\nplugin = \"headers\"\nname = \"p{n}\"\nrole = \"{role}\"\n\
              config = {{ n = {n} }}\n"
         )
     };
@@ -203,7 +203,7 @@ fn a_command_lines_mistakes_are_told_without_a_file() {
     };
     let errors = mean(&written::Config::for_proxy(&options)).unwrap_err();
     insta::assert_snapshot!(errors, @r#"
-    pools.web.balancer: no plugin is named "robin"; write one of: ab-split, access, adaptive, auth, consistent-hash, first, geo, headers, ip-hash, least-connections, path-router, peak-ewma, power-of-two, prequal, rate-limit, round-robin, sticky-cookie, sticky-ip, sticky-learn, validate, weighted, weighted-random, zone
+    pools.web.balancer: no plugin is named "robin"; write one of: adaptive, consistent-hash, first, ip-hash, least-connections, peak-ewma, power-of-two, prequal, round-robin, weighted, weighted-random, zone
     pools.web.servers[0]: "3001" is no server; write "host:port", such as "10.0.0.1:3000" or "[::1]:3000"
     listener[0].listen: "8443" is no address to listen on; write an IP address and a port, such as "127.0.0.1:8080" or "[::]:8080", or ":8080" for every address
     listener[0].tls.certificates[0].cert: no.pem cannot be read: No such file or directory (os error 2); correct the path or its permissions

@@ -156,11 +156,11 @@ fn a_binding_that_both_add_is_the_files_alone() {
     let mut overlay = Overlay::default();
     let near = json!({ "plugin": "ip-hash", "deadline": "1ms" });
     overlay.set(&before, &balancer, near);
-    let guard = json!({ "plugin": "ip-hash", "name": "guard", "on_fault": "allow" });
+    let guard = json!({ "plugin": "headers", "name": "guard", "on_fault": "allow" });
     overlay.set(&before, &policy, guard);
     let after = declared(&format!(
         "{TWO}[pools.web.balancer]\nplugin = \"weighted\"\n\
-         [[policy]]\nplugin = \"weighted\"\nname = \"guard\"\n"
+         [[policy]]\nplugin = \"headers\"\nname = \"guard\"\n"
     ));
     assert_eq!(overlay.settle(&after), [policy, balancer]);
     let config = meant(&after, &overlay);
@@ -175,7 +175,7 @@ fn what_was_added_is_in_the_order_in_which_it_came() {
     let file = declared(TWO);
     let mut overlay = Overlay::default();
     let policy =
-        |name: &str, n: u16| json!({ "plugin": "ip-hash", "name": name, "config": { "n": n } });
+        |name: &str, n: u16| json!({ "plugin": "headers", "name": name, "config": { "n": n } });
     for name in ["z", "a", "m"] {
         overlay.set(&file, &Key::policy(name), policy(name, 1));
     }
@@ -257,7 +257,7 @@ fn a_server_may_be_checked_in_its_own_way() {
 #[test]
 fn policies_come_go_and_change_by_name() {
     let policies =
-        "[[policy]]\nplugin = \"ip-hash\"\n[[policy]]\nplugin = \"ip-hash\"\nname = \"late\"\n";
+        "[[policy]]\nplugin = \"headers\"\n[[policy]]\nplugin = \"headers\"\nname = \"late\"\n";
     let file = declared(&format!("{policies}{TWO}"));
     let names = |overlay: &Overlay| -> Vec<_> {
         let config = meant(&file, overlay);
@@ -268,19 +268,19 @@ fn policies_come_go_and_change_by_name() {
     };
     let of = |name: &str, on_fault: &str| (name.to_owned(), on_fault.to_owned());
     let mut overlay = Overlay::default();
-    let added = json!({ "plugin": "ip-hash", "name": "new", "on_fault": "allow" });
+    let added = json!({ "plugin": "headers", "name": "new", "on_fault": "allow" });
     overlay.set(&file, &Key::policy("new"), added);
     overlay.set(&file, &Key::policy("late").then("on_fault"), json!("allow"));
     let all = [
-        of("ip-hash", "deny"),
+        of("headers", "deny"),
         of("late", "allow"),
         of("new", "allow"),
     ];
     assert_eq!(names(&overlay), all);
-    overlay.remove(&file, &Key::policy("ip-hash"));
+    overlay.remove(&file, &Key::policy("headers"));
     overlay.remove(&file, &Key::policy("new"));
     assert_eq!(names(&overlay), [of("late", "allow")]);
-    overlay.reset(&Key::policy("ip-hash"));
+    overlay.reset(&Key::policy("headers"));
     overlay.reset(&Key::policy("late"));
     assert!(overlay.is_empty());
 }
@@ -289,7 +289,7 @@ fn policies_come_go_and_change_by_name() {
 fn the_first_policy_may_come_at_run_time() {
     let file = declared(TWO);
     let mut overlay = Overlay::default();
-    let policy = json!({ "plugin": "ip-hash", "name": "first" });
+    let policy = json!({ "plugin": "headers", "name": "first" });
     overlay.set(&file, &Key::policy("first"), policy);
     assert_eq!(meant(&file, &overlay).policies[0].name.as_str(), "first");
 }

@@ -1,5 +1,6 @@
 //! A connection to an admin listener, in the clear or by TLS.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,16 +67,17 @@ impl Trust {
             Some("http") => (None, 80),
             Some("https") => (Some(self.connector().map_err(usage)?), 443),
             _ => {
-                let message = "--admin: write an URL that begins with http:// or https://";
+                let message = "--admin: write a URL that begins with http:// or https://";
                 return Err(usage(anyhow!(message)));
             }
         };
         let port = uri.port_u16().unwrap_or(usual);
-        let stream = TcpStream::connect((host, port)).await?;
+        let stream = TcpStream::connect((host, port)).await.map_err(unreached)?;
         match tls {
             Some(tls) => {
                 let name = ServerName::try_from(host.to_owned()).map_err(usage)?;
-                send(tls.connect(name, stream).await?, request).await
+                let stream = tls.connect(name, stream).await.map_err(unshaken)?;
+                send(stream, request).await
             }
             None => send(stream, request).await,
         }
@@ -99,6 +101,28 @@ impl Trust {
             _ => return Err(anyhow!("--client-cert and --client-key go together")),
         };
         Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+/// Why nobody is reached, with what to do about it.
+fn unreached(error: io::Error) -> anyhow::Error {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => anyhow!(
+            "{error}: nobody listens there; start the gateway, or name its admin listener by --admin"
+        ),
+        _ => error.into(),
+    }
+}
+
+/// Why there is no TLS, with what to do where the listener speaks none.
+fn unshaken(error: io::Error) -> anyhow::Error {
+    let told = error
+        .get_ref()
+        .and_then(|told| told.downcast_ref::<rustls::Error>());
+    let is_foreign = matches!(told, Some(rustls::Error::InvalidMessage(_)));
+    match is_foreign || error.kind() == io::ErrorKind::UnexpectedEof {
+        true => anyhow!("{error}: it speaks no TLS; write http:// in --admin"),
+        false => error.into(),
     }
 }
 

@@ -38,6 +38,7 @@ required verdict is not passed; the others say what would be good.
 Examples:
   gatewright plugin certify least-connections
   gatewright plugin certify target/near.wasm --config '{\"zone\":\"a\"}'
+  gatewright plugin certify near.wasm --memory 16MiB
   gatewright plugin certify near.wasm --json")]
 pub(super) struct CertifyOptions {
     /// A balancer's name, or the file of a component.

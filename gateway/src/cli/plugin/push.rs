@@ -34,6 +34,13 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// What `gatewright plugin push` is asked for.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  gatewright plugin push target/near.wasm
+  gatewright plugin push near.wasm --activate web/balancer --config '{\"zone\":\"a\"}'
+  gatewright plugin push near.wasm --grant store --memory 16MiB
+  gatewright plugin push oci://registry.example/plugins/near:1.2 --name near
+  gatewright plugin push near.wasm --activate web/balancer --watch")]
 pub(super) struct PushOptions {
     /// The component: a file, or oci://HOST/REPOSITORY:TAG for the gateway to
     /// fetch.

@@ -82,8 +82,13 @@ pub(super) fn run(api: &ApiOptions, options: &ReplayOptions) -> anyhow::Result<(
     }
     let mut candidate = policy(&options.candidate).map_err(usage)?;
     candidate.config = configuration(options.config.as_deref(), &header).map_err(usage)?;
-    let mut stage = Stage::set(&candidate, &header)
-        .with_context(|| format!("{} cannot be seated", options.candidate))?;
+    let mut stage = Stage::set(&candidate, &header).with_context(|| {
+        let seated = format!("{} cannot be seated", options.candidate);
+        match &options.config {
+            Some(file) => format!("{seated} with {}", file.display()),
+            None => seated,
+        }
+    })?;
     let mut findings = Findings::default();
     for line in &lines {
         let played = stage.rehearsal.play(line);
@@ -124,9 +129,9 @@ impl Stage {
             compiler: workshop.compiler,
         };
         let host = Host::start_simulated(options, Arc::clone(&clock))?;
-        let config = config_of(candidate, header)?;
+        let config = config_of(candidate, header).map_err(usage)?;
         let snapshot = Arc::new(Snapshot::next(None, Arc::new(config), 1)?);
-        let prepared = host.prepare(&snapshot, None)?;
+        let prepared = host.prepare(&snapshot, None).map_err(usage)?;
         let rehearsal = Rehearsal::new(&prepared.plan, &snapshot, &clock);
         Ok(Self {
             rehearsal: rehearsal.context("there is no seat for it")?,

@@ -279,7 +279,7 @@ impl Wanted {
     ),
     request_body = Wanted,
     responses(
-        (status = OK, description = "It is so", body = Success<Outcome<Described>>, headers(("ETag"))),
+        (status = OK, description = "It is so", body = Success<Outcome<Bound>>, headers(("ETag"))),
         NamedWithin, Body<Wanted>, Refusal, Expected,
     )
 )]
@@ -293,6 +293,7 @@ pub(super) async fn put(
     let seat = SeatName::of_path(&pool, &role)?;
     let judged = Judged::first(&control, &seat, &wanted).await;
     let judged = judged.map_err(|refusal| blame(refusal, &seat))?;
+    let warnings = judged.warning.clone().into_iter().collect();
     let (asked, place) = (Arc::clone(&control), seat.clone());
     let make = move |config: &Config| {
         let before = place.found(config)?;
@@ -308,7 +309,22 @@ pub(super) async fn put(
     };
     let changed = control.change(who, expected.0, make).await;
     let changed = changed.map_err(|refusal| blame(refusal, &seat))?;
-    Ok(answer(&control, changed, &seat))
+    let described = Described::of(&control, &control.publisher.snapshot(), &seat);
+    let bound = Bound {
+        described,
+        warnings,
+    };
+    Ok(outcome(&control, changed, StatusCode::OK, bound))
+}
+
+/// What is bound in a seat after a change.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChangedBinding)]
+struct Bound {
+    #[serde(flatten)]
+    described: Described,
+    /// Why what decides now is no good, where `certify_balancers` only warns.
+    warnings: Vec<String>,
 }
 
 /// The version that a plugin has.

@@ -28,7 +28,6 @@ const SIGNATURE: &str = "signature";
 
 /// What is said of a component in the query.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct About {
     /// The plugin; a new one is declared by its first version. Where none is

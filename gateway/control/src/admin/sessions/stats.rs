@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::remembered;
+use crate::admin::asked::{Asked, InPool, must_be_there};
 use crate::admin::envelope::{Failure, Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -51,25 +52,32 @@ struct OfServer {
 
 /// Count the sessions.
 ///
-/// Those that `/api/sessions` lists: all of them, each pool's, each server's.
+/// Those that `/api/sessions` lists: all of them, each pool's, each server's; or
+/// those of one pool.
 #[utoipa::path(
     get, path = "/api/session-stats", operation_id = "showSessionStats", tag = "sessions",
+    params(InPool),
     responses(
         (status = OK, description = "How many there are", body = Success<Stats>),
+        (status = NOT_FOUND, description = "There is no such pool", body = Failure),
         (status = SERVICE_UNAVAILABLE, description = "The gateway is ending", body = Failure),
+        Asked<InPool>,
     )
 )]
 pub(super) async fn stats(
     State(control): State<Arc<Control>>,
+    Asked(InPool { pool }): Asked<InPool>,
 ) -> Result<Json<Success<Stats>>, Refusal> {
-    let counting = tokio::task::spawn_blocking(move || count(&control));
+    must_be_there(&control.publisher.snapshot(), pool.as_deref(), None)?;
+    let counting = tokio::task::spawn_blocking(move || count(&control, pool.as_deref()));
     counting.await.map(success).map_err(|_| Refusal::Stopping)
 }
 
-fn count(control: &Control) -> Stats {
+fn count(control: &Control, of: Option<&str>) -> Stats {
     let clock = control.publisher.host().now();
     let (snapshot, plan) = (control.publisher.snapshot(), control.publisher.plan());
     let pools: Vec<_> = remembered(&snapshot, &plan)
+        .filter(|(pool, _)| of.is_none_or(|name| name == pool.name.as_str()))
         .filter_map(|(pool, sessions)| OfPool::of(pool, &sessions.counts(pool, clock)))
         .collect();
     Stats {

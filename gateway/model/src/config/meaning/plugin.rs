@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
-use crate::config::defaults::{self, DEFAULT_PLUGINS};
+use crate::config::defaults::{self, DEFAULT_PLUGINS, default_plugins};
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Binding, Canary, OnFault, PluginSource, Policy, PoolConfig, Shadow};
 use crate::config::quantity::Period;
@@ -14,14 +14,20 @@ use crate::config::written::{self, TextOr};
 use crate::id::{PluginName, PolicyName};
 use crate::role::{Grant, Role};
 
-/// The names that a binding may use.
+/// The names that a binding may use: those of the default set, and these, which the
+/// configuration declares.
 pub(super) struct PluginNames<'a>(BTreeSet<&'a str>);
 
 impl<'a> PluginNames<'a> {
     /// The default set, and what the configuration declares.
     pub(super) fn of(written: &'a written::Config) -> Self {
-        let declared = written.plugins.keys().map(String::as_str);
-        Self(DEFAULT_PLUGINS.into_iter().chain(declared).collect())
+        Self(written.plugins.keys().map(String::as_str).collect())
+    }
+
+    /// Those that a seat of this role may have, as far as that is known.
+    fn fit_for(&self, role: Role) -> BTreeSet<&'a str> {
+        let default = default_plugins(role).iter().copied();
+        default.chain(self.0.iter().copied()).collect()
     }
 }
 
@@ -40,11 +46,12 @@ pub(super) fn binding(
 ) -> Binding {
     match written {
         TextOr::Text(name) => {
-            check_name(&seat.path, name, names, report);
+            check_name((&seat.path, seat.role), name, names, report);
             bind(seat.role, name, &Map::new(), defaults::deadline())
         }
         TextOr::Table(table) => {
-            check_name(&seat.path.key("plugin"), &table.plugin, names, report);
+            let path = seat.path.key("plugin");
+            check_name((&path, seat.role), &table.plugin, names, report);
             let path = seat.path.key("deadline");
             let deadline = report.within(&path, table.deadline, &defaults::DEADLINE);
             let path = seat.path.key("cpu_share");
@@ -61,10 +68,32 @@ pub(super) fn binding(
     }
 }
 
-fn check_name(path: &KeyPath, name: &str, names: &PluginNames<'_>, report: &mut Report<'_>) {
-    if !names.0.contains(name) {
-        report.unknown(path, "plugin", name, names.0.iter().copied());
+/// Notes an error about a plugin that is not there, or that has another role. What
+/// the configuration declares shows its role when it is loaded.
+fn check_name(
+    (path, role): (&KeyPath, Role),
+    name: &str,
+    names: &PluginNames<'_>,
+    report: &mut Report<'_>,
+) {
+    let fit = names.fit_for(role);
+    if fit.contains(name) {
+        return;
     }
+    if !DEFAULT_PLUGINS.contains(&name) {
+        report.unknown(path, "plugin", name, fit);
+        return;
+    }
+    let roles = Role::ALL.into_iter();
+    let roles = roles.filter(|role| default_plugins(*role).contains(&name));
+    let roles: Vec<_> = roles.map(Role::with_article).collect();
+    let fit: Vec<_> = fit.into_iter().collect();
+    let message = format!(
+        "{name:?} is {} and no {role}; write one of: {}",
+        roles.join(" and "),
+        fit.join(", ")
+    );
+    report.fail(path, message);
 }
 
 fn alarm(seat: &KeyPath, percent: u8, report: &mut Report<'_>) -> u8 {
@@ -136,13 +165,13 @@ pub(super) fn policies(
         if written.name.is_some() {
             report.name(&path.key("name"), name);
         }
-        check_name(&path.key("plugin"), &written.plugin, names, report);
-        let key = path.key("deadline");
-        let deadline = report.within(&key, written.deadline, &defaults::DEADLINE);
         let role = match written.role {
             written::PolicyRole::RequestPolicy => Role::RequestPolicy,
             written::PolicyRole::ResponsePolicy => Role::ResponsePolicy,
         };
+        check_name((&path.key("plugin"), role), &written.plugin, names, report);
+        let key = path.key("deadline");
+        let deadline = report.within(&key, written.deadline, &defaults::DEADLINE);
         policies.push(Policy {
             name: PolicyName::from(name.as_str()),
             binding: Binding {

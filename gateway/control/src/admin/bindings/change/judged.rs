@@ -15,7 +15,11 @@ use crate::seats::SeatName;
 
 /// What was judged for a change.
 #[derive(Clone, Debug)]
-pub(super) struct Judged(Option<Contender>);
+pub(super) struct Judged {
+    contender: Option<Contender>,
+    /// What speaks against it, where it may decide all the same.
+    pub(super) warning: Option<String>,
+}
 
 impl Judged {
     /// Have a balancer judged that is to decide for all, where the operator wants
@@ -32,17 +36,23 @@ impl Judged {
         let config = Arc::clone(&control.publisher.snapshot().config);
         let certify = control.certifies(&config);
         if certify == Certify::Off || !promotes(seat, wanted) {
-            return Ok(Self(None));
+            return Ok(Self {
+                contender: None,
+                warning: None,
+            });
         }
         seat.found(&config)?;
         let own = |plugin: &PluginName| own(control, &config, plugin);
         let binding = wanted.over(seat, &config, (&control.catalog, own))?;
         let contender = contender(control, &config, &binding);
-        if let Some(contender) = &contender {
-            let change = Edit::Set(seat.key(), binding);
-            control.certify(certify, contender, change).await?;
-        }
-        Ok(Self(contender))
+        let warning = match &contender {
+            Some(contender) => {
+                let change = Edit::Set(seat.key(), binding);
+                control.certify(certify, contender, change).await?
+            }
+            None => None,
+        };
+        Ok(Self { contender, warning })
     }
 
     /// Refuse a binding that would have something else decide than what was judged,
@@ -61,7 +71,7 @@ impl Judged {
         if control.certifies(config) == Certify::Off || !promotes(seat, wanted) {
             return Ok(());
         }
-        match contender(control, config, binding) == self.0 {
+        match contender(control, config, binding) == self.contender {
             true => Ok(()),
             false => Err(Refusal::Conflict(format!(
                 "what is to decide at {seat} has changed while it was judged; ask again"
