@@ -1,3 +1,5 @@
+//! Recordings as text: what is written is read again, and what is wrong is told.
+
 use super::*;
 use serde_json::json;
 
