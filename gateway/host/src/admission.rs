@@ -109,14 +109,14 @@ pub enum Refusal {
     #[error("it does not fit the contract: {0}")]
     Link(String),
     #[error(
-        "it is {is} and cannot be {}: that needs the export {needed}, and it exports {exported}",
+        "it is {is} and cannot be {}: {exports}",
         role.with_article()
     )]
     WrongRole {
         is: String,
         role: Role,
-        needed: String,
-        exported: String,
+        /// Those that it takes, and those that there are.
+        exports: String,
     },
     #[error(
         "it is built for none of the contract's worlds: that needs one of the exports {needed}, and it exports {exported}"
@@ -191,8 +191,11 @@ impl Refusal {
                 false => roles.join(" and "),
             },
             role,
-            needed: needed.join(" or "),
-            exported: listed(exports),
+            exports: format!(
+                "that needs the export {}, and it exports {}",
+                needed.join(" or "),
+                listed(exports)
+            ),
         }
     }
 }
