@@ -6,6 +6,7 @@
 //! [`Course`]. Reading order: here is how a change is committed; `follow` puts in
 //! force what others have changed; `join` is the start.
 
+mod attempts;
 mod follow;
 mod join;
 mod members;
@@ -24,7 +25,8 @@ use gatewright_host::Host;
 use gatewright_model::id::Digest;
 use tokio::time;
 
-pub(crate) use self::follow::{ATTEMPTS, follow};
+pub(crate) use self::attempts::Attempts;
+pub(crate) use self::follow::follow;
 use crate::store::{Edited, Replica, versions_of};
 
 /// How long a change waits to learn what became of it when the server has not said.

@@ -23,7 +23,7 @@ use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::certify::Battery;
 use crate::change::{Author, Change, Changed, Recorded, Refusal};
-use crate::cluster::{ATTEMPTS, ClusterError};
+use crate::cluster::{Attempts, ClusterError};
 use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
 use crate::edits::{component_digests, edited};
@@ -180,7 +180,8 @@ impl Control {
         make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Clone,
     ) -> Result<Changed, Refusal> {
         self.may_change()?;
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.another().await {
             let behind = self.catch_up_in_turn().await.err();
             let desired = self.desired();
             let making = self.change_once(&desired, behind, who.clone(), (expected, make.clone()));

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::named;
 use super::{built_in, naming};
 use crate::change::{Arrival, Refusal};
-use crate::cluster::{ATTEMPTS, ClusterError};
+use crate::cluster::{Attempts, ClusterError};
 use crate::control::{Control, entry_of_files};
 use crate::keeper::{KeepError, Kept};
 use crate::store::{Edited, Record, VersionRecord, VersionSource};
@@ -190,7 +190,8 @@ impl Control {
         records: Vec<Record>,
         entry: crate::store::Entry,
     ) -> Result<(), Refusal> {
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.another().await {
             let overlay = self.desired().overlay.clone();
             let edited = Edited {
                 before: overlay.clone(),

@@ -12,7 +12,7 @@ use gatewright_model::id::Digest;
 use tokio::time;
 
 use super::join::entry;
-use super::{Cluster, ClusterError, Course, members};
+use super::{Attempts, Cluster, ClusterError, Course, members};
 use crate::control::Control;
 use crate::desired::Desired;
 use crate::error::ReloadError;
@@ -23,9 +23,6 @@ use crate::store::{Entry, overlay_of, versions_of};
 
 /// How often the version is asked for: a message that was lost is a delay only.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-
-/// How often something may come in between before a change is given up.
-pub(crate) const ATTEMPTS: usize = 16;
 
 /// Keep up the connection, follow the state and say that this gateway is there, for
 /// ever; nothing in a gateway that is alone.
@@ -91,7 +88,8 @@ impl Control {
         let Some(cluster) = &self.keeper.cluster else {
             return Ok(());
         };
-        for _ in 0..ATTEMPTS {
+        let mut attempts = Attempts::default();
+        while attempts.another().await {
             let theirs = cluster.ledger.revision().await;
             let theirs = theirs.map_err(ClusterError::from)?;
             let ours = cluster.replica();

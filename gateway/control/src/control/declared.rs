@@ -6,7 +6,7 @@ use gatewright_model::config::{Key, LeftOut};
 use gatewright_model::id::PoolName;
 
 use super::{Control, edited, entry_of_files};
-use crate::cluster::ATTEMPTS;
+use crate::cluster::Attempts;
 use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::Happened;
@@ -18,13 +18,13 @@ impl Control {
     /// Read what is declared again and put it in force.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let _turn = self.turn.lock().await;
-        let mut outcome = self.reload_in_turn(&self.desired()).await;
-        for _ in 0..ATTEMPTS {
-            if !self.was_overtaken(&outcome).await {
-                break;
+        let mut attempts = Attempts::default();
+        let outcome = loop {
+            let outcome = self.reload_in_turn(&self.desired()).await;
+            if !(self.was_overtaken(&outcome).await && attempts.another().await) {
+                break outcome;
             }
-            outcome = self.reload_in_turn(&self.desired()).await;
-        }
+        };
         self.note(&outcome);
         self.reloads.note(&outcome);
         if outcome.is_ok() {
