@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::asked::{Asked, Named};
+use super::asked::{Asked, Named, count};
 use super::envelope::{Failure, Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -37,6 +37,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
 pub(super) struct Limit {
     /// Requests that are wanted: 50 if it is not said, 1000 at most.
     #[param(value_type = usize, required = false, example = 10)]
+    #[serde(default, deserialize_with = "count")]
     limit: Option<usize>,
 }
 

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::stats::seat_of;
 use super::{find, plain};
-use crate::admin::asked::{Asked, Named};
+use crate::admin::asked::{Asked, Named, count};
 use crate::admin::envelope::{Failure, Success};
 use crate::change::Refusal;
 use crate::control::Control;
@@ -28,6 +28,7 @@ const MOST: usize = 1000;
 pub(super) struct Limit {
     /// Entries that are wanted: 100 if it is not said, 1000 at most.
     #[param(value_type = usize, required = false, example = 10)]
+    #[serde(default, deserialize_with = "count")]
     limit: Option<usize>,
 }
 
