@@ -13,7 +13,7 @@ use http::{Response, StatusCode, Uri};
 
 use super::ask::{Conditions, url};
 use super::flights::{Landing, Lead};
-use super::freshness::{Freshness, Times, is_storable};
+use super::freshness::{Freshness, Times, is_for_all, is_storable};
 use super::keep::{Keep, Keeping};
 use super::reply::{is_known, not_modified, own, reply};
 use super::status::{Status, Why};
@@ -168,8 +168,8 @@ impl Fetch {
         ));
         // It may have been for another to whom a server must not tell it, or not
         // any more.
-        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
-        let is_kept = is_storable(stored.status, &stored.headers, is_authorised, &self.rules);
+        let is_kept = (!held.is_authorised() || is_for_all(&stored.headers))
+            && is_storable(stored.status, &stored.headers, &self.rules);
         if is_kept {
             self.cache.keep(&self.key, &stored, self.asked);
         } else {
@@ -250,10 +250,11 @@ impl Fetch {
         if !self.is_kept {
             return None;
         }
-        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
+        let is_for_others = !held.is_authorised() || is_for_all(&head.headers);
         let length = head.headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let may_be = is_storable(head.status, &head.headers, is_authorised, &self.rules)
+        let may_be = is_for_others
+            && is_storable(head.status, &head.headers, &self.rules)
             && length.is_none_or(|length| length <= self.rules.max_object)
             && !head.headers.contains_key(header::TRAILER);
         let selection = Selection::of(&head.headers, &held.headers).filter(|_| may_be);

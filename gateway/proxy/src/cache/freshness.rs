@@ -196,7 +196,6 @@ pub(super) fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<Sys
 pub(super) fn is_storable(
     status: StatusCode,
     headers: &HeaderMap,
-    is_authorised: bool,
     rules: &CacheRules,
 ) -> bool {
     let said = ResponseDirectives::of(headers);
@@ -219,16 +218,19 @@ pub(super) fn is_storable(
         || said.max_age.is_some()
         || said.s_maxage.is_some()
         || headers.contains_key(header::EXPIRES);
-    let may_be_shared =
-        !is_authorised || said.public || said.must_revalidate || said.s_maxage.is_some();
     is_whole
         && !status.is_informational()
         && !is_forbidden
         && !said.private
-        && may_be_shared
         && (is_said || is_cacheable_by_default(status))
         && (rules.store_cookies || !headers.contains_key(header::SET_COOKIE))
         && !headers.contains_key(header::CONTENT_RANGE)
+}
+
+/// Whether an answer to somebody who has said who it is may be anybody's (§3.5).
+pub(super) fn is_for_all(headers: &HeaderMap) -> bool {
+    let said = ResponseDirectives::of(headers);
+    said.public || said.must_revalidate || said.s_maxage.is_some()
 }
 
 /// Whether answers with this status may be kept although they do not say so

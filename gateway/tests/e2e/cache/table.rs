@@ -205,6 +205,12 @@ const STORING: &[Case] = &[
         "|Cache-Control: max-age=60",
         "",
         "Authorization: Basic a",
+        Asked,
+    ),
+    (
+        "|Cache-Control: max-age=60, public",
+        "",
+        "Authorization: Basic a",
         Kept,
     ),
 ];
