@@ -250,7 +250,9 @@ impl Fetch {
         if !self.is_kept {
             return None;
         }
-        let is_for_others = !held.is_authorised() || is_for_all(&head.headers);
+        // To a request for a part, all but the whole is an answer to that alone.
+        let is_for_others = (!held.is_authorised() || is_for_all(&head.headers))
+            && (head.status == StatusCode::OK || !held.headers.contains_key(header::RANGE));
         let length = head.headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         let may_be = is_for_others

@@ -208,12 +208,9 @@ pub(super) fn is_storable(
         true => !is_understood,
         false => said.no_store,
     };
-    // Parts are not put together here, and what says that another is still right
-    // is no answer of its own.
-    let is_whole = !matches!(
-        status,
-        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
-    );
+    // Parts are not put together here, and what comes of a request's own conditions,
+    // ranges and expectations answers no other request.
+    let is_whole = !matches!(status.as_u16(), 206 | 304 | 412 | 416 | 417);
     let is_said = said.public
         || said.max_age.is_some()
         || said.s_maxage.is_some()

@@ -176,6 +176,16 @@ const STORING: &[Case] = &[
         "",
         Asked,
     ),
+    ("412 X|Cache-Control: max-age=60", "", "", Asked),
+    ("416 X|Cache-Control: max-age=60", "", "", Asked),
+    ("417 X|Cache-Control: max-age=60", "", "", Asked),
+    (
+        "404 X|Cache-Control: max-age=60",
+        "Range: bytes=0-0",
+        "",
+        Asked,
+    ),
+    ("|Cache-Control: max-age=60", "Range: bytes=0-0", "", Kept),
     // For those who have proved who they are (§3.5).
     (
         "|Cache-Control: max-age=60",
