@@ -168,11 +168,11 @@ impl Fetch {
         ));
         // It may have been for another to whom a server must not tell it, or not
         // any more.
-        let is_kept = (!held.is_authorised() || is_for_all(&stored.headers))
-            && is_storable(stored.status, &stored.headers, &self.rules);
+        let is_for_others = !held.is_authorised() || is_for_all(&stored.headers);
+        let is_kept = is_for_others && is_storable(stored.status, &stored.headers, &self.rules);
         if is_kept {
             self.cache.keep(&self.key, &stored, self.asked);
-        } else {
+        } else if is_for_others {
             self.cache
                 .keep_apart(&self.key, &held.headers, Instant::now());
         }
@@ -265,11 +265,8 @@ impl Fetch {
         let now = Instant::now();
         let selection = selection.filter(|_| freshness.is_useful(&headers, now));
         let Some(selection) = selection else {
-            // A part, or an error for the moment, says nothing of what else there is.
-            let is_said = head.status != StatusCode::PARTIAL_CONTENT
-                && head.status != StatusCode::NOT_MODIFIED
-                && !head.status.is_server_error();
-            if is_said {
+            // What this request alone has earned says nothing of what others get.
+            if is_for_others && is_of_resource(head.status) {
                 self.cache.keep_apart(&self.key, &held.headers, now);
             }
             self.land(Landing::Apart);
@@ -353,6 +350,16 @@ impl Fetch {
             url: url(scheme, authority, place.path(), place.query()),
             ..self.key.clone()
         })
+    }
+}
+
+/// Whether an answer tells what there is now, so that it stands in the place of what is
+/// kept: not a part, nor an error that may be the client's own or pass.
+fn is_of_resource(status: StatusCode) -> bool {
+    match status {
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => false,
+        StatusCode::NOT_FOUND | StatusCode::GONE => true,
+        status => status.is_success() || status.is_redirection(),
     }
 }
 

@@ -193,11 +193,7 @@ pub(super) fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<Sys
 }
 
 /// Whether an answer to a GET may be kept in a cache that many share (§3).
-pub(super) fn is_storable(
-    status: StatusCode,
-    headers: &HeaderMap,
-    rules: &CacheRules,
-) -> bool {
+pub(super) fn is_storable(status: StatusCode, headers: &HeaderMap, rules: &CacheRules) -> bool {
     let said = ResponseDirectives::of(headers);
     let is_understood = is_cacheable_by_default(status)
         || matches!(

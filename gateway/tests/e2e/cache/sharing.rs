@@ -306,3 +306,36 @@ async fn what_is_made_for_a_user_that_another_has_named_is_nobody_elses() {
     }
     assert_eq!(server.requests().len(), 3);
 }
+
+#[tokio::test]
+async fn what_one_request_has_earned_leaves_what_is_kept_for_others() {
+    let server = Upstream::answering(|request: &Message| {
+        let head = match request.header("x-earns") {
+            Some(status) => format!("{status} X|Cache-Control: no-store"),
+            None => "|Cache-Control: max-age=60".to_owned(),
+        };
+        numbered(&head, 1)
+    })
+    .await;
+    let pool = Pool::of(&[&server])
+        .with("cache", "true")
+        .with("breaker", "false");
+    let gateway = Gateway::before(pool).await;
+    gateway.get("/").await;
+    for (headers, is_left) in [
+        ("Authorization: x", true),
+        ("Cache-Control: no-cache, no-store", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 400", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 401", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 429", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 500", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 404", false),
+        ("Cache-Control: no-cache\r\nX-Earns: 200", false),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n");
+        gateway.exchange(request).await;
+        let response = gateway.get("/").await;
+        let is_hit = said(&response).starts_with("gatewright; hit");
+        assert_eq!(is_hit, is_left, "{headers}: {response:?}");
+    }
+}
