@@ -159,17 +159,22 @@ impl Fetch {
     ) -> Response<Content> {
         let mut headers = stale.headers_updated_by(&answered.head.headers);
         let freshness = self.freshness(stale.status, &mut headers, answered.at);
+        // The server may tell answers apart by something else by now.
+        let selection = Selection::of(&headers, &held.headers);
+        let is_selectable = selection.is_some();
         let stored = Arc::new(Stored::new(
             stale.status,
             headers,
             stale.body.clone(),
             freshness,
-            stale.selection().clone(),
+            selection.unwrap_or_default(),
         ));
         // It may have been for another to whom a server must not tell it, or not
         // any more.
         let is_for_others = !held.is_authorised() || is_for_all(&stored.headers);
-        let is_kept = is_for_others && is_storable(stored.status, &stored.headers, &self.rules);
+        let is_kept = is_for_others
+            && is_selectable
+            && is_storable(stored.status, &stored.headers, &self.rules);
         if is_kept {
             self.cache.keep(&self.key, &stored, self.asked);
         } else if is_for_others {
