@@ -109,7 +109,9 @@ impl Exporter {
             };
             self.tell(config, &error);
             let pause = error.retry_after.unwrap_or(wait);
-            let is_late = Instant::now() + pause > until || *end.borrow();
+            // The collector may have named any time.
+            let left = until.saturating_duration_since(Instant::now());
+            let is_late = pause > left || *end.borrow();
             if is_late || !error.is_passing {
                 return self.dropped(spans);
             }

@@ -57,6 +57,9 @@ pub(crate) struct Facts {
     /// might speak of them again behind its body.
     pub(crate) settled: Vec<HeaderName>,
     has_body: bool,
+    /// Whether the client has come with credentials, which a policy may have taken off
+    /// since, or an authentication server has said who it is.
+    pub(crate) is_known: bool,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<Box<str>>,
     scheme: &'static str,
@@ -138,6 +141,7 @@ impl Facts {
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
         let vouched = identity::introduce(client, &mut parts.headers);
+        let is_known = parts.headers.contains_key(header::AUTHORIZATION);
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
@@ -161,6 +165,7 @@ impl Facts {
             vouched,
             settled: Vec::new(),
             has_body,
+            is_known,
             tried: SmallVec::new(),
             most_attempts: u32::MAX,
             effects: Effects::default(),
@@ -244,6 +249,14 @@ impl Facts {
         if self.has_body && !self.settled.contains(name) {
             self.settled.push(name.clone());
         }
+    }
+
+    /// Whether servers may answer for one user alone: the client has said or proved who
+    /// it is, or another has said it.
+    pub(crate) fn is_authorised(&self) -> bool {
+        self.is_known
+            || self.headers.contains_key(header::AUTHORIZATION)
+            || identity::is_told(&self.headers)
     }
 
     /// The authority that the client asked for.

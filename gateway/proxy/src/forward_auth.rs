@@ -54,6 +54,7 @@ pub(crate) async fn ask(
         for value in said.get_all(&name) {
             held.headers.append(&name, value.clone());
             held.vouch(&name);
+            held.is_known = true;
         }
     }
     Ok(None)

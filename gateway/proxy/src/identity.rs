@@ -50,6 +50,11 @@ pub(crate) fn introduce(client: &Client, headers: &mut HeaderMap) -> Vec<HeaderN
     }
 }
 
+/// Whether a request's head says who the client has proved to be.
+pub(crate) fn is_told(headers: &HeaderMap) -> bool {
+    CLAIMS.iter().any(|claim| headers.contains_key(*claim))
+}
+
 /// Whether a header says who a client has proved to be, in whatever spelling.
 fn is_claim(name: &str) -> bool {
     CLAIMS.iter().any(|claim| names::is_same(claim, name))

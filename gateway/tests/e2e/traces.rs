@@ -222,6 +222,12 @@ async fn a_collector_in_trouble_is_told_of_once_and_costs_spans_and_no_request()
         gateway.metric("gatewright_trace_spans_dropped_total").await == 4.0
     })
     .await;
+    collector.answer(StatusCode::TOO_MANY_REQUESTS);
+    ask(&gateway, "/never", "").await;
+    eventually("what it never wants is dropped", async || {
+        gateway.metric("gatewright_trace_spans_dropped_total").await == 8.0
+    })
+    .await;
     collector.answer(StatusCode::SERVICE_UNAVAILABLE);
     let asked = collector.asked();
     ask(&gateway, "/kept", "").await;

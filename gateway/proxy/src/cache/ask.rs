@@ -15,7 +15,7 @@ use http::{Method, Response, StatusCode};
 use super::directives::RequestDirectives;
 use super::fetch::Fetch;
 use super::flights::{Landing, Lead, Part, landing};
-use super::freshness::Usable;
+use super::freshness::{Usable, is_for_all};
 use super::refresh;
 use super::reply::reply;
 use super::status::{Status, Why};
@@ -65,7 +65,7 @@ pub(crate) async fn ask(
     let mut waiting = Waiting::default();
     loop {
         let now = Instant::now();
-        let found = fetch.cache.find(&fetch.key, &held.headers, now);
+        let found = fetch.find(held, now);
         let usable = found.stored.as_ref();
         let usable = usable.map(|stored| (stored, stored.freshness.usable(&said, now)));
         let why = match usable {
@@ -92,7 +92,9 @@ pub(crate) async fn ask(
         }
         fetch.why = why;
         fetch.is_kept = is_get && !said.no_store;
-        if !fetch.is_kept || !may_wait(&found, why, &waiting, rules) {
+        // What comes may be for one user alone.
+        let is_alone = held.is_authorised() && found.stored.is_none();
+        if !fetch.is_kept || is_alone || !may_wait(&found, why, &waiting, rules) {
             return fetch.goes(held, found, None);
         }
         match fetch.cache.flights.join(&fetch.key) {
@@ -193,10 +195,20 @@ impl Fetch {
         Asked::Fetch(Some(self))
     }
 
+    /// What is kept for a request. To somebody who has said who it is servers might
+    /// answer otherwise than to those for whom it was made.
+    fn find(&self, held: &Held, now: Instant) -> Found {
+        let mut found = self.cache.find(&self.key, &held.headers, now);
+        if held.is_authorised() {
+            found.stored = found.stored.filter(|stored| is_for_all(&stored.headers));
+        }
+        found
+    }
+
     /// Whether what is kept does by now.
     fn is_answered(&self, held: &Held, said: &RequestDirectives) -> bool {
         let now = Instant::now();
-        let found = self.cache.find(&self.key, &held.headers, now).stored;
+        let found = self.find(held, now).stored;
         found.is_some_and(|stored| stored.freshness.usable(said, now) == Usable::Fresh)
     }
 

@@ -13,7 +13,7 @@ use http::{Response, StatusCode, Uri};
 
 use super::ask::{Conditions, url};
 use super::flights::{Landing, Lead};
-use super::freshness::{Freshness, Times, is_storable};
+use super::freshness::{Freshness, Times, is_for_all, is_storable};
 use super::keep::{Keep, Keeping};
 use super::reply::{is_known, not_modified, own, reply};
 use super::status::{Status, Why};
@@ -159,20 +159,25 @@ impl Fetch {
     ) -> Response<Content> {
         let mut headers = stale.headers_updated_by(&answered.head.headers);
         let freshness = self.freshness(stale.status, &mut headers, answered.at);
+        // The server may tell answers apart by something else by now.
+        let selection = Selection::of(&headers, &held.headers);
+        let is_selectable = selection.is_some();
         let stored = Arc::new(Stored::new(
             stale.status,
             headers,
             stale.body.clone(),
             freshness,
-            stale.selection().clone(),
+            selection.unwrap_or_default(),
         ));
         // It may have been for another to whom a server must not tell it, or not
         // any more.
-        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
-        let is_kept = is_storable(stored.status, &stored.headers, is_authorised, &self.rules);
+        let is_for_others = !held.is_authorised() || is_for_all(&stored.headers);
+        let is_kept = is_for_others
+            && is_selectable
+            && is_storable(stored.status, &stored.headers, &self.rules);
         if is_kept {
             self.cache.keep(&self.key, &stored, self.asked);
-        } else {
+        } else if is_for_others {
             self.cache
                 .keep_apart(&self.key, &held.headers, Instant::now());
         }
@@ -250,10 +255,13 @@ impl Fetch {
         if !self.is_kept {
             return None;
         }
-        let is_authorised = held.headers.contains_key(header::AUTHORIZATION);
+        // To a request for a part, all but the whole is an answer to that alone.
+        let is_for_others = (!held.is_authorised() || is_for_all(&head.headers))
+            && (head.status == StatusCode::OK || !held.headers.contains_key(header::RANGE));
         let length = head.headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        let may_be = is_storable(head.status, &head.headers, is_authorised, &self.rules)
+        let may_be = is_for_others
+            && is_storable(head.status, &head.headers, &self.rules)
             && length.is_none_or(|length| length <= self.rules.max_object)
             && !head.headers.contains_key(header::TRAILER);
         let selection = Selection::of(&head.headers, &held.headers).filter(|_| may_be);
@@ -262,11 +270,8 @@ impl Fetch {
         let now = Instant::now();
         let selection = selection.filter(|_| freshness.is_useful(&headers, now));
         let Some(selection) = selection else {
-            // A part, or an error for the moment, says nothing of what else there is.
-            let is_said = head.status != StatusCode::PARTIAL_CONTENT
-                && head.status != StatusCode::NOT_MODIFIED
-                && !head.status.is_server_error();
-            if is_said {
+            // What this request alone has earned says nothing of what others get.
+            if is_for_others && is_of_resource(head.status) {
                 self.cache.keep_apart(&self.key, &held.headers, now);
             }
             self.land(Landing::Apart);
@@ -350,6 +355,16 @@ impl Fetch {
             url: url(scheme, authority, place.path(), place.query()),
             ..self.key.clone()
         })
+    }
+}
+
+/// Whether an answer tells what there is now, so that it stands in the place of what is
+/// kept: not a part, nor an error that may be the client's own or pass.
+fn is_of_resource(status: StatusCode) -> bool {
+    match status {
+        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => false,
+        StatusCode::NOT_FOUND | StatusCode::GONE => true,
+        status => status.is_success() || status.is_redirection(),
     }
 }
 

@@ -193,12 +193,7 @@ pub(super) fn date(headers: &HeaderMap, name: &header::HeaderName) -> Option<Sys
 }
 
 /// Whether an answer to a GET may be kept in a cache that many share (§3).
-pub(super) fn is_storable(
-    status: StatusCode,
-    headers: &HeaderMap,
-    is_authorised: bool,
-    rules: &CacheRules,
-) -> bool {
+pub(super) fn is_storable(status: StatusCode, headers: &HeaderMap, rules: &CacheRules) -> bool {
     let said = ResponseDirectives::of(headers);
     let is_understood = is_cacheable_by_default(status)
         || matches!(
@@ -209,26 +204,26 @@ pub(super) fn is_storable(
         true => !is_understood,
         false => said.no_store,
     };
-    // Parts are not put together here, and what says that another is still right
-    // is no answer of its own.
-    let is_whole = !matches!(
-        status,
-        StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
-    );
+    // Parts are not put together here, and what comes of a request's own conditions,
+    // ranges and expectations answers no other request.
+    let is_whole = !matches!(status.as_u16(), 206 | 304 | 412 | 416 | 417);
     let is_said = said.public
         || said.max_age.is_some()
         || said.s_maxage.is_some()
         || headers.contains_key(header::EXPIRES);
-    let may_be_shared =
-        !is_authorised || said.public || said.must_revalidate || said.s_maxage.is_some();
     is_whole
         && !status.is_informational()
         && !is_forbidden
         && !said.private
-        && may_be_shared
         && (is_said || is_cacheable_by_default(status))
         && (rules.store_cookies || !headers.contains_key(header::SET_COOKIE))
         && !headers.contains_key(header::CONTENT_RANGE)
+}
+
+/// Whether an answer to somebody who has said who it is may be anybody's (§3.5).
+pub(super) fn is_for_all(headers: &HeaderMap) -> bool {
+    let said = ResponseDirectives::of(headers);
+    said.public || said.must_revalidate || said.s_maxage.is_some()
 }
 
 /// Whether answers with this status may be kept although they do not say so

@@ -106,11 +106,6 @@ impl Stored {
         }
     }
 
-    /// What selected it.
-    pub(super) fn selection(&self) -> &Selection {
-        &self.selected_by
-    }
-
     /// Its headers after the server has said by others that it is still right
     /// (RFC 9111 §3.2).
     pub(super) fn headers_updated_by(&self, newer: &HeaderMap) -> HeaderMap {

@@ -5,12 +5,13 @@ use std::io;
 use compression_codecs::brotli::params::EncoderParams;
 use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::zstd::params::CParameter;
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
 use gatewright_model::config::{Coding, Levels};
 
-/// The window of brotli, as a power of two: 256 KiB. The library's own of 4 MiB would be
-/// held for every answer under way.
-const BROTLI_WINDOW: i32 = 18;
+/// The window of brotli and zstd, as a power of two: 256 KiB. The libraries' own of up to
+/// 4 MiB would be held for every answer under way.
+const WINDOW: u8 = 18;
 
 /// Writes a body in a coding.
 pub(super) enum Encoder {
@@ -23,9 +24,12 @@ impl Encoder {
     pub(super) fn new(coding: Coding, levels: &Levels) -> Self {
         let level = |level: u8| Level::Precise(i32::from(level));
         match coding {
-            Coding::Zstd => Self::Zstd(ZstdEncoder::new(i32::from(levels.zstd))),
+            Coding::Zstd => Self::Zstd(ZstdEncoder::new_with_params(
+                i32::from(levels.zstd),
+                &[CParameter::window_log(u32::from(WINDOW))],
+            )),
             Coding::Br => {
-                let params = EncoderParams::default().window_size(BROTLI_WINDOW);
+                let params = EncoderParams::default().window_size(i32::from(WINDOW));
                 Self::Br(Box::new(BrotliEncoder::new(
                     params.quality(level(levels.br)),
                 )))
@@ -70,5 +74,27 @@ impl Encoder {
             Self::Gzip(encoder) => EncodeV2::finish(encoder, to),
         }?;
         Ok((output.written_len(), is_done))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zstd_asks_clients_for_no_more_than_the_window() {
+        for level in [1, 3, 12] {
+            let levels = Levels {
+                zstd: level,
+                ..Levels::default()
+            };
+            let mut encoder = Encoder::new(Coding::Zstd, &levels);
+            let mut output = [0; 1024];
+            let (_, begun) = encoder.encode(b"a", &mut output).unwrap();
+            encoder.flush(&mut output[begun..]).unwrap();
+            // RFC 8878 §3.1.1.1: magic number, descriptor without a size, window.
+            assert_eq!(output[4] & 0b1110_0000, 0, "{level}");
+            assert_eq!(output[5], (WINDOW - 10) << 3, "{level}");
+        }
     }
 }

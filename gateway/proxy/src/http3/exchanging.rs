@@ -88,6 +88,11 @@ async fn receive(
     if let Some(Err(_)) = begun {
         return None;
     }
+    if length.is_some_and(|length| length > 0) && arriving.is_end_stream() {
+        // The body that it has announced does not come (RFC 9114 §4.1.2).
+        sending.stop_stream(Code::H3_MESSAGE_ERROR);
+        return None;
+    }
     Some((request.map(|()| Upload::Http3(arriving)), sending))
 }
 

@@ -359,3 +359,29 @@ async fn what_a_trusted_proxy_says_of_the_scheme_is_told_apart_and_what_others_s
         assert_eq!(server.requests().len(), asked, "{trusted}");
     }
 }
+
+#[tokio::test]
+async fn a_confirmation_may_tell_variants_apart_by_something_else() {
+    for (vary, is_hit) in [("X-A", [true, false]), ("*", [false, false])] {
+        let server = Upstream::answering(move |request: &Message| {
+            match request.header("if-none-match") {
+                Some(_) => format!(
+                    "HTTP/1.1 304 Not Modified\r\nVary: {vary}\r\nCache-Control: max-age=60\r\n\r\n"
+                ),
+                None => numbered("|Cache-Control: max-age=0|ETag: \"a\"", 1),
+            }
+        })
+        .await;
+        let gateway = Gateway::before(Pool::of(&[&server]).with("cache", "true")).await;
+        for _ in 0..2 {
+            let response = gateway.exchange(asking("GET", "/", "X-A: 1")).await;
+            assert_eq!((response.status(), response.text()), (200, "1"));
+        }
+        for (value, is_hit) in [1, 2].into_iter().zip(is_hit) {
+            let request = asking("GET", "/", &format!("X-A: {value}"));
+            let response = gateway.exchange(request).await;
+            let was_hit = said(&response).starts_with("gatewright; hit");
+            assert_eq!(was_hit, is_hit, "{vary}, {value}: {response:?}");
+        }
+    }
+}

@@ -272,3 +272,70 @@ async fn a_pool_begins_and_ceases_to_cache_while_it_serves() {
     assert!(server.requests().len() > sent);
     assert_eq!(gateway.api("/api/cache").await["entries"], 0);
 }
+
+#[tokio::test]
+async fn what_is_made_for_a_user_that_another_has_named_is_nobody_elses() {
+    let server = Upstream::answering(|request: &Message| {
+        let user = request.header("x-user").unwrap_or("nobody");
+        let length = user.len();
+        format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {length}\r\n\r\n{user}"
+        )
+    })
+    .await;
+    let auth = Upstream::answering(|request: &Message| match request.header("cookie") {
+        Some(user) => format!("HTTP/1.1 204 No Content\r\nX-User: {user}\r\n\r\n"),
+        None => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
+    })
+    .await;
+    let asks = "{ pool = \"auth\", path = \"/verify\", headers = [\"X-User\"] }";
+    let pool = Pool::of(&[&server])
+        .with("cache", "true")
+        .with("forward_auth", asks);
+    let builder = Builder::new().top("default_pool = \"web\"");
+    let builder = builder.pool(pool).pool(Pool::of(&[&auth]).named("auth"));
+    let gateway = builder.start().await;
+    for (cookie, user) in [
+        ("Cookie: ann\r\n", "ann"),
+        ("", "nobody"),
+        ("Cookie: bob\r\n", "bob"),
+        ("", "nobody"),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n");
+        assert_eq!(gateway.exchange(request).await.text(), user);
+    }
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn what_one_request_has_earned_leaves_what_is_kept_for_others() {
+    let server = Upstream::answering(|request: &Message| {
+        let head = match request.header("x-earns") {
+            Some(status) => format!("{status} X|Cache-Control: no-store"),
+            None => "|Cache-Control: max-age=60".to_owned(),
+        };
+        numbered(&head, 1)
+    })
+    .await;
+    let pool = Pool::of(&[&server])
+        .with("cache", "true")
+        .with("breaker", "false");
+    let gateway = Gateway::before(pool).await;
+    gateway.get("/").await;
+    for (headers, is_left) in [
+        ("Authorization: x", true),
+        ("Cache-Control: no-cache, no-store", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 400", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 401", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 429", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 500", true),
+        ("Cache-Control: no-cache\r\nX-Earns: 404", false),
+        ("Cache-Control: no-cache\r\nX-Earns: 200", false),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n");
+        gateway.exchange(request).await;
+        let response = gateway.get("/").await;
+        let is_hit = said(&response).starts_with("gatewright; hit");
+        assert_eq!(is_hit, is_left, "{headers}: {response:?}");
+    }
+}

@@ -20,6 +20,9 @@ use Then::{Asked, Kept};
 /// second. `{-60}` is the date of a minute ago.
 type Case = (&'static str, &'static str, &'static str, Then);
 
+/// What a client says that proves who it is.
+const BASIC: &str = "Authorization: Basic a";
+
 const FRESHNESS: &[Case] = &[
     // Without a word about it, and without a date to guess from (§4.2.2).
     ("", "", "", Asked),
@@ -176,37 +179,28 @@ const STORING: &[Case] = &[
         "",
         Asked,
     ),
-    // For those who have proved who they are (§3.5).
+    ("412 X|Cache-Control: max-age=60", "", "", Asked),
+    ("416 X|Cache-Control: max-age=60", "", "", Asked),
+    ("417 X|Cache-Control: max-age=60", "", "", Asked),
     (
-        "|Cache-Control: max-age=60",
-        "Authorization: Basic a",
+        "404 X|Cache-Control: max-age=60",
+        "Range: bytes=0-0",
         "",
         Asked,
     ),
-    (
-        "|Cache-Control: max-age=60, public",
-        "Authorization: Basic a",
-        "",
-        Kept,
-    ),
+    ("|Cache-Control: max-age=60", "Range: bytes=0-0", "", Kept),
+    // For those who have proved who they are (§3.5).
+    ("|Cache-Control: max-age=60", BASIC, "", Asked),
+    ("|Cache-Control: max-age=60, public", BASIC, "", Kept),
     (
         "|Cache-Control: max-age=60, must-revalidate",
-        "Authorization: Basic a",
+        BASIC,
         "",
         Kept,
     ),
-    (
-        "|Cache-Control: s-maxage=60",
-        "Authorization: Basic a",
-        "",
-        Kept,
-    ),
-    (
-        "|Cache-Control: max-age=60",
-        "",
-        "Authorization: Basic a",
-        Kept,
-    ),
+    ("|Cache-Control: s-maxage=60", BASIC, "", Kept),
+    ("|Cache-Control: max-age=60", "", BASIC, Asked),
+    ("|Cache-Control: max-age=60, public", "", BASIC, Kept),
 ];
 
 const REQUESTS: &[Case] = &[

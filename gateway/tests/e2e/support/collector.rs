@@ -151,6 +151,11 @@ async fn take(
     let answer = ExportTraceServiceResponse::default().encode_to_vec();
     let mut response = Response::new(Full::new(Bytes::from(answer)));
     *response.status_mut() = state.status;
+    if state.status == StatusCode::TOO_MANY_REQUESTS {
+        // As good as never.
+        let never = http::HeaderValue::from(u64::MAX);
+        response.headers_mut().insert("retry-after", never);
+    }
     Ok(response)
 }
 
