@@ -98,12 +98,9 @@ end
 local function add(field, stamp, expires, delta)
   local old = item(field)
   local sum = old and (old.kind == 'N' or old.kind == 'B') and string.match(old.content, '^-?%d+$')
-  if sum then
-    sum = math.max(-EXACT, math.min(EXACT, tonumber(sum) + delta))
-    put(field, math.max(stamp, old.stamp), old.expires, 'N', whole(sum), true)
-  else
-    put(field, stamp, expires, 'N', whole(delta), true)
-  end
+  if sum then stamp, expires = math.max(stamp, old.stamp), old.expires end
+  sum = math.max(-EXACT, math.min(EXACT, tonumber(sum or 0) + delta))
+  put(field, stamp, expires, 'N', whole(sum), true)
 end
 
 -- A bucket's content: "LEVEL AT BORN" and for each gateway that has leased something
