@@ -6,8 +6,8 @@
 --       expiry  zset    field -> EXPIRES
 --       meta    hash    epoch, version, bytes, kept
 --       gateways hash   gateway -> "READ BATCH AT"
--- ARGV: gateway, the epoch that it knows, one for data that are new, batch, the version up to which
---       it has read, the same as others may count on it, then the deeds:
+-- ARGV: gateway, the epoch that it knows, one for data that are new, batch, the version up
+--       to which it has read, the same as others may count on it, then the deeds:
 --       w FIELD STAMP EXPIRES KIND CONTENT
 --       a FIELD STAMP EXPIRES DELTA
 --       l FIELD RATE BURST DEBIT LACKED USED HELD
