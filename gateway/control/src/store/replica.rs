@@ -19,7 +19,7 @@ use super::overrides::OVERRIDES;
 use super::secrets::{SECRETS, SESSIONS};
 use super::tokens::TOKENS;
 use super::versions::VERSIONS;
-use super::{Edited, Record, Store, StoreError};
+use super::{Edited, Record, Store, StoreError, TokenRecord};
 
 /// Which revision the fields are.
 const REVISION: TableDefinition<'_, &str, &str> = TableDefinition::new("cluster.revision");
@@ -123,6 +123,15 @@ pub(crate) fn overlay(fields: &Fields) -> serde_json::Result<Overlay> {
         Ok((key, held))
     };
     overrides.map(parse).collect()
+}
+
+/// The tokens among some fields, by their ids.
+pub(crate) fn tokens(fields: &Fields) -> serde_json::Result<Vec<TokenRecord>> {
+    let tokens = fields.iter();
+    let tokens = tokens.filter(|(field, _)| field.starts_with(TOKEN));
+    tokens
+        .map(|(_, token)| serde_json::from_str(token))
+        .collect()
 }
 
 impl Store {
