@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use gatewright_model::id::Digest;
+use redis::Script;
 use sha2::{Digest as _, Sha256};
 
 use crate::connection::Connection;
@@ -15,6 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// After how long one goes by itself that no version came to name: a change that
 /// was refused has left it.
 const UNNAMED: Duration = Duration::from_secs(3600);
+
+/// Whether a component is there. One that was to go by itself begins its time anew, so
+/// that it does not go before the commit; one that a version names stays.
+const RENEW: &str = "
+local left = redis.call('TTL', KEYS[1])
+if left >= 0 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+if left == -2 then return 0 end
+return 1
+";
 
 /// A component with its signature, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +57,11 @@ impl Shelf {
     /// When the server does not take it.
     pub async fn put(&self, digest: Digest, kept: &Kept) -> Result<(), Failure> {
         let [component, signature] = self.keys(digest);
-        let is_there: bool = self.0.query(redis::cmd("EXISTS").arg(&component)).await?;
         let seconds = UNNAMED.as_secs();
+        let renew = Script::new(RENEW);
+        let mut renewing = renew.prepare_invoke();
+        renewing.key(&component).arg(seconds);
+        let is_there: bool = self.0.invoke(&renewing).await?;
         if !is_there {
             let mut putting = redis::cmd("SET");
             putting.arg(&component).arg(&kept.component);

@@ -102,10 +102,9 @@ impl Access {
         tokens.to_vec()
     }
 
-    /// Take in what the store has now.
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        self.tokens.store(Arc::new(store.tokens()?));
-        Ok(())
+    /// These are the tokens from now on.
+    pub(crate) fn put(&self, tokens: Vec<TokenRecord>) {
+        self.tokens.store(Arc::new(tokens));
     }
 
     /// Who asks, by the token that was shown. A good one is let in whatever else

@@ -38,7 +38,9 @@ pub use error::StoreError;
 pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
-pub(crate) use replica::{Replica, overlay as overlay_of, versions as versions_of};
+pub(crate) use replica::{
+    Replica, overlay as overlay_of, tokens as tokens_of, versions as versions_of,
+};
 pub use tokens::{Removal, Spare, TokenRecord};
 pub(crate) use versions::{About, VersionRecord, VersionSource, Versions};
 

@@ -156,8 +156,7 @@ impl Space {
         let mut shard = self.shard_to_change(key);
         let stamp = self.stamp(&shard, key, now);
         let Some(entry) = shard.live(key, now) else {
-            let (number, expires) = (Value::Number(delta), expiry(ttl_ms, now));
-            self.put(&mut shard, key, number, expires, now);
+            self.begin(&mut shard, key, delta, expiry(ttl_ms, now), stamp);
             return delta;
         };
         let expires = entry.expires;

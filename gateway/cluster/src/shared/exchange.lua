@@ -6,8 +6,8 @@
 --       expiry  zset    field -> EXPIRES
 --       meta    hash    epoch, version, bytes, kept
 --       gateways hash   gateway -> "READ BATCH AT"
--- ARGV: gateway, the epoch that it knows, one to begin with, batch, the version up to which
---       it has read, the same as others may count on it, then the deeds:
+-- ARGV: gateway, the epoch that it knows, one for data that are new, batch, the version up
+--       to which it has read, the same as others may count on it, then the deeds:
 --       w FIELD STAMP EXPIRES KIND CONTENT
 --       a FIELD STAMP EXPIRES DELTA
 --       l FIELD RATE BURST DEBIT LACKED USED HELD
@@ -32,7 +32,10 @@ local known = redis.call('HMGET', meta, 'epoch', 'version', 'bytes', 'kept')
 local epoch = known[1] or ARGV[3]
 local version, bytes = tonumber(known[2] or 0), tonumber(known[3] or 0)
 local before, bytes_before = version, bytes
-local is_new = epoch ~= ARGV[2] or from > version
+-- The server came back older than it was. From now on its data are others, so that
+-- those who had read less see it as well.
+if epoch == ARGV[2] and from > version then epoch = ARGV[3] end
+local is_new = epoch ~= ARGV[2]
 if is_new then from, read = 0, 0 end
 
 local function whole(number) return string.format('%.0f', number) end
@@ -98,12 +101,9 @@ end
 local function add(field, stamp, expires, delta)
   local old = item(field)
   local sum = old and (old.kind == 'N' or old.kind == 'B') and string.match(old.content, '^-?%d+$')
-  if sum then
-    sum = math.max(-EXACT, math.min(EXACT, tonumber(sum) + delta))
-    put(field, math.max(stamp, old.stamp), old.expires, 'N', whole(sum), true)
-  else
-    put(field, stamp, expires, 'N', whole(delta), true)
-  end
+  if sum then stamp, expires = math.max(stamp, old.stamp), old.expires end
+  sum = math.max(-EXACT, math.min(EXACT, tonumber(sum or 0) + delta))
+  put(field, stamp, expires, 'N', whole(sum), true)
 end
 
 -- A bucket's content: "LEVEL AT BORN" and for each gateway that has leased something
@@ -189,7 +189,7 @@ if deeds > 0 then
   end
 end
 
-if not known[1] or version ~= before or bytes ~= bytes_before then
+if epoch ~= known[1] or version ~= before or bytes ~= bytes_before then
   redis.call('HSET', meta, 'epoch', epoch, 'version', whole(version), 'bytes', whole(bytes))
 end
 if mine ~= read or batch > done or now - seen > LIVING / 3 then

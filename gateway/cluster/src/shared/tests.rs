@@ -171,6 +171,29 @@ async fn a_server_that_has_lost_everything_is_noticed() {
 }
 
 #[tokio::test]
+async fn everybody_notices_a_server_that_came_back_older() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    let write = || vec![written("k", 5, bytes(b"x"))];
+    one.run(write(), true).await.unwrap();
+    other.run(Vec::new(), true).await.unwrap();
+    for _ in 0..3 {
+        one.run(write(), true).await.unwrap();
+    }
+    // The other has not read what is lost.
+    let mut older = redis::cmd("HSET");
+    older.arg(one.connection.key("shared:meta"));
+    older.arg("version").arg(2);
+    one.connection.query::<()>(&older).await.unwrap();
+    for is_new in [true, false] {
+        for gateway in [&mut one, &mut other] {
+            let news = gateway.run(Vec::new(), true).await.unwrap();
+            assert_eq!(news.is_new, is_new);
+        }
+    }
+}
+
+#[tokio::test]
 async fn all_of_it_is_read_page_by_page_and_nothing_stays_for_ever() {
     let server = Server::start();
     let (mut one, mut other) = (server.gateway().await, server.gateway().await);

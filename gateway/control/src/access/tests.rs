@@ -27,10 +27,10 @@ fn nobody_needs_a_token_until_there_is_one() {
     let access = access(&store);
     assert_eq!(access.identify(None, HOME).unwrap().role, Role::Deploy);
     made(&store, Role::Deploy, None);
-    access.reload(&store).unwrap();
+    access.put(store.tokens().unwrap());
     assert_eq!(access.identify(None, HOME).unwrap_err(), Denied::Missing);
     let token = made(&store, Role::Operate, None);
-    access.reload(&store).unwrap();
+    access.put(store.tokens().unwrap());
     let who = access.identify(Some(&token), HOME).unwrap();
     assert_eq!((who.name.as_str(), who.role), ("of-operate", Role::Operate));
 }
@@ -94,7 +94,7 @@ fn a_token_that_was_made_elsewhere_counts_once() {
     let error = keep(Role::Read, &token).unwrap_err();
     assert!(matches!(error, KeepError::Known { .. }), "{error}");
     assert_eq!(store.tokens().unwrap(), [kept]);
-    access.reload(&store).unwrap();
+    access.put(store.tokens().unwrap());
     assert_eq!(access.identify(Some(&token), HOME).unwrap().name, "shared");
 }
 
@@ -144,7 +144,7 @@ fn wrong_expired_and_revoked_tokens_are_refused() {
             assert_eq!(revoked(&store, &token.id, Spare::None), removal);
         }
     }
-    access.reload(&store).unwrap();
+    access.put(store.tokens().unwrap());
     assert!(!access.has_token());
 }
 

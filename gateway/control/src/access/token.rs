@@ -8,8 +8,10 @@ use subtle::ConstantTimeEq;
 
 use super::{Role, Who};
 use crate::change::Refusal;
+use crate::cluster::{Attempts, ClusterError};
 use crate::control::Control;
-use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord};
+use crate::error::ReloadError;
+use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord, tokens_of};
 use crate::timestamp::Timestamp;
 
 /// What every token begins with, so that one is recognised where it should not
@@ -168,18 +170,22 @@ impl Control {
     ) -> Result<(TokenRecord, String), Refusal> {
         let _turn = self.turn.lock().await;
         self.may_change()?;
-        self.catch_up_in_turn().await?;
         let token = format!("{PREFIX}{}", random::<SECRET_BYTES>(&self.store)?);
         let record = record(&self.store, wanted, &token)?;
-        if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
-            return Err(TokenError::NoDeployer.into());
-        }
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.create", &record.id);
         let kept = Record::Token(record.id.clone(), Some(Box::new(record.clone())));
-        self.keep_records(vec![kept], entry).await?;
-        self.access.reload(&self.store)?;
-        Ok((record, token))
+        let mut attempts = Attempts::default();
+        while attempts.another().await {
+            self.catch_up_in_turn().await?;
+            if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
+                return Err(TokenError::NoDeployer.into());
+            }
+            if self.is_token_kept(kept.clone(), entry.clone()).await? {
+                return Ok((record, token));
+            }
+        }
+        Err(ClusterError::Moved.into())
     }
 
     /// [`revoke_token`] in a running gateway, where the last one of the role `deploy`
@@ -187,20 +193,53 @@ impl Control {
     pub(crate) async fn revoke_token(&self, id: &str, who: &Who) -> Result<Removal, Refusal> {
         let _turn = self.turn.lock().await;
         self.may_change()?;
-        self.catch_up_in_turn().await?;
-        let tokens = self.access.tokens();
-        if !tokens.iter().any(|token| token.id == id) {
-            return Ok(Removal::NotThere);
-        }
-        if !has_deployer(&tokens, id) {
-            return Ok(Removal::Spared);
-        }
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.revoke", id);
         let gone = Record::Token(id.to_owned(), None);
-        self.keep_records(vec![gone], entry).await?;
-        self.access.reload(&self.store)?;
-        Ok(Removal::Done)
+        let mut attempts = Attempts::default();
+        while attempts.another().await {
+            self.catch_up_in_turn().await?;
+            let tokens = self.access.tokens();
+            if !tokens.iter().any(|token| token.id == id) {
+                return Ok(Removal::NotThere);
+            }
+            if !has_deployer(&tokens, id) {
+                return Ok(Removal::Spared);
+            }
+            if self.is_token_kept(gone.clone(), entry.clone()).await? {
+                return Ok(Removal::Done);
+            }
+        }
+        Err(ClusterError::Moved.into())
+    }
+
+    /// Keep what becomes of a token; not where other gateways were quicker, which may
+    /// have revoked the last one that could make more. Only who has the turn may call
+    /// it.
+    async fn is_token_kept(&self, token: Record, entry: Entry) -> Result<bool, Refusal> {
+        match self.keep_records_once(vec![token], entry).await {
+            Err(Refusal::Cluster(ClusterError::Moved)) => Ok(false),
+            kept => {
+                kept?;
+                self.reload_tokens()?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Let those tokens count that are kept now. A cluster's are those of its state,
+    /// also where that could not be written to this gateway's disk: what is revoked
+    /// counts nowhere.
+    pub(crate) fn reload_tokens(&self) -> Result<(), ReloadError> {
+        let tokens = match &self.keeper.cluster {
+            None => self.store.tokens()?,
+            Some(cluster) => tokens_of(&cluster.replica().fields).map_err(|error| {
+                let message = format!("a token of the cluster is not read here: {error}");
+                ClusterError::Refused(message)
+            })?,
+        };
+        self.access.put(tokens);
+        Ok(())
     }
 }
 

@@ -18,8 +18,8 @@ use super::{built_in, naming};
 use crate::change::{Arrival, Refusal};
 use crate::cluster::{Attempts, ClusterError};
 use crate::control::{Control, entry_of_files};
-use crate::keeper::{KeepError, Kept};
-use crate::store::{Edited, Record, VersionRecord, VersionSource};
+use crate::keeper::Kept;
+use crate::store::{Edited, Entry, Record, VersionRecord, VersionSource};
 use crate::timestamp::Timestamp;
 use crate::uploads::COMPONENT_BYTES as MOST;
 
@@ -188,28 +188,37 @@ impl Control {
     pub(crate) async fn keep_records(
         &self,
         records: Vec<Record>,
-        entry: crate::store::Entry,
+        entry: Entry,
     ) -> Result<(), Refusal> {
         let mut attempts = Attempts::default();
         while attempts.another().await {
-            let overlay = self.desired().overlay.clone();
-            let edited = Edited {
-                before: overlay.clone(),
-                after: overlay,
-                records: records.clone(),
-                entry: entry.clone(),
-            };
-            match self.keeper.keep(Kept::Made(edited)).await {
+            let kept = self.keep_records_once(records.clone(), entry.clone());
+            match kept.await {
                 // What others have changed says nothing of these records.
-                Err(KeepError::Cluster(ClusterError::Moved)) => self.catch_up_in_turn().await?,
-                kept => {
-                    kept?;
-                    self.catalog.apply(&records);
-                    return Ok(());
-                }
+                Err(Refusal::Cluster(ClusterError::Moved)) => self.catch_up_in_turn().await?,
+                kept => return kept,
             }
         }
         Err(ClusterError::Moved.into())
+    }
+
+    /// The same, unless other gateways were quicker: for records that what they have
+    /// changed may speak against. Only who has the turn may call it.
+    pub(crate) async fn keep_records_once(
+        &self,
+        records: Vec<Record>,
+        entry: Entry,
+    ) -> Result<(), Refusal> {
+        let overlay = self.desired().overlay.clone();
+        let edited = Edited {
+            before: overlay.clone(),
+            after: overlay,
+            records: records.clone(),
+            entry,
+        };
+        self.keeper.keep(Kept::Made(edited)).await?;
+        self.catalog.apply(&records);
+        Ok(())
     }
 
     /// Have a component on the disk. Only who has the turn may call it: nobody

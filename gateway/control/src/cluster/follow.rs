@@ -175,9 +175,13 @@ impl Control {
         }
         self.put(Desired::of(origin, draft));
         self.note(&Ok(reloaded));
-        self.catalog.reload(&self.store)?;
-        self.access.reload(&self.store)?;
-        self.session_names.reload(&self.store)?;
+        // Each, whatever becomes of the others.
+        let tokens = self.reload_tokens();
+        let versions = self.catalog.reload(&self.store);
+        let names = self.session_names.reload(&self.store);
+        tokens?;
+        versions?;
+        names?;
         self.forget_components(gone(&before, &state.fields)).await;
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::overrides::OVERRIDES;
 use super::secrets::{SECRETS, SESSIONS};
 use super::tokens::TOKENS;
 use super::versions::VERSIONS;
-use super::{Edited, Record, Store, StoreError};
+use super::{Edited, Record, Store, StoreError, TokenRecord};
 
 /// Which revision the fields are.
 const REVISION: TableDefinition<'_, &str, &str> = TableDefinition::new("cluster.revision");
@@ -123,6 +123,15 @@ pub(crate) fn overlay(fields: &Fields) -> serde_json::Result<Overlay> {
         Ok((key, held))
     };
     overrides.map(parse).collect()
+}
+
+/// The tokens among some fields, by their ids.
+pub(crate) fn tokens(fields: &Fields) -> serde_json::Result<Vec<TokenRecord>> {
+    let tokens = fields.iter();
+    let tokens = tokens.filter(|(field, _)| field.starts_with(TOKEN));
+    tokens
+        .map(|(_, token)| serde_json::from_str(token))
+        .collect()
 }
 
 impl Store {
@@ -271,9 +280,11 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use gatewright_cluster::{Revision, State};
 
-    use super::{Edited, Overlay, Record, hex, unhex};
+    use super::{Edited, Overlay, Record, TokenRecord, hex, tokens, unhex};
+    use crate::access::Role;
     use crate::control::entry_of_files;
     use crate::store::{Restore, Step, Store};
+    use crate::timestamp::Timestamp;
 
     #[tokio::test]
     async fn a_copy_is_what_it_is_copied_from() {
@@ -285,10 +296,21 @@ mod tests {
             version: None,
             restore: Restore::Declared,
         };
+        let token = TokenRecord {
+            id: "0a0b".to_owned(),
+            name: "ops".to_owned(),
+            role: Role::Deploy,
+            created: Timestamp(0),
+            expires: None,
+            sha256: String::new(),
+        };
         let edited = Edited {
             before: Overlay::default(),
             after: Overlay::default(),
-            records: vec![Record::History("web/balancer".to_owned(), vec![step])],
+            records: vec![
+                Record::History("web/balancer".to_owned(), vec![step]),
+                Record::Token(token.id.clone(), Some(Box::new(token.clone()))),
+            ],
             entry: entry_of_files("test", String::new()),
         };
         let delta = edited.delta().unwrap();
@@ -314,6 +336,7 @@ mod tests {
         let copy = second.replica().unwrap();
         assert_eq!(copy.revision, Some(revision));
         assert_eq!(copy.fields, original.fields);
+        assert_eq!(tokens(&copy.fields).unwrap(), [token]);
         assert_eq!(second.session_key().unwrap(), first.session_key().unwrap());
         // What is there no more goes.
         let mut less = state;

@@ -108,6 +108,47 @@ fn what_was_added_since_is_on_top_of_what_is_heard() {
 }
 
 #[test]
+fn what_two_add_before_they_hear_of_each_other_is_summed() {
+    let spaces = [space(), space()];
+    for ((space, replica), delta) in spaces.iter().zip([1, 2]) {
+        assert_eq!(space.add("n", delta, 0, HOUR), delta);
+        let told = told(space, replica, HOUR);
+        let is_it = |deed: &Deed| matches!(deed, Deed::Add { delta: it, .. } if *it == delta);
+        assert!(is_it(&told[0].deed), "{told:?}");
+    }
+    for (space, replica) in &spaces {
+        let sum = Record {
+            stamp: replica.clock_ms(HOUR),
+            expires: None,
+            content: Content::Number(3),
+        };
+        space.hear("n", sum, replica, HOUR);
+        assert_eq!(space.get("n", HOUR), Some(b"3".to_vec()));
+    }
+}
+
+#[test]
+fn a_number_that_begins_anew_is_told_without_what_was_before() {
+    let (space, replica) = space();
+    space.add("n", 5, 1000, HOUR);
+    let later = HOUR + Duration::from_secs(2);
+    assert_eq!(space.add("n", 1, 0, later), 1);
+    let expired = told(&space, &replica, later);
+    assert!(
+        matches!(expired[0].deed, Deed::Add { delta: 1, .. }),
+        "{expired:?}"
+    );
+    // Others would add to what they do not know to be removed.
+    space.remove("n", later);
+    assert_eq!(space.add("n", 1, 0, later), 1);
+    let removed = told(&space, &replica, later);
+    let Deed::Write(record) = &removed[0].deed else {
+        panic!("{removed:?}");
+    };
+    assert!(matches!(record.content, Content::Number(1)), "{record:?}");
+}
+
+#[test]
 fn a_bucket_asks_and_hears() {
     let (space, replica) = space();
     let met = Met {

@@ -77,6 +77,26 @@ impl Space {
         is_kept
     }
 
+    /// Put a number that was not here. What is told is what was added: others may
+    /// have begun with it as well.
+    pub(super) fn begin(
+        &self,
+        shard: &mut Shard,
+        key: &str,
+        delta: i64,
+        expires: Option<Duration>,
+        stamp: u64,
+    ) {
+        if !shard.put(key, Value::Number(delta), expires, stamp) {
+            return;
+        }
+        if matches!(shard.notes.get(key), Some(Note::Added(_))) {
+            // It is of a number that has expired or made room.
+            shard.notes.remove(key);
+        }
+        self.note(shard, key, Note::Added(delta));
+    }
+
     /// Note what the exchange is to tell, where there is one.
     pub(super) fn note(&self, shard: &mut Shard, key: &str, note: Note) {
         if let Some(replica) = &self.replica {
@@ -289,7 +309,8 @@ impl Shard {
     fn note(&mut self, key: &str, note: Note) {
         if let Some(noted) = self.notes.get_mut(key) {
             *noted = match (*noted, note) {
-                (Note::Whole, Note::Added(_)) => Note::Whole,
+                // What is added to comes with it, or was removed, and nobody knows yet.
+                (Note::Whole | Note::Removed(_), Note::Added(_)) => Note::Whole,
                 (Note::Added(one), Note::Added(other)) => Note::Added(one.saturating_add(other)),
                 (_, note) => note,
             };
