@@ -143,6 +143,48 @@ async fn of_changes_at_the_same_time_none_is_lost() {
     .await;
 }
 
+/// A token of the role `deploy`, made with another one once there is one: its id and
+/// itself.
+async fn deployer(gateway: &Gateway, with: Option<&str>) -> (String, String) {
+    let call = gateway.call("POST", "/api/tokens");
+    let call = match with {
+        Some(token) => call.token(token),
+        None => call,
+    };
+    let wanted = json!({ "name": "ops", "role": "deploy" });
+    let answer = call.json(&wanted).send().await;
+    assert_eq!(answer.status(), 201, "{answer:?}");
+    let made = answer.json();
+    let text = |key: &str| made["data"][key].as_str().expect("a text").to_owned();
+    (text("id"), text("token"))
+}
+
+#[tokio::test]
+async fn of_two_deployers_that_revoke_each_other_one_stays() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, _c] = three(&redis, &[&first]).await;
+    let mut one = deployer(&a, None).await;
+    for _ in 0..5 {
+        let other = deployer(&a, Some(&one.1)).await;
+        eventually("the token counts on the other gateway", async || {
+            let shown = b.call("GET", "/api/servers").token(&other.1);
+            shown.send().await.status() == 200
+        })
+        .await;
+        let [path_of_one, path_of_other] =
+            [&one, &other].map(|(id, _)| format!("/api/tokens/{id}"));
+        let by_one = a.call("DELETE", &path_of_other).token(&one.1);
+        let by_other = b.call("DELETE", &path_of_one).token(&other.1);
+        let (by_one, by_other) = futures_util::future::join(by_one.send(), by_other.send()).await;
+        let done = [by_one.status() == 200, by_other.status() == 200];
+        assert_ne!(done[0], done[1], "{by_one:?} {by_other:?}");
+        if done[1] {
+            one = other;
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_the_server_traffic_goes_on_and_changes_wait() {
     let redis = Redis::start(&[]).await;
