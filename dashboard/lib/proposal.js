@@ -8,6 +8,8 @@ import { button } from "./dom.js";
 export function proposal(input, { label, apply, onShow = () => {} }) {
   let current = input.value;
   let isSending = false;
+  // What was in force before what has just been applied.
+  let before = null;
   const shown = button("Apply", { class: "primary small", "aria-label": label }, send);
   const tell = () => {
     shown.hidden = input.value === current;
@@ -25,6 +27,7 @@ export function proposal(input, { label, apply, onShow = () => {} }) {
     isSending = true;
     const wanted = input.value;
     if (await apply(wanted)) {
+      before = current;
       current = wanted;
       tell();
     } else {
@@ -42,6 +45,13 @@ export function proposal(input, { label, apply, onShow = () => {} }) {
     // What is in force now. An open choice stays as it is, unless it has gone from
     // its list, which has no value then.
     follow(value) {
+      // Figures that were under way when it was applied are the only ones that do
+      // not know of it.
+      const isStale = String(value) === before;
+      before = null;
+      if (isStale) {
+        return;
+      }
       const isOpen = input.value !== "" && input.value !== current;
       current = String(value);
       if (isOpen) {
