@@ -51,6 +51,7 @@ fuzz_target!(|input: Input| {
             received: Version::HTTP_11,
             peer_trusted: input.peer_trusted,
             vouched: &[],
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         },
     };
     let mut written = BytesMut::new();
