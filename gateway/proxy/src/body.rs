@@ -8,7 +8,6 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::cache::Keep;
 use crate::compress::Compressed;
-
 use crate::serving::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
