@@ -11,6 +11,7 @@ use gatewright_host::Ending;
 use gatewright_model::circuit::{Blow, Permit};
 
 use crate::current::PoolView;
+use crate::deadlines::TICK;
 use crate::decide::Chosen;
 use crate::facts::Facts;
 use crate::upstream::Upstream;
@@ -20,6 +21,11 @@ use crate::worker::Worker;
 /// something of the server: one in ten thousand million by chance, at the
 /// ninetieth percentile.
 const OVERTAKEN_BY_CHANCE: u32 = 10;
+
+/// So many ticks a client has to stand still, a second, for what its server does then
+/// to be no fault of the server's: one that waits for the rest of a body, or for room
+/// for its own, gives up in time.
+pub(crate) const STANDSTILL: u64 = 1_000 / TICK.as_millis() as u64;
 
 /// What an ending says of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
