@@ -255,7 +255,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::circuit::Blow;
+    use crate::circuit::{Blow, Moment};
     use crate::config::{Environment, parse};
     use crate::endpoint::{EndpointState, Health};
     use crate::snapshot::Snapshot;
@@ -309,7 +309,12 @@ mod tests {
     fn opens(pool: &Pool, member: usize) -> bool {
         let endpoint = pool.endpoints().nth(member).unwrap();
         let breaker = pool.config.breaker.unwrap();
-        let fails = |_| endpoint.state.circuit.failed(Blow::Failure, &breaker, 1);
+        let fails = |_| {
+            endpoint
+                .state
+                .circuit
+                .failed(Blow::Failure, &breaker, Moment::now())
+        };
         (0..3).filter_map(fails).count() == 1
     }
 

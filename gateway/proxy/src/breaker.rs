@@ -5,10 +5,9 @@
 //! a success. What clients do says nothing.
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatewright_host::Ending;
-use gatewright_model::circuit::{Blow, Permit};
+use gatewright_model::circuit::{Blow, Moment, Permit};
 
 use crate::current::PoolView;
 use crate::deadlines::TICK;
@@ -57,14 +56,14 @@ pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permi
     let turn = match (verdict, permit) {
         (Verdict::Nothing, _) => return,
         (Verdict::Success, None) => return circuit.succeeded(),
-        (Verdict::Success, Some(permit)) => permit.succeeded(now()),
+        (Verdict::Success, Some(permit)) => permit.succeeded(Moment::now()),
         (Verdict::Blow(blow), permit) => {
             let Some(breaker) = upstream.breaker() else {
                 return;
             };
             match permit {
-                Some(permit) => permit.failed(&breaker, now()),
-                None => circuit.failed(blow, &breaker, now()),
+                Some(permit) => permit.failed(&breaker, Moment::now()),
+                None => circuit.failed(blow, &breaker, Moment::now()),
             }
         }
     };
@@ -115,12 +114,6 @@ fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Chosen> {
             permit: Some(permit),
         })
     })
-}
-
-/// In milliseconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_millis() as u64)
 }
 
 #[cfg(test)]
