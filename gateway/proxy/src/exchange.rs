@@ -2,7 +2,10 @@
 //! back. The parent functions hold the branches; the leaves are elsewhere.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
@@ -53,7 +56,14 @@ pub(crate) async fn exchange(
             let current = client.worker.current();
             explain::begin(&client.worker, held);
             let mut cors = None;
-            let answered = answer(&client, &current, held, body, &mut cors).await;
+            let answered = {
+                let mut answering = pin!(answer(&client, &current, held, body, &mut cors));
+                poll_fn(|cx| match answering.as_mut().poll(cx) {
+                    Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
+                    polled => polled,
+                })
+                .await
+            };
             let answered = answered.and_then(|response| no_false_tunnel(held, response));
             let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),

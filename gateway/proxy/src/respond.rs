@@ -43,6 +43,8 @@ pub(crate) enum Denial {
     PolicyFault,
     #[error("there is no room for one more tunnel")]
     Crowded,
+    #[error("the gateway is ending, and no answer has come in the time that is left")]
+    Ending,
     #[error("the service is being worked on")]
     Maintenance,
     #[error("the gateway was told to fail this request")]
@@ -73,6 +75,7 @@ impl Denial {
             | Self::Shed
             | Self::PolicyFault
             | Self::Crowded
+            | Self::Ending
             | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
                 Failure::Connect(_)
