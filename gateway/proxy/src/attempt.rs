@@ -17,6 +17,7 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
 use crate::account::{Account, Attempted, Came};
+use crate::breaker::STANDSTILL;
 use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;

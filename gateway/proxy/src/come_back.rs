@@ -7,7 +7,6 @@ use gatewright_model::pool::Pool;
 
 use crate::failure::Failure;
 use crate::respond::Denial;
-use crate::upstream::ConnectionError;
 
 /// In seconds: about the time in which a health check brings a server back, a
 /// gateway is followed by the next one, or there is room again.
@@ -70,6 +69,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::upstream::ConnectionError;
 
     #[test]
     fn what_may_pass_by_itself_is_worth_another_try() {
@@ -81,7 +81,10 @@ mod tests {
             (Denial::Shed, true),
             (gone(), true),
             (Denial::Failed(Failure::Timeout), true),
-            (Denial::Failed(Failure::Broken(ConnectionError::Closed)), true),
+            (
+                Denial::Failed(Failure::Broken(ConnectionError::Closed)),
+                true,
+            ),
             (Denial::Failed(Failure::Broken(malformed)), false),
             (Denial::Failed(Failure::CallerTimeout), false),
             (Denial::Failed(Failure::BodyTooLarge), false),

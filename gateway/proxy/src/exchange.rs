@@ -107,11 +107,7 @@ pub(crate) async fn exchange(
 
 /// What a client is told that is not served, in its own terms if it has made a
 /// call of gRPC, and in how many seconds it may come back.
-fn deny(
-    current: &Current,
-    denial: Denial,
-    (is_call, come_back): (bool, u8),
-) -> Response<Content> {
+fn deny(current: &Current, denial: Denial, (is_call, come_back): (bool, u8)) -> Response<Content> {
     match is_call {
         true => denial.into_grpc_response(),
         false => denial.into_response(&current.snapshot.config.error_pages, come_back),
