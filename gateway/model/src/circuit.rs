@@ -188,8 +188,9 @@ impl Circuit {
         }
     }
 
-    /// A request without a permit has failed, at this moment. None where that opens nothing: too few have failed in a row, or too
-    /// many of the pool's circuits are open.
+    /// A request without a permit has failed, at this moment. None where that opens
+    /// nothing: too few have failed in a row, or too many of the pool's circuits are
+    /// open.
     pub fn failed(&self, blow: Blow, breaker: &Breaker, at: Moment) -> Option<Turn> {
         if !self.is_closed() {
             // It was under way when the circuit opened.
