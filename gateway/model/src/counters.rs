@@ -124,6 +124,14 @@ impl WorkerCounters {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         self.responses[class].add(1);
     }
+
+    /// Requests that have no response's head yet, and whose client has not left. Only
+    /// the owning thread sees figures that fit each other.
+    pub fn unanswered(&self) -> u64 {
+        let answered: u64 = self.responses.iter().map(Counter::get).sum();
+        let over = answered + self.abandoned.get();
+        self.requests.get().saturating_sub(over)
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
 use crate::account::Noted;
+use crate::come_back::SOON;
 use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
@@ -70,6 +71,8 @@ pub(crate) struct Facts {
     client_text: Option<String>,
     pub(crate) id: RequestId,
     pub(crate) tried: SmallVec<[Slot; 4]>,
+    /// In how many seconds the client may come back, if it gets no answer.
+    pub(crate) come_back: u8,
     /// How many servers may be tried at the most, as plugins have it.
     pub(crate) most_attempts: u32,
     pub(crate) effects: Effects,
@@ -167,6 +170,7 @@ impl Facts {
             has_body,
             is_known,
             tried: SmallVec::new(),
+            come_back: SOON,
             most_attempts: u32::MAX,
             effects: Effects::default(),
             response_edits: Vec::new(),

@@ -15,7 +15,8 @@
 //! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
 //! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller;
 //! [`account`] has what [`access_log`] and [`spans`] tell of a request, which
-//! [`telemetry`] hands over; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! [`telemetry`] hands over; [`respond`] turns failures into answers, [`come_back`] says when to
+//! ask again, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod access_log;
@@ -25,6 +26,7 @@ mod attempt;
 mod body;
 mod breaker;
 mod cache;
+mod come_back;
 mod compress;
 mod connection;
 mod cors;

@@ -71,6 +71,8 @@ pub(crate) struct Worker {
     /// Wakes who asks the shadows.
     pub(crate) shadows_wait: Notify,
     draining: Cell<bool>,
+    /// Whether the time to finish is over.
+    gives_up: Cell<bool>,
     /// Wakes the accept loops when draining begins.
     pub(crate) drain_begins: Notify,
     open: Cell<usize>,
@@ -111,6 +113,7 @@ impl Worker {
             removed: RefCell::default(),
             shadows_wait: Notify::new(),
             draining: Cell::new(false),
+            gives_up: Cell::new(false),
             drain_begins: Notify::new(),
             open: Cell::new(0),
             one_closed: Notify::new(),
@@ -146,6 +149,17 @@ impl Worker {
     /// Whether new work is refused.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether what has no answer yet is refused, since the time to finish is over.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.gives_up.get()
+    }
+
+    /// Refuse what has no answer yet.
+    pub(crate) fn give_up(&self) {
+        self.gives_up.set(true);
+        self.deadlines.wake_all();
     }
 
     /// Tell a pool's plugins how an attempt ended.

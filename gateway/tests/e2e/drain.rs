@@ -114,6 +114,55 @@ async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
     assert_eq!(gateway.exit_code().await, 0);
 }
 
+/// A server that reads requests and answers none, and a gateway whose time to drain
+/// is short.
+async fn before_silence() -> (Gateway, Upstream) {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await;
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"200ms\"")
+        .tls("self_signed = true")
+        .pool(Pool::of(&[&server]));
+    (gateway.start().await, server)
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_refused_when_patience_is_over() {
+    let (gateway, server) = before_silence().await;
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    eventually("the server has it", async || server.requests().len() == 1).await;
+    gateway.terminate();
+    let refused = client.response().await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("connection"), Some("close"));
+    assert!(refused.error().contains("ending"), "{}", refused.text());
+    assert!(client.is_closed().await);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_without_an_answer_is_refused_when_patience_is_over() {
+    let (gateway, server) = before_silence().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let request = Request::get("https://localhost/").body(empty());
+    let sending = client.send(request.expect("a request"));
+    let (refused, ()) = tokio::join!(sending, async {
+        eventually("the server has it", async || server.requests().len() == 1).await;
+        gateway.terminate();
+    });
+    let refused = refused.expect("a response");
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let body = body_of(refused.into_body()).await.expect("a whole body");
+    assert!(body.starts_with(b"{\"error\""), "{body:?}");
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_it_at_once_whatever_is_under_way() {
     let server = Upstream::that_hangs().await;

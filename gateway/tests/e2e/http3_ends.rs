@@ -46,6 +46,25 @@ async fn a_request_under_way_is_finished_before_the_gateway_ends() {
 }
 
 #[tokio::test]
+async fn a_request_without_an_answer_is_refused_when_the_time_to_drain_is_over() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await;
+    let drain = "[timeouts]\ndrain = \"200ms\"";
+    let gateway = before(&server).with(drain).start().await;
+    let mut client = Http3::to(&gateway).await;
+    let mut stream = client.begin(get("/")).await.expect("a stream");
+    stream.finish().await.expect("it ends");
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    gateway.terminate();
+    let refused = answer(&mut stream).await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn connections_outlive_an_upgrade_as_long_as_they_have_something_to_finish() {
     let server = in_two_halves().await;
     let mut gateway = before(&server).workers(2).start().await;

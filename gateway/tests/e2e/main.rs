@@ -86,6 +86,7 @@ mod rewriting;
 mod server_files;
 mod slow_start;
 mod smuggling;
+mod standstill;
 mod start;
 mod sticky_sessions;
 mod swaps;

@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::cli::table::{Column, Table};
 
-const POOLS: [Column; 8] = [
+const POOLS: [Column; 11] = [
     ("POOL", "pool"),
     ("ALGORITHM", "algorithm"),
     ("WELL", "activeServers"),
     ("UNHEALTHY", "unhealthyServers"),
+    ("PANICS", "panicking"),
     ("ACTIVE", "activeConnections"),
+    ("WAITING", "waiting"),
+    ("SHED", "shed"),
     ("PER S", "requestsPerSecond"),
     ("FAILED", "failedRequests"),
     ("MS", "averageResponseTime"),
@@ -137,7 +140,7 @@ mod tests {
             "applied": { "workers": 2, "of": 2 }, "totalRequests": 12, "requestsPerSecond": 1.5,
             "requestsInFlight": 1, "activeConnections": 4, "medianResponseTime": null,
             "p99ResponseTime": 8.5,
-            "pools": [{ "pool": "web" }], "servers": [], "plugins": [{ "plugin": "mine", "binding": "-/policy.guard" }],
+            "pools": [{ "pool": "web", "waiting": 41, "shed": 1234 }], "servers": [], "plugins": [{ "plugin": "mine", "binding": "-/policy.guard" }],
         });
         let text = of(&figures);
         let mut lines = text.lines();
@@ -164,6 +167,9 @@ mod tests {
             "at {at} the configuration was not taken over, and the one before is in force: {error}"
         );
         assert_eq!(of(&waits).lines().nth(1), Some(&*line));
+        for figure in ["WAITING", "41", "SHED", "1234"] {
+            assert!(text.contains(figure), "{text}");
+        }
         for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
             assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
         }
