@@ -13,13 +13,13 @@ mod members;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Fields, Kept, Ledger, Member, Members,
-    Revision, Shelf, Standing, State,
+    Committed, Components, Connection, Delta, Failure, Fields, Head, Kept, Ledger, Member,
+    Members, Revision, Shelf, Standing, State,
 };
 use gatewright_host::Host;
 use gatewright_model::id::Digest;
@@ -67,29 +67,29 @@ impl From<Failure> for ClusterError {
 enum Course {
     /// Nothing: they are the same.
     Stay,
-    /// Take what the server has. Where both have changed, or it is another cluster's,
-    /// what this gateway alone has is set aside.
+    /// Take what the server has. Where that does not come from what this gateway has,
+    /// what is here alone is set aside.
     Follow { sets_aside: bool },
-    /// Give the server what this gateway has: it lost it.
+    /// Give the server what this gateway has, which comes from what is there: it lost
+    /// the rest.
     Restore,
     /// Begin a cluster with what this gateway has.
     Seed,
 }
 
 impl Course {
-    fn of(ours: Option<&Revision>, theirs: Option<&Revision>) -> Self {
+    /// Who of two comes from the other gives way to it; of strangers the server wins,
+    /// and whoever has something gives it to one that has nothing.
+    fn of(ours: Option<&Head>, theirs: Option<&Head>) -> Self {
         match (ours, theirs) {
             (None, None) => Self::Seed,
             (Some(_), None) => Self::Restore,
             (None, Some(_)) => Self::Follow { sets_aside: true },
-            (Some(ours), Some(theirs)) if ours == theirs => Self::Stay,
-            // Which of two clusters counts is not for a number to say.
-            (Some(ours), Some(theirs)) if ours.epoch != theirs.epoch => {
-                Self::Follow { sets_aside: true }
-            }
-            (Some(ours), Some(theirs)) if ours.version > theirs.version => Self::Restore,
-            (Some(ours), Some(theirs)) => Self::Follow {
-                sets_aside: ours.version == theirs.version,
+            (Some(ours), Some(theirs)) => match (ours.leads_to(theirs), theirs.leads_to(ours)) {
+                (true, true) => Self::Stay,
+                (true, false) => Self::Follow { sets_aside: false },
+                (false, true) => Self::Restore,
+                (false, false) => Self::Follow { sets_aside: true },
             },
         }
     }
@@ -105,6 +105,8 @@ pub(crate) struct Cluster {
     replica: Mutex<Replica>,
     /// The gateways that there are, as was heard last.
     gateways: Mutex<Vec<Member>>,
+    /// Whether what this gateway has may not wholly be what it says.
+    has_doubts: AtomicBool,
     /// Where components are, once it has started.
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
@@ -127,23 +129,25 @@ impl Cluster {
     /// Which state this gateway has.
     pub(crate) fn revision(&self) -> Option<Revision> {
         let replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        replica.revision.clone()
+        replica.head.as_ref().map(|head| head.revision.clone())
     }
 
     /// This gateway has this state from now on.
     pub(crate) fn has(&self, state: &State) {
         let mut replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        replica.revision = Some(state.revision.clone());
+        replica.head = Some(state.head.clone());
         replica.fields.clone_from(&state.fields);
+        self.has_doubts.store(false, Ordering::Relaxed);
     }
 
     /// What this gateway has is not wholly what it says: have the server say it
     /// again.
     pub(crate) fn doubt(&self) {
-        let mut replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(revision) = &mut replica.revision {
-            revision.commit.clear();
-        }
+        self.has_doubts.store(true, Ordering::Relaxed);
+    }
+
+    fn has_doubts(&self) -> bool {
+        self.has_doubts.load(Ordering::Relaxed)
     }
 
     /// The gateways that there are, by name.
@@ -163,21 +167,21 @@ impl Cluster {
             return Ok(None);
         }
         let replica = self.replica();
-        let Some(base) = replica.revision.as_ref() else {
+        let Some(base) = replica.head.as_ref() else {
             let message = "this gateway has not joined the cluster yet".to_owned();
             return Err(ClusterError::Refused(message));
         };
         let state = State {
-            revision: base.next(self.connection.name()),
+            head: base.next(self.connection.name()),
             fields: replica.with(&delta),
         };
         let components = self.components(&replica.fields, &state.fields).await?;
-        let revisions = (base, &state.revision);
-        match self.ledger.commit(revisions, &delta, &components).await {
+        let heads = (base, &state.head);
+        match self.ledger.commit(heads, &delta, &components).await {
             Ok(Committed::Done) => Ok(Some(state)),
             Ok(Committed::Moved) => Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
-                let settling = self.settle(base, &state.revision);
+                let settling = self.settle(base, &state.head.revision);
                 match time::timeout(SETTLE, settling).await {
                     Ok(Some(true)) => Ok(Some(state)),
                     Ok(Some(false)) => Err(ClusterError::Moved),
@@ -191,7 +195,7 @@ impl Cluster {
     /// Learn what became of a commit: whether it was done. What is still on its way
     /// is kept from being done later by a change of nothing, before which it was to
     /// come. None when somebody else came in between.
-    async fn settle(&self, base: &Revision, wanted: &Revision) -> Option<bool> {
+    async fn settle(&self, base: &Head, wanted: &Revision) -> Option<bool> {
         let mut standings = self.connection.standings();
         loop {
             // The connection that did not answer is given up within a second.
@@ -200,7 +204,7 @@ impl Cluster {
             }
             match self.ledger.revision().await {
                 Ok(Some(there)) if there == *wanted => return Some(true),
-                Ok(Some(there)) if there == *base => {
+                Ok(Some(there)) if there == base.revision => {
                     let fence = base.next(self.connection.name());
                     let (none, nothing) = (Delta::new(), Components::default());
                     let fencing = self.ledger.commit((base, &fence), &none, &nothing);
@@ -269,27 +273,25 @@ fn put_failed(failure: &Failure) -> ClusterError {
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Revision};
-
-    fn revision(epoch: &str, version: u64, commit: &str) -> Revision {
-        Revision {
-            epoch: epoch.to_owned(),
-            version,
-            commit: commit.to_owned(),
-        }
-    }
+    use super::{Course, Head};
 
     #[test]
-    fn the_highest_version_wins_and_of_two_the_server() {
-        let ours = revision("a", 7, "x");
-        let with = |theirs: &Revision| Course::of(Some(&ours), Some(theirs));
-        assert_eq!(with(&ours), Course::Stay);
-        assert_eq!(with(&revision("a", 6, "y")), Course::Restore);
+    fn who_comes_from_the_other_wins_and_of_strangers_the_server() {
+        let first = Head::first("a");
+        let ours = first.next("a").next("a");
+        let with = |theirs: &Head| Course::of(Some(&ours), Some(theirs));
         let follow = |sets_aside| Course::Follow { sets_aside };
-        assert_eq!(with(&revision("a", 8, "y")), follow(false));
-        assert_eq!(with(&revision("a", 7, "y")), follow(true));
+        assert_eq!(with(&ours), Course::Stay);
+        assert_eq!(with(&first), Course::Restore);
+        assert_eq!(with(&ours.next("b")), follow(false));
+        // Whatever the versions say: lower, the same and higher.
+        let mut theirs = first.next("b");
+        for _ in 0..3 {
+            assert_eq!(with(&theirs), follow(true));
+            theirs = theirs.next("b");
+        }
         // Another cluster's is not overwritten, however old it is.
-        assert_eq!(with(&revision("b", 1, "y")), follow(true));
+        assert_eq!(with(&Head::first("b")), follow(true));
         assert_eq!(Course::of(Some(&ours), None), Course::Restore);
         assert_eq!(Course::of(None, Some(&ours)), follow(true));
         assert_eq!(Course::of(None, None), Course::Seed);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gatewright_cluster::{CHANGES, Committed, Fields, Revision, State};
+use gatewright_cluster::{CHANGES, Committed, Fields, Head, State};
 use gatewright_model::config::LeftOut;
 use gatewright_model::id::Digest;
 use tokio::time;
@@ -68,7 +68,7 @@ impl Control {
         }
         let there = cluster.ledger.revision().await;
         let there = there.map_err(ClusterError::from)?;
-        if there.is_none() || there != cluster.revision() {
+        if there.is_none() || there != cluster.revision() || cluster.has_doubts() {
             let _turn = self.turn.lock().await;
             if !self.store.is_handed_over() {
                 self.catch_up_in_turn().await?;
@@ -90,30 +90,35 @@ impl Control {
         };
         let mut attempts = Attempts::default();
         while attempts.another().await {
-            let theirs = cluster.ledger.revision().await;
+            let theirs = cluster.ledger.head().await;
             let theirs = theirs.map_err(ClusterError::from)?;
             let ours = cluster.replica();
-            let course = Course::of(ours.revision.as_ref(), theirs.as_ref());
-            let (action, revision) = match (course, ours.revision) {
-                (Course::Stay, _) => return Ok(()),
-                (Course::Follow { sets_aside }, _) => {
+            let course = Course::of(ours.head.as_ref(), theirs.as_ref());
+            let action = match course {
+                Course::Stay if !cluster.has_doubts() => return Ok(()),
+                Course::Stay | Course::Follow { .. } => {
                     let state = cluster.ledger.read().await.map_err(ClusterError::from)?;
                     let Some(state) = state else {
                         continue;
                     };
+                    // It may be another by now.
+                    let sets_aside = match Course::of(ours.head.as_ref(), Some(&state.head)) {
+                        Course::Stay => false,
+                        Course::Follow { sets_aside } => sets_aside,
+                        Course::Restore | Course::Seed => continue,
+                    };
                     let entry = cluster.entry_of(&state, sets_aside).await?;
                     return self.go_along(cluster, state, entry).await;
                 }
-                (Course::Restore, Some(revision)) => ("cluster.restore", revision),
-                _ => {
-                    let name = cluster.connection.name();
-                    ("cluster.begin", Revision::first(name))
-                }
+                Course::Restore => "cluster.restore",
+                Course::Seed => "cluster.begin",
             };
+            let name = cluster.connection.name();
+            let head = ours.head.unwrap_or_else(|| Head::first(name));
             let fields = ours.fields;
-            let state = State { revision, fields };
+            let state = State { head, fields };
             if cluster.give_back(theirs.as_ref(), &state).await? == Committed::Done {
-                let version = state.revision.version;
+                let version = state.head.revision.version;
                 let entry = entry(action, format!("version {version}"));
                 let kept = Kept::Followed(Box::new(state), entry);
                 return Ok(self.keeper.keep(kept).await?);
@@ -191,7 +196,7 @@ impl Cluster {
     /// Put a whole state into the server, with the components that it names.
     async fn give_back(
         &self,
-        theirs: Option<&Revision>,
+        theirs: Option<&Head>,
         state: &State,
     ) -> Result<Committed, ClusterError> {
         let components = self.components(&Fields::new(), &state.fields).await?;

@@ -11,6 +11,7 @@ use gatewright_host::{Brought, Host};
 use gatewright_model::config::Config;
 use gatewright_model::id::Digest;
 use gatewright_model::signature::PluginSignature;
+use sha2::{Digest as _, Sha256};
 
 use super::{Cluster, ClusterError, Course};
 use crate::desired::Wanted;
@@ -48,6 +49,7 @@ impl Cluster {
             connection,
             replica: Mutex::new(store.replica()?),
             gateways: Mutex::default(),
+            has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
             has_missed: AtomicBool::new(false),
@@ -66,19 +68,19 @@ impl Cluster {
 
     async fn join(&self, store: &Store) -> Result<(), ClusterError> {
         self.connection.connect().await?;
-        let ours = self.revision();
-        let course = Course::of(ours.as_ref(), self.ledger.revision().await?.as_ref());
-        let Course::Follow { sets_aside } = course else {
+        let Some(state) = self.ledger.read().await? else {
             // What is to be written there is written once this gateway runs.
             return Ok(());
         };
-        if let Some(state) = self.ledger.read().await? {
-            let entry = self.entry_of(&state, sets_aside).await?;
-            self.has(&state);
-            if let Err(error) = store.take_over(state, entry).await {
-                return Err(ClusterError::Refused(error.to_string()));
-            }
+        let course = Course::of(self.replica().head.as_ref(), Some(&state.head));
+        let Course::Follow { sets_aside } = course else {
+            return Ok(());
+        };
+        let entry = self.entry_of(&state, sets_aside).await?;
+        if let Err(error) = store.take_over(state.clone(), entry).await {
+            return Err(ClusterError::Refused(error.to_string()));
         }
+        self.has(&state);
         Ok(())
     }
 
@@ -89,8 +91,8 @@ impl Cluster {
         state: &State,
         sets_aside: bool,
     ) -> Result<Entry, ClusterError> {
-        let revision = &state.revision;
-        let mut target = format!("version {} by {}", revision.version, revision.author());
+        let revision = &state.head.revision;
+        let mut target = format!("version {} by {}", revision.version, revision.author);
         let mut action = "cluster.follow";
         if sets_aside {
             let kept = self.set_aside(&state.fields).await?;
@@ -116,11 +118,14 @@ impl Cluster {
         let Some(data) = &self.data else {
             return Ok(Some(format!("{count} records, which were in memory only")));
         };
-        let path = data.join(format!("set-aside-{}.json", Timestamp::now().0));
+        let text = serde_json::to_string_pretty(&lost);
+        let text = text.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        // What is set aside again, since the rest did not succeed, is one file.
+        let digest = Digest(Sha256::digest(&text).into());
+        let path = data.join(format!("set-aside-{}.json", digest.short()));
         let unwritten = |error: &dyn std::fmt::Display| {
             ClusterError::Refused(format!("{} cannot be written: {error}", path.display()))
         };
-        let text = serde_json::to_string_pretty(&lost).map_err(|error| unwritten(&error))?;
         let putting = files::put(path.clone(), Arc::from(text.into_bytes())).await;
         putting.map_err(|error| unwritten(&error))?;
         tracing::warn!(

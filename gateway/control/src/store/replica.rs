@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gatewright_cluster::{Delta, Fields, Revision, State};
+use gatewright_cluster::{Delta, Fields, Head, Lineage, Revision, State};
 use gatewright_model::config::{Key, Overlay, Override};
 use gatewright_model::id::{Digest, PluginName};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
@@ -21,7 +21,7 @@ use super::tokens::TOKENS;
 use super::versions::VERSIONS;
 use super::{Edited, Record, Store, StoreError, TokenRecord};
 
-/// Which revision the fields are.
+/// Which revision the fields are, and those that it came from.
 const REVISION: TableDefinition<'_, &str, &str> = TableDefinition::new("cluster.revision");
 
 /// What fields' names begin with.
@@ -41,7 +41,7 @@ const TEXTS: [(&str, Texts); 3] = [(OVERRIDE, OVERRIDES), (HISTORY, HISTORIES), 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replica {
     /// Which one it is; none for a gateway that was in no cluster yet.
-    pub(crate) revision: Option<Revision>,
+    pub(crate) head: Option<Head>,
     pub(crate) fields: Fields,
 }
 
@@ -140,7 +140,7 @@ impl Store {
     pub(crate) fn replica(&self) -> Result<Replica, StoreError> {
         self.read(|reading| {
             Ok(Replica {
-                revision: revision(reading)?,
+                head: head(reading)?,
                 fields: fields(reading)?,
             })
         })
@@ -164,7 +164,7 @@ impl Store {
     }
 }
 
-fn revision(reading: &ReadTransaction) -> Result<Option<Revision>, redb::Error> {
+fn head(reading: &ReadTransaction) -> Result<Option<Head>, redb::Error> {
     let table = match reading.open_table(REVISION) {
         // The first cluster makes it.
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -178,10 +178,18 @@ fn revision(reading: &ReadTransaction) -> Result<Option<Revision>, redb::Error> 
     else {
         return Ok(None);
     };
-    Ok(Some(Revision {
+    let head = Head::of(Revision {
         epoch,
         version,
         commit,
+        author: get("author")?.unwrap_or_default(),
+    });
+    Ok(Some(match get("lineage")? {
+        Some(lineage) => Head {
+            lineage: Lineage::parse(&lineage),
+            ..head
+        },
+        None => head,
     }))
 }
 
@@ -250,9 +258,12 @@ fn write(writing: &WriteTransaction, state: &State) -> Result<(), redb::Error> {
         writing.open_table(SECRETS)?.insert(SESSIONS, key)?;
     }
     let mut table = writing.open_table(REVISION)?;
-    table.insert("epoch", &*state.revision.epoch)?;
-    table.insert("version", &*state.revision.version.to_string())?;
-    table.insert("commit", &*state.revision.commit)?;
+    let revision = &state.head.revision;
+    table.insert("epoch", &*revision.epoch)?;
+    table.insert("version", &*revision.version.to_string())?;
+    table.insert("commit", &*revision.commit)?;
+    table.insert("author", &*revision.author)?;
+    table.insert("lineage", state.head.lineage.as_str())?;
     Ok(())
 }
 
@@ -278,7 +289,7 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_cluster::{Revision, State};
+    use gatewright_cluster::{Head, State};
 
     use super::{Edited, Overlay, Record, TokenRecord, hex, tokens, unhex};
     use crate::access::Role;
@@ -316,16 +327,16 @@ mod tests {
         let delta = edited.delta().unwrap();
         first.keep(edited).await.unwrap();
         let original = first.replica().unwrap();
-        assert!(original.revision.is_none());
+        assert!(original.head.is_none());
         assert!(
             delta
                 .keys()
                 .all(|field| original.fields.contains_key(field))
         );
         assert_eq!(original.with(&delta), original.fields);
-        let revision = Revision::first("a");
+        let head = Head::first("a").next("b");
         let state = State {
-            revision: revision.clone(),
+            head: head.clone(),
             fields: original.fields.clone(),
         };
         let entry = entry_of_files("cluster.follow", String::new());
@@ -334,7 +345,7 @@ mod tests {
             .await
             .unwrap();
         let copy = second.replica().unwrap();
-        assert_eq!(copy.revision, Some(revision));
+        assert_eq!(copy.head, Some(head));
         assert_eq!(copy.fields, original.fields);
         assert_eq!(tokens(&copy.fields).unwrap(), [token]);
         assert_eq!(second.session_key().unwrap(), first.session_key().unwrap());
