@@ -10,6 +10,7 @@ mod attempts;
 mod follow;
 mod join;
 mod members;
+mod problems;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +28,8 @@ use tokio::time;
 
 pub(crate) use self::attempts::Attempts;
 pub(crate) use self::follow::follow;
-use crate::store::{Edited, Replica, versions_of};
+use self::problems::Problems;
+use crate::store::{Contents, Edited, Replica, versions_of};
 
 /// How long a change waits to learn what became of it when the server has not said.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -51,6 +53,30 @@ pub enum ClusterError {
          server answers; look before you ask again"
     )]
     Unknown(String),
+    /// Another program's version wrote what this one cannot read.
+    #[error(
+        "the cluster's state has a record that this program cannot read, as version {version} by \
+         {author} left it: {why}; run the program here that the others run; until then this \
+         gateway goes on with what it has, and changes nothing"
+    )]
+    Unreadable {
+        /// The version of the state.
+        version: u64,
+        /// Who changed it last.
+        author: String,
+        /// Which record, and what is wrong with it.
+        why: String,
+    },
+}
+
+/// What a state says, if this program can read all of it.
+fn contents(state: &State) -> Result<Contents, ClusterError> {
+    let revision = &state.head.revision;
+    Contents::of(&state.fields).map_err(|unreadable| ClusterError::Unreadable {
+        version: revision.version,
+        author: revision.author.clone(),
+        why: unreadable.to_string(),
+    })
 }
 
 impl From<Failure> for ClusterError {
@@ -105,6 +131,8 @@ pub(crate) struct Cluster {
     replica: Mutex<Replica>,
     /// The gateways that there are, as was heard last.
     gateways: Mutex<Vec<Member>>,
+    /// What is wrong.
+    problems: Problems,
     /// Whether what this gateway has may not wholly be what it says.
     has_doubts: AtomicBool,
     /// Where components are, once it has started.

@@ -45,6 +45,7 @@ mod cluster;
 mod cluster_returns;
 mod cluster_server;
 mod cluster_shared;
+mod cluster_trouble;
 mod compression;
 mod cors;
 mod diversion;

@@ -213,12 +213,10 @@ impl Control {
         let edited = Edited {
             before: overlay.clone(),
             after: overlay,
-            records: records.clone(),
+            records,
             entry,
         };
-        self.keeper.keep(Kept::Made(edited)).await?;
-        self.catalog.apply(&records);
-        Ok(())
+        Ok(self.keeper.keep(Kept::Made(edited)).await?)
     }
 
     /// Have a component on the disk. Only who has the turn may call it: nobody

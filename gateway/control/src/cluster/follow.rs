@@ -12,14 +12,15 @@ use gatewright_model::id::Digest;
 use tokio::time;
 
 use super::join::entry;
-use super::{Attempts, Cluster, ClusterError, Course, members};
+use super::problems::About;
+use super::{Attempts, Cluster, ClusterError, Course, contents, members};
 use crate::control::Control;
 use crate::desired::Desired;
 use crate::error::ReloadError;
 use crate::events::Happened;
-use crate::keeper::Kept;
+use crate::keeper::{Followed, Kept};
 use crate::publisher::{PublishError, Reloaded};
-use crate::store::{Entry, overlay_of, versions_of};
+use crate::store::versions_of;
 
 /// How often the version is asked for: a message that was lost is a delay only.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +36,6 @@ pub(crate) async fn follow(control: Arc<Control>) {
     let following = async {
         let mut polls = time::interval(POLL_EVERY);
         polls.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut told = None;
         loop {
             tokio::select! {
                 // What was missed is in the state.
@@ -46,14 +46,11 @@ pub(crate) async fn follow(control: Arc<Control>) {
             if !cluster.connection.standing().is_connected() {
                 continue;
             }
-            let trouble = control.catch_up(&cluster).await.err();
-            let trouble = trouble.map(|error| error.to_string());
-            if let Some(why) = trouble.as_ref().filter(|why| told.as_ref() != Some(*why)) {
-                let why = format!("the cluster's state cannot be followed: {why}");
-                tracing::error!("{why}");
-                control.events.push(Happened::Refused(why));
+            let behind = control.catch_up(&cluster).await.err();
+            if cluster.connection.standing().is_connected() {
+                let why = |error| format!("the cluster's state cannot be followed: {error}");
+                cluster.tell(&control, About::Following, behind.map(why));
             }
-            told = trouble;
         }
     };
     let keeping = cluster.connection.clone().keep();
@@ -107,8 +104,7 @@ impl Control {
                         Course::Follow { sets_aside } => sets_aside,
                         Course::Restore | Course::Seed => continue,
                     };
-                    let entry = cluster.entry_of(&state, sets_aside).await?;
-                    return self.go_along(cluster, state, entry).await;
+                    return self.go_along(cluster, state, sets_aside).await;
                 }
                 Course::Restore => "cluster.restore",
                 Course::Seed => "cluster.begin",
@@ -119,8 +115,12 @@ impl Control {
             let state = State { head, fields };
             if cluster.give_back(theirs.as_ref(), &state).await? == Committed::Done {
                 let version = state.head.revision.version;
-                let entry = entry(action, format!("version {version}"));
-                let kept = Kept::Followed(Box::new(state), entry);
+                let followed = Followed {
+                    contents: contents(&state)?,
+                    state,
+                    entry: entry(action, format!("version {version}")),
+                };
+                let kept = Kept::Followed(Box::new(followed));
                 return Ok(self.keeper.keep(kept).await?);
             }
         }
@@ -148,19 +148,22 @@ impl Control {
         &self,
         cluster: &Arc<Cluster>,
         state: State,
-        entry: Entry,
+        sets_aside: bool,
     ) -> Result<(), ReloadError> {
         let before = cluster.replica().fields;
+        let contents = contents(&state)?;
         cluster.fetch(&state.fields).await?;
-        let overlay = overlay_of(&state.fields).map_err(|error| {
-            let message = format!("another program's version wrote what is not read here: {error}");
-            ClusterError::Refused(message)
-        })?;
+        let followed = Followed {
+            entry: cluster.entry_of(&state, sets_aside).await?,
+            state,
+            contents,
+        };
         let desired = self.desired();
         let origin = desired.origin.clone();
         let declared = Arc::clone(&desired.declared);
+        let overlay = followed.contents.overlay.clone();
         let mut draft = origin.found(declared, overlay, &self.discovery).await?;
-        let kept = || Kept::Followed(Box::new(state.clone()), entry.clone());
+        let kept = || Kept::Followed(Box::new(followed.clone()));
         let reloaded = loop {
             match self.publish_kept(&draft, kept()).await {
                 Err(PublishError::Plugin { key, errors }) => {
@@ -180,14 +183,8 @@ impl Control {
         }
         self.put(Desired::of(origin, draft));
         self.note(&Ok(reloaded));
-        // Each, whatever becomes of the others.
-        let tokens = self.reload_tokens();
-        let versions = self.catalog.reload(&self.store);
-        let names = self.session_names.reload(&self.store);
-        tokens?;
-        versions?;
-        names?;
-        self.forget_components(gone(&before, &state.fields)).await;
+        let gone = gone(&before, &followed.state.fields);
+        self.forget_components(gone).await;
         Ok(())
     }
 }

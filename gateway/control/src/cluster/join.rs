@@ -13,7 +13,8 @@ use gatewright_model::id::Digest;
 use gatewright_model::signature::PluginSignature;
 use sha2::{Digest as _, Sha256};
 
-use super::{Cluster, ClusterError, Course};
+use super::problems::Problems;
+use super::{Cluster, ClusterError, Course, contents};
 use crate::desired::Wanted;
 use crate::error::StartError;
 use crate::files;
@@ -49,6 +50,7 @@ impl Cluster {
             connection,
             replica: Mutex::new(store.replica()?),
             gateways: Mutex::default(),
+            problems: Problems::default(),
             has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
@@ -76,6 +78,7 @@ impl Cluster {
         let Course::Follow { sets_aside } = course else {
             return Ok(());
         };
+        contents(&state)?;
         let entry = self.entry_of(&state, sets_aside).await?;
         if let Err(error) = store.take_over(state.clone(), entry).await {
             return Err(ClusterError::Refused(error.to_string()));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use gatewright_cluster::{Delta, Fields, Head, Lineage, Revision, State};
-use gatewright_model::config::{Key, Overlay, Override};
+use gatewright_model::config::Key;
 use gatewright_model::id::{Digest, PluginName};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 
@@ -19,17 +19,17 @@ use super::overrides::OVERRIDES;
 use super::secrets::{SECRETS, SESSIONS};
 use super::tokens::TOKENS;
 use super::versions::VERSIONS;
-use super::{Edited, Record, Store, StoreError, TokenRecord};
+use super::{Edited, Record, Store, StoreError};
 
 /// Which revision the fields are, and those that it came from.
 const REVISION: TableDefinition<'_, &str, &str> = TableDefinition::new("cluster.revision");
 
 /// What fields' names begin with.
-const OVERRIDE: &str = "override:";
-const VERSION: &str = "version:";
-const HISTORY: &str = "history:";
-const TOKEN: &str = "token:";
-const SECRET: &str = "secret:";
+pub(super) const OVERRIDE: &str = "override:";
+pub(super) const VERSION: &str = "version:";
+pub(super) const HISTORY: &str = "history:";
+pub(super) const TOKEN: &str = "token:";
+pub(super) const SECRET: &str = "secret:";
 
 /// A table of texts by texts.
 type Texts = TableDefinition<'static, &'static str, &'static str>;
@@ -110,28 +110,6 @@ impl Edited {
         }
         Ok(delta)
     }
-}
-
-/// The overrides among some fields.
-pub(crate) fn overlay(fields: &Fields) -> serde_json::Result<Overlay> {
-    let overrides = fields.iter();
-    let overrides =
-        overrides.filter_map(|(field, held)| Some((field.strip_prefix(OVERRIDE)?, held)));
-    let parse = |(key, held): (&str, &String)| {
-        let key: Key = serde_json::from_str(key)?;
-        let held: Override = serde_json::from_str(held)?;
-        Ok((key, held))
-    };
-    overrides.map(parse).collect()
-}
-
-/// The tokens among some fields, by their ids.
-pub(crate) fn tokens(fields: &Fields) -> serde_json::Result<Vec<TokenRecord>> {
-    let tokens = fields.iter();
-    let tokens = tokens.filter(|(field, _)| field.starts_with(TOKEN));
-    tokens
-        .map(|(_, token)| serde_json::from_str(token))
-        .collect()
 }
 
 impl Store {
@@ -276,7 +254,7 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;
@@ -291,10 +269,12 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use gatewright_cluster::{Head, State};
 
-    use super::{Edited, Overlay, Record, TokenRecord, hex, tokens, unhex};
+    use gatewright_model::config::Overlay;
+
+    use super::{Edited, Record, hex, unhex};
     use crate::access::Role;
     use crate::control::entry_of_files;
-    use crate::store::{Restore, Step, Store};
+    use crate::store::{Contents, Restore, Step, Store, TokenRecord};
     use crate::timestamp::Timestamp;
 
     #[tokio::test]
@@ -347,7 +327,9 @@ mod tests {
         let copy = second.replica().unwrap();
         assert_eq!(copy.head, Some(head));
         assert_eq!(copy.fields, original.fields);
-        assert_eq!(tokens(&copy.fields).unwrap(), [token]);
+        let contents = Contents::of(&copy.fields).unwrap();
+        assert_eq!(contents.tokens, [token]);
+        assert_eq!(contents.session_key, Some(first.session_key().unwrap()));
         assert_eq!(second.session_key().unwrap(), first.session_key().unwrap());
         // What is there no more goes.
         let mut less = state;
