@@ -88,6 +88,14 @@ redis.call('PUBLISH', KEYS[2], ARGV[2])
 return 1
 ";
 
+/// KEYS: state; then those of components that are to stay. ARGV: the commit that names
+/// them: once there is another, they go by themselves unless they are kept again.
+const KEEP: &str = r"
+if redis.call('HGET', KEYS[1], 'commit') ~= ARGV[1] then return 0 end
+for key = 2, #KEYS do redis.call('PERSIST', KEYS[key]) end
+return 1
+";
+
 /// The state in the server.
 #[derive(Clone)]
 pub struct Ledger {
@@ -199,6 +207,21 @@ impl Ledger {
             .arg(u8::from(is_whole))
             .arg(components.stay.len());
         invocation
+    }
+
+    /// Have components stay that a state names, which were written to go by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not do it.
+    pub async fn keep(&self, state: &Revision, components: &[String]) -> Result<(), Failure> {
+        let script = Script::new(KEEP);
+        let mut invocation = script.key(self.key());
+        for key in components {
+            invocation.key(key);
+        }
+        invocation.arg(&state.commit);
+        self.connection.invoke(&invocation).await
     }
 
     async fn run(&self, invocation: &ScriptInvocation<'_>) -> Result<Committed, Failure> {

@@ -4,14 +4,17 @@
 //! The server has the last word: a change counts once it is committed there, and
 //! the store is a copy. Which of the two gives way when they differ is in
 //! [`Course`]. Reading order: here is how a change is committed; `follow` puts in
-//! force what others have changed; `join` is the start.
+//! force what others have changed; `components` has what both need; `join` is the
+//! start.
 
 mod attempts;
+mod components;
 mod follow;
 mod join;
 mod members;
 mod problems;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Fields, Head, Kept, Ledger, Member,
+    Committed, Components, Connection, Delta, Failure, Head, Ledger, Member,
     Members, Revision, Shelf, Standing, State,
 };
 use gatewright_host::Host;
@@ -29,7 +32,7 @@ use tokio::time;
 pub(crate) use self::attempts::Attempts;
 pub(crate) use self::follow::follow;
 use self::problems::Problems;
-use crate::store::{Contents, Edited, Replica, versions_of};
+use crate::store::{Contents, Edited, Replica};
 
 /// How long a change waits to learn what became of it when the server has not said.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -133,6 +136,8 @@ pub(crate) struct Cluster {
     gateways: Mutex<Vec<Member>>,
     /// What is wrong.
     problems: Problems,
+    /// Components that could not be had when the state was followed last.
+    lacked: Mutex<BTreeSet<Digest>>,
     /// Whether what this gateway has may not wholly be what it says.
     has_doubts: AtomicBool,
     /// Where components are, once it has started.
@@ -245,58 +250,6 @@ impl Cluster {
             }
         }
     }
-
-    /// Have every component in the server that comes to be named; those that are
-    /// named no more go with the change.
-    async fn components(
-        &self,
-        before: &Fields,
-        after: &Fields,
-    ) -> Result<Components, ClusterError> {
-        let digests = |fields: &Fields| -> Vec<Digest> {
-            versions_of(fields).map(|(_, digest)| digest).collect()
-        };
-        let (old, new) = (digests(before), digests(after));
-        let mut components = Components::default();
-        for (plugin, digest) in versions_of(after) {
-            if old.contains(&digest) {
-                continue;
-            }
-            let kept = self.load(plugin.as_str(), digest).await?;
-            self.shelf
-                .put(digest, &kept)
-                .await
-                .map_err(|failure| put_failed(&failure))?;
-            components.stay.extend(self.shelf.keys(digest));
-        }
-        let gone = old.into_iter().filter(|digest| !new.contains(digest));
-        components.go = gone.flat_map(|digest| self.shelf.keys(digest)).collect();
-        Ok(components)
-    }
-
-    /// A component of this gateway's.
-    async fn load(&self, plugin: &str, digest: Digest) -> Result<Kept, ClusterError> {
-        let host = self.host.get().cloned();
-        let plugin = plugin.into();
-        let loading = tokio::task::spawn_blocking(move || {
-            let host = host.ok_or_else(|| std::io::Error::other("the host does not run yet"))?;
-            let component = host.component(&plugin, digest)?;
-            let signature = host.signature(digest);
-            Ok::<_, std::io::Error>(Kept {
-                component,
-                signature,
-            })
-        });
-        let loaded = loading.await.map_err(std::io::Error::other).flatten();
-        loaded.map_err(|error| {
-            ClusterError::Refused(format!("the component {digest} cannot be read: {error}"))
-        })
-    }
-}
-
-/// A component that may or may not be there harms nobody: nothing names it.
-fn put_failed(failure: &Failure) -> ClusterError {
-    ClusterError::Refused(failure.to_string())
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! What goes wrong with one gateway of a cluster: a program that is older, a disk that
-//! is full.
+//! is full, a component that is gone.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::cluster::{comes_to_have, has, member, somewhere};
-use crate::support::{Gateway, Guest, Redis, Upstream, eventually};
+use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within};
+
+/// How long it may take until a component is put back: gateways look now and then.
+const TENDED: Duration = Duration::from_secs(40);
 
 /// Two gateways in front of the same server, once both are in the cluster.
 async fn two(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 2] {
@@ -94,6 +99,44 @@ async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
     a.change("PUT", "/api/bindings/web/balancer", binding).await;
     eventually("what others change is on the disk again", async || {
         newest().await > before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let binding = async |gateway: &Gateway| {
+        let binding = gateway.api("/api/bindings/web/balancer").await;
+        binding["plugin"].as_str().unwrap_or_default().to_owned()
+    };
+    signal(b.id(), libc::SIGSTOP);
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let mine = json!({ "plugin": "mine" });
+    a.change("PUT", "/api/bindings/web/balancer", mine).await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    signal(a.id(), libc::SIGSTOP);
+    let key = format!("gatewright:component:{digest}");
+    assert_eq!(redis.ask(&["DEL", &key]), "1");
+    signal(b.id(), libc::SIGCONT);
+    // Whoever cannot get it follows all the same.
+    comes_to_have(&b, "127.0.0.1:1").await;
+    assert_ne!(binding(&b).await, "mine");
+    assert!(problems(&b).await.contains(&digest[..12]));
+    b.says("is left out").await;
+    b.change("POST", "/api/servers", somewhere(2)).await;
+    signal(a.id(), libc::SIGCONT);
+    within(TENDED, "what was left out is in force", async || {
+        binding(&b).await == "mine" && problems(&b).await == "[]"
+    })
+    .await;
+    // From then on any of them puts it back, to stay.
+    a.kill();
+    assert_eq!(redis.ask(&["DEL", &key]), "1");
+    within(TENDED, "it is there again", async || {
+        redis.ask(&["TTL", &key]) == "-1"
     })
     .await;
 }

@@ -11,9 +11,10 @@ use gatewright_model::config::LeftOut;
 use gatewright_model::id::Digest;
 use tokio::time;
 
+use super::components::problem;
 use super::join::entry;
 use super::problems::About;
-use super::{Attempts, Cluster, ClusterError, Course, contents, members};
+use super::{Attempts, Cluster, ClusterError, Course, components, contents, members};
 use crate::control::Control;
 use crate::desired::Desired;
 use crate::error::ReloadError;
@@ -54,7 +55,9 @@ pub(crate) async fn follow(control: Arc<Control>) {
         }
     };
     let keeping = cluster.connection.clone().keep();
-    tokio::join!(keeping, following, members::announce(&control, &cluster));
+    let announcing = members::announce(&control, &cluster);
+    let tending = components::tend(&control, &cluster);
+    tokio::join!(keeping, following, announcing, tending);
 }
 
 impl Control {
@@ -152,7 +155,8 @@ impl Control {
     ) -> Result<(), ReloadError> {
         let before = cluster.replica().fields;
         let contents = contents(&state)?;
-        cluster.fetch(&state.fields).await?;
+        let missing = cluster.fetch(&state.fields).await?;
+        cluster.tell(self, About::Components, problem(&missing));
         let followed = Followed {
             entry: cluster.entry_of(&state, sets_aside).await?,
             state,
@@ -186,20 +190,6 @@ impl Control {
         let gone = gone(&before, &followed.state.fields);
         self.forget_components(gone).await;
         Ok(())
-    }
-}
-
-impl Cluster {
-    /// Put a whole state into the server, with the components that it names.
-    async fn give_back(
-        &self,
-        theirs: Option<&Head>,
-        state: &State,
-    ) -> Result<Committed, ClusterError> {
-        let components = self.components(&Fields::new(), &state.fields).await?;
-        let given = self.ledger.replace(theirs, state, &components).await;
-        // Where it has not answered, the next comparison tells.
-        given.map_err(ClusterError::from)
     }
 }
 

@@ -7,19 +7,19 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gatewright_cluster::{Connection, Fields, Ledger, Members, Shelf, State};
-use gatewright_host::{Brought, Host};
+use gatewright_host::Host;
 use gatewright_model::config::Config;
 use gatewright_model::id::Digest;
-use gatewright_model::signature::PluginSignature;
 use sha2::{Digest as _, Sha256};
 
+use super::components::problem;
 use super::problems::Problems;
 use super::{Cluster, ClusterError, Course, contents};
 use crate::desired::Wanted;
 use crate::error::StartError;
 use crate::files;
 use crate::gateway::Keep;
-use crate::store::{Entry, Store, versions_of};
+use crate::store::{Entry, Store};
 use crate::timestamp::Timestamp;
 
 impl Cluster {
@@ -51,6 +51,7 @@ impl Cluster {
             replica: Mutex::new(store.replica()?),
             gateways: Mutex::default(),
             problems: Problems::default(),
+            lacked: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
@@ -146,44 +147,15 @@ impl Cluster {
         let _ = self.admin.set(admin);
         let _ = self.host.set(Arc::clone(host));
         let fields = self.replica().fields;
-        if let Err(error) = self.fetch(&fields).await {
-            tracing::warn!("a plugin's component is not here yet: {error}");
-            self.doubt();
-        }
-    }
-
-    /// Have this gateway's host keep every component that a state names.
-    pub(super) async fn fetch(&self, fields: &Fields) -> Result<(), ClusterError> {
-        let Some(host) = self.host.get() else {
-            return Ok(());
-        };
-        let listing = Arc::clone(host);
-        let listed = tokio::task::spawn_blocking(move || listing.kept()).await;
-        let listed = listed.map_err(std::io::Error::other).flatten();
-        let kept = listed.map_err(|error| ClusterError::Refused(error.to_string()))?;
-        for (_, digest) in versions_of(fields) {
-            if !kept.contains(&digest) {
-                self.fetch_one(host, digest).await?;
+        match self.fetch(&fields).await.map(|missing| problem(&missing)) {
+            Ok(None) => {}
+            // It is told among the events where it stays so.
+            Ok(Some(missing)) => tracing::warn!("{missing}"),
+            Err(error) => {
+                tracing::warn!("a plugin's component is not here yet: {error}");
+                self.doubt();
             }
         }
-        Ok(())
-    }
-
-    async fn fetch_one(&self, host: &Arc<Host>, digest: Digest) -> Result<(), ClusterError> {
-        let there = self.shelf.get(digest).await?;
-        let host = Arc::clone(host);
-        let keeping = tokio::task::spawn_blocking(move || {
-            let signature = there.signature.as_deref();
-            let signature = signature.and_then(|text| PluginSignature::parse(text).ok());
-            let brought = Brought {
-                component: &there.component,
-                signature: signature.as_ref(),
-            };
-            host.keep(digest, &brought)
-        });
-        let refused = |why: String| ClusterError::Refused(why);
-        let kept = keeping.await.map_err(|error| refused(error.to_string()))?;
-        kept.map_err(|error| refused(error.to_string()))
     }
 }
 

@@ -13,6 +13,8 @@ use crate::events::Happened;
 pub(super) enum About {
     /// The state is not followed.
     Following,
+    /// Components are missing.
+    Components,
 }
 
 /// What is wrong now.
