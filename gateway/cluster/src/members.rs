@@ -40,15 +40,17 @@ pub struct Member {
 }
 
 /// KEYS: the list, this gateway. ARGV: its name, what it says, milliseconds that
-/// count, what the keys of gateways begin with. Gives what all say.
+/// count, what the keys of gateways begin with. Gives what was said last in its name,
+/// if it counts, then what all say.
 const ANNOUNCE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local before = redis.call('GET', KEYS[2]) or ''
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local all = {}
+local all = {before}
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local said = redis.call('GET', ARGV[4] .. name)
   if said then all[#all + 1] = said end
@@ -66,6 +68,16 @@ if said and cjson.decode(said).instance == ARGV[2] then
 end
 return 0
 ";
+
+/// Who is there.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The gateways, by name, this one among them.
+    pub all: Vec<Member>,
+    /// What another run has said last in this one's name: the run before, or another
+    /// gateway that is called the same.
+    pub namesake: Option<Member>,
+}
 
 /// The gateways of a cluster.
 #[derive(Clone)]
@@ -90,7 +102,7 @@ impl Members {
     /// # Errors
     ///
     /// When the server does not do it.
-    pub async fn announce(&self, member: &Member) -> Result<Vec<Member>, Failure> {
+    pub async fn announce(&self, member: &Member) -> Result<Heard, Failure> {
         let said = serde_json::to_string(member);
         let said = said.map_err(|error| Failure::Refused(error.to_string()))?;
         let mut invocation = self.announce.prepare_invoke();
@@ -98,14 +110,18 @@ impl Members {
         invocation.arg(&member.name).arg(said);
         let counts = COUNTS.as_millis() as u64;
         invocation.arg(counts).arg(self.connection.key("gateway:"));
-        let all: Vec<String> = self.connection.invoke(&invocation).await?;
+        let said: Vec<String> = self.connection.invoke(&invocation).await?;
         // What a newer program says otherwise is passed over.
-        let all = all
-            .iter()
-            .filter_map(|said| serde_json::from_str(said).ok());
+        let read = |said: &String| serde_json::from_str(said).ok();
+        let namesake = said.first().and_then(read);
+        let all = said.iter().skip(1).filter_map(read);
         let mut all: Vec<Member> = all.collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        let is_other = |before: &Member| before.instance != member.instance;
+        Ok(Heard {
+            all,
+            namesake: namesake.filter(is_other),
+        })
     }
 
     /// Say that a gateway is there no more.

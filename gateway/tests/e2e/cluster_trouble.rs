@@ -1,5 +1,5 @@
 //! What goes wrong with one gateway of a cluster: a program that is older, a disk that
-//! is full, a component that is gone.
+//! is full, a component that is gone, a name that another has.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cluster::{comes_to_have, has, member, somewhere};
 use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within};
 
-/// How long it may take until a component is put back: gateways look now and then.
+/// How long it may take until gateways have noticed what they look at now and then.
 const TENDED: Duration = Duration::from_secs(40);
 
 /// Two gateways in front of the same server, once both are in the cluster.
@@ -137,6 +137,34 @@ async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
     assert_eq!(redis.ask(&["DEL", &key]), "1");
     within(TENDED, "it is there again", async || {
         redis.ask(&["TTL", &key]) == "-1"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_gateways_of_one_name_say_so_and_one_that_is_upgraded_does_not() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [mut a, b] = two(&redis, &[&first]).await;
+    // What the run before has said is there when the next one speaks.
+    a.restart().await;
+    a.upgrade().await;
+    let namesake = member("b", &redis, &[&first]).start().await;
+    for (gateway, other) in [(&b, &namesake), (&namesake, &b)] {
+        let address = other.admin_address().to_string();
+        within(TENDED, "it says who is called the same", async || {
+            problems(gateway).await.contains(&address)
+        })
+        .await;
+        gateway.says("cluster.name").await;
+    }
+    // It has spoken as often by now.
+    assert_eq!(problems(&a).await, "[]");
+    assert_eq!(a.says_how_often("cluster.name"), 0);
+    namesake.terminate();
+    assert_eq!(namesake.exit_code().await, 0);
+    within(TENDED, "nobody else is called so", async || {
+        problems(&b).await == "[]"
     })
     .await;
 }

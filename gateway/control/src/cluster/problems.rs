@@ -15,6 +15,8 @@ pub(super) enum About {
     Following,
     /// Components are missing.
     Components,
+    /// Another gateway is called the same.
+    Name,
 }
 
 /// What is wrong now.
