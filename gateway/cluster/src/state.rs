@@ -26,6 +26,9 @@ use crate::revision::{Head, Lineage, Revision};
 /// The channel where each new version is told.
 pub const CHANGES: &str = "changes";
 
+/// Who was overtaken and has the next turn.
+const LINE: &str = "line";
+
 /// What the state consists of, by name.
 pub type Fields = BTreeMap<String, String>;
 
@@ -63,25 +66,48 @@ pub struct Components {
     pub go: Vec<String>,
 }
 
-/// KEYS: state, channel; then those of components that stay, then those that go. ARGV:
-/// the commit that is to be there before (empty for none), the version that comes of
-/// it, `1` to begin with no fields, how many components stay, how many fields are set;
-/// then those with their values, then fields that go.
+/// How long somebody who was overtaken keeps a place in the line at most: far longer
+/// than a change takes, and as long as others wait for one that is gone.
+const PLACE_MS: u64 = 3000;
+
+/// KEYS: state, channel, line; then those of components that stay, then those that go.
+/// ARGV: the commit that is to be there before (empty for none), the version that comes
+/// of it, `1` to begin with no fields, who stands in line for it (empty for nobody, who
+/// waits for nobody), how long a place is kept, how many components stay, how many
+/// fields are set; then those with their values, then fields that go.
+///
+/// The line is fair by being one: who comes too late for the state that it was made for,
+/// or before whose turn it is, gets a place by the time it came, and nobody with a
+/// later one commits before it has, has left, or its place has ended. The first that is
+/// written of a change takes memory, so that a server that has none refuses all of it.
 const COMMIT: &str = r"
-if (redis.call('HGET', KEYS[1], 'commit') or '') ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local line, ticket = KEYS[3], ARGV[4]
+local first = redis.call('ZRANGEBYSCORE', line, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
+local is_first = ticket == '' or not first or first == ticket
+if not is_first or (redis.call('HGET', KEYS[1], 'commit') or '') ~= ARGV[1] then
+  if ticket ~= '' then
+    redis.call('ZADD', line, 'NX', now + ARGV[5], ticket)
+    redis.call('ZREMRANGEBYSCORE', line, '-inf', now)
+    redis.call('PEXPIRE', line, ARGV[5])
+  end
+  return 0
+end
 if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
-local stay, set = tonumber(ARGV[4]), tonumber(ARGV[5])
-local at = 6
+local stay, set = tonumber(ARGV[6]), tonumber(ARGV[7])
+local at = 8
 for _ = 1, set do
   redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   at = at + 2
 end
+redis.call('ZREM', line, ticket)
 while at <= #ARGV do
   redis.call('HDEL', KEYS[1], ARGV[at])
   at = at + 1
 end
-for key = 3, #KEYS do
-  if key < 3 + stay then redis.call('PERSIST', KEYS[key])
+for key = 4, #KEYS do
+  if key < 4 + stay then redis.call('PERSIST', KEYS[key])
   else redis.call('DEL', KEYS[key]) end
 end
 redis.call('PUBLISH', KEYS[2], ARGV[2])
@@ -150,7 +176,8 @@ impl Ledger {
         Ok(head(found, lineage)?.map(|head| State { head, fields }))
     }
 
-    /// Change some fields of a state.
+    /// Change some fields of a state. Who gives a ticket stands in line with it once
+    /// others were quicker, until it commits or leaves; who gives none waits for nobody.
     ///
     /// # Errors
     ///
@@ -160,11 +187,13 @@ impl Ledger {
         (base, next): (&Head, &Head),
         delta: &Delta,
         components: &Components,
+        ticket: Option<&str>,
     ) -> Result<Committed, Failure> {
         let set = delta.iter();
         let set = set.filter_map(|(field, value)| Some((field, value.as_ref()?)));
         let gone = delta.iter().filter(|(_, value)| value.is_none());
-        let mut invocation = self.begin(Some(base), next, false, components);
+        let is_whole = false;
+        let mut invocation = self.begin(Some(base), next, (is_whole, ticket), components);
         set_all(&mut invocation, next, set);
         for (field, _) in gone {
             invocation.arg(field);
@@ -183,7 +212,8 @@ impl Ledger {
         state: &State,
         components: &Components,
     ) -> Result<Committed, Failure> {
-        let mut invocation = self.begin(base, &state.head, true, components);
+        let is_whole = true;
+        let mut invocation = self.begin(base, &state.head, (is_whole, None), components);
         set_all(&mut invocation, &state.head, state.fields.iter());
         self.run(&invocation).await
     }
@@ -192,21 +222,33 @@ impl Ledger {
         &self,
         base: Option<&Head>,
         next: &Head,
-        is_whole: bool,
+        (is_whole, ticket): (bool, Option<&str>),
         components: &Components,
     ) -> ScriptInvocation<'_> {
         let mut invocation = self.commit.prepare_invoke();
         invocation.key(self.key());
         invocation.key(self.connection.key(CHANGES));
+        invocation.key(self.connection.key(LINE));
         for key in components.stay.iter().chain(&components.go) {
             invocation.key(key);
         }
         invocation.arg(base.map_or("", |base| &base.revision.commit));
         invocation.arg(next.revision.version);
+        invocation.arg(u8::from(is_whole));
+        invocation.arg(ticket.unwrap_or_default()).arg(PLACE_MS);
+        invocation.arg(components.stay.len());
         invocation
-            .arg(u8::from(is_whole))
-            .arg(components.stay.len());
-        invocation
+    }
+
+    /// Stand in line no more.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not do it; then the place ends by itself.
+    pub async fn leave_line(&self, ticket: &str) -> Result<(), Failure> {
+        let mut leaving = redis::cmd("ZREM");
+        leaving.arg(self.connection.key(LINE)).arg(ticket);
+        self.connection.query(&leaving).await
     }
 
     /// Have components stay that a state names, which were written to go by themselves.

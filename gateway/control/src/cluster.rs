@@ -138,6 +138,8 @@ pub(crate) struct Cluster {
     problems: Problems,
     /// Components that could not be had when the state was followed last.
     lacked: Mutex<BTreeSet<Digest>>,
+    /// What the change that has the turn stands in line with.
+    ticket: Mutex<Option<String>>,
     /// Whether what this gateway has may not wholly be what it says.
     has_doubts: AtomicBool,
     /// Where components are, once it has started.
@@ -191,6 +193,22 @@ impl Cluster {
             .clone()
     }
 
+    /// The next commit stands in line with this.
+    fn hold(&self, ticket: Option<String>) {
+        *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = ticket;
+    }
+
+    fn ticket(&self) -> Option<String> {
+        let ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.clone()
+    }
+
+    async fn leave_line(&self, ticket: &str) {
+        if let Err(failure) = self.ledger.leave_line(ticket).await {
+            tracing::debug!("a place in the line ends by itself: {failure}");
+        }
+    }
+
     /// Commit a change: the state with it; none when it changes nothing there. Only
     /// who has the turn may call it.
     pub(crate) async fn commit(&self, edited: &Edited) -> Result<Option<State>, ClusterError> {
@@ -210,7 +228,11 @@ impl Cluster {
         };
         let components = self.components(&replica.fields, &state.fields).await?;
         let heads = (base, &state.head);
-        match self.ledger.commit(heads, &delta, &components).await {
+        let ticket = self.ticket();
+        let committing = self
+            .ledger
+            .commit(heads, &delta, &components, ticket.as_deref());
+        match committing.await {
             Ok(Committed::Done) => Ok(Some(state)),
             Ok(Committed::Moved) => Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
@@ -240,7 +262,7 @@ impl Cluster {
                 Ok(Some(there)) if there == base.revision => {
                     let fence = base.next(self.connection.name());
                     let (none, nothing) = (Delta::new(), Components::default());
-                    let fencing = self.ledger.commit((base, &fence), &none, &nothing);
+                    let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
                     if let Ok(Committed::Done) = fencing.await {
                         return Some(false);
                     }

@@ -177,7 +177,7 @@ impl Control {
         make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Clone,
     ) -> Result<Changed, Refusal> {
         self.may_change()?;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             let behind = self.catch_up_in_turn().await.err();
             let desired = self.desired();

@@ -1,6 +1,8 @@
 //! Several gateways that have one desired state by a Redis server: what is changed
 //! on one counts on all, and is never lost once it was answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually};
@@ -155,6 +157,62 @@ async fn of_changes_at_the_same_time_none_is_lost() {
     eventually("all have the same version", async || {
         let [a, b, c] = [version(&a).await, version(&b).await, version(&c).await];
         a == b && b == c
+    })
+    .await;
+}
+
+async fn weigh(gateway: &Gateway, port: u16, weight: u64) {
+    let path = format!("/api/servers/127.0.0.1:{port}/weight");
+    let weight = json!({ "weight": weight });
+    gateway.change("PUT", &path, weight).await;
+}
+
+#[tokio::test]
+async fn who_changes_without_pause_starves_nobody() {
+    const EACH: u64 = 10;
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, c] = three(&redis, &[&first]).await;
+    for port in 1..=5 {
+        a.change("POST", "/api/servers", somewhere(port)).await;
+    }
+    for gateway in [&b, &c] {
+        comes_to_have(gateway, "127.0.0.1:5").await;
+    }
+    let is_over = AtomicBool::new(false);
+    let without_pause = [1, 2, 3].map(|port| {
+        let (a, is_over) = (&a, &is_over);
+        async move {
+            let mut changes = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                changes += 1;
+                weigh(a, port, 2 + changes % 2).await;
+            }
+        }
+    });
+    let others = async {
+        let some = [(&b, 4), (&c, 5)].map(|(gateway, port)| async move {
+            for weight in 2..2 + EACH {
+                weigh(gateway, port, weight).await;
+            }
+        });
+        futures_util::future::join_all(some).await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let without_pause = futures_util::future::join_all(without_pause);
+    futures_util::future::join(without_pause, others).await;
+    eventually("the last of each is known everywhere", async || {
+        let servers = a.servers().await;
+        let last = [4, 5].map(|port| format!("127.0.0.1:{port}"));
+        let of = |id: &String| servers.iter().find(|one| one["serverId"] == **id);
+        let mut weights = last
+            .iter()
+            .map(|id| of(id).map(|one| one["weight"].clone()));
+        weights.all(|weight| weight == Some(json!(1 + EACH)))
+    })
+    .await;
+    eventually("nobody stands in line any more", async || {
+        redis.ask(&["ZCARD", "gatewright:line"]) == "0"
     })
     .await;
 }

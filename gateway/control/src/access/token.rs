@@ -174,7 +174,7 @@ impl Control {
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.create", &record.id);
         let kept = Record::Token(record.id.clone(), Some(Box::new(record.clone())));
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             self.catch_up_in_turn().await?;
             if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
@@ -195,7 +195,7 @@ impl Control {
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.revoke", id);
         let gone = Record::Token(id.to_owned(), None);
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             self.catch_up_in_turn().await?;
             let tokens = self.access.tokens();

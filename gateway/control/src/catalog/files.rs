@@ -190,7 +190,7 @@ impl Control {
         records: Vec<Record>,
         entry: Entry,
     ) -> Result<(), Refusal> {
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             let kept = self.keep_records_once(records.clone(), entry.clone());
             match kept.await {

@@ -52,6 +52,7 @@ impl Cluster {
             gateways: Mutex::default(),
             problems: Problems::default(),
             lacked: Mutex::default(),
+            ticket: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
