@@ -40,21 +40,20 @@ pub struct Member {
 }
 
 /// KEYS: the list, this gateway. ARGV: its name, what it says, milliseconds that
-/// count, what the keys of gateways begin with. Gives what was said last in its name,
-/// if it counts, then what all say.
+/// count, what the keys of gateways begin with. Gives what all have said before, this
+/// one among them.
 const ANNOUNCE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local before = redis.call('GET', KEYS[2]) or ''
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local all = {before}
+local all = {}
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local said = redis.call('GET', ARGV[4] .. name)
   if said then all[#all + 1] = said end
 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return all
 ";
 
@@ -110,17 +109,19 @@ impl Members {
         invocation.arg(&member.name).arg(said);
         let counts = COUNTS.as_millis() as u64;
         invocation.arg(counts).arg(self.connection.key("gateway:"));
-        let said: Vec<String> = self.connection.invoke(&invocation).await?;
+        let all: Vec<String> = self.connection.invoke(&invocation).await?;
         // What a newer program says otherwise is passed over.
-        let read = |said: &String| serde_json::from_str(said).ok();
-        let namesake = said.first().and_then(read);
-        let all = said.iter().skip(1).filter_map(read);
-        let mut all: Vec<Member> = all.collect();
+        let all = all
+            .iter()
+            .filter_map(|said| serde_json::from_str(said).ok());
+        let (own, mut all): (Vec<Member>, Vec<Member>) =
+            all.partition(|one: &Member| one.name == member.name);
+        all.push(member.clone());
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        let is_other = |before: &Member| before.instance != member.instance;
+        let mut own = own.into_iter();
         Ok(Heard {
             all,
-            namesake: namesake.filter(is_other),
+            namesake: own.find(|before| before.instance != member.instance),
         })
     }
 
