@@ -99,17 +99,26 @@ impl Shelf {
         Ok(lost.map(|(key, _)| key.clone()).collect())
     }
 
-    /// A component that is there; none where there is none, or a damaged one.
+    /// A component that is there; none where there is none. A damaged one goes, so that
+    /// somebody who has it puts it back.
     ///
     /// # Errors
     ///
     /// When the server does not say.
     pub async fn get(&self, digest: Digest) -> Result<Option<Kept>, Failure> {
-        let getting = redis::cmd("MGET").arg(&self.keys(digest)[..]).clone();
+        let keys = self.keys(digest);
+        let getting = redis::cmd("MGET").arg(&keys[..]).clone();
         let (component, signature): (Option<Vec<u8>>, Option<String>) =
             self.0.query_within(&getting, PATIENCE).await?;
-        let is_whole = |bytes: &Vec<u8>| Digest(Sha256::digest(bytes).into()) == digest;
-        Ok(component.filter(is_whole).map(|component| Kept {
+        let Some(component) = component else {
+            return Ok(None);
+        };
+        if Digest(Sha256::digest(&component).into()) != digest {
+            let removing = redis::cmd("DEL").arg(&keys[..]).clone();
+            self.0.query::<()>(&removing).await?;
+            return Ok(None);
+        }
+        Ok(Some(Kept {
             component,
             signature,
         }))
