@@ -2,7 +2,7 @@
 //! it meanwhile: what comes from what counts.
 
 use crate::cluster::{
-    comes_to_have, deployer, has, set_aside, somewhere, three, version, version_there,
+    comes_to_have, deployer, has, member, set_aside, somewhere, three, version, version_there,
 };
 use crate::support::{Redis, Upstream, eventually, signal};
 
@@ -108,4 +108,35 @@ async fn a_server_that_throws_the_state_away_opens_no_door() {
         let shown = gateway.call("GET", "/api/servers").token(&token);
         assert_eq!(shown.send().await.status(), 200);
     }
+}
+
+#[tokio::test]
+async fn who_comes_to_a_server_that_lost_the_state_waits_for_those_who_have_it() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let gateways = three(&redis, &[&first]).await;
+    let (_, token) = deployer(&gateways[0], None).await;
+    let version = version_there(&redis);
+    for gateway in &gateways {
+        signal(gateway.id(), libc::SIGSTOP);
+    }
+    // However long the start takes, they count as there.
+    let far = u64::MAX.to_string();
+    redis.ask(&["ZADD", "gatewright:gateways", &far, "a"]);
+    redis.ask(&["PERSIST", "gatewright:gateways"]);
+    redis.ask(&["PERSIST", "gatewright:gateway:a"]);
+    redis.ask(&["DEL", STATE]);
+    let new = member("d", &redis, &[&first]).start().await;
+    new.says("is to give it back").await;
+    assert_eq!(redis.ask(&["EXISTS", STATE]), "0");
+    for gateway in &gateways {
+        signal(gateway.id(), libc::SIGCONT);
+    }
+    eventually("it has what the others have", async || {
+        let shown = new.call("GET", "/api/servers").token(&token);
+        let is_closed = new.call("GET", "/api/servers").send().await.status() == 401;
+        is_closed && shown.send().await.status() == 200
+    })
+    .await;
+    assert_eq!(version_there(&redis), version);
 }

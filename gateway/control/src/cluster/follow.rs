@@ -110,7 +110,10 @@ impl Control {
                     return self.go_along(cluster, state, sets_aside).await;
                 }
                 Course::Restore => "cluster.restore",
-                Course::Seed => "cluster.begin",
+                Course::Seed => {
+                    cluster.may_begin(self).await?;
+                    "cluster.begin"
+                }
             };
             let name = cluster.connection.name();
             let head = ours.head.unwrap_or_else(|| Head::first(name));

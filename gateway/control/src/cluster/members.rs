@@ -7,7 +7,7 @@ use gatewright_cluster::{ANNOUNCE_EVERY, Member, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
-use super::Cluster;
+use super::{Cluster, ClusterError};
 use super::problems::About;
 use crate::control::Control;
 
@@ -99,6 +99,21 @@ impl Cluster {
             unhealthy: count(Health::Unhealthy),
             version: self.revision().map_or(0, |revision| revision.version),
             generation: snapshot.generation.0,
+        }
+    }
+
+    /// Whether this gateway may begin a cluster: not where others have the state that the
+    /// server has lost, and are about to give it back.
+    pub(super) async fn may_begin(&self, control: &Control) -> Result<(), ClusterError> {
+        let heard = self.members.announce(&self.member(control)).await?;
+        let own = self.connection.name();
+        let mut others = heard.all.iter();
+        match others.find(|one| one.name != own && one.version > 0) {
+            Some(other) => Err(ClusterError::Refused(format!(
+                "it has lost the state, and the gateway {} is to give it back",
+                other.name
+            ))),
+            None => Ok(()),
         }
     }
 
