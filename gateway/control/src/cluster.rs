@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Head, Ledger, Member,
-    Members, Revision, Shelf, Standing, State,
+    Committed, Components, Connection, Delta, Failure, Head, Ledger, Member, Members, Revision,
+    Shelf, Standing, State,
 };
 use gatewright_host::Host;
 use gatewright_model::id::Digest;

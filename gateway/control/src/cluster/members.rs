@@ -7,8 +7,8 @@ use gatewright_cluster::{ANNOUNCE_EVERY, Member, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
-use super::{Cluster, ClusterError};
 use super::problems::About;
+use super::{Cluster, ClusterError};
 use crate::control::Control;
 
 /// How often another run has to have spoken in this gateway's name until it is another

@@ -87,7 +87,9 @@ fn parse<T: DeserializeOwned>(record: &str, text: &str) -> Result<T, Unreadable>
         why,
     };
     let parsed = parsed.map_err(|error| unreadable(error.to_string()))?;
-    reading.end().map_err(|error| unreadable(error.to_string()))?;
+    reading
+        .end()
+        .map_err(|error| unreadable(error.to_string()))?;
     Ok(parsed)
 }
 
