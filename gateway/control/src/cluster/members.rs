@@ -51,11 +51,7 @@ pub(super) async fn announce(control: &Arc<Control>, cluster: &Arc<Cluster>) {
     loop {
         // An error is the end of the connection, which this holds.
         let connected = standings.wait_for(Standing::is_connected).await.is_ok();
-        // While another process may have the store, that is the gateway.
-        if connected
-            && !control.store.is_handed_over()
-            && let Ok(heard) = cluster.members.announce(&cluster.member(control)).await
-        {
+        if connected && let Ok(heard) = cluster.members.announce(&cluster.member(control)).await {
             *cluster
                 .gateways
                 .lock()
