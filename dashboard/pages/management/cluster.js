@@ -43,6 +43,7 @@ function show(cluster) {
   container.replaceChildren(
     element("h2", {}, "Cluster"),
     element("p", { class: "quiet", role: "status" }, standing(cluster)),
+    ...cluster.problems.map((problem) => element("p", { class: "bad-text" }, problem)),
     table(cluster.gateways),
   );
 }

@@ -76,27 +76,51 @@ impl Shelf {
         Ok(())
     }
 
-    /// A component that is there.
+    /// Which of some keys are not there.
     ///
     /// # Errors
     ///
-    /// When it is not there, or is not what its digest says.
-    pub async fn get(&self, digest: Digest) -> Result<Kept, Failure> {
-        let getting = redis::cmd("MGET").arg(&self.keys(digest)[..]).clone();
+    /// When the server does not say.
+    pub async fn lacks(&self, keys: &[String]) -> Result<Vec<String>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counting = redis::cmd("EXISTS").arg(keys).clone();
+        let count: usize = self.0.query(&counting).await?;
+        if count == keys.len() {
+            return Ok(Vec::new());
+        }
+        let mut asking = redis::pipe();
+        for key in keys {
+            asking.cmd("EXISTS").arg(key);
+        }
+        let there: Vec<bool> = self.0.pipeline(&asking).await?;
+        let lost = keys.iter().zip(there).filter(|(_, is_there)| !is_there);
+        Ok(lost.map(|(key, _)| key.clone()).collect())
+    }
+
+    /// A component that is there; none where there is none. A damaged one goes, so that
+    /// somebody who has it puts it back.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say.
+    pub async fn get(&self, digest: Digest) -> Result<Option<Kept>, Failure> {
+        let keys = self.keys(digest);
+        let getting = redis::cmd("MGET").arg(&keys[..]).clone();
         let (component, signature): (Option<Vec<u8>>, Option<String>) =
             self.0.query_within(&getting, PATIENCE).await?;
-        let digest_of = |bytes: &[u8]| Digest(Sha256::digest(bytes).into());
-        match component {
-            Some(component) if digest_of(&component) == digest => Ok(Kept {
-                component,
-                signature,
-            }),
-            Some(_) => Err(Failure::Refused(format!(
-                "the component {digest} is damaged there; upload it again"
-            ))),
-            None => Err(Failure::Refused(format!(
-                "the component {digest} is not there; upload it again"
-            ))),
+        let Some(component) = component else {
+            return Ok(None);
+        };
+        if Digest(Sha256::digest(&component).into()) != digest {
+            let removing = redis::cmd("DEL").arg(&keys[..]).clone();
+            self.0.query::<()>(&removing).await?;
+            return Ok(None);
         }
+        Ok(Some(Kept {
+            component,
+            signature,
+        }))
     }
 }

@@ -40,19 +40,20 @@ pub struct Member {
 }
 
 /// KEYS: the list, this gateway. ARGV: its name, what it says, milliseconds that
-/// count, what the keys of gateways begin with. Gives what all say.
+/// count, what the keys of gateways begin with. Gives what all have said before, this
+/// one among them.
 const ANNOUNCE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
 local all = {}
 for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local said = redis.call('GET', ARGV[4] .. name)
   if said then all[#all + 1] = said end
 end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return all
 ";
 
@@ -66,6 +67,16 @@ if said and cjson.decode(said).instance == ARGV[2] then
 end
 return 0
 ";
+
+/// Who is there.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The gateways, by name, this one among them.
+    pub all: Vec<Member>,
+    /// What another run has said last in this one's name: the run before, or another
+    /// gateway that is called the same.
+    pub namesake: Option<Member>,
+}
 
 /// The gateways of a cluster.
 #[derive(Clone)]
@@ -90,7 +101,7 @@ impl Members {
     /// # Errors
     ///
     /// When the server does not do it.
-    pub async fn announce(&self, member: &Member) -> Result<Vec<Member>, Failure> {
+    pub async fn announce(&self, member: &Member) -> Result<Heard, Failure> {
         let said = serde_json::to_string(member);
         let said = said.map_err(|error| Failure::Refused(error.to_string()))?;
         let mut invocation = self.announce.prepare_invoke();
@@ -103,9 +114,15 @@ impl Members {
         let all = all
             .iter()
             .filter_map(|said| serde_json::from_str(said).ok());
-        let mut all: Vec<Member> = all.collect();
+        let (own, mut all): (Vec<Member>, Vec<Member>) =
+            all.partition(|one: &Member| one.name == member.name);
+        all.push(member.clone());
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        let mut own = own.into_iter();
+        Ok(Heard {
+            all,
+            namesake: own.find(|before| before.instance != member.instance),
+        })
     }
 
     /// Say that a gateway is there no more.

@@ -36,6 +36,8 @@ pub(super) struct Answer {
     name: Option<String>,
     /// How many changes there were of the state that this gateway has.
     version: Option<u64>,
+    /// What is wrong while the server answers, each in a sentence with the remedy.
+    problems: Vec<String>,
     /// The gateways that there are, by name, as was heard within the last seconds;
     /// this one alone while the server is away.
     gateways: Vec<Shown>,
@@ -100,6 +102,7 @@ impl Answer {
             prefix: Some(connection.prefix().to_owned()),
             name: Some(connection.name().to_owned()),
             version: Some(cluster.revision().map_or(0, |revision| revision.version)),
+            problems: cluster.problems(),
             gateways,
         }
     }

@@ -60,8 +60,14 @@ fn of_cluster(cluster: &Value) -> String {
         true => "connected".to_owned(),
         false => format!("away, changes wait: {}", text("why")),
     };
+    let problems = cluster["problems"].as_array().into_iter().flatten();
+    let problems = problems.filter_map(Value::as_str);
+    let problems: String = problems.map(|one| format!("problem: {one}\n")).collect();
     let table = Table::of(&cluster["gateways"], &GATEWAYS);
-    format!("cluster: {}, {standing}\n\n{table}\n", text("server"))
+    format!(
+        "cluster: {}, {standing}\n{problems}\n{table}\n",
+        text("server")
+    )
 }
 
 /// All of it.
@@ -123,7 +129,7 @@ mod tests {
         assert_eq!(of_cluster(&Value::Null), "");
         let cluster = json!({
             "enabled": true, "connected": false, "server": "redis://a:1", "why": "no route",
-            "gateways": [{ "name": "gw-1", "version": 7 }],
+            "gateways": [{ "name": "gw-1", "version": 7 }], "problems": ["it is so"],
         });
         let text = of_cluster(&cluster);
         assert!(
@@ -131,6 +137,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("gw-1"), "{text}");
+        assert!(text.contains("\nproblem: it is so\n"), "{text}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub(super) struct Figures {
     pub(super) is_connected: bool,
     pub(super) version: u64,
     pub(super) gateways: u64,
+    pub(super) problems: u64,
     pub(super) failed: u64,
 }
 
@@ -23,6 +24,7 @@ impl Figures {
             is_connected,
             version: cluster.revision().map_or(0, |revision| revision.version),
             gateways: if is_connected { heard.max(1) } else { 1 },
+            problems: cluster.problems().len() as u64,
             failed: cluster.connection.failed(),
         })
     }
@@ -54,6 +56,14 @@ pub(super) fn write(families: &mut Families<'_>, cluster: Option<Figures>) -> fm
         ),
         &cluster,
         |one| one.gateways as f64,
+    )?;
+    families.gauges(
+        (
+            "cluster_problems",
+            "What is wrong while the server answers, as GET /api/cluster has it.",
+        ),
+        &cluster,
+        |one| one.problems as f64,
     )?;
     families.counters(
         (
