@@ -157,6 +157,14 @@ impl Sharing {
     }
 }
 
+/// Keep the connection up in the place of whoever has followed the cluster's state, and
+/// does no more since another gateway has taken over.
+pub(crate) fn stay_connected(control: &Control) {
+    if let Some(sharing) = &control.sharing {
+        tokio::spawn(sharing.connection.clone().keep());
+    }
+}
+
 /// Exchange for ever; ends at once where nothing is shared.
 pub(crate) async fn follow(control: Arc<Control>) {
     let Some(sharing) = &control.sharing else {
