@@ -177,7 +177,8 @@ local function lease(field, rate, burst, debit, lacked, used, held)
   local left = room()
   level = math.min(level, left)
   local full = now + math.min(LONGEST, math.ceil((left - level) * 1000 / rate))
-  local is_told = expires == 0 or full > expires
+  -- In time before its end, by which somebody may still have something leased of it.
+  local is_told = full + MARGIN / 2 > expires
   if is_told then expires = full + MARGIN end
   local content = string.format('%.6f %.0f %.0f', level, now, born)
   for gateway, had in pairs(leased) do
