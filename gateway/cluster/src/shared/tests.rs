@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use super::*;
 
 /// A redis-server, which ends with this.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     _folder: TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         // Another process might take the port before the server does; it would say so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = port.local_addr().unwrap().port();
@@ -45,6 +45,11 @@ impl Server {
     }
 
     async fn gateway(&self) -> Exchange {
+        Exchange::new(self.connection().await)
+    }
+
+    /// One of another gateway.
+    pub(crate) async fn connection(&self) -> Connection {
         let text = format!(
             "pools.web.servers = [\"192.0.2.1:1\"]\n[cluster]\nurl = \"redis://127.0.0.1:{}\"",
             self.port
@@ -57,7 +62,7 @@ impl Server {
             assert!(tries < 500, "{error}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        Exchange::new(connection)
+        connection
     }
 }
 
@@ -319,6 +324,39 @@ fn lease(debit: f64, lacked: f64, used: f64, held: f64) -> Vec<Change> {
         field,
         deed: Deed::Lease(ask),
     }]
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_used_stays_though_it_is_always_full() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    let used = || {
+        let mut used = lease(1.0, 0.0, 1.0, 0.0);
+        if let Deed::Lease(ask) = &mut used[0].deed {
+            ask.per_second = 1000.0;
+        }
+        used
+    };
+    let first = gateway.run(used(), true).await.unwrap();
+    let born = first.leased[0].1.granted.born;
+    // Its end is near.
+    let near = first.met.clock_ms + 2000;
+    let mut read = redis::cmd("HGET");
+    read.arg(gateway.connection.key("shared:items"));
+    let record: String = gateway.connection.query(read.arg("bucket")).await.unwrap();
+    let end = first.leased[0].1.expires.to_string();
+    put(
+        &gateway,
+        "items",
+        "bucket",
+        &record.replacen(&end, &near.to_string(), 1),
+    )
+    .await;
+    let news = gateway.run(used(), true).await.unwrap();
+    assert_eq!(news.leased[0].1.granted.born, born);
+    // All are told, who would forget it by then.
+    assert_eq!(news.records.len(), 1);
+    assert!(news.records[0].1.expires > Some(near + 2000));
 }
 
 #[tokio::test]
