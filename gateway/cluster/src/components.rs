@@ -26,6 +26,15 @@ if left == -2 then return 0 end
 return 1
 ";
 
+/// Writes a signature, to go by itself unless the one that is there has come to stay:
+/// another gateway may have had the same component named meanwhile.
+const SIGN: &str = "
+local left = redis.call('TTL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[2])
+if left ~= -1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return 1
+";
+
 /// A component with its signature, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -69,9 +78,10 @@ impl Shelf {
             self.0.query_within::<()>(&putting, PATIENCE).await?;
         }
         if let Some(text) = &kept.signature {
-            let mut putting = redis::cmd("SET");
-            putting.arg(&signature).arg(text).arg("EX").arg(seconds);
-            self.0.query::<()>(&putting).await?;
+            let sign = Script::new(SIGN);
+            let mut signing = sign.prepare_invoke();
+            signing.key(&signature).arg(seconds).arg(text);
+            self.0.invoke::<()>(&signing).await?;
         }
         Ok(())
     }
@@ -122,5 +132,39 @@ impl Shelf {
             component,
             signature,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::tests::Server;
+
+    #[tokio::test]
+    async fn what_a_version_names_stays_when_it_is_uploaded_again() {
+        let server = Server::start();
+        let connection = server.connection().await;
+        let ttl = async |key: &str| -> i64 {
+            let asking = redis::cmd("TTL").arg(key).clone();
+            connection.query(&asking).await.unwrap()
+        };
+        let shelf = Shelf::new(connection.clone());
+        let component = b"component".to_vec();
+        let digest = Digest(Sha256::digest(&component).into());
+        let kept = Kept {
+            component,
+            signature: Some("signed".to_owned()),
+        };
+        shelf.put(digest, &kept).await.unwrap();
+        for key in shelf.keys(digest) {
+            assert!(ttl(&key).await > 0, "{key} stays");
+            let staying = redis::cmd("PERSIST").arg(&key).clone();
+            connection.query::<()>(&staying).await.unwrap();
+        }
+        shelf.put(digest, &kept).await.unwrap();
+        for key in shelf.keys(digest) {
+            assert_eq!(ttl(&key).await, -1, "{key} goes");
+        }
+        assert_eq!(shelf.get(digest).await.unwrap(), kept);
     }
 }

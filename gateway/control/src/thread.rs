@@ -78,11 +78,12 @@ impl ControlThread {
                 changing.spawn(cluster::follow(Arc::clone(&control)));
                 changing.spawn(discovery::follow(Arc::clone(&control)));
                 changing.spawn(remembered::keep(Arc::clone(&control)));
-                changing.spawn(sharing::follow(Arc::clone(&control)));
                 if let Some(sight) = sight {
                     changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }
                 tokio::spawn(sampler::sample(Arc::clone(&control)));
+                // As long as requests are finished here.
+                tokio::spawn(sharing::follow(Arc::clone(&control)));
                 let (end, ending) = watch::channel(false);
                 let exporting =
                     tokio::spawn(traces::export(Arc::clone(&control), recorded, ending));
@@ -132,6 +133,7 @@ async fn run(
     let is_leaving = matches!(*phases.borrow(), Phase::Leaving | Phase::Left);
     if is_leaving {
         drop(changing);
+        sharing::stay_connected(control);
         close.send_replace(true);
         control.live.end(LAST_WAIT).await;
         let _ = phases.wait_for(|phase| *phase != Phase::Leaving).await;

@@ -4,6 +4,7 @@
 mod backends;
 mod certificate;
 mod changes;
+mod cluster;
 mod cores;
 mod cpu;
 mod dashboards;
@@ -53,6 +54,8 @@ enum Bench {
     Dashboards(dashboards::Arguments),
     /// Three times what servers can do: what is served, refused, and when it is over
     Overload(overload::Arguments),
+    /// Three gateways that share a Redis server: what they send it, and what it keeps
+    Cluster(cluster::Arguments),
 }
 
 /// Run a benchmark.
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Upgrade(arguments) => upgrade::run(arguments),
         Bench::Dashboards(arguments) => dashboards::run(arguments),
         Bench::Overload(arguments) => overload::run(arguments),
+        Bench::Cluster(arguments) => cluster::run(arguments),
     }
 }
 
