@@ -22,7 +22,7 @@ mod state;
 pub use components::{Kept, Shelf};
 pub use connection::{Connection, Message, Standing};
 pub use failure::Failure;
-pub use members::{ANNOUNCE_EVERY, Member, Members};
+pub use members::{ANNOUNCE_EVERY, Heard, Member, Members};
 pub use settings::SettingsError;
 pub use shared::{Exchange, News};
 pub use state::{CHANGES, Committed, Components, Delta, Fields, Ledger, Revision, State};

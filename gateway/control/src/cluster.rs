@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Fields, Kept, Ledger, Member, Members,
+    Committed, Components, Connection, Delta, Failure, Fields, Heard, Kept, Ledger, Members,
     Revision, Shelf, Standing, State,
 };
 use gatewright_host::Host;
@@ -103,8 +103,8 @@ pub(crate) struct Cluster {
     members: Members,
     /// What this gateway has of the state.
     replica: Mutex<Replica>,
-    /// The gateways that there are, as was heard last.
-    gateways: Mutex<Vec<Member>>,
+    /// The gateways that there are or were, as was heard last.
+    gateways: Mutex<Vec<Heard>>,
     /// Where components are, once it has started.
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
@@ -146,8 +146,8 @@ impl Cluster {
         }
     }
 
-    /// The gateways that there are, by name.
-    pub(crate) fn gateways(&self) -> Vec<Member> {
+    /// The gateways that there are, by name, and those that fell silent.
+    pub(crate) fn gateways(&self) -> Vec<Heard> {
         self.gateways
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

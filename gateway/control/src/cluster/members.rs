@@ -55,7 +55,7 @@ impl Cluster {
 
     /// Be on the list no more.
     pub(crate) async fn leave(&self, control: &Control) {
-        // It goes by itself in ten seconds.
+        // Else it is shown as silent for a while.
         let _ = self.members.leave(&self.member(control)).await;
     }
 }
