@@ -26,8 +26,8 @@ impl<'a> PluginNames<'a> {
 
     /// Those that a seat of this role may have, as far as that is known.
     fn fit_for(&self, role: Role) -> BTreeSet<&'a str> {
-        let declared = self.0.iter().copied();
-        default_plugins(role).chain(declared).collect()
+        let default = default_plugins(role).map(|name| -> &'a str { name });
+        default.chain(self.0.iter().copied()).collect()
     }
 }
 
