@@ -73,10 +73,10 @@ export class PoolSection {
     });
   }
 
-  update({ figures, all, servers }) {
+  update({ figures, all, servers, configuration }) {
     this.#showBadges(figures);
     this.#showSummary(figures, all);
-    this.#showAlgorithms(figures.algorithm);
+    this.#showAlgorithms(figures.algorithm, configuration);
     this.#servers = servers;
     this.#showServers();
   }
@@ -160,7 +160,7 @@ export class PoolSection {
     return maxActive !== null || maxActivePerServer !== null;
   }
 
-  #showAlgorithms(current) {
+  #showAlgorithms(current, configuration) {
     const offered = this.#declared.algorithms.map(({ name }) => name);
     const names = [...new Set([...offered, current])];
     const shown = [...this.#algorithm.options].map(({ value }) => value);
@@ -172,6 +172,6 @@ export class PoolSection {
       this.#algorithm.value = chosen;
     }
     setAttribute(this.#algorithm, "data-current", current);
-    this.#choice.follow(current);
+    this.#choice.follow(current, configuration);
   }
 }

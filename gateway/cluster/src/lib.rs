@@ -23,7 +23,7 @@ mod state;
 pub use components::{Kept, Shelf};
 pub use connection::{Connection, Message, Standing};
 pub use failure::Failure;
-pub use members::{ANNOUNCE_EVERY, Heard, Member, Members};
+pub use members::{ANNOUNCE_EVERY, Heard, Member, Members, Present};
 pub use revision::{Head, Lineage, Revision};
 pub use settings::SettingsError;
 pub use shared::{Exchange, News};

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Head, Ledger, Member, Members, Revision,
+    Committed, Components, Connection, Delta, Failure, Head, Heard, Ledger, Members, Revision,
     Shelf, Standing, State,
 };
 use gatewright_host::Host;
@@ -132,8 +132,8 @@ pub(crate) struct Cluster {
     members: Members,
     /// What this gateway has of the state.
     replica: Mutex<Replica>,
-    /// The gateways that there are, as was heard last.
-    gateways: Mutex<Vec<Member>>,
+    /// The gateways that there are or were, as was heard last.
+    gateways: Mutex<Vec<Heard>>,
     /// What is wrong.
     problems: Problems,
     /// Components that could not be had when the state was followed last.
@@ -185,8 +185,8 @@ impl Cluster {
         self.has_doubts.load(Ordering::Relaxed)
     }
 
-    /// The gateways that there are, by name.
-    pub(crate) fn gateways(&self) -> Vec<Member> {
+    /// The gateways that there are, by name, and those that fell silent.
+    pub(crate) fn gateways(&self) -> Vec<Heard> {
         self.gateways
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -2,10 +2,14 @@
 //! on one counts on all, and is never lost once it was answered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually};
+use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually, within};
+
+/// It takes ten seconds.
+const FALLS_SILENT: Duration = Duration::from_secs(20);
 
 /// A gateway of this name in a cluster.
 pub(crate) fn member(name: &str, redis: &Redis, servers: &[&Upstream]) -> Builder {
@@ -322,6 +326,31 @@ async fn an_answered_change_outlives_its_gateway() {
     a.restart().await;
     assert!(has(&a, "127.0.0.1:8").await);
     assert!(!is_connected(&a).await);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_killed_falls_silent_and_one_that_ends_leaves() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, c] = three(&redis, &[&first]).await;
+    b.kill();
+    c.terminate();
+    c.exit_code().await;
+    let silent = async || {
+        let cluster = a.api("/api/cluster").await;
+        let gateways = cluster["gateways"].as_array().expect("gateways").iter();
+        let silent = gateways.map(|one| json!([one["name"], one["silent"]]));
+        silent.collect::<Vec<_>>()
+    };
+    within(FALLS_SILENT, "the killed one is silent", async || {
+        silent().await == [json!(["a", false]), json!(["b", true])]
+    })
+    .await;
+    assert_eq!(a.metric("gatewright_cluster_gateways").await, 1.0);
+    // What is known of it is not forgotten with the server.
+    redis.kill();
+    eventually("the server is away", async || !is_connected(&a).await).await;
+    assert_eq!(silent().await.len(), 2);
 }
 
 #[tokio::test]

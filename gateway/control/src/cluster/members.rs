@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatewright_cluster::{ANNOUNCE_EVERY, Member, Standing};
+use gatewright_cluster::{ANNOUNCE_EVERY, Heard, Member, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
@@ -104,10 +104,13 @@ impl Cluster {
         let heard = self.members.announce(&self.member(control)).await?;
         let own = self.connection.name();
         let mut others = heard.all.iter();
-        match others.find(|one| one.name != own && one.version > 0) {
+        let has_state = |one: &&Heard| {
+            one.member.name != own && one.member.version > 0 && !one.is_silent()
+        };
+        match others.find(has_state) {
             Some(other) => Err(ClusterError::Refused(format!(
                 "it has lost the state, and the gateway {} is to give it back",
-                other.name
+                other.member.name
             ))),
             None => Ok(()),
         }
@@ -115,7 +118,7 @@ impl Cluster {
 
     /// Be on the list no more.
     pub(crate) async fn leave(&self, control: &Control) {
-        // It goes by itself in ten seconds.
+        // Else it is shown as silent for a while.
         let _ = self.members.leave(&self.member(control)).await;
     }
 }

@@ -19,7 +19,8 @@ impl Figures {
     pub(super) fn of(control: &Control) -> Option<Self> {
         let cluster = control.keeper.cluster.as_ref()?;
         let is_connected = cluster.connection.standing().is_connected();
-        let heard = cluster.gateways().len() as u64;
+        let heard = cluster.gateways();
+        let heard = heard.iter().filter(|one| !one.is_silent()).count() as u64;
         Some(Self {
             is_connected,
             version: cluster.revision().map_or(0, |revision| revision.version),
