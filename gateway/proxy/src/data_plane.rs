@@ -44,6 +44,10 @@ pub struct InForce {
 /// How long a publication waits for the workers to say that they have it.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
+/// Rounds of a worker's tasks until clients over UDP have been told that their
+/// connections are cut: the listener's, the connection's, and as many to spare.
+const CUT_ROUNDS: u32 = 4;
+
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -268,6 +272,10 @@ impl Start {
                 open,
                 "connections are cut: draining took too long"
             );
+            worker.cut_begins.notify_waiters();
+            for _ in 0..CUT_ROUNDS {
+                tokio::task::yield_now().await;
+            }
         }
         // The last ones may have closed in this very round.
         worker.outbox.send();
