@@ -44,9 +44,8 @@ pub struct InForce {
 /// How long a publication waits for the workers to say that they have it.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Rounds of a worker's tasks until clients over UDP have been told that their
-/// connections are cut: the listener's, the connection's, and as many to spare.
-const CUT_ROUNDS: u32 = 4;
+/// How long it may take to tell all clients over UDP that their connections are cut.
+const FAREWELL: Duration = Duration::from_millis(100);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -273,9 +272,7 @@ impl Start {
                 "connections are cut: draining took too long"
             );
             worker.cut_begins.notify_waiters();
-            for _ in 0..CUT_ROUNDS {
-                tokio::task::yield_now().await;
-            }
+            let _ = tokio::time::timeout(FAREWELL, worker.room_within(|| 1)).await;
         }
         // The last ones may have closed in this very round.
         worker.outbox.send();
