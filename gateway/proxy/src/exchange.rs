@@ -44,7 +44,7 @@ pub(crate) async fn exchange(
     mut request: Request<Upload>,
 ) -> Result<Response<ClientBody>, Infallible> {
     let has_body = !request.body().is_end_stream();
-    let mut serving = Serving::begin(&client, has_body);
+    let mut serving = Serving::begin(&client, request.version(), has_body);
     let is_over_http3 = request.version() == Version::HTTP_3;
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
     let stream = match request.method() {

@@ -88,7 +88,7 @@ pub use cache::{Cache, Kept, Purge};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use hash::address as key_of_client;
-pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed};
+pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed, ResetKey};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use spans::{Recorded, Span, SpanKind, SpanValue};

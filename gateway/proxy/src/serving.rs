@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gatewright_host::Trace;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::access_log;
 use crate::account::{Account, Ended};
@@ -34,8 +34,8 @@ pub(crate) struct Serving {
 
 impl Serving {
     /// Begin one whose request has a body, or has none.
-    pub(crate) fn begin(client: &Rc<Client>, has_body: bool) -> Self {
-        client.begins(has_body);
+    pub(crate) fn begin(client: &Rc<Client>, version: Version, has_body: bool) -> Self {
+        client.begins(version, has_body);
         let counters = client.worker.counters();
         counters.requests.add(1);
         counters.in_flight.add(1);

@@ -75,6 +75,9 @@ pub(crate) struct Worker {
     gives_up: Cell<bool>,
     /// Wakes the accept loops when draining begins.
     pub(crate) drain_begins: Notify,
+    /// Wakes whoever tells clients over UDP that their connections are cut: no
+    /// system does that for them.
+    pub(crate) cut_begins: Notify,
     open: Cell<usize>,
     /// Wakes whoever waits for room, or for the last connection to close.
     one_closed: Notify,
@@ -115,6 +118,7 @@ impl Worker {
             draining: Cell::new(false),
             gives_up: Cell::new(false),
             drain_begins: Notify::new(),
+            cut_begins: Notify::new(),
             open: Cell::new(0),
             one_closed: Notify::new(),
         })

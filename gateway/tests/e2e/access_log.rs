@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::support::{
-    Builder, Client, Gateway, Pool, Upstream, eventually, plain, run_until_exit, signal,
+    Builder, Client, Gateway, Http3, Pool, Upstream, eventually, plain, run_until_exit, signal,
 };
 
 const FILE: &str = "access.log";
@@ -85,25 +85,29 @@ async fn a_line_tells_who_asked_what_and_who_answered() {
 }
 
 #[tokio::test]
-async fn what_came_over_tls_and_http2_and_a_session_are_told() {
+async fn what_came_over_tls_and_http2_or_http3_and_a_session_are_told() {
     let server = Upstream::named("good").await;
     let pool = Pool::of(&[&server]).with("affinity", "\"sticky-ip\"");
-    let gateway = logging("", pool).tls("self_signed = true").start().await;
+    let builder = logging("", pool).tls("self_signed = true");
+    let gateway = builder.tls_listener("http3 = true").start().await;
     let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
     client.get("/first").await;
     client.get("/again").await;
-    let lines = lines(&gateway, 2).await;
+    Http3::to(&gateway).await.get("/third").await;
+    let lines = lines(&gateway, 3).await;
     let line = |index: usize| serde_json::from_str::<Value>(&lines[index]).expect("JSON");
-    let (first, again) = (line(0), line(1));
-    for (field, value) in [
-        ("scheme", "https"),
-        ("protocol", "HTTP/2.0"),
-        ("host", "localhost"),
-        ("listener", "tls"),
-        ("tls_version", "TLSv1.3"),
-        ("tls_name", "localhost"),
-    ] {
-        assert_eq!(first[field], value, "{field} in {first}");
+    let (first, again, third) = (line(0), line(1), line(2));
+    for (line, protocol) in [(&first, "HTTP/2.0"), (&third, "HTTP/3.0")] {
+        for (field, value) in [
+            ("scheme", "https"),
+            ("protocol", protocol),
+            ("host", "localhost"),
+            ("listener", "tls"),
+            ("tls_version", "TLSv1.3"),
+            ("tls_name", "localhost"),
+        ] {
+            assert_eq!(line[field], value, "{field} in {line}");
+        }
     }
     let decided = |line: &Value, role: &str| !line[role].is_null();
     assert!(

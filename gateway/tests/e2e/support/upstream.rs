@@ -67,6 +67,20 @@ impl Upstream {
         .await
     }
 
+    /// A server that sends half of its response, `helloworld`, at once and the rest
+    /// when told.
+    pub(crate) async fn in_two_halves() -> Self {
+        Self::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+                .await;
+            peer.resumed().await;
+            peer.send("world").await;
+            peer.stall().await;
+        })
+        .await
+    }
+
     /// A server that does this with the stream of every connection.
     pub(crate) async fn speaking<F>(speak: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
