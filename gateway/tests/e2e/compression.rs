@@ -133,6 +133,12 @@ async fn only_what_may_be_and_is_worth_it_is_compressed() {
         ),
         (
             "gzip",
+            "Content-Type: text/html|Repr-Digest: x",
+            false,
+            false,
+        ),
+        (
+            "gzip",
             "206 X|Content-Type: text/html|Content-Range: bytes 0-9/99",
             false,
             false,

@@ -232,7 +232,7 @@ impl Fetch {
             true => {
                 // The client has it; the rest is for those who come after.
                 tokio::task::spawn_local(async move { _ = discard(content, most).await });
-                not_modified(&head.headers)
+                not_modified(head.headers)
             }
             false => Response::from_parts(head, content),
         };

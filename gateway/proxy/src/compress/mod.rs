@@ -20,8 +20,9 @@ use self::encoder::Encoder;
 use crate::body::Content;
 
 /// What says something of the body's bytes that would not be true any more.
-const DIGESTS: [HeaderName; 3] = [
+const DIGESTS: [HeaderName; 4] = [
     HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-md5"),
 ];

@@ -33,6 +33,7 @@ async fn a_client_that_has_it_is_told_so_from_what_is_kept() {
         assert_eq!(response.status(), status, "{headers}");
         assert_eq!(response.header("etag"), Some("\"a\""), "{headers}");
         assert!(response.header("age").is_some(), "{headers}");
+        assert_eq!(response.header("x-a"), Some("b"), "{headers}");
     }
     assert_eq!(server.requests().len(), 1);
 }
@@ -47,6 +48,32 @@ async fn a_client_that_has_it_brings_it_to_those_who_do_not() {
     let response = gateway.get("/").await;
     assert_eq!((response.status(), response.text()), (200, "1"));
     assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_has_it_is_told_all_that_came_with_it_but_what_describes_the_content() {
+    let head = "|Cache-Control: max-age=60|ETag: \"a\"|Set-Cookie: a=1|Set-Cookie: b=2|\
+                Link: </x>|Content-Type: text/plain|Content-Language: en|\
+                Content-Digest: x|Accept-Ranges: bytes";
+    let (server, gateway) = caching(head, "true").await;
+    for asked in 1..=2 {
+        let request = asking("GET", "/", "If-None-Match: \"a\"");
+        let response = gateway.exchange(request).await;
+        assert_eq!((response.status(), response.text()), (304, ""));
+        assert_eq!(response.headers("set-cookie"), ["a=1", "b=2"]);
+        assert_eq!(response.header("link"), Some("</x>"));
+        assert_eq!(response.header("cache-control"), Some("max-age=60"));
+        for name in [
+            "content-type",
+            "content-language",
+            "content-length",
+            "content-digest",
+            "accept-ranges",
+        ] {
+            assert_eq!(response.header(name), None, "{name}");
+        }
+        assert_eq!(server.requests().len(), asked, "cookies are not kept");
+    }
 }
 
 #[tokio::test]
