@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::freshness::Freshness;
+use super::told::tells_apart;
 
 /// Answers that are kept for one URL, told apart by what `Vary` names. A server that
 /// varies by what every client has its own of would fill the memory with them.
@@ -131,10 +132,9 @@ impl Stored {
 }
 
 /// Whether servers are sent another value of a header than the request has, one that
-/// each client has its own of. The scheme and the host that are forwarded are told apart by
-/// the URL.
+/// each client has its own of.
 fn is_written_here(name: &HeaderName) -> bool {
-    gatewright_wire::is_claim(name) && *name != "x-forwarded-proto" && *name != "x-forwarded-host"
+    gatewright_wire::is_claim(name) && !tells_apart(name)
 }
 
 /// Whether a header of a 304 says something of the kept answer: not what is about its

@@ -372,18 +372,40 @@ async fn hosts_schemes_and_queries_are_told_apart_and_http2_gets_what_http1_brou
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_says_of_the_scheme_is_told_apart_and_what_others_say_is_not() {
-    for (trusted, asked) in [("[\"127.0.0.0/8\"]", 2), ("[]", 1)] {
+async fn what_a_trusted_proxy_says_of_the_url_is_told_apart_and_what_others_say_is_not() {
+    for (trusted, is_trusted) in [("[\"127.0.0.0/8\"]", true), ("[]", false)] {
         let server = Upstream::answering(|_| numbered("|Cache-Control: max-age=60", 1)).await;
         let builder = Builder::new().top(&format!("trusted_proxies = {trusted}"));
         let pool = Pool::of(&[&server]).with("cache", "true");
         let gateway = builder.pool(pool).start().await;
-        for scheme in ["http", "https"] {
-            let headers = format!("X-Forwarded-Proto: {scheme}");
-            let response = gateway.exchange(asking("GET", "/", &headers)).await;
-            assert_eq!(response.status(), 200);
+        // Whether the one is answered by what came of the other.
+        for (number, (one, other, is_one)) in [
+            ("X-Forwarded-Proto: http", "X-Forwarded-Proto: https", false),
+            ("X-Forwarded-Prefix: /a", "X-Forwarded-Prefix: /b", false),
+            ("X-Forwarded-Port: 443", "", false),
+            ("Forwarded: host=a;for=x", "Forwarded: host=b;for=x", false),
+            ("Forwarded: host=a;for=x", "Forwarded: for=y;host=a", true),
+            (
+                "X-Forwarded-For: 10.0.0.1",
+                "X-Forwarded-For: 10.0.0.2",
+                true,
+            ),
+            ("X-Forwarded-Server: a", "X-Forwarded-Server: b", true),
+            ("", "X-Forwarded-User: ann", false),
+            ("X-Forwarded-Else: a", "X-Forwarded-Else: a", false),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let before = server.requests().len();
+            for headers in [one, other] {
+                let request = asking("GET", &format!("/{number}"), headers);
+                assert_eq!(gateway.exchange(request).await.status(), 200);
+            }
+            let asked = if is_one || !is_trusted { 1 } else { 2 };
+            let came = server.requests().len() - before;
+            assert_eq!(came, asked, "{trusted}: {one:?}, {other:?}");
         }
-        assert_eq!(server.requests().len(), asked, "{trusted}");
     }
 }
 
