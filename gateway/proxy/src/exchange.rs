@@ -148,7 +148,7 @@ async fn answer<'a>(
             let response = serve(client, held, pool, body).await?;
             Ok(match &pool.pool.config.compression {
                 None => response,
-                Some(rules) => compress::apply(rules, &held.method, &held.headers, response),
+                Some(rules) => compress::apply(&client.worker, rules, held, response),
             })
         }
     }

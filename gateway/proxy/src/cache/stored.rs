@@ -121,7 +121,7 @@ impl Stored {
     }
 
     /// About what it takes of the memory, in bytes.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         // A place in the map's table and one among its values, the name if it is none
         // of the known ones, and the text.
         const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>());
@@ -179,10 +179,11 @@ impl Resource {
         self.apart_until.is_some_and(|until| now < until)
     }
 
-    /// Keep an answer that was asked for at this time, in the place of one like it.
-    pub(super) fn keep(&mut self, stored: &Arc<Stored>, asked: Instant) {
+    /// Keep an answer that was asked for at this time, in the place of one like it,
+    /// unless something has changed it since; returns whether it is kept.
+    pub(super) fn keep(&mut self, stored: &Arc<Stored>, asked: Instant) -> bool {
         if self.changed.is_some_and(|changed| asked <= changed) {
-            return;
+            return false;
         }
         self.apart_until = None;
         self.variants
@@ -190,6 +191,7 @@ impl Resource {
         self.variants.truncate(MOST_VARIANTS - 1);
         self.variants.insert(0, Arc::clone(stored));
         self.weigh();
+        true
     }
 
     /// Its server has said that it is not to be kept. What was kept before of the

@@ -2,7 +2,7 @@
 //! and what becomes of it when something changes.
 
 use super::{caching, numbered, said};
-use crate::support::{Builder, Client, Gateway, Message, Pool, Upstream, eventually};
+use crate::support::{Builder, Client, Gateway, Message, Peer, Pool, Upstream, eventually};
 
 fn asking(method: &str, path: &str, headers: &str) -> String {
     let lines = headers.split('|').filter(|line| !line.is_empty());
@@ -74,6 +74,41 @@ async fn a_client_that_has_it_is_told_all_that_came_with_it_but_what_describes_t
         }
         assert_eq!(server.requests().len(), asked, "cookies are not kept");
     }
+}
+
+#[tokio::test]
+async fn what_is_read_for_those_who_come_after_has_bounds_of_number_and_time() {
+    const MOST: usize = 256;
+    let server = Upstream::scripted(|mut peer: Peer| async move {
+        peer.request().await;
+        let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nETag: \"a\"\r\n";
+        peer.send(format!("{head}Content-Length: 100\r\n\r\nno more"))
+            .await;
+        peer.stall().await;
+    })
+    .await;
+    let pool = Pool::of(&[&server]).with("cache", "true");
+    let pool = pool.with("breaker", "false");
+    let gateway = Builder::new().workers(1).pool(pool).start().await;
+    let mut wire = gateway.connect().await;
+    let mut is_read = async |number: usize| {
+        let request = asking("GET", &format!("/{number}"), "If-None-Match: \"a\"");
+        wire.send(request).await;
+        let response = wire.response().await;
+        assert_eq!(response.status(), 304);
+        said(&response) == "gatewright; fwd=uri-miss; stored"
+    };
+    let mut number = 0;
+    while is_read(number).await {
+        number += 1;
+        assert!(number < 8 * MOST, "there is no bound");
+    }
+    assert!(number >= MOST, "{number}");
+    eventually("some have taken too long", async || {
+        number += 1;
+        is_read(number).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -160,6 +195,30 @@ async fn a_stale_answer_is_validated_and_is_then_as_new() {
         assert_eq!(response.headers("x-two"), ["1", "2"]);
     }
     assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn of_what_is_validated_and_not_to_be_kept_any_more_nothing_is_said_to_be_stored() {
+    for said_now in ["no-store", "private"] {
+        let server =
+            Upstream::answering(
+                move |request: &Message| match request.header("if-none-match") {
+                    Some(_) => format!(
+                        "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60, {said_now}\r\n\r\n"
+                    ),
+                    None => numbered("|Cache-Control: max-age=0|ETag: \"a\"", 1),
+                },
+            )
+            .await;
+        let gateway = Gateway::before(Pool::of(&[&server]).with("cache", "true")).await;
+        assert_eq!(gateway.get("/").await.text(), "1");
+        let response = gateway.get("/").await;
+        assert_eq!((response.status(), response.text()), (200, "1"));
+        let status = "gatewright; fwd=stale; fwd-status=304; ttl=60";
+        assert_eq!(said(&response), status);
+        let response = gateway.get("/").await;
+        assert_eq!(said(&response), "gatewright; fwd=uri-miss; stored");
+    }
 }
 
 #[tokio::test]
@@ -294,6 +353,51 @@ async fn while_servers_fail_what_is_stale_does_for_as_long_as_it_may() {
                 "{response:?}"
             );
         }
+    }
+}
+
+#[tokio::test]
+async fn an_error_stands_in_for_what_is_kept_where_its_server_says_so() {
+    for (status, cache, kept, says, is_replaced) in [
+        // The latest of those that may be used is (RFC 9111 §4), also one that a server
+        // has given instead of a confirmation (§4.3.3).
+        ("403 X", "true", "max-age=60", "max-age=60", true),
+        ("403 X", "true", "max-age=0", "max-age=60", true),
+        ("400 X", "true", "max-age=60", "max-age=60", true),
+        ("404 X", "true", "max-age=60", "max-age=60", true),
+        ("503 X", "true", "max-age=60", "max-age=60", true),
+        // It is no failure of the server's that something stale would do for (RFC 5861 §4).
+        (
+            "403 X",
+            "{ stale_if_error = \"1m\" }",
+            "max-age=0",
+            "max-age=60",
+            true,
+        ),
+        (
+            "503 X",
+            "{ stale_if_error = \"1m\" }",
+            "max-age=0",
+            "max-age=60",
+            false,
+        ),
+        // Without a word of its own it is nobody else's.
+        ("403 X", "true", "max-age=60", "x", false),
+        ("503 X", "true", "max-age=60", "x", false),
+    ] {
+        let server = Upstream::answering(move |request: &Message| match request.header("x-fail") {
+            Some(_) => numbered(&format!("{status}|Cache-Control: {says}"), 9),
+            None => numbered(&format!("|Cache-Control: {kept}|ETag: \"a\""), 1),
+        })
+        .await;
+        let pool = Pool::of(&[&server]).with("cache", cache);
+        let pool = pool.with("retries", "{ attempts = 1 }");
+        let gateway = Gateway::before(pool.with("breaker", "false")).await;
+        assert_eq!(gateway.get("/").await.text(), "1");
+        let failing = asking("GET", "/", "X-Fail: 1|Cache-Control: no-cache");
+        gateway.exchange(failing).await;
+        let text = gateway.get("/").await.text().to_owned();
+        assert_eq!(text == "9", is_replaced, "{status} {cache} {kept} {says}");
     }
 }
 
