@@ -48,9 +48,9 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let (status, response, at) = match serving.take_in(parts, has_body) {
+    let current = client.worker.current();
+    let (status, response, at) = match serving.take_in(&current, parts, has_body) {
         Ok(held) => {
-            let current = client.worker.current();
             explain::begin(&client.worker, held);
             let mut cors = None;
             let answered = answer(&client, &current, held, body, &mut cors).await;
@@ -64,14 +64,10 @@ pub(crate) async fn exchange(
             }
             let mut response = finish(&client.worker, held, response);
             explain::end(&client.worker, held, status, response.headers_mut());
-            client.worker.current().stir_shadows(&client.worker);
+            current.stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(denial) => (
-            denial.status(),
-            deny(&client.worker.current(), denial, false),
-            None,
-        ),
+        Err(denial) => (denial.status(), deny(&current, denial, false), None),
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
