@@ -45,7 +45,13 @@ impl About {
         match what {
             "proto" | "protocol" | "scheme" | "ssl" | "host" | "port" | "prefix" => Self::Url,
             "for" | "by" | "server" | "client-cert" => Self::Way,
-            "user" | "preferred-username" | "email" | "groups" | "access-token" => Self::User,
+            "user"
+            | "preferred-username"
+            | "email"
+            | "groups"
+            | "access-token"
+            | "tls-client-cert"
+            | "tls-client-cert-info" => Self::User,
             _ => Self::Unknown,
         }
     }
