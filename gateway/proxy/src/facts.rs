@@ -261,7 +261,13 @@ impl Facts {
 
     /// The authority that the client asked for.
     pub(crate) fn asked_authority(&self) -> &str {
-        self.asked.as_deref().unwrap_or_else(|| self.authority())
+        self.authorities().1
+    }
+
+    /// The authority that the server will see, and the one that the client asked for.
+    pub(crate) fn authorities(&self) -> (&str, &str) {
+        let authority = self.authority();
+        (authority, self.asked.as_deref().unwrap_or(authority))
     }
 
     /// The client's address as text, if it has one.

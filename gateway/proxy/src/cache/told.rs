@@ -7,7 +7,6 @@
 //! say; and to a request that tells what is not known here, nothing that is kept is an
 //! answer.
 
-use gatewright_host::ExchangeView as _;
 use http::header::{self, HeaderMap, HeaderName};
 
 use super::directives::elements;
@@ -66,8 +65,9 @@ impl Told {
     /// What servers are told of a request, whose client is believed or is not.
     pub(super) fn of(facts: &Facts, is_trusted: bool) -> Self {
         let mut told = Self::default();
-        if facts.authority() != facts.asked_authority() {
-            told.text.push_str(facts.authority());
+        let (authority, asked) = facts.authorities();
+        if authority != asked {
+            told.text.push_str(authority);
         }
         if is_trusted || !facts.vouched.is_empty() {
             let is_sent = |name: &HeaderName| is_trusted || facts.vouched.contains(name);
