@@ -104,6 +104,8 @@ pub struct Totals {
     pub mirrored: u64,
     /// Copies that could not be sent, or failed.
     pub unmirrored: u64,
+    /// Answers that were to be compressed while too many were.
+    pub uncompressed: u64,
     /// Decisions that the fallback made.
     pub fallbacks: u64,
     /// Plugin answers that could not be used.

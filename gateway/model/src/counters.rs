@@ -142,6 +142,8 @@ pub struct WorkerCounters {
     pub mirrored: Counter,
     /// Copies that were to be sent and could not be, or failed.
     pub unmirrored: Counter,
+    /// Answers that were to be compressed while too many were.
+    pub uncompressed: Counter,
     /// Plugin answers that could not be used and were replaced.
     pub overruled: Counter,
     /// Decisions that the fallback made because a plugin faulted or had no

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 use smallvec::SmallVec;
 
 use crate::connection::Client;
+use crate::current::Current;
 use crate::failure::Failure;
 use crate::trace_context::Context;
 
@@ -163,11 +164,11 @@ impl Account {
     /// Open one, if anybody is told of the request.
     pub(crate) fn open(
         client: &Client,
+        current: &Current,
         parts: &Parts,
         (has_body, context): (bool, Option<Context>),
     ) -> Option<Box<Self>> {
         let worker = &client.worker;
-        let current = worker.current();
         let log = current.snapshot.config.access_log.as_deref();
         let draw = || worker.random.borrow_mut().f64();
         let is_drawn = log.is_some_and(|log| log.sample >= 1.0 || draw() < log.sample);

@@ -391,11 +391,12 @@ impl Attempt<'_> {
     /// What the server is sent as the request's head.
     fn head<'a>(&'a self, body: &RequestBody, traceparent: Option<&'a str>) -> UpstreamHead<'a> {
         let facts = self.facts;
+        let (authority, asked) = facts.authorities();
         UpstreamHead {
             method: &facts.method,
             path: facts.path(),
             query: facts.query(),
-            authority: facts.authority(),
+            authority,
             headers: &facts.headers,
             framing: body.framing(),
             upgrade: self.asked().upgrade,
@@ -403,7 +404,7 @@ impl Attempt<'_> {
                 client: self.source.peer_text.as_deref(),
                 real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
-                host: facts.asked_authority(),
+                host: asked,
                 request_id: facts.id.as_str(),
                 traceparent,
                 received: facts.version,

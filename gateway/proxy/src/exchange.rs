@@ -52,9 +52,9 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let (status, response, at) = match serving.take_in(parts, has_body) {
+    let current = client.worker.current();
+    let (status, response, at) = match serving.take_in(&current, parts, has_body) {
         Ok(held) => {
-            let current = client.worker.current();
             explain::begin(&client.worker, held);
             let mut cors = None;
             let answered = {
@@ -79,12 +79,12 @@ pub(crate) async fn exchange(
             }
             let mut response = finish(&client.worker, held, response);
             explain::end(&client.worker, held, status, response.headers_mut());
-            client.worker.current().stir_shadows(&client.worker);
+            current.stir_shadows(&client.worker);
             (status, response, held.responded)
         }
         Err(denial) => (
             denial.status(),
-            deny(&client.worker.current(), denial, (false, SOON)),
+            deny(&current, denial, (false, SOON)),
             None,
         ),
     };
@@ -166,7 +166,7 @@ async fn answer<'a>(
             })?;
             Ok(match &pool.pool.config.compression {
                 None => response,
-                Some(rules) => compress::apply(rules, &held.method, &held.headers, response),
+                Some(rules) => compress::apply(&client.worker, rules, held, response),
             })
         }
     }

@@ -58,8 +58,8 @@ pub(crate) struct Facts {
     /// might speak of them again behind its body.
     pub(crate) settled: Vec<HeaderName>,
     has_body: bool,
-    /// Whether the client has come with credentials, which a policy may have taken off
-    /// since, or an authentication server has said who it is.
+    /// Whether the client has come with credentials that have been taken off since, or
+    /// another has said who it is.
     pub(crate) is_known: bool,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<Box<str>>,
@@ -144,7 +144,6 @@ impl Facts {
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
         let vouched = identity::introduce(client, &mut parts.headers);
-        let is_known = parts.headers.contains_key(header::AUTHORIZATION);
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
@@ -168,7 +167,7 @@ impl Facts {
             vouched,
             settled: Vec::new(),
             has_body,
-            is_known,
+            is_known: false,
             tried: SmallVec::new(),
             come_back: SOON,
             most_attempts: u32::MAX,
@@ -242,6 +241,7 @@ impl Facts {
     /// Remove a header, in every spelling: a server that cannot tell `X_User` from
     /// `X-User` must not take the client's word for another's.
     pub(crate) fn remove_header(&mut self, name: &HeaderName) {
+        self.is_known |= *name == header::AUTHORIZATION && self.headers.contains_key(name);
         names::remove(&mut self.headers, name.as_str());
         self.vouched
             .retain(|vouched| !names::is_same(vouched.as_str(), name.as_str()));
@@ -265,7 +265,13 @@ impl Facts {
 
     /// The authority that the client asked for.
     pub(crate) fn asked_authority(&self) -> &str {
-        self.asked.as_deref().unwrap_or_else(|| self.authority())
+        self.authorities().1
+    }
+
+    /// The authority that the server will see, and the one that the client asked for.
+    pub(crate) fn authorities(&self) -> (&str, &str) {
+        let authority = self.authority();
+        (authority, self.asked.as_deref().unwrap_or(authority))
     }
 
     /// The client's address as text, if it has one.

@@ -12,7 +12,7 @@
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
-//! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
+//! about some; [`mirror`] sends copies to a second pool, [`aside`] asks where nobody waits, [`fault`] does harm on
 //! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller;
 //! [`account`] has what [`access_log`] and [`spans`] tell of a request, which
 //! [`telemetry`] hands over; [`respond`] turns failures into answers, [`come_back`] says when to
@@ -22,6 +22,7 @@
 mod access_log;
 mod account;
 mod admit;
+mod aside;
 mod attempt;
 mod body;
 mod breaker;
@@ -77,6 +78,7 @@ mod telemetry;
 mod tls;
 mod trace_context;
 mod tunnel;
+mod under_way;
 mod upload;
 mod upstream;
 mod waiting;

@@ -15,6 +15,7 @@ use gatewright_model::pool::Pool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::access_log::{FLUSH_TICKS, Log};
+use crate::compress::Output;
 use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
@@ -23,6 +24,7 @@ use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
+use crate::under_way::Counts;
 use crate::upstream::{LANDING, Landing, Upstream};
 
 /// What the control plane tells a worker.
@@ -52,8 +54,10 @@ pub(crate) struct Worker {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
     pub(crate) tunnel_landing: TunnelLanding,
-    /// Copies of requests that are under way.
-    pub(crate) mirroring: Cell<usize>,
+    /// What is done beside requests.
+    pub(crate) under_way: Counts,
+    /// Where bodies are compressed to.
+    pub(crate) compressed: Output,
     /// Where upstream request heads are written together.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) random: RefCell<fastrand::Rng>,
@@ -102,7 +106,8 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
-            mirroring: Cell::new(0),
+            under_way: Counts::default(),
+            compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
             scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),

@@ -90,6 +90,7 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         hedges_won: sum(|worker| &worker.hedges_won),
         mirrored: sum(|worker| &worker.mirrored),
         unmirrored: sum(|worker| &worker.unmirrored),
+        uncompressed: sum(|worker| &worker.uncompressed),
         fallbacks: sum(|worker| &worker.fallbacks),
         overruled: sum(|worker| &worker.overruled),
         abandoned: sum(|worker| &worker.abandoned),

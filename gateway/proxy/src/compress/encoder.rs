@@ -52,8 +52,8 @@ impl Encoder {
         Ok((input.written_len(), output.written_len()))
     }
 
-    /// Write what has been taken in; how much came out, and whether that is all.
-    pub(super) fn flush(&mut self, output: &mut [u8]) -> io::Result<(usize, bool)> {
+    /// Write what has been taken in; whether that is all, and how much came out.
+    pub(super) fn flush(&mut self, output: &mut [u8]) -> io::Result<(bool, usize)> {
         let mut output = WriteBuffer::new_initialized(output);
         let to = &mut output;
         let is_done = match self {
@@ -61,11 +61,11 @@ impl Encoder {
             Self::Br(encoder) => EncodeV2::flush(&mut **encoder, to),
             Self::Gzip(encoder) => EncodeV2::flush(encoder, to),
         }?;
-        Ok((output.written_len(), is_done))
+        Ok((is_done, output.written_len()))
     }
 
-    /// Write the end; how much came out, and whether that is all.
-    pub(super) fn finish(&mut self, output: &mut [u8]) -> io::Result<(usize, bool)> {
+    /// Write the end; whether that is all, and how much came out.
+    pub(super) fn finish(&mut self, output: &mut [u8]) -> io::Result<(bool, usize)> {
         let mut output = WriteBuffer::new_initialized(output);
         let to = &mut output;
         let is_done = match self {
@@ -73,7 +73,7 @@ impl Encoder {
             Self::Br(encoder) => EncodeV2::finish(&mut **encoder, to),
             Self::Gzip(encoder) => EncodeV2::finish(encoder, to),
         }?;
-        Ok((output.written_len(), is_done))
+        Ok((is_done, output.written_len()))
     }
 }
 

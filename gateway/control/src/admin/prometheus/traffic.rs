@@ -155,6 +155,14 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     )?;
     families.counters(
         (
+            "uncompressed",
+            "Answers that went as they were, since a worker was compressing too many.",
+        ),
+        &whole,
+        |totals| totals.uncompressed,
+    )?;
+    families.counters(
+        (
             "abandoned",
             "Requests whose client left before the response's end.",
         ),
