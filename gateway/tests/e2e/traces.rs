@@ -104,6 +104,25 @@ async fn a_request_its_decisions_and_its_attempt_are_one_trace_that_servers_go_o
 }
 
 #[tokio::test]
+async fn what_clients_say_at_length_is_recorded_in_part() {
+    let (collector, server) = (Collector::start().await, Upstream::named("good").await);
+    let gateway = traced(&collector, "sample = 1.0", Pool::of(&[&server])).await;
+    let [path, agent] = ["/", "a"].map(|begin| format!("{begin}{}", "b".repeat(3000)));
+    let request = format!("BREW {path} HTTP/1.1\r\nhost: a\r\nuser-agent: {agent}\r\n\r\n");
+    assert_eq!(gateway.exchange(request).await.status(), 200);
+    let spans = collector.after(4).await;
+    let request = &of_kind(&spans, SERVER)[0];
+    assert_eq!(request.says("url.path"), &path[..1024]);
+    assert_eq!(request.says("user_agent.original"), &agent[..1024]);
+    assert_eq!(server.request().target(), path, "the server has all of it");
+    for span in [request, &of_kind(&spans, CLIENT)[0]] {
+        assert_eq!(span.name, "HTTP", "clients may make up methods");
+        assert_eq!(span.says("http.request.method"), "_OTHER");
+        assert_eq!(span.says("http.request.method_original"), "BREW");
+    }
+}
+
+#[tokio::test]
 async fn each_attempt_has_a_span_and_tells_its_server_so() {
     let (collector, good) = (Collector::start().await, Upstream::named("good").await);
     let bad = Upstream::scripted(|mut peer| async move {
