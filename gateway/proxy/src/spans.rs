@@ -247,6 +247,8 @@ fn of_attempt(
         let resent = SpanValue::Number(i64::from(attempt.number) - 1);
         attributes.push(("http.request.resend_count", resent));
     }
+    let race = attempt.race.map(|race| race.name().into());
+    attributes.extend(race.map(|race| ("gatewright.hedge", race)));
     let (kind, error, until) = match &attempt.came {
         Some((Came::Answer(status), at)) => {
             let number = SpanValue::Number((*status).into());

@@ -168,6 +168,52 @@ async fn each_attempt_has_a_span_and_tells_its_server_so() {
 }
 
 #[tokio::test]
+async fn of_two_servers_that_were_asked_at_once_both_attempts_are_recorded() {
+    let (collector, good) = (Collector::start().await, Upstream::named("good").await);
+    let slow = Upstream::silent().await;
+    let pool = Pool::of(&[&slow, &good])
+        .with("balancer", "\"round-robin\"")
+        .with("hedge", "{ after = \"300ms\" }")
+        .with("retries", "{ budget = 1.0 }");
+    let gateway = traced(&collector, "sample = 1.0", pool).await;
+    while slow.requests().is_empty() {
+        ask(&gateway, "/", "").await;
+    }
+    let of_race = |outcome: &str| {
+        let spans = collector.spans().into_iter();
+        let mut attempts = spans.filter(|span| span.kind == CLIENT);
+        attempts.find(|span| span.says("gatewright.hedge") == outcome)
+    };
+    eventually("both are exported", async || of_race("lost").is_some()).await;
+    let [lost, won] = ["lost", "won"].map(|outcome| of_race(outcome).expect("an attempt"));
+    assert_eq!((&lost.trace, &lost.parent), (&won.trace, &won.parent));
+    assert!(lost.is_error && !won.is_error, "{lost:?} {won:?}");
+    assert_eq!(lost.says("error.type"), "overtaken");
+    assert_eq!(won.says("http.response.status_code"), "200");
+    assert_eq!(won.says("http.request.resend_count"), "1");
+    let began_within = lost.nanoseconds.0 < won.nanoseconds.0;
+    assert!(began_within && won.nanoseconds.0 < lost.nanoseconds.1);
+    for (span, server) in [(&lost, &slow), (&won, &good)] {
+        assert_eq!(
+            span.says("server.port"),
+            server.address().port().to_string()
+        );
+        let place = format!("00-{}-{}-01", span.trace, span.id);
+        let asked = server.requests();
+        let mut told = asked.iter().filter_map(|one| one.header("traceparent"));
+        assert!(told.any(|told| told == place), "{place}: {asked:?}");
+    }
+    let spans = collector.spans().into_iter();
+    let decided =
+        spans.filter(|span| span.trace == lost.trace && span.says("gatewright.role") == "balancer");
+    let chosen: Vec<_> = decided
+        .map(|span| span.says("gatewright.chosen").to_owned())
+        .collect();
+    let servers = [&slow, &good].map(|server| server.address().to_string());
+    assert_eq!(chosen, servers, "both decisions are");
+}
+
+#[tokio::test]
 async fn a_trace_that_a_client_has_begun_is_followed_as_it_says() {
     let (collector, server) = (Collector::start().await, Upstream::named("good").await);
     let gateway = traced(&collector, "sample = 0.0", Pool::of(&[&server])).await;
