@@ -11,6 +11,7 @@ mod follow;
 mod fuzz;
 mod plugins;
 mod process;
+mod python;
 mod schemathesis;
 mod steps;
 mod test;

@@ -3,21 +3,18 @@
 //! looks for answers that the document does not know.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::cargo::{output, program, run, target_folder};
 use crate::process::Process;
-use crate::{tools, workspace};
+use crate::{python, workspace};
 
-/// What the run needs: its configuration, and the pinned version.
+/// The folder of its configuration, where the pinned version is too.
 const FOLDER: &str = "xtask/schemathesis";
-
-/// The name of the file that pins the version.
-const REQUIREMENTS: &str = "requirements.txt";
 
 /// What the gateway's log names its admin listener after.
 const ADMIN: &str = "admin listening address=";
@@ -31,7 +28,7 @@ const BACKEND: &str = "listens on http://";
 ///
 /// When Python is missing, something does not start, or an answer is wrong.
 pub(crate) fn check_api() -> Result<()> {
-    let python = installed()?;
+    let python = python::environment("schemathesis")?;
     let program = program()?;
     let folder = tempfile::tempdir()?;
     let backend = started(
@@ -48,35 +45,6 @@ pub(crate) fn check_api() -> Result<()> {
     let token = token(&program, folder.path())?;
     let gateway = started(&program, "run", &[], folder.path(), ADMIN)?;
     ask(&python, &gateway.address, &backend.address, &token)
-}
-
-/// The Python of an environment that has schemathesis; it is made at the first
-/// time, and anew for another version.
-fn installed() -> Result<PathBuf> {
-    if !tools::is_on_path("python3") {
-        bail!(
-            "python3 is missing, which schemathesis runs on: install it, on Debian by `apt-get \
-             install python3 python3-venv`"
-        );
-    }
-    let wanted = workspace::root().join(FOLDER).join(REQUIREMENTS);
-    let environment = target_folder()?.join("schemathesis");
-    let python = environment.join("bin/python");
-    let has = environment.join(REQUIREMENTS);
-    if fs::read(&has).is_ok_and(|has| fs::read(&wanted).is_ok_and(|wanted| wanted == has)) {
-        return Ok(python);
-    }
-    let made = run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&environment));
-    made.context("on Debian, `apt-get install python3-venv` brings what may be missing")?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet"])
-        .args(["--disable-pip-version-check", "--requirement"])
-        .arg(&wanted))?;
-    // Last of all, so that half an environment is made anew.
-    fs::copy(wanted, has)?;
-    Ok(python)
 }
 
 /// Two pools that requests go to, and one that may be deleted.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::{cargo, run, target_folder};
 use crate::follow::{self, Counts};
 use crate::steps::Steps;
-use crate::{comparison, dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
+use crate::{comparison, dashboard, fuzz, plugins, python, schemathesis, tidy, tools, workspace};
 
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
 const FUZZ_SECONDS: u32 = 10;
@@ -108,6 +108,8 @@ fn lints() -> Result<()> {
 /// Every test of the workspace, by nextest where it is installed.
 fn tests() -> Result<Counts> {
     tools::need_programs(&PROGRAMS)?;
+    // A collector of traces.
+    python::environment("rotel")?;
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
         command

@@ -122,3 +122,28 @@ async fn what_the_dashboard_of_grafana_asks_is_understood() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn nothing_that_a_client_says_makes_a_label() {
+    let server = Upstream::named("a").await;
+    let pool = Pool::of(&[&server]).with("affinity", "\"sticky-cookie\"");
+    let gateway = Builder::new().pool(pool).start().await;
+    let ask = async |word: &str| {
+        let head = format!("{word} /{word}?{word}=1 HTTP/1.1\r\nhost: {word}.example\r\n");
+        let says =
+            format!("user-agent: {word}\r\nx-request-id: {word}\r\ncookie: {word}={word}\r\n");
+        let answer = gateway.exchange(format!("{head}{says}\r\n")).await;
+        assert_eq!(answer.status(), 200);
+        let answer = gateway.admin("/metrics").await;
+        assert!(!answer.text().contains(word), "{}", answer.text());
+        answer
+            .text()
+            .lines()
+            .filter(|line| !line.contains("_bucket{"))
+            .count()
+    };
+    let lines = ask("STRANGER0").await;
+    for number in 1..20 {
+        assert_eq!(ask(&format!("STRANGER{number}")).await, lines);
+    }
+}

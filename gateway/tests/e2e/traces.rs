@@ -1,8 +1,13 @@
 //! Traces: what a collector is sent of requests, and what servers are told.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use http::StatusCode;
 
-use crate::support::{Builder, Collector, Gateway, Pool, Traced, Upstream, eventually};
+use crate::support::{
+    Authority, BINARY, Builder, Collector, Gateway, Pool, Rotel, Traced, Upstream, eventually,
+};
 
 const KNOWN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0";
 const SERVER: i32 = 2;
@@ -302,6 +307,82 @@ async fn a_collector_in_trouble_is_told_of_once_and_costs_spans_and_no_request()
     assert_eq!(of_kind(&spans, SERVER)[0].says("url.path"), "/kept");
     gateway.says("traces are taken again").await;
     assert_eq!(gateway.says_how_often("traces cannot be sent"), 1);
+}
+
+#[tokio::test]
+async fn a_collector_is_spoken_to_by_tls_if_its_certificate_is_trusted() {
+    let [authority, stranger] = [Authority::new(), Authority::new()];
+    let collector = Collector::by_tls(&authority.sign("localhost")).await;
+    let server = Upstream::named("good").await;
+    let trusting = async |authority: &Authority| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = format!("[tracing]\notlp = \"{}\"\nsample = 1.0", collector.base());
+        let builder = Builder::new().pool(Pool::of(&[&server])).with(&table);
+        let builder = builder.file("ca.pem", authority.certificate());
+        builder.write(&folder.path().join("gatewright.toml"));
+        let mut command = Command::new(&*BINARY);
+        command.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
+        Gateway::start_as(command, &["run", "-c", "gatewright.toml"], folder).await
+    };
+    let gateway = trusting(&stranger).await;
+    ask(&gateway, "/untold", "").await;
+    gateway.says("traces cannot be sent").await;
+    assert!(
+        gateway.log().contains("invalid peer certificate"),
+        "{}",
+        gateway.log()
+    );
+    assert_eq!(collector.asked(), 0);
+    let gateway = trusting(&authority).await;
+    ask(&gateway, "/told", "").await;
+    let spans = collector.after(4).await;
+    assert_eq!(of_kind(&spans, SERVER)[0].says("url.path"), "/told");
+    assert_eq!(gateway.says_how_often("traces cannot be sent"), 0);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_ours_takes_traces_and_hands_them_on() {
+    let (collector, server) = (Collector::start().await, Upstream::named("good").await);
+    let rotel = Rotel::before(&collector).await;
+    let keys = "sample = 1.0\nservice_name = \"edge\"";
+    let table = format!("[tracing]\notlp = \"{}\"\n{keys}", rotel.base());
+    let builder = Builder::new().pool(Pool::of(&[&server])).with(&table);
+    let gateway = builder.start().await;
+    for number in 0..10 {
+        ask(&gateway, &format!("/{number}"), "user-agent: me\r\n").await;
+    }
+    eventually("the spans are taken", async || {
+        gateway
+            .metric("gatewright_trace_spans_exported_total")
+            .await
+            == 40.0
+    })
+    .await;
+    let spans = collector.after(40).await;
+    assert_eq!(
+        gateway.metric("gatewright_trace_spans_dropped_total").await,
+        0.0
+    );
+    assert_eq!(collector.sender().1, "edge");
+    let (requests, attempts) = (of_kind(&spans, SERVER), of_kind(&spans, CLIENT));
+    let paths: BTreeSet<_> = requests.iter().map(|span| span.says("url.path")).collect();
+    assert_eq!((spans.len(), paths.len(), attempts.len()), (40, 10, 10));
+    for span in &requests {
+        assert_eq!(span.says("http.response.status_code"), "200", "{span:?}");
+        assert_eq!(span.says("user_agent.original"), "me", "{span:?}");
+        let attempt = attempts.iter().find(|attempt| attempt.parent == span.id);
+        assert_eq!(attempt.expect("an attempt").trace, span.trace);
+    }
+    let asked = server.requests();
+    let told: BTreeSet<_> = asked
+        .iter()
+        .filter_map(|one| one.header("traceparent"))
+        .collect();
+    let places = attempts
+        .iter()
+        .map(|span| format!("00-{}-{}-01", span.trace, span.id));
+    let places: Vec<_> = places.collect();
+    assert_eq!(told, places.iter().map(String::as_str).collect());
 }
 
 #[tokio::test]
