@@ -382,7 +382,8 @@ async fn a_collector_that_is_not_ours_takes_traces_and_hands_them_on() {
         .iter()
         .map(|span| format!("00-{}-{}-01", span.trace, span.id));
     let places: Vec<_> = places.collect();
-    assert_eq!(told, places.iter().map(String::as_str).collect());
+    let places: BTreeSet<_> = places.iter().map(String::as_str).collect();
+    assert_eq!(told, places);
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl Telling {
         }
     }
 
-    /// The figure that says that it has told something, and nothing was dropped.
+    /// The figures of what it has told, and of what was dropped.
     fn figures(self) -> Option<[&'static str; 2]> {
         match self {
             Self::Nothing => None,
