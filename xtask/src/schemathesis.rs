@@ -13,7 +13,7 @@ use crate::cargo::{output, program, run, target_folder};
 use crate::process::Started;
 use crate::{python, workspace};
 
-/// What the run needs: its configuration, and the pinned version.
+/// The folder of its configuration, where the pinned version is too.
 const FOLDER: &str = "xtask/schemathesis";
 
 /// Ask a gateway of this workspace, on free ports and with a folder of its own.

@@ -11,7 +11,7 @@ use crate::cargo::{cargo, run, target_folder};
 use crate::follow::{self, Counts};
 use crate::steps::Steps;
 use crate::{
-    comparison, dashboard, deployment, fuzz, plugins, schemathesis, tidy, tools, workspace,
+    comparison, dashboard, deployment, fuzz, plugins, python, schemathesis, tidy, tools, workspace,
 };
 
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
@@ -111,6 +111,8 @@ fn lints() -> Result<()> {
 /// Every test of the workspace, by nextest where it is installed.
 fn tests() -> Result<Counts> {
     tools::need_programs(&PROGRAMS)?;
+    // A collector of traces.
+    python::environment("xtask/rotel")?;
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
         command

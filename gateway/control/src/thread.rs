@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gatewright_host::{Happening, Host, HostEvent};
-use gatewright_proxy::Recorded;
+use gatewright_proxy::Queued;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ impl ControlThread {
     /// they have been looked at.
     pub(crate) fn start(
         control: &Arc<Control>,
-        (admin, recorded): (AdminListener, Receiver<Box<Recorded>>),
+        (admin, recorded): (AdminListener, Receiver<Queued>),
         host: &Host,
         sight: Option<Sight>,
     ) -> io::Result<Self> {

@@ -89,12 +89,13 @@ mod worker;
 pub use cache::{Cache, Kept, Purge};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
+pub use gatewright_wire::trace_context::TraceId;
 pub use hash::address as key_of_client;
 pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed, ResetKey};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use spans::{Recorded, Span, SpanKind, SpanValue};
-pub use telemetry::{Lines, Takers, Telemetry, TelemetryCounts, ToLog};
+pub use telemetry::{Lines, Queued, Takers, Telemetry, TelemetryCounts, ToLog};
 pub use tls::{
     Anyone, ByHttp, ByTls, Challenges, Shown, ShownFrom, TlsConfigs, TlsError, TlsRefusal,
     admin_server_config, authorities, kept_certificate, system_authorities,

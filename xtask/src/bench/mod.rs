@@ -19,6 +19,7 @@ mod peers;
 mod report;
 mod scenario;
 mod swap;
+mod telemetry;
 mod template;
 mod upgrade;
 mod wrk;
@@ -48,6 +49,8 @@ enum Bench {
     Changes(changes::Arguments),
     /// Replace a component at full load: how soon it decides, and at what cost
     Swap(swap::Arguments),
+    /// An access log and traces: CPU per request with either, and with neither
+    Telemetry(telemetry::Arguments),
     /// Another process takes over: whether a client is refused, and how long one waits
     Upgrade(upgrade::Arguments),
     /// A thousand servers and fifty dashboards: what control plane and pages take
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Decisions(arguments) => decisions::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
+        Bench::Telemetry(arguments) => telemetry::run(arguments),
         Bench::Upgrade(arguments) => upgrade::run(arguments),
         Bench::Dashboards(arguments) => dashboards::run(arguments),
         Bench::Overload(arguments) => overload::run(arguments),

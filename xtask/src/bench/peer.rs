@@ -87,6 +87,8 @@ pub(super) struct Setting<'a> {
     /// Whether Gatewright's balancer is the component in the file [`WATCHED`]
     /// instead of the one that is compiled in.
     pub(super) watched: bool,
+    /// Tables by which Gatewright tells of requests; none for a comparison.
+    pub(super) telemetry: String,
 }
 
 /// A proxy that takes requests.
@@ -116,6 +118,7 @@ impl Started {
             .text("backend_1", &backend_1)
             .text("backend_2", &backend_2)
             .text("backend_3", &backend_3)
+            .text("telemetry", &setting.telemetry)
             .lines("sessions", setting.sessions)
             .lines("watched", setting.watched)
             .lines("root", is_root());

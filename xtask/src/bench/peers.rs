@@ -105,6 +105,7 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Ru
         backends: backends.ports,
         sessions: arguments.clients.have_sessions(),
         watched: false,
+        telemetry: String::new(),
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {
@@ -112,8 +113,7 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Ru
         proxies.push(Proxy::new(started, arguments)?);
     }
     for proxy in &proxies {
-        // Pools fill and caches warm before anything counts.
-        proxy.load(arguments, cores, Duration::from_secs(1))?;
+        proxy.warm(arguments, cores)?;
     }
     let count = proxies.len();
     for round in 0..arguments.rounds() {
@@ -139,15 +139,15 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Ru
 }
 
 /// A proxy under measurement.
-struct Proxy {
-    started: Started,
+pub(super) struct Proxy {
+    pub(super) started: Started,
     url: String,
     headers: Vec<String>,
     runs: Vec<Run>,
 }
 
 impl Proxy {
-    fn new(started: Started, arguments: &Arguments) -> Result<Self> {
+    pub(super) fn new(started: Started, arguments: &Arguments) -> Result<Self> {
         let scenario = arguments.scenario;
         let mut headers = scenario.headers();
         if arguments.clients == Clients::Returning
@@ -163,6 +163,12 @@ impl Proxy {
         })
     }
 
+    /// Pools fill and caches warm before anything counts.
+    pub(super) fn warm(&self, arguments: &Arguments, cores: Cores) -> Result<()> {
+        self.load(arguments, cores, Duration::from_secs(1))
+            .map(drop)
+    }
+
     fn load(&self, arguments: &Arguments, cores: Cores, duration: Duration) -> Result<Load> {
         let wrk = Wrk {
             core: cores.load,
@@ -173,7 +179,7 @@ impl Proxy {
             .with_context(|| format!("no load on {}", self.started.peer.name()))
     }
 
-    fn measure(&self, arguments: &Arguments, cores: Cores) -> Result<Run> {
+    pub(super) fn measure(&self, arguments: &Arguments, cores: Cores) -> Result<Run> {
         let before = Times::now(self.started.process.id())?;
         let load = self.load(arguments, cores, arguments.duration())?;
         let spent = Times::now(self.started.process.id())?.since(&before);

@@ -92,6 +92,7 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Report> {
         backends: backends.ports,
         sessions: false,
         watched: true,
+        telemetry: String::new(),
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
     let url = Scenario::Plain.url(gateway.plain_port, gateway.tls_port);

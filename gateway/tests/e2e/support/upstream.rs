@@ -55,6 +55,15 @@ impl Upstream {
         Self::on(listener, script)
     }
 
+    /// A server that takes requests and says nothing.
+    pub(crate) async fn silent() -> Self {
+        Self::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.stall().await;
+        })
+        .await
+    }
+
     /// A server that answers `hello`, the first half of what it announces, and no more
     /// for ever.
     pub(crate) async fn that_hangs() -> Self {
