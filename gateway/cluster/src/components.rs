@@ -165,6 +165,6 @@ mod tests {
         for key in shelf.keys(digest) {
             assert_eq!(ttl(&key).await, -1, "{key} goes");
         }
-        assert_eq!(shelf.get(digest).await.unwrap(), kept);
+        assert_eq!(shelf.get(digest).await.unwrap(), Some(kept));
     }
 }

@@ -82,11 +82,7 @@ pub(crate) async fn exchange(
             current.stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(denial) => (
-            denial.status(),
-            deny(&current, denial, (false, SOON)),
-            None,
-        ),
+        Err(denial) => (denial.status(), deny(&current, denial, (false, SOON)), None),
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();

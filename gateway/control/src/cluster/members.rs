@@ -104,9 +104,8 @@ impl Cluster {
         let heard = self.members.announce(&self.member(control)).await?;
         let own = self.connection.name();
         let mut others = heard.all.iter();
-        let has_state = |one: &&Heard| {
-            one.member.name != own && one.member.version > 0 && !one.is_silent()
-        };
+        let has_state =
+            |one: &&Heard| one.member.name != own && one.member.version > 0 && !one.is_silent();
         match others.find(has_state) {
             Some(other) => Err(ClusterError::Refused(format!(
                 "it has lost the state, and the gateway {} is to give it back",
