@@ -113,7 +113,7 @@ impl Members {
         // What a newer program says otherwise is passed over.
         let all = all
             .iter()
-            .filter_map(|said| serde_json::from_str(said).ok());
+            .filter_map(|said| serde_json::from_str::<Member>(said).ok());
         let (own, mut all): (Vec<Member>, Vec<Member>) =
             all.partition(|one: &Member| one.name == member.name);
         all.push(member.clone());
