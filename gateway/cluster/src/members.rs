@@ -143,7 +143,7 @@ impl Members {
         let now = Instant::now();
         // What a newer program says otherwise is passed over.
         let all = all.iter().filter_map(|(said, ago)| {
-            let member = serde_json::from_str(said).ok()?;
+            let member = serde_json::from_str::<Member>(said).ok()?;
             // The server's clock may have been set back meanwhile.
             let ago = Duration::from_millis(u64::try_from(*ago).unwrap_or(0));
             let at = now.checked_sub(ago).unwrap_or(now);

@@ -196,7 +196,7 @@ impl Cluster {
                 }
                 (false, true) => missing.push(Missing::gone(plugin, digest)),
                 (true, false) if !lacked.contains(&digest) => {}
-                (true | false, false) => self.doubt(),
+                (_, false) => self.doubt(),
             }
         }
         if !missing.is_empty() {
