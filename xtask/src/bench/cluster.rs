@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(300..=200_000))]
     sessions: u32,
     /// How many servers to add
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=2000))]
     servers: u16,
     /// End with one line of JSON
     #[arg(long)]
@@ -202,7 +202,8 @@ struct Gateway {
 /// The gateways, once all of them know of each other, and the server behind them.
 fn start(program: &Path, folder: &Path, redis: &Redis) -> Result<(Vec<Gateway>, Process)> {
     let mut backend = Command::new(program);
-    backend.args(["backend", "--port", "0"]).current_dir(folder);
+    backend.args(["backend", "--host", "127.0.0.1", "--port", "0"]);
+    backend.current_dir(folder);
     let mut backend = Process::start("backend", backend.env("NO_COLOR", "1"), folder)?;
     let server = port(&mut backend, BACKEND)?;
     let cache = folder.join("cache");
