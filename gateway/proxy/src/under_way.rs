@@ -25,8 +25,8 @@ impl Work {
     /// How many there may be on a worker.
     pub(crate) const fn most(self) -> usize {
         match self {
-            Self::Copy | Self::Refresh => 128,
-            Self::Reading | Self::Compressing => 256,
+            Self::Copy | Self::Refresh | Self::Compressing => 128,
+            Self::Reading => 256,
         }
     }
 }

@@ -287,7 +287,7 @@ async fn a_client_that_does_not_read_holds_the_server_up() {
 
 #[tokio::test]
 async fn beyond_what_a_worker_compresses_at_once_answers_go_as_they_are() {
-    const MOST: usize = 256;
+    const MOST: usize = 128;
     let server = Upstream::scripted(|mut peer: Peer| async move {
         peer.request().await;
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";

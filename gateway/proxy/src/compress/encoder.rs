@@ -13,6 +13,10 @@ use gatewright_model::config::{Coding, Levels};
 /// 4 MiB would be held for every answer under way.
 const WINDOW: u8 = 18;
 
+/// From this level on zstd's own tables are larger than it makes them for a window of that
+/// size, which it does only where it knows the length beforehand: 41 MiB at level 12.
+const LARGE_TABLES: u8 = 7;
+
 /// Writes a body in a coding.
 pub(super) enum Encoder {
     Zstd(ZstdEncoder),
@@ -24,10 +28,19 @@ impl Encoder {
     pub(super) fn new(coding: Coding, levels: &Levels) -> Self {
         let level = |level: u8| Level::Precise(i32::from(level));
         match coding {
-            Coding::Zstd => Self::Zstd(ZstdEncoder::new_with_params(
-                i32::from(levels.zstd),
-                &[CParameter::window_log(u32::from(WINDOW))],
-            )),
+            Coding::Zstd => {
+                let window = u32::from(WINDOW);
+                let params = [
+                    CParameter::window_log(window),
+                    CParameter::hash_log(window + 1),
+                    CParameter::chain_log(window),
+                ];
+                let few = match levels.zstd < LARGE_TABLES {
+                    true => &params[..1],
+                    false => &params[..],
+                };
+                Self::Zstd(ZstdEncoder::new_with_params(i32::from(levels.zstd), few))
+            }
             Coding::Br => {
                 let params = EncoderParams::default().window_size(i32::from(WINDOW));
                 Self::Br(Box::new(BrotliEncoder::new(
@@ -83,7 +96,7 @@ mod tests {
 
     #[test]
     fn zstd_asks_clients_for_no_more_than_the_window() {
-        for level in [1, 3, 12] {
+        for level in [1, 3, 7, 12] {
             let levels = Levels {
                 zstd: level,
                 ..Levels::default()
