@@ -234,8 +234,14 @@ async fn who_comes_among_many_that_begin_and_do_not_go_on_has_to_prove_its_addre
         Road::to(gateway.tls_address()).await,
     ];
     let before = Http3::showing(calm.address(), None).await;
-    assert_eq!(before.expect("a connection").get("/").await.body(), "a");
+    let mut before = before.expect("a connection");
+    assert_eq!(before.get("/").await.body(), "a");
     assert_eq!(calm.retries(), 0, "nobody else comes");
+    before.quic.close(0u32.into(), b"");
+    eventually("it has gone", async || {
+        gateway.metric("gatewright_connections").await == 1.0
+    })
+    .await;
     silent.becomes_one_way();
     let flood = dialling(None, TransportConfig::default());
     let begun = (0..UNPROVEN).map(|_| dial(&flood, silent.address()));

@@ -51,6 +51,16 @@ async fn waiting(gateway: &Gateway, count: usize) -> Vec<(Http3, Stream)> {
     waiting
 }
 
+/// Have another process take over, and wait until this one drains, so that it gets
+/// nobody new: this one's id.
+async fn upgrade(gateway: &mut Gateway) -> u32 {
+    let at_rest = Http3::to(gateway).await;
+    let process = gateway.id();
+    gateway.upgrade().await;
+    at_rest.closed().await;
+    process
+}
+
 /// Let the answers come, to clients whose addresses change meanwhile.
 async fn all_are_answered(waiting: Vec<(Http3, Stream)>, gate: &Semaphore) {
     for (client, _) in &waiting {
@@ -71,10 +81,9 @@ async fn requests_outlive_an_upgrade_to_another_number_of_workers() {
         let server = behind(&gate).await;
         let mut gateway = before(&server, first).await;
         let waiting = waiting(&gateway, 6).await;
-        let process = gateway.id();
         let count = |workers| format!("count = {workers}\n");
         gateway.edit(|text| text.replace(&count(first), &count(then)));
-        gateway.upgrade().await;
+        let process = upgrade(&mut gateway).await;
         assert_eq!(gateway.metric("gatewright_workers").await as usize, then);
         assert!(runs(process), "it has requests to finish");
         // New clients are the new process's, on the same port, whichever of its
@@ -98,8 +107,7 @@ async fn requests_outlive_two_upgrades_that_follow_each_other() {
     let mut processes = Vec::new();
     for _ in 0..2 {
         all.extend(waiting(&gateway, 2).await);
-        processes.push(gateway.id());
-        gateway.upgrade().await;
+        processes.push(upgrade(&mut gateway).await);
     }
     assert!(processes.iter().all(|process| runs(*process)));
     all_are_answered(all, &gate).await;
@@ -114,9 +122,8 @@ async fn requests_outlive_an_upgrade_that_ends_http3() {
     let server = behind(&gate).await;
     let mut gateway = before(&server, 2).await;
     let waiting = waiting(&gateway, 2).await;
-    let process = gateway.id();
     gateway.edit(|text| text.replace("http3 = true\n", ""));
-    gateway.upgrade().await;
+    let process = upgrade(&mut gateway).await;
     all_are_answered(waiting, &gate).await;
     gateway.has_left(process).await;
 }
@@ -128,8 +135,7 @@ async fn a_client_of_a_process_that_died_is_told_that_nobody_knows_it() {
     let mut gateway = before(&server, 2).await;
     let mut waiting = waiting(&gateway, 1).await;
     let (client, _stream) = waiting.pop().expect("a client");
-    let process = gateway.id();
-    gateway.upgrade().await;
+    let process = upgrade(&mut gateway).await;
     signal(process, libc::SIGKILL);
     gateway.has_left(process).await;
     // Without an answer to that it would wait for half a minute.
