@@ -30,6 +30,9 @@ const KUBERNETES: [&str; 2] = ["1.30", "1.37"];
 
 const LOCUST: &str = "examples/load/locustfile.py";
 
+/// How long its shoppers walk: on a busy machine its own start takes some seconds of it.
+const RUN: &str = "10s";
+
 /// Check everything.
 ///
 /// # Errors
@@ -86,15 +89,16 @@ fn load(mut locust: Command) -> Result<()> {
     let program = program()?;
     let folder = tempfile::tempdir()?;
     let (gateway, _backend) = gateway(&program, folder.path())?;
-    locust.args(["--locustfile", LOCUST, "--headless", "--json"]);
-    locust.args(["--users", "5", "--spawn-rate", "5", "--run-time", "3s"]);
+    let figures = folder.path().join("figures");
+    locust.args(["--locustfile", LOCUST, "--headless", "--only-summary"]);
+    locust.args(["--users", "5", "--spawn-rate", "5", "--run-time", RUN]);
     locust.args(["--host", &format!("http://{}", gateway.address)]);
+    locust.arg("--json-file").arg(&figures);
     let said = output(&mut locust)?;
-    // What the shoppers say at the end stands around it.
-    let list = said.find("[\n").zip(said.rfind(']'));
-    let (from, to) = list.with_context(|| format!("Locust told no figures:\n{said}"))?;
-    let asked: Vec<Asked> = serde_json::from_str(&said[from..=to])
-        .with_context(|| format!("Locust's figures cannot be understood:\n{said}"))?;
+    let told = fs::read_to_string(figures.with_extension("json"))
+        .with_context(|| format!("Locust told no figures:\n{said}"))?;
+    let asked: Vec<Asked> = serde_json::from_str(&told)
+        .with_context(|| format!("Locust's figures cannot be understood:\n{told}"))?;
     let requests: u64 = asked.iter().map(|one| one.num_requests).sum();
     let failures: u64 = asked.iter().map(|one| one.num_failures).sum();
     if requests == 0 || failures > 0 {

@@ -4,7 +4,7 @@ import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { count, milliseconds, plural, rate, words } from "../../lib/format.js";
 import { onNear } from "../../lib/near.js";
 import { proposal } from "../../lib/proposal.js";
-import { median, tail } from "../../lib/servers.js";
+import { median, stateOf, tail } from "../../lib/servers.js";
 import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
 import { addServer } from "./server-actions.js";
 import { serverTable } from "./server-table.js";
@@ -115,7 +115,7 @@ export class PoolSection {
   }
 
   #showSummary(figures, all) {
-    const healthy = all.filter((server) => server.status === "healthy").length;
+    const healthy = all.filter((server) => stateOf(server) === "healthy").length;
     const { waiting, shed } = figures;
     // Where there are no limits, nobody waits for room.
     const isLimited = this.#isLimited() || waiting > 0 || shed > 0;
