@@ -18,13 +18,12 @@ const BIG: usize = 64 << 20;
 async fn impatient() -> Upstream {
     Upstream::scripted(|mut peer| async move {
         match timeout(PATIENCE, peer.request()).await {
-            Err(_) => {}
+            Err(_) | Ok(None) => {}
             Ok(Some(request)) if request.target() == "/breaks" => {
                 peer.send(head()).await;
                 peer.reset();
             }
             Ok(Some(_)) => answer(peer).await,
-            Ok(None) => {}
         }
     })
     .await
