@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::support::{Gateway, Peer, Pool, Upstream, eventually, get};
+use crate::support::{Gateway, Message, Peer, Pool, Upstream, eventually, get};
 
 /// How long a server waits for its client.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -38,7 +38,7 @@ async fn answer(mut peer: Peer) {
     let piece = vec![b'x'; 64 << 10];
     while let Ok(Ok(())) = timeout(PATIENCE, peer.try_send(&piece)).await {}
     // What a test is told by.
-    peer.note(crate::support::Message::default());
+    peer.note(Message::default());
     peer.reset();
 }
 
