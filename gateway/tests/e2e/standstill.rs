@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::support::{Gateway, Peer, Pool, Upstream, eventually, get};
+use crate::support::{Gateway, Message, Peer, Pool, Upstream, eventually, get};
 
 /// How long a server waits for its client.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,13 +18,12 @@ const BIG: usize = 64 << 20;
 async fn impatient() -> Upstream {
     Upstream::scripted(|mut peer| async move {
         match timeout(PATIENCE, peer.request()).await {
-            Err(_) => {}
+            Err(_) | Ok(None) => {}
             Ok(Some(request)) if request.target() == "/breaks" => {
                 peer.send(head()).await;
                 peer.reset();
             }
             Ok(Some(_)) => answer(peer).await,
-            Ok(None) => {}
         }
     })
     .await
@@ -39,7 +38,7 @@ async fn answer(mut peer: Peer) {
     let piece = vec![b'x'; 64 << 10];
     while let Ok(Ok(())) = timeout(PATIENCE, peer.try_send(&piece)).await {}
     // What a test is told by.
-    peer.note(crate::support::Message::default());
+    peer.note(Message::default());
     peer.reset();
 }
 

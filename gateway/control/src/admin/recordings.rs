@@ -275,11 +275,11 @@ async fn attend(control: Weak<Control>, id: u64, patience: Duration) {
         }
         pause = patience.saturating_sub(control.recordings.unattended());
         if pause.is_zero() {
-            match remove(&control, Author::gateway(), id).await {
-                Ok(_) => return,
-                // It is tried again, such as when the disk has room.
-                Err(_) => pause = patience,
+            if remove(&control, Author::gateway(), id).await.is_ok() {
+                return;
             }
+            // It is tried again, such as when the disk has room.
+            pause = patience;
         }
     }
 }
