@@ -95,7 +95,7 @@ async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
     b.limit_files(None);
     let newest = async || b.api("/api/audit").await[0]["sequence"].as_u64();
     let before = newest().await;
-    let binding = json!({ "plugin": "least-connections" });
+    let binding = json!({ "plugin": "round-robin" });
     a.change("PUT", "/api/bindings/web/balancer", binding).await;
     eventually("what others change is on the disk again", async || {
         newest().await > before
