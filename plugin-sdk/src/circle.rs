@@ -42,11 +42,11 @@ impl Circle {
     }
 
     /// Put the hand to some place that follows from a random number, unless it
-    /// has a place: so workers and gateways do not all begin alike.
+    /// has a place: so workers do not all begin alike.
     #[inline]
-    pub fn begin(&mut self, random: impl FnOnce() -> u64) {
+    pub fn begin(&mut self, random: u64) {
         if self.hand.is_none() {
-            self.put_hand(Hand::at(random()));
+            self.put_hand(Hand::at(random));
         }
     }
 

@@ -14,15 +14,6 @@ pub fn id() -> String {
     host::id()
 }
 
-/// A number that is drawn anew for every request, on whichever gateway: the first half of
-/// its id. It is 0 where the id is all zeros, as in a simulation.
-pub fn number() -> u64 {
-    let id = id();
-    let half = id.get(..16);
-    half.and_then(|half| u64::from_str_radix(half, 16).ok())
-        .unwrap_or(0)
-}
-
 /// The method as sent, such as `GET`.
 pub fn method() -> String {
     host::method()

@@ -135,8 +135,8 @@ impl Balancer for Adaptive {
     }
 
     fn pick(&mut self, key: u64) -> Option<Slot> {
-        // Workers and gateways start at different places, by their first request.
-        self.circle.begin(|| mix(key ^ request::number()));
+        // Workers start at different places, by their first request.
+        self.circle.begin(mix(key));
         let slot = if request::attempt() > 1 {
             self.circle.retry(&request::tried())
         } else {

@@ -5,9 +5,8 @@
 //! go, fail and recover: any two that stay eligible meanwhile never differ by
 //! more than one pick.
 //!
-//! Every worker of every gateway has a rotation of its own. Where it starts follows
-//! from its first request, the number that was drawn for it included, so that they do
-//! not all begin at the same endpoint even if one client asks all of them.
+//! Every worker has a rotation of its own. Where it starts follows from the key
+//! of its first request, so that workers do not all begin at the same endpoint.
 
 use gatewright_plugin_sdk::{Balancer, ConfigError, NoConfig, Slot, export, mix, request};
 
@@ -62,7 +61,7 @@ impl Balancer for RoundRobin {
 
     fn pick(&mut self, key: u64) -> Option<Slot> {
         if self.last.is_none() {
-            self.next = start(key ^ request::number(), self.eligible.len());
+            self.next = start(key, self.eligible.len());
         }
         if request::attempt() > 1 {
             return self.retry(&request::tried());
@@ -72,8 +71,8 @@ impl Balancer for RoundRobin {
 }
 
 /// Where a rotation over `count` places starts.
-fn start(random: u64, count: usize) -> usize {
-    (mix(random) % count.max(1) as u64) as usize
+fn start(key: u64, count: usize) -> usize {
+    (mix(key) % count.max(1) as u64) as usize
 }
 
 /// The place after `place` in a ring of `count`; a comparison is cheaper than

@@ -50,8 +50,8 @@ impl Balancer for Weighted {
     }
 
     fn pick(&mut self, key: u64) -> Option<Slot> {
-        // Workers and gateways start at different places, by their first request.
-        self.circle.begin(|| mix(key ^ request::number()));
+        // Workers start at different places, by their first request.
+        self.circle.begin(mix(key));
         if request::attempt() > 1 {
             return self.circle.retry(&request::tried());
         }
