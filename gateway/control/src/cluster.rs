@@ -219,8 +219,9 @@ impl Cluster {
         }
         let replica = self.replica();
         let Some(base) = replica.head.as_ref() else {
-            let message = "this gateway has not joined the cluster yet".to_owned();
-            return Err(ClusterError::Refused(message));
+            let message = "it has no state, and this gateway begins one in some seconds, unless \
+                           another gives one back";
+            return Err(ClusterError::Refused(message.to_owned()));
         };
         let state = State {
             head: base.next(self.connection.name()),

@@ -24,7 +24,7 @@ use crate::publisher::{PublishError, Reloaded};
 use crate::store::versions_of;
 
 /// How often the version is asked for: a message that was lost is a delay only.
-const POLL_EVERY: Duration = Duration::from_secs(1);
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// Keep up the connection, follow the state and say that this gateway is there, for
 /// ever; nothing in a gateway that is alone.
@@ -74,7 +74,7 @@ impl Control {
                 self.catch_up_in_turn().await?;
             }
         }
-        if cluster.has_missed.swap(false, Ordering::Relaxed) {
+        if cluster.revision().is_some() && cluster.has_missed.swap(false, Ordering::Relaxed) {
             // What comes of it is logged where it happens.
             let _ = self.reload().await;
             self.retreat().await;
@@ -111,7 +111,9 @@ impl Control {
                 }
                 Course::Restore => "cluster.restore",
                 Course::Seed => {
-                    cluster.may_begin(self).await?;
+                    if !cluster.may_begin(self).await? {
+                        return Ok(());
+                    }
                     "cluster.begin"
                 }
             };

@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatewright_cluster::{ANNOUNCE_EVERY, Heard, Member, Standing};
+use gatewright_cluster::{ANNOUNCE_EVERY, COMES_BACK, Heard, Member, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
+use super::follow::POLL_EVERY;
 use super::problems::About;
 use super::{Cluster, ClusterError};
 use crate::control::Control;
@@ -99,8 +100,10 @@ impl Cluster {
     }
 
     /// Whether this gateway may begin a cluster: not where others have the state that the
-    /// server has lost, and are about to give it back.
-    pub(super) async fn may_begin(&self, control: &Control) -> Result<(), ClusterError> {
+    /// server has lost, and are about to give it back. The list of them may be lost with
+    /// it, so that the server has to be empty for as long as they may take to come back.
+    pub(super) async fn may_begin(&self, control: &Control) -> Result<bool, ClusterError> {
+        let is_given_up = self.ledger.empty_for().await? >= COMES_BACK + POLL_EVERY;
         let heard = self.members.announce(&self.member(control)).await?;
         let own = self.connection.name();
         let mut others = heard.all.iter();
@@ -111,7 +114,7 @@ impl Cluster {
                 "it has lost the state, and the gateway {} is to give it back",
                 other.member.name
             ))),
-            None => Ok(()),
+            None => Ok(is_given_up),
         }
     }
 
