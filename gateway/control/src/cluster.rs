@@ -146,6 +146,9 @@ pub(crate) struct Cluster {
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
     admin: OnceLock<SocketAddr>,
+    /// Whether it says that it is there no more. Who says something holds it, so that
+    /// nothing is said after that.
+    has_left: tokio::sync::Mutex<bool>,
     /// Whether files have changed what the server could not be told of.
     pub(crate) has_missed: AtomicBool,
     /// The data folder, if there is one.

@@ -56,6 +56,7 @@ impl Cluster {
             has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
+            has_left: tokio::sync::Mutex::default(),
             has_missed: AtomicBool::new(false),
             data: (keep == Keep::InDataFolder).then(|| config.admin.data.clone()),
         });
