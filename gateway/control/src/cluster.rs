@@ -14,7 +14,7 @@ mod join;
 mod members;
 mod problems;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,7 @@ use gatewright_model::id::Digest;
 use tokio::time;
 
 pub(crate) use self::attempts::Attempts;
+use self::components::Missing;
 pub(crate) use self::follow::follow;
 use self::problems::Problems;
 use crate::store::{Contents, Edited, Replica};
@@ -136,12 +137,14 @@ pub(crate) struct Cluster {
     gateways: Mutex<Vec<Heard>>,
     /// What is wrong.
     problems: Problems,
-    /// Components that could not be had when the state was followed last.
-    lacked: Mutex<BTreeSet<Digest>>,
+    /// Components that cannot be had.
+    lacked: Mutex<BTreeMap<Digest, Missing>>,
     /// What the change that has the turn stands in line with.
     ticket: Mutex<Option<String>>,
-    /// Whether what this gateway has may not wholly be what it says.
+    /// Whether the store may not wholly have what this gateway has.
     has_doubts: AtomicBool,
+    /// Whether more of the state may be put in force than was.
+    follows_anew: AtomicBool,
     /// Where components are, once it has started.
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
@@ -176,16 +179,27 @@ impl Cluster {
         replica.head = Some(state.head.clone());
         replica.fields.clone_from(&state.fields);
         self.has_doubts.store(false, Ordering::Relaxed);
+        self.follows_anew.store(false, Ordering::Relaxed);
     }
 
-    /// What this gateway has is not wholly what it says: have the server say it
-    /// again.
+    /// The store may not wholly have what this gateway has: have the server say it
+    /// again, and keep it.
     pub(crate) fn doubt(&self) {
         self.has_doubts.store(true, Ordering::Relaxed);
     }
 
     fn has_doubts(&self) -> bool {
         self.has_doubts.load(Ordering::Relaxed)
+    }
+
+    /// More of the state may be put in force than was: follow it again.
+    fn follow_anew(&self) {
+        self.follows_anew.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the state is to be followed although this gateway has it.
+    fn is_to_follow(&self) -> bool {
+        self.has_doubts() || self.follows_anew.load(Ordering::Relaxed)
     }
 
     /// The gateways that there are, by name, and those that fell silent.

@@ -68,7 +68,7 @@ impl Control {
         }
         let there = cluster.ledger.revision().await;
         let there = there.map_err(ClusterError::from)?;
-        if there.is_none() || there != cluster.revision() || cluster.has_doubts() {
+        if there.is_none() || there != cluster.revision() || cluster.is_to_follow() {
             let _turn = self.turn.lock().await;
             if !self.store.is_handed_over() {
                 self.catch_up_in_turn().await?;
@@ -95,7 +95,7 @@ impl Control {
             let ours = cluster.replica();
             let course = Course::of(ours.head.as_ref(), theirs.as_ref());
             let action = match course {
-                Course::Stay if !cluster.has_doubts() => return Ok(()),
+                Course::Stay if !cluster.is_to_follow() => return Ok(()),
                 Course::Stay | Course::Follow { .. } => {
                     let state = cluster.ledger.read().await.map_err(ClusterError::from)?;
                     let Some(state) = state else {
@@ -158,7 +158,7 @@ impl Control {
         state: State,
         sets_aside: bool,
     ) -> Result<(), ReloadError> {
-        let before = cluster.replica().fields;
+        let before = cluster.replica();
         let contents = contents(&state)?;
         let missing = cluster.fetch(&state.fields).await?;
         cluster.tell(self, About::Components, problem(&missing));
@@ -183,16 +183,23 @@ impl Control {
                 Ok(reloaded) => break reloaded,
             }
         };
-        if matches!(reloaded, Reloaded::Unchanged { .. }) {
-            self.keeper.keep(kept()).await?;
+        let is_known = before.is(&followed.state) && !cluster.has_doubts();
+        let has_changed = !matches!(reloaded, Reloaded::Unchanged { .. });
+        match (has_changed, is_known) {
+            // It was kept when it was published.
+            (true, _) => {}
+            (false, true) => cluster.has(&followed.state),
+            (false, false) => self.keeper.keep(kept()).await?,
         }
         let is_new = |left: &&LeftOut| !desired.left_out.contains(left);
         for left in draft.left_out.iter().filter(is_new) {
             self.events.push(Happened::LeftOut(left.clone()));
         }
         self.put(Desired::of(origin, draft));
-        self.note(&Ok(reloaded));
-        let gone = gone(&before, &followed.state.fields);
+        if has_changed || !is_known {
+            self.note(&Ok(reloaded));
+        }
+        let gone = gone(&before.fields, &followed.state.fields);
         self.forget_components(gone).await;
         Ok(())
     }
