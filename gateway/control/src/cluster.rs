@@ -254,7 +254,7 @@ impl Cluster {
             Ok(Committed::Done) => Ok(Some(state)),
             Ok(Committed::Moved) => Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
-                let settling = self.settle(base, &state.head.revision);
+                let settling = self.settle(base, &state.head);
                 match time::timeout(SETTLE, settling).await {
                     Ok(Some(true)) => Ok(Some(state)),
                     Ok(Some(false)) => Err(ClusterError::Moved),
@@ -267,34 +267,80 @@ impl Cluster {
 
     /// Learn what became of a commit: whether it was done. What is still on its way
     /// is kept from being done later by a change of nothing, before which it was to
-    /// come. None when somebody else came in between.
-    async fn settle(&self, base: &Head, wanted: &Revision) -> Option<bool> {
+    /// come. None when the server has another state.
+    async fn settle(&self, base: &Head, wanted: &Head) -> Option<bool> {
         let mut standings = self.connection.standings();
         loop {
             // The connection that did not answer is given up within a second.
             if standings.wait_for(Standing::is_connected).await.is_err() {
                 return None;
             }
-            match self.ledger.revision().await {
-                Ok(Some(there)) if there == *wanted => return Some(true),
-                Ok(Some(there)) if there == base.revision => {
-                    let fence = base.next(self.connection.name());
-                    let (none, nothing) = (Delta::new(), Components::default());
-                    let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
-                    if let Ok(Committed::Done) = fencing.await {
-                        return Some(false);
-                    }
+            let there = match self.ledger.head().await {
+                Ok(there) => there?,
+                Err(_) => {
+                    time::sleep(Duration::from_millis(50)).await;
+                    continue;
                 }
-                Ok(_) => return None,
-                Err(_) => time::sleep(Duration::from_millis(50)).await,
+            };
+            match Fate::of(base, wanted, &there) {
+                Fate::Done => return Some(true),
+                Fate::Overtaken => return Some(false),
+                Fate::Unknown => return None,
+                Fate::Open => {}
             }
+            let fence = base.next(self.connection.name());
+            let (none, nothing) = (Delta::new(), Components::default());
+            let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
+            if let Ok(Committed::Done) = fencing.await {
+                return Some(false);
+            }
+        }
+    }
+}
+
+/// What the server's state says of a commit that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was done, whatever came after it.
+    Done,
+    /// It was not, and may still be.
+    Open,
+    /// Another came in its place.
+    Overtaken,
+    /// The state comes from neither.
+    Unknown,
+}
+
+impl Fate {
+    fn of(base: &Head, wanted: &Head, there: &Head) -> Self {
+        if wanted.leads_to(there) {
+            Self::Done
+        } else if base.revision == there.revision {
+            Self::Open
+        } else if base.leads_to(there) {
+            Self::Overtaken
+        } else {
+            Self::Unknown
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Head};
+    use super::{Course, Fate, Head};
+
+    #[test]
+    fn what_came_of_a_commit_is_told_by_what_came_after_it() {
+        let base = Head::first("a").next("b");
+        let wanted = base.next("a");
+        let fate = |there: &Head| Fate::of(&base, &wanted, there);
+        assert_eq!(fate(&wanted), Fate::Done);
+        assert_eq!(fate(&wanted.next("b").next("c")), Fate::Done);
+        assert_eq!(fate(&base), Fate::Open);
+        assert_eq!(fate(&base.next("b")), Fate::Overtaken);
+        assert_eq!(fate(&base.next("b").next("c")), Fate::Overtaken);
+        assert_eq!(fate(&Head::first("b")), Fate::Unknown);
+    }
 
     #[test]
     fn who_comes_from_the_other_wins_and_of_strangers_the_server() {
