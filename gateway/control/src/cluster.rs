@@ -179,7 +179,6 @@ impl Cluster {
         replica.head = Some(state.head.clone());
         replica.fields.clone_from(&state.fields);
         self.has_doubts.store(false, Ordering::Relaxed);
-        self.follows_anew.store(false, Ordering::Relaxed);
     }
 
     /// The store may not wholly have what this gateway has: have the server say it

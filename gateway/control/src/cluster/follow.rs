@@ -107,7 +107,13 @@ impl Control {
                         Course::Follow { sets_aside } => sets_aside,
                         Course::Restore | Course::Seed => continue,
                     };
-                    return self.go_along(cluster, state, sets_aside).await;
+                    // What comes meanwhile is for the next time.
+                    cluster.follows_anew.store(false, Ordering::Relaxed);
+                    let gone_along = self.go_along(cluster, state, sets_aside).await;
+                    if gone_along.is_err() {
+                        cluster.follow_anew();
+                    }
+                    return gone_along;
                 }
                 Course::Restore => "cluster.restore",
                 Course::Seed => {
