@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// was refused has left it.
 const UNNAMED: Duration = Duration::from_secs(3600);
 
+/// How long a key stays that does not go by itself, as the server tells it.
+const STAYS: i64 = -1;
+
 /// Whether a component is there. One that was to go by itself begins its time anew, so
 /// that it does not go before the commit; one that a version names stays.
 const RENEW: &str = "
@@ -86,7 +89,8 @@ impl Shelf {
         Ok(())
     }
 
-    /// Which of some keys are not there.
+    /// Which of some keys are not there to stay: who puts them back may have ended before
+    /// they were told to.
     ///
     /// # Errors
     ///
@@ -95,17 +99,12 @@ impl Shelf {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let counting = redis::cmd("EXISTS").arg(keys).clone();
-        let count: usize = self.0.query(&counting).await?;
-        if count == keys.len() {
-            return Ok(Vec::new());
-        }
         let mut asking = redis::pipe();
         for key in keys {
-            asking.cmd("EXISTS").arg(key);
+            asking.cmd("TTL").arg(key);
         }
-        let there: Vec<bool> = self.0.pipeline(&asking).await?;
-        let lost = keys.iter().zip(there).filter(|(_, is_there)| !is_there);
+        let left: Vec<i64> = self.0.pipeline(&asking).await?;
+        let lost = keys.iter().zip(left).filter(|(_, left)| *left != STAYS);
         Ok(lost.map(|(key, _)| key.clone()).collect())
     }
 
@@ -137,6 +136,8 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::shared::tests::Server;
 
@@ -158,13 +159,19 @@ mod tests {
         shelf.put(digest, &kept).await.unwrap();
         for key in shelf.keys(digest) {
             assert!(ttl(&key).await > 0, "{key} stays");
+            assert_eq!(
+                shelf.lacks(slice::from_ref(&key)).await.unwrap(),
+                [key.clone()]
+            );
             let staying = redis::cmd("PERSIST").arg(&key).clone();
             connection.query::<()>(&staying).await.unwrap();
         }
         shelf.put(digest, &kept).await.unwrap();
         for key in shelf.keys(digest) {
-            assert_eq!(ttl(&key).await, -1, "{key} goes");
+            assert_eq!(ttl(&key).await, STAYS, "{key} goes");
         }
         assert_eq!(shelf.get(digest).await.unwrap(), Some(kept));
+        let keys = shelf.keys(digest);
+        assert!(shelf.lacks(&keys).await.unwrap().is_empty());
     }
 }

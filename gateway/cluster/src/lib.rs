@@ -21,7 +21,7 @@ mod shared;
 mod state;
 
 pub use components::{Kept, Shelf};
-pub use connection::{Connection, Message, Standing};
+pub use connection::{COMES_BACK, Connection, Message, Standing};
 pub use failure::Failure;
 pub use members::{ANNOUNCE_EVERY, Heard, Member, Members, Present};
 pub use revision::{Head, Lineage, Revision};

@@ -16,6 +16,7 @@
 //! All other names have a colon.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use redis::{Script, ScriptInvocation};
 
@@ -28,6 +29,9 @@ pub const CHANGES: &str = "changes";
 
 /// Who was overtaken and has the next turn.
 const LINE: &str = "line";
+
+/// Since when there is no state.
+const EMPTY: &str = "empty";
 
 /// What the state consists of, by name.
 pub type Fields = BTreeMap<String, String>;
@@ -70,7 +74,12 @@ pub struct Components {
 /// than a change takes, and as long as others wait for one that is gone.
 const PLACE_MS: u64 = 3000;
 
-/// KEYS: state, channel, line; then those of components that stay, then those that go.
+/// For how long it counts that there was no state: who waits to begin one asks more often,
+/// and while the server is away nobody comes back to it.
+const EMPTY_MS: u64 = 3000;
+
+/// KEYS: state, channel, line, since when there is no state; then those of components that
+/// stay, then those that go.
 /// ARGV: the commit that is to be there before (empty for none), the version that comes
 /// of it, `1` to begin with no fields, who stands in line for it (empty for nobody, who
 /// waits for nobody), how long a place is kept, how many components stay, how many
@@ -94,7 +103,7 @@ if not is_first or (redis.call('HGET', KEYS[1], 'commit') or '') ~= ARGV[1] then
   end
   return 0
 end
-if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
+if ARGV[3] == '1' then redis.call('DEL', KEYS[1], KEYS[4]) end
 local stay, set = tonumber(ARGV[6]), tonumber(ARGV[7])
 local at = 8
 for _ = 1, set do
@@ -106,12 +115,23 @@ while at <= #ARGV do
   redis.call('HDEL', KEYS[1], ARGV[at])
   at = at + 1
 end
-for key = 4, #KEYS do
-  if key < 4 + stay then redis.call('PERSIST', KEYS[key])
+for key = 5, #KEYS do
+  if key < 5 + stay then redis.call('PERSIST', KEYS[key])
   else redis.call('DEL', KEYS[key]) end
 end
 redis.call('PUBLISH', KEYS[2], ARGV[2])
 return 1
+";
+
+/// For how long there has been no state, in milliseconds, as those know who ask. The server
+/// keeps it, so that it is gone with whatever the server loses. KEYS: since when. ARGV: how
+/// long it counts.
+const EMPTY_FOR: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local since = tonumber(redis.call('GET', KEYS[1])) or now
+redis.call('SET', KEYS[1], since, 'PX', ARGV[1])
+return now - since
 ";
 
 /// KEYS: state; then those of components that are to stay. ARGV: the commit that names
@@ -176,6 +196,21 @@ impl Ledger {
         Ok(head(found, lineage)?.map(|head| State { head, fields }))
     }
 
+    /// For how long there has been no state: to be asked again and again, by who has found
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say.
+    pub async fn empty_for(&self) -> Result<Duration, Failure> {
+        let script = Script::new(EMPTY_FOR);
+        let mut invocation = script.key(self.connection.key(EMPTY));
+        invocation.arg(EMPTY_MS);
+        let ms: i64 = self.connection.invoke(&invocation).await?;
+        // The server's clock may have been set back meanwhile.
+        Ok(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
+
     /// Change some fields of a state. Who gives a ticket stands in line with it once
     /// others were quicker, until it commits or leaves; who gives none waits for nobody.
     ///
@@ -229,6 +264,7 @@ impl Ledger {
         invocation.key(self.key());
         invocation.key(self.connection.key(CHANGES));
         invocation.key(self.connection.key(LINE));
+        invocation.key(self.connection.key(EMPTY));
         for key in components.stay.iter().chain(&components.go) {
             invocation.key(key);
         }

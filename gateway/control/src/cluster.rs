@@ -14,7 +14,7 @@ mod join;
 mod members;
 mod problems;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,7 @@ use gatewright_model::id::Digest;
 use tokio::time;
 
 pub(crate) use self::attempts::Attempts;
+use self::components::Missing;
 pub(crate) use self::follow::follow;
 use self::problems::Problems;
 use crate::store::{Contents, Edited, Replica};
@@ -136,16 +137,21 @@ pub(crate) struct Cluster {
     gateways: Mutex<Vec<Heard>>,
     /// What is wrong.
     problems: Problems,
-    /// Components that could not be had when the state was followed last.
-    lacked: Mutex<BTreeSet<Digest>>,
+    /// Components that cannot be had.
+    lacked: Mutex<BTreeMap<Digest, Missing>>,
     /// What the change that has the turn stands in line with.
     ticket: Mutex<Option<String>>,
-    /// Whether what this gateway has may not wholly be what it says.
+    /// Whether the store may not wholly have what this gateway has.
     has_doubts: AtomicBool,
+    /// Whether more of the state may be put in force than was.
+    follows_anew: AtomicBool,
     /// Where components are, once it has started.
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
     admin: OnceLock<SocketAddr>,
+    /// Whether it says that it is there no more. Who says something holds it, so that
+    /// nothing is said after that.
+    has_left: tokio::sync::Mutex<bool>,
     /// Whether files have changed what the server could not be told of.
     pub(crate) has_missed: AtomicBool,
     /// The data folder, if there is one.
@@ -175,14 +181,24 @@ impl Cluster {
         self.has_doubts.store(false, Ordering::Relaxed);
     }
 
-    /// What this gateway has is not wholly what it says: have the server say it
-    /// again.
+    /// The store may not wholly have what this gateway has: have the server say it
+    /// again, and keep it.
     pub(crate) fn doubt(&self) {
         self.has_doubts.store(true, Ordering::Relaxed);
     }
 
     fn has_doubts(&self) -> bool {
         self.has_doubts.load(Ordering::Relaxed)
+    }
+
+    /// More of the state may be put in force than was: follow it again.
+    fn follow_anew(&self) {
+        self.follows_anew.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the state is to be followed although this gateway has it.
+    fn is_to_follow(&self) -> bool {
+        self.has_doubts() || self.follows_anew.load(Ordering::Relaxed)
     }
 
     /// The gateways that there are, by name, and those that fell silent.
@@ -219,8 +235,9 @@ impl Cluster {
         }
         let replica = self.replica();
         let Some(base) = replica.head.as_ref() else {
-            let message = "this gateway has not joined the cluster yet".to_owned();
-            return Err(ClusterError::Refused(message));
+            let message = "it has no state, and this gateway begins one in some seconds, unless \
+                           another gives one back";
+            return Err(ClusterError::Refused(message.to_owned()));
         };
         let state = State {
             head: base.next(self.connection.name()),
@@ -236,7 +253,7 @@ impl Cluster {
             Ok(Committed::Done) => Ok(Some(state)),
             Ok(Committed::Moved) => Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
-                let settling = self.settle(base, &state.head.revision);
+                let settling = self.settle(base, &state.head);
                 match time::timeout(SETTLE, settling).await {
                     Ok(Some(true)) => Ok(Some(state)),
                     Ok(Some(false)) => Err(ClusterError::Moved),
@@ -249,34 +266,80 @@ impl Cluster {
 
     /// Learn what became of a commit: whether it was done. What is still on its way
     /// is kept from being done later by a change of nothing, before which it was to
-    /// come. None when somebody else came in between.
-    async fn settle(&self, base: &Head, wanted: &Revision) -> Option<bool> {
+    /// come. None when the server has another state.
+    async fn settle(&self, base: &Head, wanted: &Head) -> Option<bool> {
         let mut standings = self.connection.standings();
         loop {
             // The connection that did not answer is given up within a second.
             if standings.wait_for(Standing::is_connected).await.is_err() {
                 return None;
             }
-            match self.ledger.revision().await {
-                Ok(Some(there)) if there == *wanted => return Some(true),
-                Ok(Some(there)) if there == base.revision => {
-                    let fence = base.next(self.connection.name());
-                    let (none, nothing) = (Delta::new(), Components::default());
-                    let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
-                    if let Ok(Committed::Done) = fencing.await {
-                        return Some(false);
-                    }
+            let there = match self.ledger.head().await {
+                Ok(there) => there?,
+                Err(_) => {
+                    time::sleep(Duration::from_millis(50)).await;
+                    continue;
                 }
-                Ok(_) => return None,
-                Err(_) => time::sleep(Duration::from_millis(50)).await,
+            };
+            match Fate::of(base, wanted, &there) {
+                Fate::Done => return Some(true),
+                Fate::Overtaken => return Some(false),
+                Fate::Unknown => return None,
+                Fate::Open => {}
             }
+            let fence = base.next(self.connection.name());
+            let (none, nothing) = (Delta::new(), Components::default());
+            let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
+            if let Ok(Committed::Done) = fencing.await {
+                return Some(false);
+            }
+        }
+    }
+}
+
+/// What the server's state says of a commit that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was done, whatever came after it.
+    Done,
+    /// It was not, and may still be.
+    Open,
+    /// Another came in its place.
+    Overtaken,
+    /// The state comes from neither.
+    Unknown,
+}
+
+impl Fate {
+    fn of(base: &Head, wanted: &Head, there: &Head) -> Self {
+        if wanted.leads_to(there) {
+            Self::Done
+        } else if base.revision == there.revision {
+            Self::Open
+        } else if base.leads_to(there) {
+            Self::Overtaken
+        } else {
+            Self::Unknown
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Head};
+    use super::{Course, Fate, Head};
+
+    #[test]
+    fn what_came_of_a_commit_is_told_by_what_came_after_it() {
+        let base = Head::first("a").next("b");
+        let wanted = base.next("a");
+        let fate = |there: &Head| Fate::of(&base, &wanted, there);
+        assert_eq!(fate(&wanted), Fate::Done);
+        assert_eq!(fate(&wanted.next("b").next("c")), Fate::Done);
+        assert_eq!(fate(&base), Fate::Open);
+        assert_eq!(fate(&base.next("b")), Fate::Overtaken);
+        assert_eq!(fate(&base.next("b").next("c")), Fate::Overtaken);
+        assert_eq!(fate(&Head::first("b")), Fate::Unknown);
+    }
 
     #[test]
     fn who_comes_from_the_other_wins_and_of_strangers_the_server() {

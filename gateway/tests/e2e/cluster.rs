@@ -354,6 +354,26 @@ async fn a_gateway_that_is_killed_falls_silent_and_one_that_ends_leaves() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_ends_stays_off_the_list_while_it_drains() {
+    let redis = Redis::start(&[]).await;
+    let server = Upstream::in_two_halves().await;
+    let a = member("a", &redis, &[&server]).start().await;
+    let is_listed = || redis.ask(&["EXISTS", "gatewright:gateway:a"]) == "1";
+    eventually("it is on the list", async || is_listed()).await;
+    let mut client = a.connect().await;
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.head().await.expect("a response");
+    a.terminate();
+    eventually("it is off the list", async || !is_listed()).await;
+    // It would have spoken every two seconds.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(!is_listed());
+    server.resume();
+    assert_eq!(client.bytes(10).await, b"helloworld");
+    assert_eq!(a.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn who_joins_a_cluster_takes_over_its_state_and_keeps_its_own_aside() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;

@@ -1,12 +1,20 @@
 //! The cluster's server comes back with less than it was told, and others have changed
 //! it meanwhile: what comes from what counts.
 
+use std::time::Duration;
+
 use crate::cluster::{
     comes_to_have, deployer, has, member, set_aside, somewhere, three, version, version_there,
 };
-use crate::support::{Redis, Upstream, eventually, signal};
+use crate::support::{Redis, Upstream, eventually, signal, within};
 
 const STATE: &str = "gatewright:state";
+
+/// Since when there is none.
+const EMPTY: &str = "gatewright:empty";
+
+/// It takes five seconds.
+const BEGINS: Duration = Duration::from_secs(20);
 
 /// A replica that has heard of nothing since takes over.
 struct Older<'r>(&'r Redis);
@@ -139,4 +147,57 @@ async fn who_comes_to_a_server_that_lost_the_state_waits_for_those_who_have_it()
     })
     .await;
     assert_eq!(version_there(&redis), version);
+}
+
+#[tokio::test]
+async fn who_comes_to_a_server_that_lost_everything_waits_for_those_who_come_back() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let gateways = three(&redis, &[&first]).await;
+    let (_, token) = deployer(&gateways[0], None).await;
+    let version = version_there(&redis);
+    for gateway in &gateways {
+        signal(gateway.id(), libc::SIGSTOP);
+    }
+    // Who was there is lost as well.
+    redis.kill();
+    redis.restart().await;
+    let new = member("d", &redis, &[&first]).start().await;
+    assert_eq!(new.get("/").await.text(), "first");
+    eventually("it has found no state", async || {
+        redis.ask(&["EXISTS", EMPTY]) == "1"
+    })
+    .await;
+    // However long its start took, it waits from now on.
+    redis.ask(&["DEL", EMPTY]);
+    assert_eq!(redis.ask(&["EXISTS", STATE]), "0");
+    for gateway in &gateways {
+        signal(gateway.id(), libc::SIGCONT);
+    }
+    eventually("it has what the others have", async || {
+        let shown = new.call("GET", "/api/servers").token(&token);
+        let is_closed = new.call("GET", "/api/servers").send().await.status() == 401;
+        is_closed && shown.send().await.status() == 200
+    })
+    .await;
+    assert_eq!(version_there(&redis), version);
+    for gateway in &gateways {
+        let shown = gateway.call("GET", "/api/servers");
+        assert_eq!(shown.send().await.status(), 401);
+    }
+}
+
+#[tokio::test]
+async fn the_first_gateway_serves_at_once_and_begins_when_nobody_comes_back() {
+    let redis = Redis::start(&[]).await;
+    redis.ask(&["DEL", EMPTY]);
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    assert_eq!(a.get("/").await.text(), "first");
+    within(BEGINS, "the cluster has begun", async || {
+        version_there(&redis) == "1"
+    })
+    .await;
+    assert_eq!(redis.ask(&["EXISTS", EMPTY]), "0");
+    a.change("POST", "/api/servers", somewhere(1)).await;
 }

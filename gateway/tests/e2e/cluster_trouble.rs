@@ -139,6 +139,69 @@ async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
         redis.ask(&["TTL", &key]) == "-1"
     })
     .await;
+    // Whoever put it back has ended before it said so.
+    assert_eq!(redis.ask(&["EXPIRE", &key, "3600"]), "1");
+    within(TENDED, "it is there to stay", async || {
+        redis.ask(&["TTL", &key]) == "-1"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_component_that_is_damaged_everywhere_is_told_until_one_is_whole() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let files = [&a, &b].map(|gateway| gateway.path(&format!("data/plugins/{digest}.wasm")));
+    eventually("both have it", async || {
+        files.iter().all(|file| file.exists())
+    })
+    .await;
+    let whole = std::fs::read(&files[0]).expect("it is kept");
+    for file in &files {
+        std::fs::write(file, "damaged").expect("a file");
+    }
+    let key = format!("gatewright:component:{digest}");
+    assert_eq!(redis.ask(&["DEL", &key]), "1");
+    for gateway in [&a, &b] {
+        within(TENDED, "it says what it cannot have", async || {
+            problems(gateway).await.contains(&digest[..12])
+        })
+        .await;
+    }
+    std::fs::write(&files[0], &whole).expect("a file");
+    for gateway in [&a, &b] {
+        within(TENDED, "nothing is wrong", async || {
+            problems(gateway).await == "[]"
+        })
+        .await;
+    }
+    assert_eq!(redis.ask(&["TTL", &key]), "-1");
+    assert_eq!(std::fs::read(&files[1]).expect("it is kept"), whole);
+}
+
+#[tokio::test]
+async fn a_component_that_cannot_be_kept_is_tried_again_without_following_anew() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    b.limit_files(Some(0));
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    eventually("it says what it cannot keep", async || {
+        problems(&b).await.contains(&digest[..12])
+    })
+    .await;
+    let unwritten = "not on the disk";
+    b.says(unwritten).await;
+    let often = b.says_how_often(unwritten);
+    // By then it has looked after it.
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    assert_eq!(b.says_how_often(unwritten), often);
+    assert!(problems(&b).await.contains(&digest[..12]));
+    b.limit_files(None);
+    within(TENDED, "it is kept", async || problems(&b).await == "[]").await;
+    assert!(b.path(&format!("data/plugins/{digest}.wasm")).exists());
 }
 
 #[tokio::test]

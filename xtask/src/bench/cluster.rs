@@ -27,6 +27,9 @@ const BACKEND: &str = "listens on http://127.0.0.1:";
 /// How many gateways there are.
 const GATEWAYS: u16 = 3;
 
+/// What asks for the version of their state.
+const STATE: [&str; 3] = ["HGET", "gatewright:state", "version"];
+
 /// How long they are left alone before they are measured.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -229,10 +232,10 @@ fn start(program: &Path, folder: &Path, redis: &Redis) -> Result<(Vec<Gateway>, 
         });
     }
     let began = Instant::now();
-    while gateways[0].members()? < GATEWAYS.into() {
+    while gateways[0].members()? < GATEWAYS.into() || ask(&redis.socket, &STATE)? != "1" {
         ensure!(
             began.elapsed() < PATIENCE,
-            "the gateways do not find each other"
+            "the gateways do not find each other, or begin no cluster"
         );
         std::thread::sleep(Duration::from_millis(100));
     }

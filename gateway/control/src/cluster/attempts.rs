@@ -67,3 +67,15 @@ impl Drop for Attempts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Attempts;
+
+    #[tokio::test]
+    async fn who_tries_again_was_overtaken() {
+        let mut attempts = Attempts::default();
+        assert!(attempts.another().await && !attempts.is_overtaken);
+        assert!(attempts.another().await && attempts.is_overtaken);
+    }
+}

@@ -2,10 +2,10 @@
 //! names them, and each gateway has them all. What the server loses is put back by
 //! those who have it, and what a gateway cannot get is left out there until it can.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatewright_cluster::{Committed, Components, Fields, Head, Kept, Revision, State};
 use gatewright_host::{Brought, Host};
@@ -22,28 +22,48 @@ use crate::store::versions_of;
 /// of several gateways one puts back what is gone.
 const TEND_EVERY: Duration = Duration::from_secs(8);
 
-/// A component that this gateway cannot get.
-#[derive(Debug)]
+/// For how long one that cannot be kept is not got again, at most.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// Why this gateway cannot have a component.
+#[derive(Clone, Debug)]
 pub(super) struct Missing {
     plugin: PluginName,
-    digest: Digest,
     why: String,
+    since: Instant,
+    /// For how long it is not got again.
+    pause: Duration,
 }
 
 impl Missing {
-    fn gone(plugin: PluginName, digest: Digest) -> Self {
+    fn gone(plugin: PluginName) -> Self {
         Self {
             plugin,
-            digest,
             why: "is neither here nor on the cluster's server".to_owned(),
+            since: Instant::now(),
+            pause: Duration::ZERO,
         }
+    }
+
+    fn unkept(plugin: PluginName, why: &str, before: Option<&Self>) -> Self {
+        let pause = before.map_or(Duration::ZERO, |before| before.pause * 2);
+        Self {
+            plugin,
+            why: format!("cannot be kept here ({why})"),
+            since: Instant::now(),
+            pause: pause.clamp(TEND_EVERY, LONGEST_PAUSE),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.since.elapsed() < self.pause
     }
 }
 
 /// What is wrong when these are missing; nothing when none is.
-pub(super) fn problem(missing: &[Missing]) -> Option<String> {
-    let of_each = |one: &Missing| {
-        let (plugin, digest) = (&one.plugin, one.digest.short());
+pub(super) fn problem(missing: &BTreeMap<Digest, Missing>) -> Option<String> {
+    let of_each = |(digest, one): (&Digest, &Missing)| {
+        let (plugin, digest) = (&one.plugin, digest.short());
         format!("the component {digest} of plugin {plugin} {}", one.why)
     };
     let all: Vec<_> = missing.iter().map(of_each).collect();
@@ -54,6 +74,12 @@ pub(super) fn problem(missing: &[Missing]) -> Option<String> {
             all.join("; ")
         )
     })
+}
+
+/// The components that fields name, each with a plugin that has it.
+fn named(fields: &Fields) -> BTreeMap<Digest, PluginName> {
+    let versions = versions_of(fields);
+    versions.map(|(plugin, digest)| (digest, plugin)).collect()
 }
 
 impl Cluster {
@@ -124,32 +150,41 @@ impl Cluster {
 
     /// Have this gateway's host keep every component that a state names; those that
     /// cannot be had.
-    pub(super) async fn fetch(&self, fields: &Fields) -> Result<Vec<Missing>, ClusterError> {
-        let mut missing = Vec::new();
+    pub(super) async fn fetch(
+        &self,
+        fields: &Fields,
+    ) -> Result<BTreeMap<Digest, Missing>, ClusterError> {
+        let mut missing = BTreeMap::new();
         let Some(host) = self.host.get() else {
             return Ok(missing);
         };
         let here = self.here(host).await?;
-        for (plugin, digest) in versions_of(fields) {
-            if here.contains(&digest) {
-                continue;
-            }
-            let Some(there) = self.shelf.get(digest).await? else {
-                missing.push(Missing::gone(plugin, digest));
-                continue;
+        let mut lacked = self.lacked();
+        for (digest, plugin) in named(fields) {
+            let lack = match (here.contains(&digest), lacked.remove(&digest)) {
+                (true, None) => continue,
+                (false, Some(before)) if before.waits() => Some(before),
+                (_, before) => self.take(host, plugin, digest, before.as_ref()).await?,
             };
-            if let Err(why) = keep(host, digest, there).await {
-                let why = format!("cannot be kept here ({why})");
-                missing.push(Missing {
-                    plugin,
-                    digest,
-                    why,
-                });
-            }
+            missing.extend(lack.map(|lack| (digest, lack)));
         }
-        let lacked = missing.iter().map(|one| one.digest).collect();
-        *self.lacked.lock().unwrap_or_else(PoisonError::into_inner) = lacked;
+        *self.lacked.lock().unwrap_or_else(PoisonError::into_inner) = missing.clone();
         Ok(missing)
+    }
+
+    /// Have this gateway's host keep a component that the server has; why it does not.
+    async fn take(
+        &self,
+        host: &Arc<Host>,
+        plugin: PluginName,
+        digest: Digest,
+        before: Option<&Missing>,
+    ) -> Result<Option<Missing>, ClusterError> {
+        let Some(there) = self.shelf.get(digest).await? else {
+            return Ok(Some(Missing::gone(plugin)));
+        };
+        let kept = keep(host, digest, there).await;
+        Ok(kept.err().map(|why| Missing::unkept(plugin, &why, before)))
     }
 
     /// The components that this gateway's host keeps.
@@ -161,8 +196,8 @@ impl Cluster {
         Ok(listed.into_iter().collect())
     }
 
-    /// Put back what the server has lost and this gateway has; have it follow anew where
-    /// something has come that it lacked.
+    /// Put back what the server has lost and this gateway has, get what it lacks, and have
+    /// it follow anew where something has come.
     async fn tend(&self, control: &Control) -> Result<(), ClusterError> {
         let (Some(host), replica) = (self.host.get(), self.replica()) else {
             return Ok(());
@@ -170,59 +205,92 @@ impl Cluster {
         let Some(head) = replica.head else {
             return Ok(());
         };
-        let named: Vec<_> = versions_of(&replica.fields).collect();
+        let named = named(&replica.fields);
         let here = self.here(host).await?;
         let mut wanted = Vec::new();
-        for (_, digest) in &named {
+        for digest in named.keys() {
             let [component, signature] = self.shelf.keys(*digest);
             wanted.push(component);
             let is_signed = here.contains(digest) && host.signature(*digest).is_some();
             wanted.extend(is_signed.then_some(signature));
         }
         let lost = self.shelf.lacks(&wanted).await?;
-        let is_lost = |digest| {
+        for (&digest, plugin) in &named {
             let keys = self.shelf.keys(digest);
-            lost.iter().any(|key| keys.contains(key))
-        };
-        let lacked = self.lacked();
-        let mut missing = Vec::new();
-        for (plugin, digest) in named {
-            match (here.contains(&digest), is_lost(digest)) {
-                (true, true) => {
-                    let put_back = self.put_back(plugin, digest, &head.revision).await;
-                    if let Err(why) = put_back {
+            let is_lost = lost.iter().any(|key| keys.contains(key));
+            let is_here = here.contains(&digest);
+            let before = self.lacked().remove(&digest);
+            let is_whole = match (is_here, is_lost) {
+                (true, true) => match self.put_back(plugin, digest, &head.revision).await {
+                    Ok(is_whole) => is_whole,
+                    Err(why) => {
                         tracing::warn!(%digest, "a component that is gone is not put back: {why}");
+                        continue;
                     }
-                }
-                (false, true) => missing.push(Missing::gone(plugin, digest)),
-                (true, false) if !lacked.contains(&digest) => {}
-                (_, false) => self.doubt(),
+                },
+                (is_here, _) => is_here && before.is_none(),
+            };
+            if (is_whole && before.is_none())
+                || (!is_here && before.as_ref().is_some_and(Missing::waits))
+            {
+                continue;
             }
+            let lack = if is_whole {
+                None
+            } else {
+                let plugin = plugin.clone();
+                self.take(host, plugin, digest, before.as_ref()).await?
+            };
+            self.lack(digest, lack);
         }
-        if !missing.is_empty() {
-            self.tell(control, About::Components, problem(&missing));
-        }
+        let problem = {
+            let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
+            lacked.retain(|digest, _| named.contains_key(digest));
+            problem(&lacked)
+        };
+        self.tell(control, About::Components, problem);
         Ok(())
     }
 
-    fn lacked(&self) -> BTreeSet<Digest> {
+    /// The components that cannot be had, and why.
+    fn lacked(&self) -> BTreeMap<Digest, Missing> {
         let lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
         lacked.clone()
     }
 
-    /// Put a component back, to stay while this is the state.
+    /// A component cannot be had; without a reason it has come.
+    fn lack(&self, digest: Digest, why: Option<Missing>) {
+        let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => {
+                lacked.insert(digest, why);
+            }
+            None => {
+                lacked.remove(&digest);
+                self.follow_anew();
+            }
+        }
+    }
+
+    /// Put a component back, to stay while this is the state; whether it is whole here.
     async fn put_back(
         &self,
-        plugin: PluginName,
+        plugin: &PluginName,
         digest: Digest,
         revision: &Revision,
-    ) -> Result<(), ClusterError> {
-        let kept = self.load(plugin, digest).await;
-        let kept = kept.map_err(|error| ClusterError::Refused(error.to_string()))?;
+    ) -> Result<bool, ClusterError> {
+        let kept = match self.load(plugin.clone(), digest).await {
+            Ok(kept) => kept,
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(ClusterError::Refused(error.to_string())),
+        };
         self.put(digest, &kept).await?;
         let keys = self.shelf.keys(digest);
+        // Where the state is another by now, it is looked at again.
         self.ledger.keep(revision, &keys).await?;
-        Ok(())
+        Ok(true)
     }
 }
 

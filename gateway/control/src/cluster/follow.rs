@@ -24,7 +24,7 @@ use crate::publisher::{PublishError, Reloaded};
 use crate::store::versions_of;
 
 /// How often the version is asked for: a message that was lost is a delay only.
-const POLL_EVERY: Duration = Duration::from_secs(1);
+pub(super) const POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// Keep up the connection, follow the state and say that this gateway is there, for
 /// ever; nothing in a gateway that is alone.
@@ -68,13 +68,13 @@ impl Control {
         }
         let there = cluster.ledger.revision().await;
         let there = there.map_err(ClusterError::from)?;
-        if there.is_none() || there != cluster.revision() || cluster.has_doubts() {
+        if there.is_none() || there != cluster.revision() || cluster.is_to_follow() {
             let _turn = self.turn.lock().await;
             if !self.store.is_handed_over() {
                 self.catch_up_in_turn().await?;
             }
         }
-        if cluster.has_missed.swap(false, Ordering::Relaxed) {
+        if cluster.revision().is_some() && cluster.has_missed.swap(false, Ordering::Relaxed) {
             // What comes of it is logged where it happens.
             let _ = self.reload().await;
             self.retreat().await;
@@ -95,7 +95,7 @@ impl Control {
             let ours = cluster.replica();
             let course = Course::of(ours.head.as_ref(), theirs.as_ref());
             let action = match course {
-                Course::Stay if !cluster.has_doubts() => return Ok(()),
+                Course::Stay if !cluster.is_to_follow() => return Ok(()),
                 Course::Stay | Course::Follow { .. } => {
                     let state = cluster.ledger.read().await.map_err(ClusterError::from)?;
                     let Some(state) = state else {
@@ -107,11 +107,19 @@ impl Control {
                         Course::Follow { sets_aside } => sets_aside,
                         Course::Restore | Course::Seed => continue,
                     };
-                    return self.go_along(cluster, state, sets_aside).await;
+                    // What comes meanwhile is for the next time.
+                    cluster.follows_anew.store(false, Ordering::Relaxed);
+                    let gone_along = self.go_along(cluster, state, sets_aside).await;
+                    if gone_along.is_err() {
+                        cluster.follow_anew();
+                    }
+                    return gone_along;
                 }
                 Course::Restore => "cluster.restore",
                 Course::Seed => {
-                    cluster.may_begin(self).await?;
+                    if !cluster.may_begin(self).await? {
+                        return Ok(());
+                    }
                     "cluster.begin"
                 }
             };
@@ -156,7 +164,7 @@ impl Control {
         state: State,
         sets_aside: bool,
     ) -> Result<(), ReloadError> {
-        let before = cluster.replica().fields;
+        let before = cluster.replica();
         let contents = contents(&state)?;
         let missing = cluster.fetch(&state.fields).await?;
         cluster.tell(self, About::Components, problem(&missing));
@@ -181,16 +189,23 @@ impl Control {
                 Ok(reloaded) => break reloaded,
             }
         };
-        if matches!(reloaded, Reloaded::Unchanged { .. }) {
-            self.keeper.keep(kept()).await?;
+        let is_known = before.is(&followed.state) && !cluster.has_doubts();
+        let has_changed = !matches!(reloaded, Reloaded::Unchanged { .. });
+        match (has_changed, is_known) {
+            // It was kept when it was published.
+            (true, _) => {}
+            (false, true) => cluster.has(&followed.state),
+            (false, false) => self.keeper.keep(kept()).await?,
         }
         let is_new = |left: &&LeftOut| !desired.left_out.contains(left);
         for left in draft.left_out.iter().filter(is_new) {
             self.events.push(Happened::LeftOut(left.clone()));
         }
         self.put(Desired::of(origin, draft));
-        self.note(&Ok(reloaded));
-        let gone = gone(&before, &followed.state.fields);
+        if has_changed || !is_known {
+            self.note(&Ok(reloaded));
+        }
+        let gone = gone(&before.fields, &followed.state.fields);
         self.forget_components(gone).await;
         Ok(())
     }

@@ -54,8 +54,10 @@ impl Cluster {
             lacked: Mutex::default(),
             ticket: Mutex::default(),
             has_doubts: AtomicBool::new(false),
+            follows_anew: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
+            has_left: tokio::sync::Mutex::default(),
             has_missed: AtomicBool::new(false),
             data: (keep == Keep::InDataFolder).then(|| config.admin.data.clone()),
         });
@@ -154,7 +156,7 @@ impl Cluster {
             Ok(Some(missing)) => tracing::warn!("{missing}"),
             Err(error) => {
                 tracing::warn!("a plugin's component is not here yet: {error}");
-                self.doubt();
+                self.follow_anew();
             }
         }
     }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gatewright_cluster::{ANNOUNCE_EVERY, Heard, Member, Standing};
+use gatewright_cluster::{ANNOUNCE_EVERY, COMES_BACK, Failure, Heard, Member, Present, Standing};
 use gatewright_model::endpoint::Health;
 use tokio::time;
 
+use super::follow::POLL_EVERY;
 use super::problems::About;
 use super::{Cluster, ClusterError};
 use crate::control::Control;
@@ -51,7 +52,7 @@ pub(super) async fn announce(control: &Arc<Control>, cluster: &Arc<Cluster>) {
     loop {
         // An error is the end of the connection, which this holds.
         let connected = standings.wait_for(Standing::is_connected).await.is_ok();
-        if connected && let Ok(heard) = cluster.members.announce(&cluster.member(control)).await {
+        if connected && let Ok(Some(heard)) = cluster.say(control).await {
             *cluster
                 .gateways
                 .lock()
@@ -98,10 +99,23 @@ impl Cluster {
         }
     }
 
+    /// Say that this gateway is there, and hear who is; nothing once it has left.
+    async fn say(&self, control: &Control) -> Result<Option<Present>, Failure> {
+        let has_left = self.has_left.lock().await;
+        if *has_left {
+            return Ok(None);
+        }
+        self.members.announce(&self.member(control)).await.map(Some)
+    }
+
     /// Whether this gateway may begin a cluster: not where others have the state that the
-    /// server has lost, and are about to give it back.
-    pub(super) async fn may_begin(&self, control: &Control) -> Result<(), ClusterError> {
-        let heard = self.members.announce(&self.member(control)).await?;
+    /// server has lost, and are about to give it back. The list of them may be lost with
+    /// it, so that the server has to be empty for as long as they may take to come back.
+    pub(super) async fn may_begin(&self, control: &Control) -> Result<bool, ClusterError> {
+        let is_given_up = self.ledger.empty_for().await? >= COMES_BACK + POLL_EVERY;
+        let Some(heard) = self.say(control).await? else {
+            return Ok(false);
+        };
         let own = self.connection.name();
         let mut others = heard.all.iter();
         let has_state =
@@ -111,12 +125,14 @@ impl Cluster {
                 "it has lost the state, and the gateway {} is to give it back",
                 other.member.name
             ))),
-            None => Ok(()),
+            None => Ok(is_given_up),
         }
     }
 
-    /// Be on the list no more.
+    /// Be on the list no more, however long the end takes.
     pub(crate) async fn leave(&self, control: &Control) {
+        let mut has_left = self.has_left.lock().await;
+        *has_left = true;
         // Else it is shown as silent for a while.
         let _ = self.members.leave(&self.member(control)).await;
     }

@@ -6,7 +6,7 @@ use gatewright_model::config::{Key, LeftOut};
 use gatewright_model::id::PoolName;
 
 use super::{Control, edited, entry_of_files};
-use crate::cluster::Attempts;
+use crate::cluster::{Attempts, ClusterError};
 use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::Happened;
@@ -19,12 +19,13 @@ impl Control {
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let _turn = self.turn.lock().await;
         let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
-        let outcome = loop {
-            let outcome = self.reload_in_turn(&self.desired()).await;
-            if !(self.was_overtaken(&outcome).await && attempts.another().await) {
-                break outcome;
+        let mut outcome = Err(ClusterError::Moved.into());
+        while attempts.another().await {
+            outcome = self.reload_in_turn(&self.desired()).await;
+            if !self.was_overtaken(&outcome).await {
+                break;
             }
-        };
+        }
         self.note(&outcome);
         self.reloads.note(&outcome);
         if outcome.is_ok() {

@@ -46,6 +46,11 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
+    /// Whether it is this state.
+    pub(crate) fn is(&self, state: &State) -> bool {
+        self.head.as_ref() == Some(&state.head) && self.fields == state.fields
+    }
+
     /// It after a change.
     pub(crate) fn with(&self, delta: &Delta) -> Fields {
         let mut fields = self.fields.clone();

@@ -1,8 +1,9 @@
 //! What changed in a part of a table since the last exchange.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use hashlink::LinkedHashMap;
 
 use super::Changes;
 
@@ -27,12 +28,13 @@ pub(crate) trait Noted: Copy {
 }
 
 /// Notes by key: one for each at most, those of a kind in the order in which they came.
+/// Clients choose keys, so that the hasher is one that they cannot play with.
 #[derive(Debug)]
-pub(crate) struct Notes<N>([IndexMap<Arc<str>, N>; Kind::ALL.len()]);
+pub(crate) struct Notes<N>([LinkedHashMap<Arc<str>, N, RandomState>; Kind::ALL.len()]);
 
 impl<N> Default for Notes<N> {
     fn default() -> Self {
-        Self(std::array::from_fn(|_| IndexMap::new()))
+        Self(std::array::from_fn(|_| LinkedHashMap::default()))
     }
 }
 
@@ -70,7 +72,7 @@ impl<N: Noted> Notes<N> {
     /// Tell nothing of a key.
     pub(crate) fn remove(&mut self, key: &str) {
         for notes in &mut self.0 {
-            notes.swap_remove(key);
+            notes.remove(key);
         }
     }
 
@@ -83,14 +85,42 @@ impl<N: Noted> Notes<N> {
         mut tell: impl FnMut(&mut Changes, &str, N),
     ) {
         let notes = &mut self.0[kind as usize];
-        let mut taken = 0;
         while !changes.is_full()
-            && let Some((key, note)) = notes.get_index(taken)
+            && let Some((key, note)) = notes.pop_front()
         {
-            tell(changes, key, *note);
-            taken += 1;
+            tell(changes, &key, note);
         }
-        notes.drain(..taken);
         changes.has_more |= !notes.is_empty();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Changes, Kind, Noted, Notes};
+
+    #[derive(Clone, Copy)]
+    struct Taken;
+
+    impl Noted for Taken {
+        fn kind(self) -> Kind {
+            Kind::Limit
+        }
+    }
+
+    #[test]
+    fn what_has_waited_longest_goes_first_whatever_was_removed() {
+        let mut notes = Notes::default();
+        for key in ["a", "b", "c", "d", "a"] {
+            notes.put(key, Taken, 4, |_| None);
+        }
+        notes.remove("b");
+        notes.put("e", Taken, 4, |_| None);
+        let mut told = Vec::new();
+        let changes = Changes::of(|kind, changes| {
+            notes.take(kind, changes, |_, key, _| told.push(key.to_owned()));
+        });
+        assert_eq!(told, ["a", "c", "d", "e"]);
+        assert!(!changes.has_more);
+        assert!(notes.get("a").is_none());
     }
 }

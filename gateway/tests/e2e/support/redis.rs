@@ -38,6 +38,8 @@ impl Redis {
             folder,
         };
         redis.serves().await;
+        // It has been empty ever since, so that the first gateway begins a cluster at once.
+        redis.ask(&["SET", "gatewright:empty", "0"]);
         redis
     }
 
