@@ -1,7 +1,7 @@
-//! Clients that take slowly what is to be kept for all.
+//! What is to be kept for all and comes or goes slowly, and the room that it has.
 
 use super::said;
-use crate::support::{Builder, Pool, Upstream, eventually, get};
+use crate::support::{Builder, Gateway, Peer, Pool, Upstream, Wire, eventually, get};
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_holds_up_neither_room_nor_others() {
@@ -34,4 +34,50 @@ async fn a_client_that_takes_nothing_holds_up_neither_room_nor_others() {
     assert!(bytes < Some(2 * BIG as u64), "its room is free: {bytes:?}");
     // Its own answer is whole all the same.
     assert_eq!(slow.bytes(BIG).await.len(), BIG);
+}
+
+/// Ask for an answer of so many bytes which does not come, and has its room.
+async fn hold(gateway: &Gateway, length: u64) -> Wire {
+    let mut wire = gateway.connect().await;
+    wire.send(get(&format!("/{length}"))).await;
+    let head = wire.response_to_head().await;
+    assert_eq!(said(&head), "gatewright; fwd=uri-miss; stored", "{length}");
+    wire
+}
+
+#[tokio::test]
+async fn an_answer_that_came_with_its_head_needs_no_room() {
+    const MEMORY: u64 = 1 << 20;
+    const MUCH: u64 = 65_400;
+    let server = Upstream::scripted(|mut peer: Peer| async move {
+        while let Some(request) = peer.request().await {
+            let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: ";
+            let length = request.target().trim_start_matches('/');
+            if length == "whole" {
+                peer.send(format!("{head}5\r\n\r\nwhole")).await;
+            } else {
+                peer.send(format!("{head}{length}\r\n\r\n")).await;
+                peer.resumed().await;
+            }
+        }
+    })
+    .await;
+    let pool = Pool::of(&[&server]).with("cache", "{ max_object = \"64KiB\" }");
+    let builder = Builder::new().with("[cache]\nmemory = \"1MiB\"");
+    let gateway = builder.pool(pool).start().await;
+    let taken = async || {
+        let bytes = gateway.api("/api/cache").await["bytes"].as_u64();
+        bytes.expect("a number")
+    };
+    let first = hold(&gateway, MUCH).await;
+    let each = taken().await;
+    // As much as is left but for some bytes: no other answer has room any more.
+    let left = MEMORY / 8 - each;
+    let weight = each - MUCH;
+    let second = hold(&gateway, left - weight - 16).await;
+    assert!(taken().await + weight > MEMORY / 8);
+    assert_eq!(gateway.get("/whole").await.text(), "whole");
+    let kept = gateway.get("/whole").await;
+    assert!(said(&kept).starts_with("gatewright; hit"), "{kept:?}");
+    drop((first, second));
 }
