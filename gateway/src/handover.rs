@@ -3,9 +3,9 @@
 //!
 //! The old process starts the program again, as its file is by then. The new one
 //! inherits every listening socket and one end of a socket pair, over which it
-//! says that it serves or why it does not. [`letter`] is what the two have agreed
-//! on; [`successor`] is the old one's side, [`inherit`] the new one's. What a
-//! service manager hands over comes in the same way.
+//! is told what they are, and says that it serves or why it does not. [`letter`] is
+//! what the two have agreed on; [`successor`] is the old one's side, [`inherit`] the
+//! new one's. What a service manager hands over comes in the same way.
 
 mod inherit;
 mod letter;

@@ -146,6 +146,10 @@ impl Gateway {
             catalog,
             session_names,
         };
+        if let Some(sharing) = &sharing {
+            let coming = ready.coming();
+            sharing.catch_up(coming, &host).await;
+        }
         let kept = (keeper.clone(), &telemetry);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;

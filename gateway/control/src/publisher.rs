@@ -305,6 +305,13 @@ pub(crate) struct Ready {
     prepared: Prepared,
 }
 
+impl Ready {
+    /// Which plugins are to be in force, and for which snapshot.
+    pub(crate) fn coming(&self) -> (&Plan, &Snapshot) {
+        (&self.prepared.plan, self.next.snapshot.as_ref())
+    }
+}
+
 /// Why something is not put in force.
 #[derive(Debug)]
 pub(crate) enum PublishError {

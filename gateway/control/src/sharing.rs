@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatewright_cluster::{Connection, Exchange, Failure};
-use gatewright_host::{Changes, Host, Replica, Share};
+use gatewright_cluster::{Connection, Exchange, Failure, News};
+use gatewright_host::{Changes, Host, Plan, Replica, Share};
+use gatewright_model::snapshot::Snapshot;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -26,6 +27,9 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// Exchanges at the end, to tell what is noted by then.
 const LAST_EXCHANGES: usize = 64;
+
+/// How long a start waits to hear what others have.
+const FIRST_EXCHANGES: Duration = Duration::from_secs(1);
 
 /// What a gateway shares with others, and how.
 pub(crate) struct Sharing {
@@ -51,6 +55,48 @@ struct Turn {
     has_told_unreadable: bool,
 }
 
+/// Whose things are shared: those of a plan and its snapshot, at a time of the host's
+/// clock.
+#[derive(Clone, Copy)]
+struct Owners<'a> {
+    plan: &'a Plan,
+    snapshot: &'a Snapshot,
+    now: Duration,
+}
+
+/// Where they are found, which may be others from one moment to the next.
+trait Find {
+    fn find<T>(&self, look: impl FnOnce(Owners<'_>) -> T) -> T;
+}
+
+/// Those that are in force.
+impl Find for Control {
+    fn find<T>(&self, look: impl FnOnce(Owners<'_>) -> T) -> T {
+        look(Owners {
+            plan: &self.publisher.plan(),
+            snapshot: &self.publisher.snapshot(),
+            now: self.publisher.host().now(),
+        })
+    }
+}
+
+/// Those that are to be in force.
+struct Coming<'a> {
+    plan: &'a Plan,
+    snapshot: &'a Snapshot,
+    host: &'a Host,
+}
+
+impl Find for Coming<'_> {
+    fn find<T>(&self, look: impl FnOnce(Owners<'_>) -> T) -> T {
+        look(Owners {
+            plan: self.plan,
+            snapshot: self.snapshot,
+            now: self.host.now(),
+        })
+    }
+}
+
 impl Sharing {
     /// Of what the plugins of this host keep: to be asked before there is a plan.
     pub(crate) fn new(connection: Connection, host: &Host) -> Self {
@@ -72,6 +118,26 @@ impl Sharing {
         }
     }
 
+    /// Hear what others have before anybody asks for it, if the server is there: a
+    /// client whose session they know must not begin another one here.
+    pub(crate) async fn catch_up(&self, (plan, snapshot): (&Plan, &Snapshot), host: &Host) {
+        if !self.connection.standing().is_connected() {
+            return;
+        }
+        let coming = Coming {
+            plan,
+            snapshot,
+            host,
+        };
+        let mut turn = self.turn.lock().await;
+        let catching_up = async {
+            while self.exchange(&coming, &mut turn).await? {}
+            Ok::<_, Failure>(())
+        };
+        // What is not heard by then, or in this way, is heard once the gateway runs.
+        let _ = timeout(FIRST_EXCHANGES, catching_up).await;
+    }
+
     /// Tell what is noted for the last time, and that this gateway is there no more.
     pub(crate) async fn end(&self, control: &Control) {
         let mut turn = self.turn.lock().await;
@@ -89,14 +155,17 @@ impl Sharing {
 
     /// Tell what was changed here, and take in what others have changed. Returns
     /// whether there is more of either.
-    async fn exchange(&self, control: &Control, turn: &mut Turn) -> Result<bool, Failure> {
-        let changes = self.changes(control, turn);
-        let is_all = !changes.has_more;
-        let news = turn.exchange.run(changes.changes, is_all).await?;
-        let (plan, snapshot) = (control.publisher.plan(), control.publisher.snapshot());
-        let now = control.publisher.host().now();
-        self.replica.met(news.met, now);
-        let share = Share::new(&self.replica, &plan, &snapshot, now);
+    async fn exchange(&self, owners: &impl Find, turn: &mut Turn) -> Result<bool, Failure> {
+        let changes = owners.find(|owners| self.changes(owners, turn));
+        let news = turn.exchange.run(changes.changes, !changes.has_more).await?;
+        turn.has_more = changes.has_more;
+        Ok(owners.find(|owners| self.hear(owners, turn, news)))
+    }
+
+    /// Take in what others have changed. Returns whether there is more to be exchanged.
+    fn hear(&self, owners: Owners<'_>, turn: &mut Turn, news: News) -> bool {
+        self.replica.met(news.met, owners.now);
+        let share = self.share(owners);
         if news.is_new {
             // Before anything is heard: what the server has need not be told.
             share.note_all();
@@ -115,16 +184,13 @@ impl Sharing {
                  of this one, has written there; this is told once"
             );
         }
-        turn.has_more = !is_all;
-        Ok(news.has_more || turn.has_more || news.is_new)
+        news.has_more || turn.has_more || news.is_new
     }
 
     /// What is to be told now.
-    fn changes(&self, control: &Control, turn: &mut Turn) -> Changes {
-        let (plan, snapshot) = (control.publisher.plan(), control.publisher.snapshot());
-        let now = control.publisher.host().now();
-        let share = Share::new(&self.replica, &plan, &snapshot, now);
-        let shared = plan.shared();
+    fn changes(&self, owners: Owners<'_>, turn: &mut Turn) -> Changes {
+        let share = self.share(owners);
+        let shared = owners.plan.shared();
         if turn.shared != shared {
             turn.shared = shared;
             turn.exchange.read_anew();
@@ -137,6 +203,10 @@ impl Sharing {
             return Changes::default();
         }
         share.changes()
+    }
+
+    fn share<'a>(&'a self, owners: Owners<'a>) -> Share<'a> {
+        Share::new(&self.replica, owners.plan, owners.snapshot, owners.now)
     }
 
     /// Wait until an exchange may succeed again.
@@ -175,7 +245,7 @@ pub(crate) async fn follow(control: Arc<Control>) {
         if turn.is_over {
             return;
         }
-        let exchanged = sharing.exchange(&control, &mut turn).await;
+        let exchanged = sharing.exchange(&*control, &mut turn).await;
         if let Err(failure) = &exchanged {
             sharing.wait(&mut turn, failure).await;
         }

@@ -313,11 +313,10 @@ impl Attempt<'_> {
                 Poll::Ready(result) => Poll::Ready(result.map_err(|error| {
                     let waited = self.worker.deadlines.now() - moved;
                     match Failure::from(error) {
-                        // It has tired of waiting, which is no fault of its own.
                         Failure::Broken(error)
                             if error.is_end() && waits_for_client && waited >= STANDSTILL =>
                         {
-                            Failure::ClientStalled
+                            Failure::Tired(error)
                         }
                         failure => failure,
                     }

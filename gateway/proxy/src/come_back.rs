@@ -36,7 +36,7 @@ impl Denial {
         match self {
             Self::Injected(status) => matches!(status.as_u16(), 429 | 502..=504),
             Self::Failed(failure) => match failure {
-                Failure::Broken(error) => error.is_end(),
+                Failure::Broken(error) | Failure::Tired(error) => error.is_end(),
                 Failure::Connect(_)
                 | Failure::ConnectTimeout
                 | Failure::Timeout
@@ -86,6 +86,10 @@ mod tests {
                 true,
             ),
             (Denial::Failed(Failure::Broken(malformed)), false),
+            (
+                Denial::Failed(Failure::Tired(ConnectionError::Closed)),
+                true,
+            ),
             (Denial::Failed(Failure::CallerTimeout), false),
             (Denial::Failed(Failure::BodyTooLarge), false),
             (Denial::NotSwitched, false),

@@ -181,6 +181,9 @@ impl Bound {
                 thread: Some(thread.spawn(move || start.run())?),
             });
         }
+        let groups = self.listeners.iter().map(|bound| &bound.group);
+        let datagrams = groups.filter_map(|group| group.datagrams.as_ref());
+        datagrams.for_each(DatagramGroup::take_over);
         Ok(DataPlane {
             addresses: self.addresses(),
             listeners: self.listeners,

@@ -15,6 +15,10 @@ pub(crate) enum Failure {
     ConnectTimeout,
     #[error("{0}")]
     Broken(ConnectionError),
+    /// It has broken off under a client that stood still: it may have tired of that
+    /// client, or died.
+    #[error("{0}")]
+    Tired(ConnectionError),
     /// It has gone without having done anything with the request.
     #[error("the server did not take the request: {0}")]
     Unprocessed(h2::Error),
@@ -48,13 +52,14 @@ impl From<ConnectionError> for Failure {
 
 impl Failure {
     /// What plugins are told of it. What comes of the request or of its client
-    /// says nothing of the server.
+    /// says nothing of the server, and what may come of it blames none.
     pub(crate) fn ending(&self) -> Ending {
         match self {
             Self::Connect(_) | Self::ConnectTimeout => Ending::ConnectFailed,
             Self::Broken(_) | Self::Unprocessed(_) | Self::Refused(_) => Ending::Broken,
             Self::Timeout => Ending::TimedOut,
-            Self::CallerTimeout
+            Self::Tired(_)
+            | Self::CallerTimeout
             | Self::ClientLeft
             | Self::ClientStalled
             | Self::BodyTooLarge

@@ -11,7 +11,9 @@ use crate::worker::Worker;
 pub(crate) async fn inject(worker: &Worker, faults: &Faults) -> Result<(), Denial> {
     let draw = |percent: u8| worker.random.borrow_mut().u8(..100) < percent;
     if let Some(delay) = faults.delay.filter(|delay| draw(delay.percent)) {
-        tokio::time::sleep(delay.by).await;
+        // Never armed: it wakes the request when the time to finish is over.
+        let deadline = worker.deadlines.register();
+        let _ = deadline.limit(tokio::time::sleep(delay.by)).await;
     }
     match faults.abort.filter(|abort| draw(abort.percent)) {
         Some(abort) => {

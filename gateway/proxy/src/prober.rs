@@ -151,7 +151,8 @@ impl Probing {
             for endpoint in pool.endpoints() {
                 let key = Arc::as_ptr(&endpoint.state);
                 let known = before.remove(&key);
-                let was_well = known.as_ref().map_or(is_start, |check| check.was_well);
+                let unseen = is_start && was_there(&endpoint.state);
+                let was_well = known.as_ref().map_or(unseen, |check| check.was_well);
                 let known = known.filter(|check| {
                     check.plan == endpoint.health
                         && check.endpoint.id == endpoint.id
@@ -247,5 +248,27 @@ impl Probing {
                 check.was_well = is_well;
             }
         }
+    }
+}
+
+/// Whether an endpoint of the first snapshot seen here was there at the start: one
+/// that a later snapshot has added, which came before anybody looked, is cold.
+fn was_there(state: &EndpointState) -> bool {
+    !state.warmth.is_warming()
+}
+
+#[cfg(test)]
+mod tests {
+    use gatewright_model::pool::PoolState;
+
+    use super::*;
+
+    #[test]
+    fn who_was_added_before_the_first_look_is_warmed_up_too() {
+        let pool = Arc::<PoolState>::default();
+        let state = EndpointState::claim(&pool, 1).unwrap();
+        assert!(was_there(&state));
+        state.warmth.begin();
+        assert!(!was_there(&state));
     }
 }

@@ -76,6 +76,7 @@ impl Denial {
             Self::Failed(failure) => match failure {
                 Failure::Connect(_)
                 | Failure::Broken(_)
+                | Failure::Tired(_)
                 | Failure::Unprocessed(_)
                 | Failure::Refused(_) => StatusCode::BAD_GATEWAY,
                 Failure::ConnectTimeout | Failure::Timeout | Failure::CallerTimeout => {
@@ -95,9 +96,10 @@ impl Denial {
             Self::Failed(Failure::Connect(_)) => "the server cannot be reached".into(),
             Self::Failed(Failure::Unprocessed(_)) => "the server did not take the request".into(),
             Self::Failed(Failure::Refused(_)) => "the server refused the request".into(),
-            Self::Failed(Failure::Broken(ConnectionError::Io(_) | ConnectionError::Stream(_))) => {
-                "the connection to the server broke".into()
-            }
+            Self::Failed(
+                Failure::Broken(ConnectionError::Io(_) | ConnectionError::Stream(_))
+                | Failure::Tired(ConnectionError::Io(_) | ConnectionError::Stream(_)),
+            ) => "the connection to the server broke".into(),
             Self::Failed(Failure::Broken(ConnectionError::Head(_))) => {
                 "the server's response is malformed".into()
             }

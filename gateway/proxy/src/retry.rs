@@ -57,7 +57,9 @@ pub(crate) fn is_allowed(
                 budgets.withdraw_connect(now)
             }
             Failure::Refused(_) => repeat(),
-            Failure::Broken(_) | Failure::Timeout => facts.is_idempotent() && repeat(),
+            Failure::Broken(_) | Failure::Tired(_) | Failure::Timeout => {
+                facts.is_idempotent() && repeat()
+            }
             Failure::CallerTimeout
             | Failure::ClientLeft
             | Failure::ClientStalled

@@ -2,7 +2,7 @@
 //! gateway before it or from a service manager (the protocol of `sd_listen_fds`).
 
 use std::env;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, ensure};
 use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
 use gatewright_proxy::{Inheritance, Inherited, InheritedDatagrams, ResetKey};
 
-use super::letter::{Answer, CHANNEL, Datagrams, FORM, Letter, Parcel, VARIABLE};
+use super::letter::{Answer, CHANNEL, Call, Datagrams, FORM, Letter, MOST, Parcel, VARIABLE};
 
 /// The variable by which a service manager says that it hands sockets over.
 const MANAGED: &str = "LISTEN_FDS";
@@ -62,42 +62,58 @@ pub(crate) fn claim() -> anyhow::Result<()> {
 ///
 /// When what was handed over cannot be understood.
 pub(crate) fn inherit() -> anyhow::Result<(Inheritance, Option<Predecessor>)> {
-    match letter()? {
-        Some(letter) => {
-            let (inheritance, predecessor) = open(letter)?;
-            Ok((inheritance, Some(predecessor)))
+    let Ok(text) = env::var(VARIABLE) else {
+        return Ok((of_manager()?, None));
+    };
+    let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
+    let parent = parent.and_then(|parent| u32::try_from(parent.get()).ok());
+    let Some(call) = call(&text, parent)? else {
+        return Ok((of_manager()?, None));
+    };
+    let channel = take_fd_ownership(CHANNEL).with_context(|| format!("{VARIABLE} is wrong"))?;
+    let predecessor = Predecessor {
+        channel: UnixStream::from(channel),
+    };
+    match letter(&call, &predecessor.channel).and_then(open) {
+        Ok(inheritance) => Ok((inheritance, Some(predecessor))),
+        Err(error) => {
+            predecessor.failed(&error);
+            Err(error)
         }
-        None => Ok((of_manager()?, None)),
     }
 }
 
-/// The letter to this process.
-fn letter() -> anyhow::Result<Option<Letter>> {
-    let Ok(text) = env::var(VARIABLE) else {
-        return Ok(None);
-    };
-    let letter: Letter =
-        serde_json::from_str(&text).with_context(|| format!("{VARIABLE} cannot be understood"))?;
-    let parent = rustix::process::getppid().map(rustix::process::Pid::as_raw_nonzero);
-    let is_ours = parent.is_some_and(|parent| u32::try_from(parent.get()) == Ok(letter.from));
-    Ok(is_ours.then_some(letter))
+/// The call to this process, if it is its parent's.
+fn call(text: &str, parent: Option<u32>) -> anyhow::Result<Option<Call>> {
+    let call: Call =
+        serde_json::from_str(text).with_context(|| format!("{VARIABLE} cannot be understood"))?;
+    Ok(Some(call).filter(|call| parent == Some(call.from)))
 }
 
-fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
+/// The letter that goes with a call.
+fn letter(call: &Call, channel: impl Read) -> anyhow::Result<Letter> {
     ensure!(
-        letter.form == FORM,
+        call.form == FORM,
         "the running gateway hands over in another form ({}; this one knows {FORM}): restart \
          instead of upgrading",
-        letter.form
+        call.form
     );
-    let mut descriptors = CHANNEL..;
+    let mut line = String::new();
+    let mut channel = BufReader::new(channel.take(MOST));
+    let read = channel.read_line(&mut line);
+    read.context("the running gateway cannot be heard")?;
+    serde_json::from_str(&line).context("what the running gateway says cannot be understood")
+}
+
+fn open(letter: Letter) -> anyhow::Result<Inheritance> {
+    // The channel comes before them.
+    let mut descriptors = CHANNEL + 1..;
     let mut next = || -> anyhow::Result<OwnedFd> {
         let number = descriptors
             .next()
             .context("there are too many descriptors")?;
-        take_fd_ownership(number).with_context(|| format!("{VARIABLE} is wrong"))
+        take_fd_ownership(number).with_context(|| format!("descriptor {number} was not left"))
     };
-    let channel = UnixStream::from(next()?);
     let unpack = |parcel: Parcel| {
         let sockets = (0..parcel.count).map(|_| next());
         Ok(Inherited {
@@ -115,7 +131,7 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
     };
     let sockets = letter.sockets.into_iter().map(unpack);
     let sockets = sockets.collect::<anyhow::Result<_>>()?;
-    Ok((Inheritance::of(sockets), Predecessor { channel }))
+    Ok(Inheritance::of(sockets))
 }
 
 fn unpack_datagrams(
@@ -148,4 +164,29 @@ fn of_manager() -> anyhow::Result<Inheritance> {
     };
     let sockets = handed.map(take).collect::<anyhow::Result<_>>()?;
     Ok(Inheritance::of(sockets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_in_another_form_is_told_by_it_alone() {
+        let text = r#"{"form":3,"from":7,"sockets":[{"name":"web","unknown":true}]}"#;
+        let call = call(text, Some(7)).unwrap().expect("it is to us");
+        let error = letter(&call, &b"{}\n"[..]).unwrap_err().to_string();
+        assert!(error.contains("another form (3"), "{error}");
+        assert!(error.ends_with("restart instead of upgrading"), "{error}");
+    }
+
+    #[test]
+    fn a_call_is_heard_from_the_parent_alone_and_its_letter_to_the_end_of_the_line() {
+        let text = format!(r#"{{"form":{FORM},"from":7}}"#);
+        assert!(call(&text, Some(8)).unwrap().is_none());
+        assert!(call(&text, None).unwrap().is_none());
+        let call = call(&text, Some(7)).unwrap().expect("it is to us");
+        let heard = letter(&call, &b"{\"sockets\":[]}\nmore"[..]).unwrap();
+        assert!(heard.sockets.is_empty());
+        assert!(letter(&call, &b""[..]).is_err());
+    }
 }

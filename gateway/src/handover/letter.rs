@@ -1,12 +1,12 @@
-//! What two gateways tell each other while one takes over from the other: a letter
-//! in the environment, which says what the inherited descriptors are, and one line
-//! in return.
+//! What two gateways tell each other while one takes over from the other: a call in
+//! the environment, which says that there is a channel; on that a letter, which says
+//! what the inherited descriptors are, and one line in return.
 
 use std::os::fd::RawFd;
 
 use serde::{Deserialize, Serialize};
 
-/// The variable that holds the letter.
+/// The variable that holds the call.
 pub(super) const VARIABLE: &str = "GATEWRIGHT_HANDOVER";
 
 /// The inherited end of the socket pair. The sockets' descriptors follow it, in
@@ -14,15 +14,25 @@ pub(super) const VARIABLE: &str = "GATEWRIGHT_HANDOVER";
 pub(super) const CHANNEL: RawFd = 3;
 
 /// The form of letter and answer; counted up when it changes.
-pub(super) const FORM: u32 = 4;
+pub(super) const FORM: u32 = 5;
 
-/// What a gateway leaves to the one that it starts.
+/// Bytes of a letter or an answer at most: an error may have a line for each key of a
+/// configuration.
+pub(super) const MOST: u64 = 256 * 1024;
+
+/// What the new process finds in its environment. Every form has these.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Letter {
+pub(super) struct Call {
     pub(super) form: u32,
     /// The process that wrote it, which is the reader's parent: to a process that
     /// only happens to have the variable the descriptors mean nothing.
     pub(super) from: u32,
+}
+
+/// What a gateway leaves to the one that it starts: one line on the channel, since
+/// there is a key in it, and an environment can be read as long as the process lives.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Letter {
     pub(super) sockets: Vec<Parcel>,
 }
 

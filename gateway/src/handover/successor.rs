@@ -11,10 +11,10 @@ use std::time::Duration;
 use command_fds::{CommandFdExt as _, FdMapping};
 use gatewright_control::Upgraded;
 use gatewright_proxy::Inherited;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
-use super::letter::{Answer, CHANNEL, Datagrams, FORM, Letter, Parcel, VARIABLE};
+use super::letter::{Answer, CHANNEL, Call, Datagrams, FORM, Letter, MOST, Parcel, VARIABLE};
 use crate::program::Program;
 
 /// How long the new process may take until it serves. A new version compiles every
@@ -27,9 +27,6 @@ const ENDING: Duration = Duration::from_secs(1);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Bytes of an answer: an error may have a line for each key of a configuration.
-const MOST: u64 = 256 * 1024;
-
 /// What a service manager said to this process alone.
 const OURS_ALONE: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID"];
 
@@ -37,9 +34,9 @@ const OURS_ALONE: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WA
 /// has ended when this returns, or soon after this is dropped.
 pub(super) async fn start(program: &Program, sockets: Vec<Inherited>) -> Result<Upgraded, String> {
     let spawned = spawn(program, sockets);
-    let (mut process, channel) = spawned
+    let (mut process, channel, letter) = spawned
         .map_err(|error| format!("{} cannot be started: {error}", program.file().display()))?;
-    let answer = tokio::time::timeout(PATIENCE, answer(channel)).await;
+    let answer = tokio::time::timeout(PATIENCE, answer(channel, &letter)).await;
     let reason = match answer {
         Ok(Ok(Some(Answer::Ready { version }))) => {
             return Ok(Upgraded {
@@ -67,7 +64,8 @@ pub(super) async fn start(program: &Program, sockets: Vec<Inherited>) -> Result<
     Err(reason)
 }
 
-fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, StdStream)> {
+/// Start a program: its process, the channel to it, and the letter that is to go there.
+fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, StdStream, String)> {
     let (ours, theirs) = StdStream::pair()?;
     let mut descriptors = vec![OwnedFd::from(theirs)];
     let mut parcels = Vec::with_capacity(sockets.len());
@@ -96,10 +94,10 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
             descriptors.extend(relays.flat_map(|(_, relays)| relays));
         }
     }
-    let letter = serde_json::to_string(&Letter {
+    let letter = serde_json::to_string(&Letter { sockets: parcels })? + "\n";
+    let call = serde_json::to_string(&Call {
         form: FORM,
         from: std::process::id(),
-        sockets: parcels,
     })?;
     let mappings = descriptors.into_iter().zip(CHANNEL..);
     let mappings = mappings.map(|(parent_fd, child_fd): (_, RawFd)| FdMapping {
@@ -111,17 +109,20 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
     for variable in OURS_ALONE {
         command.env_remove(variable);
     }
-    command.env(VARIABLE, letter);
+    command.env(VARIABLE, call);
     let command = command.fd_mappings(mappings.collect());
     let child = command.map_err(io::Error::other)?.spawn()?;
-    Ok((Process(Some(child)), ours))
+    Ok((Process(Some(child)), ours, letter))
 }
 
-/// What the new process says; none when it ends without a word.
-async fn answer(channel: StdStream) -> io::Result<Option<Answer>> {
+/// What the new process says to a letter; none when it ends without a word.
+async fn answer(channel: StdStream, letter: &str) -> io::Result<Option<Answer>> {
     channel.set_nonblocking(true)?;
+    let mut channel = UnixStream::from_std(channel)?;
+    // Who ends without having read it may have said why.
+    let _ = channel.write_all(letter.as_bytes()).await;
     let mut line = String::new();
-    let mut reader = BufReader::new(UnixStream::from_std(channel)?.take(MOST));
+    let mut reader = BufReader::new(channel.take(MOST));
     match reader.read_line(&mut line).await {
         Ok(0) => Ok(None),
         // It had unread bytes when it ended.

@@ -3,6 +3,7 @@
 
 mod serving;
 mod sharing;
+mod slow_clients;
 mod table;
 mod validating;
 

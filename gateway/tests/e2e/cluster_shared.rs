@@ -179,6 +179,27 @@ async fn a_session_of_one_gateway_sticks_on_the_others_until_it_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_joins_knows_all_sessions_when_it_begins_to_serve() {
+    let redis = Redis::start(&[]).await;
+    let [a, b] = [application("a").await, application("b").await];
+    let servers = [&a, &b];
+    let first = builder(&redis, &servers).start().await;
+    let server = first.get("/free").await.text().to_owned();
+    let session = format!("{server}-secret");
+    eventually("the session is told", async || {
+        !redis
+            .ask(&["HKEYS", "gatewright:shared:items"])
+            .trim()
+            .is_empty()
+    })
+    .await;
+    let joining = builder(&redis, &servers).start().await;
+    // Nothing has to be awaited.
+    assert!(stays(&joining, &session, &server).await);
+    knows(&joining, 1).await;
+}
+
+#[tokio::test]
 async fn without_the_server_traffic_goes_on_and_limits_go_by_share() {
     let redis = Redis::start(&[]).await;
     let [a, b] = [application("a").await, application("b").await];

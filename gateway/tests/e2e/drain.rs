@@ -151,6 +151,29 @@ async fn a_stream_without_an_answer_is_refused_when_patience_is_over() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_held_up_on_purpose_is_refused_too_when_patience_is_over() {
+    let server = Upstream::named("a").await;
+    let pool = Pool::of(&[&server]).with("faults", "{ delay = \"30s\" }");
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"200ms\"")
+        .tls("self_signed = true")
+        .pool(pool);
+    let gateway = gateway.start().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let request = Request::get("https://localhost/").body(empty());
+    let sending = client.send(request.expect("a request"));
+    let (refused, ()) = tokio::join!(sending, async {
+        eventually("it is held up", async || {
+            gateway.metric("gatewright_requests_in_flight").await == 1.0
+        })
+        .await;
+        gateway.terminate();
+    });
+    assert_eq!(refused.expect("a response").status(), 503);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once_whatever_is_under_way() {
     let server = Upstream::that_hangs().await;
     let gateway = Gateway::builder()

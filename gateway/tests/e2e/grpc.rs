@@ -153,7 +153,12 @@ impl UnaryService<Bytes> for Sleep {
 
 /// A server of these calls.
 pub(crate) async fn server() -> Upstream {
-    Upstream::speaking(|stream| async {
+    server_for(Duration::from_secs(3600)).await
+}
+
+/// The same, whose connections die when they are so old.
+async fn server_for(life: Duration) -> Upstream {
+    Upstream::speaking(move |stream| async move {
         let service = service_fn(|request: HttpRequest<Incoming>| async move {
             let path = request.uri().path().to_owned();
             let mut callee = Callee::new(Plain);
@@ -167,10 +172,9 @@ pub(crate) async fn server() -> Upstream {
             })
         });
         let serving = http2::Builder::new(TokioExecutor::new());
+        let serving = serving.serve_connection(TokioIo::new(stream), service);
         // How it ends is the test's to see.
-        let _ = serving
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        let _ = tokio::time::timeout(life, serving).await;
     })
     .await
 }
@@ -342,6 +346,20 @@ async fn a_caller_that_gives_up_is_noticed() {
     let call = unary(&mut caller, "/test.Echo/Sleep", request);
     let _ = tokio::time::timeout(Duration::from_millis(200), call).await;
     gateway.settles().await;
+}
+
+#[tokio::test]
+async fn a_server_that_dies_while_its_caller_pauses_is_unavailable() {
+    let server = server_for(Duration::from_secs(2)).await;
+    let gateway = gateway(Pool::of(&[&server])).await;
+    let mut caller = caller(&gateway).await;
+    let (sender, receiver) = mpsc::channel(1);
+    sender.send(Bytes::from("begun")).await.expect("room");
+    let request = Request::new(ReceiverStream::new(receiver));
+    let upload = caller.client_streaming(request, path("/test.Echo/Upload"), Plain);
+    let status = soon("an answer", upload).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    drop(sender);
 }
 
 #[tokio::test]

@@ -334,6 +334,32 @@ async fn a_recording_that_nobody_asks_for_any_more_goes() {
 }
 
 #[tokio::test]
+async fn a_recording_whose_creator_leaves_without_hearing_of_it_goes_too() {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    let wanted = json!({ "pool": "web", "unattendedSeconds": 1 }).to_string();
+    let head = format!(
+        "POST /api/recordings HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        gateway.admin_address(),
+        wanted.len()
+    );
+    for _ in 0..4 {
+        let mut creator = gateway.connect_admin_narrow(4096).await;
+        creator.send(format!("{head}{wanted}")).await;
+    }
+    // There is room for four, once theirs are gone.
+    let mut kept = 0;
+    eventually("there is room for all", async || {
+        let stays = json!({ "pool": "web" });
+        let made = gateway.call("POST", "/api/recordings").json(&stays).send();
+        kept += usize::from(made.await.status() == 201);
+        kept == 4
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn where_an_affinity_decides_a_recording_of_nothing_says_so() {
     let a = Upstream::named("a").await;
     let pool = Pool::of(&[&a]).with("affinity", "\"sticky-cookie\"");

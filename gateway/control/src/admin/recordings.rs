@@ -181,6 +181,12 @@ async fn create(
     let recording = Recording::new(balancer, &options);
     let kept = control.recordings.keep(&recording, seconds);
     let kept = kept.ok_or_else(|| Refusal::Conflict(too_many(&control)))?;
+    control.recordings.are_asked_for();
+    if let Some(seconds) = unattended {
+        // At once: who asks may be gone before the rest is done, and that with it.
+        let patience = Duration::from_secs(seconds);
+        tokio::spawn(attend(Arc::downgrade(&control), kept.id, patience));
+    }
     // Nothing is recorded, and no other one ends, that nobody finds in the audit log.
     let noted = note(&control, who.into(), "recording.create", &kept).await;
     if let Err(refusal) = noted {
@@ -189,11 +195,6 @@ async fn create(
     }
     control.recordings.end_older(&kept);
     control.publisher.record(&pool, &recording).await;
-    control.recordings.are_asked_for();
-    if let Some(seconds) = unattended {
-        let patience = Duration::from_secs(seconds);
-        tokio::spawn(attend(Arc::downgrade(&control), kept.id, patience));
-    }
     let shown = Shown::of(&kept, control.publisher.host().now());
     Ok((StatusCode::CREATED, success(shown)).into_response())
 }

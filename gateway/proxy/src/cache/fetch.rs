@@ -222,8 +222,9 @@ impl Fetch {
         let is_known = response.status() == StatusCode::OK
             && is_known(self.conditions.as_headers(), response.headers());
         let (head, content) = response.into_parts();
-        let (content, mut stored) = match self.kept(held, &head, received) {
-            Some(keeping) => keep(keeping, content, most),
+        let is_whole = matches!(content, Content::Whole(_));
+        let (content, mut stored) = match self.kept(held, &head, (received, is_whole)) {
+            Some(keeping) => keep(worker, keeping, content, most),
             None => (content, false),
         };
         let mut response = match is_known {
@@ -247,12 +248,13 @@ impl Fetch {
         response
     }
 
-    /// What is to be kept of an answer once its body has come; none if it may not be.
+    /// What is to be kept of an answer once its body has come, which may have come
+    /// already; none if it may not be.
     fn kept(
         mut self: Box<Self>,
         held: &Held,
         head: &http::response::Parts,
-        received: Instant,
+        (received, is_whole): (Instant, bool),
     ) -> Option<Keeping> {
         if !self.is_kept {
             return None;
@@ -286,9 +288,14 @@ impl Fetch {
             freshness,
             selection,
         );
-        // As much as is announced, which may be kept, or what comes as it comes.
+        // As much as is announced, which may be kept, or what comes as it comes; nothing
+        // for what is on its way no more.
         let expected = length.map_or(0, |length| length as usize);
-        let Some(room) = self.cache.rooms.take(stored.weight() + expected) else {
+        let needed = match is_whole {
+            true => 0,
+            false => stored.weight() + expected,
+        };
+        let Some(room) = self.cache.rooms.take(needed) else {
             lands(self.lead.take(), false);
             return None;
         };
@@ -374,7 +381,12 @@ fn is_of_resource(status: StatusCode) -> bool {
 
 /// Keep a body: at once where it is there, else while it passes; beside it, whether it is
 /// kept, or to be kept.
-fn keep(keeping: Keeping, content: Content, most: usize) -> (Content, bool) {
+fn keep(
+    worker: &Worker,
+    keeping: Keeping,
+    content: Content,
+    most: usize,
+) -> (Content, bool) {
     match content {
         Content::Whole(body) => {
             let is_kept = body.len() <= most;
@@ -385,7 +397,12 @@ fn keep(keeping: Keeping, content: Content, most: usize) -> (Content, bool) {
             (Content::Whole(body), is_kept)
         }
         content => (
-            Content::Keeping(Box::new(Keep::begin(content, keeping, most))),
+            Content::Keeping(Box::new(Keep::begin(
+                &worker.deadlines,
+                content,
+                keeping,
+                most,
+            ))),
             true,
         ),
     }

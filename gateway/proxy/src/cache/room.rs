@@ -1,5 +1,5 @@
 //! Room in the memory for bodies that are on their way into it: what streams is taken
-//! along until its end, which a slow client may hold up.
+//! along until its end, which a client may hold up for some seconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ impl Room {
         let more = more as u64;
         let most = self.rooms.memory() / SHARE;
         let taken = self.rooms.taken.fetch_add(more, Ordering::Relaxed);
-        if taken.saturating_add(more) > most {
+        if more > 0 && taken.saturating_add(more) > most {
             self.rooms.taken.fetch_sub(more, Ordering::Relaxed);
             return false;
         }
@@ -94,6 +94,7 @@ mod tests {
         assert!(!one.extend(41) && one.extend(40));
         assert_eq!(rooms.taken(), 100);
         assert!(rooms.take(1).is_none());
+        assert!(rooms.take(0).is_some(), "what takes none needs none");
         drop(one);
         assert_eq!(rooms.taken(), 0);
         assert_eq!(rooms.resize(80), 800);

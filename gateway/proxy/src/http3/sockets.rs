@@ -78,12 +78,15 @@ impl DatagramGroup {
         });
         let before: Vec<(_, Vec<_>)> = before.collect();
         let generation = inherited.generation.wrapping_add(1);
-        let adopted = Self::of(sockets, generation, before, inherited.reset_key)?;
-        // They who were before stop receiving once they drain, and not otherwise.
-        for relay in adopted.relays.before.iter().flat_map(|(_, relays)| relays) {
+        Self::of(sockets, generation, before, inherited.reset_key)
+    }
+
+    /// Tell those who were before that this gateway receives: they stop once they
+    /// drain, and not otherwise.
+    pub(crate) fn take_over(&self) {
+        for relay in self.relays.before.iter().flat_map(|(_, relays)| relays) {
             pass_on(relay, &[]);
         }
-        Ok(adopted)
     }
 
     fn of(
@@ -205,4 +208,19 @@ fn bind_one(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     socket.bind(&address.into())?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_come_to_receive_says_nothing_to_those_before() {
+        let group = DatagramGroup::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
+        let told = || group.inboxes[0].recv(&mut [0; 1]).ok();
+        let next = DatagramGroup::adopt(group.lend().unwrap(), 1).unwrap();
+        assert_eq!(told(), None);
+        next.take_over();
+        assert_eq!(told(), Some(0));
+    }
 }

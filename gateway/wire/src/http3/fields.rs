@@ -136,7 +136,8 @@ impl FieldSection {
     ///
     /// # Errors
     ///
-    /// When a pseudo-header field is where none may be.
+    /// When a pseudo-header field is where none may be, or an integer is longer than
+    /// any has to be.
     pub(super) fn look(&mut self, mut bytes: &[u8]) -> Result<(), Malformed> {
         while let Some((byte, rest)) = bytes.split_first() {
             bytes = rest;
@@ -154,8 +155,9 @@ impl FieldSection {
                     }
                     None => self.step = Step::Unknown,
                 },
-                // No length is that long.
-                Step::Integer { shift, .. } if *shift > 28 => self.step = Step::Unknown,
+                // No length is that long, and none needs to be written so: whoever does
+                // hides what follows.
+                Step::Integer { shift, .. } if *shift > 28 => return Err(Malformed),
                 Step::Integer { of, value, shift } => {
                     *value += u64::from(byte & 0x7f) << *shift;
                     *shift += 7;
@@ -345,6 +347,24 @@ mod tests {
         let line = [string(0x20, 3, b"x-a"), long].concat();
         let root = vec![0xc0 | 1];
         assert_eq!(look(FieldSection::head(), &[root, line]), Ok(()));
+    }
+
+    #[test]
+    fn an_integer_that_is_padded_hides_nothing() {
+        // A value of 127 bytes and no more, however long that takes to say.
+        let value = |padding: usize| {
+            let length = [vec![0x7f], vec![0x80; padding], vec![0]].concat();
+            [string(0x20, 3, b"x-a"), length, vec![b'x'; 127]].concat()
+        };
+        let root = vec![0xc0 | 1];
+        for padding in 0..9 {
+            let is_short = padding < 5;
+            let looked = look(FieldSection::head(), &[root.clone(), value(padding)]);
+            assert_eq!(looked.is_ok(), is_short, "{padding}");
+            let lines = [root.clone(), value(padding), root.clone()];
+            let looked = look(FieldSection::head(), &lines);
+            assert_eq!(looked, Err(Malformed), "{padding}");
+        }
     }
 
     #[test]
