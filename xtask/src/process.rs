@@ -83,7 +83,8 @@ impl Process {
         find(&self.said()).context("what was printed is there no more")
     }
 
-    fn said(&self) -> String {
+    /// All that it has printed so far.
+    pub(crate) fn said(&self) -> String {
         read(&self.log)
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 
@@ -96,6 +96,11 @@ pub(super) fn count_all(arguments: &Arguments) -> Result<Report> {
             peer.name()
         );
         let counted = count(*peer, &report, arguments.top, &programs, folder.path())?;
+        println!(
+            "{}: {} per request",
+            peer.name(),
+            grouped(counted.instructions)
+        );
         report.peers.insert(peer.name(), counted);
     }
     Ok(report)
@@ -123,6 +128,11 @@ fn count(
         under: &under,
     };
     let started = Started::start(peer, &setting)?;
+    // A compilation that came to its limits here leaves decisions dearer.
+    ensure!(
+        !started.process.said().contains("no direct lane"),
+        "the gateway's plugins were not compiled whole; try again on a quiet machine"
+    );
     let headers = match asked.clients {
         Clients::Returning => started.cookie()?,
         Clients::New | Clients::Sessionless => None,

@@ -162,11 +162,11 @@ impl Started {
             .lines("websocket", is_websocket)
             .lines("root", is_root());
         let template = benches.join(peer.template());
-        let template = fs::read_to_string(&template)
+        let text = fs::read_to_string(&template)
             .with_context(|| format!("cannot read {}", template.display()))?;
-        let file = format!("{}.{}", peer.name(), peer.template());
-        let file = setting.folder.join(file);
-        fs::write(&file, values.fill(&template)?)?;
+        let file = setting.folder.join(peer.name());
+        let file = file.with_extension(template.extension().unwrap_or_default());
+        fs::write(&file, values.fill(&text)?)?;
         let mut command = command(peer, setting, &file);
         let start = Instant::now();
         let mut process = Process::start(peer.name(), &mut command, setting.folder)?;
