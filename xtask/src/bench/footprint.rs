@@ -30,8 +30,11 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How long connections may take to be open, all of them.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-/// Connections beside those that are counted.
-const SPARE: u32 = 100;
+/// How many of the clients ask in a second.
+const ASKED_A_SECOND: f64 = 1000.0;
+
+/// Connections beside those that are counted: to servers, and of health checks.
+const SPARE: u32 = 500;
 
 /// What `cargo xtask bench footprint` takes.
 #[derive(Clone, Parser)]
@@ -130,7 +133,12 @@ fn of_peer(
     let spent = cpu::of_tree(process)?.total().saturating_sub(before);
     let at_rest = memory(process)?;
     let mut clients = Talk::open(started.plain_port, connections, Kind::Get, &[])?;
-    clients.ask(Pace::Count(connections.into()))?;
+    // Each asks once, few at a time: connections to servers are not what is
+    // looked at, and need descriptors of their own.
+    clients.ask(Pace::Even {
+        per_second: ASKED_A_SECOND,
+        duration: Duration::from_secs_f64(f64::from(connections) / ASKED_A_SECOND),
+    })?;
     let plain = of_each(&started, started.plain_port, connections, at_rest)?;
     drop(clients);
     let started_in = started.started_in;
