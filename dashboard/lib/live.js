@@ -8,10 +8,6 @@ import { follow } from "./stream.js";
 // The id before all events: the stream begins with those that are kept.
 const BEFORE_ALL = "0-0";
 
-// The state of the configuration that figures are of. Generations count from 1
-// in every run of the gateway.
-export const configurationOf = ({ run, generation }) => `${run}-${generation}`;
-
 // A page that nobody has looked at for so long gives its stream back.
 const HIDDEN_MS = 5 * 60_000;
 

@@ -1,15 +1,16 @@
 // A choice that counts once it is applied: whoever goes through a list or moves
 // a slider by keys passes values that nobody wants in force.
 
+import { configurationIn, isEarlier } from "./configuration.js";
 import { button } from "./dom.js";
 
-// A button for a list or slider. `apply(value)` is true when it was done; the
-// next one waits for that. Escape takes the choice back.
+// A button for a list or slider. `apply(value)` gives the API's answer when it was
+// done, else null; the next one waits for that. Escape takes the choice back.
 export function proposal(input, { label, apply, onShow = () => {} }) {
   let current = input.value;
   let isSending = false;
-  // What was in force before what has just been applied.
-  let before = null;
+  // The configuration that has what was applied last.
+  let applied = null;
   const shown = button("Apply", { class: "primary small", "aria-label": label }, send);
   const tell = () => {
     shown.hidden = input.value === current;
@@ -26,8 +27,9 @@ export function proposal(input, { label, apply, onShow = () => {} }) {
     }
     isSending = true;
     const wanted = input.value;
-    if (await apply(wanted)) {
-      before = current;
+    const answer = await apply(wanted);
+    if (answer) {
+      applied = configurationIn(answer);
       current = wanted;
       tell();
     } else {
@@ -42,14 +44,11 @@ export function proposal(input, { label, apply, onShow = () => {} }) {
   tell();
   return {
     button: shown,
-    // What is in force now. An open choice stays as it is, unless it has gone from
-    // its list, which has no value then.
-    follow(value) {
-      // Figures that were under way when it was applied are the only ones that do
-      // not know of it.
-      const isStale = String(value) === before;
-      before = null;
-      if (isStale) {
+    // What a configuration has in force. An open choice stays as it is, unless it
+    // has gone from its list, which has no value then.
+    follow(value, configuration) {
+      // What was under way when it was applied does not know of it.
+      if (isEarlier(configuration, applied)) {
         return;
       }
       const isOpen = input.value !== "" && input.value !== current;

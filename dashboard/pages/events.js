@@ -23,6 +23,7 @@ const KINDS = [
   ["plugins", ({ kind }) => kind === "plugin"],
   ["changes", ({ kind }) => kind === "change"],
   ["names", ({ kind }) => kind === "dns"],
+  ["cluster", ({ kind }) => kind === "cluster"],
   ["audit log", ({ kind }) => kind === "audit"],
 ];
 
@@ -40,6 +41,7 @@ const SIGNS = {
   plugin: "◆",
   change: "✎",
   dns: "⌕",
+  cluster: "⁂",
   audit: "☰",
   missed: "…",
 };
@@ -102,7 +104,7 @@ function entry(happened) {
     status === "unhealthy" ||
     circuit === "open" ||
     panicking ||
-    happened.kind === "plugin" ||
+    ["plugin", "cluster"].includes(happened.kind) ||
     (happened.kind === "dns" && happening === "failing") ||
     ["refused", "leftOut"].includes(outcome);
   return {

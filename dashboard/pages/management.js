@@ -2,9 +2,10 @@
 
 import { get, pathOf } from "../lib/api.js";
 import { onTheme } from "../lib/colours.js";
+import { configurationOf } from "../lib/configuration.js";
 import { element, reconcile } from "../lib/dom.js";
 import { inFrame } from "../lib/frames.js";
-import { configurationOf, live } from "../lib/live.js";
+import { live } from "../lib/live.js";
 import { keyOf, stateOf } from "../lib/servers.js";
 import { startPage } from "../lib/shell.js";
 import { failed } from "../lib/toast.js";
@@ -82,7 +83,7 @@ function show() {
   const pools = figures.pools.map((pool) => {
     const all = byPool.get(pool.pool) ?? [];
     const shown = terms.length === 0 ? all : all.filter((server) => wanted(server, terms));
-    return { figures: pool, all, servers: shown, declared: declared.pools.get(pool.pool) };
+    return { figures: pool, all, servers: shown, configuration: configurationOf(figures) };
   });
   const visible = pools.filter(({ servers }) => terms.length === 0 || servers.length > 0);
   const message =

@@ -1,8 +1,9 @@
 // Plugins: who decides where, which versions there are, and how they do.
 
-import { get, pathOf } from "../lib/api.js";
+import { ask, get, pathOf } from "../lib/api.js";
+import { configurationIn, configurationOf } from "../lib/configuration.js";
 import { inFrame } from "../lib/frames.js";
-import { configurationOf, live } from "../lib/live.js";
+import { live } from "../lib/live.js";
 import { poll } from "../lib/poll.js";
 import { startPage } from "../lib/shell.js";
 import { failed } from "../lib/toast.js";
@@ -16,8 +17,8 @@ import { installUpload } from "./plugins/uploading.js";
 // How often what the stream does not carry is asked for while it is shown.
 const LOOK_MS = 2_000;
 
-// What changes by hand only.
-const known = { plugins: [], bindings: [], listeners: [], configuration: null };
+// What changes by hand only; `seated` is the configuration that has the bindings.
+const known = { plugins: [], bindings: [], listeners: [], seated: null, configuration: null };
 const filter = document.getElementById("filter");
 let isLoading = false;
 let isWanted = false;
@@ -29,10 +30,13 @@ async function load() {
     isWanted = false;
     isLoading = true;
     try {
-      const [{ plugins }, bindings, listeners] = await Promise.all(
-        ["plugins", "bindings", "listeners"].map((name) => get(pathOf([name]))),
-      );
-      Object.assign(known, { plugins, bindings, listeners });
+      const [{ plugins }, bound, listeners] = await Promise.all([
+        get(pathOf(["plugins"])),
+        ask("GET", pathOf(["bindings"])),
+        get(pathOf(["listeners"])),
+      ]);
+      const seated = configurationIn(bound);
+      Object.assign(known, { plugins, bindings: bound.data, listeners, seated });
       showLibrary(plugins, openDetail);
       inFrame("seats", show);
     } catch (error) {

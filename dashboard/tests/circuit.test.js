@@ -38,6 +38,7 @@ describe("a server that answers with errors", () => {
     assert.notEqual(colour, usual);
     await withhold(page, false);
     await pool(page, "web").getByText("panicking: all servers get requests").waitFor();
+    await pool(page, "web").getByText("2 of 3 servers").waitFor();
     assert.ok(clients, "they ask on");
     await close();
   });

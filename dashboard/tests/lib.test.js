@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { configurationIn, configurationOf, isEarlier } from "../lib/configuration.js";
 import * as format from "../lib/format.js";
 import { EventParser } from "../lib/sse.js";
 import { Trends } from "../lib/trends.js";
@@ -32,6 +33,17 @@ test("events are the same wherever the stream is cut", () => {
     [...STREAM].flatMap((letter) => parser.feed(letter)),
     EVENTS,
   );
+});
+
+test("of two states of a run the one with the smaller number is the earlier", () => {
+  const [ninth, tenth] = [9, 10].map((generation) => configurationOf({ run: "5f1d", generation }));
+  assert.ok(isEarlier(ninth, tenth));
+  assert.ok(!isEarlier(tenth, ninth) && !isEarlier(tenth, tenth));
+  assert.ok(!isEarlier(ninth, configurationOf({ run: "beef", generation: 10 })), "of another run");
+  assert.equal(configurationIn({ tag: '"5f1d-10"' }), tenth);
+  assert.equal(configurationIn({ tag: 'W/"5f1d-10"' }), tenth, "as a proxy that compresses has it");
+  assert.equal(configurationIn({ tag: null }), null);
+  assert.ok(!isEarlier(null, tenth) && !isEarlier(ninth, null));
 });
 
 test("an event that is not ended is not told", () => {

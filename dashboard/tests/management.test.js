@@ -7,7 +7,7 @@ import { eventually, open } from "./support/browser.js";
 import { Gateway, configuration } from "./support/gateway.js";
 import { REFUSED, described, pool, rowOf, undo } from "./support/management.js";
 import { endAll } from "./support/processes.js";
-import { hide } from "./support/stream.js";
+import { canAlter, hide, isTold, pin } from "./support/stream.js";
 import { world } from "./support/world.js";
 
 let gateway, a, b, c, d;
@@ -49,6 +49,27 @@ describe("a pool", () => {
     await algorithm.locator("option", { hasText: "ip hash" }).waitFor({ state: "attached" });
     await isShown("weighted");
     assert.equal(await page.getByRole("button", { name: "Apply the algorithm to api" }).count(), 0);
+    await close();
+  });
+
+  test("shows what was applied, whatever figures of before still come", async () => {
+    const { page, close } = await open(gateway, "", { first: canAlter });
+    const choice = pool(page, "web").getByRole("combobox", { name: "Algorithm" });
+    const apply = page.getByRole("button", { name: "Apply the algorithm to web" });
+    await eventually("there is a choice", async () => (await choice.locator("option").count()) > 3);
+    const before = await choice.inputValue();
+    const generation = (await gateway.ask("PUT", "algorithm", { pool: "web", algorithm: before })).generation;
+    // What is applied next is of a later configuration than all figures from now on.
+    await pin(page, generation, { web: before });
+    await choice.selectOption("weighted");
+    await apply.click();
+    await apply.waitFor({ state: "hidden" });
+    await isTold(page, 2);
+    assert.equal(await choice.inputValue(), "weighted");
+    // What somebody else has chosen since is shown, be it what was there before.
+    await pin(page, null);
+    await gateway.ask("PUT", "algorithm", { pool: "web", algorithm: before });
+    await eventually("it is shown", async () => (await choice.inputValue()) === before);
     await close();
   });
 

@@ -24,7 +24,11 @@ const IMAGES: &str = "docs/images";
 const NODE: u32 = 20;
 
 /// The programs that are needed, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 2] = [("node", "nodejs"), ("npm", "npm")];
+const PROGRAMS: [(&str, &str); 3] = [
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("redis-server", "redis-server"),
+];
 
 /// Another browser than Debian's is named by this variable.
 const BROWSER: (&str, &str) = ("chromium", "chromium");
@@ -62,7 +66,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Make the README's pictures: every page, light and dark, on a desktop and on
-/// a phone, of a gateway that is at work.
+/// a phone, of a gateway that is at work, and Management in a cluster.
 ///
 /// # Errors
 ///

@@ -6,11 +6,13 @@ mod cargo;
 mod comparison;
 mod contract;
 mod dashboard;
+mod deployment;
 mod examples;
 mod follow;
 mod fuzz;
 mod plugins;
 mod process;
+mod python;
 mod schemathesis;
 mod steps;
 mod test;
@@ -52,6 +54,8 @@ enum Task {
     Fuzz(fuzz::Arguments),
     /// Ask a running gateway's admin API all that its OpenAPI document knows
     Api,
+    /// Check the examples for operators by the programs that they are written for
+    Deployment,
     /// Test the dashboard in a real browser
     Dashboard,
     /// Make the pictures of the dashboard in docs/images/
@@ -72,6 +76,7 @@ fn main() -> anyhow::Result<()> {
         Task::Examples(arguments) => examples::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),
+        Task::Deployment => deployment::check(),
         Task::Dashboard => dashboard::check(),
         Task::Screenshots => dashboard::screenshots(),
         Task::Bench(arguments) => bench::run(&arguments),

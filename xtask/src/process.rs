@@ -101,6 +101,54 @@ impl Process {
     }
 }
 
+/// One of the gateway's commands, once it listens.
+pub(crate) struct Started {
+    /// Where it does.
+    pub(crate) address: String,
+    _process: Process,
+}
+
+impl Started {
+    /// What a gateway's log names its admin listener after.
+    pub(crate) const ADMIN: &str = "admin listening address=";
+
+    /// What it names its first listener after.
+    pub(crate) const LISTENER: &str = "serving: listening address=";
+
+    /// What a backend's output names its address after.
+    pub(crate) const BACKEND: &str = "listens on http://";
+
+    /// Start a command, and wait for the address after `mark`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come to listen.
+    pub(crate) fn new(
+        program: &Path,
+        name: &'static str,
+        arguments: &[&str],
+        folder: &Path,
+        mark: &str,
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.current_dir(folder).arg(name).args(arguments);
+        command.env("NO_COLOR", "1");
+        let mut process = Process::start(name, &mut command, folder)?;
+        let address = process.printed(|said| address(said, mark))?;
+        Ok(Self {
+            address,
+            _process: process,
+        })
+    }
+}
+
+/// The word after a mark, once its line is whole.
+fn address(said: &str, mark: &str) -> Option<String> {
+    let (_, rest) = said.split_once(mark)?;
+    let (line, _) = rest.split_once('\n')?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
 fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default()
 }
@@ -122,7 +170,17 @@ impl Drop for Process {
 mod tests {
     use std::process::Command;
 
-    use super::Process;
+    use super::{Process, Started, address};
+
+    #[test]
+    fn an_address_is_read_once_its_line_is_whole() {
+        let said = "x listens on http://127.0.0.1:42707 (Ctrl-C ends it)\n";
+        assert_eq!(address(said, Started::BACKEND).unwrap(), "127.0.0.1:42707");
+        assert_eq!(
+            address("admin listening address=127.0.0.1:4", Started::ADMIN),
+            None
+        );
+    }
 
     #[test]
     fn a_program_that_ends_early_tells_why() {

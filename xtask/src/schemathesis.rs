@@ -3,27 +3,18 @@
 //! looks for answers that the document does not know.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::cargo::{output, program, run, target_folder};
-use crate::process::Process;
-use crate::{tools, workspace};
+use crate::process::Started;
+use crate::{python, workspace};
 
-/// What the run needs: its configuration, and the pinned version.
+/// The folder of its configuration, where the pinned version is too.
 const FOLDER: &str = "xtask/schemathesis";
-
-/// The name of the file that pins the version.
-const REQUIREMENTS: &str = "requirements.txt";
-
-/// What the gateway's log names its admin listener after.
-const ADMIN: &str = "admin listening address=";
-
-/// What a backend's output names its address after.
-const BACKEND: &str = "listens on http://";
 
 /// Ask a gateway of this workspace, on free ports and with a folder of its own.
 ///
@@ -31,52 +22,20 @@ const BACKEND: &str = "listens on http://";
 ///
 /// When Python is missing, something does not start, or an answer is wrong.
 pub(crate) fn check_api() -> Result<()> {
-    let python = installed()?;
+    let python = python::environment(FOLDER)?.join("python");
     let program = program()?;
     let folder = tempfile::tempdir()?;
-    let backend = started(
-        &program,
-        "backend",
-        &["--port", "0"],
-        folder.path(),
-        BACKEND,
-    )?;
+    let start = |name, arguments: &[&str], mark| {
+        Started::new(&program, name, arguments, folder.path(), mark)
+    };
+    let backend = start("backend", &["--port", "0"], Started::BACKEND)?;
     fs::write(
         folder.path().join("gatewright.toml"),
         configuration(&backend.address),
     )?;
     let token = token(&program, folder.path())?;
-    let gateway = started(&program, "run", &[], folder.path(), ADMIN)?;
+    let gateway = start("run", &[], Started::ADMIN)?;
     ask(&python, &gateway.address, &backend.address, &token)
-}
-
-/// The Python of an environment that has schemathesis; it is made at the first
-/// time, and anew for another version.
-fn installed() -> Result<PathBuf> {
-    if !tools::is_on_path("python3") {
-        bail!(
-            "python3 is missing, which schemathesis runs on: install it, on Debian by `apt-get \
-             install python3 python3-venv`"
-        );
-    }
-    let wanted = workspace::root().join(FOLDER).join(REQUIREMENTS);
-    let environment = target_folder()?.join("schemathesis");
-    let python = environment.join("bin/python");
-    let has = environment.join(REQUIREMENTS);
-    if fs::read(&has).is_ok_and(|has| fs::read(&wanted).is_ok_and(|wanted| wanted == has)) {
-        return Ok(python);
-    }
-    let made = run(Command::new("python3")
-        .args(["-m", "venv", "--clear"])
-        .arg(&environment));
-    made.context("on Debian, `apt-get install python3-venv` brings what may be missing")?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet"])
-        .args(["--disable-pip-version-check", "--requirement"])
-        .arg(&wanted))?;
-    // Last of all, so that half an environment is made anew.
-    fs::copy(wanted, has)?;
-    Ok(python)
 }
 
 /// Two pools that requests go to, and one that may be deleted.
@@ -110,38 +69,6 @@ fn token(program: &Path, folder: &Path) -> Result<Token> {
     serde_json::from_str(&made).context("cannot understand the token")
 }
 
-/// A program that says where it listens.
-struct Started {
-    address: String,
-    _process: Process,
-}
-
-/// Start one of the program's commands, and wait for the address after `mark`.
-fn started(
-    program: &Path,
-    name: &'static str,
-    arguments: &[&str],
-    folder: &Path,
-    mark: &str,
-) -> Result<Started> {
-    let mut command = Command::new(program);
-    command.current_dir(folder).arg(name).args(arguments);
-    command.env("NO_COLOR", "1");
-    let mut process = Process::start(name, &mut command, folder)?;
-    let address = process.printed(|said| address(said, mark))?;
-    Ok(Started {
-        address,
-        _process: process,
-    })
-}
-
-/// The word after a mark, once its line is whole.
-fn address(said: &str, mark: &str) -> Option<String> {
-    let (_, rest) = said.split_once(mark)?;
-    let (line, _) = rest.split_once('\n')?;
-    line.split_whitespace().next().map(str::to_owned)
-}
-
 fn ask(python: &Path, admin: &str, backend: &str, token: &Token) -> Result<()> {
     let mut command = Command::new(python);
     command.current_dir(workspace::root().join(FOLDER));
@@ -158,16 +85,4 @@ fn ask(python: &Path, admin: &str, backend: &str, token: &Token) -> Result<()> {
     command.env("GATEWRIGHT_TOKEN", &token.token);
     command.env("GATEWRIGHT_TOKEN_ID", &token.id);
     run(&mut command)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ADMIN, BACKEND, address};
-
-    #[test]
-    fn an_address_is_read_once_its_line_is_whole() {
-        let said = "x listens on http://127.0.0.1:42707 (Ctrl-C ends it)\n";
-        assert_eq!(address(said, BACKEND).unwrap(), "127.0.0.1:42707");
-        assert_eq!(address("admin listening address=127.0.0.1:4", ADMIN), None);
-    }
 }

@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use crate::cargo::{cargo, run, target_folder};
 use crate::follow::{self, Counts};
 use crate::steps::Steps;
-use crate::{comparison, dashboard, fuzz, plugins, schemathesis, tidy, tools, workspace};
+use crate::{
+    comparison, dashboard, deployment, fuzz, plugins, python, schemathesis, tidy, tools, workspace,
+};
 
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
 const FUZZ_SECONDS: u32 = 10;
@@ -73,6 +75,7 @@ pub(crate) fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     })?;
     steps.step("the comparison is current", comparison::check)?;
     steps.step("the API by its description", schemathesis::check_api)?;
+    steps.step("what operators deploy", deployment::check)?;
     steps.tests("the dashboard in a browser", dashboard::tests)?;
     steps.tests("components from source", components_from_source)?;
     steps.step("fuzz", || {
@@ -108,6 +111,8 @@ fn lints() -> Result<()> {
 /// Every test of the workspace, by nextest where it is installed.
 fn tests() -> Result<Counts> {
     tools::need_programs(&PROGRAMS)?;
+    // A collector of traces.
+    python::environment("xtask/rotel")?;
     let mut command = cargo();
     if tools::has_subcommand("nextest") {
         command

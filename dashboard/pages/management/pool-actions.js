@@ -167,11 +167,12 @@ function settingsBefore(settings, wanted) {
   );
 }
 
-// Change a pool's algorithm. True when it is done.
-export function changeAlgorithm(pool, before, wanted) {
+// Change a pool's algorithm. The API's answer when it is done, else null.
+export async function changeAlgorithm(pool, before, wanted) {
   const set = (algorithm, tag) => put(pathOf(["algorithm"]), { pool, algorithm }, tag);
-  return attempt(async () => {
-    const changed = await set(wanted);
+  let changed = null;
+  await attempt(async () => {
+    changed = await set(wanted);
     // With its configuration, which the name alone does not bring back; that
     // takes the role that binds plugins.
     const goBack = (tag) =>
@@ -183,6 +184,7 @@ export function changeAlgorithm(pool, before, wanted) {
       });
     done(`Pool ${pool} has ${words(wanted)}.`, changed, goBack);
   }, `The algorithm of ${pool} could not be changed`);
+  return changed;
 }
 
 export async function deletePool(pool) {

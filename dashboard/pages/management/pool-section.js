@@ -4,7 +4,7 @@ import { button, element, setAttribute, setText } from "../../lib/dom.js";
 import { count, milliseconds, plural, rate, words } from "../../lib/format.js";
 import { onNear } from "../../lib/near.js";
 import { proposal } from "../../lib/proposal.js";
-import { median, tail } from "../../lib/servers.js";
+import { median, stateOf, tail } from "../../lib/servers.js";
 import { changeAlgorithm, changeSettings, deletePool } from "./pool-actions.js";
 import { addServer } from "./server-actions.js";
 import { serverTable } from "./server-table.js";
@@ -73,10 +73,10 @@ export class PoolSection {
     });
   }
 
-  update({ figures, all, servers }) {
+  update({ figures, all, servers, configuration }) {
     this.#showBadges(figures);
     this.#showSummary(figures, all);
-    this.#showAlgorithms(figures.algorithm);
+    this.#showAlgorithms(figures.algorithm, configuration);
     this.#servers = servers;
     this.#showServers();
   }
@@ -115,7 +115,7 @@ export class PoolSection {
   }
 
   #showSummary(figures, all) {
-    const healthy = all.filter((server) => server.status === "healthy").length;
+    const healthy = all.filter((server) => stateOf(server) === "healthy").length;
     const { waiting, shed } = figures;
     // Where there are no limits, nobody waits for room.
     const isLimited = this.#isLimited() || waiting > 0 || shed > 0;
@@ -160,7 +160,7 @@ export class PoolSection {
     return maxActive !== null || maxActivePerServer !== null;
   }
 
-  #showAlgorithms(current) {
+  #showAlgorithms(current, configuration) {
     const offered = this.#declared.algorithms.map(({ name }) => name);
     const names = [...new Set([...offered, current])];
     const shown = [...this.#algorithm.options].map(({ value }) => value);
@@ -172,6 +172,6 @@ export class PoolSection {
       this.#algorithm.value = chosen;
     }
     setAttribute(this.#algorithm, "data-current", current);
-    this.#choice.follow(current);
+    this.#choice.follow(current, configuration);
   }
 }

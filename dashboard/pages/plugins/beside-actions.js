@@ -52,15 +52,17 @@ export function tryBeside(seat, part) {
   }, `The versions of ${seat.plugin} could not be read`);
 }
 
-// Change the share of a canary or shadow. True when it is done.
-export function share(seat, part, value) {
+// Change the share of a canary or shadow. The API's answer when it is done, else null.
+export async function share(seat, part, value) {
   const before = said(seat[part]);
   const field = part === "canary" ? "percent" : "sample";
   const set = (beside, tag) => put(path(seat), { [part]: beside }, tag);
-  return attempt(async () => {
-    const changed = await set({ ...before, [field]: value });
+  let changed = null;
+  await attempt(async () => {
+    changed = await set({ ...before, [field]: value });
     done(`The ${part} in ${seat.binding} has ${value} %.`, changed, (tag) => set(before, tag));
   }, `The share of the ${part} in ${seat.binding} could not be changed`);
+  return changed;
 }
 
 export function endBeside(seat, part) {

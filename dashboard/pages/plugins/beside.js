@@ -50,7 +50,7 @@ export function besideOf(part, seat) {
   );
   return {
     element: node,
-    update(beside, figures, comparison) {
+    update(beside, { configuration, figures, comparison }) {
       node.hidden = beside === null;
       if (beside === null) {
         return;
@@ -58,7 +58,7 @@ export function besideOf(part, seat) {
       setText(title, `${part === "canary" ? "Canary" : "Shadow"} ${short(beside.version)}`);
       setText(state, beside.state);
       setText(result, part === "canary" ? canaryResult(figures) : shadowResult(comparison));
-      choice.follow(beside[field]);
+      choice.follow(beside[field], configuration);
     },
   };
 }

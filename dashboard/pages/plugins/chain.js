@@ -50,10 +50,15 @@ function entrance(listeners) {
   return {
     key: "listeners",
     label: plural(listeners.length, "listener"),
-    title: listeners.map(({ address, tls }) => `${address}${tls ? ", TLS" : ""}`).join("\n"),
+    title: listeners.map(where).join("\n"),
     note: "",
     isPlain: true,
   };
+}
+
+// Where a listener is, and what it speaks beside HTTP/1.1 and HTTP/2 in the clear.
+function where({ address, tls, http3 }) {
+  return [address, tls && "TLS", http3 && "HTTP/3"].filter(Boolean).join(", ");
 }
 
 // Who is asked in a seat, and who stands beside.

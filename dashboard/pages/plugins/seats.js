@@ -14,13 +14,14 @@ const known = new Map();
 // What each shadow came to, by seat.
 const comparisons = new Map();
 
-export function showSeats({ bindings }, figures, filter) {
+export function showSeats({ bindings, seated }, figures, filter) {
   const bySeat = Map.groupBy(figures.plugins, (one) => one.binding);
   const wanted = bindings.filter(({ binding, plugin }) =>
     `${binding} ${plugin}`.toLowerCase().includes(filter),
   );
   const items = wanted.map((seat) => ({
     seat,
+    configuration: seated,
     figures: bySeat.get(seat.binding) ?? [],
     comparison: comparisons.get(seat.binding),
   }));
@@ -94,7 +95,7 @@ function makeSeat({ seat }) {
   );
   return {
     element: node,
-    update({ seat: wanted, figures, comparison }) {
+    update({ seat: wanted, configuration, figures, comparison }) {
       now = wanted;
       const active = figures.find(({ part }) => part === "active") ?? {};
       showState(state, wanted.state);
@@ -103,15 +104,9 @@ function makeSeat({ seat }) {
       alarms.update(told);
       setAttribute(node, "data-alarm", told.length > 0);
       NUMBERS.forEach(([, form], index) => setText(values[index], form(active)));
-      canary.update(
-        wanted.canary,
-        figures.find(({ part }) => part === "canary"),
-      );
-      shadow.update(
-        wanted.shadow,
-        figures.find(({ part }) => part === "shadow"),
-        comparison,
-      );
+      const of = (part) => figures.find((one) => one.part === part);
+      canary.update(wanted.canary, { configuration, figures: of("canary") });
+      shadow.update(wanted.shadow, { configuration, figures: of("shadow"), comparison });
       const [earlier] = wanted.history;
       back.disabled = !earlier;
       const target = earlier

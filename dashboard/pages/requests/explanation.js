@@ -20,6 +20,7 @@ export function showExplanation(request) {
     serverId,
     responseTime,
     statusCode,
+    hedgedTo,
     retries,
     asked,
   } = request;
@@ -30,6 +31,7 @@ export function showExplanation(request) {
     ["Answer", `${statusCode} after ${milliseconds(responseTime)}`],
     ["Pool", pool ?? "none: the gateway answered"],
     ["Server", serverId ?? "none"],
+    ["Asked beside it", second(hedgedTo, serverId)],
     ["Retries", retries === 0 ? "none" : `${plural(retries, "server")} tried in vain`],
     ["Why it is here", asked ? "it asked to be explained" : "it is in the sample"],
   ];
@@ -45,6 +47,14 @@ export function showExplanation(request) {
       decisions(request.decisions),
     ],
   });
+}
+
+// The second server of a request whose first one was slow.
+function second(hedgedTo, serverId) {
+  if (!hedgedTo) {
+    return "no other server";
+  }
+  return hedgedTo === serverId ? `${hedgedTo}, which was faster` : `${hedgedTo}, which was slower`;
 }
 
 function decisions(steps) {

@@ -1,7 +1,7 @@
 // What the server kept of the last minutes, and what the stream adds to it.
 
 import { get, pathOf } from "../../lib/api.js";
-import { configurationOf } from "../../lib/live.js";
+import { configurationOf } from "../../lib/configuration.js";
 import { keyOf } from "../../lib/servers.js";
 import { byName } from "../../lib/table.js";
 import { failed } from "../../lib/toast.js";

@@ -48,6 +48,11 @@ export function configuration(pools, { balancer = "round-robin", affinity } = {}
   ].join("\n\n");
 }
 
+// A gateway of this name in a cluster.
+export function clustered(text, redis, name) {
+  return `${text}\n\n[cluster]\nurl = "${redis.url}"\nname = "${name}"\n`;
+}
+
 export class Gateway {
   static async start(text) {
     const cwd = await folder();

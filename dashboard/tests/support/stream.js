@@ -54,6 +54,31 @@ export function setBack(page, requestsPerSecond) {
   }, requestsPerSecond);
 }
 
+// Tell the page figures of a configuration, with the pools' algorithms there; by null,
+// of those that they are of.
+export function pin(page, generation, algorithms) {
+  return page.evaluate((wanted) => {
+    window.framesTold = 0;
+    window.alterFrame = (frame) => {
+      const [head, data] = frame.split("\ndata: ");
+      if (wanted.generation === null || head !== "event: metrics") {
+        return frame;
+      }
+      const figures = JSON.parse(data);
+      figures.generation = wanted.generation;
+      figures.pools.forEach((pool) => Object.assign(pool, { algorithm: wanted.algorithms[pool.pool] ?? pool.algorithm }));
+      window.framesTold += 1;
+      return `${head}\ndata: ${JSON.stringify(figures)}`;
+    };
+  }, { generation, algorithms });
+}
+
+// Wait until a page was told so many more figures since they were pinned.
+export async function isTold(page, more) {
+  const begun = await page.evaluate(() => window.framesTold);
+  await page.waitForFunction((wanted) => window.framesTold >= wanted, begun + more);
+}
+
 // Tell the page something else of the version that decides in a seat.
 export function alterFigures(page, wanted) {
   return page.evaluate(({ binding, ...changes }) => {

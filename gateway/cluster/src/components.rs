@@ -26,6 +26,15 @@ if left == -2 then return 0 end
 return 1
 ";
 
+/// Writes a signature, to go by itself unless the one that is there has come to stay:
+/// another gateway may have had the same component named meanwhile.
+const SIGN: &str = "
+local left = redis.call('TTL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[2])
+if left ~= -1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return 1
+";
+
 /// A component with its signature, if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -69,34 +78,93 @@ impl Shelf {
             self.0.query_within::<()>(&putting, PATIENCE).await?;
         }
         if let Some(text) = &kept.signature {
-            let mut putting = redis::cmd("SET");
-            putting.arg(&signature).arg(text).arg("EX").arg(seconds);
-            self.0.query::<()>(&putting).await?;
+            let sign = Script::new(SIGN);
+            let mut signing = sign.prepare_invoke();
+            signing.key(&signature).arg(seconds).arg(text);
+            self.0.invoke::<()>(&signing).await?;
         }
         Ok(())
     }
 
-    /// A component that is there.
+    /// Which of some keys are not there.
     ///
     /// # Errors
     ///
-    /// When it is not there, or is not what its digest says.
-    pub async fn get(&self, digest: Digest) -> Result<Kept, Failure> {
-        let getting = redis::cmd("MGET").arg(&self.keys(digest)[..]).clone();
+    /// When the server does not say.
+    pub async fn lacks(&self, keys: &[String]) -> Result<Vec<String>, Failure> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counting = redis::cmd("EXISTS").arg(keys).clone();
+        let count: usize = self.0.query(&counting).await?;
+        if count == keys.len() {
+            return Ok(Vec::new());
+        }
+        let mut asking = redis::pipe();
+        for key in keys {
+            asking.cmd("EXISTS").arg(key);
+        }
+        let there: Vec<bool> = self.0.pipeline(&asking).await?;
+        let lost = keys.iter().zip(there).filter(|(_, is_there)| !is_there);
+        Ok(lost.map(|(key, _)| key.clone()).collect())
+    }
+
+    /// A component that is there; none where there is none. A damaged one goes, so that
+    /// somebody who has it puts it back.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say.
+    pub async fn get(&self, digest: Digest) -> Result<Option<Kept>, Failure> {
+        let keys = self.keys(digest);
+        let getting = redis::cmd("MGET").arg(&keys[..]).clone();
         let (component, signature): (Option<Vec<u8>>, Option<String>) =
             self.0.query_within(&getting, PATIENCE).await?;
-        let digest_of = |bytes: &[u8]| Digest(Sha256::digest(bytes).into());
-        match component {
-            Some(component) if digest_of(&component) == digest => Ok(Kept {
-                component,
-                signature,
-            }),
-            Some(_) => Err(Failure::Refused(format!(
-                "the component {digest} is damaged there; upload it again"
-            ))),
-            None => Err(Failure::Refused(format!(
-                "the component {digest} is not there; upload it again"
-            ))),
+        let Some(component) = component else {
+            return Ok(None);
+        };
+        if Digest(Sha256::digest(&component).into()) != digest {
+            let removing = redis::cmd("DEL").arg(&keys[..]).clone();
+            self.0.query::<()>(&removing).await?;
+            return Ok(None);
         }
+        Ok(Some(Kept {
+            component,
+            signature,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::tests::Server;
+
+    #[tokio::test]
+    async fn what_a_version_names_stays_when_it_is_uploaded_again() {
+        let server = Server::start();
+        let connection = server.connection().await;
+        let ttl = async |key: &str| -> i64 {
+            let asking = redis::cmd("TTL").arg(key).clone();
+            connection.query(&asking).await.unwrap()
+        };
+        let shelf = Shelf::new(connection.clone());
+        let component = b"component".to_vec();
+        let digest = Digest(Sha256::digest(&component).into());
+        let kept = Kept {
+            component,
+            signature: Some("signed".to_owned()),
+        };
+        shelf.put(digest, &kept).await.unwrap();
+        for key in shelf.keys(digest) {
+            assert!(ttl(&key).await > 0, "{key} stays");
+            let staying = redis::cmd("PERSIST").arg(&key).clone();
+            connection.query::<()>(&staying).await.unwrap();
+        }
+        shelf.put(digest, &kept).await.unwrap();
+        for key in shelf.keys(digest) {
+            assert_eq!(ttl(&key).await, -1, "{key} goes");
+        }
+        assert_eq!(shelf.get(digest).await.unwrap(), Some(kept));
     }
 }

@@ -1,7 +1,7 @@
-//! Which gateways there are: each says so every few seconds, and is gone from the
-//! list ten seconds after the last time.
+//! Which gateways there are: each says so every few seconds. One that ended without
+//! a word is on the list for some minutes more, as silent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Script;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,11 @@ use crate::failure::Failure;
 /// How often a gateway says that it is there.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
 
-/// How long that counts.
+/// How long that counts: who says nothing for longer is silent.
 const COUNTS: Duration = Duration::from_secs(10);
+
+/// How long a silent gateway is told of, so that somebody sees which one is missing.
+const TOLD: Duration = Duration::from_secs(600);
 
 /// What a gateway says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,20 +42,48 @@ pub struct Member {
     pub generation: u64,
 }
 
-/// KEYS: the list, this gateway. ARGV: its name, what it says, milliseconds that
-/// count, what the keys of gateways begin with. Gives what all say.
+/// A gateway, and when it said last that it is there.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// What it said.
+    pub member: Member,
+    /// When, by this machine's clock.
+    pub at: Instant,
+}
+
+impl Heard {
+    /// What a gateway says now.
+    pub fn now(member: Member) -> Self {
+        let at = Instant::now();
+        Self { member, at }
+    }
+
+    /// Whether that was too long ago: it ended without a word, or does not reach the
+    /// server.
+    pub fn is_silent(&self) -> bool {
+        self.at.elapsed() > COUNTS
+    }
+}
+
+/// KEYS: the list, this gateway. ARGV: its name, what it says, milliseconds that a
+/// gateway is told of, what the keys of gateways begin with. Gives what each has said
+/// before, this one too, and how many milliseconds ago it did.
 const ANNOUNCE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
+local all = {}
+local known = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+for i = 1, #known, 2 do
+  local said = redis.call('GET', ARGV[4] .. known[i])
+  if said then
+    all[#all + 1] = said
+    all[#all + 1] = now - known[i + 1]
+  end
+end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-local all = {}
-for _, name in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local said = redis.call('GET', ARGV[4] .. name)
-  if said then all[#all + 1] = said end
-end
 return all
 ";
 
@@ -66,6 +97,16 @@ if said and cjson.decode(said).instance == ARGV[2] then
 end
 return 0
 ";
+
+/// Who is there.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// The gateways, by name, this one among them, and those that fell silent.
+    pub all: Vec<Heard>,
+    /// What another run has said last in this one's name: the run before, or another
+    /// gateway that is called the same.
+    pub namesake: Option<Member>,
+}
 
 /// The gateways of a cluster.
 #[derive(Clone)]
@@ -85,34 +126,46 @@ impl Members {
         }
     }
 
-    /// Say that a gateway is there, and hear which are.
+    /// Say that a gateway is there, and hear which are or were until some minutes ago.
     ///
     /// # Errors
     ///
     /// When the server does not do it.
-    pub async fn announce(&self, member: &Member) -> Result<Vec<Member>, Failure> {
+    pub async fn announce(&self, member: &Member) -> Result<Present, Failure> {
         let said = serde_json::to_string(member);
         let said = said.map_err(|error| Failure::Refused(error.to_string()))?;
         let mut invocation = self.announce.prepare_invoke();
         self.keys(&mut invocation, &member.name);
         invocation.arg(&member.name).arg(said);
-        let counts = COUNTS.as_millis() as u64;
-        invocation.arg(counts).arg(self.connection.key("gateway:"));
-        let all: Vec<String> = self.connection.invoke(&invocation).await?;
+        let told = TOLD.as_millis() as u64;
+        invocation.arg(told).arg(self.connection.key("gateway:"));
+        let all: Vec<(String, i64)> = self.connection.invoke(&invocation).await?;
+        let now = Instant::now();
         // What a newer program says otherwise is passed over.
-        let all = all
-            .iter()
-            .filter_map(|said| serde_json::from_str(said).ok());
-        let mut all: Vec<Member> = all.collect();
-        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(all)
+        let all = all.iter().filter_map(|(said, ago)| {
+            let member = serde_json::from_str::<Member>(said).ok()?;
+            // The server's clock may have been set back meanwhile.
+            let ago = Duration::from_millis(u64::try_from(*ago).unwrap_or(0));
+            let at = now.checked_sub(ago).unwrap_or(now);
+            Some(Heard { member, at })
+        });
+        let (own, mut all): (Vec<Heard>, Vec<Heard>) =
+            all.partition(|one| one.member.name == member.name);
+        all.push(Heard::now(member.clone()));
+        all.sort_unstable_by(|a, b| a.member.name.cmp(&b.member.name));
+        let own = own.into_iter().filter(|before| !before.is_silent());
+        let mut own = own.map(|before| before.member);
+        Ok(Present {
+            all,
+            namesake: own.find(|before| before.instance != member.instance),
+        })
     }
 
     /// Say that a gateway is there no more.
     ///
     /// # Errors
     ///
-    /// When the server does not do it; then it is off the list in ten seconds.
+    /// When the server does not do it; then it is silent, until it is off the list.
     pub async fn leave(&self, member: &Member) -> Result<(), Failure> {
         let mut invocation = self.leave.prepare_invoke();
         self.keys(&mut invocation, &member.name);

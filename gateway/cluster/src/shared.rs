@@ -9,8 +9,9 @@
 //! their number and bytes beyond which the oldest go, and a day after the last gateway
 //! nothing is left.
 //!
-//! A batch has a number, by which the server knows one that it has done already. So
-//! one that was not answered is sent again, and nothing is added twice.
+//! A batch has a number, by which the server knows one that it has done already, and
+//! which it notes before it does anything. So one that was not answered is sent again,
+//! and nothing is added twice, even where the server failed in the middle of it.
 
 mod words;
 
@@ -58,6 +59,9 @@ pub struct News {
     pub leased: Vec<(String, Leased)>,
     /// What has changed since, the oldest change first.
     pub records: Vec<(String, Record)>,
+    /// How many things there cannot be read. They count as absent, until they are
+    /// written anew.
+    pub unreadable: usize,
 }
 
 impl Exchange {
@@ -141,4 +145,4 @@ impl Exchange {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,16 +1,19 @@
-//! The desired state in the server: one hash of named fields, with a version that
-//! every change counts up.
+//! The desired state in the server: one hash of named fields, `PREFIX:state`, with a
+//! version that every change counts up.
 //!
 //! A change is one script, done whole or not at all, and only if the state is still
-//! the one that the change was made for. The version, who made it and which data it
-//! belongs to are keys beside the hash:
+//! the one that the change was made for. Which one it is lies in the same hash, so
+//! that a server that loses keys has the whole of it or nothing:
 //!
-//! | key | is |
+//! | field | is |
 //! |---|---|
-//! | `PREFIX:state` | the fields |
-//! | `PREFIX:version` | how many changes there were, from 1 |
-//! | `PREFIX:commit` | a name of the last one, which no other change has |
-//! | `PREFIX:epoch` | the id of this state, drawn when it was begun |
+//! | `epoch` | the id of this state, drawn when it was begun |
+//! | `version` | how many changes there were, from 1 |
+//! | `commit` | the id of the last one, which no other change has |
+//! | `author` | the gateway that made it |
+//! | `lineage` | the ids of the last 1,024, its own among them |
+//!
+//! All other names have a colon.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +21,13 @@ use redis::{Script, ScriptInvocation};
 
 use crate::connection::Connection;
 use crate::failure::Failure;
+use crate::revision::{Head, Lineage, Revision};
 
 /// The channel where each new version is told.
 pub const CHANGES: &str = "changes";
+
+/// Who was overtaken and has the next turn.
+const LINE: &str = "line";
 
 /// What the state consists of, by name.
 pub type Fields = BTreeMap<String, String>;
@@ -28,58 +35,15 @@ pub type Fields = BTreeMap<String, String>;
 /// Fields that get a value, or go.
 pub type Delta = BTreeMap<String, Option<String>>;
 
-/// Which state it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revision {
-    /// The id of the data: that of another cluster is another.
-    pub epoch: String,
-    /// How many changes there were.
-    pub version: u64,
-    /// The last of them: what two gateways have changed without each other has the
-    /// same version and another commit.
-    pub commit: String,
-}
-
-impl Revision {
-    /// The first of a new cluster, made by a gateway of this name.
-    pub fn first(by: &str) -> Self {
-        Self {
-            epoch: random(),
-            version: 1,
-            commit: commit(by),
-        }
-    }
-
-    /// The one after this, made by a gateway of this name.
-    #[must_use]
-    pub fn next(&self, by: &str) -> Self {
-        Self {
-            epoch: self.epoch.clone(),
-            version: self.version + 1,
-            commit: commit(by),
-        }
-    }
-
-    /// The gateway that made it.
-    pub fn author(&self) -> &str {
-        let named = self.commit.rsplit_once('/');
-        named.map_or("", |(author, _)| author)
-    }
-}
-
-fn commit(by: &str) -> String {
-    format!("{by}/{}", random())
-}
-
-fn random() -> String {
-    format!("{:016x}", fastrand::u64(..))
-}
+/// The fields that say which state it is; the last one is asked for apart.
+const REVISION: [&str; 4] = ["epoch", "version", "commit", "author"];
+const LINEAGE: &str = "lineage";
 
 /// A whole state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// Which one.
-    pub revision: Revision,
+    pub head: Head,
     /// What is in it.
     pub fields: Fields,
 }
@@ -102,37 +66,59 @@ pub struct Components {
     pub go: Vec<String>,
 }
 
-/// KEYS: epoch, version, commit, state, channel; then those of components that stay,
-/// then those that go. ARGV: what the first three are to be before (empty for
-/// nothing) and afterwards, `1` to begin with no fields, how many components stay,
-/// how many fields are set; then those with their values, then fields that go.
+/// How long somebody who was overtaken keeps a place in the line at most: far longer
+/// than a change takes, and as long as others wait for one that is gone.
+const PLACE_MS: u64 = 3000;
+
+/// KEYS: state, channel, line; then those of components that stay, then those that go.
+/// ARGV: the commit that is to be there before (empty for none), the version that comes
+/// of it, `1` to begin with no fields, who stands in line for it (empty for nobody, who
+/// waits for nobody), how long a place is kept, how many components stay, how many
+/// fields are set; then those with their values, then fields that go.
+///
+/// The line is fair by being one: who comes too late for the state that it was made for,
+/// or before whose turn it is, gets a place by the time it came, and nobody with a
+/// later one commits before it has, has left, or its place has ended. The first that is
+/// written of a change takes memory, so that a server that has none refuses all of it.
 const COMMIT: &str = r"
-local function is(key, wanted)
-  local found = redis.call('GET', key)
-  return (found or '') == wanted
-end
-if not (is(KEYS[1], ARGV[1]) and is(KEYS[2], ARGV[2]) and is(KEYS[3], ARGV[3])) then
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local line, ticket = KEYS[3], ARGV[4]
+local first = redis.call('ZRANGEBYSCORE', line, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
+local is_first = ticket == '' or not first or first == ticket
+if not is_first or (redis.call('HGET', KEYS[1], 'commit') or '') ~= ARGV[1] then
+  if ticket ~= '' then
+    redis.call('ZADD', line, 'NX', now + ARGV[5], ticket)
+    redis.call('ZREMRANGEBYSCORE', line, '-inf', now)
+    redis.call('PEXPIRE', line, ARGV[5])
+  end
   return 0
 end
-redis.call('SET', KEYS[1], ARGV[4])
-redis.call('SET', KEYS[2], ARGV[5])
-redis.call('SET', KEYS[3], ARGV[6])
-if ARGV[7] == '1' then redis.call('DEL', KEYS[4]) end
-local stay, set = tonumber(ARGV[8]), tonumber(ARGV[9])
-local at = 10
+if ARGV[3] == '1' then redis.call('DEL', KEYS[1]) end
+local stay, set = tonumber(ARGV[6]), tonumber(ARGV[7])
+local at = 8
 for _ = 1, set do
-  redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
+  redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
   at = at + 2
 end
+redis.call('ZREM', line, ticket)
 while at <= #ARGV do
-  redis.call('HDEL', KEYS[4], ARGV[at])
+  redis.call('HDEL', KEYS[1], ARGV[at])
   at = at + 1
 end
-for key = 6, #KEYS do
-  if key < 6 + stay then redis.call('PERSIST', KEYS[key])
+for key = 4, #KEYS do
+  if key < 4 + stay then redis.call('PERSIST', KEYS[key])
   else redis.call('DEL', KEYS[key]) end
 end
-redis.call('PUBLISH', KEYS[5], ARGV[5])
+redis.call('PUBLISH', KEYS[2], ARGV[2])
+return 1
+";
+
+/// KEYS: state; then those of components that are to stay. ARGV: the commit that names
+/// them: once there is another, they go by themselves unless they are kept again.
+const KEEP: &str = r"
+if redis.call('HGET', KEYS[1], 'commit') ~= ARGV[1] then return 0 end
+for key = 2, #KEYS do redis.call('PERSIST', KEYS[key]) end
 return 1
 ";
 
@@ -158,12 +144,23 @@ impl Ledger {
     ///
     /// When the server does not say.
     pub async fn revision(&self) -> Result<Option<Revision>, Failure> {
-        let keys = ["epoch", "version", "commit"].map(|name| self.connection.key(name));
-        let found = self
-            .connection
-            .query(redis::cmd("MGET").arg(&keys[..]))
-            .await?;
+        let mut asking = redis::cmd("HMGET");
+        asking.arg(self.key()).arg(&REVISION[..]);
+        let found: [Option<String>; 4] = self.connection.query(&asking).await?;
         revision(found)
+    }
+
+    /// Which state there is, and those that it came from; none for none.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say.
+    pub async fn head(&self) -> Result<Option<Head>, Failure> {
+        let mut asking = redis::cmd("HMGET");
+        asking.arg(self.key()).arg(&REVISION[..]).arg(LINEAGE);
+        let found: [Option<String>; 5] = self.connection.query(&asking).await?;
+        let [epoch, version, commit, author, lineage] = found;
+        head([epoch, version, commit, author], lineage)
     }
 
     /// The whole state, all of it of one moment; none for none.
@@ -172,33 +169,32 @@ impl Ledger {
     ///
     /// When the server does not say.
     pub async fn read(&self) -> Result<Option<State>, Failure> {
-        let mut reading = redis::pipe();
-        let keys = ["epoch", "version", "commit"].map(|name| self.connection.key(name));
-        reading.atomic().cmd("MGET").arg(&keys[..]);
-        reading.cmd("HGETALL").arg(self.connection.key("state"));
-        let (found, fields): (Found, Fields) = self.connection.pipeline(&reading).await?;
-        Ok(revision(found)?.map(|revision| State { revision, fields }))
+        let asking = redis::cmd("HGETALL").arg(self.key()).clone();
+        let mut fields: Fields = self.connection.query(&asking).await?;
+        let found = REVISION.map(|field| fields.remove(field));
+        let lineage = fields.remove(LINEAGE);
+        Ok(head(found, lineage)?.map(|head| State { head, fields }))
     }
 
-    /// Change some fields of a state.
+    /// Change some fields of a state. Who gives a ticket stands in line with it once
+    /// others were quicker, until it commits or leaves; who gives none waits for nobody.
     ///
     /// # Errors
     ///
     /// When the server does not do it, or does not say that it did.
     pub async fn commit(
         &self,
-        (base, next): (&Revision, &Revision),
+        (base, next): (&Head, &Head),
         delta: &Delta,
         components: &Components,
+        ticket: Option<&str>,
     ) -> Result<Committed, Failure> {
         let set = delta.iter();
         let set = set.filter_map(|(field, value)| Some((field, value.as_ref()?)));
         let gone = delta.iter().filter(|(_, value)| value.is_none());
-        let mut invocation = self.begin(Some(base), next, false, components);
-        invocation.arg(set.clone().count());
-        for (field, value) in set {
-            invocation.arg(field).arg(value);
-        }
+        let is_whole = false;
+        let mut invocation = self.begin(Some(base), next, (is_whole, ticket), components);
+        set_all(&mut invocation, next, set);
         for (field, _) in gone {
             invocation.arg(field);
         }
@@ -212,44 +208,62 @@ impl Ledger {
     /// When the server does not do it, or does not say that it did.
     pub async fn replace(
         &self,
-        base: Option<&Revision>,
+        base: Option<&Head>,
         state: &State,
         components: &Components,
     ) -> Result<Committed, Failure> {
-        let mut invocation = self.begin(base, &state.revision, true, components);
-        invocation.arg(state.fields.len());
-        for (field, value) in &state.fields {
-            invocation.arg(field).arg(value);
-        }
+        let is_whole = true;
+        let mut invocation = self.begin(base, &state.head, (is_whole, None), components);
+        set_all(&mut invocation, &state.head, state.fields.iter());
         self.run(&invocation).await
     }
 
     fn begin(
         &self,
-        base: Option<&Revision>,
-        next: &Revision,
-        is_whole: bool,
+        base: Option<&Head>,
+        next: &Head,
+        (is_whole, ticket): (bool, Option<&str>),
         components: &Components,
     ) -> ScriptInvocation<'_> {
         let mut invocation = self.commit.prepare_invoke();
-        for name in ["epoch", "version", "commit", "state", CHANGES] {
-            invocation.key(self.connection.key(name));
-        }
+        invocation.key(self.key());
+        invocation.key(self.connection.key(CHANGES));
+        invocation.key(self.connection.key(LINE));
         for key in components.stay.iter().chain(&components.go) {
             invocation.key(key);
         }
-        let none = || (String::new(), String::new(), String::new());
-        let texts = |one: &Revision| {
-            let version = one.version.to_string();
-            (one.epoch.clone(), version, one.commit.clone())
-        };
-        for (epoch, version, commit) in [base.map_or_else(none, texts), texts(next)] {
-            invocation.arg(epoch).arg(version).arg(commit);
+        invocation.arg(base.map_or("", |base| &base.revision.commit));
+        invocation.arg(next.revision.version);
+        invocation.arg(u8::from(is_whole));
+        invocation.arg(ticket.unwrap_or_default()).arg(PLACE_MS);
+        invocation.arg(components.stay.len());
+        invocation
+    }
+
+    /// Stand in line no more.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not do it; then the place ends by itself.
+    pub async fn leave_line(&self, ticket: &str) -> Result<(), Failure> {
+        let mut leaving = redis::cmd("ZREM");
+        leaving.arg(self.connection.key(LINE)).arg(ticket);
+        self.connection.query(&leaving).await
+    }
+
+    /// Have components stay that a state names, which were written to go by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not do it.
+    pub async fn keep(&self, state: &Revision, components: &[String]) -> Result<(), Failure> {
+        let script = Script::new(KEEP);
+        let mut invocation = script.key(self.key());
+        for key in components {
+            invocation.key(key);
         }
-        invocation
-            .arg(u8::from(is_whole))
-            .arg(components.stay.len());
-        invocation
+        invocation.arg(&state.commit);
+        self.connection.invoke(&invocation).await
     }
 
     async fn run(&self, invocation: &ScriptInvocation<'_>) -> Result<Committed, Failure> {
@@ -258,12 +272,49 @@ impl Ledger {
             _ => Committed::Moved,
         })
     }
+
+    fn key(&self) -> String {
+        self.connection.key("state")
+    }
 }
 
-type Found = (Option<String>, Option<String>, Option<String>);
+/// Set these fields, and those that say which state it is.
+fn set_all<'f>(
+    invocation: &mut ScriptInvocation<'_>,
+    head: &Head,
+    fields: impl Iterator<Item = (&'f String, &'f String)> + Clone,
+) {
+    let Revision {
+        epoch,
+        version,
+        commit,
+        author,
+    } = &head.revision;
+    let version = version.to_string();
+    let said = REVISION.into_iter().zip([epoch, &version, commit, author]);
+    invocation.arg(fields.clone().count() + REVISION.len() + 1);
+    for (field, value) in said {
+        invocation.arg(field).arg(value);
+    }
+    invocation.arg(LINEAGE).arg(head.lineage.as_str());
+    for (field, value) in fields {
+        invocation.arg(field).arg(value);
+    }
+}
 
-fn revision(found: Found) -> Result<Option<Revision>, Failure> {
-    let (Some(epoch), Some(version), Some(commit)) = found else {
+fn head(found: [Option<String>; 4], lineage: Option<String>) -> Result<Option<Head>, Failure> {
+    let head = |revision| match lineage {
+        Some(lineage) => Head {
+            revision,
+            lineage: Lineage::parse(&lineage),
+        },
+        None => Head::of(revision),
+    };
+    Ok(revision(found)?.map(head))
+}
+
+fn revision(found: [Option<String>; 4]) -> Result<Option<Revision>, Failure> {
+    let [Some(epoch), Some(version), Some(commit), author] = found else {
         return Ok(None);
     };
     let version = version.parse().map_err(|_| {
@@ -277,5 +328,6 @@ fn revision(found: Found) -> Result<Option<Revision>, Failure> {
         epoch,
         version,
         commit,
+        author: author.unwrap_or_default(),
     }))
 }

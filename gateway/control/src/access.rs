@@ -19,7 +19,7 @@ use self::attempts::Attempts;
 pub(crate) use self::notices::Notices;
 pub use self::role::Role;
 pub use self::token::{KeepError, NewToken, TokenError, create_token, keep_token, revoke_token};
-use crate::store::{Store, StoreError, TokenRecord};
+use crate::store::{Record, Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
 
 /// Who needs no token.
@@ -105,6 +105,20 @@ impl Access {
     /// These are the tokens from now on.
     pub(crate) fn put(&self, tokens: Vec<TokenRecord>) {
         self.tokens.store(Arc::new(tokens));
+    }
+
+    /// Take over what was kept of tokens.
+    pub(crate) fn apply(&self, records: &[Record]) {
+        let mut tokens = self.tokens();
+        for record in records {
+            let Record::Token(id, token) = record else {
+                continue;
+            };
+            tokens.retain(|known| known.id != *id);
+            tokens.extend(token.as_deref().cloned());
+        }
+        tokens.sort_by(|a, b| a.id.cmp(&b.id));
+        self.put(tokens);
     }
 
     /// Who asks, by the token that was shown. A good one is let in whatever else

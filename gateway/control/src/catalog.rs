@@ -44,17 +44,16 @@ impl Catalog {
         })))
     }
 
-    /// Take in what the store has now.
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        let now = Held {
-            versions: store.versions()?,
-            histories: store.histories()?,
+    /// These are all from now on.
+    pub(crate) fn put(&self, versions: Versions, histories: Histories) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *held = Held {
+            versions,
+            histories,
         };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = now;
-        Ok(())
     }
 
-    /// Take over what was written to the store.
+    /// Take over what was kept.
     pub(crate) fn apply(&self, records: &[Record]) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for record in records.iter().cloned() {

@@ -4,22 +4,26 @@
 //! The server has the last word: a change counts once it is committed there, and
 //! the store is a copy. Which of the two gives way when they differ is in
 //! [`Course`]. Reading order: here is how a change is committed; `follow` puts in
-//! force what others have changed; `join` is the start.
+//! force what others have changed; `components` has what both need; `join` is the
+//! start.
 
 mod attempts;
+mod components;
 mod follow;
 mod join;
 mod members;
+mod problems;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use gatewright_cluster::{
-    Committed, Components, Connection, Delta, Failure, Fields, Kept, Ledger, Member, Members,
-    Revision, Shelf, Standing, State,
+    Committed, Components, Connection, Delta, Failure, Head, Heard, Ledger, Members, Revision,
+    Shelf, Standing, State,
 };
 use gatewright_host::Host;
 use gatewright_model::id::Digest;
@@ -27,7 +31,8 @@ use tokio::time;
 
 pub(crate) use self::attempts::Attempts;
 pub(crate) use self::follow::follow;
-use crate::store::{Edited, Replica, versions_of};
+use self::problems::Problems;
+use crate::store::{Contents, Edited, Replica};
 
 /// How long a change waits to learn what became of it when the server has not said.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -51,6 +56,30 @@ pub enum ClusterError {
          server answers; look before you ask again"
     )]
     Unknown(String),
+    /// Another program's version wrote what this one cannot read.
+    #[error(
+        "the cluster's state has a record that this program cannot read, as version {version} by \
+         {author} left it: {why}; run the program here that the others run; until then this \
+         gateway goes on with what it has, and changes nothing"
+    )]
+    Unreadable {
+        /// The version of the state.
+        version: u64,
+        /// Who changed it last.
+        author: String,
+        /// Which record, and what is wrong with it.
+        why: String,
+    },
+}
+
+/// What a state says, if this program can read all of it.
+fn contents(state: &State) -> Result<Contents, ClusterError> {
+    let revision = &state.head.revision;
+    Contents::of(&state.fields).map_err(|unreadable| ClusterError::Unreadable {
+        version: revision.version,
+        author: revision.author.clone(),
+        why: unreadable.to_string(),
+    })
 }
 
 impl From<Failure> for ClusterError {
@@ -67,29 +96,29 @@ impl From<Failure> for ClusterError {
 enum Course {
     /// Nothing: they are the same.
     Stay,
-    /// Take what the server has. Where both have changed, or it is another cluster's,
-    /// what this gateway alone has is set aside.
+    /// Take what the server has. Where that does not come from what this gateway has,
+    /// what is here alone is set aside.
     Follow { sets_aside: bool },
-    /// Give the server what this gateway has: it lost it.
+    /// Give the server what this gateway has, which comes from what is there: it lost
+    /// the rest.
     Restore,
     /// Begin a cluster with what this gateway has.
     Seed,
 }
 
 impl Course {
-    fn of(ours: Option<&Revision>, theirs: Option<&Revision>) -> Self {
+    /// Who of two comes from the other gives way to it; of strangers the server wins,
+    /// and whoever has something gives it to one that has nothing.
+    fn of(ours: Option<&Head>, theirs: Option<&Head>) -> Self {
         match (ours, theirs) {
             (None, None) => Self::Seed,
             (Some(_), None) => Self::Restore,
             (None, Some(_)) => Self::Follow { sets_aside: true },
-            (Some(ours), Some(theirs)) if ours == theirs => Self::Stay,
-            // Which of two clusters counts is not for a number to say.
-            (Some(ours), Some(theirs)) if ours.epoch != theirs.epoch => {
-                Self::Follow { sets_aside: true }
-            }
-            (Some(ours), Some(theirs)) if ours.version > theirs.version => Self::Restore,
-            (Some(ours), Some(theirs)) => Self::Follow {
-                sets_aside: ours.version == theirs.version,
+            (Some(ours), Some(theirs)) => match (ours.leads_to(theirs), theirs.leads_to(ours)) {
+                (true, true) => Self::Stay,
+                (true, false) => Self::Follow { sets_aside: false },
+                (false, true) => Self::Restore,
+                (false, false) => Self::Follow { sets_aside: true },
             },
         }
     }
@@ -103,8 +132,16 @@ pub(crate) struct Cluster {
     members: Members,
     /// What this gateway has of the state.
     replica: Mutex<Replica>,
-    /// The gateways that there are, as was heard last.
-    gateways: Mutex<Vec<Member>>,
+    /// The gateways that there are or were, as was heard last.
+    gateways: Mutex<Vec<Heard>>,
+    /// What is wrong.
+    problems: Problems,
+    /// Components that could not be had when the state was followed last.
+    lacked: Mutex<BTreeSet<Digest>>,
+    /// What the change that has the turn stands in line with.
+    ticket: Mutex<Option<String>>,
+    /// Whether what this gateway has may not wholly be what it says.
+    has_doubts: AtomicBool,
     /// Where components are, once it has started.
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
@@ -127,31 +164,49 @@ impl Cluster {
     /// Which state this gateway has.
     pub(crate) fn revision(&self) -> Option<Revision> {
         let replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        replica.revision.clone()
+        replica.head.as_ref().map(|head| head.revision.clone())
     }
 
     /// This gateway has this state from now on.
     pub(crate) fn has(&self, state: &State) {
         let mut replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        replica.revision = Some(state.revision.clone());
+        replica.head = Some(state.head.clone());
         replica.fields.clone_from(&state.fields);
+        self.has_doubts.store(false, Ordering::Relaxed);
     }
 
     /// What this gateway has is not wholly what it says: have the server say it
     /// again.
     pub(crate) fn doubt(&self) {
-        let mut replica = self.replica.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(revision) = &mut replica.revision {
-            revision.commit.clear();
-        }
+        self.has_doubts.store(true, Ordering::Relaxed);
     }
 
-    /// The gateways that there are, by name.
-    pub(crate) fn gateways(&self) -> Vec<Member> {
+    fn has_doubts(&self) -> bool {
+        self.has_doubts.load(Ordering::Relaxed)
+    }
+
+    /// The gateways that there are, by name, and those that fell silent.
+    pub(crate) fn gateways(&self) -> Vec<Heard> {
         self.gateways
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The next commit stands in line with this.
+    fn hold(&self, ticket: Option<String>) {
+        *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = ticket;
+    }
+
+    fn ticket(&self) -> Option<String> {
+        let ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
+        ticket.clone()
+    }
+
+    async fn leave_line(&self, ticket: &str) {
+        if let Err(failure) = self.ledger.leave_line(ticket).await {
+            tracing::debug!("a place in the line ends by itself: {failure}");
+        }
     }
 
     /// Commit a change: the state with it; none when it changes nothing there. Only
@@ -163,21 +218,25 @@ impl Cluster {
             return Ok(None);
         }
         let replica = self.replica();
-        let Some(base) = replica.revision.as_ref() else {
+        let Some(base) = replica.head.as_ref() else {
             let message = "this gateway has not joined the cluster yet".to_owned();
             return Err(ClusterError::Refused(message));
         };
         let state = State {
-            revision: base.next(self.connection.name()),
+            head: base.next(self.connection.name()),
             fields: replica.with(&delta),
         };
         let components = self.components(&replica.fields, &state.fields).await?;
-        let revisions = (base, &state.revision);
-        match self.ledger.commit(revisions, &delta, &components).await {
+        let heads = (base, &state.head);
+        let ticket = self.ticket();
+        let committing = self
+            .ledger
+            .commit(heads, &delta, &components, ticket.as_deref());
+        match committing.await {
             Ok(Committed::Done) => Ok(Some(state)),
             Ok(Committed::Moved) => Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
-                let settling = self.settle(base, &state.revision);
+                let settling = self.settle(base, &state.head.revision);
                 match time::timeout(SETTLE, settling).await {
                     Ok(Some(true)) => Ok(Some(state)),
                     Ok(Some(false)) => Err(ClusterError::Moved),
@@ -191,7 +250,7 @@ impl Cluster {
     /// Learn what became of a commit: whether it was done. What is still on its way
     /// is kept from being done later by a change of nothing, before which it was to
     /// come. None when somebody else came in between.
-    async fn settle(&self, base: &Revision, wanted: &Revision) -> Option<bool> {
+    async fn settle(&self, base: &Head, wanted: &Revision) -> Option<bool> {
         let mut standings = self.connection.standings();
         loop {
             // The connection that did not answer is given up within a second.
@@ -200,10 +259,10 @@ impl Cluster {
             }
             match self.ledger.revision().await {
                 Ok(Some(there)) if there == *wanted => return Some(true),
-                Ok(Some(there)) if there == *base => {
+                Ok(Some(there)) if there == base.revision => {
                     let fence = base.next(self.connection.name());
                     let (none, nothing) = (Delta::new(), Components::default());
-                    let fencing = self.ledger.commit((base, &fence), &none, &nothing);
+                    let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
                     if let Ok(Committed::Done) = fencing.await {
                         return Some(false);
                     }
@@ -213,83 +272,29 @@ impl Cluster {
             }
         }
     }
-
-    /// Have every component in the server that comes to be named; those that are
-    /// named no more go with the change.
-    async fn components(
-        &self,
-        before: &Fields,
-        after: &Fields,
-    ) -> Result<Components, ClusterError> {
-        let digests = |fields: &Fields| -> Vec<Digest> {
-            versions_of(fields).map(|(_, digest)| digest).collect()
-        };
-        let (old, new) = (digests(before), digests(after));
-        let mut components = Components::default();
-        for (plugin, digest) in versions_of(after) {
-            if old.contains(&digest) {
-                continue;
-            }
-            let kept = self.load(plugin.as_str(), digest).await?;
-            self.shelf
-                .put(digest, &kept)
-                .await
-                .map_err(|failure| put_failed(&failure))?;
-            components.stay.extend(self.shelf.keys(digest));
-        }
-        let gone = old.into_iter().filter(|digest| !new.contains(digest));
-        components.go = gone.flat_map(|digest| self.shelf.keys(digest)).collect();
-        Ok(components)
-    }
-
-    /// A component of this gateway's.
-    async fn load(&self, plugin: &str, digest: Digest) -> Result<Kept, ClusterError> {
-        let host = self.host.get().cloned();
-        let plugin = plugin.into();
-        let loading = tokio::task::spawn_blocking(move || {
-            let host = host.ok_or_else(|| std::io::Error::other("the host does not run yet"))?;
-            let component = host.component(&plugin, digest)?;
-            let signature = host.signature(digest);
-            Ok::<_, std::io::Error>(Kept {
-                component,
-                signature,
-            })
-        });
-        let loaded = loading.await.map_err(std::io::Error::other).flatten();
-        loaded.map_err(|error| {
-            ClusterError::Refused(format!("the component {digest} cannot be read: {error}"))
-        })
-    }
-}
-
-/// A component that may or may not be there harms nobody: nothing names it.
-fn put_failed(failure: &Failure) -> ClusterError {
-    ClusterError::Refused(failure.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Course, Revision};
-
-    fn revision(epoch: &str, version: u64, commit: &str) -> Revision {
-        Revision {
-            epoch: epoch.to_owned(),
-            version,
-            commit: commit.to_owned(),
-        }
-    }
+    use super::{Course, Head};
 
     #[test]
-    fn the_highest_version_wins_and_of_two_the_server() {
-        let ours = revision("a", 7, "x");
-        let with = |theirs: &Revision| Course::of(Some(&ours), Some(theirs));
-        assert_eq!(with(&ours), Course::Stay);
-        assert_eq!(with(&revision("a", 6, "y")), Course::Restore);
+    fn who_comes_from_the_other_wins_and_of_strangers_the_server() {
+        let first = Head::first("a");
+        let ours = first.next("a").next("a");
+        let with = |theirs: &Head| Course::of(Some(&ours), Some(theirs));
         let follow = |sets_aside| Course::Follow { sets_aside };
-        assert_eq!(with(&revision("a", 8, "y")), follow(false));
-        assert_eq!(with(&revision("a", 7, "y")), follow(true));
+        assert_eq!(with(&ours), Course::Stay);
+        assert_eq!(with(&first), Course::Restore);
+        assert_eq!(with(&ours.next("b")), follow(false));
+        // Whatever the versions say: lower, the same and higher.
+        let mut theirs = first.next("b");
+        for _ in 0..3 {
+            assert_eq!(with(&theirs), follow(true));
+            theirs = theirs.next("b");
+        }
         // Another cluster's is not overwritten, however old it is.
-        assert_eq!(with(&revision("b", 1, "y")), follow(true));
+        assert_eq!(with(&Head::first("b")), follow(true));
         assert_eq!(Course::of(Some(&ours), None), Course::Restore);
         assert_eq!(Course::of(None, Some(&ours)), follow(true));
         assert_eq!(Course::of(None, None), Course::Seed);

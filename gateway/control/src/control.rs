@@ -61,11 +61,11 @@ pub(crate) struct Control {
     pub(crate) events: Arc<Events>,
     pub(crate) store: Store,
     pub(crate) keeper: Keeper,
-    pub(crate) session_names: SessionNames,
+    pub(crate) session_names: Arc<SessionNames>,
     pub(crate) memory: Memory,
     pub(crate) sharing: Option<Sharing>,
     pub(crate) access: Arc<Access>,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     pub(crate) battery: Battery,
     pub(crate) uploads: Uploads,
     pub(crate) handovers: Handovers,
@@ -96,11 +96,8 @@ pub(crate) struct Parts {
     pub(crate) publisher: Publisher,
     pub(crate) events: Arc<Events>,
     pub(crate) keeper: Keeper,
-    pub(crate) session_names: SessionNames,
     pub(crate) memory: Memory,
     pub(crate) sharing: Option<Sharing>,
-    pub(crate) access: Arc<Access>,
-    pub(crate) catalog: Catalog,
     pub(crate) battery: Battery,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) listeners: Vec<Address>,
@@ -117,12 +114,12 @@ impl Control {
             publisher: parts.publisher,
             events: parts.events,
             store: parts.keeper.store.clone(),
+            session_names: Arc::clone(&parts.keeper.session_names),
+            access: Arc::clone(&parts.keeper.access),
+            catalog: Arc::clone(&parts.keeper.catalog),
             keeper: parts.keeper,
-            session_names: parts.session_names,
             memory: parts.memory,
             sharing: parts.sharing,
-            access: parts.access,
-            catalog: parts.catalog,
             battery: parts.battery,
             uploads: Uploads::default(),
             handovers: Handovers::default(),
@@ -180,7 +177,7 @@ impl Control {
         make: impl FnOnce(&Config) -> Result<Recorded, Refusal> + Clone,
     ) -> Result<Changed, Refusal> {
         self.may_change()?;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             let behind = self.catch_up_in_turn().await.err();
             let desired = self.desired();
@@ -259,12 +256,11 @@ impl Control {
                 if records.is_empty() {
                     return Ok(self.as_it_is(generation));
                 }
-                let edited = edited(desired, &draft, records.clone(), entry);
+                let edited = edited(desired, &draft, records, entry);
                 self.keeper.keep(Kept::Made(edited)).await?;
                 self.as_it_is(generation)
             }
         };
-        self.catalog.apply(&records);
         self.put(Desired::of(desired.origin.clone(), draft));
         self.keep_file_versions().await;
         Ok(changed)

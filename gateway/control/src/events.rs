@@ -55,6 +55,8 @@ pub enum Happened {
     LookedUp(LookedUp),
     /// A change was put in force, or there was nothing to change.
     Reloaded(Reloaded),
+    /// Something is wrong with the cluster.
+    Cluster(String),
     /// A change was refused, for this reason.
     Refused(String),
     /// What was changed at run time gave way to what a file says by now.
@@ -103,7 +105,7 @@ impl fmt::Display for Event {
                     "{key}: what was set through the API is left out: {reason}"
                 )
             }
-            Happened::Uncertified(why) => f.write_str(why),
+            Happened::Uncertified(why) | Happened::Cluster(why) => f.write_str(why),
             Happened::Certificate(news) => write!(f, "{news}"),
             Happened::Audited(numbered) => {
                 let entry = &numbered.entry;
@@ -158,6 +160,7 @@ impl Events {
                 | Happened::LeftOut(_)
                 | Happened::Burdened(_)
                 | Happened::Uncertified(_)
+                | Happened::Cluster(_)
                 | Happened::LookedUp(_)
         ) {
             tracing::warn!("{event}");

@@ -111,8 +111,8 @@ impl Gateway {
         let cluster = Cluster::of(&plain, &store, options.keep).await?;
         origin.is_shared = cluster.is_some();
         let access = Arc::new(Access::new(&store, plain.admin.listen)?);
-        let catalog = Catalog::of(&store)?;
-        let session_names = SessionNames::of(&store)?;
+        let catalog = Arc::new(Catalog::of(&store)?);
+        let session_names = Arc::new(SessionNames::of(&store)?);
         let kept = store.overlay()?;
         let discovery = Arc::new(Discovery::new(&events));
         let draft = origin.found(declared, kept.clone(), &discovery).await?;
@@ -139,7 +139,13 @@ impl Gateway {
         let explanations = Explanations::new(draft.wanted.config.workers, is_token);
         let (telemetry, takers) = Telemetry::new(explanations);
         let access_log = AccessLog::start(&telemetry, takers.log)?;
-        let keeper = Keeper { store, cluster };
+        let keeper = Keeper {
+            store,
+            cluster,
+            access,
+            catalog,
+            session_names,
+        };
         let kept = (keeper.clone(), &telemetry);
         let publisher = Publisher::start(ready, bound, Arc::clone(&host), kept, &events)?;
         let address = admin.address()?;
@@ -153,11 +159,8 @@ impl Gateway {
             publisher,
             events,
             keeper,
-            session_names,
             memory,
             sharing,
-            access,
-            catalog,
             battery: Battery::of(options.judge),
             discovery,
             listeners,

@@ -224,6 +224,10 @@ impl Control {
         self.readiness.stop();
         self.drain(gatewright_proxy::DataPlane::drain_after_handover)
             .await;
+        // The other gateway does not know what requests have left here meanwhile.
+        if let Some(sharing) = &self.sharing {
+            sharing.end(self).await;
+        }
     }
 }
 

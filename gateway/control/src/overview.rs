@@ -10,6 +10,7 @@ use std::time::Duration;
 use gatewright_host::{Figure, Part};
 use gatewright_model::cache::Way;
 use gatewright_model::circuit::Phase;
+use gatewright_model::counters::Protocol;
 use gatewright_model::endpoint::{EndpointState, Health};
 use gatewright_model::histogram::Reading;
 use gatewright_model::id::{Digest, EndpointId, Generation, PluginName, PolicyName, PoolName};
@@ -60,6 +61,18 @@ pub struct TelemetryFigures {
     pub spans_dropped: u64,
 }
 
+/// The figures of a protocol that clients speak, over all workers. Counts are since
+/// the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProtocolFigures {
+    /// Requests whose head was read.
+    pub requests: u64,
+    /// Client connections that have made a request.
+    pub accepted: u64,
+    /// Those of them that are open now.
+    pub connections: u64,
+}
+
 /// The figures of all traffic, over all workers. Counts are since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -77,6 +90,8 @@ pub struct Totals {
     pub connections: u64,
     /// TLS handshakes that failed.
     pub tls_failures: u64,
+    /// What clients speak, by [`Protocol::ALL`].
+    pub protocols: [ProtocolFigures; Protocol::ALL.len()],
     /// Attempts beyond a request's first.
     pub retries: u64,
     /// Requests that were refused because a worker had as many as it may have.
@@ -89,6 +104,8 @@ pub struct Totals {
     pub mirrored: u64,
     /// Copies that could not be sent, or failed.
     pub unmirrored: u64,
+    /// Answers that were to be compressed while too many were.
+    pub uncompressed: u64,
     /// Decisions that the fallback made.
     pub fallbacks: u64,
     /// Plugin answers that could not be used.

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use gatewright_host::Recording;
 
@@ -26,6 +27,8 @@ pub(crate) struct Kept {
 pub(crate) struct Recordings {
     latest: AtomicU64,
     kept: Mutex<Vec<Kept>>,
+    /// When somebody last asked for them.
+    asked: Mutex<Option<Instant>>,
 }
 
 impl Recordings {
@@ -53,6 +56,17 @@ impl Recordings {
                 other.recording.close();
             }
         }
+    }
+
+    /// Somebody asks for them.
+    pub(crate) fn are_asked_for(&self) {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// For how long nobody has.
+    pub(crate) fn unattended(&self) -> Duration {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.map_or(Duration::MAX, |asked| asked.elapsed())
     }
 
     /// All of them.

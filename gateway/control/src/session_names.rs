@@ -30,14 +30,13 @@ impl SessionNames {
     ///
     /// When the store cannot be used.
     pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
-        Ok(Self(ArcSwap::from_pointee(keyed(store)?)))
+        Ok(Self(ArcSwap::from_pointee(keyed(store.session_key()?))))
     }
 
-    /// Take in the key that the store has now: that of a cluster is the same on all
-    /// its gateways.
-    pub(crate) fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        self.0.store(Arc::new(keyed(store)?));
-        Ok(())
+    /// Name them with this key from now on: that of a cluster is the same on all its
+    /// gateways.
+    pub(crate) fn put(&self, key: [u8; 32]) {
+        self.0.store(Arc::new(keyed(key)));
     }
 
     /// The name of a pool's session.
@@ -48,9 +47,9 @@ impl SessionNames {
     }
 }
 
-fn keyed(store: &Store) -> Result<Hmac<Sha256>, StoreError> {
-    match Hmac::new_from_slice(&store.session_key()?) {
-        Ok(keyed) => Ok(keyed),
+fn keyed(key: [u8; 32]) -> Hmac<Sha256> {
+    match Hmac::new_from_slice(&key) {
+        Ok(keyed) => keyed,
         Err(never) => unreachable!("HMAC takes keys of any length: {never}"),
     }
 }

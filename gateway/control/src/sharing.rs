@@ -47,6 +47,8 @@ struct Turn {
     is_over: bool,
     /// Whether it was told that the server does not do it: once is enough.
     has_warned: bool,
+    /// The same of what the server has and nobody can read.
+    has_told_unreadable: bool,
 }
 
 impl Sharing {
@@ -64,6 +66,7 @@ impl Sharing {
                 reviewed: Instant::now(),
                 is_over: false,
                 has_warned: false,
+                has_told_unreadable: false,
             }),
             connection,
         }
@@ -104,6 +107,14 @@ impl Sharing {
         for (field, record) in news.records {
             share.hear(&field, record);
         }
+        if news.unreadable > 0 && !std::mem::replace(&mut turn.has_told_unreadable, true) {
+            let (count, key) = (news.unreadable, self.connection.key("shared:items"));
+            tracing::warn!(
+                "{count} things in {key} of the cluster's server cannot be read, and count as \
+                 absent until a gateway writes them again: another program, or another version \
+                 of this one, has written there; this is told once"
+            );
+        }
         turn.has_more = !is_all;
         Ok(news.has_more || turn.has_more || news.is_new)
     }
@@ -143,6 +154,14 @@ impl Sharing {
         }
         // The connection tells of itself, and of its return.
         let _ = timeout(RETRY, standings.changed()).await;
+    }
+}
+
+/// Keep the connection up in the place of whoever has followed the cluster's state, and
+/// does no more since another gateway has taken over.
+pub(crate) fn stay_connected(control: &Control) {
+    if let Some(sharing) = &control.sharing {
+        tokio::spawn(sharing.connection.clone().keep());
     }
 }
 

@@ -9,6 +9,7 @@
 //! replaced.
 
 mod audit;
+mod contents;
 mod error;
 mod histories;
 mod overrides;
@@ -34,13 +35,12 @@ use redb::{
 };
 
 pub use audit::{Entry, Numbered};
+pub(crate) use contents::Contents;
 pub use error::StoreError;
 pub(crate) use histories::{Histories, Restore, Step};
 pub(crate) use overrides::Edited;
 pub(crate) use records::Record;
-pub(crate) use replica::{
-    Replica, overlay as overlay_of, tokens as tokens_of, versions as versions_of,
-};
+pub(crate) use replica::{Replica, versions as versions_of};
 pub use tokens::{Removal, Spare, TokenRecord};
 pub(crate) use versions::{About, VersionRecord, VersionSource, Versions};
 

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gatewright_host::{Happening, Host, HostEvent};
-use gatewright_proxy::Recorded;
+use gatewright_proxy::Queued;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ impl ControlThread {
     /// they have been looked at.
     pub(crate) fn start(
         control: &Arc<Control>,
-        (admin, recorded): (AdminListener, Receiver<Box<Recorded>>),
+        (admin, recorded): (AdminListener, Receiver<Queued>),
         host: &Host,
         sight: Option<Sight>,
     ) -> io::Result<Self> {
@@ -78,11 +78,12 @@ impl ControlThread {
                 changing.spawn(cluster::follow(Arc::clone(&control)));
                 changing.spawn(discovery::follow(Arc::clone(&control)));
                 changing.spawn(remembered::keep(Arc::clone(&control)));
-                changing.spawn(sharing::follow(Arc::clone(&control)));
                 if let Some(sight) = sight {
                     changing.spawn(watcher::watch(Arc::clone(&control), sight));
                 }
                 tokio::spawn(sampler::sample(Arc::clone(&control)));
+                // As long as requests are finished here.
+                tokio::spawn(sharing::follow(Arc::clone(&control)));
                 let (end, ending) = watch::channel(false);
                 let exporting =
                     tokio::spawn(traces::export(Arc::clone(&control), recorded, ending));
@@ -132,6 +133,7 @@ async fn run(
     let is_leaving = matches!(*phases.borrow(), Phase::Leaving | Phase::Left);
     if is_leaving {
         drop(changing);
+        sharing::stay_connected(control);
         close.send_replace(true);
         control.live.end(LAST_WAIT).await;
         let _ = phases.wait_for(|phase| *phase != Phase::Leaving).await;

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatewright_model::config::Tracing;
-use gatewright_proxy::{Recorded, TelemetryCounts};
+use gatewright_proxy::{Queued, TelemetryCounts};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -19,6 +19,10 @@ use crate::control::Control;
 
 /// Requests in a batch at the most.
 const BATCH: usize = 512;
+
+/// Bytes in a batch, as they lie in memory, beyond which no more are put in: well
+/// below what collectors take at once.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// How long spans wait for others.
 const GATHER: Duration = Duration::from_secs(1);
@@ -32,35 +36,53 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Export whatever workers record, until `end` says that no more comes.
 pub(crate) async fn export(
     control: Arc<Control>,
-    mut recorded: mpsc::Receiver<Box<Recorded>>,
+    mut recorded: mpsc::Receiver<Queued>,
     mut end: watch::Receiver<bool>,
 ) {
     let mut exporter = Exporter::new(Arc::clone(&control.telemetry.counts));
-    let mut batch = Vec::with_capacity(BATCH);
     loop {
-        let came = tokio::select! {
-            came = recorded.recv_many(&mut batch, BATCH) => came,
-            _ = end.wait_for(|is_over| *is_over) => 0,
-        };
-        let is_over = *end.borrow() || came == 0;
-        let gathered = Instant::now() + GATHER;
-        while !is_over && batch.len() < BATCH {
-            let room = BATCH - batch.len();
-            tokio::select! {
-                came = recorded.recv_many(&mut batch, room) => if came == 0 { break },
-                () = tokio::time::sleep_until(gathered) => break,
-                _ = end.wait_for(|is_over| *is_over) => break,
-            }
-        }
-        while is_over && let Ok(last) = recorded.try_recv() {
-            batch.push(last);
-        }
+        let (batch, is_last) = gather(&mut recorded, &mut end).await;
         let config = control.publisher.snapshot().config.tracing.clone();
-        let whole = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-        exporter.send(config.as_deref(), &whole, &mut end).await;
-        if is_over {
+        exporter.send(config.as_deref(), batch, &mut end).await;
+        if is_last {
             return;
         }
+    }
+}
+
+/// A batch, which is empty only if it is the last, and whether it is.
+async fn gather(
+    recorded: &mut mpsc::Receiver<Queued>,
+    end: &mut watch::Receiver<bool>,
+) -> (Vec<Queued>, bool) {
+    let Some(first) = next(recorded, end).await else {
+        return (Vec::new(), true);
+    };
+    let gathered = Instant::now() + GATHER;
+    let mut bytes = first.room.num_permits();
+    let mut batch = vec![first];
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        match tokio::time::timeout_at(gathered, next(recorded, end)).await {
+            Ok(Some(another)) => {
+                bytes += another.room.num_permits();
+                batch.push(another);
+            }
+            Ok(None) => return (batch, true),
+            Err(_) => break,
+        }
+    }
+    (batch, false)
+}
+
+/// What has been recorded next; none when no more comes.
+async fn next(
+    recorded: &mut mpsc::Receiver<Queued>,
+    end: &mut watch::Receiver<bool>,
+) -> Option<Queued> {
+    tokio::select! {
+        biased;
+        next = recorded.recv() => next,
+        _ = end.wait_for(|is_over| *is_over) => None,
     }
 }
 
@@ -84,10 +106,10 @@ impl Exporter {
     async fn send(
         &mut self,
         config: Option<&Tracing>,
-        batch: &[Box<Recorded>],
+        batch: Vec<Queued>,
         end: &mut watch::Receiver<bool>,
     ) {
-        let spans: usize = batch.iter().map(|one| one.spans.len()).sum();
+        let spans: usize = batch.iter().map(|one| one.recorded.spans.len()).sum();
         if spans == 0 {
             return;
         }
@@ -95,7 +117,10 @@ impl Exporter {
             // Traces have been switched off meanwhile.
             return self.dropped(spans);
         };
-        let request = otlp::request(batch, &config.service_name);
+        let recorded = batch.iter().map(|one| &*one.recorded);
+        let request = otlp::request(recorded, &config.service_name);
+        // What is sent again and again takes no more room than what was recorded.
+        let _room: Vec<_> = batch.into_iter().map(|one| one.room).collect();
         let mut wait = WAITS.0;
         let until = Instant::now() + PATIENCE;
         loop {
@@ -153,5 +178,48 @@ impl Exporter {
                 error.reason
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use gatewright_proxy::{Recorded, TraceId};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// A request's spans, which take so many bytes.
+    fn queued(bytes: usize) -> Queued {
+        let room = Arc::new(Semaphore::new(bytes));
+        let bytes = u32::try_from(bytes).unwrap();
+        let recorded = Recorded {
+            trace: TraceId([1; 16]),
+            state: String::new(),
+            at: SystemTime::UNIX_EPOCH,
+            link: None,
+            spans: Vec::new(),
+        };
+        Queued {
+            recorded: Box::new(recorded),
+            room: room.try_acquire_many_owned(bytes).unwrap(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_when_it_is_large_or_no_more_comes() {
+        let (send, mut recorded) = mpsc::channel(8);
+        let (end, mut ending) = watch::channel(false);
+        for bytes in [1, BATCH_BYTES, 2, 3] {
+            send.try_send(queued(bytes)).unwrap();
+        }
+        let (batch, is_last) = gather(&mut recorded, &mut ending).await;
+        assert_eq!((batch.len(), is_last), (2, false));
+        end.send_replace(true);
+        let (batch, is_last) = gather(&mut recorded, &mut ending).await;
+        assert_eq!((batch.len(), is_last), (2, true));
+        let (batch, is_last) = gather(&mut recorded, &mut ending).await;
+        assert_eq!((batch.len(), is_last), (0, true));
     }
 }

@@ -142,7 +142,7 @@ fn next(key: &mut u64) -> u64 {
 /// Every default balancer, with nothing in flight.
 fn balancers(criterion: &mut Criterion) {
     let balancers = defaults().iter();
-    for plugin in balancers.filter(|plugin| plugin.roles == [Role::Balancer]) {
+    for plugin in balancers.filter(|plugin| plugin.roles() == [Role::Balancer]) {
         let mut group = criterion.benchmark_group(plugin.name);
         for size in SIZES {
             let mut bench = bench(plugin.name, size, Lanes::Both);

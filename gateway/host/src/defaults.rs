@@ -1,6 +1,7 @@
 //! The default plugin set: components that are built into the program, so that
 //! it decides with WebAssembly out of the box.
 
+use gatewright_model::config::default_roles;
 use gatewright_model::id::Digest;
 use gatewright_model::role::Role;
 use sha2::{Digest as _, Sha256};
@@ -10,13 +11,16 @@ use sha2::{Digest as _, Sha256};
 pub struct DefaultPlugin {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// The roles that it can take.
-    pub roles: &'static [Role],
     /// Its component.
     pub component: &'static [u8],
 }
 
 impl DefaultPlugin {
+    /// The roles that it can take.
+    pub fn roles(&self) -> &'static [Role] {
+        default_roles(self.name)
+    }
+
     /// Its version.
     pub fn digest(&self) -> Digest {
         Digest(Sha256::digest(self.component).into())
@@ -24,39 +28,38 @@ impl DefaultPlugin {
 }
 
 macro_rules! plugin {
-    ($name:literal, $($role:ident)+) => {
+    ($name:literal) => {
         DefaultPlugin {
             name: $name,
-            roles: &[$(Role::$role),+],
             component: include_bytes!(concat!("../../../plugins/dist/", $name, ".wasm")),
         }
     };
 }
 
 const DEFAULTS: [DefaultPlugin; 23] = [
-    plugin!("path-router", Router),
-    plugin!("sticky-cookie", Affinity),
-    plugin!("sticky-ip", Affinity),
-    plugin!("sticky-learn", Affinity),
-    plugin!("round-robin", Balancer),
-    plugin!("weighted", Balancer),
-    plugin!("least-connections", Balancer),
-    plugin!("power-of-two", Balancer),
-    plugin!("ip-hash", Balancer),
-    plugin!("consistent-hash", Balancer),
-    plugin!("weighted-random", Balancer),
-    plugin!("first", Balancer),
-    plugin!("zone", Balancer),
-    plugin!("peak-ewma", Balancer),
-    plugin!("adaptive", Balancer),
-    plugin!("prequal", Balancer),
-    plugin!("ab-split", RequestPolicy),
-    plugin!("access", RequestPolicy),
-    plugin!("auth", RequestPolicy),
-    plugin!("geo", RequestPolicy),
-    plugin!("headers", RequestPolicy ResponsePolicy),
-    plugin!("rate-limit", RequestPolicy),
-    plugin!("validate", RequestPolicy),
+    plugin!("path-router"),
+    plugin!("sticky-cookie"),
+    plugin!("sticky-ip"),
+    plugin!("sticky-learn"),
+    plugin!("round-robin"),
+    plugin!("weighted"),
+    plugin!("least-connections"),
+    plugin!("power-of-two"),
+    plugin!("ip-hash"),
+    plugin!("consistent-hash"),
+    plugin!("weighted-random"),
+    plugin!("first"),
+    plugin!("zone"),
+    plugin!("peak-ewma"),
+    plugin!("adaptive"),
+    plugin!("prequal"),
+    plugin!("ab-split"),
+    plugin!("access"),
+    plugin!("auth"),
+    plugin!("geo"),
+    plugin!("headers"),
+    plugin!("rate-limit"),
+    plugin!("validate"),
 ];
 
 /// The default plugins: a router, affinities, balancers, then policies.

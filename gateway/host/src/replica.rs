@@ -18,7 +18,7 @@ use std::time::Duration;
 use gatewright_model::shared::{Change, Content, Deed, Met, Record};
 
 use crate::lease::Gateways;
-pub(crate) use notes::Notes;
+pub(crate) use notes::{Kind, Noted, Notes};
 pub use routes::Share;
 
 /// What all replicas of a gateway have in common.
@@ -120,6 +120,8 @@ pub struct Changes {
     /// The changes.
     pub changes: Vec<Change>,
     bytes: usize,
+    /// Up to how many changes, and bytes, there is room for whoever has its turn.
+    room: (usize, usize),
     /// Whether something was left for the next exchange.
     pub has_more: bool,
 }
@@ -131,8 +133,24 @@ const MOST_CHANGES: usize = 1000;
 const MOST_BYTES: usize = 1 << 20;
 
 impl Changes {
+    /// What `tell` has to tell of each kind. All kinds have the same room, and what one
+    /// leaves of it is for those that have more.
+    pub(crate) fn of(mut tell: impl FnMut(Kind, &mut Self)) -> Self {
+        let mut changes = Self::default();
+        for parts in [Kind::ALL.len(), 1] {
+            changes.has_more = false;
+            for kind in Kind::ALL {
+                let count = changes.changes.len() + MOST_CHANGES / parts;
+                let bytes = changes.bytes + MOST_BYTES / parts;
+                changes.room = (count.min(MOST_CHANGES), bytes.min(MOST_BYTES));
+                tell(kind, &mut changes);
+            }
+        }
+        changes
+    }
+
     fn is_full(&self) -> bool {
-        self.changes.len() >= MOST_CHANGES || self.bytes >= MOST_BYTES
+        self.changes.len() >= self.room.0 || self.bytes >= self.room.1
     }
 
     pub(crate) fn push(&mut self, field: String, deed: Deed) {
@@ -146,6 +164,13 @@ impl Changes {
         }
         self.changes.push(Change { field, deed });
     }
+}
+
+/// The parts of a table, beginning with any of them: those behind the first that fill
+/// an exchange are not always the same.
+pub(crate) fn from_any<T>(parts: &[T]) -> impl Iterator<Item = &T> {
+    let (last, first) = parts.split_at(fastrand::usize(..=parts.len()));
+    first.iter().chain(last)
 }
 
 #[cfg(test)]

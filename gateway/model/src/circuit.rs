@@ -18,6 +18,7 @@
 //! when a circuit goes from open to half-open is for the control plane's prober
 //! to say, which waits for it.
 
+mod moment;
 mod permit;
 mod places;
 mod word;
@@ -31,6 +32,7 @@ use self::word::Word;
 use crate::config::Breaker;
 use crate::pool::PoolState;
 
+pub use self::moment::Moment;
 pub use self::permit::Permit;
 pub use self::places::Circuits;
 
@@ -115,7 +117,10 @@ pub struct Circuit {
     in_a_row: AtomicU32,
     /// When it last opened, in milliseconds since 1970; 0 for never.
     opened_at: AtomicU64,
-    /// When it last closed, likewise.
+    /// The same by the steady clock, and until when.
+    open_since: AtomicU64,
+    open_until: AtomicU64,
+    /// When it last closed, by the steady clock; 0 for never.
     closed_at: AtomicU64,
 }
 
@@ -131,6 +136,8 @@ impl Circuit {
             streaks: AtomicU64::new(0),
             in_a_row: AtomicU32::new(0),
             opened_at: AtomicU64::new(0),
+            open_since: AtomicU64::new(0),
+            open_until: AtomicU64::new(0),
             closed_at: AtomicU64::new(0),
         }
     }
@@ -160,6 +167,20 @@ impl Circuit {
         (!self.is_closed()).then_some(at)
     }
 
+    /// The same by the steady clock.
+    pub fn open_since(&self) -> Option<u64> {
+        let since = self.open_since.load(Ordering::Relaxed);
+        (!self.is_closed()).then_some(since)
+    }
+
+    /// How much longer it stays open at a moment of the steady clock; none where it
+    /// is closed or half-open.
+    pub fn time_left(&self, steady_ms: u64) -> Option<Duration> {
+        let until = self.open_until.load(Ordering::Relaxed);
+        let left = Duration::from_millis(until.saturating_sub(steady_ms));
+        (self.phase() == Phase::Open).then_some(left)
+    }
+
     /// A request without a permit has succeeded.
     pub fn succeeded(&self) {
         if self.streaks.load(Ordering::Relaxed) != 0 {
@@ -167,10 +188,10 @@ impl Circuit {
         }
     }
 
-    /// A request without a permit has failed, at this moment in milliseconds since
-    /// 1970. None where that opens nothing: too few have failed in a row, or too
-    /// many of the pool's circuits are open.
-    pub fn failed(&self, blow: Blow, breaker: &Breaker, at: u64) -> Option<Turn> {
+    /// A request without a permit has failed, at this moment. None where that opens
+    /// nothing: too few have failed in a row, or too many of the pool's circuits are
+    /// open.
+    pub fn failed(&self, blow: Blow, breaker: &Breaker, at: Moment) -> Option<Turn> {
         if !self.is_closed() {
             // It was under way when the circuit opened.
             return None;
@@ -192,7 +213,10 @@ impl Circuit {
             self.pool.circuits.give_back();
             return None;
         };
-        let rested = at.saturating_sub(self.closed_at.load(Ordering::Relaxed));
+        let rested = match self.closed_at.load(Ordering::Relaxed) {
+            0 => u64::MAX,
+            closed_at => at.steady_ms.saturating_sub(closed_at),
+        };
         Some(self.opened(word, breaker, (at, rested), cause))
     }
 
@@ -237,7 +261,8 @@ impl Circuit {
         self.close_if(|_| true, 0)
     }
 
-    /// Close it if it is not closed and `is_so`; whether that is a change.
+    /// Close it if it is not closed and `is_so`, at this time of the steady clock, or
+    /// at one that does not count; whether that is a change.
     fn close_if(&self, is_so: impl Fn(Word) -> bool, at: u64) -> bool {
         let before = self.turn_from(|word| {
             let next = Word::new(word.opening(), Word::CLOSED);
@@ -295,7 +320,7 @@ impl Circuit {
         &self,
         word: Word,
         breaker: &Breaker,
-        (at, rested): (u64, u64),
+        (at, rested): (Moment, u64),
         cause: Cause,
     ) -> Turn {
         let before = self.in_a_row.load(Ordering::Relaxed);
@@ -305,17 +330,21 @@ impl Circuit {
         let forgiven = u32::try_from(rested / open.max(1)).unwrap_or(u32::MAX);
         let in_a_row = before.saturating_sub(forgiven).saturating_add(1);
         self.in_a_row.store(in_a_row, Ordering::Relaxed);
-        self.opened_at.store(at, Ordering::Relaxed);
+        let time = breaker.open_time(in_a_row);
+        let until = at.steady_ms.saturating_add(time.as_millis() as u64);
+        self.opened_at.store(at.wall_ms, Ordering::Relaxed);
+        self.open_since.store(at.steady_ms, Ordering::Relaxed);
+        self.open_until.store(until, Ordering::Relaxed);
         self.streaks.store(0, Ordering::Relaxed);
         self.pool.eligibility_changed();
         Turn::Opened {
             opening: word.opening(),
-            time: breaker.open_time(in_a_row),
+            time,
             cause,
         }
     }
 
-    /// It has closed at a moment; 0 for one that does not count.
+    /// It has closed at a time of the steady clock; 0 for one that does not count.
     fn closed(&self, at: u64) {
         self.closed_at.store(at, Ordering::Relaxed);
         self.streaks.store(0, Ordering::Relaxed);
@@ -323,13 +352,13 @@ impl Circuit {
         self.pool.eligibility_changed();
     }
 
-    fn trial_succeeded(&self, opening: u64, at: u64) -> Option<Turn> {
+    fn trial_succeeded(&self, opening: u64, at: Moment) -> Option<Turn> {
         self.turn(|word| word.after_trial(opening, Word::new(opening, Word::CLOSED)))?;
-        self.closed(at);
+        self.closed(at.steady_ms);
         Some(Turn::Closed)
     }
 
-    fn trial_failed(&self, opening: u64, breaker: &Breaker, at: u64) -> Option<Turn> {
+    fn trial_failed(&self, opening: u64, breaker: &Breaker, at: Moment) -> Option<Turn> {
         let next = Word::new(opening + 1, Word::OPEN);
         let word = self.turn(|word| word.after_trial(opening, next))?;
         Some(self.opened(word, breaker, (at, 0), Cause::Trial))
@@ -337,8 +366,8 @@ impl Circuit {
 
     /// A request has succeeded that was let through, since this opening, for want
     /// of others.
-    fn resort_succeeded(&self, opening: u64, at: u64) -> Option<Turn> {
-        let closed = self.close_if(|word| word.opening() == opening, at);
+    fn resort_succeeded(&self, opening: u64, at: Moment) -> Option<Turn> {
+        let closed = self.close_if(|word| word.opening() == opening, at.steady_ms);
         closed.then_some(Turn::Closed)
     }
 

@@ -73,6 +73,43 @@ impl EndpointCounters {
     }
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, or before it.
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// HTTP/3.
+    Http3,
+}
+
+impl Protocol {
+    /// All of them, in the order of their figures.
+    pub const ALL: [Self; 3] = [Self::Http1, Self::Http2, Self::Http3];
+
+    /// The word that is shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http1 => "h1",
+            Self::Http2 => "h2",
+            Self::Http3 => "h3",
+        }
+    }
+}
+
+/// One worker's figures of one protocol.
+#[derive(Debug, Default)]
+pub struct ProtocolCounters {
+    /// Requests whose head was read.
+    pub requests: Counter,
+    /// Client connections that have made a request.
+    pub accepted: Counter,
+    /// Those of them that are open now.
+    pub connections: Counter,
+}
+
 /// One worker's figures of all its traffic.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -91,6 +128,8 @@ pub struct WorkerCounters {
     pub connections: Counter,
     /// TLS handshakes that failed.
     pub tls_failures: Counter,
+    /// What clients speak, by [`Protocol::ALL`].
+    pub protocols: [ProtocolCounters; Protocol::ALL.len()],
     /// Attempts beyond a request's first.
     pub retries: Counter,
     /// Requests that were refused because the worker had as many as it may have.
@@ -103,6 +142,8 @@ pub struct WorkerCounters {
     pub mirrored: Counter,
     /// Copies that were to be sent and could not be, or failed.
     pub unmirrored: Counter,
+    /// Answers that were to be compressed while too many were.
+    pub uncompressed: Counter,
     /// Plugin answers that could not be used and were replaced.
     pub overruled: Counter,
     /// Decisions that the fallback made because a plugin faulted or had no
@@ -119,10 +160,23 @@ pub struct WorkerCounters {
 }
 
 impl WorkerCounters {
+    /// The figures of a protocol.
+    pub fn of(&self, protocol: Protocol) -> &ProtocolCounters {
+        &self.protocols[protocol as usize]
+    }
+
     /// Count a response by its status.
     pub fn responded(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         self.responses[class].add(1);
+    }
+
+    /// Requests that have no response's head yet, and whose client has not left. Only
+    /// the owning thread sees figures that fit each other.
+    pub fn unanswered(&self) -> u64 {
+        let answered: u64 = self.responses.iter().map(Counter::get).sum();
+        let over = answered + self.abandoned.get();
+        self.requests.get().saturating_sub(over)
     }
 }
 
@@ -137,6 +191,16 @@ mod tests {
         assert_eq!(counters.mean_us(), 800);
         (0..100).for_each(|_| counters.responded(1600));
         assert!((1500..=1600).contains(&counters.mean_us()));
+    }
+
+    #[test]
+    fn each_protocol_has_figures_of_its_own() {
+        let counters = WorkerCounters::default();
+        for (index, protocol) in Protocol::ALL.into_iter().enumerate() {
+            counters.of(protocol).requests.add(index as u64 + 1);
+        }
+        let requests = counters.protocols.each_ref().map(|one| one.requests.get());
+        assert_eq!(requests, [1, 2, 3]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::cache::Ways;
 use crate::circuit::Circuits;
@@ -86,6 +87,22 @@ impl Pool {
     /// How many members may take new work now.
     pub fn available(&self) -> usize {
         self.endpoints().filter(|e| e.is_eligible()).count()
+    }
+
+    /// How long it takes, at a time of the steady clock, until the first open circuit
+    /// lets a request through; none where a member could take one at once that has not
+    /// been tried in vain.
+    pub fn time_left_of_circuits(&self, tried: &[Slot], steady_ms: u64) -> Option<Duration> {
+        let able = |endpoint: &&Arc<Endpoint>| endpoint.is_wanted() && endpoint.passes_checks();
+        let mut least: Option<Duration> = None;
+        for endpoint in self.endpoints().filter(able) {
+            match endpoint.state.circuit.time_left(steady_ms) {
+                Some(left) => least = Some(least.map_or(left, |least| least.min(left))),
+                None if tried.contains(&endpoint.slot()) => {}
+                None => return None,
+            }
+        }
+        least
     }
 
     /// Look at all members, and settle how many circuits may be open and whether
@@ -255,7 +272,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::circuit::Blow;
+    use crate::circuit::{Blow, Moment};
     use crate::config::{Environment, parse};
     use crate::endpoint::{EndpointState, Health};
     use crate::snapshot::Snapshot;
@@ -309,8 +326,33 @@ mod tests {
     fn opens(pool: &Pool, member: usize) -> bool {
         let endpoint = pool.endpoints().nth(member).unwrap();
         let breaker = pool.config.breaker.unwrap();
-        let fails = |_| endpoint.state.circuit.failed(Blow::Failure, &breaker, 1);
+        let fails = |_| {
+            endpoint
+                .state
+                .circuit
+                .failed(Blow::Failure, &breaker, Moment::now())
+        };
         (0..3).filter_map(fails).count() == 1
+    }
+
+    #[test]
+    fn circuits_have_time_left_where_nobody_else_could_take_a_request() {
+        let pool = pool(3, "breaker = { max_ejected = 100 }");
+        pool.review();
+        let slots: Vec<_> = pool.endpoints().map(|one| one.slot()).collect();
+        let left = |tried: &[Slot], at| pool.time_left_of_circuits(tried, at);
+        let before = Moment::now().steady_ms;
+        assert_eq!(left(&slots, before), None, "no circuit is open");
+        assert!(opens(&pool, 0) && opens(&pool, 1));
+        assert_eq!(left(&[slots[0]], before), None, "the third could");
+        let seconds = left(&[slots[2]], before).unwrap().as_secs();
+        // It opened just after, for five.
+        assert!((5..60).contains(&seconds), "{seconds}");
+        let first = pool.endpoints().next().unwrap();
+        first.state.circuit.half_open(1);
+        assert_eq!(left(&[slots[2]], before), None, "the first is to be tried");
+        first.state.set_health(Health::Unhealthy);
+        assert!(left(&[slots[2]], before).is_some());
     }
 
     #[test]

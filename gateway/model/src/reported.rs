@@ -23,7 +23,7 @@ pub struct Reported {
 }
 
 /// What reports' times count from on the machine's clock.
-static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+pub(crate) static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl Reported {
     /// Note a report that has just come.
@@ -66,7 +66,7 @@ impl Reported {
 }
 
 /// Milliseconds of a time, counted from 1.
-fn never_zero(time: Duration) -> u64 {
+pub(crate) fn never_zero(time: Duration) -> u64 {
     time.as_millis() as u64 + 1
 }
 

@@ -132,6 +132,9 @@ fn endpoints(
                 let state = state.ok_or_else(|| SnapshotError::PoolFull {
                     pool: config.name.to_string(),
                 })?;
+                if !known.is_empty() && !config.slow_start.is_zero() {
+                    state.warmth.begin();
+                }
                 // A literal address needs no look-up; names are the prober's.
                 if let Some(address) = Address::literal(&server.host, server.port) {
                     state.addresses.store(Arc::new(vec![address]));

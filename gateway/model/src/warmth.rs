@@ -39,6 +39,11 @@ impl Warmth {
         self.percent() < ALL
     }
 
+    /// It takes the least share from now on.
+    pub fn begin(&self) {
+        self.set(LEAST);
+    }
+
     /// It has been warming for so long, of so long in all; whether it still does.
     pub fn rise(&self, elapsed: Duration, over: Duration) -> bool {
         let part = elapsed.as_secs_f64() / over.as_secs_f64().max(f64::MIN_POSITIVE);

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 use smallvec::SmallVec;
 
 use crate::connection::Client;
+use crate::current::Current;
 use crate::failure::Failure;
 use crate::trace_context::Context;
 
@@ -109,8 +110,27 @@ pub(crate) struct Attempted {
     pub(crate) began: Instant,
     /// Whether it went over a connection that was there.
     pub(crate) reused: bool,
+    /// What came of it beside another one, where two servers were asked at once.
+    pub(crate) race: Option<Race>,
     /// What came of it, and when; none where it was given up.
     pub(crate) came: Option<(Came, Instant)>,
+}
+
+/// What came of one of two attempts at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Race {
+    Won,
+    Lost,
+}
+
+impl Race {
+    /// The word that is shown.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// What came of an attempt.
@@ -163,11 +183,11 @@ impl Account {
     /// Open one, if anybody is told of the request.
     pub(crate) fn open(
         client: &Client,
+        current: &Current,
         parts: &Parts,
         (has_body, context): (bool, Option<Context>),
     ) -> Option<Box<Self>> {
         let worker = &client.worker;
-        let current = worker.current();
         let log = current.snapshot.config.access_log.as_deref();
         let draw = || worker.random.borrow_mut().f64();
         let is_drawn = log.is_some_and(|log| log.sample >= 1.0 || draw() < log.sample);
@@ -227,7 +247,20 @@ impl Account {
             number,
             began: Instant::now(),
             reused: false,
+            race: None,
             came: None,
+        });
+    }
+
+    /// Of two attempts at once one has won, and nothing more comes of the other.
+    pub(crate) fn raced(&self, [won, lost]: [u32; 2]) {
+        self.of_attempt(won, |attempt| attempt.race = Some(Race::Won));
+        self.of_attempt(lost, |attempt| {
+            attempt.race = Some(Race::Lost);
+            attempt.came.get_or_insert_with(|| {
+                let why = "another server answered before";
+                (Came::Failure("overtaken", why.into()), Instant::now())
+            });
         });
     }
 
@@ -257,7 +290,9 @@ impl Account {
     /// The server that answered, or else the last one that was tried.
     pub(crate) fn server<T>(&self, read: impl FnOnce(Option<&str>) -> T) -> T {
         let attempts = self.attempts.borrow();
-        let is_answer = |one: &&Attempted| matches!(&one.came, Some((Came::Answer(_), _)));
+        let is_answer = |one: &&Attempted| {
+            one.race != Some(Race::Lost) && matches!(&one.came, Some((Came::Answer(_), _)))
+        };
         let last = attempts.iter().rev().find(is_answer);
         let last = last.or_else(|| attempts.last());
         self.read(last.map_or_else(Mark::default, |one| one.server), read)

@@ -17,6 +17,7 @@ use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 
 use crate::account::{Account, Attempted, Came};
+use crate::breaker::STANDSTILL;
 use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;
@@ -281,6 +282,7 @@ impl Attempt<'_> {
     ) -> Result<(ResponseHead, C), Lost> {
         let mut sends = !conversation.is_sent();
         let began = self.worker.deadlines.now();
+        let mut moved = began;
         if sends {
             self.arm_for_sending(began, false);
         }
@@ -289,7 +291,10 @@ impl Attempt<'_> {
                 let before = conversation.sent();
                 match conversation.poll_send(cx) {
                     Poll::Pending if conversation.sent() == before => {}
-                    Poll::Pending => self.arm_for_sending(began, false),
+                    Poll::Pending => {
+                        moved = self.worker.deadlines.now();
+                        self.arm_for_sending(began, false);
+                    }
                     Poll::Ready(Err(SendError::Client)) => {
                         return Poll::Ready(Err(Failure::ClientLeft));
                     }
@@ -303,13 +308,25 @@ impl Attempt<'_> {
                     }
                 }
             }
+            let waits_for_client = sends && conversation.waits_for_client();
             match conversation.poll_head(cx, self.asked()) {
-                Poll::Ready(result) => Poll::Ready(result.map_err(Failure::from)),
+                Poll::Ready(result) => Poll::Ready(result.map_err(|error| {
+                    let waited = self.worker.deadlines.now() - moved;
+                    match Failure::from(error) {
+                        // It has tired of waiting, which is no fault of its own.
+                        Failure::Broken(error)
+                            if error.is_end() && waits_for_client && waited >= STANDSTILL =>
+                        {
+                            Failure::ClientStalled
+                        }
+                        failure => failure,
+                    }
+                })),
                 Poll::Pending if upstream.is_cut() => {
                     Poll::Ready(Err(Failure::Broken(ConnectionError::Closed)))
                 }
                 Poll::Pending => self.deadline.poll_passed(cx).map(|()| {
-                    Err(match sends && conversation.waits_for_client() {
+                    Err(match waits_for_client {
                         true => Failure::ClientStalled,
                         false => self.overdue(Failure::Timeout),
                     })
@@ -374,11 +391,12 @@ impl Attempt<'_> {
     /// What the server is sent as the request's head.
     fn head<'a>(&'a self, body: &RequestBody, traceparent: Option<&'a str>) -> UpstreamHead<'a> {
         let facts = self.facts;
+        let (authority, asked) = facts.authorities();
         UpstreamHead {
             method: &facts.method,
             path: facts.path(),
             query: facts.query(),
-            authority: facts.authority(),
+            authority,
             headers: &facts.headers,
             framing: body.framing(),
             upgrade: self.asked().upgrade,
@@ -386,7 +404,7 @@ impl Attempt<'_> {
                 client: self.source.peer_text.as_deref(),
                 real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
-                host: facts.asked_authority(),
+                host: asked,
                 request_id: facts.id.as_str(),
                 traceparent,
                 received: facts.version,

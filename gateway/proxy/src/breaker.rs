@@ -5,12 +5,12 @@
 //! a success. What clients do says nothing.
 
 use std::rc::Rc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use gatewright_host::Ending;
-use gatewright_model::circuit::{Blow, Permit};
+use gatewright_model::circuit::{Blow, Moment, Permit};
 
 use crate::current::PoolView;
+use crate::deadlines::TICK;
 use crate::decide::Chosen;
 use crate::facts::Facts;
 use crate::upstream::Upstream;
@@ -20,6 +20,11 @@ use crate::worker::Worker;
 /// something of the server: one in ten thousand million by chance, at the
 /// ninetieth percentile.
 const OVERTAKEN_BY_CHANCE: u32 = 10;
+
+/// So many ticks a client has to stand still, a second, for what its server does then
+/// to be no fault of the server's: one that waits for the rest of a body, or for room
+/// for its own, gives up in time.
+pub(crate) const STANDSTILL: u64 = 1_000 / TICK.as_millis() as u64;
 
 /// What an ending says of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,14 +56,14 @@ pub(crate) fn tell(worker: &Worker, upstream: &Upstream, verdict: Verdict, permi
     let turn = match (verdict, permit) {
         (Verdict::Nothing, _) => return,
         (Verdict::Success, None) => return circuit.succeeded(),
-        (Verdict::Success, Some(permit)) => permit.succeeded(now()),
+        (Verdict::Success, Some(permit)) => permit.succeeded(Moment::now()),
         (Verdict::Blow(blow), permit) => {
             let Some(breaker) = upstream.breaker() else {
                 return;
             };
             match permit {
-                Some(permit) => permit.failed(&breaker, now()),
-                None => circuit.failed(blow, &breaker, now()),
+                Some(permit) => permit.failed(&breaker, Moment::now()),
+                None => circuit.failed(blow, &breaker, Moment::now()),
             }
         }
     };
@@ -109,12 +114,6 @@ fn begin_trial(pool: &PoolView, facts: &Facts) -> Option<Chosen> {
             permit: Some(permit),
         })
     })
-}
-
-/// In milliseconds since 1970.
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| now.as_millis() as u64)
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use gatewright_model::counters::Protocol;
 use gatewright_wire::forwarded;
 use gatewright_wire::proxy_header::{Behalf, Ends};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Version};
 use rustls::{ProtocolVersion, ServerConnection};
 
 use crate::deadlines::{Deadline, Passed};
@@ -29,7 +30,7 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
     /// Counts it out at last.
-    _place: Place,
+    place: Place,
     source: Rc<Source>,
     max_headers: usize,
     entrance: Rc<Entrance>,
@@ -81,7 +82,7 @@ impl Client {
     /// addresses for.
     pub(crate) fn new(place: Place, ends: Option<Ends>, entrance: Rc<Entrance>) -> Rc<Self> {
         let address = ends.map(|ends| ends.source.ip().to_canonical());
-        let current = place.0.current();
+        let current = place.worker.current();
         let is_trusted = current.snapshot.config.trusted_proxies.has(address);
         Self::trusted(place, ends, entrance, is_trusted)
     }
@@ -98,7 +99,7 @@ impl Client {
         entrance: Rc<Entrance>,
         trusted: bool,
     ) -> Rc<Self> {
-        let worker = &place.0;
+        let worker = &place.worker;
         let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
             worker: Rc::clone(worker),
@@ -115,7 +116,7 @@ impl Client {
             gave: Cell::new(None),
             max_headers: limits.request_headers,
             deadline: worker.deadlines.register(),
-            _place: place,
+            place,
         })
     }
 
@@ -139,6 +140,18 @@ impl Client {
             },
             name: tls.server_name().map(Box::from),
         };
+        self.is_secured(secured);
+    }
+
+    /// It has shaken hands over QUIC, which is TLS 1.3, asking for a name.
+    pub(crate) fn shook_hands_over_quic(&self, name: Option<String>) {
+        self.is_secured(Secured {
+            version: "TLSv1.3",
+            name: name.map(String::into_boxed_str),
+        });
+    }
+
+    fn is_secured(&self, secured: Secured) {
         // Nobody has set it before: a connection has one handshake.
         let _ = self.secured.set(secured);
     }
@@ -269,7 +282,12 @@ impl Client {
     }
 
     /// An exchange begins, whose request has a body, or has none.
-    pub(crate) fn begins(&self, has_body: bool) {
+    pub(crate) fn begins(&self, version: Version, has_body: bool) {
+        self.place.asks(match version {
+            Version::HTTP_3 => Protocol::Http3,
+            Version::HTTP_2 => Protocol::Http2,
+            _ => Protocol::Http1,
+        });
         self.stage.set(Stage::Exchange);
         self.has_asked.set(true);
         self.has_body.set(has_body);
@@ -319,14 +337,31 @@ impl Client {
     }
 }
 
-/// The guard of one client's place among those that are connected.
-pub(crate) struct Place(Rc<Worker>);
+/// The guard of one client's place among those that are connected, and among those
+/// that speak its protocol from its first request on.
+pub(crate) struct Place {
+    worker: Rc<Worker>,
+    speaks: Cell<Option<Protocol>>,
+}
 
 impl Place {
     /// Count one in.
     pub(crate) fn take(worker: &Rc<Worker>) -> Self {
         worker.opened();
-        Self(Rc::clone(worker))
+        Self {
+            worker: Rc::clone(worker),
+            speaks: Cell::new(None),
+        }
+    }
+
+    /// Count a request in.
+    fn asks(&self, protocol: Protocol) {
+        let counters = self.worker.counters().of(protocol);
+        counters.requests.add(1);
+        if self.speaks.replace(Some(protocol)).is_none() {
+            counters.accepted.add(1);
+            counters.connections.add(1);
+        }
     }
 
     /// Count a tunnel in that has no connection of its own, if there is room: it
@@ -338,13 +373,16 @@ impl Place {
 
     /// The worker that counts.
     pub(crate) fn worker(&self) -> &Worker {
-        &self.0
+        &self.worker
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.closed();
+        if let Some(protocol) = self.speaks.get() {
+            self.worker.counters().of(protocol).connections.sub(1);
+        }
+        self.worker.closed();
     }
 }
 

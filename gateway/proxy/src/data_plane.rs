@@ -44,6 +44,12 @@ pub struct InForce {
 /// How long a publication waits for the workers to say that they have it.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long clients have to take the last answers, when draining took too long.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long it may take to tell all clients over UDP that their connections are cut.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -262,12 +268,20 @@ impl Start {
             .await
             .is_err()
         {
-            let open = worker.open();
+            let (open, unanswered) = (worker.open(), worker.counters().unanswered());
             tracing::warn!(
                 worker = self.index,
                 open,
+                unanswered,
                 "connections are cut: draining took too long"
             );
+            if unanswered > 0 {
+                worker.give_up();
+                // Whoever does not take its answer in that time gets none.
+                let _ = tokio::time::timeout(LAST_WORDS, worker.room_within(|| 1)).await;
+            }
+            worker.cut_begins.notify_waiters();
+            let _ = tokio::time::timeout(FAREWELL, worker.room_within(|| 1)).await;
         }
         // The last ones may have closed in this very round.
         worker.outbox.send();

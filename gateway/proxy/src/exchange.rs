@@ -2,7 +2,10 @@
 //! back. The parent functions hold the branches; the leaves are elsewhere.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
@@ -13,6 +16,7 @@ use crate::account::Note;
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
 use crate::cache::{self, Asked};
+use crate::come_back::{self, SOON};
 use crate::compress;
 use crate::connection::{Client, Place};
 use crate::cors;
@@ -40,7 +44,7 @@ pub(crate) async fn exchange(
     mut request: Request<Upload>,
 ) -> Result<Response<ClientBody>, Infallible> {
     let has_body = !request.body().is_end_stream();
-    let mut serving = Serving::begin(&client, has_body);
+    let mut serving = Serving::begin(&client, request.version(), has_body);
     let is_over_http3 = request.version() == Version::HTTP_3;
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
     let stream = match request.method() {
@@ -48,30 +52,37 @@ pub(crate) async fn exchange(
         _ => None,
     };
     let (parts, body) = request.into_parts();
-    let (status, response, at) = match serving.take_in(parts, has_body) {
+    let current = client.worker.current();
+    let (status, response, at) = match serving.take_in(&current, parts, has_body) {
         Ok(held) => {
-            let current = client.worker.current();
             explain::begin(&client.worker, held);
             let mut cors = None;
-            let answered = answer(&client, &current, held, body, &mut cors).await;
+            let answered = {
+                let mut answering = pin!(answer(&client, &current, held, body, &mut cors));
+                poll_fn(|cx| match answering.as_mut().poll(cx) {
+                    Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
+                    polled => polled,
+                })
+                .await
+            };
             let answered = answered.and_then(|response| no_false_tunnel(held, response));
             let (status, mut response) = match answered {
                 Ok(response) => (response.status(), response),
-                Err(denial) => (denial.status(), deny(&current, denial, held.is_call())),
+                Err(denial) => {
+                    let status = denial.status();
+                    let how = (held.is_call(), held.come_back);
+                    (status, deny(&current, denial, how))
+                }
             };
             if let Some(cors) = cors {
                 cors.mark(response.headers_mut());
             }
             let mut response = finish(&client.worker, held, response);
             explain::end(&client.worker, held, status, response.headers_mut());
-            client.worker.current().stir_shadows(&client.worker);
+            current.stir_shadows(&client.worker);
             (status, response, held.responded)
         }
-        Err(denial) => (
-            denial.status(),
-            deny(&client.worker.current(), denial, false),
-            None,
-        ),
+        Err(denial) => (denial.status(), deny(&current, denial, (false, SOON)), None),
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
@@ -91,11 +102,11 @@ pub(crate) async fn exchange(
 }
 
 /// What a client is told that is not served, in its own terms if it has made a
-/// call of gRPC.
-fn deny(current: &Current, denial: Denial, is_call: bool) -> Response<Content> {
+/// call of gRPC, and in how many seconds it may come back.
+fn deny(current: &Current, denial: Denial, (is_call, come_back): (bool, u8)) -> Response<Content> {
     match is_call {
         true => denial.into_grpc_response(),
-        false => denial.into_response(&current.snapshot.config.error_pages),
+        false => denial.into_response(&current.snapshot.config.error_pages, come_back),
     }
 }
 
@@ -145,10 +156,13 @@ async fn answer<'a>(
                     return Ok(preflight);
                 }
             }
-            let response = serve(client, held, pool, body).await?;
+            let served = serve(client, held, pool, body).await;
+            let response = served.inspect_err(|denial| {
+                held.come_back = come_back::seconds(denial, &pool.pool, &held.tried);
+            })?;
             Ok(match &pool.pool.config.compression {
                 None => response,
-                Some(rules) => compress::apply(rules, &held.method, &held.headers, response),
+                Some(rules) => compress::apply(&client.worker, rules, held, response),
             })
         }
     }

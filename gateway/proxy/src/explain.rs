@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use gatewright_host::Step;
+use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::{EndpointId, PoolName};
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -51,7 +52,10 @@ pub struct Explanation {
     pub pool: Option<PoolName>,
     /// The server that answered; none where the gateway did.
     pub endpoint: Option<EndpointId>,
-    /// Servers that were tried in vain before.
+    /// The server that was asked beside the first one, which was slow; it has won
+    /// if it is the one that answered.
+    pub hedged_to: Option<EndpointId>,
+    /// Servers that were tried in vain before, or at the same time.
     pub retries: usize,
     /// The status of the answer.
     pub status: u16,
@@ -68,6 +72,7 @@ pub struct Explanation {
 pub(crate) struct Answerer {
     pub(crate) pool: Option<PoolName>,
     pub(crate) endpoint: Option<EndpointId>,
+    hedged_to: Option<EndpointId>,
     asked: bool,
 }
 
@@ -169,6 +174,16 @@ pub(crate) fn begin(worker: &Worker, held: &mut Held) {
     }));
 }
 
+/// A second server was asked beside the first, because of these decisions.
+pub(crate) fn hedged(held: &mut Held, second: Option<&Arc<Endpoint>>, steps: Vec<Step>) {
+    if let Some(trace) = &mut held.effects.trace {
+        trace.steps.extend(steps);
+    }
+    if let Some(answerer) = &mut held.answerer {
+        answerer.hedged_to = second.map(|endpoint| endpoint.id.clone());
+    }
+}
+
 /// Keep what was written down about a request, now that there is an answer.
 pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers: &mut HeaderMap) {
     let Some(answerer) = held.answerer.take() else {
@@ -192,6 +207,7 @@ pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers:
         path: view.map_or_else(String::new, |view| view.path().to_owned()),
         pool: answerer.pool,
         endpoint: answerer.endpoint,
+        hedged_to: answerer.hedged_to,
         retries: view.map_or(0, |view| view.tried().len()),
         status: status.as_u16(),
         duration,
@@ -214,6 +230,7 @@ mod tests {
             path: "/".to_owned(),
             pool: None,
             endpoint: None,
+            hedged_to: None,
             retries: 0,
             status: 200,
             duration: Duration::ZERO,

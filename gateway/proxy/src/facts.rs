@@ -19,6 +19,7 @@ use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
 use crate::account::Noted;
+use crate::come_back::SOON;
 use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
@@ -57,8 +58,8 @@ pub(crate) struct Facts {
     /// might speak of them again behind its body.
     pub(crate) settled: Vec<HeaderName>,
     has_body: bool,
-    /// Whether the client has come with credentials, which a policy may have taken off
-    /// since, or an authentication server has said who it is.
+    /// Whether the client has come with credentials that have been taken off since, or
+    /// another has said who it is.
     pub(crate) is_known: bool,
     /// The protocol that the client wants to switch to.
     pub(crate) upgrade: Option<Box<str>>,
@@ -70,6 +71,8 @@ pub(crate) struct Facts {
     client_text: Option<String>,
     pub(crate) id: RequestId,
     pub(crate) tried: SmallVec<[Slot; 4]>,
+    /// In how many seconds the client may come back, if it gets no answer.
+    pub(crate) come_back: u8,
     /// How many servers may be tried at the most, as plugins have it.
     pub(crate) most_attempts: u32,
     pub(crate) effects: Effects,
@@ -141,7 +144,6 @@ impl Facts {
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
         let vouched = identity::introduce(client, &mut parts.headers);
-        let is_known = parts.headers.contains_key(header::AUTHORIZATION);
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
@@ -165,8 +167,9 @@ impl Facts {
             vouched,
             settled: Vec::new(),
             has_body,
-            is_known,
+            is_known: false,
             tried: SmallVec::new(),
+            come_back: SOON,
             most_attempts: u32::MAX,
             effects: Effects::default(),
             response_edits: Vec::new(),
@@ -238,6 +241,7 @@ impl Facts {
     /// Remove a header, in every spelling: a server that cannot tell `X_User` from
     /// `X-User` must not take the client's word for another's.
     pub(crate) fn remove_header(&mut self, name: &HeaderName) {
+        self.is_known |= *name == header::AUTHORIZATION && self.headers.contains_key(name);
         names::remove(&mut self.headers, name.as_str());
         self.vouched
             .retain(|vouched| !names::is_same(vouched.as_str(), name.as_str()));
@@ -261,7 +265,13 @@ impl Facts {
 
     /// The authority that the client asked for.
     pub(crate) fn asked_authority(&self) -> &str {
-        self.asked.as_deref().unwrap_or_else(|| self.authority())
+        self.authorities().1
+    }
+
+    /// The authority that the server will see, and the one that the client asked for.
+    pub(crate) fn authorities(&self) -> (&str, &str) {
+        let authority = self.authority();
+        (authority, self.asked.as_deref().unwrap_or(authority))
     }
 
     /// The client's address as text, if it has one.

@@ -11,6 +11,7 @@ use crate::connection::Client;
 use crate::current::PoolView;
 use crate::decide;
 use crate::due::Due;
+use crate::explain;
 use crate::facts::Held;
 use crate::failure::Failure;
 use crate::hedge;
@@ -78,18 +79,21 @@ pub(crate) async fn forward(
             due: &due,
         };
         let mut slot = in_flight.upstream().state().slot();
-        let mut other = None;
+        let (mut other, mut second) = (None, None);
         let outcome = match hedge_after {
             // Rare, and large.
             Some(after) if hedge::is_for(held, &body, &in_flight, session) => {
                 let hedged = hedge::run(attempt, in_flight, held, pool, after);
                 let hedged = Box::pin(hedged).await;
-                (slot, other) = (hedged.slot, hedged.other);
+                (slot, other, second) = (hedged.slot, hedged.other, hedged.second);
                 hedged.outcome
             }
             _ => attempt.run(in_flight, body).await,
         };
         held.tried.extend(other);
+        if let Some((second, steps)) = second {
+            explain::hedged(held, pool.endpoint(second), steps);
+        }
         let (outcome, unsent) = Outcome::of(slot, outcome);
         let Some(unsent) = unsent else {
             return outcome.conclude(held, pool);

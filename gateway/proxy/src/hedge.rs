@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use gatewright_host::{ExchangeView as _, Step};
 use gatewright_model::id::Slot;
 use gatewright_wire::RequestFraming;
 
@@ -43,6 +44,9 @@ pub(crate) struct Hedged {
     pub(crate) outcome: Result<Answered, Failed>,
     /// The other server that was asked, if one was.
     pub(crate) other: Option<Slot>,
+    /// The second server that was asked, if one was, and how it was decided on, if
+    /// that is written down.
+    pub(crate) second: Option<(Slot, Vec<Step>)>,
 }
 
 /// Whether a request may be given to another server than the one that `in_flight`
@@ -78,16 +82,19 @@ pub(crate) async fn run(
         slot,
         outcome,
         other: None,
+        second: None,
     };
     // A timer of its own, since the sweep is too coarse for it.
     if let Ok(outcome) = tokio::time::timeout(after, first.as_mut()).await {
         return alone(outcome);
     }
-    let Some((twin, in_flight)) = second(worker, held, pool, slot) else {
+    let Some((mut twin, in_flight)) = second(worker, held, pool, slot) else {
         return alone(first.await);
     };
     worker.counters().hedges.add(1);
     let other = in_flight.upstream().state().slot();
+    let trace = twin.effects.trace.take().unwrap_or_default();
+    let numbers = [held.attempt(), twin.attempt()];
     let deadline = worker.deadlines.register();
     let attempt = Attempt {
         facts: &twin,
@@ -96,6 +103,9 @@ pub(crate) async fn run(
     };
     let second = pin!(attempt.run(in_flight, RequestBody::none()));
     let (index, outcome, rest) = race(first, second).await;
+    if let Some(account) = attempt.account {
+        account.raced([numbers[index], numbers[1 - index]]);
+    }
     match rest {
         Some(Ok(rest)) => discard_aside(worker, Content::from(rest.body)),
         // It had less time than the first, so that it says little of its server.
@@ -106,6 +116,7 @@ pub(crate) async fn run(
     if index == 1 {
         worker.counters().hedges_won.add(1);
     }
+    let second = Some((other, trace.steps));
     let (slot, other) = match index {
         0 => (slot, other),
         _ => (other, slot),
@@ -114,6 +125,7 @@ pub(crate) async fn run(
         slot,
         outcome,
         other: Some(other),
+        second,
     }
 }
 
@@ -132,6 +144,7 @@ fn second(
     // A canary decides about all attempts of a request or none.
     twin.effects.lot = held.effects.lot;
     twin.effects.is_given_up = held.effects.is_given_up;
+    twin.effects.trace = held.effects.trace.is_some().then(Box::default);
     let time = deadlines::since_start(worker.deadlines.now());
     if !decide::has_eligible_other(view, &twin)
         || view.pool.state.queue().is_waited_in()

@@ -10,6 +10,7 @@
 
 mod accept;
 mod arriving;
+mod beside;
 mod datagrams;
 mod exchanging;
 mod ids;

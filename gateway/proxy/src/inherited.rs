@@ -4,6 +4,7 @@
 //! stays one from gateway to gateway, so that an upgrade deals with it as a restart
 //! would.
 
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -39,10 +40,24 @@ pub struct Inherited {
 pub struct InheritedDatagrams {
     /// Which one it is in a row of upgrades.
     pub generation: u8,
+    /// What connections are ended by that nobody knows any more.
+    pub reset_key: ResetKey,
     /// The UDP sockets.
     pub sockets: Vec<OwnedFd>,
-    /// The sending ends of the Unix sockets by which each of them is passed more.
-    pub relays: Vec<OwnedFd>,
+    /// The sending ends of the Unix sockets by which it is passed more, and those
+    /// before it that drain still: the generation of each, and one for each of the
+    /// sockets that it had.
+    pub relays: Vec<(u8, Vec<OwnedFd>)>,
+}
+
+/// Secret bytes that the tokens of stateless resets are made of (RFC 9000 §10.3.2).
+#[derive(Clone, Copy)]
+pub struct ResetKey(pub [u8; 32]);
+
+impl fmt::Debug for ResetKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResetKey")
+    }
 }
 
 impl Inherited {

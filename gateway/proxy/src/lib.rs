@@ -12,19 +12,22 @@
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
 //! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
-//! about some; [`mirror`] sends copies to a second pool, [`fault`] does harm on
+//! about some; [`mirror`] sends copies to a second pool, [`aside`] asks where nobody waits, [`fault`] does harm on
 //! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller;
 //! [`account`] has what [`access_log`] and [`spans`] tell of a request, which
-//! [`telemetry`] hands over; [`respond`] turns failures into answers, [`farewell`] sees to it
+//! [`telemetry`] hands over; [`respond`] turns failures into answers, [`come_back`] says when to
+//! ask again, [`farewell`] sees to it
 //! that they are read. [`prober`] checks servers from a thread of its own.
 
 mod access_log;
 mod account;
 mod admit;
+mod aside;
 mod attempt;
 mod body;
 mod breaker;
 mod cache;
+mod come_back;
 mod compress;
 mod connection;
 mod cors;
@@ -75,6 +78,7 @@ mod telemetry;
 mod tls;
 mod trace_context;
 mod tunnel;
+mod under_way;
 mod upload;
 mod upstream;
 mod waiting;
@@ -85,12 +89,13 @@ mod worker;
 pub use cache::{Cache, Kept, Purge};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
+pub use gatewright_wire::trace_context::TraceId;
 pub use hash::address as key_of_client;
-pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed};
+pub use inherited::{Inheritance, Inherited, InheritedDatagrams, Managed, ResetKey};
 pub use prober::{CircuitChange, HealthChange, News, PanicChange, Prober, Suspects};
 pub use resolve::resolve;
 pub use spans::{Recorded, Span, SpanKind, SpanValue};
-pub use telemetry::{Lines, Takers, Telemetry, TelemetryCounts, ToLog};
+pub use telemetry::{Lines, Queued, Takers, Telemetry, TelemetryCounts, ToLog};
 pub use tls::{
     Anyone, ByHttp, ByTls, Challenges, Shown, ShownFrom, TlsConfigs, TlsError, TlsRefusal,
     admin_server_config, authorities, kept_certificate, system_authorities,

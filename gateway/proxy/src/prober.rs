@@ -237,7 +237,11 @@ impl Probing {
                     continue;
                 };
                 let is_well = endpoint.is_well();
-                if is_well && !check.was_well && !slow_start.is_zero() {
+                if slow_start.is_zero() {
+                    if endpoint.state.warmth.is_warming() {
+                        self.warming.end(&endpoint.state);
+                    }
+                } else if is_well && !check.was_well {
                     self.warming.begin(&endpoint.state, slow_start);
                 }
                 check.was_well = is_well;

@@ -65,10 +65,10 @@ impl RequestBody {
         let length = source.length();
         let is_http2 = facts.version == Version::HTTP_2;
         let is_later = facts.version >= Version::HTTP_2;
-        let has_trailers = is_later && facts.headers.contains_key(header::TRAILER);
+        let has_trailers = || is_later && facts.headers.contains_key(header::TRAILER);
         let framing = match length {
             _ if source.is_end_stream() => RequestFraming::None,
-            Some(length) if !has_trailers => RequestFraming::Length(length),
+            Some(length) if !has_trailers() => RequestFraming::Length(length),
             _ => RequestFraming::Chunked,
         };
         let has_body = framing != RequestFraming::None;

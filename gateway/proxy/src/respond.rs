@@ -14,10 +14,6 @@ use crate::facts::Refusal;
 use crate::failure::Failure;
 use crate::upstream::ConnectionError;
 
-/// What a client should wait for when no server can take its request: about
-/// the time in which a health check brings one back.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
-
 /// What errors are told in, where there is no page for them.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -43,6 +39,8 @@ pub(crate) enum Denial {
     PolicyFault,
     #[error("there is no room for one more tunnel")]
     Crowded,
+    #[error("the gateway is ending, and no answer has come in the time that is left")]
+    Ending,
     #[error("the service is being worked on")]
     Maintenance,
     #[error("the gateway was told to fail this request")]
@@ -73,6 +71,7 @@ impl Denial {
             | Self::Shed
             | Self::PolicyFault
             | Self::Crowded
+            | Self::Ending
             | Self::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(failure) => match failure {
                 Failure::Connect(_)
@@ -130,8 +129,9 @@ impl Denial {
         status
     }
 
-    /// The response: the page for its status, or `{"error": …}` in JSON.
-    pub(crate) fn into_response(self, pages: &ErrorPages) -> Response<Content> {
+    /// The response: the page for its status, or `{"error": …}` in JSON, and where it
+    /// makes sense, that the client may come back in so many seconds.
+    pub(crate) fn into_response(self, pages: &ErrorPages, come_back: u8) -> Response<Content> {
         let status = self.told_status();
         let (kind, body) = match pages.of(status.as_u16()) {
             Some(page) => {
@@ -144,8 +144,8 @@ impl Denial {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, kind);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+        if self.passes() {
+            headers.insert(header::RETRY_AFTER, u16::from(come_back).into());
         }
         if matches!(
             self,
@@ -173,21 +173,25 @@ fn json_error(reason: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::come_back::SOON;
 
     #[test]
     fn a_servers_address_stays_in_the_log() {
         let inner = std::io::Error::other("connect to 10.0.0.7:80 refused");
         let denial = Denial::Failed(Failure::Connect(inner));
         assert!(!denial.outer().contains("10.0.0.7"));
-        let response = denial.into_response(&ErrorPages::default());
+        let response = denial.into_response(&ErrorPages::default(), SOON);
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 
     #[test]
     fn unavailable_says_when_to_come_back() {
-        let response = Denial::NoServer.into_response(&ErrorPages::default());
+        let response = Denial::NoServer.into_response(&ErrorPages::default(), 12);
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert!(response.headers().contains_key(header::RETRY_AFTER));
+        assert_eq!(response.headers()[header::RETRY_AFTER], "12");
+        let response = Denial::NoRoute.into_response(&ErrorPages::default(), 12);
+        assert!(!response.headers().contains_key(header::RETRY_AFTER));
     }
 
     #[test]

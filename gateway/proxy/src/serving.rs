@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use gatewright_host::Trace;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version};
 
 use crate::access_log;
 use crate::account::{Account, Ended};
 use crate::connection::Client;
+use crate::current::Current;
 use crate::facts::{Facts, Held};
 use crate::respond::Denial;
 use crate::spans;
@@ -34,8 +35,8 @@ pub(crate) struct Serving {
 
 impl Serving {
     /// Begin one whose request has a body, or has none.
-    pub(crate) fn begin(client: &Rc<Client>, has_body: bool) -> Self {
-        client.begins(has_body);
+    pub(crate) fn begin(client: &Rc<Client>, version: Version, has_body: bool) -> Self {
+        client.begins(version, has_body);
         let counters = client.worker.counters();
         counters.requests.add(1);
         counters.in_flight.add(1);
@@ -51,13 +52,17 @@ impl Serving {
 
     /// Take in a request's head, and open an account of it if somebody is told of
     /// the request; `has_body` if one follows. The facts are held until the end.
-    pub(crate) fn take_in(&mut self, parts: Parts, has_body: bool) -> Result<&mut Held, Denial> {
+    pub(crate) fn take_in(
+        &mut self,
+        current: &Current,
+        parts: Parts,
+        has_body: bool,
+    ) -> Result<&mut Held, Denial> {
         let worker = &self.client.worker;
-        let current = worker.current();
         let tracing = current.snapshot.config.tracing.as_deref();
         let context = tracing
             .map(|tracing| Context::of(&parts.headers, tracing, &mut worker.random.borrow_mut()));
-        self.account = Account::open(&self.client, &parts, (has_body, context));
+        self.account = Account::open(&self.client, current, &parts, (has_body, context));
         if worker.is_overloaded() {
             worker.counters().shed.add(1);
             return Err(Denial::Shed);

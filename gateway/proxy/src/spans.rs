@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use gatewright_host::{ExchangeView as _, Step, Trace};
 use gatewright_wire::trace_context::{SpanId, TraceId, TraceParent};
-use http::{Version, header};
+use http::{Method, Version, header};
 
 use crate::account::{Account, Attempted, Came, Ended, Note};
 use crate::connection::Client;
@@ -16,6 +16,15 @@ use crate::trace_context::{self, Context};
 /// The first number of decisions among the spans of a request; attempts have those
 /// below.
 const DECISIONS: u64 = 1 << 32;
+
+/// Bytes that are recorded of a text: clients, servers and plugins may say more.
+const MOST_TEXT: usize = 1024;
+
+/// Texts that are recorded of a list.
+const MOST_TEXTS: usize = 64;
+
+/// What all methods are called that the conventions do not know.
+const OTHER: &str = "_OTHER";
 
 /// What was recorded of one request.
 #[derive(Debug)]
@@ -30,6 +39,14 @@ pub struct Recorded {
     pub link: Option<TraceParent>,
     /// The request's own span first.
     pub spans: Vec<Span>,
+}
+
+impl Recorded {
+    /// The bytes of memory that it takes, which nothing is added to any more.
+    pub(crate) fn size(&self) -> usize {
+        let spans = self.spans.iter().map(Span::size);
+        size_of::<Self>() + self.state.len() + spans.sum::<usize>()
+    }
 }
 
 /// Something that took time.
@@ -51,6 +68,15 @@ pub struct Span {
     pub attributes: Vec<(&'static str, SpanValue)>,
     /// What went wrong, if something did.
     pub error: Option<String>,
+}
+
+impl Span {
+    fn size(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(_, value)| size_of::<(&str, SpanValue)>() + value.size());
+        let error = self.error.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.name.len() + error + attributes.sum::<usize>()
+    }
 }
 
 /// On which side of a question a span is.
@@ -77,10 +103,35 @@ pub enum SpanValue {
     Texts(Vec<String>),
 }
 
-impl<T: Into<String>> From<T> for SpanValue {
+impl<T: AsRef<str>> From<T> for SpanValue {
     fn from(text: T) -> Self {
-        Self::Text(text.into())
+        Self::Text(cut(text.as_ref()))
     }
+}
+
+impl SpanValue {
+    /// The first of several texts.
+    fn first<T: ToString>(texts: &[T]) -> Self {
+        let first = texts.iter().take(MOST_TEXTS);
+        Self::Texts(first.map(|text| cut(&text.to_string())).collect())
+    }
+
+    /// The bytes that it takes beside its own.
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Texts(texts) => texts
+                .iter()
+                .map(|text| size_of::<String>() + text.len())
+                .sum(),
+            Self::Number(_) | Self::Flag(_) => 0,
+        }
+    }
+}
+
+/// What is recorded of a text: its beginning.
+fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MOST_TEXT)].to_owned()
 }
 
 /// What was recorded of a request that has ended, if it is a part of a trace.
@@ -117,15 +168,17 @@ fn of_request(
     context: &Context,
 ) -> Span {
     let asked = &account.asked;
+    let (method, original) = method(&asked.method);
     let status = account.answered.get().map(|(status, _)| status);
     let mut attributes: Vec<(&'static str, SpanValue)> = vec![
-        ("http.request.method", asked.method.as_str().into()),
+        ("http.request.method", method.into()),
         ("url.scheme", client.scheme().into()),
         ("url.path", asked.uri.path().into()),
         ("network.protocol.name", "http".into()),
         ("network.protocol.version", version(asked.version).into()),
         ("gatewright.ended", ended.name().into()),
     ];
+    attributes.extend(original);
     if let Some(status) = status {
         let status = SpanValue::Number(status.as_u16().into());
         attributes.push(("http.response.status_code", status));
@@ -162,7 +215,7 @@ fn of_request(
         id: context.span(),
         parent: context.parent,
         // Paths are as many as there are, and names are to be few.
-        name: asked.method.as_str().to_owned(),
+        name: name(method),
         kind: SpanKind::Server,
         start: Duration::ZERO,
         duration: began.elapsed(),
@@ -178,7 +231,7 @@ fn of_attempt(
     server: &str,
     began: Instant,
 ) -> Span {
-    let method = account.asked.method.as_str();
+    let (method, original) = method(&account.asked.method);
     let (host, port) = host_and_port(server);
     let mut attributes: Vec<(&'static str, SpanValue)> = vec![
         ("http.request.method", method.into()),
@@ -188,11 +241,14 @@ fn of_attempt(
             SpanValue::Flag(attempt.reused),
         ),
     ];
+    attributes.extend(original);
     attributes.extend(port.map(|port| ("server.port", SpanValue::Number(port.into()))));
     if attempt.number > 1 {
         let resent = SpanValue::Number(i64::from(attempt.number) - 1);
         attributes.push(("http.request.resend_count", resent));
     }
+    let race = attempt.race.map(|race| race.name().into());
+    attributes.extend(race.map(|race| ("gatewright.hedge", race)));
     let (kind, error, until) = match &attempt.came {
         Some((Came::Answer(status), at)) => {
             let number = SpanValue::Number((*status).into());
@@ -201,9 +257,7 @@ fn of_attempt(
             let error = (*status >= 400).then(|| status.to_string());
             (error.clone(), error, *at)
         }
-        Some((Came::Failure(word, why), at)) => {
-            (Some((*word).to_owned()), Some(why.to_string()), *at)
-        }
+        Some((Came::Failure(word, why), at)) => (Some((*word).to_owned()), Some(cut(why)), *at),
         None => {
             let word = "given_up".to_owned();
             (Some(word.clone()), Some(word), Instant::now())
@@ -213,7 +267,7 @@ fn of_attempt(
     Span {
         id: context.child(attempt.number.into()),
         parent: Some(context.span()),
-        name: method.to_owned(),
+        name: name(method),
         kind: SpanKind::Client,
         start: attempt.began.saturating_duration_since(began),
         duration: until.saturating_duration_since(attempt.began),
@@ -233,11 +287,11 @@ fn of_decision(context: &Context, number: u64, step: &Step, began: Instant) -> S
     let reason = step.reason.as_deref();
     attributes.extend(reason.map(|reason| ("gatewright.reason", reason.into())));
     if !step.candidates.is_empty() {
-        let candidates = step.candidates.iter().map(ToString::to_string);
-        let candidates = SpanValue::Texts(candidates.collect());
+        let candidates = SpanValue::first(&step.candidates);
         attributes.push(("gatewright.candidates", candidates));
     }
-    let error = step.answer.as_ref().err().map(ToString::to_string);
+    let error = step.answer.as_ref().err();
+    let error = error.map(|fault| cut(&fault.to_string()));
     attributes.extend(
         error
             .iter()
@@ -252,6 +306,27 @@ fn of_decision(context: &Context, number: u64, step: &Step, began: Instant) -> S
         duration: step.duration,
         attributes,
         error,
+    }
+}
+
+/// A method, and what it is called where it is none that the conventions know:
+/// clients make up methods as they like.
+fn method(method: &Method) -> (&str, Option<(&'static str, SpanValue)>) {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "CONNECT" | "OPTIONS" | "TRACE"
+        | "PATCH") => (known, None),
+        original => (
+            OTHER,
+            Some(("http.request.method_original", original.into())),
+        ),
+    }
+}
+
+/// A span's name, of what [`method`] says.
+fn name(method: &str) -> String {
+    match method {
+        OTHER => "HTTP".to_owned(),
+        known => known.to_owned(),
     }
 }
 
@@ -282,7 +357,34 @@ fn host_and_port(authority: &str) -> (&str, Option<u16>) {
 
 #[cfg(test)]
 mod tests {
-    use super::host_and_port;
+    use http::Method;
+
+    use super::{MOST_TEXT, MOST_TEXTS, SpanValue, host_and_port, method, name};
+
+    #[test]
+    fn of_long_texts_and_lists_the_beginning_is_recorded() {
+        // A letter of two bytes lies across the limit.
+        let long = "a".repeat(MOST_TEXT - 1) + "äb";
+        let SpanValue::Text(text) = SpanValue::from(&long) else {
+            panic!("a text");
+        };
+        assert_eq!(text, long[..MOST_TEXT - 1]);
+        let many = vec![long; MOST_TEXTS + 1];
+        let SpanValue::Texts(texts) = SpanValue::first(&many) else {
+            panic!("texts");
+        };
+        assert_eq!(texts.len(), MOST_TEXTS);
+        assert!(texts.iter().all(|one| *one == text));
+    }
+
+    #[test]
+    fn methods_that_clients_make_up_have_one_name() {
+        assert_eq!(method(&Method::PATCH), ("PATCH", None));
+        let made_up = Method::from_bytes(b"BREW").unwrap();
+        let original = ("http.request.method_original", SpanValue::from("BREW"));
+        assert_eq!(method(&made_up), ("_OTHER", Some(original)));
+        assert_eq!([name("PATCH"), name("_OTHER")], ["PATCH", "HTTP"]);
+    }
 
     #[test]
     fn an_authority_is_a_host_and_perhaps_a_port() {

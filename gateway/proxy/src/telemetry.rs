@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatewright_model::config::LogTarget;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::explain::Explanations;
 use crate::spans::Recorded;
@@ -17,6 +17,10 @@ const WAITING_LINES: usize = 64;
 /// Requests whose spans may wait for their exporter.
 const WAITING_SPANS: usize = 2048;
 
+/// Bytes that spans may take which wait for their exporter or are on their way to
+/// the collector.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
 /// Where workers hand over what they tell.
 #[derive(Clone, Debug)]
 pub struct Telemetry {
@@ -25,7 +29,9 @@ pub struct Telemetry {
     /// Whoever writes the access log.
     pub log: mpsc::Sender<ToLog>,
     /// Whoever exports spans.
-    pub spans: mpsc::Sender<Box<Recorded>>,
+    pub spans: mpsc::Sender<Queued>,
+    /// A permit for each byte that spans may still take.
+    room: Arc<Semaphore>,
     /// What became of it.
     pub counts: Arc<TelemetryCounts>,
 }
@@ -52,6 +58,15 @@ pub struct Lines {
     pub count: u64,
 }
 
+/// Spans on their way to a collector.
+#[derive(Debug)]
+pub struct Queued {
+    /// The spans.
+    pub recorded: Box<Recorded>,
+    /// The bytes that they take, which others may have once this is dropped.
+    pub room: OwnedSemaphorePermit,
+}
+
 /// What became of what was told.
 #[derive(Debug, Default)]
 pub struct TelemetryCounts {
@@ -71,7 +86,7 @@ pub struct Takers {
     /// What is to be written.
     pub log: mpsc::Receiver<ToLog>,
     /// What is to be exported.
-    pub spans: mpsc::Receiver<Box<Recorded>>,
+    pub spans: mpsc::Receiver<Queued>,
 }
 
 impl Telemetry {
@@ -83,6 +98,7 @@ impl Telemetry {
             explanations,
             log: to_log,
             spans: to_spans,
+            room: Arc::new(Semaphore::new(WAITING_BYTES)),
             counts: Arc::default(),
         };
         (telemetry, Takers { log, spans })
@@ -101,10 +117,79 @@ impl Telemetry {
     /// Hand spans over; if the exporter is behind, they are dropped.
     pub(crate) fn export(&self, recorded: Box<Recorded>) {
         let count = recorded.spans.len() as u64;
-        if self.spans.try_send(recorded).is_err() {
+        if self.try_export(recorded).is_none() {
             self.counts
                 .spans_dropped
                 .fetch_add(count, Ordering::Relaxed);
         }
+    }
+
+    fn try_export(&self, recorded: Box<Recorded>) -> Option<()> {
+        let bytes = u32::try_from(recorded.size()).ok()?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).ok()?;
+        self.spans.try_send(Queued { recorded, room }).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use gatewright_wire::trace_context::{SpanId, TraceId};
+
+    use super::*;
+    use crate::spans::{Span, SpanKind, SpanValue};
+
+    /// A request's only span, with an attribute of so many bytes.
+    fn recorded(bytes: usize) -> Box<Recorded> {
+        let span = Span {
+            id: SpanId([1; 8]),
+            parent: None,
+            name: "GET".to_owned(),
+            kind: SpanKind::Server,
+            start: Duration::ZERO,
+            duration: Duration::ZERO,
+            attributes: vec![("long", SpanValue::Text("x".repeat(bytes)))],
+            error: None,
+        };
+        Box::new(Recorded {
+            trace: TraceId([1; 16]),
+            state: String::new(),
+            at: SystemTime::UNIX_EPOCH,
+            link: None,
+            spans: vec![span],
+        })
+    }
+
+    #[test]
+    fn spans_beyond_the_bytes_that_may_wait_are_dropped_until_others_have_gone() {
+        let (telemetry, mut takers) = Telemetry::new(Explanations::new(1, Box::new(|_| false)));
+        let dropped = || telemetry.counts.spans_dropped.load(Ordering::Relaxed);
+        let quarter = WAITING_BYTES / 4;
+        for count in [0, 0, 0, 1, 2] {
+            telemetry.export(recorded(quarter));
+            assert_eq!(
+                dropped(),
+                count,
+                "the fourth has no room beside its own bytes"
+            );
+        }
+        telemetry.export(recorded(1024));
+        assert_eq!(dropped(), 2, "a small one still has");
+        let taken = takers.spans.try_recv().unwrap();
+        telemetry.export(recorded(quarter));
+        assert_eq!(dropped(), 3, "what is being sent still takes its bytes");
+        drop(taken);
+        telemetry.export(recorded(quarter));
+        assert_eq!(dropped(), 3);
+    }
+
+    #[test]
+    fn requests_beyond_those_that_may_wait_are_dropped_too() {
+        let (telemetry, _takers) = Telemetry::new(Explanations::new(1, Box::new(|_| false)));
+        for _ in 0..=WAITING_SPANS {
+            telemetry.export(recorded(1));
+        }
+        assert_eq!(telemetry.counts.spans_dropped.load(Ordering::Relaxed), 1);
     }
 }

@@ -15,6 +15,7 @@ use gatewright_model::pool::Pool;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::access_log::{FLUSH_TICKS, Log};
+use crate::compress::Output;
 use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
@@ -23,6 +24,7 @@ use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
+use crate::under_way::Counts;
 use crate::upstream::{LANDING, Landing, Upstream};
 
 /// What the control plane tells a worker.
@@ -52,8 +54,10 @@ pub(crate) struct Worker {
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
     pub(crate) tunnel_landing: TunnelLanding,
-    /// Copies of requests that are under way.
-    pub(crate) mirroring: Cell<usize>,
+    /// What is done beside requests.
+    pub(crate) under_way: Counts,
+    /// Where bodies are compressed to.
+    pub(crate) compressed: Output,
     /// Where upstream request heads are written together.
     pub(crate) scratch: RefCell<BytesMut>,
     pub(crate) random: RefCell<fastrand::Rng>,
@@ -71,8 +75,13 @@ pub(crate) struct Worker {
     /// Wakes who asks the shadows.
     pub(crate) shadows_wait: Notify,
     draining: Cell<bool>,
+    /// Whether the time to finish is over.
+    gives_up: Cell<bool>,
     /// Wakes the accept loops when draining begins.
     pub(crate) drain_begins: Notify,
+    /// Wakes whoever tells clients over UDP that their connections are cut: no
+    /// system does that for them.
+    pub(crate) cut_begins: Notify,
     open: Cell<usize>,
     /// Wakes whoever waits for room, or for the last connection to close.
     one_closed: Notify,
@@ -97,7 +106,8 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
-            mirroring: Cell::new(0),
+            under_way: Counts::default(),
+            compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
             scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
@@ -111,7 +121,9 @@ impl Worker {
             removed: RefCell::default(),
             shadows_wait: Notify::new(),
             draining: Cell::new(false),
+            gives_up: Cell::new(false),
             drain_begins: Notify::new(),
+            cut_begins: Notify::new(),
             open: Cell::new(0),
             one_closed: Notify::new(),
         })
@@ -146,6 +158,17 @@ impl Worker {
     /// Whether new work is refused.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether what has no answer yet is refused, since the time to finish is over.
+    pub(crate) fn gives_up(&self) -> bool {
+        self.gives_up.get()
+    }
+
+    /// Refuse what has no answer yet.
+    pub(crate) fn give_up(&self) {
+        self.gives_up.set(true);
+        self.deadlines.wake_all();
     }
 
     /// Tell a pool's plugins how an attempt ended.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_host::Ending;
-use gatewright_model::circuit::{Blow, Permit, Turn};
+use gatewright_model::circuit::{Blow, Moment, Permit, Turn};
 use gatewright_model::config::Breaker;
 use gatewright_model::endpoint::{Endpoint, Health};
 
@@ -75,7 +75,7 @@ impl Gateway {
             let pool = self.pool(index);
             let review = pool.review();
             if review.surplus > 0 {
-                let open = |endpoint: &&Arc<Endpoint>| endpoint.state.circuit.opened_at();
+                let open = |endpoint: &&Arc<Endpoint>| endpoint.state.circuit.open_since();
                 let mut opened: Vec<_> =
                     pool.endpoints().filter(|one| open(one).is_some()).collect();
                 opened.sort_by_key(open);
@@ -148,6 +148,10 @@ pub(crate) fn judge(
 ) -> Option<Turn> {
     // Zero would be never.
     let now_ms = now_ns / 1_000_000 + 1;
+    let now = Moment {
+        steady_ms: now_ms,
+        wall_ms: now_ms,
+    };
     let blow = match (ending, status) {
         (Ending::Completed, 502..=504) => Some(Blow::Failure),
         (Ending::Completed, 500..) => Some(Blow::Error),
@@ -161,8 +165,8 @@ pub(crate) fn judge(
             circuit.succeeded();
             None
         }
-        (None, Some(permit)) => permit.succeeded(now_ms),
-        (Some(_), Some(permit)) => permit.failed(&breaker?, now_ms),
-        (Some(blow), None) => circuit.failed(blow, &breaker?, now_ms),
+        (None, Some(permit)) => permit.succeeded(now),
+        (Some(_), Some(permit)) => permit.failed(&breaker?, now),
+        (Some(blow), None) => circuit.failed(blow, &breaker?, now),
     }
 }

@@ -6,13 +6,14 @@ use serde_json::Value;
 use super::api::{ApiOptions, Call, escaped};
 use super::table::{Column, Table};
 
-const REQUESTS: [Column; 8] = [
+const REQUESTS: [Column; 9] = [
     ("REQUEST", "id"),
     ("AT", "timestamp"),
     ("METHOD", "method"),
     ("URL", "url"),
     ("POOL", "pool"),
     ("SERVER", "serverId"),
+    ("HEDGED TO", "hedgedTo"),
     ("STATUS", "statusCode"),
     ("MS", "responseTime"),
 ];

@@ -1,9 +1,12 @@
 //! What a configuration means, in words: what `gatewright check` shows.
 
 use std::fmt;
+use std::time::Duration;
 
 use gatewright_host::Plan;
-use gatewright_model::config::{Binding, Certificates, Config, Listener, PoolConfig};
+use gatewright_model::config::{
+    Binding, Breaker, Certificates, Config, Listener, PoolConfig, Retries,
+};
 use gatewright_model::id::{PolicyName, PoolName};
 
 /// A configuration with the plugins that were loaded for it.
@@ -60,8 +63,19 @@ impl Meaning<'_> {
             Some(check) => writeln!(f, "  health: {check}")?,
             None => writeln!(f, "  health: not checked")?,
         }
+        writeln!(f, "  breaker: {}", breaking(pool.breaker.as_ref()))?;
+        writeln!(f, "  retries: {}", retrying(&pool.retries))?;
+        writeln!(f, "  limits: {}", limits(pool))?;
+        if let Some(after) = pool.overload.hedge_after {
+            writeln!(f, "  hedge: a second server after {}", time(after))?;
+        }
         for server in &pool.servers {
-            writeln!(f, "  server {}: weight {}", server.id, server.weight)?;
+            write!(f, "  server {}: weight {}", server.id, server.weight)?;
+            let of_each = pool.overload.max_active_per_server;
+            if let Some(most) = server.max_active.filter(|_| server.max_active != of_each) {
+                write!(f, ", {most} in flight")?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -84,8 +98,66 @@ impl Meaning<'_> {
             "{}{}, within {}",
             binding.plugin,
             version.unwrap_or_default(),
-            humantime::format_duration(binding.deadline)
+            time(binding.deadline)
         )
+    }
+}
+
+fn time(time: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(time)
+}
+
+/// When a server gets no more requests for a while.
+fn breaking(breaker: Option<&Breaker>) -> String {
+    let Some(breaker) = breaker else {
+        return "off".to_owned();
+    };
+    format!(
+        "after {} failures or {} errors in a row, for {} to {}, {} % of the servers at most",
+        breaker.fail_threshold,
+        breaker.error_threshold,
+        time(breaker.open_time),
+        time(breaker.max_open_time),
+        breaker.max_ejected
+    )
+}
+
+/// How often a request is tried, and for how long each time.
+fn retrying(retries: &Retries) -> String {
+    let each = time(retries.per_try_timeout);
+    if retries.attempts == 1 {
+        return format!("none, {each} for the one attempt");
+    }
+    let statuses = retries.statuses.iter().map(u16::to_string);
+    let statuses = match statuses.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        statuses => format!(", also after {statuses}"),
+    };
+    // As people write shares: 0.5 %, and not 0.5000000001 %.
+    let budget = (retries.budget * 1000.0).round() / 10.0;
+    let attempts = retries.attempts;
+    format!("{attempts} attempts of {each}, for {budget} % of the requests{statuses}")
+}
+
+/// How many requests may be in flight, and who waits beyond that.
+fn limits(pool: &PoolConfig) -> String {
+    let overload = &pool.overload;
+    let of_all = overload.max_active.map(|most| format!("{most} in flight"));
+    let of_each = overload.max_active_per_server;
+    let of_each = of_each.map(|most| format!("{most} on each server"));
+    let both: Vec<_> = of_all.into_iter().chain(of_each).collect();
+    let have_own = pool
+        .servers
+        .iter()
+        .any(|server| server.max_active.is_some());
+    let most = match both.is_empty() {
+        true if !have_own => return "none".to_owned(),
+        true => "those of servers".to_owned(),
+        false => both.join(", "),
+    };
+    match &overload.queue {
+        Some(queue) => format!("{most}; {} wait for {}", queue.size, time(queue.timeout)),
+        None => format!("{most}; nobody waits"),
     }
 }
 

@@ -7,13 +7,16 @@ use super::api::{ApiOptions, Call, escaped};
 use super::servers::address;
 use super::table::{Column, Table};
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column; 10] = [
     ("POOL", "pool"),
     ("DEFAULT", "isDefault"),
     ("ALGORITHM", "algorithm"),
     ("STICKY", "sessionPersistence"),
     ("CHECKED", "healthCheckEnabled"),
     ("SERVERS", "servers"),
+    ("PANICS", "panicking"),
+    ("WAITING", "waiting"),
+    ("SHED", "shed"),
     ("SOURCE", "source"),
 ];
 

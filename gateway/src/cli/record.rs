@@ -22,6 +22,10 @@ use crate::runtime;
 /// How often it is asked whether the recording is over.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// When nobody has asked for so many seconds, this program was killed, and the
+/// recording goes without it.
+const UNATTENDED: u64 = 60;
+
 /// What a program ends with that Ctrl-C ended, as shells say it.
 const INTERRUPTED: i32 = 130;
 
@@ -65,7 +69,12 @@ pub(super) fn run(options: &RecordOptions) -> anyhow::Result<()> {
     let api = &options.api;
     let seconds = options.length.0.as_secs();
     ensure_seconds(seconds)?;
-    let wanted = json!({ "pool": options.pool, "seconds": seconds, "sample": options.sample });
+    let wanted = json!({
+        "pool": options.pool,
+        "seconds": seconds,
+        "sample": options.sample,
+        "unattendedSeconds": UNATTENDED,
+    });
     let interrupted = listen()?;
     let call = Call::new(Method::POST, "/api/recordings").with(wanted);
     let id = text(&api.ask(call)?, "id")?;

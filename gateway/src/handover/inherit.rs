@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use anyhow::{Context as _, ensure};
 use command_fds::inherited::{init_inherited_fds, take_fd_ownership};
-use gatewright_proxy::{Inheritance, Inherited, InheritedDatagrams};
+use gatewright_proxy::{Inheritance, Inherited, InheritedDatagrams, ResetKey};
 
 use super::letter::{Answer, CHANNEL, Datagrams, FORM, Letter, Parcel, VARIABLE};
 
@@ -108,11 +108,7 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
             has_file: parcel.has_file,
             sockets: sockets.collect::<anyhow::Result<_>>()?,
             datagrams: match parcel.datagrams {
-                Some(Datagrams { generation, count }) => Some(InheritedDatagrams {
-                    generation,
-                    sockets: (0..count).map(|_| next()).collect::<anyhow::Result<_>>()?,
-                    relays: (0..count).map(|_| next()).collect::<anyhow::Result<_>>()?,
-                }),
+                Some(datagrams) => Some(unpack_datagrams(datagrams, &mut next)?),
                 None => None,
             },
         })
@@ -120,6 +116,22 @@ fn open(letter: Letter) -> anyhow::Result<(Inheritance, Predecessor)> {
     let sockets = letter.sockets.into_iter().map(unpack);
     let sockets = sockets.collect::<anyhow::Result<_>>()?;
     Ok((Inheritance::of(sockets), Predecessor { channel }))
+}
+
+fn unpack_datagrams(
+    datagrams: Datagrams,
+    mut next: impl FnMut() -> anyhow::Result<OwnedFd>,
+) -> anyhow::Result<InheritedDatagrams> {
+    let mut several = |count| (0..count).map(|_| next()).collect::<anyhow::Result<_>>();
+    let sockets = several(datagrams.count)?;
+    let relays = datagrams.relays.into_iter();
+    let relays = relays.map(|(generation, count)| Ok((generation, several(count)?)));
+    Ok(InheritedDatagrams {
+        generation: datagrams.generation,
+        reset_key: ResetKey(datagrams.reset_key),
+        sockets,
+        relays: relays.collect::<anyhow::Result<_>>()?,
+    })
 }
 
 /// What a service manager has made for this process.

@@ -14,7 +14,7 @@ pub(super) const VARIABLE: &str = "GATEWRIGHT_HANDOVER";
 pub(super) const CHANNEL: RawFd = 3;
 
 /// The form of letter and answer; counted up when it changes.
-pub(super) const FORM: u32 = 3;
+pub(super) const FORM: u32 = 4;
 
 /// What a gateway leaves to the one that it starts.
 #[derive(Debug, Deserialize, Serialize)]
@@ -44,8 +44,11 @@ pub(super) struct Parcel {
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Datagrams {
     pub(super) generation: u8,
-    /// How many UDP sockets there are, and behind them so many relays.
+    pub(super) reset_key: [u8; 32],
+    /// How many UDP sockets there are.
     pub(super) count: usize,
+    /// The relays behind them: of which generation, and how many.
+    pub(super) relays: Vec<(u8, usize)>,
 }
 
 /// What comes of it.

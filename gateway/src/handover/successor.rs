@@ -81,13 +81,19 @@ fn spawn(program: &Program, sockets: Vec<Inherited>) -> io::Result<(Process, Std
             count: inherited.sockets.len(),
             datagrams: inherited.datagrams.as_ref().map(|datagrams| Datagrams {
                 generation: datagrams.generation,
+                reset_key: datagrams.reset_key.0,
                 count: datagrams.sockets.len(),
+                relays: {
+                    let relays = datagrams.relays.iter();
+                    relays.map(|(of, relays)| (*of, relays.len())).collect()
+                },
             }),
         });
         descriptors.extend(inherited.sockets);
         if let Some(datagrams) = inherited.datagrams {
             descriptors.extend(datagrams.sockets);
-            descriptors.extend(datagrams.relays);
+            let relays = datagrams.relays.into_iter();
+            descriptors.extend(relays.flat_map(|(_, relays)| relays));
         }
     }
     let letter = serde_json::to_string(&Letter {

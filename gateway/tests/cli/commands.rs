@@ -93,6 +93,51 @@ fn check_names_policies_apart() {
 }
 
 #[test]
+fn check_tells_when_servers_get_no_more_requests() {
+    let folder = folder();
+    let file = |keys: &str| {
+        let text = configuration("");
+        let keys = format!("[pools.web]\n{keys}\n");
+        write(
+            &folder,
+            "gatewright.toml",
+            text.replace("[pools.web]\n", &keys),
+        );
+        prints(&folder, &["check"])
+    };
+    says(
+        &file(""),
+        &[
+            "  breaker: after 3 failures or 5 errors in a row, for 5s to 5m, 50 % of the servers at most\n",
+            "  retries: 3 attempts of 10s, for 20 % of the requests\n",
+            "  limits: none\n",
+            "  server 127.0.0.1:9: weight 1\n",
+        ],
+    );
+    let keys = "breaker = false\nmax_active = 100\nmax_active_per_server = 10\n\
+        queue = { size = 50, timeout = \"2s\" }\n\
+        retries = { attempts = 2, budget = 0.005, statuses = [502, 503] }\n\
+        hedge = { after = \"100ms\" }";
+    says(
+        &file(keys),
+        &[
+            "  breaker: off\n",
+            "  retries: 2 attempts of 10s, for 0.5 % of the requests, also after 502, 503\n",
+            "  limits: 100 in flight, 10 on each server; 50 wait for 2s\n",
+            "  hedge: a second server after 100ms\n",
+        ],
+    );
+    let keys = "queue = false\nmax_active_per_server = 10\nretries = { attempts = 1 }";
+    says(
+        &file(keys),
+        &[
+            "  retries: none, 10s for the one attempt\n",
+            "  limits: 10 on each server; nobody waits\n",
+        ],
+    );
+}
+
+#[test]
 fn check_leaves_nothing_behind() {
     let folder = folder();
     prints(&folder, &["init"]);

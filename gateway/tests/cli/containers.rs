@@ -52,10 +52,20 @@ fn seconds(text: &Value) -> u64 {
     text.strip_suffix('s').unwrap().parse().unwrap()
 }
 
-/// The ports that a configuration listens on: of its listener, and for operators.
+/// The ports that a configuration listens on: of its listeners, with `/udp` behind
+/// those of HTTP/3, and at last for operators.
 #[track_caller]
-fn ports(config: &Value) -> [u64; 2] {
-    [&config["listener"][0]["listen"], &config["admin"]["listen"]].map(port)
+fn ports(config: &Value) -> Vec<(u64, &'static str)> {
+    let mut ports = Vec::new();
+    for listener in config["listener"].as_array().unwrap() {
+        let port = port(&listener["listen"]);
+        ports.push((port, ""));
+        if !matches!(listener["http3"], Value::Null | Value::Bool(false)) {
+            ports.push((port, "/udp"));
+        }
+    }
+    ports.push((port(&config["admin"]["listen"]), ""));
+    ports
 }
 
 /// The only one of a list that has this name.
@@ -126,7 +136,9 @@ fn what_pods_serve_is_a_right_configuration_on_the_ports_that_are_told() {
     let said = prints(&folder, &["check"]);
     assert!(said.contains("is right"), "{said}");
 
-    let [web, admin] = ports(&toml(&pods_configuration()));
+    let [(web, _), (admin, _)] = ports(&toml(&pods_configuration()))[..] else {
+        panic!("the pods listen on other ports than the manifests say");
+    };
     let pod = pod();
     let gateway = named(&pod["containers"], "gatewright");
     assert_eq!(named(&gateway["ports"], "web")["containerPort"], web);
@@ -295,8 +307,9 @@ fn the_image_runs_and_checks_the_program_that_it_has() {
         "{user}"
     );
     let exposed = instruction(&image, "EXPOSE");
-    let [web, admin] = ports(&toml(&text("examples/docker/config/gatewright.toml")));
-    assert_eq!(exposed, format!("{web} {admin}"));
+    let ports = ports(&toml(&text("examples/docker/config/gatewright.toml")));
+    let ports = ports.iter().map(|(port, over)| format!("{port}{over}"));
+    assert_eq!(exposed, ports.collect::<Vec<_>>().join(" "));
     assert_eq!(instruction(&image, "STOPSIGNAL"), "SIGTERM");
 }
 
@@ -354,13 +367,14 @@ fn agree(folder: &str, gateways: &[(&str, &str)]) {
     let data = config["admin"]["data"].as_str().unwrap();
     for (number, (name, volume)) in gateways.iter().enumerate() {
         let gateway = &services[*name];
-        let published = ports(&config).map(|inside| {
+        let published = ports(&config).into_iter().map(|(inside, over)| {
             let outside = match gateways.len() {
                 1 => inside,
                 _ => inside + 1 + number as u64,
             };
-            format!("127.0.0.1:{outside}:{inside}")
+            format!("127.0.0.1:{outside}:{inside}{over}")
         });
+        let published: Vec<_> = published.collect();
         assert_eq!(texts(&gateway["ports"]), published, "{name}");
         let mounts = texts(&gateway["volumes"]);
         assert_eq!(mounts[0], format!("./config:{}:ro", inside.0), "{name}");

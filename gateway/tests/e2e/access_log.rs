@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::support::{
-    Builder, Client, Gateway, Pool, Upstream, eventually, plain, run_until_exit, signal,
+    Builder, Client, Gateway, Http3, Pool, Upstream, eventually, get, plain, run_until_exit, signal,
 };
 
 const FILE: &str = "access.log";
@@ -85,25 +85,29 @@ async fn a_line_tells_who_asked_what_and_who_answered() {
 }
 
 #[tokio::test]
-async fn what_came_over_tls_and_http2_and_a_session_are_told() {
+async fn what_came_over_tls_and_http2_or_http3_and_a_session_are_told() {
     let server = Upstream::named("good").await;
     let pool = Pool::of(&[&server]).with("affinity", "\"sticky-ip\"");
-    let gateway = logging("", pool).tls("self_signed = true").start().await;
+    let builder = logging("", pool).tls("self_signed = true");
+    let gateway = builder.tls_listener("http3 = true").start().await;
     let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
     client.get("/first").await;
     client.get("/again").await;
-    let lines = lines(&gateway, 2).await;
+    Http3::to(&gateway).await.get("/third").await;
+    let lines = lines(&gateway, 3).await;
     let line = |index: usize| serde_json::from_str::<Value>(&lines[index]).expect("JSON");
-    let (first, again) = (line(0), line(1));
-    for (field, value) in [
-        ("scheme", "https"),
-        ("protocol", "HTTP/2.0"),
-        ("host", "localhost"),
-        ("listener", "tls"),
-        ("tls_version", "TLSv1.3"),
-        ("tls_name", "localhost"),
-    ] {
-        assert_eq!(first[field], value, "{field} in {first}");
+    let (first, again, third) = (line(0), line(1), line(2));
+    for (line, protocol) in [(&first, "HTTP/2.0"), (&third, "HTTP/3.0")] {
+        for (field, value) in [
+            ("scheme", "https"),
+            ("protocol", protocol),
+            ("host", "localhost"),
+            ("listener", "tls"),
+            ("tls_version", "TLSv1.3"),
+            ("tls_name", "localhost"),
+        ] {
+            assert_eq!(line[field], value, "{field} in {line}");
+        }
     }
     let decided = |line: &Value, role: &str| !line[role].is_null();
     assert!(
@@ -171,6 +175,48 @@ async fn retries_and_refusals_are_told() {
     assert!(lines[..2].contains(&again), "{lines:?}");
     let refused = "{\"status\":400,\"attempts\":0,\"server\":null,\"host\":null}";
     assert_eq!(lines[2], refused);
+}
+
+#[tokio::test]
+async fn of_two_servers_that_were_asked_at_once_the_one_that_answered_is_told() {
+    let hedged = |servers: [&Upstream; 2]| {
+        let pool = Pool::of(&servers).with("balancer", "\"round-robin\"");
+        let pool = pool.with("hedge", "{ after = \"300ms\" }");
+        let pool = pool.with("retries", "{ budget = 1.0 }");
+        logging("fields = [\"status\", \"attempts\", \"server\"]", pool)
+    };
+    let told_of = |server: &Upstream| {
+        let server = server.address();
+        format!("{{\"status\":200,\"attempts\":2,\"server\":\"{server}\"}}")
+    };
+
+    let (slow, good) = (Upstream::silent().await, Upstream::named("good").await);
+    let gateway = hedged([&slow, &good]).start().await;
+    let mut asked = 0;
+    while slow.requests().is_empty() {
+        assert_eq!(gateway.get("/").await.status(), 200);
+        asked += 1;
+    }
+    assert_eq!(lines(&gateway, asked).await.last(), Some(&told_of(&good)));
+
+    let thinking = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.resumed().await;
+        peer.send(plain("thought")).await;
+    })
+    .await;
+    let failing = "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n";
+    let failing = Upstream::answering(|_| failing.to_owned()).await;
+    let gateway = hedged([&thinking, &failing]).start().await;
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    eventually("the second has failed", async || {
+        gateway.metric("gatewright_server_failures_total").await == 1.0
+    })
+    .await;
+    thinking.resume();
+    assert_eq!(client.response().await.text(), "thought");
+    assert_eq!(lines(&gateway, 1).await, [told_of(&thinking)]);
 }
 
 #[tokio::test]

@@ -86,11 +86,24 @@ async fn what_is_not_there_is_refused() {
 
 #[tokio::test]
 async fn listeners_are_told_with_the_ports_that_were_chosen() {
-    let (gateway, _servers) = gateway().await;
+    let server = Upstream::named("a").await;
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .pool(Pool::of(&[&server]));
+    let gateway = builder.tls_listener("http3 = true").start().await;
     let listeners = gateway.api("/api/listeners").await;
-    let address = gateway.address().to_string();
-    assert_eq!(listeners[0]["address"], address);
-    assert_eq!(listeners[0]["tls"], false);
+    let [plain, secure] = [gateway.address(), gateway.tls_address()];
+    let told = json!([
+        {
+            "name": "plain", "address": plain.to_string(), "tls": false,
+            "http3": false, "altSvc": null,
+        },
+        {
+            "name": "tls", "address": secure.to_string(), "tls": true, "http3": true,
+            "altSvc": format!("h3=\":{}\"; ma=86400", secure.port()),
+        },
+    ]);
+    assert_eq!(listeners, told);
 }
 
 #[tokio::test]

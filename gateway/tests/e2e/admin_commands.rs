@@ -208,6 +208,11 @@ async fn the_status_is_watched_until_the_gateway_ends() {
     let (mut watching, said) = spawn(&watch, &gateway.path(""));
     let says = |words: &str| said.lock().expect("no panic").contains(words);
     eventually("a line", async || says("0 requests  0/s")).await;
+    gateway.edit(|text| text.replace("[workers]", "[workerz]"));
+    eventually("what is refused", async || {
+        says("the configuration was refused")
+    })
+    .await;
     gateway.terminate();
     eventually("its end", async || says("it ended the stream")).await;
     let ended = watching.wait().expect("it is our child");

@@ -259,6 +259,26 @@ async fn when_all_others_have_failed_a_request_a_server_is_asked_however_open_it
 }
 
 #[tokio::test]
+async fn whom_every_server_has_failed_may_come_back_when_one_is_tried_again() {
+    let [bad, last] = [Moody::named("bad").await, Moody::named("last").await];
+    let breaker = "{ open_time = \"1h\", max_open_time = \"1h\" }";
+    let gateway = gateway(&[&bad, &last], breaker).await;
+    let seconds = async || {
+        let refused = gateway.get("/").await;
+        assert_eq!(refused.status(), 502);
+        refused.header("retry-after").map(str::to_owned)
+    };
+    [&bad, &last]
+        .iter()
+        .for_each(|server| server.is(Mood::Resetting));
+    assert_eq!(seconds().await.as_deref(), Some("1"));
+    last.is(Mood::Well);
+    until_open(&gateway, bad.address()).await;
+    last.is(Mood::Resetting);
+    assert_eq!(seconds().await.as_deref(), Some("30"), "no later than that");
+}
+
+#[tokio::test]
 async fn a_retry_gets_to_the_last_resort_though_those_that_failed_are_full() {
     let back = Moody::named("back").await;
     let other = Upstream::scripted(|mut peer| async move {

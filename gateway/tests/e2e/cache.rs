@@ -4,6 +4,7 @@
 mod serving;
 mod sharing;
 mod table;
+mod validating;
 
 use crate::support::{Gateway, Message, Pool, Upstream, get};
 
@@ -37,6 +38,13 @@ fn numbered(head: &str, number: usize) -> String {
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+/// A request with these headers.
+fn asking(method: &str, path: &str, headers: &str) -> String {
+    let lines = headers.split('|').filter(|line| !line.is_empty());
+    let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")
 }
 
 fn said(response: &Message) -> &str {

@@ -1,9 +1,15 @@
 //! Several gateways that have one desired state by a Redis server: what is changed
 //! on one counts on all, and is never lost once it was answered.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually};
+use crate::support::{Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually, within};
+
+/// It takes ten seconds.
+const FALLS_SILENT: Duration = Duration::from_secs(20);
 
 /// A gateway of this name in a cluster.
 pub(crate) fn member(name: &str, redis: &Redis, servers: &[&Upstream]) -> Builder {
@@ -32,23 +38,39 @@ fn server(at: &Upstream) -> Value {
 }
 
 /// A server that nobody asks.
-fn somewhere(port: u16) -> Value {
+pub(crate) fn somewhere(port: u16) -> Value {
     json!({ "host": "127.0.0.1", "port": port })
 }
 
-async fn has(gateway: &Gateway, id: &str) -> bool {
+/// What a gateway had alone, as it was told where.
+pub(crate) async fn set_aside(gateway: &Gateway) -> String {
+    let audit = gateway.api("/api/audit").await;
+    let mut entries = audit.as_array().expect("entries").iter();
+    let aside = entries.find(|one| one["action"] == "cluster.set-aside");
+    let target = aside.expect("it is noted")["target"].to_string();
+    let file = target.split(" now in ").nth(1).expect("a file");
+    let file = gateway.path(&format!("data/{}", file.trim_matches('"')));
+    std::fs::read_to_string(file).expect("it is kept")
+}
+
+/// The version of the state in the server.
+pub(crate) fn version_there(redis: &Redis) -> String {
+    redis.ask(&["HGET", "gatewright:state", "version"])
+}
+
+pub(crate) async fn has(gateway: &Gateway, id: &str) -> bool {
     let servers = gateway.servers().await;
     servers.iter().any(|one| one["serverId"] == id)
 }
 
-async fn comes_to_have(gateway: &Gateway, id: &str) {
+pub(crate) async fn comes_to_have(gateway: &Gateway, id: &str) {
     eventually("a server is there that was added elsewhere", async || {
         has(gateway, id).await
     })
     .await;
 }
 
-async fn version(gateway: &Gateway) -> Value {
+pub(crate) async fn version(gateway: &Gateway) -> Value {
     gateway.api("/api/cluster").await["version"].take()
 }
 
@@ -143,9 +165,65 @@ async fn of_changes_at_the_same_time_none_is_lost() {
     .await;
 }
 
+async fn weigh(gateway: &Gateway, port: u16, weight: u64) {
+    let path = format!("/api/servers/127.0.0.1:{port}/weight");
+    let weight = json!({ "weight": weight });
+    gateway.change("PUT", &path, weight).await;
+}
+
+#[tokio::test]
+async fn who_changes_without_pause_starves_nobody() {
+    const EACH: u64 = 10;
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, c] = three(&redis, &[&first]).await;
+    for port in 1..=5 {
+        a.change("POST", "/api/servers", somewhere(port)).await;
+    }
+    for gateway in [&b, &c] {
+        comes_to_have(gateway, "127.0.0.1:5").await;
+    }
+    let is_over = AtomicBool::new(false);
+    let without_pause = [1, 2, 3].map(|port| {
+        let (a, is_over) = (&a, &is_over);
+        async move {
+            let mut changes = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                changes += 1;
+                weigh(a, port, 2 + changes % 2).await;
+            }
+        }
+    });
+    let others = async {
+        let some = [(&b, 4), (&c, 5)].map(|(gateway, port)| async move {
+            for weight in 2..2 + EACH {
+                weigh(gateway, port, weight).await;
+            }
+        });
+        futures_util::future::join_all(some).await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let without_pause = futures_util::future::join_all(without_pause);
+    futures_util::future::join(without_pause, others).await;
+    eventually("the last of each is known everywhere", async || {
+        let servers = a.servers().await;
+        let last = [4, 5].map(|port| format!("127.0.0.1:{port}"));
+        let of = |id: &String| servers.iter().find(|one| one["serverId"] == **id);
+        let mut weights = last
+            .iter()
+            .map(|id| of(id).map(|one| one["weight"].clone()));
+        weights.all(|weight| weight == Some(json!(1 + EACH)))
+    })
+    .await;
+    eventually("nobody stands in line any more", async || {
+        redis.ask(&["ZCARD", "gatewright:line"]) == "0"
+    })
+    .await;
+}
+
 /// A token of the role `deploy`, made with another one once there is one: its id and
 /// itself.
-async fn deployer(gateway: &Gateway, with: Option<&str>) -> (String, String) {
+pub(crate) async fn deployer(gateway: &Gateway, with: Option<&str>) -> (String, String) {
     let call = gateway.call("POST", "/api/tokens");
     let call = match with {
         Some(token) => call.token(token),
@@ -216,7 +294,7 @@ async fn without_the_server_traffic_goes_on_and_changes_wait() {
     let version = version(&a).await.to_string();
     redis.restart().await;
     eventually("the server has the state again", async || {
-        redis.ask(&["GET", "gatewright:version"]) == version
+        version_there(&redis) == version
     })
     .await;
     eventually("changes are taken again", async || {
@@ -251,12 +329,37 @@ async fn an_answered_change_outlives_its_gateway() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_is_killed_falls_silent_and_one_that_ends_leaves() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, c] = three(&redis, &[&first]).await;
+    b.kill();
+    c.terminate();
+    c.exit_code().await;
+    let silent = async || {
+        let cluster = a.api("/api/cluster").await;
+        let gateways = cluster["gateways"].as_array().expect("gateways").iter();
+        let silent = gateways.map(|one| json!([one["name"], one["silent"]]));
+        silent.collect::<Vec<_>>()
+    };
+    within(FALLS_SILENT, "the killed one is silent", async || {
+        silent().await == [json!(["a", false]), json!(["b", true])]
+    })
+    .await;
+    assert_eq!(a.metric("gatewright_cluster_gateways").await, 1.0);
+    // What is known of it is not forgotten with the server.
+    redis.kill();
+    eventually("the server is away", async || !is_connected(&a).await).await;
+    assert_eq!(silent().await.len(), 2);
+}
+
+#[tokio::test]
 async fn who_joins_a_cluster_takes_over_its_state_and_keeps_its_own_aside() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;
     let a = member("a", &redis, &[&first]).start().await;
     eventually("the cluster has begun", async || {
-        redis.ask(&["GET", "gatewright:version"]) == "1"
+        version_there(&redis) == "1"
     })
     .await;
     a.change("POST", "/api/servers", somewhere(1)).await;
@@ -268,49 +371,6 @@ async fn who_joins_a_cluster_takes_over_its_state_and_keeps_its_own_aside() {
     alone.restart().await;
     assert!(has(&alone, "127.0.0.1:1").await);
     assert!(!has(&alone, "127.0.0.1:2").await);
-    let audit = alone.api("/api/audit").await;
-    let entries = audit.as_array().expect("entries").iter();
-    let mut aside = entries.filter(|one| one["action"] == "cluster.set-aside");
-    let target = aside.next().expect("it is noted")["target"].to_string();
-    let file = target
-        .split(" now in ")
-        .nth(1)
-        .expect("a file")
-        .trim_matches('"')
-        .to_owned();
-    let text = std::fs::read_to_string(alone.path(&format!("data/{file}"))).expect("it is kept");
+    let text = set_aside(&alone).await;
     assert!(text.contains("127.0.0.1:2"), "{text}");
-}
-
-#[tokio::test]
-async fn a_server_that_came_back_older_is_told_what_it_forgot() {
-    let redis = Redis::start(&[]).await;
-    let first = Upstream::named("first").await;
-    let [a, b, _c] = three(&redis, &[&first]).await;
-    a.change("POST", "/api/servers", somewhere(1)).await;
-    comes_to_have(&b, "127.0.0.1:1").await;
-    let keys = [
-        "gatewright:state",
-        "gatewright:version",
-        "gatewright:commit",
-    ];
-    for key in keys {
-        redis.ask(&["COPY", key, &format!("old:{key}")]);
-    }
-    a.change("POST", "/api/servers", somewhere(2)).await;
-    comes_to_have(&b, "127.0.0.1:2").await;
-    let version = version(&a).await.to_string();
-    // A replica that had not heard of the last change takes over.
-    let renames = keys.map(|key| format!("redis.call('COPY', 'old:{key}', '{key}', 'REPLACE')"));
-    redis.ask(&["EVAL", &renames.join(" "), "0"]);
-    eventually("the server has the newest state", async || {
-        redis.ask(&["GET", "gatewright:version"]) == version
-    })
-    .await;
-    assert!(
-        redis
-            .ask(&["HKEYS", "gatewright:state"])
-            .contains("127.0.0.1:2")
-    );
-    assert!(has(&a, "127.0.0.1:2").await && has(&b, "127.0.0.1:2").await);
 }

@@ -36,8 +36,9 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
         "-a",
         "s3cret",
         "--no-auth-warning",
-        "GET",
-        "gatewright:version",
+        "HGET",
+        "gatewright:state",
+        "version",
     ];
     assert_eq!(redis.ask(&asked), "2");
     let wrong = gateway("guess").start().await;

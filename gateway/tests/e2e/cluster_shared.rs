@@ -1,9 +1,11 @@
-//! What plugins keep, in three gateways that share it: limits, sessions, and what
-//! becomes of both while the server is away.
+//! What plugins keep, in three gateways that share it: limits, sessions, sums and
+//! values, and what becomes of them while the server is away, or a gateway is upgraded.
 
 use serde_json::Value;
 
-use crate::support::{Builder, Gateway, Load, Pool, Redis, Upstream, eventually};
+use crate::support::{
+    Builder, Gateway, Guest, Load, Pool, Redis, Upstream, eventually, get, plain, runs,
+};
 
 /// What all gateways of the tests limit: 30 requests for each key.
 const LIMIT: usize = 30;
@@ -207,8 +209,149 @@ async fn without_the_server_traffic_goes_on_and_limits_go_by_share() {
     // back: whoever joins hears of it.
     assert_eq!(spend(&gateways[1], "together").await, LIMIT);
     let joined = builder(&redis, &servers).start().await;
+    // Asked for it before that, it would begin one of its own.
     eventually("whoever joins knows the session", async || {
-        stays(&joined, &session, &server).await && !sessions(&joined).await.is_empty()
+        !sessions(&joined).await.is_empty()
+    })
+    .await;
+    assert!(stays(&joined, &session, &server).await);
+}
+
+#[tokio::test]
+async fn what_is_bound_late_by_an_upgraded_process_is_told_before_it_ends() {
+    let redis = Redis::start(&[]).await;
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.resumed().await;
+        let cookie = "set-cookie: sessionId=late; Path=/";
+        peer.send(format!(
+            "HTTP/1.1 200 OK\r\n{cookie}\r\ncontent-length: 1\r\n\r\na"
+        ))
+        .await;
+    })
+    .await;
+    let mut upgraded = builder(&redis, &[&server]).start().await;
+    let other = builder(&redis, &[&server]).start().await;
+    let mut client = upgraded.connect().await;
+    client.send(get("/free")).await;
+    eventually("the request is there", async || {
+        server.requests().len() == 1
+    })
+    .await;
+    let before = upgraded.id();
+    upgraded.upgrade().await;
+    assert!(runs(before), "it has a request to finish");
+    server.resume();
+    assert_eq!(client.response().await.text(), "a");
+    upgraded.has_left(before).await;
+    for gateway in [&upgraded, &other] {
+        knows(gateway, 1).await;
+    }
+    // It has said that it is there no more: it counts no longer.
+    assert_eq!(redis.ask(&["HLEN", "gatewright:shared:gateways"]), "2");
+}
+
+/// Gateways with a policy that keeps things, and a server that answers with what it was
+/// told of them. `/a/KEY` adds 1 to a sum; `/s/KEY` sets a value, which is the host that
+/// is asked for; `/g/KEY` tells the server what is kept.
+async fn three_that_keep(redis: &Redis) -> ([Gateway; 3], Upstream) {
+    let key = "(i32.add (local.get $path) (i32.const 3)) \
+               (i32.sub (local.get $path_length) (i32.const 3))";
+    let is = |letter: char| {
+        format!(
+            "(i32.eq (i32.load8_u offset=1 (local.get $path)) (i32.const {}))",
+            u32::from(letter)
+        )
+    };
+    let (texts, kept) = (Guest::TEXTS, Guest::TEXTS - 64);
+    let policy = Guest::policy_that(&format!(
+        "(if {adds} (then (drop (call $add {key} (i64.const 1) (i32.const 0)))))
+         (if {sets} (then (call $set {key} (local.get $authority) (local.get $authority_length)
+           (i32.const 0))))
+         (if {gets} (then (call $get {key} (i32.const {kept}))
+           (if (i32.load8_u (i32.const {kept})) (then (call $tell
+             (i32.const {texts}) (i32.const 6)
+             (i32.load offset=4 (i32.const {kept})) (i32.load offset=8 (i32.const {kept})))))))",
+        adds = is('a'),
+        sets = is('s'),
+        gets = is('g'),
+    ))
+    .importing("store", "add", "$add (param i32 i32 i64 i32) (result i64)")
+    .importing("store", "set", "$set (param i32 i32 i32 i32 i32)")
+    .importing("store", "get", "$get (param i32 i32 i32)")
+    .importing("rewrite", "set-header", "$tell (param i32 i32 i32 i32)")
+    .saying(&["x-kept"])
+    .build();
+    let server =
+        Upstream::answering(|request| plain(request.header("x-kept").unwrap_or("nothing"))).await;
+    let start = || {
+        Builder::new()
+            .workers(2)
+            .pool(Pool::of(&[&server]))
+            .with(&format!("[cluster]\nurl = \"{}\"", redis.url()))
+            .plugin_granted("keeper", "[\"store\", \"rewrite\"]", policy.clone())
+            .with("[[policy]]\nplugin = \"keeper\"")
+            .start()
+    };
+    let gateways = [start().await, start().await, start().await];
+    meet(redis, 3).await;
+    (gateways, server)
+}
+
+/// What each of them has of a key.
+async fn kept(gateways: &[Gateway; 3], key: &str) -> Vec<String> {
+    let mut kept = Vec::new();
+    for gateway in gateways {
+        let told = gateway.get(&format!("/g/{key}")).await;
+        kept.push(told.text().to_owned());
+    }
+    kept
+}
+
+#[tokio::test]
+async fn what_all_gateways_add_at_once_comes_to_one_exact_sum() {
+    let redis = Redis::start(&[]).await;
+    let (gateways, _server) = three_that_keep(&redis).await;
+    let add = async |gateway: &Gateway, times: usize| {
+        for _ in 0..times {
+            assert_eq!(gateway.get("/a/n").await.status(), 200);
+        }
+    };
+    let mut sum = 0;
+    for times in [[20, 30, 40], [7, 0, 1]] {
+        let [one, two, three] = &gateways;
+        tokio::join!(add(one, times[0]), add(two, times[1]), add(three, times[2]));
+        sum += times.iter().sum::<usize>();
+        eventually("all know the sum", async || {
+            kept(&gateways, "n").await == vec![sum.to_string(); 3]
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_all_gateways_set_at_once_comes_to_one_of_the_values() {
+    let redis = Redis::start(&[]).await;
+    let (gateways, _server) = three_that_keep(&redis).await;
+    let set = async |gateway: &Gateway, value: &str| {
+        let request = format!("GET /s/k HTTP/1.1\r\nhost: {value}\r\n\r\n");
+        assert_eq!(gateway.exchange(request).await.status(), 200);
+    };
+    let [one, two, three] = &gateways;
+    for _ in 0..5 {
+        tokio::join!(set(one, "one"), set(two, "two"), set(three, "three"));
+        let mut agreed = Vec::new();
+        eventually("all have the same value", async || {
+            agreed = kept(&gateways, "k").await;
+            agreed.iter().all(|value| *value == agreed[0])
+        })
+        .await;
+        assert!(["one", "two", "three"].contains(&&*agreed[0]), "{agreed:?}");
+    }
+    // The latest counts, whoever has the one before from whom.
+    set(two, "last").await;
+    eventually("all have the last value", async || {
+        kept(&gateways, "k").await == vec!["last"; 3]
     })
     .await;
 }

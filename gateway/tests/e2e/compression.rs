@@ -133,6 +133,12 @@ async fn only_what_may_be_and_is_worth_it_is_compressed() {
         ),
         (
             "gzip",
+            "Content-Type: text/html|Repr-Digest: x",
+            false,
+            false,
+        ),
+        (
+            "gzip",
             "206 X|Content-Type: text/html|Content-Range: bytes 0-9/99",
             false,
             false,
@@ -277,6 +283,48 @@ async fn a_client_that_does_not_read_holds_the_server_up() {
     })
     .await;
     assert!(before < PIECES / 2, "{before}");
+}
+
+#[tokio::test]
+async fn beyond_what_a_worker_compresses_at_once_answers_go_as_they_are() {
+    const MOST: usize = 128;
+    let server = Upstream::scripted(|mut peer: Peer| async move {
+        peer.request().await;
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nETag: \"a\"\r\n";
+        peer.send(format!("{head}Transfer-Encoding: chunked\r\n\r\n"))
+            .await;
+        peer.send_chunk(b"a part").await;
+        peer.stall().await;
+    })
+    .await;
+    let pool = Pool::of(&[&server]).with("compression", "true");
+    let gateway = Builder::new().workers(1).pool(pool).start().await;
+    let asked = async || {
+        let mut wire = gateway.connect().await;
+        wire.send(get("/").replace("\r\n\r\n", "\r\nAccept-Encoding: gzip\r\n\r\n"))
+            .await;
+        let head = wire.response_to_head().await;
+        (head, wire)
+    };
+    let mut clients = Vec::new();
+    for number in 0..MOST + 5 {
+        let (head, client) = asked().await;
+        clients.push(client);
+        let (coding, tag) = match number < MOST {
+            true => (Some("gzip"), "W/\"a\""),
+            false => (None, "\"a\""),
+        };
+        assert_eq!(head.header("content-encoding"), coding, "{number}");
+        assert_eq!(head.header("etag"), Some(tag), "{number}");
+        assert_eq!(head.header("vary"), Some("Accept-Encoding"), "{number}");
+    }
+    assert_eq!(gateway.metric("gatewright_uncompressed_total").await, 5.0);
+    drop(clients);
+    eventually("there is room again", async || {
+        let (head, _client) = asked().await;
+        head.header("content-encoding").is_some()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -9,22 +9,9 @@ use crate::support::{
     BINARY, Builder, Client, Gateway, Pipe, Pool, Upstream, body_of, empty, eventually, get,
 };
 
-/// A server that sends half of its response at once and the rest when told.
-async fn in_two_halves() -> Upstream {
-    Upstream::scripted(|mut peer| async move {
-        peer.request().await;
-        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
-            .await;
-        peer.resumed().await;
-        peer.send("world").await;
-        peer.stall().await;
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_request_under_way_is_finished_before_the_gateway_ends() {
-    let server = in_two_halves().await;
+    let server = Upstream::in_two_halves().await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -72,7 +59,7 @@ async fn a_request_that_is_on_its_way_is_answered_and_told_that_it_was_the_last(
 
 #[tokio::test]
 async fn a_client_of_http2_is_told_to_go_away_and_loses_nothing() {
-    let server = in_two_halves().await;
+    let server = Upstream::in_two_halves().await;
     let builder = Gateway::builder().pool(Pool::of(&[&server]));
     let gateway = builder.start().await;
     let mut client = Frames::begun(gateway.address(), &[]).await;
@@ -101,7 +88,7 @@ async fn idle_connections_do_not_hold_the_end_up() {
 
 #[tokio::test]
 async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
-    let server = in_two_halves().await;
+    let server = Upstream::in_two_halves().await;
     let gateway = Gateway::builder()
         .with("[timeouts]\ndrain = \"100ms\"")
         .pool(Pool::of(&[&server]));
@@ -111,6 +98,55 @@ async fn a_request_that_does_not_end_is_cut_when_patience_is_over() {
     client.head().await.expect("a response");
     gateway.terminate();
     assert_eq!(client.rest().await, b"hello");
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+/// A server that reads requests and answers none, and a gateway whose time to drain
+/// is short.
+async fn before_silence() -> (Gateway, Upstream) {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await;
+    let gateway = Gateway::builder()
+        .with("[timeouts]\ndrain = \"200ms\"")
+        .tls("self_signed = true")
+        .pool(Pool::of(&[&server]));
+    (gateway.start().await, server)
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_refused_when_patience_is_over() {
+    let (gateway, server) = before_silence().await;
+    let mut client = gateway.connect().await;
+    client.send(get("/")).await;
+    eventually("the server has it", async || server.requests().len() == 1).await;
+    gateway.terminate();
+    let refused = client.response().await;
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("connection"), Some("close"));
+    assert!(refused.error().contains("ending"), "{}", refused.text());
+    assert!(client.is_closed().await);
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_without_an_answer_is_refused_when_patience_is_over() {
+    let (gateway, server) = before_silence().await;
+    let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+    let request = Request::get("https://localhost/").body(empty());
+    let sending = client.send(request.expect("a request"));
+    let (refused, ()) = tokio::join!(sending, async {
+        eventually("the server has it", async || server.requests().len() == 1).await;
+        gateway.terminate();
+    });
+    let refused = refused.expect("a response");
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    let body = body_of(refused.into_body()).await.expect("a whole body");
+    assert!(body.starts_with(b"{\"error\""), "{body:?}");
     assert_eq!(gateway.exit_code().await, 0);
 }
 
@@ -145,7 +181,7 @@ async fn a_start_that_waits_for_a_file_ends_when_asked() {
 
 #[tokio::test]
 async fn a_gateway_that_ends_is_not_ready() {
-    let server = in_two_halves().await;
+    let server = Upstream::in_two_halves().await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;
     let mut client = gateway.connect().await;
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -161,7 +197,7 @@ async fn a_gateway_that_ends_is_not_ready() {
 
 #[tokio::test]
 async fn a_stream_under_way_over_http2_is_finished_too() {
-    let server = in_two_halves().await;
+    let server = Upstream::in_two_halves().await;
     let builder = Builder::new().tls("self_signed = true");
     let gateway = builder.pool(Pool::of(&[&server])).start().await;
     let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
@@ -177,7 +213,10 @@ async fn a_stream_under_way_over_http2_is_finished_too() {
 
 #[tokio::test]
 async fn what_is_under_way_with_a_removed_server_is_cut_when_its_time_is_over() {
-    let [a, b] = [in_two_halves().await, in_two_halves().await];
+    let [a, b] = [
+        Upstream::in_two_halves().await,
+        Upstream::in_two_halves().await,
+    ];
     let gateway = Gateway::builder()
         .with("[timeouts]\ndrain = \"1s\"")
         .pool(Pool::of(&[&a, &b]));

@@ -62,6 +62,34 @@ async fn a_request_that_asks_with_a_token_is_explained_decision_by_decision() {
 }
 
 #[tokio::test]
+async fn a_second_server_that_was_asked_beside_is_told_and_who_chose_it() {
+    let (slow, good) = (Upstream::silent().await, Upstream::named("good").await);
+    let pool = Pool::of(&[&slow, &good])
+        .with("balancer", "\"round-robin\"")
+        .with("hedge", "{ after = \"300ms\" }")
+        .with("retries", "{ budget = 1.0 }");
+    let gateway = Builder::new().pool(pool).start().await;
+    let token = token(&gateway).await;
+    let servers = [&slow, &good].map(|server| server.address().to_string());
+    let mut is_hedged = false;
+    while !is_hedged {
+        let answer = ask(&gateway, &token, "/").await;
+        is_hedged = !slow.requests().is_empty();
+        let explained = explained(&gateway, &token, &answer).await;
+        assert_eq!(explained["serverId"], servers[1].as_str());
+        let decisions = explained["decisions"].as_array().expect("decisions");
+        let decided = decisions.iter().filter(|one| one["role"] == "balancer");
+        let decided: Vec<_> = decided.map(|one| &one["answer"]).collect();
+        match is_hedged {
+            true => assert_eq!(decided, servers.each_ref().map(String::as_str)),
+            false => assert_eq!(decided, [servers[1].as_str()]),
+        }
+        let second = is_hedged.then(|| servers[1].as_str());
+        assert_eq!(explained["hedgedTo"].as_str(), second);
+    }
+}
+
+#[tokio::test]
 async fn servers_never_see_the_token_and_strangers_learn_nothing() {
     let a = Upstream::named("a").await;
     let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;

@@ -152,7 +152,7 @@ impl UnaryService<Bytes> for Sleep {
 }
 
 /// A server of these calls.
-async fn server() -> Upstream {
+pub(crate) async fn server() -> Upstream {
     Upstream::speaking(|stream| async {
         let service = service_fn(|request: HttpRequest<Incoming>| async move {
             let path = request.uri().path().to_owned();
@@ -175,9 +175,11 @@ async fn server() -> Upstream {
     .await
 }
 
-async fn gateway(pool: Pool) -> Gateway {
+pub(crate) async fn gateway(pool: Pool) -> Gateway {
     let pool = pool.with("protocol", "\"http2\"");
-    let builder = Builder::new().tls("self_signed = true");
+    let builder = Builder::new()
+        .tls("self_signed = true")
+        .tls_listener("http3 = true");
     builder.pool(pool).start().await
 }
 

@@ -4,15 +4,6 @@ use std::time::Duration;
 
 use crate::support::{Gateway, Mood, Moody, Pool, Upstream, eventually, get, plain};
 
-/// A server that takes requests and says nothing.
-async fn silent() -> Upstream {
-    Upstream::scripted(|mut peer| async move {
-        peer.request().await;
-        peer.stall().await;
-    })
-    .await
-}
-
 /// A server that answers after a while, which is longer than one hedges for.
 async fn slow() -> Upstream {
     Upstream::scripted(|mut peer| async move {
@@ -32,7 +23,7 @@ fn hedged(servers: &[&Upstream]) -> Pool {
 
 #[tokio::test]
 async fn a_server_that_is_slow_is_overtaken_and_every_count_stays_exact() {
-    let (slow, good) = (silent().await, Upstream::named("good").await);
+    let (slow, good) = (Upstream::silent().await, Upstream::named("good").await);
     let pool = hedged(&[&slow, &good]).with("retries", "{ budget = 1.0 }");
     let gateway = Gateway::before(pool).await;
     for _ in 0..20 {
@@ -65,7 +56,7 @@ async fn what_may_not_be_done_twice_or_has_a_body_is_given_to_one_server() {
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n",
         "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi",
     ] {
-        let servers = [silent().await, silent().await];
+        let servers = [Upstream::silent().await, Upstream::silent().await];
         let pool = hedged(&[&servers[0], &servers[1]]).with("request_timeout", "\"300ms\"");
         let gateway = Gateway::before(pool).await;
         assert_eq!(gateway.exchange(request).await.status(), 504);
@@ -87,7 +78,7 @@ async fn the_first_server_still_wins_when_it_answers_first() {
             }
         })
     };
-    let servers = [gated().await, silent().await];
+    let servers = [gated().await, Upstream::silent().await];
     let gateway = Gateway::before(hedged(&[&servers[0], &servers[1]])).await;
     let mut client = gateway.connect().await;
     client.send(get("/")).await;
@@ -128,7 +119,7 @@ async fn a_server_that_fails_fast_does_not_overtake_one_that_thinks() {
 
 #[tokio::test]
 async fn a_pool_that_is_slow_as_a_whole_is_not_given_twice_as_much() {
-    let servers = [silent().await, silent().await];
+    let servers = [Upstream::silent().await, Upstream::silent().await];
     let pool = hedged(&[&servers[0], &servers[1]])
         .with("retries", "{ budget = 0.0 }")
         .with("request_timeout", "\"500ms\"");
@@ -175,7 +166,7 @@ async fn a_server_with_an_open_circuit_is_nobodys_second_server() {
 
 #[tokio::test]
 async fn a_server_that_is_overtaken_on_and_on_gets_no_more_requests() {
-    let (hangs, good) = (silent().await, Upstream::named("good").await);
+    let (hangs, good) = (Upstream::silent().await, Upstream::named("good").await);
     let pool = hedged(&[&hangs, &good])
         .with("retries", "{ budget = 1.0 }")
         .with("breaker", "{ open_time = \"1h\", max_open_time = \"1h\" }");

@@ -91,6 +91,57 @@ async fn what_is_told_of_it_can_be_another_port() {
 }
 
 #[tokio::test]
+async fn clients_over_tcp_are_told_to_forget_it() {
+    let server = Upstream::named("a").await;
+    let gateway = before(&server).start().await;
+    let told = async || {
+        let mut client = Client::https(gateway.tls_address(), &["h2"]).await;
+        client.get("/").await.headers()["alt-svc"].clone()
+    };
+    assert!(told().await.as_bytes().starts_with(b"h3="));
+    gateway.edit(|text| text.replace("http3 = true", "http3 = { max_age = \"0s\" }"));
+    eventually("they are told", async || told().await == "clear").await;
+    let listeners = gateway.api("/api/listeners").await;
+    assert_eq!(listeners[1]["altSvc"], "clear");
+    // Who has not heard of it yet is served.
+    assert_eq!(Http3::to(&gateway).await.get("/").await.body(), "a");
+}
+
+#[tokio::test]
+async fn each_protocol_has_figures_of_its_own() {
+    let server = Upstream::named("a").await;
+    let gateway = before(&server).start().await;
+    let address = gateway.tls_address();
+    let mut h1 = Client::https(address, &["http/1.1"]).await;
+    let mut h2 = Client::https(address, &["h2"]).await;
+    let mut h3 = Http3::to(&gateway).await;
+    h1.get("/").await;
+    for _ in 0..2 {
+        h2.get("/").await;
+    }
+    for _ in 0..3 {
+        h3.get("/").await;
+    }
+    let figure = async |name: &str| {
+        let mut found = Vec::new();
+        for protocol in ["h1", "h2", "h3"] {
+            let name = format!("gatewright_protocol_{name}{{protocol=\"{protocol}\"}}");
+            found.push(gateway.metric(&name).await as u64);
+        }
+        found
+    };
+    assert_eq!(figure("requests_total").await, [1, 2, 3]);
+    assert_eq!(figure("connections_accepted_total").await, [1, 1, 1]);
+    assert_eq!(figure("connections").await, [1, 1, 1]);
+    drop(h2);
+    h3.quic.close(0u32.into(), b"");
+    eventually("two of them have gone", async || {
+        figure("connections").await == [1, 0, 0]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn large_bodies_pass_both_ways() {
     let server = Upstream::answering(|request| plain(request.text())).await;
     let (_gateway, mut client) = over_http3(&server).await;

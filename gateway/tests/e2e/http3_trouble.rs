@@ -3,9 +3,10 @@
 use std::net::UdpSocket;
 
 use http::{HeaderName, HeaderValue, Method, Request};
+use quinn::TransportConfig;
 
-use crate::support::http3::{answer, get, head};
-use crate::support::{Builder, Gateway, Http3, Pool, Upstream, eventually, soon};
+use crate::support::http3::{answer, dial, dialling, get, head};
+use crate::support::{Builder, Gateway, Http3, Pool, Road, Upstream, eventually, soon};
 
 async fn over_http3(server: &Upstream, more: &str) -> (Gateway, Http3) {
     let gateway = Builder::new()
@@ -218,6 +219,47 @@ async fn a_body_that_ends_within_a_frame_is_no_whole_request() {
     assert!(!client.is_served(&request).await);
     eventually("nothing is under way", async || gateway.active().await == 0).await;
     assert_eq!(client.get("/").await.body(), "a", "the gateway goes on");
+}
+
+#[tokio::test]
+async fn who_comes_among_many_that_begin_and_do_not_go_on_has_to_prove_its_address() {
+    /// As many as are let be under way on a worker.
+    const UNPROVEN: usize = 64;
+    let server = Upstream::named("a").await;
+    let (gateway, mut client) = over_http3(&server, "").await;
+    assert_eq!(client.get("/").await.body(), "a");
+    let [silent, calm, busy] = [
+        Road::to(gateway.tls_address()).await,
+        Road::to(gateway.tls_address()).await,
+        Road::to(gateway.tls_address()).await,
+    ];
+    let before = Http3::showing(calm.address(), None).await;
+    let mut before = before.expect("a connection");
+    assert_eq!(before.get("/").await.body(), "a");
+    assert_eq!(calm.retries(), 0, "nobody else comes");
+    before.quic.close(0u32.into(), b"");
+    eventually("it has gone", async || {
+        gateway.metric("gatewright_connections").await == 1.0
+    })
+    .await;
+    silent.becomes_one_way();
+    let flood = dialling(None, TransportConfig::default());
+    let begun = (0..UNPROVEN).map(|_| dial(&flood, silent.address()));
+    let _begun: Vec<_> = begun.collect();
+    eventually("all have begun", async || {
+        let all = gateway.metric("gatewright_connections").await;
+        let asked = gateway.metric("gatewright_protocol_connections").await;
+        (all - asked) as usize == UNPROVEN
+    })
+    .await;
+    let honest = Http3::showing(busy.address(), None).await;
+    assert_eq!(honest.expect("a connection").get("/").await.body(), "a");
+    assert!(busy.retries() > 0, "it was let in as it came");
+    assert_eq!(
+        client.get("/").await.body(),
+        "a",
+        "who is there already goes on"
+    );
 }
 
 #[tokio::test]

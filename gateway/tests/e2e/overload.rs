@@ -216,7 +216,7 @@ async fn a_session_on_a_server_that_drains_goes_past_those_who_wait_for_others()
     let pool = Pool::of(&[&servers[0], &servers[1]])
         .with("max_active_per_server", "1")
         .with("queue", PATIENT)
-        .with("balancer", "\"round-robin\"")
+        .with("balancer", "\"first\"")
         .with("affinity", "\"sticky-cookie\"");
     let gateway = Gateway::before(pool).await;
     let mut first = gateway.connect().await;

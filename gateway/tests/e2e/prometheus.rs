@@ -122,3 +122,19 @@ async fn what_the_dashboard_of_grafana_asks_is_understood() {
         "{said}"
     );
 }
+
+#[tokio::test]
+async fn nothing_that_a_client_says_makes_a_label() {
+    let server = Upstream::named("a").await;
+    let pool = Pool::of(&[&server]).with("affinity", "\"sticky-cookie\"");
+    let gateway = Builder::new().pool(pool).start().await;
+    for number in 0..20 {
+        let word = format!("STRANGER{number}");
+        let head = format!("{word} /{word}?{word}=1 HTTP/1.1\r\nhost: {word}.example\r\n");
+        let more = format!("user-agent: {word}\r\ncookie: {word}={word}\r\n\r\n");
+        assert_eq!(gateway.exchange(head + &more).await.status(), 200);
+    }
+    let shown = gateway.admin("/metrics").await;
+    assert_eq!(gateway.metric("gatewright_requests_total").await, 20.0);
+    assert!(!shown.text().contains("STRANGER"), "{}", shown.text());
+}

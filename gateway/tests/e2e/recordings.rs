@@ -303,6 +303,37 @@ async fn a_command_records_into_a_file() {
 }
 
 #[tokio::test]
+async fn a_recording_that_nobody_asks_for_any_more_goes() {
+    let a = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&a])).start().await;
+    let wanted = |seconds: u64| json!({ "pool": "web", "unattendedSeconds": seconds });
+    let ask = gateway.call("POST", "/api/recordings").json(&wanted(0));
+    ask.refused(422).await;
+    for seconds in [1, 600] {
+        gateway
+            .change("POST", "/api/recordings", wanted(seconds))
+            .await;
+    }
+    let stays = json!({ "pool": "web" });
+    gateway.change("POST", "/api/recordings", stays).await;
+    // Whoever looks at the list has it stay.
+    eventually("its deletion is noted", async || {
+        let audit = gateway.api("/api/audit").await;
+        let mut entries = audit.as_array().expect("entries").iter();
+        entries.any(|entry| {
+            entry["action"] == "recording.delete"
+                && entry["who"] == "gateway"
+                && entry["target"] == "pools.web.balancer 1"
+        })
+    })
+    .await;
+    let list = gateway.api("/api/recordings").await;
+    let list = list.as_array().expect("recordings").iter();
+    let ids: Vec<_> = list.map(|one| one["id"].as_str().expect("an id")).collect();
+    assert_eq!(ids, ["2", "3"]);
+}
+
+#[tokio::test]
 async fn where_an_affinity_decides_a_recording_of_nothing_says_so() {
     let a = Upstream::named("a").await;
     let pool = Pool::of(&[&a]).with("affinity", "\"sticky-cookie\"");

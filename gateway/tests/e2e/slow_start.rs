@@ -73,6 +73,22 @@ async fn in_the_end_a_server_has_its_whole_share() {
 }
 
 #[tokio::test]
+async fn without_slow_start_who_is_warming_has_its_whole_share_at_once() {
+    let [a, new] = [Upstream::named("a").await, Upstream::named("new").await];
+    let gateway = gateway(&[a.address()], "\"1h\"").await;
+    add(&gateway, new.address()).await;
+    // Nothing has to be awaited: it was added cold.
+    assert_eq!(warmth(&gateway, new.address()).await, 10);
+    gateway
+        .change("PUT", "/api/pools/web", json!({ "slowStart": 0 }))
+        .await;
+    eventually("it is warm", async || {
+        warmth(&gateway, new.address()).await == 100
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_server_that_has_recovered_begins_with_a_part_of_its_share() {
     let [a, b] = [Moody::named("a").await, Moody::named("b").await];
     let gateway = gateway(&[a.address(), b.address()], "\"1h\"").await;

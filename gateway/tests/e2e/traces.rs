@@ -1,8 +1,13 @@
 //! Traces: what a collector is sent of requests, and what servers are told.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use http::StatusCode;
 
-use crate::support::{Builder, Collector, Gateway, Pool, Traced, Upstream, eventually};
+use crate::support::{
+    Authority, BINARY, Builder, Collector, Gateway, Pool, Rotel, Traced, Upstream, eventually,
+};
 
 const KNOWN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0";
 const SERVER: i32 = 2;
@@ -104,6 +109,25 @@ async fn a_request_its_decisions_and_its_attempt_are_one_trace_that_servers_go_o
 }
 
 #[tokio::test]
+async fn what_clients_say_at_length_is_recorded_in_part() {
+    let (collector, server) = (Collector::start().await, Upstream::named("good").await);
+    let gateway = traced(&collector, "sample = 1.0", Pool::of(&[&server])).await;
+    let [path, agent] = ["/", "a"].map(|begin| format!("{begin}{}", "b".repeat(3000)));
+    let request = format!("BREW {path} HTTP/1.1\r\nhost: a\r\nuser-agent: {agent}\r\n\r\n");
+    assert_eq!(gateway.exchange(request).await.status(), 200);
+    let spans = collector.after(4).await;
+    let request = &of_kind(&spans, SERVER)[0];
+    assert_eq!(request.says("url.path"), &path[..1024]);
+    assert_eq!(request.says("user_agent.original"), &agent[..1024]);
+    assert_eq!(server.request().target(), path, "the server has all of it");
+    for span in [request, &of_kind(&spans, CLIENT)[0]] {
+        assert_eq!(span.name, "HTTP", "clients may make up methods");
+        assert_eq!(span.says("http.request.method"), "_OTHER");
+        assert_eq!(span.says("http.request.method_original"), "BREW");
+    }
+}
+
+#[tokio::test]
 async fn each_attempt_has_a_span_and_tells_its_server_so() {
     let (collector, good) = (Collector::start().await, Upstream::named("good").await);
     let bad = Upstream::scripted(|mut peer| async move {
@@ -146,6 +170,52 @@ async fn each_attempt_has_a_span_and_tells_its_server_so() {
     let place = |span: &Traced| format!("00-{}-{}-01", span.trace, span.id);
     assert!(told(&bad).contains(&place(first)));
     assert!(told(&good).contains(&place(second)));
+}
+
+#[tokio::test]
+async fn of_two_servers_that_were_asked_at_once_both_attempts_are_recorded() {
+    let (collector, good) = (Collector::start().await, Upstream::named("good").await);
+    let slow = Upstream::silent().await;
+    let pool = Pool::of(&[&slow, &good])
+        .with("balancer", "\"round-robin\"")
+        .with("hedge", "{ after = \"300ms\" }")
+        .with("retries", "{ budget = 1.0 }");
+    let gateway = traced(&collector, "sample = 1.0", pool).await;
+    while slow.requests().is_empty() {
+        ask(&gateway, "/", "").await;
+    }
+    let of_race = |outcome: &str| {
+        let spans = collector.spans().into_iter();
+        let mut attempts = spans.filter(|span| span.kind == CLIENT);
+        attempts.find(|span| span.says("gatewright.hedge") == outcome)
+    };
+    eventually("both are exported", async || of_race("lost").is_some()).await;
+    let [lost, won] = ["lost", "won"].map(|outcome| of_race(outcome).expect("an attempt"));
+    assert_eq!((&lost.trace, &lost.parent), (&won.trace, &won.parent));
+    assert!(lost.is_error && !won.is_error, "{lost:?} {won:?}");
+    assert_eq!(lost.says("error.type"), "overtaken");
+    assert_eq!(won.says("http.response.status_code"), "200");
+    assert_eq!(won.says("http.request.resend_count"), "1");
+    let began_within = lost.nanoseconds.0 < won.nanoseconds.0;
+    assert!(began_within && won.nanoseconds.0 < lost.nanoseconds.1);
+    for (span, server) in [(&lost, &slow), (&won, &good)] {
+        assert_eq!(
+            span.says("server.port"),
+            server.address().port().to_string()
+        );
+        let place = format!("00-{}-{}-01", span.trace, span.id);
+        let asked = server.requests();
+        let mut told = asked.iter().filter_map(|one| one.header("traceparent"));
+        assert!(told.any(|told| told == place), "{place}: {asked:?}");
+    }
+    let spans = collector.spans().into_iter();
+    let decided =
+        spans.filter(|span| span.trace == lost.trace && span.says("gatewright.role") == "balancer");
+    let chosen: Vec<_> = decided
+        .map(|span| span.says("gatewright.chosen").to_owned())
+        .collect();
+    let servers = [&slow, &good].map(|server| server.address().to_string());
+    assert_eq!(chosen, servers, "both decisions are");
 }
 
 #[tokio::test]
@@ -237,6 +307,83 @@ async fn a_collector_in_trouble_is_told_of_once_and_costs_spans_and_no_request()
     assert_eq!(of_kind(&spans, SERVER)[0].says("url.path"), "/kept");
     gateway.says("traces are taken again").await;
     assert_eq!(gateway.says_how_often("traces cannot be sent"), 1);
+}
+
+#[tokio::test]
+async fn a_collector_is_spoken_to_by_tls_if_its_certificate_is_trusted() {
+    let [authority, stranger] = [Authority::new(), Authority::new()];
+    let collector = Collector::by_tls(&authority.sign("localhost")).await;
+    let server = Upstream::named("good").await;
+    let trusting = async |authority: &Authority| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let table = format!("[tracing]\notlp = \"{}\"\nsample = 1.0", collector.base());
+        let builder = Builder::new().pool(Pool::of(&[&server])).with(&table);
+        let builder = builder.file("ca.pem", authority.certificate());
+        builder.write(&folder.path().join("gatewright.toml"));
+        let mut command = Command::new(&*BINARY);
+        command.env("SSL_CERT_FILE", folder.path().join("ca.pem"));
+        Gateway::start_as(command, &["run", "-c", "gatewright.toml"], folder).await
+    };
+    let gateway = trusting(&stranger).await;
+    ask(&gateway, "/untold", "").await;
+    gateway.says("traces cannot be sent").await;
+    assert!(
+        gateway.log().contains("invalid peer certificate"),
+        "{}",
+        gateway.log()
+    );
+    assert_eq!(collector.asked(), 0);
+    let gateway = trusting(&authority).await;
+    ask(&gateway, "/told", "").await;
+    let spans = collector.after(4).await;
+    assert_eq!(of_kind(&spans, SERVER)[0].says("url.path"), "/told");
+    assert_eq!(gateway.says_how_often("traces cannot be sent"), 0);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_ours_takes_traces_and_hands_them_on() {
+    let (collector, server) = (Collector::start().await, Upstream::named("good").await);
+    let rotel = Rotel::before(&collector).await;
+    let keys = "sample = 1.0\nservice_name = \"edge\"";
+    let table = format!("[tracing]\notlp = \"{}\"\n{keys}", rotel.base());
+    let builder = Builder::new().pool(Pool::of(&[&server])).with(&table);
+    let gateway = builder.start().await;
+    for number in 0..10 {
+        ask(&gateway, &format!("/{number}"), "user-agent: me\r\n").await;
+    }
+    eventually("the spans are taken", async || {
+        gateway
+            .metric("gatewright_trace_spans_exported_total")
+            .await
+            == 40.0
+    })
+    .await;
+    let spans = collector.after(40).await;
+    assert_eq!(
+        gateway.metric("gatewright_trace_spans_dropped_total").await,
+        0.0
+    );
+    assert_eq!(collector.sender().1, "edge");
+    let (requests, attempts) = (of_kind(&spans, SERVER), of_kind(&spans, CLIENT));
+    let paths: BTreeSet<_> = requests.iter().map(|span| span.says("url.path")).collect();
+    assert_eq!((spans.len(), paths.len(), attempts.len()), (40, 10, 10));
+    for span in &requests {
+        assert_eq!(span.says("http.response.status_code"), "200", "{span:?}");
+        assert_eq!(span.says("user_agent.original"), "me", "{span:?}");
+        let attempt = attempts.iter().find(|attempt| attempt.parent == span.id);
+        assert_eq!(attempt.expect("an attempt").trace, span.trace);
+    }
+    let asked = server.requests();
+    let told: BTreeSet<_> = asked
+        .iter()
+        .filter_map(|one| one.header("traceparent"))
+        .collect();
+    let places = attempts
+        .iter()
+        .map(|span| format!("00-{}-{}-01", span.trace, span.id));
+    let places: Vec<_> = places.collect();
+    let places: BTreeSet<_> = places.iter().map(String::as_str).collect();
+    assert_eq!(told, places);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 
 use crate::support::{
     BINARY, Builder, Client, Clients, Gateway, Installed, Load, Pool, Upstream, Wire, empty, ends,
-    eventually, get, runs, signal,
+    eventually, get, plain, runs, signal,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,6 +75,63 @@ async fn a_request_under_way_is_finished_by_the_process_that_has_it() {
     assert!(client.is_closed().await);
     gateway.has_left(before).await;
     assert_eq!(gateway.admin("/readyz").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_write_one_access_log_and_no_line_is_torn_or_lost() {
+    let server = Upstream::scripted(|mut peer| async move {
+        while let Some(asked) = peer.request().await {
+            if asked.target() == "/held" {
+                peer.resumed().await;
+            }
+            if peer.try_send(plain("a")).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let builder = Builder::new().workers(2);
+    let builder = builder.with("[access_log]\nfile = \"access.log\"");
+    let mut gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut held = gateway.connect().await;
+    held.send(get("/held")).await;
+    eventually("it is asked", async || !server.requests().is_empty()).await;
+    let load = Load::on(gateway.address(), "/");
+    load.goes_on(100).await;
+    let before = gateway.id();
+    gateway.upgrade().await;
+    load.goes_on(100).await;
+    let [new, old] = ["access.log", "access.log.1"].map(|name| gateway.path(name));
+    std::fs::rename(&new, &old).expect("a file");
+    signal(gateway.id(), libc::SIGUSR1);
+    load.goes_on(100).await;
+    let answered: usize = load.stop_without_failure().await.answers.values().sum();
+    assert!(runs(before), "it has a request to finish");
+    server.resume();
+    assert_eq!(held.response().await.text(), "a");
+    gateway.has_left(before).await;
+    let last = gateway.id();
+    gateway.terminate();
+    gateway.has_left(last).await;
+
+    let paths = |file: &Path| {
+        let text = std::fs::read_to_string(file).expect("a file");
+        assert!(text.ends_with('\n'), "{text}");
+        let line = |line| serde_json::from_str::<serde_json::Value>(line).expect(line);
+        let lines = text.lines().map(line);
+        lines
+            .map(|line| line["path"].as_str().expect("a path").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (old, new) = (paths(&old), paths(&new));
+    assert!(!old.contains(&"/held".to_owned()));
+    let held = new.iter().filter(|path| *path == "/held");
+    assert_eq!(
+        held.count(),
+        1,
+        "the old process writes to the new file too"
+    );
+    assert_eq!(old.len() + new.len(), answered + 1);
 }
 
 #[tokio::test]

@@ -1,16 +1,16 @@
-//! What a gateway has to know of gRPC over HTTP/2: its deadlines, and how its
-//! clients are told of failures.
+//! What a gateway has to know of gRPC over HTTP/2 and HTTP/3: its deadlines, and how
+//! its clients are told of failures.
 
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode, Version, header};
 
-/// Whether a request is a call of gRPC: a POST over HTTP/2 of `application/grpc`,
-/// perhaps with the encoding of its messages behind it. The type alone proves
-/// nothing, as any request may have it.
+/// Whether a request is a call of gRPC: a POST over HTTP/2 or HTTP/3 of
+/// `application/grpc`, perhaps with the encoding of its messages behind it. The type
+/// alone proves nothing, as any request may have it.
 #[must_use]
 pub fn is_call(version: Version, method: &Method, headers: &HeaderMap) -> bool {
-    if version != Version::HTTP_2 || method != Method::POST {
+    if !matches!(version, Version::HTTP_2 | Version::HTTP_3) || method != Method::POST {
         return false;
     }
     let kind = headers.get(header::CONTENT_TYPE);
@@ -85,12 +85,14 @@ mod tests {
 
     #[test]
     fn calls_are_told_by_their_content_type() {
-        let is_call = |kind| is_call(Version::HTTP_2, &Method::POST, &of_type(kind));
-        assert!(is_call("application/grpc"));
-        assert!(is_call("application/grpc+proto"));
-        assert!(is_call("application/grpc;charset=utf-8"));
-        assert!(!is_call("application/grpc-web"));
-        assert!(!is_call("application/json"));
+        for version in [Version::HTTP_2, Version::HTTP_3] {
+            let is_call = |kind| is_call(version, &Method::POST, &of_type(kind));
+            assert!(is_call("application/grpc"));
+            assert!(is_call("application/grpc+proto"));
+            assert!(is_call("application/grpc;charset=utf-8"));
+            assert!(!is_call("application/grpc-web"));
+            assert!(!is_call("application/json"));
+        }
     }
 
     #[test]
@@ -98,6 +100,7 @@ mod tests {
         let headers = of_type("application/grpc");
         for (version, method) in [
             (Version::HTTP_2, Method::GET),
+            (Version::HTTP_3, Method::GET),
             (Version::HTTP_11, Method::POST),
             (Version::HTTP_10, Method::POST),
         ] {

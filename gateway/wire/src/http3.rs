@@ -3,8 +3,12 @@
 //! frame begins and not when it is whole, what has no meaning is left out, and an
 //! end in the middle of a frame is told from the end of the request.
 
+mod fields;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, TE};
+
+use self::fields::FieldSection;
 
 /// The bodies of requests.
 const DATA: u64 = 0x00;
@@ -75,6 +79,9 @@ pub enum FrameError {
     /// A head or trailers that are longer than they may be.
     #[error("a head of {0} bytes is too long")]
     TooLong(u64),
+    /// A head or trailers with a pseudo-header field that has no place there.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
 }
 
 /// Where in a request's stream one is.
@@ -88,6 +95,10 @@ pub struct RequestFrames {
     kind: Kind,
     /// How much of the frame is still to come.
     left: u64,
+    /// The head, and what follows it, as far as has come.
+    section: FieldSection,
+    /// Whether the next one is the head.
+    begins: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +118,8 @@ impl RequestFrames {
             held: 0,
             kind: Kind::Meaningless,
             left: 0,
+            section: FieldSection::head(),
+            begins: true,
         }
     }
 
@@ -131,7 +144,10 @@ impl RequestFrames {
                 self.left -= length as u64;
                 match self.kind {
                     Kind::Data => return Ok(Some(Piece::Data(part))),
-                    Kind::Fields => return Ok(Some(Piece::Framing(part))),
+                    Kind::Fields => {
+                        self.section.look(&part)?;
+                        return Ok(Some(Piece::Framing(part)));
+                    }
                     Kind::Meaningless => continue,
                 }
             }
@@ -146,7 +162,13 @@ impl RequestFrames {
             self.kind = match kind {
                 DATA => Kind::Data,
                 HEADERS if length > self.max_head => return Err(FrameError::TooLong(length)),
-                HEADERS => Kind::Fields,
+                HEADERS => {
+                    self.section = match std::mem::take(&mut self.begins) {
+                        true => FieldSection::head(),
+                        false => FieldSection::trailers(),
+                    };
+                    Kind::Fields
+                }
                 kind if ELSEWHERE.contains(&kind) => return Err(FrameError::Unexpected(kind)),
                 _ => Kind::Meaningless,
             };

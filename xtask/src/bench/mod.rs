@@ -6,6 +6,7 @@ mod backends;
 mod callgrind;
 mod certificate;
 mod changes;
+mod cluster;
 mod cores;
 mod cpu;
 mod dashboards;
@@ -25,6 +26,7 @@ mod report;
 mod scenario;
 mod swap;
 mod syscalls;
+mod telemetry;
 mod template;
 mod upgrade;
 
@@ -61,12 +63,16 @@ enum Bench {
     Changes(changes::Arguments),
     /// Replace a component at full load: how soon it decides, and at what cost
     Swap(swap::Arguments),
+    /// An access log and traces: CPU per request with either, and with neither
+    Telemetry(telemetry::Arguments),
     /// Another process takes over: whether a client is refused, and how long one waits
     Upgrade(upgrade::Arguments),
     /// A thousand servers and fifty dashboards: what control plane and pages take
     Dashboards(dashboards::Arguments),
     /// Three times what servers can do: what is served, refused, and when it is over
     Overload(overload::Arguments),
+    /// Three gateways that share a Redis server: what they send it, and what it keeps
+    Cluster(cluster::Arguments),
 }
 
 /// Run a benchmark.
@@ -84,9 +90,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Decisions(arguments) => decisions::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),
+        Bench::Telemetry(arguments) => telemetry::run(arguments),
         Bench::Upgrade(arguments) => upgrade::run(arguments),
         Bench::Dashboards(arguments) => dashboards::run(arguments),
         Bench::Overload(arguments) => overload::run(arguments),
+        Bench::Cluster(arguments) => cluster::run(arguments),
     }
 }
 

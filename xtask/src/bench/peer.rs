@@ -114,6 +114,8 @@ pub(super) struct Setting<'a> {
     pub(super) watched: bool,
     /// A program, with arguments, that the proxy runs under, in one process.
     pub(super) under: &'a [String],
+    /// Tables by which Gatewright tells of requests; none for a comparison.
+    pub(super) telemetry: String,
 }
 
 /// A proxy that takes requests.
@@ -155,6 +157,7 @@ impl Started {
             .lines("lua", peer == Peer::NginxLua)
             .lines("native", peer != Peer::NginxLua)
             .lines("policies", setting.traffic.policies)
+            .text("telemetry", &setting.telemetry)
             .lines("sessions", setting.sessions)
             .lines("watched", setting.watched)
             .lines("lua_sessions", peer == Peer::NginxLua && setting.sessions)

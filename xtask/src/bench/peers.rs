@@ -147,6 +147,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
         sessions: arguments.clients.have_sessions(),
         watched: false,
         under: &[],
+        telemetry: String::new(),
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {
@@ -184,16 +185,22 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
 }
 
 /// A proxy under measurement.
-struct Proxy<'a> {
-    started: Started,
-    setting: &'a Setting<'a>,
+pub(super) struct Proxy {
+    pub(super) started: Started,
+    traffic: Traffic,
+    core: Option<usize>,
+    folder: PathBuf,
     headers: Vec<String>,
     connections: u32,
     runs: Vec<Run>,
 }
 
-impl<'a> Proxy<'a> {
-    fn new(started: Started, setting: &'a Setting<'a>, arguments: &Arguments) -> Result<Self> {
+impl Proxy {
+    pub(super) fn new(
+        started: Started,
+        setting: &Setting<'_>,
+        arguments: &Arguments,
+    ) -> Result<Self> {
         let mut headers = Vec::new();
         if arguments.clients == Clients::Returning
             && let Some(cookie) = started.cookie()?
@@ -202,7 +209,9 @@ impl<'a> Proxy<'a> {
         }
         Ok(Self {
             started,
-            setting,
+            traffic: setting.traffic,
+            core: setting.cores.load,
+            folder: setting.folder.to_owned(),
             headers,
             connections: arguments.connections,
             runs: Vec::new(),
@@ -210,15 +219,15 @@ impl<'a> Proxy<'a> {
     }
 
     /// As fast as the answers come, or at a pace of so many a second.
-    fn load(&self, duration: Duration, pace: Option<f64>) -> Result<Load> {
+    pub(super) fn load(&self, duration: Duration, pace: Option<f64>) -> Result<Load> {
         let target = Target {
-            traffic: self.setting.traffic,
+            traffic: self.traffic,
             plain_port: self.started.plain_port,
             tls_port: self.started.tls_port,
             headers: &self.headers,
             connections: self.connections,
-            core: self.setting.cores.load,
-            folder: self.setting.folder,
+            core: self.core,
+            folder: &self.folder,
         };
         let load = match pace {
             Some(per_second) => target.paced(per_second, duration),
@@ -227,7 +236,7 @@ impl<'a> Proxy<'a> {
         load.with_context(|| format!("no load on {}", self.started.peer.name()))
     }
 
-    fn measure(&self, duration: Duration, pace: Option<f64>) -> Result<Run> {
+    pub(super) fn measure(&self, duration: Duration, pace: Option<f64>) -> Result<Run> {
         let before = Times::now(self.started.process.id())?;
         let load = self.load(duration, pace)?;
         let spent = Times::now(self.started.process.id())?.since(&before);
@@ -240,7 +249,7 @@ impl<'a> Proxy<'a> {
             p999_us: load.p999_us,
             cpu_us_per_request: spent.proxy * 1e6 / load.requests as f64,
             kernel_us_per_request: spent.proxy_kernel * 1e6 / load.requests as f64,
-            core_busy: spent.proxy / spent.wall / f64::from(self.setting.traffic.workers),
+            core_busy: spent.proxy / spent.wall / f64::from(self.traffic.workers),
             strangers: spent.strangers / spent.wall,
         })
     }

@@ -89,6 +89,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         sessions: false,
         watched: true,
         under: &[],
+        telemetry: String::new(),
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
     let target = Target {

@@ -1,5 +1,8 @@
 -- One exchange of a gateway: does what the gateway has changed, and answers with what
--- has changed since the gateway read last. All of it happens at once.
+-- has changed since the gateway read last. All of it happens at once, but Redis takes
+-- nothing back when something fails half way. So the batch is noted before anything of
+-- it is done, and what cannot be read is as if it were not there: it is counted, and
+-- the next deed on it puts something readable in its place.
 --
 -- KEYS: items   hash    field -> "STAMP EXPIRES KIND CONTENT", times in milliseconds, 0: never
 --       log     zset    field -> the version of its last change
@@ -28,9 +31,22 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local me, batch, from, read = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 
+local unreadable = 0
+-- A number that was kept, if it can be read.
+local function exact(text)
+  local number = tonumber(text)
+  if number and number >= 0 and number <= EXACT then return number end
+end
+
 local known = redis.call('HMGET', meta, 'epoch', 'version', 'bytes', 'kept')
+local version, bytes = exact(known[2]), exact(known[3])
+-- Nobody can tell what belongs to data that have no version: they begin anew, with what
+-- the gateways have.
+if not (known[1] and version and bytes) then
+  redis.call('UNLINK', items, log, expiry, gateways)
+  known, version, bytes = {}, 0, 0
+end
 local epoch = known[1] or ARGV[3]
-local version, bytes = tonumber(known[2] or 0), tonumber(known[3] or 0)
 local before, bytes_before = version, bytes
 -- The server came back older than it was. From now on its data are others, so that
 -- those who had read less see it as well.
@@ -45,8 +61,11 @@ local living, count, have_read, done, mine, seen = { [me] = true }, 1, EXACT, 0,
 local told = redis.call('HGETALL', gateways)
 for place = 1, #told, 2 do
   local its, last, at = string.match(told[place + 1], '^(%d+) (%d+) (%d+)$')
-  its, last, at = tonumber(its), tonumber(last), tonumber(at)
-  if told[place] == me then
+  its, last, at = exact(its), exact(last), exact(at)
+  if not (its and last and at) then
+    unreadable = unreadable + 1
+    redis.call('HDEL', gateways, told[place])
+  elseif told[place] == me then
     mine, done, seen = its, last, at
   elseif now - at <= LIVING then
     living[told[place]] = true
@@ -55,6 +74,11 @@ for place = 1, #told, 2 do
   elseif now - at > FORGOTTEN then
     redis.call('HDEL', gateways, told[place])
   end
+end
+
+local last = math.max(batch, done)
+if mine ~= read or batch > done or now - seen > LIVING / 3 then
+  redis.call('HSET', gateways, me, whole(read) .. ' ' .. whole(last) .. ' ' .. whole(now))
 end
 
 local function drop(field)
@@ -69,9 +93,13 @@ local function item(field)
   local record = redis.call('HGET', items, field)
   if not record then return nil end
   local stamp, expires, kind, content = string.match(record, '^(%d+) (%d+) (%a) (.*)$')
-  expires = tonumber(expires)
+  stamp, expires = exact(stamp), exact(expires)
+  if not (stamp and expires) then
+    unreadable = unreadable + 1
+    return nil
+  end
   if expires > 0 and expires <= now then return nil end
-  return { stamp = tonumber(stamp), expires = expires, kind = kind, content = content }
+  return { stamp = stamp, expires = expires, kind = kind, content = content }
 end
 
 local function put(field, stamp, expires, kind, content, is_told)
@@ -114,12 +142,15 @@ local function lease(field, rate, burst, debit, lacked, used, held)
   local old = item(field)
   local level, at, born, expires, leased = burst, now, version + 1, 0, {}
   if old and old.kind == 'L' then
-    expires = old.expires
-    local rest
-    level, at, born, rest = string.match(old.content, '^(%S+) (%d+) (%d+)(.*)$')
-    level, at, born = tonumber(level), tonumber(at), tonumber(born)
-    for gateway, tokens in string.gmatch(rest, ' (%d+)=(%S+)') do
-      if living[gateway] then leased[gateway] = tonumber(tokens) end
+    local its, since, version_then, rest = string.match(old.content, '^(%S+) (%d+) (%d+)(.*)$')
+    its, since, version_then = tonumber(its), exact(since), exact(version_then)
+    if its and math.abs(its) <= EXACT and since and version_then then
+      level, at, born, expires = its, since, version_then, old.expires
+      for gateway, tokens in string.gmatch(rest, ' (%d+)=(%S+)') do
+        if living[gateway] then leased[gateway] = exact(tokens) end
+      end
+    else
+      unreadable = unreadable + 1
     end
   end
   if is_again then
@@ -146,7 +177,8 @@ local function lease(field, rate, burst, debit, lacked, used, held)
   local left = room()
   level = math.min(level, left)
   local full = now + math.min(LONGEST, math.ceil((left - level) * 1000 / rate))
-  local is_told = expires == 0 or full > expires
+  -- In time before its end, by which somebody may still have something leased of it.
+  local is_told = full + MARGIN / 2 > expires
   if is_told then expires = full + MARGIN end
   local content = string.format('%.6f %.0f %.0f', level, now, born)
   for gateway, had in pairs(leased) do
@@ -192,13 +224,13 @@ end
 if epoch ~= known[1] or version ~= before or bytes ~= bytes_before then
   redis.call('HSET', meta, 'epoch', epoch, 'version', whole(version), 'bytes', whole(bytes))
 end
-if mine ~= read or batch > done or now - seen > LIVING / 3 then
-  local last = math.max(batch, done)
-  redis.call('HSET', gateways, me, whole(read) .. ' ' .. whole(last) .. ' ' .. whole(now))
-end
-if now - tonumber(known[4] or 0) > KEPT * 100 then
-  redis.call('HSET', meta, 'kept', whole(now))
-  for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, KEPT) end
+local is_due = now - (exact(known[4]) or 0) > KEPT * 100
+if is_due then redis.call('HSET', meta, 'kept', whole(now)) end
+if is_due or deeds > 0 or mine < 0 then
+  for _, key in ipairs(KEYS) do
+    -- One that has just come has no end yet.
+    if is_due or redis.call('TTL', key) == -1 then redis.call('EXPIRE', key, KEPT) end
+  end
 end
 
 local page, upto, has_more, size = {}, version, 0, 0
@@ -217,4 +249,4 @@ for place = 1, #news, 2 do
 end
 
 return { whole(now), epoch, count, whole(have_read), is_new and 1 or 0, whole(upto), has_more,
-  leases, page }
+  leases, page, unreadable }

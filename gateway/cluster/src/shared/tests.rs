@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use super::*;
 
 /// A redis-server, which ends with this.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
     _folder: TempDir,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         // Another process might take the port before the server does; it would say so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = port.local_addr().unwrap().port();
@@ -45,6 +45,11 @@ impl Server {
     }
 
     async fn gateway(&self) -> Exchange {
+        Exchange::new(self.connection().await)
+    }
+
+    /// One of another gateway.
+    pub(crate) async fn connection(&self) -> Connection {
         let text = format!(
             "pools.web.servers = [\"192.0.2.1:1\"]\n[cluster]\nurl = \"redis://127.0.0.1:{}\"",
             self.port
@@ -57,7 +62,7 @@ impl Server {
             assert!(tries < 500, "{error}");
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        Exchange::new(connection)
+        connection
     }
 }
 
@@ -148,6 +153,78 @@ async fn sums_come_together_and_a_batch_that_is_sent_again_counts_once() {
     assert_eq!(contents(&news), [("n", &Content::Number(2))]);
 }
 
+/// Write what no gateway would have written.
+async fn put(gateway: &Exchange, key: &str, field: &str, content: &str) {
+    let mut damage = redis::cmd("HSET");
+    damage.arg(gateway.connection.key(&format!("shared:{key}")));
+    damage.arg(field).arg(content);
+    gateway.connection.query::<()>(&damage).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_counts_as_absent_and_holds_nothing_up() {
+    let server = Server::start();
+    let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    let batch = || {
+        let mut batch = vec![written("k", 5, bytes(b"x")), added(3)];
+        batch.append(&mut lease(0.0, 1.0, 0.0, 0.0));
+        batch
+    };
+    let first = one.run(batch(), true).await.unwrap();
+    assert_eq!(first.unreadable, 0);
+    for (field, content) in [("k", "damaged"), ("n", "9 B"), ("bucket", "5 0 L damaged")] {
+        put(&one, "items", field, content).await;
+    }
+    put(&one, "gateways", "17", "damaged").await;
+    let news = other.run(Vec::new(), true).await.unwrap();
+    assert_eq!((news.unreadable, news.records.len()), (4, 0));
+    // Whoever changes them puts something in their place, with all else of the batch.
+    let news = one.run(batch(), true).await.unwrap();
+    assert_eq!(news.unreadable, 3);
+    assert!(news.leased[0].1.granted.tokens > 0.0);
+    let read = other.run(Vec::new(), true).await.unwrap();
+    assert_eq!(read.unreadable, 0);
+    let read = contents(&read);
+    assert_eq!(read[..2], [("k", &bytes(b"x")), ("n", &Content::Number(3))]);
+    assert_eq!((read[2].0, read.len()), ("bucket", 3));
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_half_way_is_done_once() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    gateway.run(Vec::new(), true).await.unwrap();
+    // A sum is written, and then noted here, where nobody can note anything.
+    let expiry = gateway.connection.key("shared:expiry");
+    let mut block = redis::cmd("SET");
+    block.arg(&expiry).arg("x");
+    gateway.connection.query::<()>(&block).await.unwrap();
+    gateway.run(vec![added(3)], true).await.unwrap_err();
+    gateway.run(Vec::new(), true).await.unwrap_err();
+    assert!(gateway.is_unanswered());
+    let mut unblock = redis::cmd("DEL");
+    unblock.arg(&expiry);
+    gateway.connection.query::<()>(&unblock).await.unwrap();
+    let news = gateway.run(Vec::new(), true).await.unwrap();
+    assert_eq!(contents(&news), [("n", &Content::Number(3))]);
+    // The next one is another.
+    let news = gateway.run(vec![added(4)], true).await.unwrap();
+    assert_eq!(contents(&news), [("n", &Content::Number(7))]);
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_the_version_of_begins_anew() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    let write = || vec![written("k", 5, bytes(b"x"))];
+    gateway.run(write(), true).await.unwrap();
+    put(&gateway, "meta", "version", "damaged").await;
+    let news = gateway.run(Vec::new(), true).await.unwrap();
+    assert!(news.is_new && news.records.is_empty());
+    let news = gateway.run(write(), true).await.unwrap();
+    assert!(!news.is_new && news.records.len() == 1);
+}
+
 #[tokio::test]
 async fn a_server_that_has_lost_everything_is_noticed() {
     let server = Server::start();
@@ -197,6 +274,8 @@ async fn everybody_notices_a_server_that_came_back_older() {
 async fn all_of_it_is_read_page_by_page_and_nothing_stays_for_ever() {
     let server = Server::start();
     let (mut one, mut other) = (server.gateway().await, server.gateway().await);
+    // Nothing is there to be given an end yet.
+    one.run(Vec::new(), true).await.unwrap();
     for start in 0..3 {
         let name = |n: u32| written(&format!("k{}", start * 900 + n), 5, bytes(b"x"));
         one.run((0..900).map(name).collect(), true).await.unwrap();
@@ -245,6 +324,39 @@ fn lease(debit: f64, lacked: f64, used: f64, held: f64) -> Vec<Change> {
         field,
         deed: Deed::Lease(ask),
     }]
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_used_stays_though_it_is_always_full() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    let used = || {
+        let mut used = lease(1.0, 0.0, 1.0, 0.0);
+        if let Deed::Lease(ask) = &mut used[0].deed {
+            ask.per_second = 1000.0;
+        }
+        used
+    };
+    let first = gateway.run(used(), true).await.unwrap();
+    let born = first.leased[0].1.granted.born;
+    // Its end is near.
+    let near = first.met.clock_ms + 2000;
+    let mut read = redis::cmd("HGET");
+    read.arg(gateway.connection.key("shared:items"));
+    let record: String = gateway.connection.query(read.arg("bucket")).await.unwrap();
+    let end = first.leased[0].1.expires.to_string();
+    put(
+        &gateway,
+        "items",
+        "bucket",
+        &record.replacen(&end, &near.to_string(), 1),
+    )
+    .await;
+    let news = gateway.run(used(), true).await.unwrap();
+    assert_eq!(news.leased[0].1.granted.born, born);
+    // All are told, who would forget it by then.
+    assert_eq!(news.records.len(), 1);
+    assert!(news.records[0].1.expires > Some(near + 2000));
 }
 
 #[tokio::test]

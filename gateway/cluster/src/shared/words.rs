@@ -19,6 +19,7 @@ pub(super) struct Reply {
     has_more: bool,
     leased: Vec<String>,
     records: Vec<Vec<u8>>,
+    unreadable: usize,
 }
 
 impl FromRedisValue for Reply {
@@ -33,9 +34,11 @@ impl FromRedisValue for Reply {
             bool,
             Vec<String>,
             Vec<Vec<u8>>,
+            usize,
         );
         let parts: Parts = redis::from_redis_value(value)?;
-        let (clock_ms, epoch, gateways, have_read, is_new, upto, has_more, leased, records) = parts;
+        let (clock_ms, epoch, gateways, have_read, is_new, upto, has_more, ..) = parts;
+        let (.., leased, records, unreadable) = parts;
         Ok(Self {
             clock_ms,
             epoch,
@@ -46,6 +49,7 @@ impl FromRedisValue for Reply {
             has_more,
             leased,
             records,
+            unreadable,
         })
     }
 }
@@ -101,11 +105,20 @@ fn write(content: &Content, call: &mut ScriptInvocation<'_>) {
     };
 }
 
-/// What an answer says. What cannot be read is left out: another version of the
-/// gateway may have written it.
+/// What an answer says. What cannot be read is left out, and counted: another version
+/// of the gateway may have written it.
 pub(super) fn news(reply: &Reply) -> News {
     let leased = reply.leased.chunks_exact(2);
-    let records = reply.records.chunks_exact(2);
+    let mut unreadable = reply.unreadable;
+    let mut records = Vec::with_capacity(reply.records.len() / 2);
+    // What has gone since it changed is empty.
+    let there = reply.records.chunks_exact(2);
+    for pair in there.filter(|pair| !pair[1].is_empty()) {
+        match (std::str::from_utf8(&pair[0]), record(&pair[1])) {
+            (Ok(field), Some(record)) => records.push((field.to_owned(), record)),
+            _ => unreadable += 1,
+        }
+    }
     News {
         met: Met {
             clock_ms: reply.clock_ms,
@@ -117,9 +130,8 @@ pub(super) fn news(reply: &Reply) -> News {
         leased: leased
             .filter_map(|pair| Some((pair[0].clone(), granted(&pair[1])?)))
             .collect(),
-        records: records
-            .filter_map(|pair| Some((String::from_utf8(pair[0].clone()).ok()?, record(&pair[1])?)))
-            .collect(),
+        records,
+        unreadable,
     }
 }
 

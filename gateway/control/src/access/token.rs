@@ -10,8 +10,7 @@ use super::{Role, Who};
 use crate::change::Refusal;
 use crate::cluster::{Attempts, ClusterError};
 use crate::control::Control;
-use crate::error::ReloadError;
-use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord, tokens_of};
+use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
 
 /// What every token begins with, so that one is recognised where it should not
@@ -175,7 +174,7 @@ impl Control {
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.create", &record.id);
         let kept = Record::Token(record.id.clone(), Some(Box::new(record.clone())));
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             self.catch_up_in_turn().await?;
             if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
@@ -196,7 +195,7 @@ impl Control {
         let from = Some(who.from.to_string());
         let entry = entry(&who.name, from, "token.revoke", id);
         let gone = Record::Token(id.to_owned(), None);
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             self.catch_up_in_turn().await?;
             let tokens = self.access.tokens();
@@ -219,27 +218,8 @@ impl Control {
     async fn is_token_kept(&self, token: Record, entry: Entry) -> Result<bool, Refusal> {
         match self.keep_records_once(vec![token], entry).await {
             Err(Refusal::Cluster(ClusterError::Moved)) => Ok(false),
-            kept => {
-                kept?;
-                self.reload_tokens()?;
-                Ok(true)
-            }
+            kept => kept.map(|()| true),
         }
-    }
-
-    /// Let those tokens count that are kept now. A cluster's are those of its state,
-    /// also where that could not be written to this gateway's disk: what is revoked
-    /// counts nowhere.
-    pub(crate) fn reload_tokens(&self) -> Result<(), ReloadError> {
-        let tokens = match &self.keeper.cluster {
-            None => self.store.tokens()?,
-            Some(cluster) => tokens_of(&cluster.replica().fields).map_err(|error| {
-                let message = format!("a token of the cluster is not read here: {error}");
-                ClusterError::Refused(message)
-            })?,
-        };
-        self.access.put(tokens);
-        Ok(())
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<Control>> {
 struct Shown {
     /// URLs of which something is known: an answer, or that there is none to keep.
     entries: usize,
-    /// What they take of the memory, in bytes, about.
+    /// What they and bodies on their way to them take of the memory, in bytes, about.
     bytes: u64,
     /// What they may take, in bytes.
     capacity: u64,

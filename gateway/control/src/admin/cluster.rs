@@ -2,10 +2,11 @@
 //! and which gateways there are.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
-use gatewright_cluster::{Member, Standing};
+use gatewright_cluster::{Heard, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,8 +37,10 @@ pub(super) struct Answer {
     name: Option<String>,
     /// How many changes there were of the state that this gateway has.
     version: Option<u64>,
-    /// The gateways that there are, by name, as was heard within the last seconds;
-    /// this one alone while the server is away.
+    /// What is wrong while the server answers, each in a sentence with the remedy.
+    problems: Vec<String>,
+    /// The gateways that there are, by name, and for some minutes those that fell
+    /// silent; as was heard last, while the server is away.
     gateways: Vec<Shown>,
 }
 
@@ -54,6 +57,11 @@ struct Shown {
     /// Its admin listener.
     admin: String,
     started: Timestamp,
+    /// When it said last that it is there.
+    last_seen: Timestamp,
+    /// Whether that was more than ten seconds ago: it ended without a word, or it or the
+    /// one that answers does not reach the server. What is said of it is of then.
+    silent: bool,
     /// Servers that are well, of all its pools.
     healthy: u64,
     /// Servers that are not.
@@ -82,12 +90,9 @@ impl Answer {
             Standing::Connected { since } => (true, since, None),
             Standing::Away { since, why } => (false, since, Some(why.to_string())),
         };
-        let own = cluster.member(control);
-        let others = match connected {
-            true => cluster.gateways(),
-            false => Vec::new(),
-        };
-        let others = others.into_iter().filter(|one| one.name != own.name);
+        let own = Heard::now(cluster.member(control));
+        let others = cluster.gateways().into_iter();
+        let others = others.filter(|one| one.member.name != own.member.name);
         let mut gateways: Vec<_> = others.map(|one| Shown::of(one, false)).collect();
         gateways.push(Shown::of(own, true));
         gateways.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -100,19 +105,25 @@ impl Answer {
             prefix: Some(connection.prefix().to_owned()),
             name: Some(connection.name().to_owned()),
             version: Some(cluster.revision().map_or(0, |revision| revision.version)),
+            problems: cluster.problems(),
             gateways,
         }
     }
 }
 
 impl Shown {
-    fn of(member: Member, own: bool) -> Self {
+    fn of(heard: Heard, own: bool) -> Self {
+        let silent = heard.is_silent();
+        let seen = SystemTime::now().checked_sub(heard.at.elapsed());
+        let member = heard.member;
         Self {
             name: member.name,
             own,
             program: member.program,
             admin: member.admin,
             started: Timestamp(member.started),
+            last_seen: seen.unwrap_or(SystemTime::UNIX_EPOCH).into(),
+            silent,
             healthy: member.healthy,
             unhealthy: member.unhealthy,
             version: member.version,

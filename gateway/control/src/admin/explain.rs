@@ -57,6 +57,10 @@ pub(super) struct Explained {
     authority: String,
     /// The pool that it was routed to; none where the gateway answered.
     pool: Option<String>,
+    /// The server that was asked beside the first one, which was slow; it has won
+    /// if it is the one that answered.
+    #[schema(example = "10.0.0.2:3000")]
+    hedged_to: Option<String>,
     /// Servers that were tried in vain.
     retries: usize,
     /// Whether the request asked to be explained; otherwise it is a sample.
@@ -129,6 +133,7 @@ impl From<&Explanation> for Explained {
             request: Requested::from(explanation),
             authority: explanation.authority.clone(),
             pool: explanation.pool.as_ref().map(ToString::to_string),
+            hedged_to: explanation.hedged_to.as_ref().map(ToString::to_string),
             retries: explanation.retries,
             asked: explanation.asked,
             decisions: explanation.steps.iter().map(Decision::from).collect(),

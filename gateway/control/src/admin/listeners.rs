@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use gatewright_model::address::Address;
+use gatewright_model::config;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,6 +14,7 @@ use crate::control::Control;
 
 /// Where clients connect.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Listener {
     name: String,
     /// With the port that the system chose where it was asked to; or `unix:` and
@@ -21,6 +23,11 @@ pub(super) struct Listener {
     address: Address,
     /// Whether it speaks TLS.
     tls: bool,
+    /// Whether it speaks HTTP/3 too, over UDP at the same address.
+    http3: bool,
+    /// What clients over TCP are told of that (`Alt-Svc`); null without HTTP/3.
+    #[schema(example = "h3=\":443\"; ma=86400")]
+    alt_svc: Option<String>,
 }
 
 /// List the listeners.
@@ -37,6 +44,16 @@ pub(super) async fn list(State(control): State<Arc<Control>>) -> Json<Success<Ve
         name: listener.name.to_string(),
         address: address.clone(),
         tls: listener.tls.is_some(),
+        http3: listener.http3.is_some(),
+        alt_svc: alternative(listener, address),
     });
     success(listeners.collect())
+}
+
+fn alternative(listener: &config::Listener, address: &Address) -> Option<String> {
+    let Address::Ip(address) = address else {
+        return None;
+    };
+    let http3 = listener.http3?;
+    Some(http3.alternative(address.port()).to_string())
 }

@@ -213,6 +213,7 @@ mod tests {
             is_connected: true,
             version: 7,
             gateways: 3,
+            problems: 0,
             failed: 1,
         };
         (certificates(), Some(cluster))

@@ -1,7 +1,7 @@
 //! `/api/recordings`: what a pool's balancer is handed and answers, for a while,
 //! to be replayed to a candidate.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Extension;
@@ -19,7 +19,7 @@ use super::asked::Named;
 use super::body::Body;
 use super::envelope::{Failure, Success, Unkept, success};
 use crate::access::Who;
-use crate::change::Refusal;
+use crate::change::{Author, Refusal};
 use crate::control::Control;
 use crate::recordings::{Kept, MOST};
 use crate::store::Entry;
@@ -28,6 +28,9 @@ use crate::timestamp::Timestamp;
 /// Seconds that are recorded when no number is asked for, and at most.
 const USUAL_SECONDS: u64 = 30;
 const MOST_SECONDS: u64 = 600;
+
+/// For how long, in seconds, nobody may ask for one that is to go then, at most.
+const MOST_UNATTENDED: u64 = 3600;
 
 /// Bytes of a recording at most.
 const MOST_BYTES: usize = 32 << 20;
@@ -92,6 +95,7 @@ impl Shown {
     responses((status = OK, description = "The recordings", body = Success<Vec<Shown>>))
 )]
 async fn list(State(control): State<Arc<Control>>) -> Response {
+    control.recordings.are_asked_for();
     let now = control.publisher.host().now();
     let kept = control.recordings.list();
     let shown: Vec<_> = kept.iter().map(|kept| Shown::of(kept, now)).collect();
@@ -113,6 +117,11 @@ struct Wanted {
     /// for a balancer whose decisions do not depend on those before.
     #[schema(minimum = 1, maximum = 100)]
     sample: Option<u8>,
+    /// It is deleted once nobody has listed the recordings, or downloaded one, for so
+    /// long, as when a program was killed that would have deleted it; never if it is
+    /// not said.
+    #[schema(minimum = 1, maximum = 3600)]
+    unattended_seconds: Option<u64>,
 }
 
 /// Record a balancer's decisions.
@@ -150,6 +159,11 @@ async fn create(
     if !(1..=100).contains(&sample) {
         return Err(Refusal::field("sample", "write 1 to 100 percent"));
     }
+    let unattended = wanted.unattended_seconds;
+    if unattended.is_some_and(|seconds| !(1..=MOST_UNATTENDED).contains(&seconds)) {
+        let message = format!("write 1 to {MOST_UNATTENDED} seconds, or leave it out");
+        return Err(Refusal::field("unattendedSeconds", message));
+    }
     let pool = PoolName::from(wanted.pool.as_str());
     let plan = control.publisher.plan();
     let balancer = plan
@@ -168,13 +182,18 @@ async fn create(
     let kept = control.recordings.keep(&recording, seconds);
     let kept = kept.ok_or_else(|| Refusal::Conflict(too_many(&control)))?;
     // Nothing is recorded, and no other one ends, that nobody finds in the audit log.
-    let noted = note(&control, who, "recording.create", &kept).await;
+    let noted = note(&control, who.into(), "recording.create", &kept).await;
     if let Err(refusal) = noted {
         control.recordings.remove(kept.id);
         return Err(refusal);
     }
     control.recordings.end_older(&kept);
     control.publisher.record(&pool, &recording).await;
+    control.recordings.are_asked_for();
+    if let Some(seconds) = unattended {
+        let patience = Duration::from_secs(seconds);
+        tokio::spawn(attend(Arc::downgrade(&control), kept.id, patience));
+    }
     let shown = Shown::of(&kept, control.publisher.host().now());
     Ok((StatusCode::CREATED, success(shown)).into_response())
 }
@@ -198,6 +217,7 @@ async fn download(
 ) -> Result<Response, Refusal> {
     let kept = number(&id).and_then(|id| control.recordings.find(id));
     let kept = kept.ok_or_else(|| missing(&id))?;
+    control.recordings.are_asked_for();
     let number = kept.id;
     let writing = tokio::task::spawn_blocking(move || kept.recording.text());
     let text = writing.await.map_err(|_| Refusal::Stopping)?;
@@ -224,15 +244,44 @@ async fn delete(
     Extension(who): Extension<Who>,
     Named(id): Named,
 ) -> Result<Response, Refusal> {
-    let _deleting = control.deleting.lock().await;
-    let found = number(&id).and_then(|id| control.recordings.find(id));
-    let found = found.ok_or_else(|| missing(&id))?;
-    // None goes that nobody finds in the audit log.
-    note(&control, who, "recording.delete", &found).await?;
-    let removed = control.recordings.remove(found.id);
+    let number = number(&id).ok_or_else(|| missing(&id))?;
+    let removed = remove(&control, who.into(), number).await?;
     let removed = removed.ok_or_else(|| missing(&id))?;
     let shown = Shown::of(&removed, control.publisher.host().now());
     Ok(success(shown).into_response())
+}
+
+/// Delete the recording of that id, if there is one.
+async fn remove(control: &Control, who: Author, id: u64) -> Result<Option<Kept>, Refusal> {
+    let _deleting = control.deleting.lock().await;
+    let Some(found) = control.recordings.find(id) else {
+        return Ok(None);
+    };
+    // None goes that nobody finds in the audit log.
+    note(control, who, "recording.delete", &found).await?;
+    Ok(control.recordings.remove(id))
+}
+
+/// Delete a recording once nobody has asked for any for so long.
+async fn attend(control: Weak<Control>, id: u64, patience: Duration) {
+    let mut pause = patience;
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(control) = control.upgrade() else {
+            return;
+        };
+        if control.recordings.find(id).is_none() {
+            return;
+        }
+        pause = patience.saturating_sub(control.recordings.unattended());
+        if pause.is_zero() {
+            if remove(&control, Author::gateway(), id).await.is_ok() {
+                return;
+            }
+            // It is tried again, such as when the disk has room.
+            pause = patience;
+        }
+    }
 }
 
 /// That there is no room for another one: a finished one may be somebody's who has
@@ -261,11 +310,11 @@ fn missing(id: &str) -> Refusal {
     Refusal::NotFound(message)
 }
 
-async fn note(control: &Control, who: Who, action: &str, kept: &Kept) -> Result<(), Refusal> {
+async fn note(control: &Control, who: Author, action: &str, kept: &Kept) -> Result<(), Refusal> {
     let entry = Entry {
         at: Timestamp::now(),
         who: who.name,
-        from: Some(who.from.to_string()),
+        from: who.from,
         action: action.to_owned(),
         target: format!(
             "pools.{}.balancer {}",

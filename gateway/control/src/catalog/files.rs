@@ -190,7 +190,7 @@ impl Control {
         records: Vec<Record>,
         entry: Entry,
     ) -> Result<(), Refusal> {
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
             let kept = self.keep_records_once(records.clone(), entry.clone());
             match kept.await {
@@ -213,12 +213,10 @@ impl Control {
         let edited = Edited {
             before: overlay.clone(),
             after: overlay,
-            records: records.clone(),
+            records,
             entry,
         };
-        self.keeper.keep(Kept::Made(edited)).await?;
-        self.catalog.apply(&records);
-        Ok(())
+        Ok(self.keeper.keep(Kept::Made(edited)).await?)
     }
 
     /// Have a component on the disk. Only who has the turn may call it: nobody

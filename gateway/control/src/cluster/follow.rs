@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use gatewright_cluster::{CHANGES, Committed, Fields, Revision, State};
+use gatewright_cluster::{CHANGES, Committed, Fields, Head, State};
 use gatewright_model::config::LeftOut;
 use gatewright_model::id::Digest;
 use tokio::time;
 
+use super::components::problem;
 use super::join::entry;
-use super::{Attempts, Cluster, ClusterError, Course, members};
+use super::problems::About;
+use super::{Attempts, Cluster, ClusterError, Course, components, contents, members};
 use crate::control::Control;
 use crate::desired::Desired;
 use crate::error::ReloadError;
 use crate::events::Happened;
-use crate::keeper::Kept;
+use crate::keeper::{Followed, Kept};
 use crate::publisher::{PublishError, Reloaded};
-use crate::store::{Entry, overlay_of, versions_of};
+use crate::store::versions_of;
 
 /// How often the version is asked for: a message that was lost is a delay only.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -35,7 +37,6 @@ pub(crate) async fn follow(control: Arc<Control>) {
     let following = async {
         let mut polls = time::interval(POLL_EVERY);
         polls.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        let mut told = None;
         loop {
             tokio::select! {
                 // What was missed is in the state.
@@ -46,18 +47,17 @@ pub(crate) async fn follow(control: Arc<Control>) {
             if !cluster.connection.standing().is_connected() {
                 continue;
             }
-            let trouble = control.catch_up(&cluster).await.err();
-            let trouble = trouble.map(|error| error.to_string());
-            if let Some(why) = trouble.as_ref().filter(|why| told.as_ref() != Some(*why)) {
-                let why = format!("the cluster's state cannot be followed: {why}");
-                tracing::error!("{why}");
-                control.events.push(Happened::Refused(why));
+            let behind = control.catch_up(&cluster).await.err();
+            if cluster.connection.standing().is_connected() {
+                let why = |error| format!("the cluster's state cannot be followed: {error}");
+                cluster.tell(&control, About::Following, behind.map(why));
             }
-            told = trouble;
         }
     };
     let keeping = cluster.connection.clone().keep();
-    tokio::join!(keeping, following, members::announce(&control, &cluster));
+    let announcing = members::announce(&control, &cluster);
+    let tending = components::tend(&control, &cluster);
+    tokio::join!(keeping, following, announcing, tending);
 }
 
 impl Control {
@@ -68,7 +68,7 @@ impl Control {
         }
         let there = cluster.ledger.revision().await;
         let there = there.map_err(ClusterError::from)?;
-        if there.is_none() || there != cluster.revision() {
+        if there.is_none() || there != cluster.revision() || cluster.has_doubts() {
             let _turn = self.turn.lock().await;
             if !self.store.is_handed_over() {
                 self.catch_up_in_turn().await?;
@@ -90,32 +90,43 @@ impl Control {
         };
         let mut attempts = Attempts::default();
         while attempts.another().await {
-            let theirs = cluster.ledger.revision().await;
+            let theirs = cluster.ledger.head().await;
             let theirs = theirs.map_err(ClusterError::from)?;
             let ours = cluster.replica();
-            let course = Course::of(ours.revision.as_ref(), theirs.as_ref());
-            let (action, revision) = match (course, ours.revision) {
-                (Course::Stay, _) => return Ok(()),
-                (Course::Follow { sets_aside }, _) => {
+            let course = Course::of(ours.head.as_ref(), theirs.as_ref());
+            let action = match course {
+                Course::Stay if !cluster.has_doubts() => return Ok(()),
+                Course::Stay | Course::Follow { .. } => {
                     let state = cluster.ledger.read().await.map_err(ClusterError::from)?;
                     let Some(state) = state else {
                         continue;
                     };
-                    let entry = cluster.entry_of(&state, sets_aside).await?;
-                    return self.go_along(cluster, state, entry).await;
+                    // It may be another by now.
+                    let sets_aside = match Course::of(ours.head.as_ref(), Some(&state.head)) {
+                        Course::Stay => false,
+                        Course::Follow { sets_aside } => sets_aside,
+                        Course::Restore | Course::Seed => continue,
+                    };
+                    return self.go_along(cluster, state, sets_aside).await;
                 }
-                (Course::Restore, Some(revision)) => ("cluster.restore", revision),
-                _ => {
-                    let name = cluster.connection.name();
-                    ("cluster.begin", Revision::first(name))
+                Course::Restore => "cluster.restore",
+                Course::Seed => {
+                    cluster.may_begin(self).await?;
+                    "cluster.begin"
                 }
             };
+            let name = cluster.connection.name();
+            let head = ours.head.unwrap_or_else(|| Head::first(name));
             let fields = ours.fields;
-            let state = State { revision, fields };
+            let state = State { head, fields };
             if cluster.give_back(theirs.as_ref(), &state).await? == Committed::Done {
-                let version = state.revision.version;
-                let entry = entry(action, format!("version {version}"));
-                let kept = Kept::Followed(Box::new(state), entry);
+                let version = state.head.revision.version;
+                let followed = Followed {
+                    contents: contents(&state)?,
+                    state,
+                    entry: entry(action, format!("version {version}")),
+                };
+                let kept = Kept::Followed(Box::new(followed));
                 return Ok(self.keeper.keep(kept).await?);
             }
         }
@@ -143,19 +154,23 @@ impl Control {
         &self,
         cluster: &Arc<Cluster>,
         state: State,
-        entry: Entry,
+        sets_aside: bool,
     ) -> Result<(), ReloadError> {
         let before = cluster.replica().fields;
-        cluster.fetch(&state.fields).await?;
-        let overlay = overlay_of(&state.fields).map_err(|error| {
-            let message = format!("another program's version wrote what is not read here: {error}");
-            ClusterError::Refused(message)
-        })?;
+        let contents = contents(&state)?;
+        let missing = cluster.fetch(&state.fields).await?;
+        cluster.tell(self, About::Components, problem(&missing));
+        let followed = Followed {
+            entry: cluster.entry_of(&state, sets_aside).await?,
+            state,
+            contents,
+        };
         let desired = self.desired();
         let origin = desired.origin.clone();
         let declared = Arc::clone(&desired.declared);
+        let overlay = followed.contents.overlay.clone();
         let mut draft = origin.found(declared, overlay, &self.discovery).await?;
-        let kept = || Kept::Followed(Box::new(state.clone()), entry.clone());
+        let kept = || Kept::Followed(Box::new(followed.clone()));
         let reloaded = loop {
             match self.publish_kept(&draft, kept()).await {
                 Err(PublishError::Plugin { key, errors }) => {
@@ -175,29 +190,9 @@ impl Control {
         }
         self.put(Desired::of(origin, draft));
         self.note(&Ok(reloaded));
-        // Each, whatever becomes of the others.
-        let tokens = self.reload_tokens();
-        let versions = self.catalog.reload(&self.store);
-        let names = self.session_names.reload(&self.store);
-        tokens?;
-        versions?;
-        names?;
-        self.forget_components(gone(&before, &state.fields)).await;
+        let gone = gone(&before, &followed.state.fields);
+        self.forget_components(gone).await;
         Ok(())
-    }
-}
-
-impl Cluster {
-    /// Put a whole state into the server, with the components that it names.
-    async fn give_back(
-        &self,
-        theirs: Option<&Revision>,
-        state: &State,
-    ) -> Result<Committed, ClusterError> {
-        let components = self.components(&Fields::new(), &state.fields).await?;
-        let given = self.ledger.replace(theirs, state, &components).await;
-        // Where it has not answered, the next comparison tells.
-        given.map_err(ClusterError::from)
     }
 }
 

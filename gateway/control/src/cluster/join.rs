@@ -7,17 +7,19 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use gatewright_cluster::{Connection, Fields, Ledger, Members, Shelf, State};
-use gatewright_host::{Brought, Host};
+use gatewright_host::Host;
 use gatewright_model::config::Config;
 use gatewright_model::id::Digest;
-use gatewright_model::signature::PluginSignature;
+use sha2::{Digest as _, Sha256};
 
-use super::{Cluster, ClusterError, Course};
+use super::components::problem;
+use super::problems::Problems;
+use super::{Cluster, ClusterError, Course, contents};
 use crate::desired::Wanted;
 use crate::error::StartError;
 use crate::files;
 use crate::gateway::Keep;
-use crate::store::{Entry, Store, versions_of};
+use crate::store::{Entry, Store};
 use crate::timestamp::Timestamp;
 
 impl Cluster {
@@ -48,6 +50,10 @@ impl Cluster {
             connection,
             replica: Mutex::new(store.replica()?),
             gateways: Mutex::default(),
+            problems: Problems::default(),
+            lacked: Mutex::default(),
+            ticket: Mutex::default(),
+            has_doubts: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
             has_missed: AtomicBool::new(false),
@@ -66,19 +72,20 @@ impl Cluster {
 
     async fn join(&self, store: &Store) -> Result<(), ClusterError> {
         self.connection.connect().await?;
-        let ours = self.revision();
-        let course = Course::of(ours.as_ref(), self.ledger.revision().await?.as_ref());
-        let Course::Follow { sets_aside } = course else {
+        let Some(state) = self.ledger.read().await? else {
             // What is to be written there is written once this gateway runs.
             return Ok(());
         };
-        if let Some(state) = self.ledger.read().await? {
-            let entry = self.entry_of(&state, sets_aside).await?;
-            self.has(&state);
-            if let Err(error) = store.take_over(state, entry).await {
-                return Err(ClusterError::Refused(error.to_string()));
-            }
+        let course = Course::of(self.replica().head.as_ref(), Some(&state.head));
+        let Course::Follow { sets_aside } = course else {
+            return Ok(());
+        };
+        contents(&state)?;
+        let entry = self.entry_of(&state, sets_aside).await?;
+        if let Err(error) = store.take_over(state.clone(), entry).await {
+            return Err(ClusterError::Refused(error.to_string()));
         }
+        self.has(&state);
         Ok(())
     }
 
@@ -89,8 +96,8 @@ impl Cluster {
         state: &State,
         sets_aside: bool,
     ) -> Result<Entry, ClusterError> {
-        let revision = &state.revision;
-        let mut target = format!("version {} by {}", revision.version, revision.author());
+        let revision = &state.head.revision;
+        let mut target = format!("version {} by {}", revision.version, revision.author);
         let mut action = "cluster.follow";
         if sets_aside {
             let kept = self.set_aside(&state.fields).await?;
@@ -116,11 +123,14 @@ impl Cluster {
         let Some(data) = &self.data else {
             return Ok(Some(format!("{count} records, which were in memory only")));
         };
-        let path = data.join(format!("set-aside-{}.json", Timestamp::now().0));
+        let text = serde_json::to_string_pretty(&lost);
+        let text = text.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        // What is set aside again, since the rest did not succeed, is one file.
+        let digest = Digest(Sha256::digest(&text).into());
+        let path = data.join(format!("set-aside-{}.json", digest.short()));
         let unwritten = |error: &dyn std::fmt::Display| {
             ClusterError::Refused(format!("{} cannot be written: {error}", path.display()))
         };
-        let text = serde_json::to_string_pretty(&lost).map_err(|error| unwritten(&error))?;
         let putting = files::put(path.clone(), Arc::from(text.into_bytes())).await;
         putting.map_err(|error| unwritten(&error))?;
         tracing::warn!(
@@ -138,44 +148,15 @@ impl Cluster {
         let _ = self.admin.set(admin);
         let _ = self.host.set(Arc::clone(host));
         let fields = self.replica().fields;
-        if let Err(error) = self.fetch(&fields).await {
-            tracing::warn!("a plugin's component is not here yet: {error}");
-            self.doubt();
-        }
-    }
-
-    /// Have this gateway's host keep every component that a state names.
-    pub(super) async fn fetch(&self, fields: &Fields) -> Result<(), ClusterError> {
-        let Some(host) = self.host.get() else {
-            return Ok(());
-        };
-        let listing = Arc::clone(host);
-        let listed = tokio::task::spawn_blocking(move || listing.kept()).await;
-        let listed = listed.map_err(std::io::Error::other).flatten();
-        let kept = listed.map_err(|error| ClusterError::Refused(error.to_string()))?;
-        for (_, digest) in versions_of(fields) {
-            if !kept.contains(&digest) {
-                self.fetch_one(host, digest).await?;
+        match self.fetch(&fields).await.map(|missing| problem(&missing)) {
+            Ok(None) => {}
+            // It is told among the events where it stays so.
+            Ok(Some(missing)) => tracing::warn!("{missing}"),
+            Err(error) => {
+                tracing::warn!("a plugin's component is not here yet: {error}");
+                self.doubt();
             }
         }
-        Ok(())
-    }
-
-    async fn fetch_one(&self, host: &Arc<Host>, digest: Digest) -> Result<(), ClusterError> {
-        let there = self.shelf.get(digest).await?;
-        let host = Arc::clone(host);
-        let keeping = tokio::task::spawn_blocking(move || {
-            let signature = there.signature.as_deref();
-            let signature = signature.and_then(|text| PluginSignature::parse(text).ok());
-            let brought = Brought {
-                component: &there.component,
-                signature: signature.as_ref(),
-            };
-            host.keep(digest, &brought)
-        });
-        let refused = |why: String| ClusterError::Refused(why);
-        let kept = keeping.await.map_err(|error| refused(error.to_string()))?;
-        kept.map_err(|error| refused(error.to_string()))
     }
 }
 

@@ -18,7 +18,7 @@ impl Control {
     /// Read what is declared again and put it in force.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let _turn = self.turn.lock().await;
-        let mut attempts = Attempts::default();
+        let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         let outcome = loop {
             let outcome = self.reload_in_turn(&self.desired()).await;
             if !(self.was_overtaken(&outcome).await && attempts.another().await) {

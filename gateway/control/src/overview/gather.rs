@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use gatewright_host::{Binding, SeatCounters};
 use gatewright_model::cache::Way;
-use gatewright_model::counters::{Counter, EndpointCounters, WorkerCounters};
+use gatewright_model::counters::{
+    Counter, EndpointCounters, Protocol, ProtocolCounters, WorkerCounters,
+};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::histogram::{Histogram, Reading};
 use gatewright_model::id::Generation;
@@ -13,8 +15,8 @@ use gatewright_model::pool::Pool;
 use gatewright_proxy::TelemetryCounts;
 
 use super::{
-    Faults, Overview, PluginFigures, PluginState, PoolFigures, ServerFigures, TelemetryFigures,
-    Totals,
+    Faults, Overview, PluginFigures, PluginState, PoolFigures, ProtocolFigures, ServerFigures,
+    TelemetryFigures, Totals,
 };
 use crate::burden::Burdens;
 use crate::control::Control;
@@ -81,12 +83,14 @@ fn totals(workers: &[WorkerCounters], generation: Generation) -> Totals {
         accepted: sum(|worker| &worker.accepted),
         connections: sum(|worker| &worker.connections),
         tls_failures: sum(|worker| &worker.tls_failures),
+        protocols: Protocol::ALL.map(|protocol| spoken(workers, protocol)),
         retries: sum(|worker| &worker.retries),
         shed: sum(|worker| &worker.shed),
         hedges: sum(|worker| &worker.hedges),
         hedges_won: sum(|worker| &worker.hedges_won),
         mirrored: sum(|worker| &worker.mirrored),
         unmirrored: sum(|worker| &worker.unmirrored),
+        uncompressed: sum(|worker| &worker.uncompressed),
         fallbacks: sum(|worker| &worker.fallbacks),
         overruled: sum(|worker| &worker.overruled),
         abandoned: sum(|worker| &worker.abandoned),
@@ -104,6 +108,20 @@ fn responses(workers: &[WorkerCounters]) -> [u64; 5] {
         let counts = workers.iter().map(|worker| worker.responses[class].get());
         counts.sum()
     })
+}
+
+fn spoken(workers: &[WorkerCounters], protocol: Protocol) -> ProtocolFigures {
+    let sum = |counter: fn(&ProtocolCounters) -> &Counter| {
+        let counts = workers
+            .iter()
+            .map(|worker| counter(worker.of(protocol)).get());
+        counts.sum()
+    };
+    ProtocolFigures {
+        requests: sum(|counters| &counters.requests),
+        accepted: sum(|counters| &counters.accepted),
+        connections: sum(|counters| &counters.connections),
+    }
 }
 
 fn pool_figures(pool: &Pool) -> PoolFigures {

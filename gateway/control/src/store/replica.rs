@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gatewright_cluster::{Delta, Fields, Revision, State};
-use gatewright_model::config::{Key, Overlay, Override};
+use gatewright_cluster::{Delta, Fields, Head, Lineage, Revision, State};
+use gatewright_model::config::Key;
 use gatewright_model::id::{Digest, PluginName};
 use redb::{ReadTransaction, ReadableTable as _, TableDefinition, TableError, WriteTransaction};
 
@@ -19,17 +19,17 @@ use super::overrides::OVERRIDES;
 use super::secrets::{SECRETS, SESSIONS};
 use super::tokens::TOKENS;
 use super::versions::VERSIONS;
-use super::{Edited, Record, Store, StoreError, TokenRecord};
+use super::{Edited, Record, Store, StoreError};
 
-/// Which revision the fields are.
+/// Which revision the fields are, and those that it came from.
 const REVISION: TableDefinition<'_, &str, &str> = TableDefinition::new("cluster.revision");
 
 /// What fields' names begin with.
-const OVERRIDE: &str = "override:";
-const VERSION: &str = "version:";
-const HISTORY: &str = "history:";
-const TOKEN: &str = "token:";
-const SECRET: &str = "secret:";
+pub(super) const OVERRIDE: &str = "override:";
+pub(super) const VERSION: &str = "version:";
+pub(super) const HISTORY: &str = "history:";
+pub(super) const TOKEN: &str = "token:";
+pub(super) const SECRET: &str = "secret:";
 
 /// A table of texts by texts.
 type Texts = TableDefinition<'static, &'static str, &'static str>;
@@ -41,7 +41,7 @@ const TEXTS: [(&str, Texts); 3] = [(OVERRIDE, OVERRIDES), (HISTORY, HISTORIES), 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replica {
     /// Which one it is; none for a gateway that was in no cluster yet.
-    pub(crate) revision: Option<Revision>,
+    pub(crate) head: Option<Head>,
     pub(crate) fields: Fields,
 }
 
@@ -112,35 +112,13 @@ impl Edited {
     }
 }
 
-/// The overrides among some fields.
-pub(crate) fn overlay(fields: &Fields) -> serde_json::Result<Overlay> {
-    let overrides = fields.iter();
-    let overrides =
-        overrides.filter_map(|(field, held)| Some((field.strip_prefix(OVERRIDE)?, held)));
-    let parse = |(key, held): (&str, &String)| {
-        let key: Key = serde_json::from_str(key)?;
-        let held: Override = serde_json::from_str(held)?;
-        Ok((key, held))
-    };
-    overrides.map(parse).collect()
-}
-
-/// The tokens among some fields, by their ids.
-pub(crate) fn tokens(fields: &Fields) -> serde_json::Result<Vec<TokenRecord>> {
-    let tokens = fields.iter();
-    let tokens = tokens.filter(|(field, _)| field.starts_with(TOKEN));
-    tokens
-        .map(|(_, token)| serde_json::from_str(token))
-        .collect()
-}
-
 impl Store {
     /// What there is of a cluster's desired state; for one that was in no cluster
     /// yet, what would be the first.
     pub(crate) fn replica(&self) -> Result<Replica, StoreError> {
         self.read(|reading| {
             Ok(Replica {
-                revision: revision(reading)?,
+                head: head(reading)?,
                 fields: fields(reading)?,
             })
         })
@@ -164,7 +142,7 @@ impl Store {
     }
 }
 
-fn revision(reading: &ReadTransaction) -> Result<Option<Revision>, redb::Error> {
+fn head(reading: &ReadTransaction) -> Result<Option<Head>, redb::Error> {
     let table = match reading.open_table(REVISION) {
         // The first cluster makes it.
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),
@@ -178,10 +156,18 @@ fn revision(reading: &ReadTransaction) -> Result<Option<Revision>, redb::Error> 
     else {
         return Ok(None);
     };
-    Ok(Some(Revision {
+    let head = Head::of(Revision {
         epoch,
         version,
         commit,
+        author: get("author")?.unwrap_or_default(),
+    });
+    Ok(Some(match get("lineage")? {
+        Some(lineage) => Head {
+            lineage: Lineage::parse(&lineage),
+            ..head
+        },
+        None => head,
     }))
 }
 
@@ -250,9 +236,12 @@ fn write(writing: &WriteTransaction, state: &State) -> Result<(), redb::Error> {
         writing.open_table(SECRETS)?.insert(SESSIONS, key)?;
     }
     let mut table = writing.open_table(REVISION)?;
-    table.insert("epoch", &*state.revision.epoch)?;
-    table.insert("version", &*state.revision.version.to_string())?;
-    table.insert("commit", &*state.revision.commit)?;
+    let revision = &state.head.revision;
+    table.insert("epoch", &*revision.epoch)?;
+    table.insert("version", &*revision.version.to_string())?;
+    table.insert("commit", &*revision.commit)?;
+    table.insert("author", &*revision.author)?;
+    table.insert("lineage", state.head.lineage.as_str())?;
     Ok(())
 }
 
@@ -265,7 +254,7 @@ fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn unhex(text: &str) -> Option<[u8; 32]> {
+pub(super) fn unhex(text: &str) -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;
@@ -278,12 +267,14 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_cluster::{Revision, State};
+    use gatewright_cluster::{Head, State};
 
-    use super::{Edited, Overlay, Record, TokenRecord, hex, tokens, unhex};
+    use gatewright_model::config::Overlay;
+
+    use super::{Edited, Record, hex, unhex};
     use crate::access::Role;
     use crate::control::entry_of_files;
-    use crate::store::{Restore, Step, Store};
+    use crate::store::{Contents, Restore, Step, Store, TokenRecord};
     use crate::timestamp::Timestamp;
 
     #[tokio::test]
@@ -316,16 +307,16 @@ mod tests {
         let delta = edited.delta().unwrap();
         first.keep(edited).await.unwrap();
         let original = first.replica().unwrap();
-        assert!(original.revision.is_none());
+        assert!(original.head.is_none());
         assert!(
             delta
                 .keys()
                 .all(|field| original.fields.contains_key(field))
         );
         assert_eq!(original.with(&delta), original.fields);
-        let revision = Revision::first("a");
+        let head = Head::first("a").next("b");
         let state = State {
-            revision: revision.clone(),
+            head: head.clone(),
             fields: original.fields.clone(),
         };
         let entry = entry_of_files("cluster.follow", String::new());
@@ -334,9 +325,11 @@ mod tests {
             .await
             .unwrap();
         let copy = second.replica().unwrap();
-        assert_eq!(copy.revision, Some(revision));
+        assert_eq!(copy.head, Some(head));
         assert_eq!(copy.fields, original.fields);
-        assert_eq!(tokens(&copy.fields).unwrap(), [token]);
+        let contents = Contents::of(&copy.fields).unwrap();
+        assert_eq!(contents.tokens, [token]);
+        assert_eq!(contents.session_key, Some(first.session_key().unwrap()));
         assert_eq!(second.session_key().unwrap(), first.session_key().unwrap());
         // What is there no more goes.
         let mut less = state;

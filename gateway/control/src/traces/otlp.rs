@@ -19,8 +19,8 @@ use prost::Message as _;
 const SAMPLED: u32 = 1;
 
 /// One request to a collector.
-pub(super) fn request(batch: &[Box<Recorded>], service_name: &str) -> Bytes {
-    let spans = batch.iter().flat_map(|recorded| {
+pub(super) fn request<'a>(batch: impl Iterator<Item = &'a Recorded>, service_name: &str) -> Bytes {
+    let spans = batch.flat_map(|recorded| {
         let spans = recorded.spans.iter().enumerate();
         spans.map(|(index, span)| written(recorded, span, index == 0))
     });

@@ -63,7 +63,7 @@ impl Common {
         let missing = (room - bucket.level) / rate.per_second;
         let full =
             now + Duration::try_from_secs_f64(missing).unwrap_or(Duration::from_secs(86_400));
-        if full > bucket.until {
+        if full + MARGIN / 2 > bucket.until {
             bucket.until = full + MARGIN;
             bucket.announced = version;
         }

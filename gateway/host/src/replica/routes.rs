@@ -12,7 +12,7 @@ use gatewright_model::pool::Pool;
 use gatewright_model::shared::{Leased, Record};
 use gatewright_model::snapshot::Snapshot;
 
-use super::{Changes, Replica};
+use super::{Changes, Kind, Replica};
 use crate::binding::{Binding, Part, Place};
 use crate::plan::Plan;
 use crate::sessions::Sessions;
@@ -78,14 +78,19 @@ impl<'a> Share<'a> {
 
     /// What was changed here, as much as goes in one exchange.
     pub fn changes(&self) -> Changes {
-        let mut changes = Changes::default();
-        for (scope, space) in &self.spaces {
-            space.changes(scope, self.replica, self.now, &mut changes);
-        }
-        for (scope, table) in &self.tables {
-            table.sessions.changes(scope, self.replica, &mut changes);
-        }
-        changes
+        // The maps are in an order that is another each time, so nobody is always last.
+        Changes::of(|kind, changes| match kind {
+            Kind::Session => {
+                for (scope, table) in &self.tables {
+                    table.sessions.changes(scope, self.replica, changes);
+                }
+            }
+            Kind::Sum | Kind::Value | Kind::Limit => {
+                for (scope, space) in &self.spaces {
+                    space.changes(kind, scope, (self.replica, self.now), changes);
+                }
+            }
+        })
     }
 
     /// Note all that is here, as if it had changed: the cluster's memory may not have

@@ -30,9 +30,11 @@ fn space() -> (Space, Arc<Replica>) {
 }
 
 fn told(space: &Space, replica: &Replica, now: Duration) -> Vec<Change> {
-    let mut changes = Changes::default();
-    space.changes("", replica, now, &mut changes);
-    changes.changes
+    of_space(space, replica, now).changes
+}
+
+fn of_space(space: &Space, replica: &Replica, now: Duration) -> Changes {
+    Changes::of(|kind, changes| space.changes(kind, "", (replica, now), changes))
 }
 
 /// Tell the other all that one has to tell.
@@ -244,8 +246,11 @@ impl Table {
     }
 
     fn pass(&self, to: &Self, now: Duration) -> usize {
-        let mut changes = Changes::default();
-        self.sessions.changes("", &self.replica, &mut changes);
+        let changes = Changes::of(|kind, changes| {
+            if kind == Kind::Session {
+                self.sessions.changes("", &self.replica, changes);
+            }
+        });
         let told = changes.changes.len();
         for Change { field, deed } in changes.changes {
             let Deed::Write(record) = deed else {
@@ -309,14 +314,58 @@ fn a_session_waits_for_an_endpoint_that_another_gateway_has_first() {
 }
 
 #[test]
+fn much_of_one_kind_holds_up_no_other() {
+    let ((space, replica), table) = (space(), Table::of(&[1]));
+    let flood = 3 * MOST_CHANGES;
+    for key in 0..flood {
+        space.take(&format!("limit {key}"), 1, (1.0, 5), HOUR);
+    }
+    for key in 0..9 {
+        space.add(&format!("sum {key}"), 1, 0, HOUR);
+        space.set(&format!("value {key}"), vec![1], 0, HOUR);
+        table.set(&format!("session {key}"), 0, HOUR);
+    }
+    let next = || {
+        Changes::of(|kind, changes| match kind {
+            Kind::Session => table.sessions.changes("", &replica, changes),
+            Kind::Sum | Kind::Value | Kind::Limit => {
+                space.changes(kind, "", (&replica, HOUR), changes);
+            }
+        })
+    };
+    let of = |changes: &Changes, kind: &str| {
+        let fields = changes.changes.iter().map(|change| &change.field);
+        fields.filter(|field| field.starts_with(kind)).count()
+    };
+    let first = next();
+    assert!(first.has_more && first.changes.len() == MOST_CHANGES);
+    for kind in ["sum", "value", "session"] {
+        assert_eq!(of(&first, kind), 9, "{kind}");
+    }
+    table.set("session late", 0, HOUR);
+    let second = next();
+    assert_eq!(of(&second, "session"), 1);
+    // A kind that is alone has all of the room, and each of it is told once.
+    let mut told = of(&first, "limit") + of(&second, "limit");
+    let third = next();
+    assert!(third.has_more && of(&third, "limit") == MOST_CHANGES);
+    told += MOST_CHANGES;
+    let last = next();
+    assert_eq!(told + of(&last, "limit"), flood);
+    assert!(!last.has_more);
+}
+
+#[test]
 fn without_a_cluster_nothing_is_noted() {
     let (space, sessions, pools) = (Space::default(), Sessions::default(), snapshot(&[1]).pools);
     space.set("k", vec![1], 0, HOUR);
     space.add("n", 1, 0, HOUR);
     space.remove("k", HOUR);
     sessions.set("key", (Slot(0), HOUR), &pools[0], HOUR);
-    let (replica, mut changes) = (replica(), Changes::default());
-    space.changes("", &replica, HOUR, &mut changes);
-    sessions.changes("", &replica, &mut changes);
+    let replica = replica();
+    let changes = Changes::of(|kind, changes| {
+        space.changes(kind, "", (&replica, HOUR), changes);
+        sessions.changes("", &replica, changes);
+    });
     assert!(changes.changes.is_empty() && !changes.has_more);
 }

@@ -8,7 +8,7 @@ use gatewright_model::shared::{Content, Deed, Record};
 
 use super::kept::KeptSession;
 use super::{Entry, KEY_BYTES, SHARD_SESSIONS, Sessions, Shard, millis};
-use crate::replica::{Changes, Replica};
+use crate::replica::{Changes, Kind, Noted, Replica, from_any};
 
 /// Notes of a shard: for each session one, and as many of what was removed.
 const NOTES: usize = 2 * SHARD_SESSIONS;
@@ -24,6 +24,12 @@ pub(super) enum Note {
     Whole,
     /// That it is gone since.
     Removed(u64),
+}
+
+impl Noted for Note {
+    fn kind(self) -> Kind {
+        Kind::Session
+    }
 }
 
 impl Sessions {
@@ -65,10 +71,10 @@ impl Sessions {
 
     /// What was changed, for an exchange.
     pub(crate) fn changes(&self, scope: &str, replica: &Replica, changes: &mut Changes) {
-        for shard in &self.shards {
+        for shard in from_any(&self.shards) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let Shard { notes, entries, .. } = &mut *shard;
-            notes.take(changes, |changes, key, note| {
+            notes.take(Kind::Session, changes, |changes, key, note| {
                 let record = match (note, entries.get(key)) {
                     (Note::Removed(stamp), _) => Record::removed(stamp),
                     (Note::Whole, Some(entry)) => entry.record(replica),
@@ -170,18 +176,18 @@ impl Entry {
 
 impl Shard {
     fn note(&mut self, key: &str, note: Note) {
-        let known = self.entries.get_key_value(key);
-        let key = known.map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
         let entries = &self.entries;
-        self.notes
-            .put(key, note, NOTES, |key| entries.contains_key(key));
+        self.notes.put(key, note, NOTES, |key| {
+            let known = entries.get_key_value(key);
+            known.map(|(key, _)| Arc::clone(key))
+        });
     }
 
     /// Whether what is here was set later than that. What was set at the same time is
     /// the same session, used at another time.
     fn is_newer(&self, key: &str, stamp: u64) -> bool {
         match (self.notes.get(key), self.entries.get(key)) {
-            (Some(Note::Removed(removed)), None) => *removed >= stamp,
+            (Some(Note::Removed(removed)), None) => removed >= stamp,
             (_, Some(entry)) => entry.stamp > stamp,
             (_, None) => false,
         }

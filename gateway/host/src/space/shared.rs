@@ -8,7 +8,7 @@ use gatewright_model::shared::{Content, Deed, Granted, Record};
 use super::{Entry, SHARD_KEYS, Shard, Space, Value};
 use crate::contract::imports::store::Taken;
 use crate::lease::{Lease, Rate};
-use crate::replica::{Changes, Replica};
+use crate::replica::{Changes, Kind, Noted, Replica, from_any};
 
 /// Notes of a shard: for each entry one, and as many of what was removed.
 const NOTES: usize = 2 * SHARD_KEYS;
@@ -30,6 +30,16 @@ pub(super) enum Note {
     Removed(u64),
     /// What is asked of a bucket.
     Asked,
+}
+
+impl Noted for Note {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Added(_) => Kind::Sum,
+            Self::Whole | Self::Removed(_) => Kind::Value,
+            Self::Asked => Kind::Limit,
+        }
+    }
 }
 
 /// What this gateway has of a bucket.
@@ -147,18 +157,18 @@ impl Space {
         taken
     }
 
-    /// What was changed, for an exchange.
+    /// What was changed of a kind, for an exchange.
     pub(crate) fn changes(
         &self,
+        kind: Kind,
         scope: &str,
-        replica: &Replica,
-        now: Duration,
+        (replica, now): (&Replica, Duration),
         changes: &mut Changes,
     ) {
-        for shard in &self.shards {
+        for shard in from_any(&self.shards) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let Shard { notes, entries, .. } = &mut *shard;
-            notes.take(changes, |changes, key, note| {
+            notes.take(kind, changes, |changes, key, note| {
                 let deed = match (note, entries.get_mut(key)) {
                     (Note::Removed(stamp), _) => Some(Deed::Write(Record::removed(stamp))),
                     (_, Some(entry)) => entry.deed(note, replica, now),
@@ -189,7 +199,7 @@ impl Space {
     pub(crate) fn hear(&self, key: &str, record: Record, replica: &Replica, now: Duration) {
         let mut shard = self.shard(key);
         let expires = record.expires.map(|expires| replica.time(expires));
-        let noted = shard.notes.get(key).copied();
+        let noted = shard.notes.get(key);
         let value = match record.content {
             Content::Session { .. } => return,
             Content::Bucket { level, at_ms, born } => {
@@ -307,20 +317,17 @@ impl Entry {
 
 impl Shard {
     fn note(&mut self, key: &str, note: Note) {
-        if let Some(noted) = self.notes.get_mut(key) {
-            *noted = match (*noted, note) {
-                // What is added to comes with it, or was removed, and nobody knows yet.
-                (Note::Whole | Note::Removed(_), Note::Added(_)) => Note::Whole,
-                (Note::Added(one), Note::Added(other)) => Note::Added(one.saturating_add(other)),
-                (_, note) => note,
-            };
-            return;
-        }
-        let known = self.entries.get_key_value(key);
-        let key = known.map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
+        let note = match (self.notes.get(key), note) {
+            // What is added to comes with it, or was removed, and nobody knows yet.
+            (Some(Note::Whole | Note::Removed(_)), Note::Added(_)) => Note::Whole,
+            (Some(Note::Added(one)), Note::Added(other)) => Note::Added(one.saturating_add(other)),
+            (_, note) => note,
+        };
         let entries = &self.entries;
-        self.notes
-            .put(key, note, NOTES, |key| entries.contains_key(key));
+        self.notes.put(key, note, NOTES, |key| {
+            let known = entries.get_key_value(key);
+            known.map(|(key, _)| Arc::clone(key))
+        });
     }
 
     fn put_leased(&mut self, key: &str, leased: Leased, expires: Option<Duration>) {
@@ -372,7 +379,7 @@ impl Shard {
     /// nobody has been told.
     fn is_newer(&self, key: &str, stamp: u64) -> bool {
         match (self.notes.get(key), self.entries.get(key)) {
-            (Some(Note::Removed(removed)), None) => *removed >= stamp,
+            (Some(Note::Removed(removed)), None) => removed >= stamp,
             (Some(Note::Whole), Some(entry)) => entry.stamp >= stamp,
             (_, Some(entry)) => entry.stamp > stamp,
             (_, None) => false,

@@ -42,7 +42,7 @@ fn each_default_plugin_has_the_roles_that_it_says_and_no_others() {
     for plugin in defaults() {
         let name = PluginName::from(plugin.name);
         let component = rig.host.describe(&name, plugin.digest()).unwrap();
-        assert_eq!(component.roles, plugin.roles, "{name}");
+        assert_eq!(component.roles, plugin.roles(), "{name}");
     }
 }
 

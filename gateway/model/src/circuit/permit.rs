@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Turn;
+use super::{Moment, Turn};
 use crate::config::Breaker;
 use crate::endpoint::EndpointState;
 
@@ -41,8 +41,8 @@ impl Permit {
         })
     }
 
-    /// The request has succeeded, at this moment in milliseconds since 1970.
-    pub fn succeeded(self, at: u64) -> Option<Turn> {
+    /// The request has succeeded, at this moment.
+    pub fn succeeded(self, at: Moment) -> Option<Turn> {
         let Self { opening, .. } = self;
         match self.is_trial {
             true => self.state.circuit.trial_succeeded(opening, at),
@@ -51,7 +51,7 @@ impl Permit {
     }
 
     /// The request has failed.
-    pub fn failed(self, breaker: &Breaker, at: u64) -> Option<Turn> {
+    pub fn failed(self, breaker: &Breaker, at: Moment) -> Option<Turn> {
         match self.is_trial {
             true => self.state.circuit.trial_failed(self.opening, breaker, at),
             false => None,

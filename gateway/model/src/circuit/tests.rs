@@ -17,7 +17,10 @@ const BREAKER: Breaker = Breaker {
 };
 
 /// A moment at which time matters in no test.
-const NOW: u64 = 1_000_000;
+const NOW: Moment = Moment {
+    steady_ms: 1_000_000,
+    wall_ms: 1_700_000_000_000,
+};
 
 /// A pool in which so many circuits may be open, and members of it.
 fn members<const N: usize>(allowed: u32) -> [Arc<EndpointState>; N] {
@@ -31,7 +34,7 @@ fn member() -> Arc<EndpointState> {
     member
 }
 
-fn fails(circuit: &Circuit, times: u32, at: u64) -> Option<Turn> {
+fn fails(circuit: &Circuit, times: u32, at: Moment) -> Option<Turn> {
     let turns = (0..times).map(|_| circuit.failed(Blow::Failure, &BREAKER, at));
     turns.last().flatten()
 }
@@ -52,7 +55,13 @@ fn as_many_failures_in_a_row_as_the_threshold_open_it() {
     assert_eq!(state.circuit.phase(), Phase::Closed);
     assert_eq!(opened(fails(&state.circuit, 1, NOW)), (1, 5));
     assert_eq!(state.circuit.phase(), Phase::Open);
-    assert_eq!(state.circuit.opened_at(), Some(NOW));
+    assert_eq!(state.circuit.opened_at(), Some(NOW.wall_ms));
+    assert_eq!(state.circuit.open_since(), Some(NOW.steady_ms));
+    let left = |after: u64| state.circuit.time_left(NOW.steady_ms + after);
+    assert_eq!(left(2000), Some(Duration::from_secs(3)));
+    assert_eq!(left(9000), Some(Duration::ZERO), "it is about to be tried");
+    state.circuit.half_open(1);
+    assert_eq!(left(0), None);
 }
 
 #[test]
@@ -120,8 +129,11 @@ fn a_trial_closes_it_or_opens_it_for_longer() {
 fn openings_are_forgiven_with_the_time_that_it_stays_closed() {
     let state = member();
     let mut now = NOW;
+    // Somebody sets the clock on the wall over and over, which changes nothing.
+    let mut clocks = [NOW.wall_ms + 86_400_000, 0].into_iter().cycle();
     let mut open_after = |rest: u64| {
-        now += rest;
+        now.steady_ms += rest;
+        now.wall_ms = clocks.next().unwrap_or_default();
         let (opening, seconds) = opened(fails(&state.circuit, 3, now));
         state.circuit.half_open(opening);
         let _ = Permit::take(&state, true).unwrap().succeeded(now);

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 pub(super) use self::answers::*;
 pub(super) use self::plugins::default_plugins;
-pub use self::plugins::{DEFAULT_BALANCERS, DEFAULT_PLUGINS};
+pub use self::plugins::{DEFAULT_BALANCERS, DEFAULT_PLUGINS, default_roles};
 use super::quantity::{Period, Size};
 use super::written::{
     Acme, AcmeChallenge, Admin, Breaker, Cache, Certify, CheckKind, ClientAuth, Cluster, Config,

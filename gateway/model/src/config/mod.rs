@@ -37,6 +37,7 @@ pub mod written;
 pub use declared::Declared;
 pub use defaults::{
     DEADLINE, DEFAULT_BALANCERS, DEFAULT_PLUGINS, FILE_NAME, MEMORY, USUAL_DEADLINE, USUAL_MEMORY,
+    default_roles,
 };
 pub use document::may_be_read;
 pub use environment::Environment;

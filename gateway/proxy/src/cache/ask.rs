@@ -8,7 +8,6 @@ use std::time::Instant;
 use gatewright_host::ExchangeView as _;
 use gatewright_model::cache::Way;
 use gatewright_model::config::CacheRules;
-use gatewright_model::id::PoolName;
 use http::header::{self, HeaderMap};
 use http::{Method, Response, StatusCode};
 
@@ -21,10 +20,11 @@ use super::reply::reply;
 use super::status::{Status, Why};
 use super::store::Found;
 use super::stored::{Key, Stored};
+use super::told::Told;
 use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
-use crate::facts::{Facts, Held};
+use crate::facts::Held;
 
 /// What has come of looking.
 pub(crate) enum Asked {
@@ -46,19 +46,23 @@ pub(crate) async fn ask(
         return Asked::Fetch(None);
     }
     let cache = Arc::clone(&client.worker.current().cache);
-    let mut fetch = Fetch::new(
-        cache,
-        key(held, &pool.pool.name, client.is_trusted()),
-        pool,
-        rules,
-    );
+    let told = Told::of(held, client.is_trusted());
+    held.is_known |= told.is_user;
+    let asked = held.asked_authority();
+    let key = Key {
+        pool: pool.pool.name.clone(),
+        url: url(held.scheme(), asked, held.path(), held.query()),
+        told: told.text.into(),
+    };
+    let mut fetch = Fetch::new(cache, key, pool, rules);
     let is_get = held.method == Method::GET;
     if !is_get && held.method != Method::HEAD {
         return fetch.passes(Why::Method);
     }
     // What depends on more than its headers is the server's to judge.
     let is_judged = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE];
-    if held.has_body() || is_judged.iter().any(|name| held.headers.contains_key(name)) {
+    let is_judged = is_judged.iter().any(|name| held.headers.contains_key(name));
+    if held.has_body() || is_judged || told.is_unknown {
         return fetch.passes(Why::Bypass);
     }
     let said = RequestDirectives::of(&held.headers);
@@ -147,36 +151,6 @@ fn may_wait(found: &Found, why: Why, waiting: &Waiting, rules: &CacheRules) -> b
             .is_some_and(|stored| stored.freshness.is_validated_always);
     // What has come once and does not do will not do the next time.
     !is_own && !waiting.collapsed() && waiting.since.elapsed() < rules.wait
-}
-
-/// What an answer is kept for.
-fn key(facts: &Facts, pool: &PoolName, is_trusted: bool) -> Key {
-    let asked = facts.asked_authority();
-    Key {
-        pool: pool.clone(),
-        url: url(facts.scheme(), asked, facts.path(), facts.query()),
-        told: told(facts, asked, is_trusted).into(),
-    }
-}
-
-/// What servers are told of what a client asked for, where that is something else than
-/// what the gateway was asked for: by a plugin, or by a trusted proxy in front. They may
-/// answer by it, with a redirect to HTTPS for one.
-fn told(facts: &Facts, asked: &str, is_trusted: bool) -> String {
-    let mut told = String::new();
-    if facts.authority() != asked {
-        told.push_str(facts.authority());
-    }
-    for name in ["x-forwarded-proto", "x-forwarded-host"] {
-        let is_vouched = facts.vouched.iter().any(|vouched| vouched == name);
-        if is_trusted || is_vouched {
-            for value in facts.headers.get_all(name) {
-                told.push('\n');
-                told.push_str(&String::from_utf8_lossy(value.as_bytes()));
-            }
-        }
-    }
-    told
 }
 
 /// A URL; hosts are the same in any case.

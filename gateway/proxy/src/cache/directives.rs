@@ -109,32 +109,42 @@ pub(super) fn seconds(value: &[u8]) -> u64 {
 
 /// Look at every directive: its name, and its value without quotes.
 fn each(headers: &HeaderMap, mut look: impl FnMut(&[u8], Option<&[u8]>)) {
-    for list in headers.get_all(header::CACHE_CONTROL) {
-        let mut rest = list.as_bytes();
-        while !rest.is_empty() {
-            let end = end_of_element(rest);
-            let element = rest[..end].trim_ascii();
-            rest = rest.get(end + 1..).unwrap_or_default();
-            match element.iter().position(|byte| *byte == b'=') {
-                Some(equals) => {
-                    let value = unquoted(element[equals + 1..].trim_ascii());
-                    look(element[..equals].trim_ascii(), Some(value));
-                }
-                None => look(element, None),
+    let lists = headers.get_all(header::CACHE_CONTROL).iter();
+    for element in lists.flat_map(|list| elements(list.as_bytes(), b',')) {
+        match element.iter().position(|byte| *byte == b'=') {
+            Some(equals) => {
+                let value = unquoted(element[equals + 1..].trim_ascii());
+                look(element[..equals].trim_ascii(), Some(value));
             }
+            None => look(element, None),
         }
     }
 }
 
-/// Where the first element of a list ends: at a comma that is not quoted.
-fn end_of_element(list: &[u8]) -> usize {
+/// What stands in a list between such bytes, unless they are quoted; without the spaces
+/// around it.
+pub(super) fn elements(list: &[u8], between: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = end_of_element(rest, between);
+        let element = rest[..end].trim_ascii();
+        rest = rest.get(end + 1..).unwrap_or_default();
+        Some(element)
+    })
+}
+
+/// Where the first element of a list ends.
+fn end_of_element(list: &[u8], between: u8) -> usize {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let is_end = |byte: &u8| {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_quoted => is_escaped = true,
             b'"' => is_quoted = !is_quoted,
-            b',' if !is_quoted => return true,
+            byte if *byte == between && !is_quoted => return true,
             _ => {}
         }
         false

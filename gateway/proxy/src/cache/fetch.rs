@@ -12,9 +12,9 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, StatusCode, Uri};
 
 use super::ask::{Conditions, url};
-use super::flights::{Landing, Lead};
+use super::flights::Lead;
 use super::freshness::{Freshness, Times, is_for_all, is_storable};
-use super::keep::{Keep, Keeping};
+use super::keep::{Keep, Keeping, lands};
 use super::reply::{is_known, not_modified, own, reply};
 use super::status::{Status, Why};
 use super::store::Cache;
@@ -25,7 +25,7 @@ use crate::current::PoolView;
 use crate::exchange::answer_of_server;
 use crate::facts::Held;
 use crate::respond::Denial;
-use crate::upstream::{discard, discard_aside};
+use crate::upstream::{discard_aside, read_aside};
 use crate::worker::Worker;
 
 /// A request for which a server is asked.
@@ -122,7 +122,7 @@ impl Fetch {
             if let Ok(answered) = outcome {
                 discard_aside(worker, Content::from(answered.body));
             }
-            return Ok(self.answers(held, &stale, Way::Stale, Some(failed)));
+            return Ok(self.answers(held, &stale, (Way::Stale, failed, false)));
         }
         let answered = outcome?;
         if answered.head.status == StatusCode::NOT_MODIFIED
@@ -133,7 +133,7 @@ impl Fetch {
         }
         let received = answered.at;
         let response = answer_of_server(answered);
-        Ok(self.passed_on(held, response, received))
+        Ok(self.passed_on(worker, held, response, received))
     }
 
     fn restore(&self, request: &mut HeaderMap) {
@@ -172,29 +172,26 @@ impl Fetch {
         // It may have been for another to whom a server must not tell it, or not
         // any more.
         let is_for_others = !held.is_authorised() || is_for_all(&stored.headers);
-        let is_kept = is_for_others
+        let may_be = is_for_others
             && is_selectable
             && is_storable(stored.status, &stored.headers, &self.rules);
-        if is_kept {
-            self.cache.keep(&self.key, &stored, self.asked);
-        } else if is_for_others {
+        let is_kept = may_be && self.cache.keep(&self.key, &stored, self.asked);
+        if !may_be && is_for_others {
             self.cache
                 .keep_apart(&self.key, &held.headers, Instant::now());
         }
-        self.land(match is_kept {
-            true => Landing::Kept,
-            false => Landing::Apart,
-        });
-        self.answers(held, &stored, Way::Revalidated, Some(answered.head.status))
+        lands(self.lead.take(), is_kept);
+        let came = (Way::Revalidated, answered.head.status, is_kept);
+        self.answers(held, &stored, came)
     }
 
-    /// What is kept is the answer, now that a server has been asked.
+    /// What is kept is the answer, now that a server has been asked: how it came to that,
+    /// with which status the server has answered, and whether that is kept.
     fn answers(
         &self,
         held: &mut Held,
         stored: &Stored,
-        way: Way,
-        forwarded: Option<StatusCode>,
+        (way, forwarded, is_kept): (Way, StatusCode, bool),
     ) -> Response<Content> {
         self.count(way);
         let now = Instant::now();
@@ -202,8 +199,8 @@ impl Fetch {
         let mut response = reply(stored, &held.method, &held.headers, now);
         let status = Status {
             why: Some(self.why),
-            forwarded: forwarded.map(|status| status.as_u16()),
-            stored: way == Way::Revalidated,
+            forwarded: Some(forwarded.as_u16()),
+            stored: is_kept,
             ttl: Some(stored.freshness.ttl(now)),
             ..Status::default()
         };
@@ -214,6 +211,7 @@ impl Fetch {
     /// The server's answer is the client's, and kept if it may be.
     fn passed_on(
         self: Box<Self>,
+        worker: &Rc<Worker>,
         held: &mut Held,
         response: Response<Content>,
         received: Instant,
@@ -224,15 +222,19 @@ impl Fetch {
         let is_known = response.status() == StatusCode::OK
             && is_known(self.conditions.as_headers(), response.headers());
         let (head, content) = response.into_parts();
-        let (content, stored) = match self.kept(held, &head, received) {
-            Some(keeping) => (keep(keeping, content, most), true),
+        let (content, mut stored) = match self.kept(held, &head, received) {
+            Some(keeping) => keep(keeping, content, most),
             None => (content, false),
         };
         let mut response = match is_known {
             true => {
                 // The client has it; the rest is for those who come after.
-                tokio::task::spawn_local(async move { _ = discard(content, most).await });
-                not_modified(&head.headers)
+                match content {
+                    Content::Whole(_) => {}
+                    content if stored => stored = read_aside(worker, content, most),
+                    content => discard_aside(worker, content),
+                }
+                not_modified(head.headers)
             }
             false => Response::from_parts(head, content),
         };
@@ -274,7 +276,7 @@ impl Fetch {
             if is_for_others && is_of_resource(head.status) {
                 self.cache.keep_apart(&self.key, &held.headers, now);
             }
-            self.land(Landing::Apart);
+            lands(self.lead.take(), false);
             return None;
         };
         let stored = Stored::new(
@@ -284,6 +286,12 @@ impl Fetch {
             freshness,
             selection,
         );
+        // As much as is announced, which may be kept, or what comes as it comes.
+        let expected = length.map_or(0, |length| length as usize);
+        let Some(room) = self.cache.rooms.take(stored.weight() + expected) else {
+            lands(self.lead.take(), false);
+            return None;
+        };
         Some(Keeping {
             cache: Arc::clone(&self.cache),
             key: self.key.clone(),
@@ -291,6 +299,8 @@ impl Fetch {
             request: held.headers.clone(),
             stored,
             lead: self.lead.take(),
+            room,
+            expected,
         })
     }
 
@@ -314,12 +324,6 @@ impl Fetch {
             headers.insert(header::DATE, date);
         }
         freshness
-    }
-
-    fn land(&mut self, landing: Landing) {
-        if let Some(lead) = self.lead.take() {
-            lead.lands(landing);
-        }
     }
 
     /// What a request may have changed is not used any more (RFC 9111 §4.4).
@@ -368,16 +372,21 @@ fn is_of_resource(status: StatusCode) -> bool {
     }
 }
 
-/// Keep a body: at once where it is there, else while it passes.
-fn keep(keeping: Keeping, content: Content, most: usize) -> Content {
+/// Keep a body: at once where it is there, else while it passes; beside it, whether it is
+/// kept, or to be kept.
+fn keep(keeping: Keeping, content: Content, most: usize) -> (Content, bool) {
     match content {
         Content::Whole(body) => {
-            match body.len() <= most {
+            let is_kept = body.len() <= most;
+            match is_kept {
                 true => keeping.keep(own(&body)),
                 false => keeping.give_up(),
             }
-            Content::Whole(body)
+            (Content::Whole(body), is_kept)
         }
-        content => Content::Keeping(Box::new(Keep::begin(content, keeping, most))),
+        content => (
+            Content::Keeping(Box::new(Keep::begin(content, keeping, most))),
+            true,
+        ),
     }
 }

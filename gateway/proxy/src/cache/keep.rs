@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::flights::{Landing, Lead};
+use super::room::Room;
 use super::store::Cache;
 use super::stored::{Key, Stored};
 use crate::body::Content;
@@ -27,6 +28,10 @@ pub(super) struct Keeping {
     pub(super) stored: Stored,
     /// Who waits for it.
     pub(super) lead: Option<Lead>,
+    /// What it takes until then.
+    pub(super) room: Room,
+    /// Bytes of its body for which there is room.
+    pub(super) expected: usize,
 }
 
 impl Keeping {
@@ -34,19 +39,27 @@ impl Keeping {
     pub(super) fn keep(self, body: Bytes) {
         let mut stored = self.stored;
         stored.body = body;
-        self.cache.keep(&self.key, &Arc::new(stored), self.asked);
-        if let Some(lead) = self.lead {
-            lead.lands(Landing::Kept);
-        }
+        // From here on it is counted as what is kept.
+        drop(self.room);
+        let is_kept = self.cache.keep(&self.key, &Arc::new(stored), self.asked);
+        lands(self.lead, is_kept);
     }
 
     /// It is more than may be kept.
     pub(super) fn give_up(self) {
         self.cache
             .keep_apart(&self.key, &self.request, Instant::now());
-        if let Some(lead) = self.lead {
-            lead.lands(Landing::Apart);
-        }
+        lands(self.lead, false);
+    }
+}
+
+/// Tell those who wait what has become of it.
+pub(super) fn lands(lead: Option<Lead>, is_kept: bool) {
+    if let Some(lead) = lead {
+        lead.lands(match is_kept {
+            true => Landing::Kept,
+            false => Landing::Apart,
+        });
     }
 }
 
@@ -61,26 +74,37 @@ pub(crate) struct Keep {
 
 impl Keep {
     pub(super) fn begin(content: Content, keeping: Keeping, most: usize) -> Self {
-        let length = content.size_hint().exact().unwrap_or_default();
         Self {
             content,
-            taken: Vec::with_capacity(most.min(length as usize)),
+            taken: Vec::with_capacity(keeping.expected),
             most,
             keeping: Some(keeping),
         }
     }
 
     fn take(&mut self, data: &[u8]) {
-        if self.keeping.is_none() {
+        let Some(keeping) = &mut self.keeping else {
             return;
-        }
-        if self.taken.len() + data.len() > self.most {
+        };
+        let (length, held) = (self.taken.len() + data.len(), self.taken.capacity());
+        if length > self.most {
             self.taken = Vec::new();
             self.keeping
                 .take()
                 .map(Keeping::give_up)
                 .unwrap_or_default();
             return;
+        }
+        if length > held {
+            // Twice as much each time, so that little is copied.
+            let more = (2 * held).clamp(length, self.most) - held;
+            if !keeping.room.extend(more) {
+                let keeping = self.keeping.take();
+                lands(keeping.and_then(|keeping| keeping.lead), false);
+                self.taken = Vec::new();
+                return;
+            }
+            self.taken.reserve_exact(held + more - self.taken.len());
         }
         self.taken.extend_from_slice(data);
     }

@@ -7,9 +7,10 @@
 //!
 //! Reading order: [`ask`] looks for an answer, and `fetch` makes one of what a
 //! server says; `freshness` says what may be kept and used, by what `directives`
-//! reads; `store` holds what is `stored`; `reply` makes responses of it, `keep` takes
-//! a body along while it passes, `flights` lets one request ask for many, and
-//! `refresh` asks while nobody waits; `status` says on each answer how it came.
+//! reads; `store` holds what is `stored`, told apart by URL and by what servers are
+//! `told` of it; `reply` makes responses of it, `keep` takes a body along while it
+//! passes, as far as there is `room`, `flights` lets one request ask for many, and `refresh` asks while nobody
+//! waits; `status` says on each answer how it came.
 
 mod ask;
 mod directives;
@@ -19,9 +20,11 @@ mod freshness;
 mod keep;
 mod refresh;
 mod reply;
+mod room;
 mod status;
 mod store;
 mod stored;
+mod told;
 
 pub(crate) use ask::{Asked, ask};
 pub(crate) use keep::Keep;

@@ -12,15 +12,18 @@ use super::freshness::date;
 use super::stored::Stored;
 use crate::body::Content;
 
-/// What a client is told of what it has already.
-const NOT_MODIFIED_FIELDS: [HeaderName; 7] = [
-    header::CACHE_CONTROL,
-    header::CONTENT_LOCATION,
-    header::DATE,
-    header::ETAG,
-    header::EXPIRES,
-    header::LAST_MODIFIED,
-    header::VARY,
+/// What describes a content that does not come (RFC 9110 §15.4.5).
+const ABOUT_CONTENT: [HeaderName; 10] = [
+    header::ACCEPT_RANGES,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::TRAILER,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
 ];
 
 /// The answer to a GET or HEAD with these headers.
@@ -45,7 +48,7 @@ fn respond(stored: &Stored, method: &Method, request: &HeaderMap) -> Response<Co
         return headless(method, response);
     }
     if is_known(request, &stored.headers) {
-        return not_modified(&stored.headers);
+        return not_modified(stored.headers.clone());
     }
     *response.headers_mut() = stored.headers.clone();
     let asked = request
@@ -93,15 +96,15 @@ fn headless(method: &Method, mut response: Response<Content>) -> Response<Conten
     response.map(|_| Content::empty())
 }
 
-/// That what the client has is still right.
-pub(super) fn not_modified(headers: &HeaderMap) -> Response<Content> {
+/// That what the client has is still right, in the place of an answer with these
+/// headers: whatever else that would have told the client it is told now.
+pub(super) fn not_modified(mut headers: HeaderMap) -> Response<Content> {
+    for name in ABOUT_CONTENT {
+        headers.remove(name);
+    }
     let mut response = Response::new(Content::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    for name in NOT_MODIFIED_FIELDS {
-        for value in headers.get_all(&name) {
-            response.headers_mut().append(name.clone(), value.clone());
-        }
-    }
+    *response.headers_mut() = headers;
     response
 }
 

@@ -12,6 +12,7 @@ use quick_cache::sync::{Cache as Sharded, EntryAction, EntryResult};
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use super::flights::Flights;
+use super::room::{Rooms, beside};
 use super::stored::{Key, Resource, Stored};
 
 /// The parts of the memory, each with a lock of its own that is held for about as
@@ -38,6 +39,8 @@ pub struct Cache {
     kept: Sharded<Key, Resource, Weight, DefaultHashBuilder, Evictions>,
     evictions: Arc<AtomicU64>,
     pub(super) flights: Flights,
+    /// For bodies that are on their way.
+    pub(super) rooms: Arc<Rooms>,
     /// What times are counted from, in nanoseconds.
     born: Instant,
     /// What was asked for before is not kept any more.
@@ -64,7 +67,7 @@ pub enum Purge {
 pub struct Kept {
     /// URLs of which something is known: an answer, or that there is none to keep.
     pub entries: usize,
-    /// What they take of the memory, in bytes, about.
+    /// What they and bodies on their way to them take of the memory, in bytes, about.
     pub bytes: u64,
     /// What they may take, in bytes.
     pub capacity: u64,
@@ -76,7 +79,7 @@ impl Cache {
     /// Nothing yet, and as much as a configuration allows.
     pub fn new(config: &Config) -> Self {
         let evictions = Arc::<AtomicU64>::default();
-        let memory = config.cache_memory;
+        let memory = beside(config.cache_memory);
         let options = OptionsBuilder::new()
             .shards(PARTS)
             .weight_capacity(memory)
@@ -99,6 +102,7 @@ impl Cache {
             kept,
             evictions,
             flights: Flights::default(),
+            rooms: Rooms::new(config.cache_memory),
             born: Instant::now(),
             purged: AtomicU64::new(0),
             caching: Mutex::default(),
@@ -108,8 +112,9 @@ impl Cache {
     /// Be as large as another configuration allows, and forget the pools that do not
     /// cache in it: nobody would tell when their answers change.
     pub(crate) fn adopt(&self, config: &Config) {
-        if self.kept.capacity() != config.cache_memory {
-            self.kept.set_capacity(config.cache_memory);
+        let memory = config.cache_memory;
+        if self.rooms.resize(memory) != memory {
+            self.kept.set_capacity(beside(memory));
         }
         let pools = config.pools.iter().filter(|pool| pool.cache.is_some());
         let now: HashSet<_> = pools.map(|pool| pool.name.clone()).collect();
@@ -124,8 +129,8 @@ impl Cache {
     pub fn kept(&self) -> Kept {
         Kept {
             entries: self.kept.len(),
-            bytes: self.kept.weight(),
-            capacity: self.kept.capacity(),
+            bytes: self.kept.weight() + self.rooms.taken(),
+            capacity: self.rooms.memory(),
             evictions: self.evictions.load(Ordering::Relaxed),
         }
     }
@@ -165,12 +170,15 @@ impl Cache {
         }
     }
 
-    /// Keep an answer that was asked for at this time.
-    pub(super) fn keep(&self, key: &Key, stored: &Arc<Stored>, asked: Instant) {
+    /// Keep an answer that was asked for at this time; returns whether it is kept, which
+    /// it is not where something has changed it since.
+    pub(super) fn keep(&self, key: &Key, stored: &Arc<Stored>, asked: Instant) -> bool {
         if self.nanos(asked) < self.purged.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
-        self.alter(key, |resource| resource.keep(stored, asked));
+        let mut is_kept = false;
+        self.alter(key, |resource| is_kept = resource.keep(stored, asked));
+        is_kept
     }
 
     /// Answers like that to this request are not to be kept.

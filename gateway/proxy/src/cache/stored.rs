@@ -11,6 +11,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::freshness::Freshness;
+use super::told::tells_apart;
 
 /// Answers that are kept for one URL, told apart by what `Vary` names. A server that
 /// varies by what every client has its own of would fill the memory with them.
@@ -120,7 +121,7 @@ impl Stored {
     }
 
     /// About what it takes of the memory, in bytes.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         // A place in the map's table and one among its values, the name if it is none
         // of the known ones, and the text.
         const FIELD: usize = 2 * (size_of::<HeaderName>() + size_of::<HeaderValue>());
@@ -131,10 +132,9 @@ impl Stored {
 }
 
 /// Whether servers are sent another value of a header than the request has, one that
-/// each client has its own of. The scheme and the host that are forwarded are told apart by
-/// the URL.
+/// each client has its own of.
 fn is_written_here(name: &HeaderName) -> bool {
-    gatewright_wire::is_claim(name) && *name != "x-forwarded-proto" && *name != "x-forwarded-host"
+    gatewright_wire::is_claim(name) && !tells_apart(name)
 }
 
 /// Whether a header of a 304 says something of the kept answer: not what is about its
@@ -179,10 +179,11 @@ impl Resource {
         self.apart_until.is_some_and(|until| now < until)
     }
 
-    /// Keep an answer that was asked for at this time, in the place of one like it.
-    pub(super) fn keep(&mut self, stored: &Arc<Stored>, asked: Instant) {
+    /// Keep an answer that was asked for at this time, in the place of one like it,
+    /// unless something has changed it since; returns whether it is kept.
+    pub(super) fn keep(&mut self, stored: &Arc<Stored>, asked: Instant) -> bool {
         if self.changed.is_some_and(|changed| asked <= changed) {
-            return;
+            return false;
         }
         self.apart_until = None;
         self.variants
@@ -190,6 +191,7 @@ impl Resource {
         self.variants.truncate(MOST_VARIANTS - 1);
         self.variants.insert(0, Arc::clone(stored));
         self.weigh();
+        true
     }
 
     /// Its server has said that it is not to be kept. What was kept before of the

@@ -2,6 +2,8 @@
 //! one holds up nobody else on its worker, and no later than the next piece is waited
 //! for, so that a slow one is not held back.
 
+use std::cell::RefCell;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::encoder::Encoder;
 use crate::body::Content;
+use crate::under_way::UnderWay;
 use crate::upstream::CutShort;
 
 /// What is taken in before others on the worker have their turn.
@@ -18,6 +21,24 @@ const TURN: usize = 16 * 1024;
 
 /// What is given to the client at once, at the most.
 const PIECE: usize = 16 * 1024;
+
+/// Where a worker's encoders write, one after the other: what has come out is copied, and
+/// takes as much as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Output(RefCell<Vec<u8>>);
+
+impl Output {
+    /// Have something written; beside what that says of it, the bytes.
+    fn of<T>(&self, write: impl FnOnce(&mut [u8]) -> Written<T>) -> Result<(T, Bytes), CutShort> {
+        let mut output = self.0.borrow_mut();
+        output.resize(PIECE, 0);
+        let (said, written) = write(&mut output).map_err(CutShort::Coding)?;
+        Ok((said, Bytes::copy_from_slice(&output[..written])))
+    }
+}
+
+/// How much was written, after something else.
+type Written<T> = io::Result<(T, usize)>;
 
 /// A body on its way through an encoder.
 pub(crate) struct Compressed {
@@ -30,6 +51,7 @@ pub(crate) struct Compressed {
     /// Whether others are to have their turn.
     is_others_turn: bool,
     trailers: Option<HeaderMap>,
+    under_way: UnderWay,
 }
 
 /// What is left to do in an encoder.
@@ -48,7 +70,7 @@ enum Left {
 }
 
 impl Compressed {
-    pub(super) fn new(content: Content, encoder: Encoder) -> Self {
+    pub(super) fn new(content: Content, encoder: Encoder, under_way: UnderWay) -> Self {
         Self {
             content,
             encoder,
@@ -56,16 +78,15 @@ impl Compressed {
             left: Left::Nothing,
             is_others_turn: false,
             trailers: None,
+            under_way,
         }
     }
 
     /// Take in a turn's worth of what has come.
-    fn encode(&mut self, output: &mut [u8]) -> Result<usize, CutShort> {
+    fn encode(&mut self) -> Result<Bytes, CutShort> {
         let turn = &self.input[..self.input.len().min(TURN)];
-        let (taken, written) = self
-            .encoder
-            .encode(turn, output)
-            .map_err(CutShort::Coding)?;
+        let output = &self.under_way.worker().compressed;
+        let (taken, written) = output.of(|output| self.encoder.encode(turn, output))?;
         self.input.advance(taken);
         self.left = Left::Held;
         self.is_others_turn = true;
@@ -73,12 +94,12 @@ impl Compressed {
     }
 
     /// Do what is left to do.
-    fn write_out(&mut self, output: &mut [u8]) -> Result<usize, CutShort> {
-        let (written, is_done) = match self.left {
+    fn write_out(&mut self) -> Result<Bytes, CutShort> {
+        let output = &self.under_way.worker().compressed;
+        let (is_done, written) = output.of(|output| match self.left {
             Left::Finish => self.encoder.finish(output),
             _ => self.encoder.flush(output),
-        }
-        .map_err(CutShort::Coding)?;
+        })?;
         self.left = match (self.left, is_done) {
             (left, false) => left,
             (Left::Finish, true) => Left::Over,
@@ -124,37 +145,33 @@ impl Body for Compressed {
             let trailers = body.trailers.take();
             return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         }
-        let mut output = vec![0; PIECE];
         loop {
             let written = match body.left {
                 Left::Over => return Poll::Ready(None),
-                Left::Flush | Left::Finish => body.write_out(&mut output),
-                Left::Nothing | Left::Held if !body.input.is_empty() => body.encode(&mut output),
+                Left::Flush | Left::Finish => body.write_out(),
+                Left::Nothing | Left::Held if !body.input.is_empty() => body.encode(),
                 Left::Nothing | Left::Held => match body.poll_input(cx) {
-                    Poll::Ready(came) => came.map(|()| 0),
+                    Poll::Ready(came) => came.map(|()| Bytes::new()),
                     Poll::Pending if body.left == Left::Held => {
                         body.left = Left::Flush;
-                        Ok(0)
+                        Ok(Bytes::new())
                     }
                     Poll::Pending => return Poll::Pending,
                 },
             };
             match written {
                 Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(0) if body.is_others_turn => {
+                Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Ok(_) if body.is_others_turn => {
                     body.is_others_turn = false;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Ok(0) if body.left == Left::Over && body.trailers.is_some() => {
+                Ok(_) if body.left == Left::Over && body.trailers.is_some() => {
                     let trailers = body.trailers.take().unwrap_or_default();
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
-                Ok(0) => {}
-                Ok(written) => {
-                    output.truncate(written);
-                    return Poll::Ready(Some(Ok(Frame::data(output.into()))));
-                }
+                Ok(_) => {}
             }
         }
     }

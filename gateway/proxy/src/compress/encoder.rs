@@ -13,6 +13,10 @@ use gatewright_model::config::{Coding, Levels};
 /// 4 MiB would be held for every answer under way.
 const WINDOW: u8 = 18;
 
+/// From this level on zstd's own tables are larger than it makes them for a window of that
+/// size, which it does only where it knows the length beforehand: 41 MiB at level 12.
+const LARGE_TABLES: u8 = 7;
+
 /// Writes a body in a coding.
 pub(super) enum Encoder {
     Zstd(ZstdEncoder),
@@ -24,10 +28,19 @@ impl Encoder {
     pub(super) fn new(coding: Coding, levels: &Levels) -> Self {
         let level = |level: u8| Level::Precise(i32::from(level));
         match coding {
-            Coding::Zstd => Self::Zstd(ZstdEncoder::new_with_params(
-                i32::from(levels.zstd),
-                &[CParameter::window_log(u32::from(WINDOW))],
-            )),
+            Coding::Zstd => {
+                let window = u32::from(WINDOW);
+                let params = [
+                    CParameter::window_log(window),
+                    CParameter::hash_log(window + 1),
+                    CParameter::chain_log(window),
+                ];
+                let few = match levels.zstd < LARGE_TABLES {
+                    true => &params[..1],
+                    false => &params[..],
+                };
+                Self::Zstd(ZstdEncoder::new_with_params(i32::from(levels.zstd), few))
+            }
             Coding::Br => {
                 let params = EncoderParams::default().window_size(i32::from(WINDOW));
                 Self::Br(Box::new(BrotliEncoder::new(
@@ -52,8 +65,8 @@ impl Encoder {
         Ok((input.written_len(), output.written_len()))
     }
 
-    /// Write what has been taken in; how much came out, and whether that is all.
-    pub(super) fn flush(&mut self, output: &mut [u8]) -> io::Result<(usize, bool)> {
+    /// Write what has been taken in; whether that is all, and how much came out.
+    pub(super) fn flush(&mut self, output: &mut [u8]) -> io::Result<(bool, usize)> {
         let mut output = WriteBuffer::new_initialized(output);
         let to = &mut output;
         let is_done = match self {
@@ -61,11 +74,11 @@ impl Encoder {
             Self::Br(encoder) => EncodeV2::flush(&mut **encoder, to),
             Self::Gzip(encoder) => EncodeV2::flush(encoder, to),
         }?;
-        Ok((output.written_len(), is_done))
+        Ok((is_done, output.written_len()))
     }
 
-    /// Write the end; how much came out, and whether that is all.
-    pub(super) fn finish(&mut self, output: &mut [u8]) -> io::Result<(usize, bool)> {
+    /// Write the end; whether that is all, and how much came out.
+    pub(super) fn finish(&mut self, output: &mut [u8]) -> io::Result<(bool, usize)> {
         let mut output = WriteBuffer::new_initialized(output);
         let to = &mut output;
         let is_done = match self {
@@ -73,7 +86,7 @@ impl Encoder {
             Self::Br(encoder) => EncodeV2::finish(&mut **encoder, to),
             Self::Gzip(encoder) => EncodeV2::finish(encoder, to),
         }?;
-        Ok((output.written_len(), is_done))
+        Ok((is_done, output.written_len()))
     }
 }
 
@@ -83,7 +96,7 @@ mod tests {
 
     #[test]
     fn zstd_asks_clients_for_no_more_than_the_window() {
-        for level in [1, 3, 12] {
+        for level in [1, 3, 7, 12] {
             let levels = Levels {
                 zstd: level,
                 ..Levels::default()

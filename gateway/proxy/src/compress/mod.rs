@@ -9,33 +9,40 @@ mod accept;
 mod body;
 mod encoder;
 
+use std::rc::Rc;
+
 use gatewright_model::config::Compression;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 
-pub(crate) use body::Compressed;
+pub(crate) use body::{Compressed, Output};
 
 use self::encoder::Encoder;
 use crate::body::Content;
+use crate::facts::Held;
+use crate::under_way::{UnderWay, Work};
+use crate::worker::Worker;
 
 /// What says something of the body's bytes that would not be true any more.
-const DIGESTS: [HeaderName; 3] = [
+const DIGESTS: [HeaderName; 4] = [
     HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-md5"),
 ];
 
 const ACCEPT_ENCODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 
-/// Compress an answer to a request with this method and these headers, if it may be
-/// and is worth it.
+/// Compress an answer to a request, if it may be and is worth it, and not too many are
+/// being compressed on the worker, each of which takes an encoder's memory.
 pub(crate) fn apply(
+    worker: &Rc<Worker>,
     rules: &Compression,
-    method: &Method,
-    request: &HeaderMap,
+    held: &Held,
     mut response: Response<Content>,
 ) -> Response<Content> {
+    let (method, request) = (&held.method, &held.headers);
     if response.status() == StatusCode::NOT_MODIFIED {
         // It names the answer that the client would have got.
         if accept::best(rules, request).is_some() {
@@ -51,16 +58,29 @@ pub(crate) fn apply(
     let Some(coding) = accept::best(rules, request) else {
         return response;
     };
+    let under_way = match method {
+        &Method::HEAD => None,
+        _ => match UnderWay::begin(worker, Work::Compressing) {
+            None => {
+                worker.counters().uncompressed.add(1);
+                return response;
+            }
+            begun => begun,
+        },
+    };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_ENCODING, accept::name(coding));
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::ACCEPT_RANGES);
     weaken(headers);
-    if method == Method::HEAD {
+    let Some(under_way) = under_way else {
         return response;
-    }
+    };
     let encoder = Encoder::new(coding, &rules.levels);
-    response.map(|content| Content::Compressed(Box::new(Compressed::new(content, encoder))))
+    response.map(|content| {
+        let compressed = Compressed::new(content, encoder, under_way);
+        Content::Compressed(Box::new(compressed))
+    })
 }
 
 /// Whether an answer may be compressed and is worth it, whoever asks.

@@ -1,11 +1,14 @@
 //! The loop that accepts QUIC connections, one for each of a worker's UDP sockets.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use gatewright_model::config::Config;
+use h3::error::Code;
 use quinn::{
     Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
@@ -49,7 +52,15 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, datagrams: Datagr
         Err(error) => return tracing::error!(%error, "a UDP socket cannot be used"),
     };
     let handshakes = Rc::new(());
-    while let Some(incoming) = endpoint.accept().await {
+    let mut cut = pin!(worker.cut_begins.notified());
+    loop {
+        let incoming = tokio::select! {
+            incoming = endpoint.accept() => incoming,
+            () = &mut cut => return endpoint.close(session::number(Code::H3_NO_ERROR), b""),
+        };
+        let Some(incoming) = incoming else {
+            return;
+        };
         let current = worker.current();
         let Some(entrance) = current.entrance(&name) else {
             continue;
@@ -86,7 +97,10 @@ fn spawn(
 
 fn open(worker: &Worker, name: &str, datagrams: Datagrams) -> io::Result<Endpoint> {
     let owner = datagrams.owner();
-    let mut config = EndpointConfig::default();
+    // The same key for all sockets, and for gateways after this one: whoever
+    // receives what nobody knows any more can end it (RFC 9000 §10.3).
+    let reset_key = hmac::Key::new(hmac::HMAC_SHA256, &datagrams.reset_key.0);
+    let mut config = EndpointConfig::new(Arc::new(reset_key));
     config.cid_generator(move || Box::new(Ids::of(owner)));
     // What holds for a connection is looked up when it comes; the key of the tokens
     // that prove addresses stays the same meanwhile.

@@ -10,7 +10,8 @@ use h3::server::RequestStream;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
-use super::transport::{Given, Receiving};
+use super::beside::Given;
+use super::transport::Receiving;
 
 /// A request's body and what follows it.
 pub(crate) struct Arriving {

@@ -35,21 +35,55 @@ pub(super) struct Relays {
     pub(super) generation: u8,
     /// Those of this gateway's own sockets.
     pub(super) own: Vec<StdUnixDatagram>,
-    /// Those of the gateway before this one, and its generation.
-    pub(super) before: Option<(u8, Vec<StdUnixDatagram>)>,
+    /// Those of gateways before this one that may drain still, by generation.
+    pub(super) before: Vec<(u8, Vec<StdUnixDatagram>)>,
+}
+
+/// Where a datagram belongs.
+#[derive(Debug)]
+enum Way<'a> {
+    /// To whoever received it: it is theirs, or nobody's.
+    Here,
+    /// To whom this relay leads.
+    There(&'a StdUnixDatagram),
+    /// To the gateway after this one, which receives already: its client repeats
+    /// what it is not told to have come.
+    Later,
 }
 
 impl Relays {
-    /// The relay that leads to an owner, if it is not the one who asks.
-    fn to(&self, owner: Owner, place: u16) -> Option<&StdUnixDatagram> {
-        let relays = match &self.before {
-            _ if owner.generation == self.generation && owner.place == place => return None,
-            _ if owner.generation == self.generation => &self.own,
-            Some((generation, before)) if *generation == owner.generation => before,
-            _ => return None,
+    /// Where what was received at a place belongs.
+    fn way(&self, owner: Owner, place: u16) -> Way<'_> {
+        if owner.generation == self.generation.wrapping_add(1) {
+            return Way::Later;
+        }
+        let relays = match owner.generation == self.generation {
+            true if owner.place == place => return Way::Here,
+            true => Some(&self.own),
+            false => {
+                let mut before = self.before.iter();
+                let found = before.find(|(generation, _)| *generation == owner.generation);
+                found.map(|(_, relays)| relays)
+            }
         };
-        relays.get(usize::from(owner.place))
+        let relay = relays.and_then(|relays| relays.get(usize::from(owner.place)));
+        relay.map_or(Way::Here, Way::There)
     }
+}
+
+/// Send a message by a relay; whether there is anybody who could get it. Who has too
+/// much to do loses it.
+pub(super) fn pass_on(relay: &StdUnixDatagram, message: &[IoSlice<'_>]) -> bool {
+    let sent = SockRef::from(relay).send_vectored(message);
+    !sent.is_err_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotConnected
+                | io::ErrorKind::BrokenPipe
+        )
+    })
 }
 
 /// The socket of a place.
@@ -61,6 +95,8 @@ pub(super) struct Shared {
     pub(super) relays: Arc<Relays>,
     /// Whether the socket is another gateway's to receive from.
     pub(super) handed_on: Arc<AtomicBool>,
+    /// Whether that one has said that it does: it may speak HTTP/3 no more.
+    pub(super) is_taken: AtomicBool,
 }
 
 impl fmt::Debug for Shared {
@@ -83,6 +119,8 @@ impl Shared {
                 Err(error) => return Poll::Ready(Err(error)),
             };
             let Some((preface, datagram)) = message[..length].split_first_chunk() else {
+                // An empty one is the word of the gateway after this one.
+                self.is_taken.store(true, Ordering::Relaxed);
                 continue;
             };
             if let Some(place) = buffer.get_mut(..datagram.len()) {
@@ -93,26 +131,28 @@ impl Shared {
     }
 
     /// Pass on what is for others, and keep the rest in `buffer`. Several
-    /// datagrams of one sender lie in it one behind the other.
+    /// datagrams of one sender lie in it one behind the other. What is for somebody
+    /// who has gone is kept: QUIC answers that nobody knows the connection any more,
+    /// and the client begins anew instead of waiting.
     fn keep_own(&self, buffer: &mut [u8], meta: &mut RecvMeta) {
         let (mut kept, mut at) = (0, 0);
         while at < meta.len {
             let end = (at + meta.stride.max(1)).min(meta.len);
             let datagram = &buffer[at..end];
-            let owner = Owner::of(datagram);
-            match owner.and_then(|owner| self.relays.to(owner, self.place)) {
-                Some(relay) => {
+            let way = Owner::of(datagram).map(|owner| self.relays.way(owner, self.place));
+            let is_kept = match way {
+                None | Some(Way::Here) => true,
+                Some(Way::There(relay)) => {
                     let preface = write(meta);
-                    let message = [IoSlice::new(&preface), IoSlice::new(datagram)];
-                    // Whoever is gone, or has too much to do, loses it.
-                    let _ = SockRef::from(relay).send_vectored(&message);
+                    !pass_on(relay, &[IoSlice::new(&preface), IoSlice::new(datagram)])
                 }
-                None => {
-                    if kept != at {
-                        buffer.copy_within(at..end, kept);
-                    }
-                    kept += end - at;
+                Some(Way::Later) => false,
+            };
+            if is_kept {
+                if kept != at {
+                    buffer.copy_within(at..end, kept);
                 }
+                kept += end - at;
             }
             at = end;
         }
@@ -177,7 +217,7 @@ impl AsyncUdpSocket for Shared {
             *meta = passed?;
             return Poll::Ready(Ok(1));
         }
-        if self.handed_on.load(Ordering::Relaxed) {
+        if self.handed_on.load(Ordering::Relaxed) && self.is_taken.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
         let count = ready!(self.socket.poll_recv(cx, buffers, metas))?;
@@ -207,6 +247,34 @@ impl AsyncUdpSocket for Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_datagram_goes_to_whoever_has_its_connection() {
+        let several = |count| (0..count).map(|_| StdUnixDatagram::pair().unwrap());
+        let (own, _inboxes): (Vec<_>, Vec<_>) = several(2).unzip();
+        let (last, _theirs): (Vec<_>, Vec<_>) = several(4).unzip();
+        let (first, gone): (Vec<_>, Vec<_>) = several(1).unzip();
+        let relays = Relays {
+            generation: 0,
+            own,
+            before: vec![(255, last), (254, first)],
+        };
+        let way = |generation, place| relays.way(Owner { place, generation }, 0);
+        assert!(matches!(way(0, 0), Way::Here), "its own");
+        assert!(matches!(way(0, 1), Way::There(_)), "another worker's");
+        assert!(matches!(way(0, 2), Way::Here), "nobody's");
+        assert!(matches!(way(255, 3), Way::There(_)), "more workers before");
+        assert!(matches!(way(253, 0), Way::Here), "long gone");
+        assert!(matches!(way(1, 0), Way::Later), "not known yet");
+        let Way::There(relay) = way(254, 0) else {
+            panic!("it may drain still");
+        };
+        assert!(pass_on(relay, &[IoSlice::new(b"here")]));
+        drop(gone);
+        for _ in 0..2 {
+            assert!(!pass_on(relay, &[IoSlice::new(b"gone")]));
+        }
+    }
 
     #[test]
     fn what_is_known_of_a_datagram_is_passed_on_with_it() {

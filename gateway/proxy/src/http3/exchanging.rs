@@ -14,8 +14,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
 
 use super::arriving::Arriving;
+use super::beside::Beside;
 use super::session::Stream;
-use super::transport::{Beside, Sending, Transport};
+use super::transport::{Sending, Transport};
 use crate::body::ClientBody;
 use crate::deadlines::Deadline;
 use crate::exchange::exchange;
@@ -46,14 +47,28 @@ pub(super) async fn run(
         deadline: &deadline,
         body_idle,
     };
-    if send(&method, response, &mut sending, &mut beside, &limited)
-        .await
-        .is_none()
-    {
-        return sending.stop_stream(Code::H3_INTERNAL_ERROR);
+    let sent = send(&method, response, &mut sending, &mut beside, &limited).await;
+    if let Err(code) = sent {
+        return sending.stop_stream(code);
     }
     // Whoever closes the connection now waits until the client has it all.
-    let _ = limited.run(beside.stopped).await;
+    if !is_taken(&mut beside, &limited).await {
+        sending.stop_stream(Code::H3_REQUEST_CANCELLED);
+    }
+}
+
+/// Whether the client has acknowledged an answer, in whatever time, as long as it
+/// acknowledges anything.
+async fn is_taken(beside: &mut Beside, limited: &Limited<'_>) -> bool {
+    let mut known = 0;
+    while limited.run(&mut beside.stopped).await.is_err() {
+        let acknowledged = beside.acknowledged();
+        if acknowledged == known {
+            return false;
+        }
+        known = acknowledged;
+    }
+    true
 }
 
 /// The request's head, and its body as it comes.
@@ -135,20 +150,27 @@ struct Limited<'a> {
 }
 
 impl Limited<'_> {
-    async fn run<F: Future>(&self, sending: F) -> Option<F::Output> {
+    /// What comes of it; an error if it takes too long.
+    async fn run<F: Future>(&self, sending: F) -> Result<F::Output, Code> {
         self.deadline.arm(self.body_idle);
-        self.deadline.limit(sending).await.ok()
+        let sent = self.deadline.limit(sending).await;
+        sent.map_err(|_| Code::H3_REQUEST_CANCELLED)
     }
 }
 
-/// Send an answer whole; none if that fails.
+/// The answer is not whole, and will not be.
+fn broken<E>(_: E) -> Code {
+    Code::H3_INTERNAL_ERROR
+}
+
+/// Send an answer whole; else with which code the stream is reset.
 async fn send(
     method: &Method,
     response: Response<ClientBody>,
     sending: &mut RequestStream<Sending, Bytes>,
     beside: &mut Beside,
     limited: &Limited<'_>,
-) -> Option<()> {
+) -> Result<(), Code> {
     let (mut head, mut body) = response.into_parts();
     let has_none = method == Method::HEAD
         || matches!(
@@ -158,11 +180,12 @@ async fn send(
     let length = body.size_hint().exact().filter(|_| !has_none);
     complete(&mut head.headers, length);
     let head = Response::from_parts(head, ());
-    limited.run(sending.send_response(head)).await?.ok()?;
+    let sent = limited.run(sending.send_response(head)).await?;
+    sent.map_err(broken)?;
     if !has_none {
         send_body(&mut body, sending, beside, limited).await?;
     }
-    limited.run(sending.finish()).await?.ok()
+    limited.run(sending.finish()).await?.map_err(broken)
 }
 
 /// Send an answer's body as it comes, and its trailers.
@@ -171,27 +194,29 @@ async fn send_body(
     sending: &mut RequestStream<Sending, Bytes>,
     beside: &mut Beside,
     limited: &Limited<'_>,
-) -> Option<()> {
+) -> Result<(), Code> {
     loop {
         let next = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
         let frame = tokio::select! {
             biased;
             frame = next => frame,
-            _ = &mut beside.stopped => return None,
+            _ = &mut beside.stopped => return Err(Code::H3_REQUEST_CANCELLED),
         };
         let Some(frame) = frame else {
-            return Some(());
+            return Ok(());
         };
-        match frame.ok()?.into_data() {
+        match frame.map_err(broken)?.into_data() {
             Ok(mut data) => {
                 while !data.is_empty() {
                     let piece = data.split_to(data.len().min(PIECE));
-                    limited.run(sending.send_data(piece)).await?.ok()?;
+                    let sent = limited.run(sending.send_data(piece)).await?;
+                    sent.map_err(broken)?;
                 }
             }
             Err(frame) => {
-                let trailers = frame.into_trailers().ok()?;
-                return limited.run(sending.send_trailers(trailers)).await?.ok();
+                let trailers = frame.into_trailers().map_err(broken)?;
+                let sent = limited.run(sending.send_trailers(trailers)).await?;
+                return sent.map_err(broken);
             }
         }
     }

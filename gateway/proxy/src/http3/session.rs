@@ -12,10 +12,12 @@ use gatewright_wire::proxy_header::Ends;
 use h3::error::{Code, ConnectionError};
 use h3::server::{Connection, RequestResolver};
 use quinn::Incoming;
+use quinn::crypto::rustls::HandshakeData;
 use rustls_pki_types::CertificateDer;
 
+use super::beside::Latest;
 use super::exchanging;
-use super::transport::{Latest, Transport};
+use super::transport::Transport;
 use crate::connection::{Client, Place};
 use crate::entrance::Entrance;
 use crate::identity;
@@ -97,6 +99,7 @@ pub(super) fn serve(
         if let Some(proved) = proved(&quic) {
             client.proves(proved);
         }
+        client.shook_hands_over_quic(asked_name(&quic));
         client.waits();
         talk(client, quic).await;
     }
@@ -107,6 +110,12 @@ fn proved(quic: &quinn::Connection) -> Option<http::HeaderValue> {
     let shown = quic.peer_identity()?;
     let shown = shown.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     identity::of(shown.first()?)
+}
+
+/// The name that the client asked for.
+fn asked_name(quic: &quinn::Connection) -> Option<String> {
+    let agreed = quic.handshake_data()?;
+    agreed.downcast::<HandshakeData>().ok()?.server_name
 }
 
 /// What happens next on a connection.
@@ -143,7 +152,7 @@ async fn talk(client: Rc<Client>, quic: quinn::Connection) {
     tokio::task::yield_now().await;
 }
 
-fn number(code: Code) -> quinn::VarInt {
+pub(super) fn number(code: Code) -> quinn::VarInt {
     quinn::VarInt::from_u64(code.value()).unwrap_or(quinn::VarInt::MAX)
 }
 
@@ -180,7 +189,7 @@ async fn converse(
             Event::Overdue => {
                 if has_asked {
                     // What comes behind the last one was not looked at.
-                    let _ = connection.shutdown(1).await;
+                    let _ = leave(client, &mut connection, 1).await;
                 }
                 return Code::H3_NO_ERROR;
             }
@@ -189,11 +198,24 @@ async fn converse(
         // Those that are on their way are served.
         if drains && has_asked && !is_told {
             is_told = true;
-            if connection.shutdown(MAX_STREAMS as usize).await.is_err() {
+            let more = MAX_STREAMS as usize;
+            if leave(client, &mut connection, more).await.is_none() {
                 return Code::H3_NO_ERROR;
             }
         }
     }
+}
+
+/// Tell the client that so many more requests are taken (GOAWAY); none if it has
+/// gone, or does not take that within the time of a body.
+async fn leave(
+    client: &Client,
+    connection: &mut Connection<Transport, Bytes>,
+    more: usize,
+) -> Option<()> {
+    let deadline = client.worker.deadlines.register();
+    deadline.arm(client.worker.timeouts().body_idle);
+    deadline.limit(connection.shutdown(more)).await.ok()?.ok()
 }
 
 async fn next(

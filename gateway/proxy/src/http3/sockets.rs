@@ -3,7 +3,9 @@
 //!
 //! Two gateways cannot receive from one socket as they can accept from one: each
 //! would get what is for the other's connections. So the one that hands over stops
-//! receiving when it drains, and is passed what is for it by its successor.
+//! receiving when it drains, and is passed what is for it by its successor, and by
+//! that one's. A successor that speaks HTTP/3 no more says nothing, and then it
+//! receives on, to the end.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -13,12 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quinn::Runtime as _;
+use quinn::udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UnixDatagram;
 
-use super::datagrams::{Relays, Shared};
+use super::datagrams::{Relays, Shared, pass_on};
 use super::ids::Owner;
-use crate::inherited::InheritedDatagrams;
+use crate::inherited::{InheritedDatagrams, ResetKey};
 
 /// What the kernel holds of what has come and was not read yet: at a gigabit a
 /// second, the 16 ms that a worker may be busy with other things.
@@ -30,6 +33,7 @@ pub(crate) struct DatagramGroup {
     inboxes: Vec<StdUnixDatagram>,
     relays: Arc<Relays>,
     handed_on: Arc<AtomicBool>,
+    reset_key: ResetKey,
 }
 
 /// One socket of it, with what a worker receives beside it.
@@ -39,6 +43,7 @@ pub(crate) struct Datagrams {
     inbox: StdUnixDatagram,
     relays: Arc<Relays>,
     handed_on: Arc<AtomicBool>,
+    pub(super) reset_key: ResetKey,
 }
 
 impl DatagramGroup {
@@ -47,7 +52,10 @@ impl DatagramGroup {
         // Alone first: nobody else's socket may join the group unnoticed.
         drop(bind_one(address, false)?);
         let sockets = (0..workers).map(|_| bind_one(address, true));
-        Self::of(sockets.collect::<Result<_, _>>()?, 0, None)
+        let mut reset_key = ResetKey([0; 32]);
+        let filled = aws_lc_rs::rand::fill(&mut reset_key.0);
+        filled.map_err(|_| io::Error::other("the system has no random bytes"))?;
+        Self::of(sockets.collect::<Result<_, _>>()?, 0, Vec::new(), reset_key)
     }
 
     /// Take over what the gateway before this one has received from, for so many
@@ -64,21 +72,31 @@ impl DatagramGroup {
         for socket in &sockets {
             socket.set_nonblocking(true)?;
         }
-        let before = inherited.relays.into_iter().map(StdUnixDatagram::from);
-        let before: Vec<_> = before.collect();
-        let generation = inherited.generation;
-        Self::of(
-            sockets,
-            generation.wrapping_add(1),
-            Some((generation, before)),
-        )
+        let before = inherited.relays.into_iter().map(|(generation, relays)| {
+            let relays = relays.into_iter().map(StdUnixDatagram::from);
+            (generation, relays.collect())
+        });
+        let before: Vec<(_, Vec<_>)> = before.collect();
+        let generation = inherited.generation.wrapping_add(1);
+        let adopted = Self::of(sockets, generation, before, inherited.reset_key)?;
+        // They who were before stop receiving once they drain, and not otherwise.
+        for relay in adopted.relays.before.iter().flat_map(|(_, relays)| relays) {
+            pass_on(relay, &[]);
+        }
+        Ok(adopted)
     }
 
     fn of(
         sockets: Vec<UdpSocket>,
         generation: u8,
-        before: Option<(u8, Vec<StdUnixDatagram>)>,
+        before: Vec<(u8, Vec<StdUnixDatagram>)>,
+        reset_key: ResetKey,
     ) -> io::Result<Self> {
+        for socket in &sockets {
+            // What a system does not let QUIC have is told at the start, and clients
+            // are not told of HTTP/3 in vain.
+            UdpSocketState::new(UdpSockRef::from(socket))?;
+        }
         let pair = || {
             let (own, inbox) = StdUnixDatagram::pair()?;
             own.set_nonblocking(true)?;
@@ -97,6 +115,7 @@ impl DatagramGroup {
                 before,
             }),
             handed_on: Arc::default(),
+            reset_key,
         })
     }
 
@@ -111,19 +130,31 @@ impl DatagramGroup {
                 inbox: inbox.try_clone()?,
                 relays: Arc::clone(&self.relays),
                 handed_on: Arc::clone(&self.handed_on),
+                reset_key: self.reset_key,
             })
         })
         .collect()
     }
 
-    /// Duplicates of all of it, for the gateway after this one.
+    /// Duplicates of all of it, for the gateway after this one, with the ways to
+    /// those before that have not ended.
     pub(crate) fn lend(&self) -> io::Result<InheritedDatagrams> {
         let sockets = self.sockets.iter();
         let sockets = sockets.map(|socket| socket.as_fd().try_clone_to_owned());
-        let relays = self.relays.own.iter();
-        let relays = relays.map(|relay| relay.as_fd().try_clone_to_owned());
+        let generation = self.relays.generation;
+        let before = self.relays.before.iter();
+        let before = before.filter(|(_, relays)| relays.iter().any(|relay| pass_on(relay, &[])));
+        let before = before.map(|(generation, relays)| (*generation, relays));
+        let relays = std::iter::once((generation, &self.relays.own)).chain(before);
+        let relays = relays.map(|(generation, relays)| {
+            let relays = relays
+                .iter()
+                .map(|relay| relay.as_fd().try_clone_to_owned());
+            Ok((generation, relays.collect::<io::Result<_>>()?))
+        });
         Ok(InheritedDatagrams {
-            generation: self.relays.generation,
+            generation,
+            reset_key: self.reset_key,
             sockets: sockets.collect::<io::Result<Vec<OwnedFd>>>()?,
             relays: relays.collect::<io::Result<_>>()?,
         })
@@ -153,6 +184,7 @@ impl Datagrams {
             inbox: UnixDatagram::from_std(self.inbox)?,
             relays: self.relays,
             handed_on: self.handed_on,
+            is_taken: AtomicBool::new(false),
         }))
     }
 }

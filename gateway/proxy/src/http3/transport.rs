@@ -6,7 +6,6 @@
 //! as the last piece of its body has not been taken: what a client can make the
 //! gateway hold is what flow control lets it send, and one head a stream.
 
-use std::cell::{Cell, RefCell};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +14,9 @@ use bytes::{Buf as _, Bytes};
 use gatewright_wire::http3::{FrameError, Piece, RequestFrames};
 use h3::error::Code;
 use h3::quic::{self, ConnectionErrorIncoming, StreamErrorIncoming, StreamId, WriteBuf};
-use quinn::{ConnectionError, ReadError, StoppedError, VarInt, WriteError};
+use quinn::{ConnectionError, ReadError, VarInt, WriteError};
+
+use super::beside::{Beside, Given, Latest};
 
 /// What may come on a stream that is no request's, over its whole life: settings,
 /// and the priorities that browsers tell of each request, which nobody minds.
@@ -33,27 +34,6 @@ pub(super) struct Transport {
 
 /// A future of the connection's that has begun.
 type Awaited<T> = Option<Pin<Box<dyn Future<Output = Result<T, ConnectionError>>>>>;
-
-/// What belongs to the request that was accepted last, until it is taken.
-pub(super) type Latest = Rc<RefCell<Option<Beside>>>;
-
-/// What is known of a request's stream beside the library.
-pub(super) struct Beside {
-    /// Ready when the client wants no (more) answer, or has all of it.
-    pub(super) stopped: Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>>>>,
-    pub(super) given: Rc<Given>,
-}
-
-/// How much of a body the library has been given that its reader has not taken.
-#[derive(Default)]
-pub(super) struct Given(Cell<usize>);
-
-impl Given {
-    /// So much has been taken.
-    pub(super) fn taken(&self, length: usize) {
-        self.0.set(self.0.get().saturating_sub(length));
-    }
-}
 
 impl Transport {
     /// A connection whose requests have heads of so many bytes at most.
@@ -112,10 +92,8 @@ impl quic::Connection<Bytes> for Transport {
         let accepted = ready!(poll_awaited(&mut self.requests, cx, begin));
         let (sending, receiving) = accepted.map_err(lost)?;
         let given = Rc::new(Given::default());
-        self.latest.replace(Some(Beside {
-            stopped: Box::pin(sending.stopped()),
-            given: Rc::clone(&given),
-        }));
+        let beside = Beside::of(&self.quic, &sending, Rc::clone(&given));
+        self.latest.replace(Some(beside));
         Poll::Ready(Ok(Request {
             sending: Sending::new(sending),
             receiving: Receiving {
@@ -274,7 +252,7 @@ impl quic::RecvStream for Receiving {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, StreamErrorIncoming>> {
-        if self.given.0.get() > 0 {
+        if self.given.is_held() {
             // The library has a piece to give first, and asks again after it.
             return Poll::Pending;
         }
@@ -282,12 +260,15 @@ impl quic::RecvStream for Receiving {
             match self.frames.next(&mut self.read) {
                 Ok(Some(Piece::Framing(bytes))) => return Poll::Ready(Ok(Some(bytes))),
                 Ok(Some(Piece::Data(bytes))) => {
-                    self.given.0.set(bytes.len());
+                    self.given.gives(bytes.len());
                     return Poll::Ready(Ok(Some(bytes)));
                 }
                 Ok(None) => {}
                 Err(FrameError::TooLong(_)) => {
                     return Poll::Ready(Err(self.refuse(Code::H3_EXCESSIVE_LOAD)));
+                }
+                Err(FrameError::Malformed(_)) => {
+                    return Poll::Ready(Err(self.refuse(Code::H3_MESSAGE_ERROR)));
                 }
                 Err(FrameError::Unexpected(_)) => {
                     return Poll::Ready(Err(self.refuse(Code::H3_FRAME_UNEXPECTED)));

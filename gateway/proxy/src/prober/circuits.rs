@@ -74,7 +74,7 @@ pub(super) fn recovered(teller: &Teller, about: &About, state: &EndpointState) {
 /// Close so many circuits of a pool, those first that have been open for longest:
 /// others that were to stand in for them are gone.
 pub(super) fn close_surplus(teller: &Teller, pool: &Pool, surplus: u32) {
-    let open = |state: &EndpointState| state.circuit.opened_at();
+    let open = |state: &EndpointState| state.circuit.open_since();
     let mut opened: Vec<_> = pool
         .endpoints()
         .filter_map(|endpoint| Some((open(&endpoint.state)?, endpoint)))

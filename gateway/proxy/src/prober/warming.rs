@@ -24,13 +24,19 @@ struct Ramp {
 impl Warming {
     /// Let an endpoint begin, or begin again.
     pub(super) fn begin(&mut self, state: &Arc<EndpointState>, over: Duration) {
-        state.warmth.rise(Duration::ZERO, over);
+        state.warmth.begin();
         let ramp = Ramp {
             state: Arc::downgrade(state),
             since: Instant::now(),
             over,
         };
         self.0.insert(Arc::as_ptr(state), ramp);
+    }
+
+    /// Let an endpoint take all of its share at once.
+    pub(super) fn end(&mut self, state: &Arc<EndpointState>) {
+        self.0.remove(&Arc::as_ptr(state));
+        state.warmth.finish();
     }
 
     /// Whether there is none.

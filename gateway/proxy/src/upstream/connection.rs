@@ -73,6 +73,13 @@ pub(crate) enum ConnectionError {
     Head(#[from] HeadError),
 }
 
+impl ConnectionError {
+    /// Whether the server has gone, and not said anything that is wrong.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Closed | Self::Stream(_))
+    }
+}
+
 impl Connection {
     /// A new connection, with what its worker reads into. Boxed once, because it
     /// is handed on several times for each request.

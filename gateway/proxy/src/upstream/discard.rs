@@ -9,6 +9,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::CutShort;
+use crate::under_way::{UnderWay, Work};
 use crate::worker::Worker;
 
 /// What is read of a response aside, and for how long.
@@ -35,13 +36,27 @@ pub(crate) fn discard_aside<B>(worker: &Rc<Worker>, rest: B)
 where
     B: Body<Data = Bytes, Error = CutShort> + Unpin + 'static,
 {
+    read_aside(worker, rest, MOST_ASIDE);
+}
+
+/// The same up to `most` bytes. Where too much is read so already it is dropped, and its
+/// connection closed; returns whether it is read.
+pub(crate) fn read_aside<B>(worker: &Rc<Worker>, rest: B, most: usize) -> bool
+where
+    B: Body<Data = Bytes, Error = CutShort> + Unpin + 'static,
+{
     if rest.is_end_stream() {
-        return;
+        return true;
     }
+    let Some(under_way) = UnderWay::begin(worker, Work::Reading) else {
+        return false;
+    };
     let deadline = worker.deadlines.register();
     deadline.arm(READING);
     tokio::task::spawn_local(async move {
         // Whatever becomes of it, nobody waits for it.
-        let _ = deadline.limit(discard(rest, MOST_ASIDE)).await;
+        let _ = deadline.limit(discard(rest, most)).await;
+        drop(under_way);
     });
+    true
 }

@@ -21,7 +21,7 @@ pub(crate) use connection::{Connection, ConnectionError, LANDING, Landing};
 pub(crate) use connection_body::ConnectionBody;
 pub(crate) use conversation::{Conversation, OnConnection};
 pub(crate) use dial::H2;
-pub(crate) use discard::{discard, discard_aside};
+pub(crate) use discard::{discard, discard_aside, read_aside};
 pub(crate) use endpoint::Upstream;
 pub(crate) use http2::{OnStream, Sent, Session, StreamBody, Unsent, is_refused, is_unprocessed};
 pub(crate) use in_flight::{InFlight, Observers};

@@ -11,6 +11,7 @@ use gatewright_wire::BodyError;
 use http_body::{Frame, SizeHint};
 
 use super::{ConnectionBody, InFlight, StreamBody, Switched, Upstream};
+use crate::breaker::STANDSTILL;
 use crate::deadlines::Deadline;
 use crate::worker::Worker;
 
@@ -76,6 +77,11 @@ pub(crate) struct ResponseBody<A> {
     in_flight: InFlight,
     idle: Deadline,
     idle_limit: Duration,
+    /// The tick at which the last part was given, until the next one is asked for.
+    gave_at: Option<u64>,
+    /// Until this tick a break says nothing of the server, which may have tired of
+    /// waiting for its client.
+    excused_until: u64,
     is_over: bool,
 }
 
@@ -88,10 +94,35 @@ impl<A: Arriving> ResponseBody<A> {
         Box::new(Self {
             arriving,
             in_flight,
+            gave_at: Some(idle.now()),
+            excused_until: 0,
             idle,
             idle_limit,
             is_over: false,
         })
+    }
+
+    /// Another part is asked for. Where the client has not taken the last one for
+    /// long, the server could not move meanwhile: it has its time from now on, and
+    /// what is found of it is excused for as long as it had to wait.
+    fn is_asked(&mut self) {
+        let Some(gave_at) = self.gave_at.take() else {
+            return;
+        };
+        let now = self.idle.now();
+        let waited = now - gave_at;
+        if waited >= STANDSTILL {
+            self.excused_until = now + waited;
+            self.idle.arm(self.idle_limit);
+        }
+    }
+
+    /// What a break says of the server.
+    fn broken(&self) -> Ending {
+        match self.idle.now() < self.excused_until {
+            true => Ending::Abandoned,
+            false => Ending::Broken,
+        }
     }
 
     fn finish(&mut self) {
@@ -121,6 +152,7 @@ impl<A: Arriving + Unpin> http_body::Body for ResponseBody<A> {
         if body.in_flight.upstream().is_cut() {
             return Poll::Ready(body.fail(Ending::Broken, CutShort::Removed));
         }
+        body.is_asked();
         if body.arriving.send(cx) {
             // A body that moves towards the server is no standstill.
             body.idle.arm(body.idle_limit);
@@ -132,6 +164,7 @@ impl<A: Arriving + Unpin> http_body::Body for ResponseBody<A> {
             }),
             Poll::Ready(Ok(Some(frame))) => {
                 body.idle.arm(body.idle_limit);
+                body.gave_at = Some(body.idle.now());
                 if body.arriving.is_ended() {
                     body.finish();
                 }
@@ -141,7 +174,10 @@ impl<A: Arriving + Unpin> http_body::Body for ResponseBody<A> {
                 body.finish();
                 Poll::Ready(None)
             }
-            Poll::Ready(Err(error)) => Poll::Ready(body.fail(Ending::Broken, error)),
+            Poll::Ready(Err(error)) => {
+                let ending = body.broken();
+                Poll::Ready(body.fail(ending, error))
+            }
         }
     }
 

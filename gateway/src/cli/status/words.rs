@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::cli::table::{Column, Table};
 
-const POOLS: [Column; 8] = [
+const POOLS: [Column; 11] = [
     ("POOL", "pool"),
     ("ALGORITHM", "algorithm"),
     ("WELL", "activeServers"),
     ("UNHEALTHY", "unhealthyServers"),
+    ("PANICS", "panicking"),
     ("ACTIVE", "activeConnections"),
+    ("WAITING", "waiting"),
+    ("SHED", "shed"),
     ("PER S", "requestsPerSecond"),
     ("FAILED", "failedRequests"),
     ("MS", "averageResponseTime"),
@@ -57,8 +60,14 @@ fn of_cluster(cluster: &Value) -> String {
         true => "connected".to_owned(),
         false => format!("away, changes wait: {}", text("why")),
     };
+    let problems = cluster["problems"].as_array().into_iter().flatten();
+    let problems = problems.filter_map(Value::as_str);
+    let problems: String = problems.map(|one| format!("problem: {one}\n")).collect();
     let table = Table::of(&cluster["gateways"], &GATEWAYS);
-    format!("cluster: {}, {standing}\n\n{table}\n", text("server"))
+    format!(
+        "cluster: {}, {standing}\n{problems}\n{table}\n",
+        text("server")
+    )
 }
 
 /// All of it.
@@ -120,7 +129,7 @@ mod tests {
         assert_eq!(of_cluster(&Value::Null), "");
         let cluster = json!({
             "enabled": true, "connected": false, "server": "redis://a:1", "why": "no route",
-            "gateways": [{ "name": "gw-1", "version": 7 }],
+            "gateways": [{ "name": "gw-1", "version": 7 }], "problems": ["it is so"],
         });
         let text = of_cluster(&cluster);
         assert!(
@@ -128,6 +137,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("gw-1"), "{text}");
+        assert!(text.contains("\nproblem: it is so\n"), "{text}");
     }
 
     #[test]
@@ -137,7 +147,7 @@ mod tests {
             "applied": { "workers": 2, "of": 2 }, "totalRequests": 12, "requestsPerSecond": 1.5,
             "requestsInFlight": 1, "activeConnections": 4, "medianResponseTime": null,
             "p99ResponseTime": 8.5,
-            "pools": [{ "pool": "web" }], "servers": [], "plugins": [{ "plugin": "mine", "binding": "-/policy.guard" }],
+            "pools": [{ "pool": "web", "waiting": 41, "shed": 1234 }], "servers": [], "plugins": [{ "plugin": "mine", "binding": "-/policy.guard" }],
         });
         let text = of(&figures);
         let mut lines = text.lines();
@@ -164,6 +174,9 @@ mod tests {
             "at {at} the configuration was not taken over, and the one before is in force: {error}"
         );
         assert_eq!(of(&waits).lines().nth(1), Some(&*line));
+        for figure in ["WAITING", "41", "SHED", "1234"] {
+            assert!(text.contains(figure), "{text}");
+        }
         for heading in ["POOL", "SERVER", "PLUGIN", "mine"] {
             assert!(text.lines().any(|line| line.starts_with(heading)), "{text}");
         }

@@ -198,6 +198,68 @@ async fn what_is_kept_stays_within_its_memory() {
 }
 
 #[tokio::test]
+async fn what_is_on_its_way_stays_within_the_memory_too() {
+    // Each is as much as an eighth of the memory has room for twice, with its head.
+    let server = Upstream::scripted(|mut peer: Peer| async move {
+        while let Some(request) = peer.request().await {
+            let framing = match request.target() {
+                "/chunked" => "Transfer-Encoding: chunked",
+                _ => "Content-Length: 60000",
+            };
+            peer.send(format!(
+                "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\n{framing}\r\n\r\n"
+            ))
+            .await;
+            match request.target() {
+                "/chunked" => {
+                    peer.send_chunk(&[b'x'; 60_000]).await;
+                    peer.send("0\r\n\r\n").await;
+                }
+                "/small" => {
+                    peer.send("x".repeat(60_000)).await;
+                }
+                _ => {
+                    peer.resumed().await;
+                    peer.send("x".repeat(60_000)).await;
+                }
+            }
+        }
+    })
+    .await;
+    let pool = Pool::of(&[&server]).with("cache", "{ max_object = \"64KiB\" }");
+    let builder = Builder::new().with("[cache]\nmemory = \"1MiB\"");
+    let gateway = builder.pool(pool).start().await;
+    let mut slow = Vec::new();
+    for number in 0..2 {
+        let mut wire = gateway.connect().await;
+        wire.send(get(&format!("/{number}"))).await;
+        let head = wire.response_to_head().await;
+        assert_eq!(said(&head), "gatewright; fwd=uri-miss; stored");
+        slow.push(wire);
+    }
+    let bytes = gateway.api("/api/cache").await["bytes"].as_u64();
+    assert!((120_000..131_072).contains(&bytes.expect("a number")));
+    // For others there is no room, and they get their answers all the same.
+    for path in ["/small", "/chunked", "/small", "/chunked"] {
+        assert_eq!(gateway.get(path).await.body.len(), 60_000, "{path}");
+    }
+    assert_eq!(gateway.api("/api/cache").await["pools"][0]["misses"], 6);
+    // One that has gone gives its room back, and so does one that has come.
+    drop(slow.pop());
+    eventually("there is room", async || {
+        gateway.get("/small").await;
+        said(&gateway.get("/small").await).starts_with("gatewright; hit")
+    })
+    .await;
+    server.resume();
+    server.resume();
+    eventually("it is kept", async || {
+        said(&gateway.get("/0").await).starts_with("gatewright; hit")
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_operator_purges_a_url_a_prefix_a_pool_or_all() {
     let (_server, gateway) = caching("|Cache-Control: max-age=60", "true").await;
     let is_kept = async |path: &str| said(&gateway.get(path).await).starts_with("gatewright; hit");
@@ -305,6 +367,27 @@ async fn what_is_made_for_a_user_that_another_has_named_is_nobody_elses() {
         assert_eq!(gateway.exchange(request).await.text(), user);
     }
     assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn who_has_come_with_credentials_is_a_known_user_though_a_policy_has_taken_them_off() {
+    let server = Upstream::answering(|_| numbered("|Cache-Control: max-age=60", 1)).await;
+    let policy = "[[policy]]\nname = \"anonymous\"\nplugin = \"headers\"\n\
+                  [policy.config.request]\nremove = [\"Authorization\"]\n";
+    let pool = Pool::of(&[&server]).with("cache", "true");
+    let gateway = Builder::new().with(policy).pool(pool).start().await;
+    for (credentials, asked) in [
+        ("Authorization: x\r\n", 1),
+        ("", 2),
+        ("", 2),
+        ("Authorization: x\r\n", 3),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n");
+        assert_eq!(gateway.exchange(request).await.text(), "1");
+        assert_eq!(server.requests().len(), asked);
+    }
+    let mut asked = server.requests().into_iter();
+    assert!(asked.all(|request| request.header("authorization").is_none()));
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
-//! A collector of OpenTelemetry: it takes OTLP over HTTP, in protobuf, and keeps
-//! what it was sent.
+//! A collector of OpenTelemetry: it takes OTLP over HTTP, in protobuf by the project's
+//! own definitions, and keeps what it was sent.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -18,14 +20,18 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use super::eventually::eventually;
+use super::tls::{Certified, acceptor};
 
 /// A collector on a port of its own. It stops when it is dropped.
 pub(crate) struct Collector {
     address: SocketAddr,
+    is_secure: bool,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
 }
@@ -55,6 +61,16 @@ pub(crate) struct Traced {
 impl Collector {
     /// One that takes everything.
     pub(crate) async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// One that does so by TLS, with a certificate for `localhost`.
+    pub(crate) async fn by_tls(certified: &Certified) -> Self {
+        Self::listen(Some(acceptor(certified, &[], None))).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
+        let is_secure = tls.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let state = Arc::new(Mutex::new(State {
@@ -67,15 +83,23 @@ impl Collector {
         let known = Arc::clone(&state);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let state = Arc::clone(&known);
-                let service = service_fn(move |request| take(Arc::clone(&state), request));
-                let connection =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                let (state, tls) = (Arc::clone(&known), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, state).await,
+                        Some(tls) => {
+                            // Who does not trust it leaves.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, state).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         Self {
             address,
+            is_secure,
             state,
             serving,
         }
@@ -83,7 +107,10 @@ impl Collector {
 
     /// Its base address.
     pub(crate) fn base(&self) -> String {
-        format!("http://{}", self.address)
+        match self.is_secure {
+            true => format!("https://localhost:{}", self.address.port()),
+            false => format!("http://{}", self.address),
+        }
     }
 
     /// Answer with this status from now on.
@@ -124,12 +151,31 @@ impl Drop for Collector {
     }
 }
 
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    state: Arc<Mutex<State>>,
+) {
+    let service = service_fn(move |request| take(Arc::clone(&state), request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // Whoever sends may leave at any time.
+    let _ = connection.await;
+}
+
 async fn take(
     state: Arc<Mutex<State>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
+    let mut body = body.collect().await?.to_bytes().to_vec();
+    if head
+        .headers
+        .get("content-encoding")
+        .is_some_and(|coding| coding == "gzip")
+    {
+        let packed = std::mem::take(&mut body);
+        let unpacked = GzDecoder::new(&*packed).read_to_end(&mut body);
+        unpacked.expect("gzip");
+    }
     let mut state = state.lock().expect("no panic");
     state.asked += 1;
     assert_eq!(head.uri.path(), "/v1/traces");
@@ -137,7 +183,7 @@ async fn take(
     let authorization = head.headers.get("authorization");
     state.authorization = authorization.map(|value| value.to_str().expect("text").to_owned());
     if state.status == StatusCode::OK {
-        let sent = ExportTraceServiceRequest::decode(body).expect("OTLP");
+        let sent = ExportTraceServiceRequest::decode(&*body).expect("OTLP");
         for of_resource in sent.resource_spans {
             let resource = of_resource.resource.expect("a resource");
             let named = resource.attributes.iter();

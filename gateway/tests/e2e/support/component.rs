@@ -124,8 +124,10 @@ impl Guest {
     /// Let it import a function. Its code can call it if `signature` begins with
     /// a name, such as `$set (param i32 i32)`.
     pub(crate) fn importing(mut self, interface: &str, function: &str, signature: &str) -> Self {
-        self.includes
-            .push(format!("import {PLUGIN}/{interface}@0.1.0;"));
+        let import = format!("import {PLUGIN}/{interface}@0.1.0;");
+        if !self.includes.contains(&import) {
+            self.includes.push(import);
+        }
         self.imports +=
             &format!("(import \"{PLUGIN}/{interface}@0.1.0\" \"{function}\" (func {signature}))");
         self

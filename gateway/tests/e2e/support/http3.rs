@@ -10,7 +10,7 @@ use h3::error::{ConnectionError, StreamError};
 use h3_quinn::{BidiStream, OpenStreams};
 use http::{HeaderMap, Request, Response};
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Endpoint};
+use quinn::{ClientConfig, Connecting, Endpoint, TransportConfig};
 use tokio::task::JoinHandle;
 
 use super::eventually::soon;
@@ -40,16 +40,22 @@ impl Http3 {
         address: SocketAddr,
         certified: Option<&Certified>,
     ) -> Result<Self, quinn::ConnectionError> {
-        let hello = Hello {
-            name: "localhost",
-            offered: &["h3"],
-            certified,
-        };
-        let crypto = QuicClientConfig::try_from(hello.config()).expect("a cipher for QUIC");
-        let mut endpoint = Endpoint::client(any_port()).expect("a UDP socket");
-        endpoint.set_default_client_config(ClientConfig::new(Arc::new(crypto)));
-        let connecting = endpoint.connect(address, "localhost").expect("an address");
-        let quic = soon("a handshake", connecting).await?;
+        Self::over(&dialling(certified, TransportConfig::default()), address).await
+    }
+
+    /// Connect, with room for so many bytes of each answer and for all of them
+    /// together that are not read.
+    pub(crate) async fn with_room(address: SocketAddr, of_one: u32, of_all: u32) -> Self {
+        let endpoint = dialling(None, room(of_one, of_all));
+        let connected = Self::over(&endpoint, address).await;
+        connected.expect("a connection")
+    }
+
+    async fn over(
+        endpoint: &Endpoint,
+        address: SocketAddr,
+    ) -> Result<Self, quinn::ConnectionError> {
+        let quic = soon("a handshake", dial(endpoint, address)).await?;
         let transport = h3_quinn::Connection::new(quic.clone());
         let client = soon("HTTP/3", h3::client::new(transport)).await;
         let Ok((mut connection, sender)) = client else {
@@ -58,7 +64,7 @@ impl Http3 {
         let driver =
             tokio::spawn(async move { std::future::poll_fn(|cx| connection.poll_close(cx)).await });
         Ok(Self {
-            endpoint,
+            endpoint: endpoint.clone(),
             quic,
             sender,
             driver,
@@ -105,6 +111,36 @@ impl Http3 {
         let socket = UdpSocket::bind(any_port()).expect("a UDP socket");
         self.endpoint.rebind(socket).expect("another socket");
     }
+}
+
+/// Who connects to gateways.
+pub(crate) fn dialling(certified: Option<&Certified>, transport: TransportConfig) -> Endpoint {
+    let hello = Hello {
+        name: "localhost",
+        offered: &["h3"],
+        certified,
+    };
+    let crypto = QuicClientConfig::try_from(hello.config()).expect("a cipher for QUIC");
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    config.transport_config(Arc::new(transport));
+    let mut endpoint = Endpoint::client(any_port()).expect("a UDP socket");
+    endpoint.set_default_client_config(config);
+    endpoint
+}
+
+/// Begin a connection by which nothing of HTTP/3 is said.
+pub(crate) fn dial(endpoint: &Endpoint, address: SocketAddr) -> Connecting {
+    let connecting = endpoint.connect(address, "localhost");
+    connecting.expect("an address")
+}
+
+/// Room for so many bytes of each stream, and of all together, that are not read.
+pub(crate) fn room(of_one: u32, of_all: u32) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .stream_receive_window(of_one.into())
+        .receive_window(of_all.into());
+    transport
 }
 
 fn any_port() -> SocketAddr {

@@ -24,6 +24,8 @@ mod pipe;
 mod program;
 mod redis;
 mod registry;
+mod road;
+mod rotel;
 mod run;
 mod shop;
 mod succession;
@@ -53,6 +55,8 @@ pub(crate) use pipe::Pipe;
 pub(crate) use program::run_program;
 pub(crate) use redis::Redis;
 pub(crate) use registry::Registry;
+pub(crate) use road::Road;
+pub(crate) use rotel::Rotel;
 pub(crate) use run::{
     BINARY, ends, raise_descriptors, run_until_exit, run_until_exit_as, runs, signal, spawn,
 };

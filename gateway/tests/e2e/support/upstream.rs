@@ -55,6 +55,15 @@ impl Upstream {
         Self::on(listener, script)
     }
 
+    /// A server that takes requests and says nothing.
+    pub(crate) async fn silent() -> Self {
+        Self::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.stall().await;
+        })
+        .await
+    }
+
     /// A server that answers `hello`, the first half of what it announces, and no more
     /// for ever.
     pub(crate) async fn that_hangs() -> Self {
@@ -63,6 +72,20 @@ impl Upstream {
             peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
                 .await;
             std::future::pending::<()>().await;
+        })
+        .await
+    }
+
+    /// A server that sends half of its response, `helloworld`, at once and the rest
+    /// when told.
+    pub(crate) async fn in_two_halves() -> Self {
+        Self::scripted(|mut peer| async move {
+            peer.request().await;
+            peer.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello")
+                .await;
+            peer.resumed().await;
+            peer.send("world").await;
+            peer.stall().await;
         })
         .await
     }

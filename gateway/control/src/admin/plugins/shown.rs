@@ -76,7 +76,7 @@ pub(super) fn version_roles(control: &Control, name: &PluginName) -> Vec<Version
     let default = defaults.find(|default| default.name == name.as_str());
     let default = default.map(|default| VersionRoles {
         version: default.digest(),
-        roles: default.roles.iter().map(ToString::to_string).collect(),
+        roles: default.roles().iter().map(ToString::to_string).collect(),
     });
     let kept = control.catalog.versions(name).into_iter();
     let kept = kept.map(|(version, record)| VersionRoles {

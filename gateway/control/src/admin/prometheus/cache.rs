@@ -47,7 +47,10 @@ pub(super) fn write(
         |kept| kept.entries as f64,
     )?;
     families.gauges(
-        ("cache_bytes", "What they take of the memory, about."),
+        (
+            "cache_bytes",
+            "What they and bodies on their way to them take of the memory, about.",
+        ),
         &whole,
         |kept| kept.bytes as f64,
     )?;

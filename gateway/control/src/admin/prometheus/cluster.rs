@@ -11,6 +11,7 @@ pub(super) struct Figures {
     pub(super) is_connected: bool,
     pub(super) version: u64,
     pub(super) gateways: u64,
+    pub(super) problems: u64,
     pub(super) failed: u64,
 }
 
@@ -18,11 +19,13 @@ impl Figures {
     pub(super) fn of(control: &Control) -> Option<Self> {
         let cluster = control.keeper.cluster.as_ref()?;
         let is_connected = cluster.connection.standing().is_connected();
-        let heard = cluster.gateways().len() as u64;
+        let heard = cluster.gateways();
+        let heard = heard.iter().filter(|one| !one.is_silent()).count() as u64;
         Some(Self {
             is_connected,
             version: cluster.revision().map_or(0, |revision| revision.version),
             gateways: if is_connected { heard.max(1) } else { 1 },
+            problems: cluster.problems().len() as u64,
             failed: cluster.connection.failed(),
         })
     }
@@ -54,6 +57,14 @@ pub(super) fn write(families: &mut Families<'_>, cluster: Option<Figures>) -> fm
         ),
         &cluster,
         |one| one.gateways as f64,
+    )?;
+    families.gauges(
+        (
+            "cluster_problems",
+            "What is wrong while the server answers, as GET /api/cluster has it.",
+        ),
+        &cluster,
+        |one| one.problems as f64,
     )?;
     families.counters(
         (

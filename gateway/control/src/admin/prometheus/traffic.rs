@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use gatewright_model::counters::Protocol;
+
 use super::families::{Families, Labels, Scale};
 use crate::overview::Overview;
 
@@ -11,7 +13,8 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 pub(super) fn write(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     gateway(families, overview)?;
     requests(families, overview)?;
-    connections(families, overview)
+    connections(families, overview)?;
+    protocols(families, overview)
 }
 
 fn gateway(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
@@ -152,6 +155,14 @@ fn requests(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
     )?;
     families.counters(
         (
+            "uncompressed",
+            "Answers that went as they were, since a worker was compressing too many.",
+        ),
+        &whole,
+        |totals| totals.uncompressed,
+    )?;
+    families.counters(
+        (
             "abandoned",
             "Requests whose client left before the response's end.",
         ),
@@ -176,5 +187,37 @@ fn connections(families: &mut Families<'_>, overview: &Overview) -> fmt::Result 
         ("tls_failures", "TLS handshakes that failed."),
         &whole,
         |totals| totals.tls_failures,
+    )
+}
+
+fn protocols(families: &mut Families<'_>, overview: &Overview) -> fmt::Result {
+    let figures = Protocol::ALL.into_iter().zip(overview.totals.protocols);
+    let labelled = |(protocol, figures): (Protocol, _)| {
+        (vec![("protocol", protocol.name().to_owned())], figures)
+    };
+    let figures: Vec<_> = figures.map(labelled).collect();
+    families.counters(
+        (
+            "protocol_requests",
+            "Requests whose head was read, by what their client speaks.",
+        ),
+        &figures,
+        |figures| figures.requests,
+    )?;
+    families.counters(
+        (
+            "protocol_connections_accepted",
+            "Client connections that have made a request, by what they speak.",
+        ),
+        &figures,
+        |figures| figures.accepted,
+    )?;
+    families.gauges(
+        (
+            "protocol_connections",
+            "Client connections open that have made a request, by what they speak.",
+        ),
+        &figures,
+        |figures| figures.connections as f64,
     )
 }

@@ -26,6 +26,7 @@ pub(super) fn told(event: &Event) -> (&'static str, Value) {
         Happened::Certificate(news) => ("certificate", certificate(news)),
         Happened::Burdened(burdened) => ("plugin", burden(burdened)),
         Happened::LookedUp(turn) => ("dns", looked_up(turn)),
+        Happened::Cluster(problem) => ("cluster", json!({ "problem": problem })),
         Happened::Reloaded(reloaded) => ("change", reload(*reloaded)),
         Happened::Refused(reason) => ("change", json!({ "outcome": "refused", "reason": reason })),
         Happened::Yielded(key) => {

@@ -11,8 +11,9 @@ const DAY: u64 = 24 * 3600;
 pub(in crate::config) const CACHE_MEMORY: RangeInclusive<Size> = Size::mib(1)..=Size::mib(1 << 16);
 /// The smallest that is worth being kept; how large is a matter of the memory.
 pub(in crate::config) const SMALLEST_MAX_OBJECT: Size = Size::kib(1);
-/// The share of the memory that one answer may take: the memory is divided into
-/// eight parts, and each is to have room for two.
+/// The share of the memory that one answer may take: what is kept lies in eight parts of
+/// seven eighths of it, and what is on its way in the last eighth, in each of which one
+/// is to leave room for others.
 pub(in crate::config) const MAX_OBJECT_SHARE: u64 = 16;
 pub(in crate::config) const DEFAULT_TTL: RangeInclusive<Period> =
     Period::s(1)..=Period::s(365 * DAY);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::report::Report;
-use crate::config::defaults::{self, DEFAULT_PLUGINS, default_plugins};
+use crate::config::defaults::{self, DEFAULT_PLUGINS, default_plugins, default_roles};
 use crate::config::key_path::KeyPath;
 use crate::config::meant::{Binding, Canary, OnFault, PluginSource, Policy, PoolConfig, Shadow};
 use crate::config::quantity::Period;
@@ -26,7 +26,7 @@ impl<'a> PluginNames<'a> {
 
     /// Those that a seat of this role may have, as far as that is known.
     fn fit_for(&self, role: Role) -> BTreeSet<&'a str> {
-        let default = default_plugins(role).iter().copied();
+        let default = default_plugins(role).map(|name| -> &'a str { name });
         default.chain(self.0.iter().copied()).collect()
     }
 }
@@ -84,13 +84,12 @@ fn check_name(
     if fit.contains(name) {
         return;
     }
-    if !DEFAULT_PLUGINS.contains(&name) {
+    let roles = default_roles(name).iter();
+    let roles: Vec<_> = roles.map(|role| role.with_article()).collect();
+    if roles.is_empty() {
         report.unknown(path, "plugin", name, fit);
         return;
     }
-    let roles = Role::ALL.into_iter();
-    let roles = roles.filter(|role| default_plugins(*role).contains(&name));
-    let roles: Vec<_> = roles.map(Role::with_article).collect();
     let fit: Vec<_> = fit.into_iter().collect();
     let message = format!(
         "{name:?} is {} and no {role}; write one of: {}",

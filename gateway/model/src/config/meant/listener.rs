@@ -42,11 +42,15 @@ pub struct Http3 {
 }
 
 impl Http3 {
-    /// As the header `Alt-Svc` says it to clients who came to a port.
+    /// As the header `Alt-Svc` says it to clients who came to a port: to forget all
+    /// that they were told before, where nothing is to be remembered (RFC 7838 §3).
     pub fn alternative(self, port: u16) -> impl fmt::Display {
         let port = self.advertise.unwrap_or(port);
         let max_age = self.max_age.as_secs();
-        fmt::from_fn(move |f| write!(f, "h3=\":{port}\"; ma={max_age}"))
+        fmt::from_fn(move |f| match max_age {
+            0 => f.write_str("clear"),
+            _ => write!(f, "h3=\":{port}\"; ma={max_age}"),
+        })
     }
 }
 

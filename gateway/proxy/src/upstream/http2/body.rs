@@ -14,7 +14,7 @@ use http_body::Frame;
 use super::OnStream;
 use super::conversation::Sending;
 use super::session::Open;
-use crate::upstream::{Arriving, Begun, CutShort, InFlight, ResponseBody, Upstream, discard};
+use crate::upstream::{Arriving, Begun, CutShort, InFlight, ResponseBody, Upstream, read_aside};
 use crate::worker::Worker;
 
 /// A body and the stream that it comes on.
@@ -52,7 +52,7 @@ impl StreamBody {
         let body = ResponseBody::begin(worker, in_flight, body);
         if is_bodiless {
             // Nobody would ask it for an end that has not come yet.
-            tokio::task::spawn_local(discard(body, 0));
+            read_aside(worker, body, 0);
             return Begun::Whole(Bytes::new());
         }
         Begun::Stream(body)

@@ -1,0 +1,257 @@
+//! The components that the state names: they go to the server before the version that
+//! names them, and each gateway has them all. What the server loses is put back by
+//! those who have it, and what a gateway cannot get is left out there until it can.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use gatewright_cluster::{Committed, Components, Fields, Head, Kept, Revision, State};
+use gatewright_host::{Brought, Host};
+use gatewright_model::id::{Digest, PluginName};
+use gatewright_model::signature::PluginSignature;
+use tokio::time;
+
+use super::problems::About;
+use super::{Cluster, ClusterError};
+use crate::control::Control;
+use crate::store::versions_of;
+
+/// How often it is looked whether all are here and there, more or less by half, so that
+/// of several gateways one puts back what is gone.
+const TEND_EVERY: Duration = Duration::from_secs(8);
+
+/// A component that this gateway cannot get.
+#[derive(Debug)]
+pub(super) struct Missing {
+    plugin: PluginName,
+    digest: Digest,
+    why: String,
+}
+
+impl Missing {
+    fn gone(plugin: PluginName, digest: Digest) -> Self {
+        Self {
+            plugin,
+            digest,
+            why: "is neither here nor on the cluster's server".to_owned(),
+        }
+    }
+}
+
+/// What is wrong when these are missing; nothing when none is.
+pub(super) fn problem(missing: &[Missing]) -> Option<String> {
+    let of_each = |one: &Missing| {
+        let (plugin, digest) = (&one.plugin, one.digest.short());
+        format!("the component {digest} of plugin {plugin} {}", one.why)
+    };
+    let all: Vec<_> = missing.iter().map(of_each).collect();
+    (!all.is_empty()).then(|| {
+        format!(
+            "{}: what is bound to it is left out on this gateway; start a gateway that has it, \
+             or upload it again",
+            all.join("; ")
+        )
+    })
+}
+
+impl Cluster {
+    /// Have every component in the server that comes to be named; those that are
+    /// named no more go with the change.
+    pub(super) async fn components(
+        &self,
+        before: &Fields,
+        after: &Fields,
+    ) -> Result<Components, ClusterError> {
+        let digests = |fields: &Fields| -> Vec<Digest> {
+            versions_of(fields).map(|(_, digest)| digest).collect()
+        };
+        let (old, new) = (digests(before), digests(after));
+        let mut components = Components::default();
+        for (plugin, digest) in versions_of(after) {
+            if old.contains(&digest) {
+                continue;
+            }
+            let kept = self.load(plugin, digest).await.map_err(|error| {
+                ClusterError::Refused(format!("the component {digest} cannot be read: {error}"))
+            })?;
+            self.put(digest, &kept).await?;
+            components.stay.extend(self.shelf.keys(digest));
+        }
+        let gone = old.into_iter().filter(|digest| !new.contains(digest));
+        components.go = gone.flat_map(|digest| self.shelf.keys(digest)).collect();
+        Ok(components)
+    }
+
+    /// Put a whole state into the server, with the components that it names. What is
+    /// missing here, another gateway may have.
+    pub(super) async fn give_back(
+        &self,
+        theirs: Option<&Head>,
+        state: &State,
+    ) -> Result<Committed, ClusterError> {
+        let mut components = Components::default();
+        for (plugin, digest) in versions_of(&state.fields) {
+            if let Ok(kept) = self.load(plugin, digest).await {
+                self.put(digest, &kept).await?;
+                components.stay.extend(self.shelf.keys(digest));
+            }
+        }
+        let given = self.ledger.replace(theirs, state, &components).await;
+        // Where it has not answered, the next comparison tells.
+        given.map_err(ClusterError::from)
+    }
+
+    /// A component that may or may not be there then harms nobody: nothing names it.
+    async fn put(&self, digest: Digest, kept: &Kept) -> Result<(), ClusterError> {
+        let put = self.shelf.put(digest, kept).await;
+        put.map_err(|failure| ClusterError::Refused(failure.to_string()))
+    }
+
+    /// A component of this gateway's.
+    async fn load(&self, plugin: PluginName, digest: Digest) -> io::Result<Kept> {
+        let host = self.host.get().cloned();
+        let loading = tokio::task::spawn_blocking(move || {
+            let host = host.ok_or_else(|| io::Error::other("the host does not run yet"))?;
+            Ok::<_, io::Error>(Kept {
+                component: host.component(&plugin, digest)?,
+                signature: host.signature(digest),
+            })
+        });
+        loading.await.map_err(io::Error::other).flatten()
+    }
+
+    /// Have this gateway's host keep every component that a state names; those that
+    /// cannot be had.
+    pub(super) async fn fetch(&self, fields: &Fields) -> Result<Vec<Missing>, ClusterError> {
+        let mut missing = Vec::new();
+        let Some(host) = self.host.get() else {
+            return Ok(missing);
+        };
+        let here = self.here(host).await?;
+        for (plugin, digest) in versions_of(fields) {
+            if here.contains(&digest) {
+                continue;
+            }
+            let Some(there) = self.shelf.get(digest).await? else {
+                missing.push(Missing::gone(plugin, digest));
+                continue;
+            };
+            if let Err(why) = keep(host, digest, there).await {
+                let why = format!("cannot be kept here ({why})");
+                missing.push(Missing {
+                    plugin,
+                    digest,
+                    why,
+                });
+            }
+        }
+        let lacked = missing.iter().map(|one| one.digest).collect();
+        *self.lacked.lock().unwrap_or_else(PoisonError::into_inner) = lacked;
+        Ok(missing)
+    }
+
+    /// The components that this gateway's host keeps.
+    async fn here(&self, host: &Arc<Host>) -> Result<BTreeSet<Digest>, ClusterError> {
+        let host = Arc::clone(host);
+        let listed = tokio::task::spawn_blocking(move || host.kept()).await;
+        let listed = listed.map_err(io::Error::other).flatten();
+        let listed = listed.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        Ok(listed.into_iter().collect())
+    }
+
+    /// Put back what the server has lost and this gateway has; have it follow anew where
+    /// something has come that it lacked.
+    async fn tend(&self, control: &Control) -> Result<(), ClusterError> {
+        let (Some(host), replica) = (self.host.get(), self.replica()) else {
+            return Ok(());
+        };
+        let Some(head) = replica.head else {
+            return Ok(());
+        };
+        let named: Vec<_> = versions_of(&replica.fields).collect();
+        let here = self.here(host).await?;
+        let mut wanted = Vec::new();
+        for (_, digest) in &named {
+            let [component, signature] = self.shelf.keys(*digest);
+            wanted.push(component);
+            let is_signed = here.contains(digest) && host.signature(*digest).is_some();
+            wanted.extend(is_signed.then_some(signature));
+        }
+        let lost = self.shelf.lacks(&wanted).await?;
+        let is_lost = |digest| {
+            let keys = self.shelf.keys(digest);
+            lost.iter().any(|key| keys.contains(key))
+        };
+        let lacked = self.lacked();
+        let mut missing = Vec::new();
+        for (plugin, digest) in named {
+            match (here.contains(&digest), is_lost(digest)) {
+                (true, true) => {
+                    let put_back = self.put_back(plugin, digest, &head.revision).await;
+                    if let Err(why) = put_back {
+                        tracing::warn!(%digest, "a component that is gone is not put back: {why}");
+                    }
+                }
+                (false, true) => missing.push(Missing::gone(plugin, digest)),
+                (true, false) if !lacked.contains(&digest) => {}
+                (_, false) => self.doubt(),
+            }
+        }
+        if !missing.is_empty() {
+            self.tell(control, About::Components, problem(&missing));
+        }
+        Ok(())
+    }
+
+    fn lacked(&self) -> BTreeSet<Digest> {
+        let lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
+        lacked.clone()
+    }
+
+    /// Put a component back, to stay while this is the state.
+    async fn put_back(
+        &self,
+        plugin: PluginName,
+        digest: Digest,
+        revision: &Revision,
+    ) -> Result<(), ClusterError> {
+        let kept = self.load(plugin, digest).await;
+        let kept = kept.map_err(|error| ClusterError::Refused(error.to_string()))?;
+        self.put(digest, &kept).await?;
+        let keys = self.shelf.keys(digest);
+        self.ledger.keep(revision, &keys).await?;
+        Ok(())
+    }
+}
+
+/// Have a host keep a component that was fetched.
+async fn keep(host: &Arc<Host>, digest: Digest, there: Kept) -> Result<(), String> {
+    let host = Arc::clone(host);
+    let keeping = tokio::task::spawn_blocking(move || {
+        let signature = there.signature.as_deref();
+        let signature = signature.and_then(|text| PluginSignature::parse(text).ok());
+        let brought = Brought {
+            component: &there.component,
+            signature: signature.as_ref(),
+        };
+        host.keep(digest, &brought)
+    });
+    let kept = keeping.await.map_err(|error| error.to_string())?;
+    kept.map_err(|error| error.to_string())
+}
+
+/// Look after them, for ever.
+pub(super) async fn tend(control: &Arc<Control>, cluster: &Arc<Cluster>) {
+    loop {
+        time::sleep(TEND_EVERY.mul_f64(0.5 + fastrand::f64())).await;
+        let is_there = cluster.connection.standing().is_connected();
+        if !is_there || control.store.is_handed_over() {
+            continue;
+        }
+        if let Err(error) = cluster.tend(control).await {
+            tracing::warn!("the components of the cluster are not looked after: {error}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What goes wrong with one gateway of a cluster: a program that is older, a disk that
+//! is full, a component that is gone, a name that another has.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::cluster::{comes_to_have, has, member, somewhere};
+use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within};
+
+/// How long it may take until gateways have noticed what they look at now and then.
+const TENDED: Duration = Duration::from_secs(40);
+
+/// Two gateways in front of the same server, once both are in the cluster.
+async fn two(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 2] {
+    let a = member("a", redis, servers).start().await;
+    eventually("the cluster has begun", async || {
+        a.api("/api/cluster").await["version"] == 1
+    })
+    .await;
+    [a, member("b", redis, servers).start().await]
+}
+
+/// What is wrong with a gateway in its cluster.
+async fn problems(gateway: &Gateway) -> String {
+    gateway.api("/api/cluster").await["problems"].to_string()
+}
+
+/// Change the state as a program does that this one does not know.
+fn change_by_another_program(redis: &Redis, what: &str, commit: &str) {
+    let script = format!(
+        "{what}; local before = redis.call('HGET', KEYS[1], 'lineage'); \
+         redis.call('HSET', KEYS[1], 'commit', '{commit}', 'author', 'newer', 'lineage', \
+         before .. ' {commit}'); return redis.call('HINCRBY', KEYS[1], 'version', 1)"
+    );
+    let done = redis.ask(&["EVAL", &script, "1", "gatewright:state"]);
+    assert!(done.parse::<u64>().is_ok(), "{done}");
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_read_here_stops_no_start_and_is_told() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, mut b] = two(&redis, &[&first]).await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    comes_to_have(&b, "127.0.0.1:1").await;
+    let new = "redis.call('HSET', KEYS[1], 'quota:web', '{}')";
+    change_by_another_program(&redis, new, "feed");
+    for gateway in [&a, &b] {
+        eventually("it says what it cannot read", async || {
+            problems(gateway).await.contains("quota:web")
+        })
+        .await;
+        gateway.says("quota:web").await;
+        assert!(gateway.metric("gatewright_cluster_problems").await > 0.0);
+    }
+    let call = a.call("POST", "/api/servers").json(&somewhere(2));
+    let refused = call.refused(503).await;
+    assert!(
+        refused["message"].to_string().contains("quota:web"),
+        "{refused}"
+    );
+    b.restart().await;
+    assert!(has(&b, "127.0.0.1:1").await && !has(&b, "127.0.0.1:2").await);
+    eventually("it says so again", async || {
+        problems(&b).await.contains("quota:web")
+    })
+    .await;
+    let gone = "redis.call('HDEL', KEYS[1], 'quota:web')";
+    change_by_another_program(&redis, gone, "cafe");
+    for gateway in [&a, &b] {
+        eventually("nothing is wrong", async || problems(gateway).await == "[]").await;
+    }
+    b.change("POST", "/api/servers", somewhere(2)).await;
+    comes_to_have(&a, "127.0.0.1:2").await;
+}
+
+#[tokio::test]
+async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    a.upload("mine", Guest::always(0, 1)).await;
+    let digest = a.upload("mine", Guest::always(0, 2)).await;
+    let path = format!("/api/plugins/mine/versions/{digest}");
+    let known = async || b.call("GET", &path).send().await.status();
+    eventually("the version is known elsewhere", async || {
+        known().await == 200
+    })
+    .await;
+    b.limit_files(Some(0));
+    a.change("DELETE", &path, Value::Null).await;
+    eventually("it is known no more", async || known().await == 404).await;
+    b.says("not on the disk").await;
+    b.limit_files(None);
+    let newest = async || b.api("/api/audit").await[0]["sequence"].as_u64();
+    let before = newest().await;
+    let binding = json!({ "plugin": "round-robin" });
+    a.change("PUT", "/api/bindings/web/balancer", binding).await;
+    eventually("what others change is on the disk again", async || {
+        newest().await > before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let binding = async |gateway: &Gateway| {
+        let binding = gateway.api("/api/bindings/web/balancer").await;
+        binding["plugin"].as_str().unwrap_or_default().to_owned()
+    };
+    signal(b.id(), libc::SIGSTOP);
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let mine = json!({ "plugin": "mine" });
+    a.change("PUT", "/api/bindings/web/balancer", mine).await;
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    signal(a.id(), libc::SIGSTOP);
+    let key = format!("gatewright:component:{digest}");
+    assert_eq!(redis.ask(&["DEL", &key]), "1");
+    signal(b.id(), libc::SIGCONT);
+    // Whoever cannot get it follows all the same.
+    comes_to_have(&b, "127.0.0.1:1").await;
+    assert_ne!(binding(&b).await, "mine");
+    assert!(problems(&b).await.contains(&digest[..12]));
+    b.says("is left out").await;
+    b.change("POST", "/api/servers", somewhere(2)).await;
+    signal(a.id(), libc::SIGCONT);
+    within(TENDED, "what was left out is in force", async || {
+        binding(&b).await == "mine" && problems(&b).await == "[]"
+    })
+    .await;
+    // From then on any of them puts it back, to stay.
+    a.kill();
+    assert_eq!(redis.ask(&["DEL", &key]), "1");
+    within(TENDED, "it is there again", async || {
+        redis.ask(&["TTL", &key]) == "-1"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn two_gateways_of_one_name_say_so_and_one_that_is_upgraded_does_not() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [mut a, b] = two(&redis, &[&first]).await;
+    // What the run before has said is there when the next one speaks.
+    a.restart().await;
+    a.upgrade().await;
+    let namesake = member("b", &redis, &[&first]).start().await;
+    for (gateway, other) in [(&b, &namesake), (&namesake, &b)] {
+        let address = other.admin_address().to_string();
+        within(TENDED, "it says who is called the same", async || {
+            problems(gateway).await.contains(&address)
+        })
+        .await;
+        gateway.says("cluster.name").await;
+    }
+    // It has spoken as often by now.
+    assert_eq!(problems(&a).await, "[]");
+    assert_eq!(a.says_how_often("cluster.name"), 0);
+    namesake.terminate();
+    assert_eq!(namesake.exit_code().await, 0);
+    within(TENDED, "nobody else is called so", async || {
+        problems(&b).await == "[]"
+    })
+    .await;
+}
