@@ -126,6 +126,7 @@ fn count(
         sessions: asked.clients.have_sessions(),
         watched: false,
         under: &under,
+        telemetry: String::new(),
     };
     let started = Started::start(peer, &setting)?;
     // A compilation that came to its limits here leaves decisions dearer.

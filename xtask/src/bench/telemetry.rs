@@ -249,13 +249,14 @@ fn rows(gateways: &[Gateway]) -> Vec<Row> {
 
 /// Start a collector that takes everything and keeps nothing, for as long as this
 /// process runs; its port.
-fn collector(core: usize) -> Result<u16> {
+fn collector(core: Option<usize>) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let taken = cores::pin_this_thread(core).and_then(|()| take(stream));
+                let pinned = core.map_or(Ok(()), cores::pin_this_thread);
+                let taken = pinned.and_then(|()| take(stream));
                 if let Err(error) = taken {
                     println!("the collector ended: {error}");
                 }
