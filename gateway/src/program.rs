@@ -10,6 +10,18 @@ use std::path::{Path, PathBuf};
 /// The file that this process runs, even when another one has its name by now.
 pub(crate) const RUNNING: &str = "/proc/self/exe";
 
+/// Names the program that compiles plugins where [`RUNNING`] leads to something
+/// else: valgrind, say, which takes the place of the program that it measures.
+const COMPILER: &str = "GATEWRIGHT_COMPILER";
+
+/// The program that compiles plugins: this one, for what another version compiles
+/// it could not run.
+pub(crate) fn compiler() -> PathBuf {
+    env::var_os(COMPILER)
+        .unwrap_or_else(|| RUNNING.into())
+        .into()
+}
+
 /// How this process was started, so that it can be started again by what is there
 /// then.
 #[derive(Debug)]

@@ -15,11 +15,12 @@ use crate::cargo::cannot_run;
 const END: Duration = Duration::from_secs(5);
 
 /// How long a program may take to be ready: a gateway that compiles a big
-/// component on a busy machine takes most of a minute.
-const START: Duration = Duration::from_secs(120);
+/// component on a busy machine takes most of a minute, and minutes when its
+/// instructions are counted.
+const START: Duration = Duration::from_secs(600);
 
 /// How often readiness and end are looked for.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A running program; dropping it ends it.
 pub(crate) struct Process {
@@ -82,7 +83,8 @@ impl Process {
         find(&self.said()).context("what was printed is there no more")
     }
 
-    fn said(&self) -> String {
+    /// All that it has printed so far.
+    pub(crate) fn said(&self) -> String {
         read(&self.log)
     }
 

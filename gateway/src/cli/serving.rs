@@ -135,9 +135,8 @@ pub(crate) async fn start(
     descriptors::raise_limit();
     let options = Options {
         environment,
-        // What a new version compiles this one could not run.
         compiler: Compiler::Child {
-            program: program::RUNNING.into(),
+            program: program::compiler(),
         },
         keep,
         watch: true,

@@ -7,13 +7,13 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// The two cores of a measurement.
-#[derive(Clone, Copy, Debug)]
+/// The two cores of a measurement; none where any will do.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cores {
     /// The proxy's.
-    pub(super) proxy: usize,
+    pub(super) proxy: Option<usize>,
     /// The load generator's and the backends'.
-    pub(super) load: usize,
+    pub(super) load: Option<usize>,
 }
 
 impl Cores {
@@ -30,8 +30,8 @@ impl Cores {
             .context("the kernel does not tell which cores may be used")?;
         match allowed(list.trim()).as_slice() {
             [proxy, load, ..] => Ok(Self {
-                proxy: *proxy,
-                load: *load,
+                proxy: Some(*proxy),
+                load: Some(*load),
             }),
             _ => bail!("a comparison needs two cores: one for the proxy, one for the load"),
         }
@@ -49,8 +49,11 @@ fn allowed(list: &str) -> Vec<usize> {
         .collect()
 }
 
-/// A command that runs a program on one core.
-pub(super) fn on(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
+/// A command that runs a program on one core, or on any.
+pub(super) fn on(core: Option<usize>, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let Some(core) = core else {
+        return Command::new(program);
+    };
     let mut command = Command::new("taskset");
     command.arg("--cpu-list").arg(core.to_string()).arg(program);
     command

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// CPU time by mode.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,24 @@ impl CpuTime {
 ///
 /// When the process is no more.
 pub(super) fn of_tree(root: u32) -> Result<CpuTime> {
+    let tree = tree(root)?;
+    let sum = |ticks: fn(&Stat) -> u64| duration(tree.values().map(ticks).sum());
+    Ok(CpuTime {
+        user: sum(|stat| stat.user_ticks),
+        kernel: sum(|stat| stat.kernel_ticks),
+    })
+}
+
+/// A process and all its descendants that have not ended.
+///
+/// # Errors
+///
+/// When the process is no more.
+pub(super) fn processes(root: u32) -> Result<Vec<u32>> {
+    Ok(tree(root)?.into_keys().collect())
+}
+
+fn tree(root: u32) -> Result<BTreeMap<u32, Stat>> {
     let mut processes = BTreeMap::new();
     for entry in fs::read_dir("/proc").context("this needs Linux's /proc")? {
         let name = entry?.file_name();
@@ -48,19 +66,19 @@ pub(super) fn of_tree(root: u32) -> Result<CpuTime> {
                 _ => return false,
             }
         }
-        true
+        processes.contains_key(&root)
     };
-    processes
-        .get(&root)
-        .context("a process that is measured has ended")?;
-    let sum = |ticks: fn(&Stat) -> u64| {
-        let tree = processes.iter().filter(|(pid, _)| is_below(**pid));
-        duration(tree.map(|(_, stat)| ticks(stat)).sum())
-    };
-    Ok(CpuTime {
-        user: sum(|stat| stat.user_ticks),
-        kernel: sum(|stat| stat.kernel_ticks),
-    })
+    let below: Vec<u32> = processes
+        .keys()
+        .copied()
+        .filter(|pid| is_below(*pid))
+        .collect();
+    ensure!(
+        below.contains(&root),
+        "a process that is measured has ended"
+    );
+    processes.retain(|pid, _| below.contains(pid));
+    Ok(processes)
 }
 
 /// CPU time of each thread of a process so far, by the thread's name, which the

@@ -14,12 +14,14 @@ pub(super) struct Run {
     pub(super) p50_us: f64,
     /// 99th percentile of response times in microseconds.
     pub(super) p99_us: f64,
+    /// The 99.9th; null where the load generator does not tell.
+    pub(super) p999_us: f64,
     /// The proxy's CPU time in microseconds, for each request.
     pub(super) cpu_us_per_request: f64,
     /// The part of it that was spent in the kernel. The kernel samples the two
     /// modes, so the parts are less exact than their sum.
     pub(super) kernel_us_per_request: f64,
-    /// The share of its core that the proxy used: 1 is saturated.
+    /// The share of its workers' cores that the proxy used: 1 is saturated.
     pub(super) core_busy: f64,
     /// The share of one core that others than proxy, load generator and
     /// backends used meanwhile.
@@ -33,6 +35,7 @@ pub(super) struct Ratios {
     pub(super) requests_per_second: f64,
     pub(super) p50: f64,
     pub(super) p99: f64,
+    pub(super) p999: f64,
 }
 
 impl Ratios {
@@ -51,6 +54,7 @@ impl Ratios {
             requests_per_second: of(|run| run.requests_per_second),
             p50: of(|run| run.p50_us),
             p99: of(|run| run.p99_us),
+            p999: of(|run| run.p999_us),
         }
     }
 }
@@ -99,6 +103,7 @@ mod tests {
             requests_per_second: 1.0,
             p50_us: 1.0,
             p99_us: 1.0,
+            p999_us: 1.0,
             cpu_us_per_request: cpu,
             kernel_us_per_request: cpu,
             core_busy: 1.0,

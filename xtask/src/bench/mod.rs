@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: the gateway measured. What is measured and how is
 //! explained in `benches/README.md`.
 
+mod all;
 mod backends;
+mod callgrind;
 mod certificate;
 mod changes;
 mod cluster;
@@ -11,18 +13,22 @@ mod dashboards;
 mod decisions;
 pub(crate) mod figures;
 mod followers;
+mod footprint;
 pub(crate) mod http;
+mod instructions;
+mod load;
 pub(crate) mod metrics;
 mod overload;
 pub(crate) mod peer;
 mod peers;
+mod programs;
 mod report;
 mod scenario;
 mod swap;
+mod syscalls;
 mod telemetry;
 mod template;
 mod upgrade;
-mod wrk;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +49,14 @@ pub(crate) struct Arguments {
 enum Bench {
     /// Gatewright, HAProxy and nginx side by side: speed and CPU per request
     Peers(peers::Arguments),
+    /// Every scenario with what is to be reached, and what a request takes
+    All(all::Arguments),
+    /// User-space instructions per request, free of noise
+    Instructions(instructions::Arguments),
+    /// Calls of the kernel per request
+    Syscalls(syscalls::Arguments),
+    /// Start, idle CPU, memory, memory of idle connections
+    Footprint(footprint::Arguments),
     /// Nanoseconds per decision of each default plugin and of the whole chain
     Decisions(decisions::Arguments),
     /// Changes through the API: how soon they are in force on every worker
@@ -69,6 +83,10 @@ enum Bench {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Peers(arguments) => peers::run(arguments),
+        Bench::All(arguments) => all::run(arguments),
+        Bench::Instructions(arguments) => instructions::run(arguments),
+        Bench::Syscalls(arguments) => syscalls::run(arguments),
+        Bench::Footprint(arguments) => footprint::run(arguments),
         Bench::Decisions(arguments) => decisions::run(arguments),
         Bench::Changes(arguments) => changes::run(arguments),
         Bench::Swap(arguments) => swap::run(arguments),

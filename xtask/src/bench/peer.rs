@@ -4,15 +4,17 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::backends::COUNT;
 use super::cores::{self, Cores};
 use super::http;
+use super::programs::Programs;
+use super::scenario::{Client, Traffic};
 use super::template::Values;
 use crate::process::Process;
 use crate::workspace;
@@ -20,12 +22,20 @@ use crate::workspace;
 /// The component that a gateway watches, in the comparison's folder.
 pub(super) const WATCHED: &str = "watched.wasm";
 
+/// Connections to servers that nginx keeps, at the least: it counts those to all
+/// servers together, the others those to each.
+const KEPT: usize = 64;
+
 /// A proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Peer {
     Gatewright,
     Haproxy,
     Nginx,
+    /// nginx whose choice of server is a program in Lua
+    NginxLua,
+    /// A minimal proxy on Pingora, built when it is asked for
+    Pingora,
 }
 
 impl Peer {
@@ -35,16 +45,29 @@ impl Peer {
             Self::Gatewright => "gatewright",
             Self::Haproxy => "haproxy",
             Self::Nginx => "nginx",
+            Self::NginxLua => "nginx-lua",
+            Self::Pingora => "pingora",
         }
     }
 
-    /// Its configuration's template in `benches/`, and the name it is written
-    /// under.
+    /// Its configuration's template in `benches/`.
     fn template(self) -> &'static str {
         match self {
             Self::Gatewright => "gatewright.toml",
             Self::Haproxy => "haproxy.cfg",
-            Self::Nginx => "nginx.conf",
+            Self::Nginx | Self::NginxLua => "nginx.conf",
+            Self::Pingora => "pingora.conf",
+        }
+    }
+
+    /// How its configuration names a server.
+    fn server(self, number: usize, port: u16) -> String {
+        match self {
+            Self::Gatewright => format!("    {{ host = \"127.0.0.1\", port = {port} }},"),
+            Self::Haproxy => format!("    server s{number} 127.0.0.1:{port} cookie s{number}"),
+            Self::Nginx => format!("        server 127.0.0.1:{port};"),
+            Self::NginxLua => format!("            {{ \"127.0.0.1\", {port} }},"),
+            Self::Pingora => format!("server 127.0.0.1:{port}"),
         }
     }
 
@@ -53,13 +76,12 @@ impl Peer {
     /// # Errors
     ///
     /// When it cannot be run.
-    pub(super) fn version(self, gatewright: &Path) -> Result<String> {
-        let (program, flag) = match self {
-            Self::Gatewright => (gatewright.to_owned(), "--version"),
-            Self::Haproxy => (server("haproxy"), "-v"),
-            Self::Nginx => (server("nginx"), "-v"),
+    pub(super) fn version(self, programs: &Programs) -> Result<String> {
+        let flag = match self {
+            Self::Gatewright | Self::Pingora => "--version",
+            Self::Haproxy | Self::Nginx | Self::NginxLua => "-v",
         };
-        let output = Command::new(program)
+        let output = Command::new(programs.of_peer(self))
             .arg(flag)
             .output()
             .with_context(|| format!("cannot run {}", self.name()))?;
@@ -75,18 +97,23 @@ impl Peer {
 }
 
 /// What every proxy of a comparison is given.
+#[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
-    /// The gateway's program.
-    pub(super) gatewright: &'a Path,
+    pub(super) programs: &'a Programs,
     /// A folder for configurations, logs and sockets.
     pub(super) folder: &'a Path,
     pub(super) cores: Cores,
-    pub(super) backends: [u16; COUNT],
+    pub(super) backends: &'a [u16],
+    pub(super) traffic: Traffic,
+    /// The most connections of clients.
+    pub(super) most_connections: u32,
     /// Whether proxies that can keep sessions do.
     pub(super) sessions: bool,
     /// Whether Gatewright's balancer is the component in the file [`WATCHED`]
     /// instead of the one that is compiled in.
     pub(super) watched: bool,
+    /// A program, with arguments, that the proxy runs under, in one process.
+    pub(super) under: &'a [String],
     /// Tables by which Gatewright tells of requests; none for a comparison.
     pub(super) telemetry: String,
 }
@@ -99,6 +126,8 @@ pub(super) struct Started {
     pub(super) tls_port: u16,
     /// Gatewright's port for operators; nobody listens there at the others.
     pub(super) admin_port: u16,
+    /// From its start to its first answer.
+    pub(super) started_in: Duration,
 }
 
 impl Started {
@@ -109,25 +138,40 @@ impl Started {
     /// When it does not.
     pub(super) fn start(peer: Peer, setting: &Setting<'_>) -> Result<Self> {
         let [plain_port, tls_port, admin_port] = free_ports()?;
-        let [backend_1, backend_2, backend_3] = setting.backends;
+        let numbered = setting.backends.iter().zip(1..);
+        let servers = numbered.map(|(port, number)| peer.server(number, *port));
+        let servers = servers.collect::<Vec<_>>().join("\n");
+        let benches = workspace::root().join("benches");
+        let is_websocket = setting.traffic.client == Client::Websocket;
         let values = Values::default()
+            .text("benches", &benches.display())
+            .text("name", &peer.name())
             .text("plain_port", &plain_port)
             .text("tls_port", &tls_port)
             .text("admin_port", &admin_port)
             .text("folder", &setting.folder.display())
-            .text("backend_1", &backend_1)
-            .text("backend_2", &backend_2)
-            .text("backend_3", &backend_3)
+            .text("workers", &setting.traffic.workers)
+            .text("most_connections", &setting.most_connections)
+            .text("kept", &KEPT.max(2 * setting.backends.len()))
+            .text("servers", &servers)
+            .lines("lua", peer == Peer::NginxLua)
+            .lines("native", peer != Peer::NginxLua)
+            .lines("policies", setting.traffic.policies)
             .text("telemetry", &setting.telemetry)
             .lines("sessions", setting.sessions)
             .lines("watched", setting.watched)
+            .lines("lua_sessions", peer == Peer::NginxLua && setting.sessions)
+            .lines("keeping", !is_websocket)
+            .lines("websocket", is_websocket)
             .lines("root", is_root());
-        let template = workspace::root().join("benches").join(peer.template());
-        let template = fs::read_to_string(&template)
+        let template = benches.join(peer.template());
+        let text = fs::read_to_string(&template)
             .with_context(|| format!("cannot read {}", template.display()))?;
-        let file = setting.folder.join(peer.template());
-        fs::write(&file, values.fill(&template)?)?;
+        let file = setting.folder.join(peer.name());
+        let file = file.with_extension(template.extension().unwrap_or_default());
+        fs::write(&file, values.fill(&text)?)?;
         let mut command = command(peer, setting, &file);
+        let start = Instant::now();
         let mut process = Process::start(peer.name(), &mut command, setting.folder)?;
         process.until(|| http::get(plain_port, "/").is_ok_and(|answer| answer.status == 200))?;
         Ok(Self {
@@ -136,6 +180,7 @@ impl Started {
             plain_port,
             tls_port,
             admin_port,
+            started_in: start.elapsed(),
         })
     }
 
@@ -152,37 +197,43 @@ impl Started {
 }
 
 fn command(peer: Peer, setting: &Setting<'_>, file: &Path) -> Command {
+    let program = setting.programs.of_peer(peer);
     let core = setting.cores.proxy;
-    let mut command = match peer {
-        Peer::Gatewright => {
-            let mut command = cores::on(core, setting.gatewright);
-            command.args(["run", "--config"]).arg(file);
+    let mut command = match setting.under {
+        [tool, arguments @ ..] => {
+            let mut command = cores::on(core, tool);
+            command.args(arguments).arg(program);
             command
+        }
+        [] => cores::on(core, program),
+    };
+    match peer {
+        Peer::Gatewright => {
+            command.args(["run", "--config"]).arg(file);
+            if !setting.under.is_empty() {
+                command.env("GATEWRIGHT_COMPILER", program);
+            }
         }
         Peer::Haproxy => {
-            let mut command = cores::on(core, server("haproxy"));
             command.args(["-db", "-f"]).arg(file);
-            command
         }
-        Peer::Nginx => {
-            let mut command = cores::on(core, server("nginx"));
-            let errors = setting.folder.join("nginx.errors");
+        Peer::Nginx | Peer::NginxLua => {
+            let errors = setting.folder.join(format!("{}.errors", peer.name()));
             command.arg("-e").arg(errors).arg("-c").arg(file);
-            command
+            if !setting.under.is_empty() {
+                command.args(["-g", "master_process off;"]);
+            }
         }
-    };
+        Peer::Pingora => {
+            command.arg(file);
+        }
+    }
     // What the environment asks of a gateway is not meant for this one.
     for variable in ["PORT", "WORKER_COUNT", "HEALTH_CHECK_INTERVAL"] {
         command.env_remove(variable);
     }
     command.current_dir(setting.folder);
     command
-}
-
-/// Debian puts servers where only root's path leads.
-fn server(name: &str) -> PathBuf {
-    let place = Path::new("/usr/sbin").join(name);
-    if place.is_file() { place } else { name.into() }
 }
 
 fn is_root() -> bool {

@@ -1,34 +1,28 @@
-//! `cargo xtask bench peers`: Gatewright, HAProxy and nginx on the same
-//! backends, one after the other in each round, each on the same core.
+//! `cargo xtask bench peers`: Gatewright and other proxies on the same backends,
+//! one after the other in each round, each on the same core.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Parser;
 
-use super::backends::Backends;
+use super::backends::{Backends, Service, Takes};
 use super::certificate;
 use super::cores::Cores;
 use super::cpu::{self, CpuTime};
 use super::figures::{Run, grouped};
+use super::load::{Load, Target};
 use super::peer::{Peer, Setting, Started};
+use super::programs::Programs;
 use super::report::Report;
-use super::scenario::{Clients, Scenario};
-use super::wrk::{Load, Wrk};
-use crate::tools;
+use super::scenario::{Client, Clients, Scenario, Traffic};
 
-/// The programs that are needed, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("haproxy", "haproxy"),
-    ("nginx", "nginx"),
-    ("openssl", "openssl"),
-    ("taskset", "util-linux"),
-    ("wrk", "wrk"),
-];
+/// Connections of clients that a proxy is made for.
+pub(super) const MOST_CONNECTIONS: u32 = 4096;
 
 /// What `cargo xtask bench peers` takes.
-#[derive(Parser)]
+#[derive(Clone, Parser)]
 pub(super) struct Arguments {
     /// What the clients do
     #[arg(long, value_enum, default_value = "plain")]
@@ -38,16 +32,22 @@ pub(super) struct Arguments {
     pub(super) clients: Clients,
     /// Three rounds of two seconds instead of seven of five
     #[arg(long)]
-    quick: bool,
+    pub(super) quick: bool,
+    /// Seconds of each run
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(super) seconds: Option<u64>,
+    /// An even pace: this share of what the slowest of the proxies can do
+    #[arg(long, value_parser = share)]
+    pub(super) share: Option<f64>,
     /// End with one line of JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Connections that the clients hold open
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) connections: u32,
     /// The gateway's program (default: a release build of these sources)
     #[arg(long)]
-    gatewright: Option<PathBuf>,
+    pub(super) gatewright: Option<PathBuf>,
     /// Only these proxies
     #[arg(
         long,
@@ -55,7 +55,7 @@ pub(super) struct Arguments {
         value_delimiter = ',',
         default_value = "gatewright,haproxy,nginx"
     )]
-    peers: Vec<Peer>,
+    pub(super) peers: Vec<Peer>,
 }
 
 impl Arguments {
@@ -63,8 +63,28 @@ impl Arguments {
         if self.quick { 3 } else { 7 }
     }
 
+    /// Those of this scenario, all else alike.
+    pub(super) fn with(&self, scenario: Scenario, share: Option<f64>) -> Self {
+        Self {
+            scenario,
+            share,
+            ..self.clone()
+        }
+    }
+
     pub(super) fn duration(&self) -> Duration {
-        Duration::from_secs(if self.quick { 2 } else { 5 })
+        let seconds = if self.quick { 2 } else { 5 };
+        Duration::from_secs(self.seconds.unwrap_or(seconds))
+    }
+}
+
+/// A share of a capacity.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if share > 0.0 && share <= 1.0 {
+        Ok(share)
+    } else {
+        Err("not above 0 and at most 1".to_owned())
     }
 }
 
@@ -74,53 +94,79 @@ impl Arguments {
 ///
 /// When a program is missing, a proxy does not start, or a request failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    tools::need_programs(&PROGRAMS)?;
-    let gatewright = if arguments.peers.contains(&Peer::Gatewright) {
-        super::gatewright(arguments.gatewright.as_deref())?
-    } else {
-        PathBuf::new()
-    };
-    let report = Report::of(arguments, &gatewright, measure(arguments, &gatewright)?)?;
+    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &[])?;
+    let report = compare(arguments, &programs)?;
     report.print();
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
     }
-    let failed = report.failed();
-    if failed > 0 {
-        bail!("{failed} requests failed: the figures above are not to be used");
-    }
-    Ok(())
+    report.succeeded()
+}
+
+/// Measure every proxy.
+///
+/// # Errors
+///
+/// When a proxy does not start or a load generator fails.
+pub(super) fn compare(arguments: &Arguments, programs: &Programs) -> Result<Report> {
+    Report::of(arguments, programs, measure(arguments, programs)?)
+}
+
+/// The servers that this traffic is for.
+pub(super) fn backends(traffic: Traffic, cores: Cores) -> Result<Backends> {
+    let service = Service {
+        count: traffic.endpoints,
+        body_bytes: traffic.body_bytes,
+        takes: match traffic.client {
+            Client::Post => Takes::Bodies,
+            Client::Websocket => Takes::Messages,
+            _ => Takes::Heads,
+        },
+    };
+    Backends::start(&service, cores.load)
 }
 
 /// Every proxy's runs, in the order of the rounds.
-fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Run>)>> {
-    let cores = Cores::choose()?;
+fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<Run>)>> {
+    let traffic = arguments.scenario.traffic();
+    let cores = if traffic.pinned {
+        Cores::choose()?
+    } else {
+        Cores::default()
+    };
     let folder = tempfile::tempdir()?;
     certificate::make(folder.path())?;
-    let backends = Backends::start(arguments.scenario.body_bytes(), cores.load)?;
+    let backends = backends(traffic, cores)?;
     let setting = Setting {
-        gatewright,
+        programs,
         folder: folder.path(),
         cores,
-        backends: backends.ports,
+        backends: &backends.ports,
+        traffic,
+        most_connections: MOST_CONNECTIONS,
         sessions: arguments.clients.have_sessions(),
         watched: false,
+        under: &[],
         telemetry: String::new(),
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {
         let started = Started::start(*peer, &setting)?;
-        proxies.push(Proxy::new(started, arguments)?);
+        proxies.push(Proxy::new(started, &setting, arguments)?);
     }
+    let mut slowest = f64::INFINITY;
     for proxy in &proxies {
-        proxy.warm(arguments, cores)?;
+        // Pools fill and caches warm before anything counts.
+        let load = proxy.load(Duration::from_secs(1), None)?;
+        slowest = slowest.min(load.requests_per_second);
     }
+    let pace = arguments.share.map(|share| share * slowest);
     let count = proxies.len();
     for round in 0..arguments.rounds() {
         for turn in 0..count {
             // Another one goes first in each round.
             let proxy = &mut proxies[(round + turn) % count];
-            let run = proxy.measure(arguments, cores)?;
+            let run = proxy.measure(arguments.duration(), pace)?;
             println!(
                 "round {}/{}: {:10} {:>9} requests/s, {:.2} µs CPU per request",
                 round + 1,
@@ -141,47 +187,58 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<(Peer, Vec<Ru
 /// A proxy under measurement.
 pub(super) struct Proxy {
     pub(super) started: Started,
-    url: String,
+    traffic: Traffic,
+    core: Option<usize>,
+    folder: PathBuf,
     headers: Vec<String>,
+    connections: u32,
     runs: Vec<Run>,
 }
 
 impl Proxy {
-    pub(super) fn new(started: Started, arguments: &Arguments) -> Result<Self> {
-        let scenario = arguments.scenario;
-        let mut headers = scenario.headers();
+    pub(super) fn new(
+        started: Started,
+        setting: &Setting<'_>,
+        arguments: &Arguments,
+    ) -> Result<Self> {
+        let mut headers = Vec::new();
         if arguments.clients == Clients::Returning
             && let Some(cookie) = started.cookie()?
         {
             headers.push(format!("Cookie: {cookie}"));
         }
         Ok(Self {
-            url: scenario.url(started.plain_port, started.tls_port),
             started,
+            traffic: setting.traffic,
+            core: setting.cores.load,
+            folder: setting.folder.to_owned(),
             headers,
+            connections: arguments.connections,
             runs: Vec::new(),
         })
     }
 
-    /// Pools fill and caches warm before anything counts.
-    pub(super) fn warm(&self, arguments: &Arguments, cores: Cores) -> Result<()> {
-        self.load(arguments, cores, Duration::from_secs(1))
-            .map(drop)
-    }
-
-    fn load(&self, arguments: &Arguments, cores: Cores, duration: Duration) -> Result<Load> {
-        let wrk = Wrk {
-            core: cores.load,
-            connections: arguments.connections,
+    /// As fast as the answers come, or at a pace of so many a second.
+    pub(super) fn load(&self, duration: Duration, pace: Option<f64>) -> Result<Load> {
+        let target = Target {
+            traffic: self.traffic,
+            plain_port: self.started.plain_port,
+            tls_port: self.started.tls_port,
             headers: &self.headers,
+            connections: self.connections,
+            core: self.core,
+            folder: &self.folder,
         };
-        wrk.run(&self.url, duration)
-            .with_context(|| format!("no load on {}", self.started.peer.name()))
+        let load = match pace {
+            Some(per_second) => target.paced(per_second, duration),
+            None => target.load(duration),
+        };
+        load.with_context(|| format!("no load on {}", self.started.peer.name()))
     }
 
-    pub(super) fn measure(&self, arguments: &Arguments, cores: Cores) -> Result<Run> {
+    pub(super) fn measure(&self, duration: Duration, pace: Option<f64>) -> Result<Run> {
         let before = Times::now(self.started.process.id())?;
-        let load = self.load(arguments, cores, arguments.duration())?;
+        let load = self.load(duration, pace)?;
         let spent = Times::now(self.started.process.id())?.since(&before);
         Ok(Run {
             requests: load.requests,
@@ -189,9 +246,10 @@ impl Proxy {
             requests_per_second: load.requests_per_second,
             p50_us: load.p50_us,
             p99_us: load.p99_us,
+            p999_us: load.p999_us,
             cpu_us_per_request: spent.proxy * 1e6 / load.requests as f64,
             kernel_us_per_request: spent.proxy_kernel * 1e6 / load.requests as f64,
-            core_busy: spent.proxy / spent.wall,
+            core_busy: spent.proxy / spent.wall / f64::from(self.traffic.workers),
             strangers: spent.strangers / spent.wall,
         })
     }

@@ -1,14 +1,14 @@
 //! What a comparison of proxies found, as a table and as JSON.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::figures::{Ratios, Run, grouped, median};
 use super::peer::Peer;
 use super::peers::Arguments;
+use super::programs::Programs;
 use super::scenario::{Clients, Scenario};
 
 /// Below this share of its core a proxy was not what limited the run.
@@ -24,6 +24,8 @@ pub(super) struct Report {
     clients: Clients,
     connections: u32,
     body_bytes: usize,
+    /// An even pace: the share of the slowest proxy's capacity.
+    share: Option<f64>,
     rounds: usize,
     seconds_per_run: u64,
     versions: BTreeMap<&'static str, String>,
@@ -39,6 +41,7 @@ struct Summary {
     requests_per_second: f64,
     p50_us: f64,
     p99_us: f64,
+    p999_us: f64,
     cpu_us_per_request: f64,
     kernel_us_per_request: f64,
     core_busy: f64,
@@ -54,6 +57,7 @@ impl Summary {
             requests_per_second: of(|run| run.requests_per_second),
             p50_us: of(|run| run.p50_us),
             p99_us: of(|run| run.p99_us),
+            p999_us: of(|run| run.p999_us),
             cpu_us_per_request: of(|run| run.cpu_us_per_request),
             kernel_us_per_request: of(|run| run.kernel_us_per_request),
             core_busy: of(|run| run.core_busy),
@@ -72,7 +76,7 @@ impl Report {
     /// When a proxy does not tell its version.
     pub(super) fn of(
         arguments: &Arguments,
-        gatewright: &Path,
+        programs: &Programs,
         all: Vec<(Peer, Vec<Run>)>,
     ) -> Result<Self> {
         let ours = all
@@ -83,7 +87,7 @@ impl Report {
         let mut versions = BTreeMap::new();
         let mut peers = BTreeMap::new();
         for (peer, runs) in all {
-            versions.insert(peer.name(), peer.version(gatewright)?);
+            versions.insert(peer.name(), peer.version(programs)?);
             if let Some(ours) = &ours
                 && peer != Peer::Gatewright
             {
@@ -95,7 +99,8 @@ impl Report {
             scenario: arguments.scenario,
             clients: arguments.clients,
             connections: arguments.connections,
-            body_bytes: arguments.scenario.body_bytes(),
+            body_bytes: arguments.scenario.traffic().body_bytes,
+            share: arguments.share,
             rounds: arguments.rounds(),
             seconds_per_run: arguments.duration().as_secs(),
             versions,
@@ -104,9 +109,23 @@ impl Report {
         })
     }
 
-    /// Requests that failed at whichever proxy.
-    pub(super) fn failed(&self) -> u64 {
-        self.peers.values().map(|peer| peer.failed).sum()
+    /// Whether the figures may be used.
+    ///
+    /// # Errors
+    ///
+    /// When a request failed at whichever proxy.
+    pub(super) fn succeeded(&self) -> Result<()> {
+        let failed: u64 = self.peers.values().map(|peer| peer.failed).sum();
+        ensure!(
+            failed == 0,
+            "{failed} requests failed: the figures above are not to be used"
+        );
+        Ok(())
+    }
+
+    /// Ours divided by a peer's, where both were measured.
+    pub(super) fn ratios(&self, peer: Peer) -> Option<&Ratios> {
+        self.ratios.get(peer.name())
     }
 
     /// Print the table, the ratios, and what makes them worth less.
@@ -120,17 +139,31 @@ impl Report {
             self.rounds,
             self.seconds_per_run
         );
+        if let Some(share) = self.share {
+            println!(
+                "at an even pace of {:.0} % of the slowest proxy's capacity, times from when due",
+                share * 100.0
+            );
+        }
         println!(
-            "{:28} {:>11} {:>8} {:>8} {:>16} {:>9} {:>10}",
-            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request", "in kernel", "core busy"
+            "{:28} {:>11} {:>8} {:>8} {:>8} {:>16} {:>9} {:>10}",
+            "",
+            "requests/s",
+            "p50 µs",
+            "p99 µs",
+            "p99.9",
+            "CPU µs/request",
+            "in kernel",
+            "core busy"
         );
         for (name, peer) in &self.peers {
             let title = format!("{name} {}", self.versions[name]);
             println!(
-                "{title:28} {:>11} {:>8.0} {:>8.0} {:>16.2} {:>9.2} {:>8.0} %",
+                "{title:28} {:>11} {:>8.0} {:>8.0} {:>8.0} {:>16.2} {:>9.2} {:>8.0} %",
                 grouped(peer.requests_per_second),
                 peer.p50_us,
                 peer.p99_us,
+                peer.p999_us,
                 peer.cpu_us_per_request,
                 peer.kernel_us_per_request,
                 peer.core_busy * 100.0,
@@ -148,7 +181,7 @@ impl Report {
     /// Say what makes the figures worth less.
     fn warn(&self) {
         for (name, peer) in &self.peers {
-            if peer.core_busy < SATURATED {
+            if self.share.is_none() && peer.core_busy < SATURATED {
                 println!(
                     "note: {name} had its core to {:.0} % only",
                     peer.core_busy * 100.0

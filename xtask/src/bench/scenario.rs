@@ -11,35 +11,120 @@ pub(super) enum Scenario {
     Plain,
     /// The same over TLS
     Tls,
+    /// HTTP/2 over TLS, four requests at a time on each connection
+    Http2,
     /// HTTP/1.1 keep-alive, bodies of 16 KiB
     Body16k,
+    /// HTTP/1.1 keep-alive, bodies of 1 MiB
+    Body1m,
+    /// Requests with bodies of 1 KiB
+    Post,
     /// A connection for each request
     Connect,
+    /// A TLS connection for each request, each with a full handshake
+    TlsConnect,
+    /// A TLS connection for each request, each resuming a session
+    TlsResume,
+    /// Messages of 128 bytes over WebSocket connections, each answered
+    Websocket,
+    /// As `plain`, with a rate limit and two header rules
+    Policies,
+    /// As `plain`, one server
+    Endpoints1,
+    /// As `plain`, 100 servers
+    Endpoints100,
+    /// As `plain`, 1,000 servers
+    Endpoints1000,
+    /// As `plain`, two workers that no core is set apart for
+    TwoWorkers,
 }
 
+/// How clients ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// Over connections that are kept.
+    Keep,
+    /// The same over TLS.
+    KeepTls,
+    Http2,
+    /// On a connection for each request.
+    Connect,
+    /// On a TLS connection for each.
+    ConnectTls,
+    /// The same, resuming a session.
+    ResumeTls,
+    Post,
+    Websocket,
+}
+
+impl Client {
+    pub(super) fn is_over_tls(self) -> bool {
+        use Client::{ConnectTls, Http2, KeepTls, ResumeTls};
+        matches!(self, KeepTls | Http2 | ConnectTls | ResumeTls)
+    }
+}
+
+/// All that a scenario asks of clients, proxies and servers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Traffic {
+    pub(super) client: Client,
+    /// Bytes of a response's body, or of a message.
+    pub(super) body_bytes: usize,
+    pub(super) endpoints: usize,
+    pub(super) workers: u16,
+    /// Whether proxy and load have a core each.
+    pub(super) pinned: bool,
+    pub(super) policies: bool,
+}
+
+/// What the others are a change of.
+const PLAIN: Traffic = Traffic {
+    client: Client::Keep,
+    body_bytes: 128,
+    endpoints: 3,
+    workers: 1,
+    pinned: true,
+    policies: false,
+};
+
 impl Scenario {
-    /// Bytes of a response's body.
-    pub(super) fn body_bytes(self) -> usize {
+    pub(super) fn traffic(self) -> Traffic {
+        let of = |client| Traffic { client, ..PLAIN };
+        let answered = |body_bytes| Traffic {
+            body_bytes,
+            ..PLAIN
+        };
+        let between = |endpoints| Traffic { endpoints, ..PLAIN };
         match self {
-            Self::Body16k => 16 * 1024,
-            Self::Plain | Self::Tls | Self::Connect => 128,
+            Self::Plain => PLAIN,
+            Self::Tls => of(Client::KeepTls),
+            Self::Http2 => of(Client::Http2),
+            Self::Body16k => answered(16 << 10),
+            Self::Body1m => answered(1 << 20),
+            Self::Post => of(Client::Post),
+            Self::Connect => of(Client::Connect),
+            Self::TlsConnect => of(Client::ConnectTls),
+            Self::TlsResume => of(Client::ResumeTls),
+            Self::Websocket => of(Client::Websocket),
+            Self::Policies => Traffic {
+                policies: true,
+                ..PLAIN
+            },
+            Self::Endpoints1 => between(1),
+            Self::Endpoints100 => between(100),
+            Self::Endpoints1000 => between(1000),
+            Self::TwoWorkers => Traffic {
+                workers: 2,
+                pinned: false,
+                ..PLAIN
+            },
         }
     }
 
-    /// What a client asks for, given a proxy's ports.
-    pub(super) fn url(self, plain_port: u16, tls_port: u16) -> String {
-        match self {
-            Self::Tls => format!("https://127.0.0.1:{tls_port}/"),
-            _ => format!("http://127.0.0.1:{plain_port}/"),
-        }
-    }
-
-    /// The header lines of every request.
-    pub(super) fn headers(self) -> Vec<String> {
-        match self {
-            Self::Connect => vec!["Connection: close".to_owned()],
-            _ => Vec::new(),
-        }
+    /// Its name, as it is asked for.
+    pub(super) fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 

@@ -10,22 +10,16 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Serialize;
 
-use super::backends::Backends;
 use super::certificate;
 use super::cores::Cores;
 use super::figures::grouped;
+use super::load::{Load, Target};
 use super::metrics::Metrics;
 use super::peer::{Peer, Setting, Started, WATCHED};
+use super::peers;
+use super::programs::Programs;
 use super::scenario::Scenario;
-use super::wrk::{Load, Wrk};
-use crate::{tools, workspace};
-
-/// The programs that are needed, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("openssl", "openssl"),
-    ("taskset", "util-linux"),
-    ("wrk", "wrk"),
-];
+use crate::workspace;
 
 /// The plugin that is swapped, of the default set.
 const PLUGIN: &str = "least-connections";
@@ -63,9 +57,8 @@ pub(super) struct Arguments {
 ///
 /// When a program is missing, a request failed, or a new version never decides.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    tools::need_programs(&PROGRAMS)?;
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
-    let report = measure(arguments, &gatewright)?;
+    let programs = Programs::find(&[Peer::Gatewright], arguments.gatewright.as_deref(), &[])?;
+    let report = measure(arguments, &programs)?;
     report.print();
     if arguments.json {
         println!("{}", serde_json::to_string(&report)?);
@@ -79,31 +72,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Report> {
+fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
     let cores = Cores::choose()?;
     let folder = tempfile::tempdir()?;
     certificate::make(folder.path())?;
     let component = Component::place(folder.path())?;
-    let backends = Backends::start(Scenario::Plain.body_bytes(), cores.load)?;
+    let traffic = Scenario::Plain.traffic();
+    let backends = peers::backends(traffic, cores)?;
     let setting = Setting {
-        gatewright,
+        programs,
         folder: folder.path(),
         cores,
-        backends: backends.ports,
+        backends: &backends.ports,
+        traffic,
+        most_connections: peers::MOST_CONNECTIONS,
         sessions: false,
         watched: true,
+        under: &[],
         telemetry: String::new(),
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
-    let url = Scenario::Plain.url(gateway.plain_port, gateway.tls_port);
-    let wrk = Wrk {
-        core: cores.load,
-        connections: CONNECTIONS,
+    let target = Target {
+        traffic,
+        plain_port: gateway.plain_port,
+        tls_port: gateway.tls_port,
         headers: &[],
+        connections: CONNECTIONS,
+        core: cores.load,
+        folder: folder.path(),
     };
     let duration = PAUSE * u32::from(arguments.swaps) + PATIENCE;
     let (load, until_deciding_ms) = std::thread::scope(|scope| {
-        let load = scope.spawn(|| wrk.run(&url, duration));
+        let load = scope.spawn(|| target.load(duration));
         let start = Instant::now();
         let swaps = (1..=arguments.swaps)
             .map(|swap| {

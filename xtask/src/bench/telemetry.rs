@@ -6,27 +6,20 @@
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Parser;
 use serde::Serialize;
 
-use super::backends::Backends;
 use super::certificate;
 use super::cores::{self, Cores};
 use super::figures::{Run, grouped, median};
 use super::metrics::Metrics;
 use super::peer::{Peer, Setting, Started};
 use super::peers::{self, Proxy};
-use crate::tools;
-
-/// The programs that are needed, and the Debian packages that bring them.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("openssl", "openssl"),
-    ("taskset", "util-linux"),
-    ("wrk", "wrk"),
-];
+use super::programs::Programs;
 
 /// The access log, in the gateway's folder.
 const LOG: &str = "access.log";
@@ -119,9 +112,8 @@ struct Row {
 /// When a program is missing, a gateway does not start or tells nothing, or a request
 /// failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    tools::need_programs(&PROGRAMS)?;
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
-    let gateways = measure(arguments, &gatewright)?;
+    let programs = Programs::find(&[Peer::Gatewright], arguments.gatewright.as_deref(), &[])?;
+    let gateways = measure(arguments, &programs)?;
     let rows = rows(&gateways);
     println!(
         "\n{:20} {:>11} {:>16} {:>9}",
@@ -147,31 +139,36 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     gateways.iter().try_for_each(Gateway::has_told)
 }
 
-fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<Gateway>> {
+fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Gateway>> {
     let mut words = vec!["peers", "--clients", "sessionless"];
     if arguments.quick {
         words.push("--quick");
     }
     let load = peers::Arguments::parse_from(words);
     let cores = Cores::choose()?;
-    let backends = Backends::start(load.scenario.body_bytes(), cores.load)?;
+    let traffic = load.scenario.traffic();
+    let backends = peers::backends(traffic, cores)?;
     let collector = collector(cores.load)?;
     let mut gateways = Vec::new();
     for telling in Telling::ALL {
         let folder = tempfile::tempdir()?;
         certificate::make(folder.path())?;
         let setting = Setting {
-            gatewright,
+            programs,
             folder: folder.path(),
             cores,
-            backends: backends.ports,
+            backends: &backends.ports,
+            traffic,
+            most_connections: peers::MOST_CONNECTIONS,
             sessions: false,
             watched: false,
+            under: &[],
             telemetry: telling.tables(collector),
         };
         let started = Started::start(Peer::Gatewright, &setting)?;
-        let proxy = Proxy::new(started, &load)?;
-        proxy.warm(&load, cores)?;
+        let proxy = Proxy::new(started, &setting, &load)?;
+        // Pools fill and caches warm before anything counts.
+        proxy.load(Duration::from_secs(1), None)?;
         gateways.push(Gateway {
             telling,
             proxy,
@@ -185,7 +182,7 @@ fn measure(arguments: &Arguments, gatewright: &Path) -> Result<Vec<Gateway>> {
         for turn in 0..count {
             // Another one goes first in each round.
             let gateway = &mut gateways[(round + turn) % count];
-            let run = gateway.proxy.measure(&load, cores)?;
+            let run = gateway.proxy.measure(load.duration(), None)?;
             println!(
                 "round {}/{}: {:20} {:>9} requests/s, {:.2} µs CPU per request",
                 round + 1,
@@ -252,13 +249,14 @@ fn rows(gateways: &[Gateway]) -> Vec<Row> {
 
 /// Start a collector that takes everything and keeps nothing, for as long as this
 /// process runs; its port.
-fn collector(core: usize) -> Result<u16> {
+fn collector(core: Option<usize>) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
-                let taken = cores::pin_this_thread(core).and_then(|()| take(stream));
+                let pinned = core.map_or(Ok(()), cores::pin_this_thread);
+                let taken = pinned.and_then(|()| take(stream));
                 if let Err(error) = taken {
                     println!("the collector ended: {error}");
                 }
@@ -296,7 +294,7 @@ mod tests {
 
     #[test]
     fn the_collector_answers_each_request_on_a_connection() {
-        let core = Cores::choose().map_or(0, |cores| cores.load);
+        let core = Cores::choose().ok().and_then(|cores| cores.load);
         let port = collector(core).unwrap();
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         for _ in 0..2 {

@@ -1,31 +1,24 @@
 //! The load generator, wrk: how it is called and what it says.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::cores;
+use super::Load;
+use crate::bench::cores;
 use crate::cargo::output;
 
-/// What a run of the load generator found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Load {
-    pub(super) requests: u64,
-    pub(super) requests_per_second: f64,
-    /// Responses that were neither 2xx nor 3xx, and errors of connections.
-    pub(super) failed: u64,
-    pub(super) p50_us: f64,
-    pub(super) p99_us: f64,
-}
-
 /// How to call the load generator.
-pub(super) struct Wrk<'a> {
-    /// The core that it stays on.
-    pub(super) core: usize,
+pub(in crate::bench) struct Wrk<'a> {
+    /// The core that it stays on, if on one.
+    pub(in crate::bench) core: Option<usize>,
     /// Connections that it holds open at a time.
-    pub(super) connections: u32,
+    pub(in crate::bench) connections: u32,
     /// Header lines that it adds to every request.
-    pub(super) headers: &'a [String],
+    pub(in crate::bench) headers: &'a [String],
+    /// A file in Lua that says otherwise how it asks.
+    pub(in crate::bench) script: Option<&'a Path>,
 }
 
 impl Wrk<'_> {
@@ -34,7 +27,7 @@ impl Wrk<'_> {
     /// # Errors
     ///
     /// When wrk cannot be run or understood.
-    pub(super) fn run(&self, url: &str, duration: Duration) -> Result<Load> {
+    pub(in crate::bench) fn run(&self, url: &str, duration: Duration) -> Result<Load> {
         let mut command = cores::on(self.core, "wrk");
         command
             .args(["--threads", "1", "--latency"])
@@ -42,6 +35,9 @@ impl Wrk<'_> {
             .args(["--duration", &format!("{}s", duration.as_secs().max(1))]);
         for header in self.headers {
             command.args(["--header", header]);
+        }
+        if let Some(script) = self.script {
+            command.arg("--script").arg(script);
         }
         let text = output(command.arg(url))?;
         read(&text).with_context(|| format!("cannot understand wrk:\n{text}"))
@@ -55,6 +51,7 @@ fn read(text: &str) -> Option<Load> {
         failed: 0,
         p50_us: 0.0,
         p99_us: 0.0,
+        p999_us: f64::NAN,
     };
     for line in text.lines().map(str::trim) {
         if let Some((requests, _)) = line.split_once(" requests in ") {
@@ -93,7 +90,8 @@ fn microseconds(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Load, read};
+    use super::read;
+    use crate::bench::load::Load;
 
     #[test]
     fn what_wrk_says_is_understood() {
@@ -120,8 +118,15 @@ Transfer/sec:     13.09MB
             failed: 11,
             p50_us: 580.0,
             p99_us: 1_610.0,
+            p999_us: 0.0,
         };
-        assert_eq!(read(text), Some(load));
-        assert_eq!(read("unable to connect"), None);
+        let told = read(text).unwrap();
+        assert!(told.p999_us.is_nan());
+        let told = Load {
+            p999_us: 0.0,
+            ..told
+        };
+        assert_eq!(told, load);
+        assert!(read("unable to connect").is_none());
     }
 }

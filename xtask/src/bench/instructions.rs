@@ -1,0 +1,221 @@
+//! `cargo xtask bench instructions`: what a request costs in instructions of user
+//! space. They are counted, not timed, so that a figure is the same whatever else
+//! the machine does: what to steer by, and to guard by.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use serde::Serialize;
+
+use super::callgrind::{self, Counted};
+use super::certificate;
+use super::cores::Cores;
+use super::figures::grouped;
+use super::load::Target;
+use super::load::talk::Pace;
+use super::peer::{Peer, Setting, Started};
+use super::peers::{self, MOST_CONNECTIONS};
+use super::programs::Programs;
+use super::scenario::{Clients, Scenario};
+
+/// How many connections requests come on.
+const CONNECTIONS: u32 = 8;
+
+/// How many requests warm caches and pools, and how many are the base.
+const FIRST: u64 = 400;
+
+/// What `cargo xtask bench instructions` takes.
+#[derive(Clone, Parser)]
+pub(super) struct Arguments {
+    /// The proxies to count
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "gatewright")]
+    pub(super) peers: Vec<Peer>,
+    /// What the clients do: a scenario over connections that are kept, without TLS
+    #[arg(long, value_enum, default_value = "plain")]
+    pub(super) scenario: Scenario,
+    /// Who the clients are, as far as sessions go
+    #[arg(long, value_enum, default_value = "new")]
+    pub(super) clients: Clients,
+    /// How many requests to count
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    pub(super) requests: u64,
+    /// Count 400 requests only
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Name so many functions of each proxy; gatewright's have names in a build
+    /// with symbols (CARGO_PROFILE_RELEASE_STRIP=none)
+    #[arg(long, default_value_t = 0)]
+    pub(super) top: usize,
+    /// End with one line of JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The gateway's program (default: a release build of these sources)
+    #[arg(long)]
+    pub(super) gatewright: Option<PathBuf>,
+}
+
+/// Count and print.
+///
+/// # Errors
+///
+/// When a program is missing, a proxy does not start, or does not answer.
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let report = count_all(arguments)?;
+    report.print();
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    }
+    Ok(())
+}
+
+/// Count what is asked for.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn count_all(arguments: &Arguments) -> Result<Report> {
+    let tools = [("callgrind_control", "valgrind"), ("valgrind", "valgrind")];
+    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &tools)?;
+    let folder = tempfile::tempdir()?;
+    certificate::make(folder.path())?;
+    let mut report = Report {
+        scenario: arguments.scenario,
+        clients: arguments.clients,
+        requests: if arguments.quick {
+            FIRST
+        } else {
+            arguments.requests
+        },
+        peers: BTreeMap::new(),
+    };
+    for peer in &arguments.peers {
+        println!(
+            "counting {}: callgrind takes most of a minute to start one",
+            peer.name()
+        );
+        let counted = count(*peer, &report, arguments.top, &programs, folder.path())?;
+        println!(
+            "{}: {} per request",
+            peer.name(),
+            grouped(counted.instructions)
+        );
+        report.peers.insert(peer.name(), counted);
+    }
+    Ok(report)
+}
+
+fn count(
+    peer: Peer,
+    asked: &Report,
+    top: usize,
+    programs: &Programs,
+    folder: &Path,
+) -> Result<PerRequest> {
+    let traffic = asked.scenario.traffic();
+    let backends = peers::backends(traffic, Cores::default())?;
+    let under = callgrind::words(folder);
+    let setting = Setting {
+        programs,
+        folder,
+        cores: Cores::default(),
+        backends: &backends.ports,
+        traffic,
+        most_connections: MOST_CONNECTIONS,
+        sessions: asked.clients.have_sessions(),
+        watched: false,
+        under: &under,
+        telemetry: String::new(),
+    };
+    let started = Started::start(peer, &setting)?;
+    // A compilation that came to its limits here leaves decisions dearer.
+    ensure!(
+        !started.process.said().contains("no direct lane"),
+        "the gateway's plugins were not compiled whole; try again on a quiet machine"
+    );
+    let headers = match asked.clients {
+        Clients::Returning => started.cookie()?,
+        Clients::New | Clients::Sessionless => None,
+    };
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|cookie| format!("Cookie: {cookie}"))
+        .collect();
+    let target = Target {
+        traffic,
+        plain_port: started.plain_port,
+        tls_port: started.tls_port,
+        headers: &headers,
+        connections: CONNECTIONS,
+        core: None,
+        folder,
+    };
+    let mut talk = target.conversation()?;
+    talk.ask(Pace::Count(FIRST))?;
+    let process = Counted {
+        process: started.process.id(),
+        folder,
+    };
+    process.begin()?;
+    // What does not belong to requests is in both counts, and not in their
+    // difference: code that runs first, connections, what is told by then.
+    talk.ask(Pace::Count(FIRST))?;
+    let base = process.instructions(1)?;
+    let requests = FIRST + asked.requests;
+    talk.ask(Pace::Count(requests))?;
+    let all = process.instructions(2)?;
+    let functions = process.functions(2, top)?;
+    Ok(PerRequest {
+        instructions: all.saturating_sub(base) as f64 / asked.requests as f64,
+        functions: functions
+            .into_iter()
+            .map(|one| (one.name, one.instructions as f64 / requests as f64))
+            .collect(),
+    })
+}
+
+/// What was counted.
+#[derive(Serialize)]
+pub(super) struct Report {
+    scenario: Scenario,
+    clients: Clients,
+    requests: u64,
+    peers: BTreeMap<&'static str, PerRequest>,
+}
+
+/// Instructions of user space for each request.
+#[derive(Serialize)]
+struct PerRequest {
+    instructions: f64,
+    /// Of single functions, without those that they call; those with the most
+    /// first.
+    functions: Vec<(String, f64)>,
+}
+
+impl Report {
+    pub(super) fn print(&self) {
+        println!(
+            "\nuser-space instructions per request: {}, {:?} clients, {} requests",
+            self.scenario.name(),
+            self.clients,
+            self.requests
+        );
+        let ours = self.peers.get(Peer::Gatewright.name());
+        for (name, peer) in &self.peers {
+            let ratio = ours
+                .filter(|_| *name != Peer::Gatewright.name())
+                .map(|ours| {
+                    format!(
+                        "  gatewright / {name}: {:.2}",
+                        ours.instructions / peer.instructions
+                    )
+                })
+                .unwrap_or_default();
+            println!("{name:12} {:>9}{ratio}", grouped(peer.instructions));
+            for (function, instructions) in &peer.functions {
+                println!("    {:>9}  {function}", grouped(*instructions));
+            }
+        }
+    }
+}
