@@ -109,7 +109,7 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
             sessions: true,
             watched: false,
             under: &[],
-            telemetry: String::new(),
+            telemetry: "",
         };
         let footprint = of_peer(*peer, &setting, connections, Duration::from_secs(seconds))?;
         println!("looked at {}", peer.name());

@@ -126,7 +126,7 @@ fn count(
         sessions: asked.clients.have_sessions(),
         watched: false,
         under: &under,
-        telemetry: String::new(),
+        telemetry: "",
     };
     let started = Started::start(peer, &setting)?;
     // A compilation that came to its limits here leaves decisions dearer.

@@ -115,7 +115,7 @@ pub(super) struct Setting<'a> {
     /// A program, with arguments, that the proxy runs under, in one process.
     pub(super) under: &'a [String],
     /// Tables by which Gatewright tells of requests; none for a comparison.
-    pub(super) telemetry: String,
+    pub(super) telemetry: &'a str,
 }
 
 /// A proxy that takes requests.

@@ -147,7 +147,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
         sessions: arguments.clients.have_sessions(),
         watched: false,
         under: &[],
-        telemetry: String::new(),
+        telemetry: "",
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {

@@ -89,7 +89,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         sessions: false,
         watched: true,
         under: &[],
-        telemetry: String::new(),
+        telemetry: "",
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
     let target = Target {

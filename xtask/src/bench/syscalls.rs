@@ -105,7 +105,7 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
         sessions: true,
         watched: false,
         under: &[],
-        telemetry: String::new(),
+        telemetry: "",
     };
     let of_peer = |peer: &Peer| Ok((peer.name(), calls(*peer, &setting, requests)?));
     Ok(Report {

@@ -163,7 +163,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Gateway>> {
             sessions: false,
             watched: false,
             under: &[],
-            telemetry: telling.tables(collector),
+            telemetry: &telling.tables(collector),
         };
         let started = Started::start(Peer::Gatewright, &setting)?;
         let proxy = Proxy::new(started, &setting, &load)?;
