@@ -161,7 +161,7 @@ mod tests {
             assert!(ttl(&key).await > 0, "{key} stays");
             assert_eq!(
                 shelf.lacks(slice::from_ref(&key)).await.unwrap(),
-                [key.clone()]
+                slice::from_ref(&key)
             );
             let staying = redis::cmd("PERSIST").arg(&key).clone();
             connection.query::<()>(&staying).await.unwrap();
