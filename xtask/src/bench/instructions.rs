@@ -152,7 +152,8 @@ fn count(
         folder,
     };
     let mut talk = target.conversation()?;
-    talk.ask(Pace::Count(FIRST))?;
+    // Each server has been asked by then, so that no connection is counted.
+    talk.ask(Pace::Count(FIRST.max(4 * traffic.endpoints as u64)))?;
     let process = Counted {
         process: started.process.id(),
         folder,
@@ -165,9 +166,10 @@ fn count(
     let requests = FIRST + asked.requests;
     talk.ask(Pace::Count(requests))?;
     let all = process.instructions(2)?;
+    ensure!(all > base, "more was done before the requests than for them: count more");
     let functions = process.functions(2, top)?;
     Ok(PerRequest {
-        instructions: all.saturating_sub(base) as f64 / asked.requests as f64,
+        instructions: (all - base) as f64 / asked.requests as f64,
         functions: functions
             .into_iter()
             .map(|one| (one.name, one.instructions as f64 / requests as f64))
