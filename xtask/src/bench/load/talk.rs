@@ -161,7 +161,7 @@ impl Talk {
                 let connection = &mut self.connections[place];
                 match connection.read(&mut self.buffer)? {
                     Some(true) => {
-                        times.push((start.elapsed() - connection.due).as_secs_f64() * 1e6)
+                        times.push((start.elapsed() - connection.due).as_secs_f64() * 1e6);
                     }
                     Some(false) => failed += 1,
                     None => continue,
