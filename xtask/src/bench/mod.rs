@@ -7,6 +7,7 @@ mod callgrind;
 mod certificate;
 mod changes;
 mod cluster;
+mod common;
 mod cores;
 mod cpu;
 mod dashboards;
