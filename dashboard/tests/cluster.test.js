@@ -39,6 +39,12 @@ const comesToBe = (page, name, column, wanted) =>
     return wanted.test(said);
   });
 
+// What the rows say that is not wholly in sight.
+const cut = (page) =>
+  cluster(page)
+    .locator("tbody :is(th, td)")
+    .evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).map((cell) => cell.innerText));
+
 describe("a page of a gateway in a cluster", () => {
   test("lists every gateway with its program, its state and its servers", async () => {
     const { page, close } = await open(first, "");
@@ -64,6 +70,8 @@ describe("a page of a gateway in a cluster", () => {
       await cluster(page).waitFor();
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(width <= PHONE.width, `it is ${width} pixels wide`);
+      await comesToBe(page, "second", "State", /there/);
+      assert.deepEqual(await cut(page), []);
       assert.deepEqual(await faults(page), []);
       await close();
     }

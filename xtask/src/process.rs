@@ -105,7 +105,7 @@ impl Process {
 pub(crate) struct Started {
     /// Where it does.
     pub(crate) address: String,
-    _process: Process,
+    process: Process,
 }
 
 impl Started {
@@ -135,10 +135,12 @@ impl Started {
         command.env("NO_COLOR", "1");
         let mut process = Process::start(name, &mut command, folder)?;
         let address = process.printed(|said| address(said, mark))?;
-        Ok(Self {
-            address,
-            _process: process,
-        })
+        Ok(Self { address, process })
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 }
 

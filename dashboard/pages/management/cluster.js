@@ -78,7 +78,7 @@ const table = new Table({
     { id: "version", label: "State version", isNumber: true, text: ({ version }) => count(version) },
     { id: "program", label: "Program", text: ({ program }) => program },
     { id: "started", label: "Started", text: ({ started }) => ago(started) },
-    { id: "admin", label: "Admin listener", text: ({ admin }) => admin },
+    { id: "admin", label: "Admin listener", long: true, text: ({ admin }) => admin },
   ],
 });
 

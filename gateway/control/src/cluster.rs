@@ -29,7 +29,7 @@ use gatewright_host::Host;
 use gatewright_model::id::Digest;
 use tokio::time;
 
-pub(crate) use self::attempts::Attempts;
+pub(crate) use self::attempts::{Attempts, Ticket};
 use self::components::Missing;
 pub(crate) use self::follow::follow;
 use self::problems::Problems;
@@ -139,8 +139,6 @@ pub(crate) struct Cluster {
     problems: Problems,
     /// Components that cannot be had.
     lacked: Mutex<BTreeMap<Digest, Missing>>,
-    /// What the change that has the turn stands in line with.
-    ticket: Mutex<Option<String>>,
     /// Whether the store may not wholly have what this gateway has.
     has_doubts: AtomicBool,
     /// Whether more of the state may be put in force than was.
@@ -209,25 +207,19 @@ impl Cluster {
             .clone()
     }
 
-    /// The next commit stands in line with this.
-    fn hold(&self, ticket: Option<String>) {
-        *self.ticket.lock().unwrap_or_else(PoisonError::into_inner) = ticket;
-    }
-
-    fn ticket(&self) -> Option<String> {
-        let ticket = self.ticket.lock().unwrap_or_else(PoisonError::into_inner);
-        ticket.clone()
-    }
-
-    async fn leave_line(&self, ticket: &str) {
-        if let Err(failure) = self.ledger.leave_line(ticket).await {
+    async fn leave_line(&self, ticket: Ticket) {
+        if let Err(failure) = self.ledger.leave_line(&ticket.to_string()).await {
             tracing::debug!("a place in the line ends by itself: {failure}");
         }
     }
 
-    /// Commit a change: the state with it; none when it changes nothing there. Only
-    /// who has the turn may call it.
-    pub(crate) async fn commit(&self, edited: &Edited) -> Result<Option<State>, ClusterError> {
+    /// Commit a change, which stands in line with its ticket: the state with it; none
+    /// when it changes nothing there. Only who has the turn may call it.
+    pub(crate) async fn commit(
+        &self,
+        edited: &Edited,
+        ticket: Option<Ticket>,
+    ) -> Result<Option<State>, ClusterError> {
         let unwritten = |error: serde_json::Error| ClusterError::Refused(error.to_string());
         let delta = edited.delta().map_err(unwritten)?;
         if delta.is_empty() {
@@ -245,7 +237,7 @@ impl Cluster {
         };
         let components = self.components(&replica.fields, &state.fields).await?;
         let heads = (base, &state.head);
-        let ticket = self.ticket();
+        let ticket = ticket.map(|ticket| ticket.to_string());
         let committing = self
             .ledger
             .commit(heads, &delta, &components, ticket.as_deref());

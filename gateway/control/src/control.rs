@@ -23,7 +23,7 @@ use crate::burden::Burdens;
 use crate::catalog::Catalog;
 use crate::certify::Battery;
 use crate::change::{Author, Change, Changed, Recorded, Refusal};
-use crate::cluster::{Attempts, ClusterError};
+use crate::cluster::{Attempts, ClusterError, Ticket};
 use crate::desired::{Desired, Draft};
 use crate::discovery::Discovery;
 use crate::edits::{component_digests, edited};
@@ -181,8 +181,10 @@ impl Control {
         while attempts.another().await {
             let behind = self.catch_up_in_turn().await.err();
             let desired = self.desired();
-            let making = self.change_once(&desired, behind, who.clone(), (expected, make.clone()));
-            match making.await {
+            let making = (expected, make.clone());
+            let ticket = attempts.ticket();
+            let changing = self.change_once(&desired, behind, who.clone(), making, ticket);
+            match changing.await {
                 Err(Refusal::Cluster(ClusterError::Moved)) => {}
                 outcome => return outcome,
             }
@@ -199,6 +201,7 @@ impl Control {
             Option<Generation>,
             impl FnOnce(&Config) -> Result<Recorded, Refusal>,
         ),
+        ticket: Option<Ticket>,
     ) -> Result<Changed, Refusal> {
         let in_force = self.publisher.snapshot();
         if expected.is_some_and(|expected| expected != in_force.generation) {
@@ -213,7 +216,7 @@ impl Control {
             self.keep_component(arrival.clone()).await?;
         }
         let touched: Vec<_> = component_digests(&recorded).collect();
-        let changed = self.carry_out(desired, who, recorded).await;
+        let changed = self.carry_out(desired, who, recorded, ticket).await;
         // What was not kept after all, and what is a version no more.
         self.forget_components(touched).await;
         changed
@@ -224,6 +227,7 @@ impl Control {
         desired: &Desired,
         who: Author,
         recorded: Recorded,
+        ticket: Option<Ticket>,
     ) -> Result<Changed, Refusal> {
         let in_force = self.publisher.snapshot();
         let edits = &recorded.change.edits;
@@ -237,7 +241,7 @@ impl Control {
             target: recorded.change.target,
             generation: None,
         };
-        let outcome = self.publish(desired, &draft, records.clone(), entry.clone());
+        let outcome = self.publish(desired, &draft, records.clone(), entry.clone(), ticket);
         let outcome = outcome.await;
         let outcome = outcome.map_err(|error| ReloadError::from(error).without_places());
         self.note(&outcome);
@@ -257,7 +261,9 @@ impl Control {
                     return Ok(self.as_it_is(generation));
                 }
                 let edited = edited(desired, &draft, records, entry);
-                self.keeper.keep(Kept::Made(edited)).await?;
+                self.keeper
+                    .keep(Kept::Made(Box::new(edited), ticket))
+                    .await?;
                 self.as_it_is(generation)
             }
         };
@@ -273,9 +279,11 @@ impl Control {
         draft: &Draft,
         records: Vec<Record>,
         entry: Entry,
+        ticket: Option<Ticket>,
     ) -> Result<Reloaded, PublishError> {
         let edited = edited(desired, draft, records, entry);
-        self.publish_kept(draft, Kept::Made(edited)).await
+        self.publish_kept(draft, Kept::Made(Box::new(edited), ticket))
+            .await
     }
 
     /// Put a draft in force, if it differs from what is, once this is kept.

@@ -8,15 +8,15 @@ use gatewright_cluster::State;
 
 use crate::access::Access;
 use crate::catalog::Catalog;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, Ticket};
 use crate::session_names::SessionNames;
 use crate::store::{Contents, Edited, Entry, Store, StoreError};
 
 /// What is to be kept.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    /// A change of this gateway.
-    Made(Edited),
+    /// A change of this gateway, and what it stands in the cluster's line with.
+    Made(Box<Edited>, Option<Ticket>),
     /// What the cluster has.
     Followed(Box<Followed>),
 }
@@ -35,7 +35,7 @@ impl Kept {
     /// What is noted of it.
     pub(crate) fn entry(&mut self) -> &mut Entry {
         match self {
-            Self::Made(edited) => &mut edited.entry,
+            Self::Made(edited, _) => &mut edited.entry,
             Self::Followed(followed) => &mut followed.entry,
         }
     }
@@ -64,16 +64,16 @@ impl Keeper {
     /// Keep this, and let it count. Only who has the turn may call it.
     pub(crate) async fn keep(&self, kept: Kept) -> Result<(), KeepError> {
         match kept {
-            Kept::Made(edited) => {
+            Kept::Made(edited, ticket) => {
                 let records = edited.records.clone();
                 let committed = match &self.cluster {
-                    Some(cluster) => cluster.commit(&edited).await?,
+                    Some(cluster) => cluster.commit(&edited, ticket).await?,
                     None => None,
                 };
                 match committed {
                     Some(state) => self.copy(state, edited.entry).await,
                     // It changes nothing that others have.
-                    None => self.store.keep(edited).await?,
+                    None => self.store.keep(*edited).await?,
                 }
                 self.access.apply(&records);
                 self.catalog.apply(&records);

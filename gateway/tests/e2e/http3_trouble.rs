@@ -56,6 +56,7 @@ async fn heads_that_mean_something_else_elsewhere_are_refused() {
         &[("host", "other.example")][..],
         &[("host", "localhost"), ("host", "localhost")],
         &[("X-A", "1")],
+        &[(":protocol", "webtransport")],
         &[("x-a", "1\r\nx-b: 2")],
     ] {
         let usual = [

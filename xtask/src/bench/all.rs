@@ -2,12 +2,12 @@
 //! it, and then what a request and a connection take.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 
+use super::common::Common;
 use super::figures::Ratios;
 use super::peer::Peer;
 use super::programs::Programs;
@@ -120,12 +120,8 @@ pub(super) struct Arguments {
         default_value = "gatewright,haproxy,nginx,nginx-lua"
     )]
     peers: Vec<Peer>,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure all, print each and then the table.
@@ -138,12 +134,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         arguments.peers.contains(&Peer::Gatewright),
         "Gatewright is what the others are compared with: name it in --peers"
     );
-    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &[])?;
-    let gatewright = Some(programs.of_peer(Peer::Gatewright).to_owned());
+    let programs = Programs::find(&arguments.peers, &arguments.common, &[])?;
+    let common = Common::of(programs.of_peer(Peer::Gatewright).to_owned());
     let comparison = peers::Arguments {
         seconds: arguments.seconds,
         quick: arguments.quick,
-        gatewright: gatewright.clone(),
+        common: common.clone(),
         peers: arguments.peers.clone(),
         ..peers::Arguments::parse_from(["peers"])
     };
@@ -171,14 +167,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
                 failures.push(format!("{what}: {error:#}"));
             }
         };
-        keep("syscalls", report.syscalls(arguments, gatewright.clone()));
-        keep("footprint", report.footprint(arguments, gatewright.clone()));
-        keep("instructions", report.instructions(arguments, gatewright));
+        keep("syscalls", report.syscalls(arguments, &common));
+        keep("footprint", report.footprint(arguments, &common));
+        keep("instructions", report.instructions(arguments, &common));
     }
     report.print(&arguments.peers);
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     ensure!(failures.is_empty(), "{}", failures.join("\n"));
     Ok(())
 }
@@ -224,33 +218,33 @@ impl All {
         });
     }
 
-    fn syscalls(&mut self, arguments: &Arguments, gatewright: Option<PathBuf>) -> Result<()> {
+    fn syscalls(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
         let asked = syscalls::Arguments {
             peers: arguments.peers.clone(),
             quick: arguments.quick,
-            gatewright,
+            common: common.clone(),
             ..syscalls::Arguments::parse_from(["syscalls"])
         };
         self.syscalls.insert(syscalls::look(&asked)?).print();
         Ok(())
     }
 
-    fn footprint(&mut self, arguments: &Arguments, gatewright: Option<PathBuf>) -> Result<()> {
+    fn footprint(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
         let asked = footprint::Arguments {
             peers: arguments.peers.clone(),
             quick: arguments.quick,
-            gatewright,
+            common: common.clone(),
             ..footprint::Arguments::parse_from(["footprint"])
         };
         self.footprint.insert(footprint::look(&asked)?).print();
         Ok(())
     }
 
-    fn instructions(&mut self, arguments: &Arguments, gatewright: Option<PathBuf>) -> Result<()> {
+    fn instructions(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
         let asked = instructions::Arguments {
             peers: arguments.peers.clone(),
             quick: arguments.quick,
-            gatewright,
+            common: common.clone(),
             ..instructions::Arguments::parse_from(["instructions"])
         };
         let counted = instructions::count_all(&asked)?;

@@ -3,7 +3,7 @@
 //! change?
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -12,6 +12,7 @@ use clap::Parser;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::Common;
 use super::figures::median;
 use super::http;
 use crate::process::Process;
@@ -34,12 +35,8 @@ pub(super) struct Arguments {
     /// How many workers there are
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -48,7 +45,7 @@ pub(super) struct Arguments {
 ///
 /// When a change is refused, or not in force on every worker.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
+    let gatewright = arguments.common.program()?;
     let folder = tempfile::tempdir()?;
     fs::write(
         folder.path().join("gatewright.toml"),
@@ -77,10 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         })?,
     };
     report.print(arguments);
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
-    Ok(())
+    arguments.common.tell(&report)
 }
 
 /// Pools whose servers nobody asks: what is measured is the change alone.

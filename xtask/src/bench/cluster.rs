@@ -14,6 +14,7 @@ use clap::Parser;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::Common;
 use super::figures::grouped;
 use super::http;
 use crate::cargo::output;
@@ -48,12 +49,8 @@ pub(super) struct Arguments {
     /// How many servers to add
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=2000))]
     servers: u16,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -62,7 +59,7 @@ pub(super) struct Arguments {
 ///
 /// When something does not start, or does not come to be shared.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
+    let gatewright = arguments.common.program()?;
     let folder = tempfile::tempdir()?;
     let redis = Redis::start(folder.path())?;
     let alone = redis.memory()?;
@@ -83,10 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         servers: arguments.servers,
     };
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
-    Ok(())
+    arguments.common.tell(&report)
 }
 
 /// A server of its own, behind a Unix socket.

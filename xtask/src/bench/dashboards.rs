@@ -3,7 +3,7 @@
 //! page's script take of each frame?
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::Serialize;
 
+use super::common::Common;
 use super::cpu;
 use super::figures::grouped;
 use super::followers::Followers;
@@ -59,12 +60,8 @@ pub(super) struct Arguments {
     /// Leave the browser out
     #[arg(long)]
     without_browser: bool,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -73,7 +70,7 @@ pub(super) struct Arguments {
 ///
 /// When a dashboard was not told every second, or something does not start.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
+    let gatewright = arguments.common.program()?;
     let folder = tempfile::tempdir()?;
     let running = Running::start(arguments, &gatewright, folder.path())?;
     std::thread::sleep(SETTLE);
@@ -99,9 +96,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         },
     };
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     ensure!(
         report.fewest_told_a_second > 0.8,
         "a dashboard was told only {:.1} times a second",

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 
 use super::certificate;
+use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
 use super::load::talk::{Kind, Pace, Talk};
@@ -53,12 +53,8 @@ pub(super) struct Arguments {
     /// 500 connections, and one second instead of ten without requests
     #[arg(long)]
     pub(super) quick: bool,
-    /// End with one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    pub(super) gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Look and print.
@@ -69,10 +65,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let report = look(arguments)?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
-    Ok(())
+    arguments.common.tell(&report)
 }
 
 /// Look at what is asked for.
@@ -82,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 /// As [`run`].
 pub(super) fn look(arguments: &Arguments) -> Result<Report> {
     raise_limit()?;
-    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &[])?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &[])?;
     let cores = Cores::choose()?;
     let connections = if arguments.quick {
         500
@@ -217,7 +210,11 @@ fn established(port: u16) -> Result<usize> {
 }
 
 /// The proportional memory of a process and all below it, in KiB.
-fn memory(process: u32) -> Result<f64> {
+///
+/// # Errors
+///
+/// When the kernel does not tell it.
+pub(super) fn memory(process: u32) -> Result<f64> {
     let mut all = 0.0;
     for process in cpu::processes(process)? {
         let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))

@@ -3,7 +3,7 @@
 //! the machine does: what to steer by, and to guard by.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::callgrind::{self, Counted};
 use super::certificate;
+use super::common::Common;
 use super::cores::Cores;
 use super::figures::grouped;
 use super::load::Target;
@@ -48,12 +49,8 @@ pub(super) struct Arguments {
     /// with symbols (CARGO_PROFILE_RELEASE_STRIP=none)
     #[arg(long, default_value_t = 0)]
     pub(super) top: usize,
-    /// End with one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    pub(super) gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Count and print.
@@ -64,10 +61,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let report = count_all(arguments)?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
-    Ok(())
+    arguments.common.tell(&report)
 }
 
 /// Count what is asked for.
@@ -77,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 /// As [`run`].
 pub(super) fn count_all(arguments: &Arguments) -> Result<Report> {
     let tools = [("callgrind_control", "valgrind"), ("valgrind", "valgrind")];
-    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &tools)?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
     let folder = tempfile::tempdir()?;
     certificate::make(folder.path())?;
     let mut report = Report {

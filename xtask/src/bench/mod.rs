@@ -7,10 +7,12 @@ mod callgrind;
 mod certificate;
 mod changes;
 mod cluster;
+mod common;
 mod cores;
 mod cpu;
 mod dashboards;
 mod decisions;
+mod encoders;
 pub(crate) mod figures;
 mod followers;
 mod footprint;
@@ -73,6 +75,8 @@ enum Bench {
     Overload(overload::Arguments),
     /// Three gateways that share a Redis server: what they send it, and what it keeps
     Cluster(cluster::Arguments),
+    /// Bodies that are compressed: the memory that each holds, by coding and level
+    Encoders(encoders::Arguments),
 }
 
 /// Run a benchmark.
@@ -95,6 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Dashboards(arguments) => dashboards::run(arguments),
         Bench::Overload(arguments) => overload::run(arguments),
         Bench::Cluster(arguments) => cluster::run(arguments),
+        Bench::Encoders(arguments) => encoders::run(arguments),
     }
 }
 

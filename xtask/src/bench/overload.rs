@@ -6,7 +6,7 @@ mod load;
 mod servers;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use self::load::{Asked, Fate, offer};
 use self::servers::Ability;
+use super::common::Common;
 use super::figures::grouped;
 use super::http;
 use crate::process::Process;
@@ -48,12 +49,8 @@ pub(super) struct Arguments {
     /// How many workers there are
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -63,14 +60,12 @@ pub(super) struct Arguments {
 /// When less is served than nine tenths of the peak, or any request ends in
 /// another way than served or refused.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
+    let gatewright = arguments.common.program()?;
     let folder = tempfile::tempdir()?;
     let gateway = Gateway::start(&gatewright, folder.path(), arguments.workers)?;
     let report = measure(&gateway, Duration::from_secs(arguments.seconds.into()))?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     ensure!(report.failed == 0, "{} requests failed", report.failed);
     let kept = report.overload.goodput / report.peak.goodput;
     ensure!(

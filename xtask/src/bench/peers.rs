@@ -9,6 +9,7 @@ use clap::Parser;
 
 use super::backends::{Backends, Service, Takes};
 use super::certificate;
+use super::common::Common;
 use super::cores::Cores;
 use super::cpu::{self, CpuTime};
 use super::figures::{Run, grouped};
@@ -39,15 +40,11 @@ pub(super) struct Arguments {
     /// An even pace: this share of what the slowest of the proxies can do
     #[arg(long, value_parser = share)]
     pub(super) share: Option<f64>,
-    /// End with one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
     /// Connections that the clients hold open
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) connections: u32,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    pub(super) gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
     /// Only these proxies
     #[arg(
         long,
@@ -94,12 +91,10 @@ fn share(text: &str) -> Result<f64, String> {
 ///
 /// When a program is missing, a proxy does not start, or a request failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &[])?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &[])?;
     let report = compare(arguments, &programs)?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     report.succeeded()
 }
 

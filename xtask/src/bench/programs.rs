@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::common::Common;
 use super::peer::Peer;
 use crate::cargo::{cargo, run, target_folder};
 use crate::{tools, workspace};
@@ -31,11 +32,7 @@ impl Programs {
     /// # Errors
     ///
     /// When one is missing and cannot be had.
-    pub(super) fn find(
-        peers: &[Peer],
-        gatewright: Option<&Path>,
-        more: &[(&str, &str)],
-    ) -> Result<Self> {
+    pub(super) fn find(peers: &[Peer], common: &Common, more: &[(&str, &str)]) -> Result<Self> {
         let packages = peers.iter().flat_map(|peer| packages(*peer));
         let needed: Vec<_> = EVERYWHERE.iter().chain(more).chain(packages).collect();
         let needed: Vec<_> = needed.into_iter().copied().collect();
@@ -47,7 +44,7 @@ impl Programs {
             pingora: PathBuf::new(),
         };
         if peers.contains(&Peer::Gatewright) {
-            let program = super::gatewright(gatewright)?;
+            let program = common.program()?;
             programs.gatewright = std::path::absolute(program)?;
         }
         if peers.contains(&Peer::Pingora) {

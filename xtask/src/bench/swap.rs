@@ -11,6 +11,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::certificate;
+use super::common::Common;
 use super::cores::Cores;
 use super::figures::grouped;
 use super::load::{Load, Target};
@@ -43,12 +44,8 @@ pub(super) struct Arguments {
     /// How often to swap
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     swaps: u16,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -57,12 +54,10 @@ pub(super) struct Arguments {
 ///
 /// When a program is missing, a request failed, or a new version never decides.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let programs = Programs::find(&[Peer::Gatewright], arguments.gatewright.as_deref(), &[])?;
+    let programs = Programs::find(&[Peer::Gatewright], &arguments.common, &[])?;
     let report = measure(arguments, &programs)?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     if report.failed > 0 {
         bail!(
             "{} requests failed while components were swapped",

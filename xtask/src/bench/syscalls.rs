@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -11,6 +11,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::certificate;
+use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
 use super::load::Target;
@@ -44,12 +45,8 @@ pub(super) struct Arguments {
     /// Look at 1,000 requests only
     #[arg(long)]
     pub(super) quick: bool,
-    /// End with one line of JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    pub(super) gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) common: Common,
 }
 
 /// Calls by name, for each request.
@@ -71,10 +68,7 @@ pub(super) struct Report {
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let report = look(arguments)?;
     report.print();
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
-    Ok(())
+    arguments.common.tell(&report)
 }
 
 /// Look at what is asked for.
@@ -84,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 /// As [`run`].
 pub(super) fn look(arguments: &Arguments) -> Result<Report> {
     let tools = [("strace", "strace")];
-    let programs = Programs::find(&arguments.peers, arguments.gatewright.as_deref(), &tools)?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
     let traffic = arguments.scenario.traffic();
     let requests = if arguments.quick {
         1000

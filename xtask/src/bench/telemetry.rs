@@ -14,6 +14,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::certificate;
+use super::common::Common;
 use super::cores::{self, Cores};
 use super::figures::{Run, grouped, median};
 use super::metrics::Metrics;
@@ -30,12 +31,8 @@ pub(super) struct Arguments {
     /// Three rounds of two seconds instead of seven of five
     #[arg(long)]
     quick: bool,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What a gateway tells of requests.
@@ -112,7 +109,7 @@ struct Row {
 /// When a program is missing, a gateway does not start or tells nothing, or a request
 /// failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let programs = Programs::find(&[Peer::Gatewright], arguments.gatewright.as_deref(), &[])?;
+    let programs = Programs::find(&[Peer::Gatewright], &arguments.common, &[])?;
     let gateways = measure(arguments, &programs)?;
     let rows = rows(&gateways);
     println!(
@@ -128,9 +125,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             row.more_us_per_request,
         );
     }
-    if arguments.json {
-        println!("{}", serde_json::to_string(&rows)?);
-    }
+    arguments.common.tell(&rows)?;
     let runs = gateways.iter().flat_map(|gateway| &gateway.runs);
     let failed: u64 = runs.map(|run| run.failed).sum();
     if failed > 0 {

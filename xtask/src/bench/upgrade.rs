@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Scope;
@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::common::Common;
 use super::http;
 use crate::process::Process;
 
@@ -45,12 +46,8 @@ pub(super) struct Arguments {
     /// How many workers there are
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
-    /// End with one line of JSON
-    #[arg(long)]
-    json: bool,
-    /// The gateway's program (default: a release build of these sources)
-    #[arg(long)]
-    gatewright: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// Measure and print.
@@ -59,12 +56,10 @@ pub(super) struct Arguments {
 ///
 /// When nobody takes over, or a client was refused or not answered.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let gatewright = super::gatewright(arguments.gatewright.as_deref())?;
+    let gatewright = arguments.common.program()?;
     let report = measure(arguments, &gatewright)?;
     report.print(arguments);
-    if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
-    }
+    arguments.common.tell(&report)?;
     let lost = report.refused + report.failed;
     ensure!(lost == 0, "{lost} clients were not served");
     Ok(())

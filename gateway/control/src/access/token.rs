@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use super::{Role, Who};
 use crate::change::Refusal;
-use crate::cluster::{Attempts, ClusterError};
+use crate::cluster::{Attempts, ClusterError, Ticket};
 use crate::control::Control;
 use crate::store::{Entry, Record, Removal, Spare, Store, StoreError, TokenRecord};
 use crate::timestamp::Timestamp;
@@ -180,7 +180,8 @@ impl Control {
             if record.role != Role::Deploy && !has_deployer(&self.access.tokens(), &record.id) {
                 return Err(TokenError::NoDeployer.into());
             }
-            if self.is_token_kept(kept.clone(), entry.clone()).await? {
+            let keeping = self.is_token_kept(kept.clone(), entry.clone(), attempts.ticket());
+            if keeping.await? {
                 return Ok((record, token));
             }
         }
@@ -205,7 +206,8 @@ impl Control {
             if !has_deployer(&tokens, id) {
                 return Ok(Removal::Spared);
             }
-            if self.is_token_kept(gone.clone(), entry.clone()).await? {
+            let keeping = self.is_token_kept(gone.clone(), entry.clone(), attempts.ticket());
+            if keeping.await? {
                 return Ok(Removal::Done);
             }
         }
@@ -215,8 +217,13 @@ impl Control {
     /// Keep what becomes of a token; not where other gateways were quicker, which may
     /// have revoked the last one that could make more. Only who has the turn may call
     /// it.
-    async fn is_token_kept(&self, token: Record, entry: Entry) -> Result<bool, Refusal> {
-        match self.keep_records_once(vec![token], entry).await {
+    async fn is_token_kept(
+        &self,
+        token: Record,
+        entry: Entry,
+        ticket: Option<Ticket>,
+    ) -> Result<bool, Refusal> {
+        match self.keep_records_once(vec![token], entry, ticket).await {
             Err(Refusal::Cluster(ClusterError::Moved)) => Ok(false),
             kept => kept.map(|()| true),
         }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::named;
 use super::{built_in, naming};
 use crate::change::{Arrival, Refusal};
-use crate::cluster::{Attempts, ClusterError};
+use crate::cluster::{Attempts, ClusterError, Ticket};
 use crate::control::{Control, entry_of_files};
 use crate::keeper::Kept;
 use crate::store::{Edited, Entry, Record, VersionRecord, VersionSource};
@@ -192,7 +192,7 @@ impl Control {
     ) -> Result<(), Refusal> {
         let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         while attempts.another().await {
-            let kept = self.keep_records_once(records.clone(), entry.clone());
+            let kept = self.keep_records_once(records.clone(), entry.clone(), attempts.ticket());
             match kept.await {
                 // What others have changed says nothing of these records.
                 Err(Refusal::Cluster(ClusterError::Moved)) => self.catch_up_in_turn().await?,
@@ -208,6 +208,7 @@ impl Control {
         &self,
         records: Vec<Record>,
         entry: Entry,
+        ticket: Option<Ticket>,
     ) -> Result<(), Refusal> {
         let overlay = self.desired().overlay.clone();
         let edited = Edited {
@@ -216,7 +217,8 @@ impl Control {
             records,
             entry,
         };
-        Ok(self.keeper.keep(Kept::Made(edited)).await?)
+        let kept = Kept::Made(Box::new(edited), ticket);
+        Ok(self.keeper.keep(kept).await?)
     }
 
     /// Have a component on the disk. Only who has the turn may call it: nobody

@@ -1,6 +1,7 @@
 //! How long something is tried again that other gateways overtake, and the place in the
 //! server's line that it has meanwhile.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,28 +17,42 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest pause before it is: about what a change takes.
 const PAUSE_MS: u64 = 10;
 
+/// What a change stands in line with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket(u64);
+
+impl Ticket {
+    fn draw() -> Self {
+        Self(fastrand::u64(..))
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
 /// The attempts at one change. Only who has the turn may have them.
 #[derive(Default)]
 pub(crate) struct Attempts {
     began: Option<Instant>,
     is_overtaken: bool,
-    /// What the change stands in line with.
-    ticket: Option<(Arc<Cluster>, String)>,
+    line: Option<(Arc<Cluster>, Ticket)>,
 }
 
 impl Attempts {
     /// At a change that goes to the cluster, if there is one.
     pub(crate) fn at(cluster: Option<&Arc<Cluster>>) -> Self {
-        let ticket = cluster.map(|cluster| {
-            let ticket = format!("{:016x}", fastrand::u64(..));
-            cluster.hold(Some(ticket.clone()));
-            (Arc::clone(cluster), ticket)
-        });
         Self {
-            began: None,
-            is_overtaken: false,
-            ticket,
+            line: cluster.map(|cluster| (Arc::clone(cluster), Ticket::draw())),
+            ..Self::default()
         }
+    }
+
+    /// What the change stands in line with, if it goes to the cluster.
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.line.as_ref().map(|(_, ticket)| *ticket)
     }
 
     /// Whether to try: at once the first time, then after a pause by chance, so that
@@ -57,13 +72,12 @@ impl Attempts {
 impl Drop for Attempts {
     /// Nobody is to wait for a change that is done or given up.
     fn drop(&mut self) {
-        let Some((cluster, ticket)) = self.ticket.take() else {
+        let Some((cluster, ticket)) = self.line.take() else {
             return;
         };
-        cluster.hold(None);
         if let (true, Ok(runtime)) = (self.is_overtaken, Handle::try_current()) {
             // Otherwise the place ends by itself.
-            runtime.spawn(async move { cluster.leave_line(&ticket).await });
+            runtime.spawn(async move { cluster.leave_line(ticket).await });
         }
     }
 }

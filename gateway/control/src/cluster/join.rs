@@ -52,7 +52,6 @@ impl Cluster {
             gateways: Mutex::default(),
             problems: Problems::default(),
             lacked: Mutex::default(),
-            ticket: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             follows_anew: AtomicBool::new(false),
             host: OnceLock::new(),

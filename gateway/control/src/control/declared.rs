@@ -6,7 +6,7 @@ use gatewright_model::config::{Key, LeftOut};
 use gatewright_model::id::PoolName;
 
 use super::{Control, edited, entry_of_files};
-use crate::cluster::{Attempts, ClusterError};
+use crate::cluster::{Attempts, ClusterError, Ticket};
 use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::Happened;
@@ -21,7 +21,9 @@ impl Control {
         let mut attempts = Attempts::at(self.keeper.cluster.as_ref());
         let mut outcome = Err(ClusterError::Moved.into());
         while attempts.another().await {
-            outcome = self.reload_in_turn(&self.desired()).await;
+            let desired = self.desired();
+            let reloading = self.reload_in_turn(&desired, attempts.ticket());
+            outcome = reloading.await;
             if !self.was_overtaken(&outcome).await {
                 break;
             }
@@ -34,13 +36,17 @@ impl Control {
         outcome
     }
 
-    async fn reload_in_turn(&self, desired: &Desired) -> Result<Reloaded, ReloadError> {
+    async fn reload_in_turn(
+        &self,
+        desired: &Desired,
+        ticket: Option<Ticket>,
+    ) -> Result<Reloaded, ReloadError> {
         self.may_follow()?;
         let draft = desired.reread(&self.discovery).await?;
         let file = desired.origin.file();
         let file = file.map(|file| file.display().to_string());
         let entry = entry_of_files("reload", file.unwrap_or_default());
-        self.carry_out_declared(desired, draft, entry).await
+        self.carry_out_declared(desired, draft, entry, ticket).await
     }
 
     /// Put in force what DNS has found of a pool's servers. It is finished
@@ -72,7 +78,7 @@ impl Control {
             who: "dns".to_owned(),
             ..entry_of_files("servers.found", target)
         };
-        self.carry_out_declared(desired, draft, entry).await
+        self.carry_out_declared(desired, draft, entry, None).await
     }
 
     /// Put in force what is declared otherwise than before, without overrides
@@ -82,10 +88,11 @@ impl Control {
         desired: &Desired,
         mut draft: Draft,
         entry: Entry,
+        ticket: Option<Ticket>,
     ) -> Result<Reloaded, ReloadError> {
         let origin = desired.origin.clone();
         loop {
-            let outcome = self.publish(desired, &draft, Vec::new(), entry.clone());
+            let outcome = self.publish(desired, &draft, Vec::new(), entry.clone(), ticket);
             match outcome.await {
                 Err(PublishError::Plugin { key, errors }) => {
                     let without = origin.without(&draft, &key, &errors.to_string()).await?;
@@ -93,7 +100,7 @@ impl Control {
                 }
                 Err(PublishError::Other(error)) => return Err(error),
                 Ok(reloaded) => {
-                    self.accept(desired, draft, reloaded).await?;
+                    self.accept(desired, draft, reloaded, ticket).await?;
                     self.keep_file_versions().await;
                     return Ok(reloaded);
                 }
@@ -108,11 +115,14 @@ impl Control {
         desired: &Desired,
         draft: Draft,
         reloaded: Reloaded,
+        ticket: Option<Ticket>,
     ) -> Result<(), ReloadError> {
         if matches!(reloaded, Reloaded::Unchanged { .. }) && desired.overlay != draft.overlay {
             let entry = entry_of_files("overrides.yield", String::new());
             let edited = edited(desired, &draft, Vec::new(), entry);
-            self.keeper.keep(Kept::Made(edited)).await?;
+            self.keeper
+                .keep(Kept::Made(Box::new(edited), ticket))
+                .await?;
         }
         for key in &draft.yielded {
             self.events.push(Happened::Yielded(key.clone()));

@@ -16,7 +16,6 @@ use super::config::Builder;
 use super::eventually::{eventually, within};
 use super::message::Message;
 use super::run::{self, Log};
-use super::succession::successor;
 use super::wire::Wire;
 
 /// The name of the configuration in its folder.
@@ -32,7 +31,7 @@ const SEGMENT: u32 = 536;
 /// What it logs once it serves.
 const READY: &str = " ready workers=";
 
-/// A running gateway. It is killed when it is dropped.
+/// A running gateway. It is killed when it is dropped, with all that it has started.
 pub(crate) struct Gateway {
     child: Mutex<Child>,
     /// The process that has taken over, if one has.
@@ -89,16 +88,17 @@ impl Gateway {
     /// Kill it and start it again in the same folder.
     pub(crate) async fn restart(&mut self) {
         self.kill();
+        self.successor = None;
         let (child, log) = run::spawn(&["run", "-c", FILE], self.folder.path());
         self.child = Mutex::new(child);
         self.log = log;
         self.serves().await;
     }
 
-    /// End it at once, as a power failure does.
+    /// End it at once, as a power failure does, with all that it has started.
     pub(crate) fn kill(&self) {
+        run::end_all_in(self.folder.path());
         let mut child = self.child.lock().expect("no panic");
-        child.kill().expect("it is our child");
         child.wait().expect("it is our child");
     }
 
@@ -348,13 +348,8 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // One that a failed test has not come to know is there too.
-        let successor = successor(&self.log());
-        if let Some(successor) = successor.filter(|process| run::runs(*process)) {
-            run::signal(successor, libc::SIGKILL);
-        }
+        run::end_all_in(self.folder.path());
         if let Ok(child) = self.child.get_mut() {
-            let _ = child.kill();
             let _ = child.wait();
         }
         if std::thread::panicking() {

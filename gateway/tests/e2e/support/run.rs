@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use super::eventually::{eventually, within};
 use super::gateway::{Gateway, STARTING};
@@ -100,6 +101,34 @@ pub(super) fn collect(mut stream: impl Read + Send + 'static, log: &Log) {
     });
 }
 
+/// End every process that runs in a folder, whoever has started it and whether or not
+/// anybody knows of it, and wait until none is left.
+pub(super) fn end_all_in(folder: &Path) {
+    let folder = folder.canonicalize().expect("a folder");
+    loop {
+        let processes = all_in(&folder);
+        if processes.is_empty() {
+            return;
+        }
+        for process in processes {
+            // SAFETY: `kill` touches no memory. It may have ended meanwhile.
+            unsafe { libc::kill(process, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The processes that run in a folder. One that has ended runs nowhere.
+fn all_in(folder: &Path) -> Vec<libc::pid_t> {
+    let processes = std::fs::read_dir("/proc").expect("it is mounted");
+    let processes = processes.filter_map(|entry| {
+        let process = entry.ok()?.path();
+        let is_there = std::fs::read_link(process.join("cwd")).ok()? == folder;
+        is_there.then(|| process.file_name()?.to_str()?.parse().ok())?
+    });
+    processes.collect()
+}
+
 /// Send a signal to a process that we have started.
 pub(crate) fn signal(process: u32, signal: i32) {
     let process = i32::try_from(process).expect("a process id");
@@ -129,6 +158,17 @@ pub(crate) fn runs(process: u32) -> bool {
     state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
+/// A process that does not outlive who has it.
+struct Ours(Child);
+
+impl Drop for Ours {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Run the binary until it ends by itself: its exit code and what it wrote.
 pub(crate) async fn run_until_exit(arguments: &[&str], folder: &Path) -> (i32, String) {
     run_until_exit_as(Command::new(&*BINARY), arguments, folder).await
@@ -140,10 +180,10 @@ pub(crate) async fn run_until_exit_as(
     arguments: &[&str],
     folder: &Path,
 ) -> (i32, String) {
-    let (mut child, log) = spawn_command(command, arguments, folder);
-    let mut status = None;
+    let (child, log) = spawn_command(command, arguments, folder);
+    let (mut child, mut status) = (Ours(child), None);
     within(STARTING, "it ends by itself", async || {
-        status = child.try_wait().expect("it is our child");
+        status = child.0.try_wait().expect("it is our child");
         status.is_some()
     })
     .await;

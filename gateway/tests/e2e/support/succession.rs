@@ -1,5 +1,4 @@
-//! Gateways that take over from each other: they write one log, and the test ends
-//! the last of them.
+//! Gateways that take over from each other: they write one log, and end with the test.
 
 use serde_json::Value;
 
@@ -11,7 +10,7 @@ use super::run;
 const HANDED_OVER: &str = " handed over: what is under way may finish process=";
 
 /// The last process that a log says to have taken over.
-pub(super) fn successor(log: &str) -> Option<u32> {
+fn successor(log: &str) -> Option<u32> {
     log.lines().rev().find_map(|line| {
         let (_, rest) = line.split_once(HANDED_OVER)?;
         rest.split(' ').next()?.parse().ok()

@@ -1,6 +1,7 @@
 //! The names in a head as QPACK writes it (RFC 9204 §4.5), as far as pseudo-header
 //! fields go: each may be there once, in a request's head alone, and before all other
-//! fields (RFC 9114 §4.3). Values are passed over, and nothing is kept but a name
+//! fields (RFC 9114 §4.3), but `:protocol` nowhere, since extended CONNECT (RFC 9220)
+//! is not offered. Values are passed over, and nothing is kept but a name
 //! that may be one. What only a dynamic table could tell, which is not offered, is
 //! left to whoever decodes the head, to be refused.
 
@@ -236,7 +237,8 @@ impl FieldSection {
             return Ok(());
         };
         let bit = 1 << pseudo as u8;
-        if self.is_closed || pseudo == Pseudo::Status || self.seen & bit != 0 {
+        let is_for_none = matches!(pseudo, Pseudo::Protocol | Pseudo::Status);
+        if self.is_closed || is_for_none || self.seen & bit != 0 {
             return Err(Malformed);
         }
         self.seen |= bit;
@@ -316,12 +318,11 @@ mod tests {
         let usual = [get.clone(), https, root.clone(), authority.clone()];
         let with = |line: Vec<u8>| [&usual[..], &[line]].concat();
         assert_eq!(look(FieldSection::head(), &usual), Ok(()));
-        for (pseudo, plain, code) in NAMES {
-            let is_new = pseudo == Pseudo::Protocol;
+        for (_, plain, code) in NAMES {
             let plain = std::str::from_utf8(plain).unwrap();
             for line in [literal(plain), coded(code)] {
                 let looked = look(FieldSection::head(), &with(line.clone()));
-                assert_eq!(looked.is_ok(), is_new, "{plain}");
+                assert_eq!(looked, Err(Malformed), "{plain}");
                 assert_eq!(look(FieldSection::trailers(), &[line]), Err(Malformed));
             }
         }
@@ -332,13 +333,30 @@ mod tests {
         let late = [&usual[..3], &[accept.clone(), usual[3].clone()]].concat();
         assert_eq!(look(FieldSection::head(), &late), Err(Malformed));
         for name in ["x-a", "content-length", "a-name-that-is-longer-than-them"] {
-            let fields = with(literal(name));
-            assert_eq!(look(FieldSection::head(), &fields), Ok(()), "{name}");
-            let late = [fields, vec![literal(":protocol")]].concat();
+            assert_eq!(
+                look(FieldSection::head(), &with(literal(name))),
+                Ok(()),
+                "{name}"
+            );
+            let late = [&usual[..3], &[literal(name), usual[3].clone()]].concat();
             assert_eq!(look(FieldSection::head(), &late), Err(Malformed), "{name}");
         }
         let trailers = [literal("x-sum"), accept];
         assert_eq!(look(FieldSection::trailers(), &trailers), Ok(()));
+    }
+
+    #[test]
+    fn no_protocol_is_connected_to_in_another_one() {
+        let authority = [vec![0x50], string(0, 7, b"localhost")].concat();
+        // CONNECT and GET of the static table.
+        for method in [0xc0 | 15, 0xc0 | 17] {
+            let usual = [vec![method], authority.clone()];
+            assert_eq!(look(FieldSection::head(), &usual), Ok(()));
+            for line in [literal(":protocol"), coded(b"\xb9\x5d\x87\x49\xc8\x7a\x3f")] {
+                let lines = [&[line][..], &usual].concat();
+                assert_eq!(look(FieldSection::head(), &lines), Err(Malformed));
+            }
+        }
     }
 
     #[test]
