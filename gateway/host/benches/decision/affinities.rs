@@ -48,8 +48,9 @@ pub(crate) fn sessions(criterion: &mut Criterion) {
             let mut worker = Worker::of(&config(settings, size));
             let affinity = affinity(&mut worker);
             let answered = Slot(u32::from(size) / 2);
-            let first = request().answered_with("set-cookie", &format!("sessionId={SESSION}; Path=/"));
-            let mut lent = first.clone().lent();
+            let first =
+                request().answered_with("set-cookie", &format!("sessionId={SESSION}; Path=/"));
+            let mut lent = first.lent();
             let mut group = criterion.benchmark_group(format!("{name}, bind"));
             group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
                 bencher.iter(|| {

@@ -106,9 +106,10 @@ impl Request {
 
 /// A request without cookies.
 pub(crate) fn request() -> Request {
-    Request::default()
-        .with("accept", "*/*")
-        .with("user-agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
+    Request::default().with("accept", "*/*").with(
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+    )
 }
 
 /// Do to the exchange what decisions asked for: here, forget it.
