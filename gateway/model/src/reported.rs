@@ -41,7 +41,9 @@ impl Reported {
 
     /// The last report and its age; none before the first.
     pub fn last(&self) -> Option<(LoadReport, Duration)> {
-        self.last_at(BEGINNING.elapsed())
+        // Where nobody reports, the clock is not asked: decisions ask often.
+        let is_there = self.came_at.load(Ordering::Relaxed) != 0;
+        is_there.then(|| self.last_at(BEGINNING.elapsed()))?
     }
 
     /// The same at a moment of the clock by which it was noted.

@@ -66,6 +66,8 @@ pub struct Adaptive {
     members: Members,
     shares: Shares,
     circle: Circle,
+    /// By place among the members: what tells their marks on the circle apart.
+    ties: Vec<u64>,
     gauges: Gauges,
     interval_ns: u64,
     /// When weights were adjusted; none before the first outcome.
@@ -90,10 +92,11 @@ impl Adaptive {
         let marked: Vec<_> = self
             .members
             .eligible_endpoints()
-            .map(|endpoint| {
+            .filter_map(|endpoint| {
                 let weight = (self.weight(endpoint) / heaviest * FULL).max(1.0) as u32;
                 let slot = endpoint.slot;
-                (Candidate { slot, weight }, hash(endpoint.id.as_bytes()))
+                let tie = self.ties[self.members.place(slot)?];
+                Some((Candidate { slot, weight }, tie))
             })
             .collect();
         self.circle.place(marked.into_iter());
@@ -117,6 +120,7 @@ impl Balancer for Adaptive {
             members: Members::default(),
             shares: Shares::between(config.min_share, config.max_share),
             circle: Circle::default(),
+            ties: Vec::new(),
             gauges: Gauges::default(),
             interval_ns: u64::from(config.interval_ms) * 1_000_000,
             adjusted_at: None,
@@ -125,6 +129,9 @@ impl Balancer for Adaptive {
 
     fn update(&mut self, endpoints: Vec<Endpoint>) {
         self.shares.update(&endpoints);
+        let ids = endpoints.iter().map(|endpoint| endpoint.id.as_bytes());
+        self.ties = ids.map(hash).collect();
+        self.gauges.update();
         self.members.update(endpoints);
         self.place_marks();
     }

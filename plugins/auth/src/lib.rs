@@ -7,7 +7,7 @@
 //! ms unless its binding says otherwise, so PBKDF2 can have about a thousand
 //! iterations here, far fewer than for a stolen list of weak passwords: give
 //! users long random ones, or raise `deadline`. What has been proved once is
-//! remembered by its digest, so only the first request of a client on a worker
+//! remembered by a keyed hash, so only the first request of a client on a worker
 //! pays for it, and every wrong password; put `rate-limit` before this policy
 //! where strangers may guess. Whether a name is a user's cannot be told from how
 //! long the answer takes.
@@ -96,7 +96,7 @@ impl RequestPolicy for Auth {
             challenges,
             user_header: header.transpose()?,
             hides_credentials: config.hide_credentials,
-            memory: Memory::default(),
+            memory: Memory::from_host(),
         })
     }
 

@@ -1,16 +1,23 @@
 //! Credentials that were proved lately, so that proving them again costs one
 //! hash.
+//!
+//! They are known by a tag that is made of the header with a key that is drawn
+//! once: SipHash-2-4 with 128 bits (J.-P. Aumasson and D. J. Bernstein, "SipHash: a
+//! fast short-input PRF", INDOCRYPT 2012), a tenth of the work of SHA-256. A
+//! stranger would have to guess 128 bits.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use sha2::{Digest as _, Sha256};
+use gatewright_plugin_sdk::random;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 /// Clients that are remembered; of more, the one who proved itself longest ago is
 /// forgotten, and proves itself once more.
 const MOST: usize = 1024;
 
 /// Credentials, as they are remembered.
-type Digest = [u8; 32];
+type Tag = u128;
 
 /// Who somebody is, and until when that is proved.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,30 +37,40 @@ impl Known {
     }
 }
 
-/// Who was proved to be whom, by the digest of the header: what is wrong is
-/// never kept, and what is kept tells no password.
-#[derive(Debug, Default)]
+/// Who was proved to be whom, by the tag of the header: what is wrong is never
+/// kept, and what is kept tells no password.
+#[derive(Debug)]
 pub(crate) struct Memory {
-    known: HashMap<Digest, Known>,
+    key: (u64, u64),
+    known: HashMap<Tag, Known, BuildHasherDefault<Half>>,
     /// The oldest first.
-    order: VecDeque<Digest>,
+    order: VecDeque<Tag>,
 }
 
 impl Memory {
+    /// One that knows nobody, with a key that the host draws.
+    pub(crate) fn from_host() -> Self {
+        Self {
+            key: (random::next(), random::next()),
+            known: HashMap::default(),
+            order: VecDeque::new(),
+        }
+    }
+
     /// Whose credentials these are, if that was proved and still holds.
     pub(crate) fn recall(&self, header: &str, now_s: u64) -> Option<&str> {
         if self.known.is_empty() {
             return None;
         }
-        let known = self.known.get(&digest(header))?;
+        let known = self.known.get(&self.tag(header))?;
         (now_s <= known.until_s).then_some(known.name.as_str())
     }
 
     /// Remember whose credentials these are.
     pub(crate) fn remember(&mut self, header: &str, known: Known) {
-        let digest = digest(header);
-        if self.known.insert(digest, known).is_none() {
-            self.order.push_back(digest);
+        let tag = self.tag(header);
+        if self.known.insert(tag, known).is_none() {
+            self.order.push_back(tag);
         }
         if self.order.len() > MOST
             && let Some(oldest) = self.order.pop_front()
@@ -61,19 +78,48 @@ impl Memory {
             self.known.remove(&oldest);
         }
     }
+
+    fn tag(&self, header: &str) -> Tag {
+        let mut hasher = SipHasher24::new_with_keys(self.key.0, self.key.1);
+        hasher.write(header.as_bytes());
+        hasher.finish128().as_u128()
+    }
 }
 
-fn digest(header: &str) -> Digest {
-    Sha256::digest(header).into()
+/// The place of a tag in a table: the tag is a hash already.
+#[derive(Default)]
+struct Half(u64);
+
+impl Hasher for Half {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, tag: u128) {
+        self.0 = tag as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use gatewright_plugin_sdk::testing;
+
     use super::{Known, MOST, Memory};
+
+    fn new() -> Memory {
+        testing::reset();
+        Memory::from_host()
+    }
 
     #[test]
     fn what_was_proved_is_known_until_it_ends() {
-        let mut memory = Memory::default();
+        let mut memory = new();
         let name = "ann".to_owned();
         memory.remember("a", Known { name, until_s: 100 });
         memory.remember("b", Known::forever("bob"));
@@ -85,7 +131,7 @@ mod tests {
 
     #[test]
     fn of_a_crowd_those_who_came_last_are_remembered() {
-        let mut memory = Memory::default();
+        let mut memory = new();
         for number in 0..3 * MOST {
             memory.remember(&number.to_string(), Known::forever("x"));
             memory.remember(&number.to_string(), Known::forever("x"));

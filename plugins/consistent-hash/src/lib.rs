@@ -45,6 +45,8 @@ pub struct ConsistentHash {
     floor: u32,
     /// By slot; of weight 0 where there is no endpoint.
     members: Vec<Member>,
+    /// Of all of them together.
+    weight: u64,
     table: Maglev,
 }
 
@@ -65,14 +67,21 @@ impl Cap {
 
     /// ⌈`balance` × (requests in flight + 1) × weight / sum of weights⌉, over
     /// the endpoints that can be used.
-    fn of(balance: f64, members: &[Member], load: &[u32]) -> Self {
-        let (mut active, mut weight) = (1_u64, 0_u64);
-        for (one, member) in load.iter().zip(members) {
-            // Without a branch: one in a thousand is one too many to foretell.
-            let counts = u64::from(*one != UNUSABLE);
-            active += counts * u64::from(*one);
-            weight += counts * u64::from(member.weight);
+    fn of(balance: f64, (members, whole_weight): (&[Member], u64), load: &[u32]) -> Self {
+        let load = &load[..load.len().min(members.len())];
+        // One more than each: what cannot be used is then 0, and the sum needs no
+        // branch. One in a thousand is one too many to foretell.
+        let (mut more, mut unusable) = (0_u64, 0_u32);
+        for one in load {
+            more += u64::from(one.wrapping_add(1));
+            unusable += u32::from(*one == UNUSABLE);
         }
+        let usable = load.len() as u64 - u64::from(unusable);
+        let active = more - usable + 1;
+        let weight = match unusable {
+            0 if load.len() == members.len() => whole_weight,
+            _ => usable_weight(members, load),
+        };
         Self {
             for_each_weight: balance * active as f64 / weight as f64,
         }
@@ -83,6 +92,14 @@ impl Cap {
     fn allows(self, active: u32, weight: u32) -> bool {
         f64::from(active) < self.for_each_weight * f64::from(weight)
     }
+}
+
+/// The weights together of those that can be used.
+fn usable_weight(members: &[Member], load: &[u32]) -> u64 {
+    let weights = members.iter().zip(load);
+    weights
+        .map(|(member, one)| u64::from(*one != UNUSABLE) * u64::from(member.weight))
+        .sum()
 }
 
 impl ConsistentHash {
@@ -108,6 +125,7 @@ impl ScanningBalancer for ConsistentHash {
             table_size: config.table_size,
             floor: config.floor,
             members: Vec::new(),
+            weight: 0,
             table: Maglev::default(),
         })
     }
@@ -123,6 +141,8 @@ impl ScanningBalancer for ConsistentHash {
                 weight: endpoint.weight,
             };
         }
+        let weights = self.members.iter().map(|member| u64::from(member.weight));
+        self.weight = weights.sum();
         self.table = Maglev::of(self.table_size, &self.members);
     }
 
@@ -139,14 +159,15 @@ impl ScanningBalancer for ConsistentHash {
                 return Some(slot);
             }
             let balance = self.balance.unwrap_or_default();
-            let cap = *cap.get_or_insert_with(|| Cap::of(balance, &self.members, load));
+            let cap =
+                *cap.get_or_insert_with(|| Cap::of(balance, (&self.members, self.weight), load));
             let weight = self.members.get(slot as usize)?.weight;
             if cap.allows(active, weight) {
                 return Some(slot);
             }
         }
         let balance = self.balance.unwrap_or_default();
-        let cap = cap.unwrap_or_else(|| Cap::of(balance, &self.members, load));
+        let cap = cap.unwrap_or_else(|| Cap::of(balance, (&self.members, self.weight), load));
         self.highest_bidder(lot, load, cap)
     }
 }

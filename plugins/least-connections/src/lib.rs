@@ -85,17 +85,36 @@ struct Best {
 impl Best {
     /// Look for a smaller entry in a part of the column that begins at `offset`.
     fn scan(&mut self, part: &[u32], offset: usize) {
-        for (at, load) in part.iter().enumerate() {
-            if *load < self.load {
-                self.load = *load;
-                self.at = Some(offset + at);
+        for (number, loads) in part.chunks(LOOKED_AT).enumerate() {
+            let load = smallest(loads);
+            if load < self.load {
+                self.load = load;
+                let within = loads.iter().position(|one| *one == load);
+                self.at = within.map(|within| offset + number * LOOKED_AT + within);
                 // No endpoint is less busy than an idle one.
-                if *load == 0 {
+                if load == 0 {
                     return;
                 }
             }
         }
     }
+}
+
+/// Entries that are looked at before the next one may be left out.
+const LOOKED_AT: usize = 16;
+
+/// The smallest entry, without a branch for each: which one it will be cannot be
+/// foretold.
+fn smallest(loads: &[u32]) -> u32 {
+    let (fours, rest) = loads.as_chunks::<4>();
+    let mut least = [UNUSABLE; 4];
+    for four in fours {
+        for (least, load) in least.iter_mut().zip(four) {
+            *least = (*least).min(*load);
+        }
+    }
+    let all = least.iter().chain(rest).copied();
+    all.fold(UNUSABLE, u32::min)
 }
 
 /// The first entry with the smallest `load / weight`, going round from `start`.

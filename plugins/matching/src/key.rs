@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use gatewright_plugin_sdk::{ConfigError, refuse, request};
 use sha2::{Digest as _, Sha256};
 
-use crate::networks::client_address;
 use crate::tokens::is_token;
 
 /// Bytes of a client's own text in a key; of a longer one there is a digest, so
@@ -64,16 +63,22 @@ impl Key {
 /// The client's address as a key, cut to `ipv6_prefix` bits (1 to 128) if it is
 /// of IPv6: who has one address there usually has a whole network.
 pub fn address_key(ipv6_prefix: u8) -> String {
-    match client_address() {
-        Some(IpAddr::V6(address)) if ipv6_prefix < 128 => {
+    let text = request::client_address();
+    let address = match text.parse::<IpAddr>() {
+        // There is one way to write it, and that is how it came.
+        Ok(IpAddr::V4(_)) => return text,
+        Ok(address) => address.to_canonical(),
+        Err(_) => return String::new(),
+    };
+    match address {
+        IpAddr::V6(address) if ipv6_prefix < 128 => {
             let mask = !(u128::MAX >> ipv6_prefix);
             format!(
                 "{}/{ipv6_prefix}",
                 Ipv6Addr::from(u128::from(address) & mask)
             )
         }
-        Some(address) => address.to_string(),
-        None => String::new(),
+        address => address.to_string(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Networks by CIDR (RFC 4632), each with something that it stands for.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::net::IpAddr;
 
-use gatewright_plugin_sdk::{ConfigError, refuse, request};
+use gatewright_plugin_sdk::{ConfigError, mix, refuse, request};
 use ipnet::IpNet;
 
 /// The address of the client that asks. An IPv4 address that is mapped into
@@ -24,7 +25,28 @@ pub struct Networks<T = ()> {
 }
 
 /// The networks whose prefixes are of one length, by address without the rest.
-type OfLength<T> = (u8, HashMap<u128, T>);
+type OfLength<T> = (u8, HashMap<u128, T, BuildHasherDefault<Mixed>>);
+
+/// Quick for addresses. The networks are the configuration's own, so nobody gains
+/// by some whose hashes are alike.
+#[derive(Default)]
+struct Mixed(u64);
+
+impl Hasher for Mixed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = mix(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u128(&mut self, address: u128) {
+        self.0 = mix(mix(address as u64) ^ (address >> 64) as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl<T> Default for Networks<T> {
     fn default() -> Self {
@@ -76,7 +98,7 @@ impl<T> Networks<T> {
         };
         let at = lengths.partition_point(|(known, _)| *known > length);
         if lengths.get(at).is_none_or(|(known, _)| *known != length) {
-            lengths.insert(at, (length, HashMap::new()));
+            lengths.insert(at, (length, HashMap::default()));
         }
         Ok(lengths[at].1.insert(address, value))
     }

@@ -24,7 +24,7 @@ impl Table {
     /// Add a route. Routes come in the order of their rank.
     pub(crate) fn insert(&mut self, host: &Host, pattern: &Pattern, number: Number) {
         let paths = match host {
-            Host::Named(name) => self.named.entry(name.clone()).or_default(),
+            Host::Named(name) => self.named.at(name),
             Host::Below(suffix) => below(&mut self.below, suffix),
             Host::Any => &mut self.any,
         };
@@ -82,9 +82,9 @@ struct Paths {
 impl Paths {
     fn insert(&mut self, pattern: &Pattern, number: Number) {
         let numbers = match pattern {
-            Pattern::Glob(Glob::Exact(text)) => self.exact.entry(text.clone()).or_default(),
+            Pattern::Glob(Glob::Exact(text)) => self.exact.at(text),
             Pattern::Glob(Glob::Prefix(folder)) if folder.is_empty() => &mut self.everything,
-            Pattern::Glob(glob) => self.folders.entry(glob.folder().into()).or_default(),
+            Pattern::Glob(glob) => self.folders.at(glob.folder()),
             Pattern::Regex(_) => &mut self.regexes,
         };
         numbers.push(number);
@@ -115,7 +115,44 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-type Map<V> = HashMap<String, V, BuildHasherDefault<Fnv>>;
+/// Values by a text. Most texts that are asked for are as long as no known one,
+/// which is seen without hashing them.
+#[derive(Debug)]
+struct Map<V> {
+    entries: HashMap<String, V, BuildHasherDefault<Fnv>>,
+    /// A bit for the length of each text, those of 63 bytes and more together.
+    lengths: u64,
+}
+
+impl<V> Default for Map<V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::default(),
+            lengths: 0,
+        }
+    }
+}
+
+impl<V: Default> Map<V> {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn get(&self, text: &str) -> Option<&V> {
+        let is_possible = self.lengths & length_bit(text) != 0;
+        is_possible.then(|| self.entries.get(text))?
+    }
+
+    /// The value of a text, which is new if the text is.
+    fn at(&mut self, text: &str) -> &mut V {
+        self.lengths |= length_bit(text);
+        self.entries.entry(text.to_owned()).or_default()
+    }
+}
+
+fn length_bit(text: &str) -> u64 {
+    1 << text.len().min(63)
+}
 
 /// FNV-1a: quick on short texts. Strangers cannot add to the maps, so they
 /// gain nothing by texts whose hashes are alike.
@@ -142,11 +179,25 @@ impl Hasher for Fnv {
 
 #[cfg(test)]
 mod tests {
-    use super::folders;
+    use super::{Map, folders};
 
     #[test]
     fn folders_go_from_the_path_up() {
         assert_eq!(folders("/a/b").collect::<Vec<_>>(), ["/a/b", "/a", ""]);
         assert_eq!(folders("/").collect::<Vec<_>>(), ["/", ""]);
+    }
+
+    #[test]
+    fn texts_of_every_length_are_found_and_others_are_not() {
+        let mut map: Map<usize> = Map::default();
+        for length in [0, 4, 62, 63, 64, 200] {
+            *map.at(&"x".repeat(length)) = length;
+        }
+        for length in 0..300 {
+            let found = map.get(&"x".repeat(length)).copied();
+            let is_known = [0, 4, 62, 63, 64, 200].contains(&length);
+            assert_eq!(found, is_known.then_some(length));
+            assert_eq!(map.get(&"y".repeat(length.max(1))), None);
+        }
     }
 }

@@ -30,6 +30,7 @@
 //! and so slow down without having more to do, above all with several gateways
 //! and probes. Two servers, or equal ones, are as well served by `power-of-two`.
 
+mod ages;
 mod probes;
 mod reports;
 

@@ -5,8 +5,10 @@ use std::cmp::Ordering;
 
 use gatewright_plugin_sdk::{Generator, Slot};
 
+use crate::ages::{Ages, MOST};
+
 /// What is known of an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Probe {
     pub(crate) slot: Slot,
     /// Requests for a unit of its weight.
@@ -23,72 +25,94 @@ pub(crate) struct Probe {
 /// The latest probes, one of an endpoint at most.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes {
-    /// The oldest first.
-    pool: Vec<Probe>,
+    /// What lies where `ages` has no place is of no meaning.
+    pool: [Probe; MOST],
+    ages: Ages,
+    /// Nothing in it is from before that, in milliseconds of the host's clock.
+    since_ms: u64,
     /// Which one the next removal takes: the worst and the oldest by turns.
     takes_worst: bool,
-    /// To find the quantile in; kept for its memory.
-    sorted: Vec<(f64, f64)>,
+    /// Requests in flight and what one more adds, the least first: those that may
+    /// be hot, and what they are compared with. Kept for its memory.
+    busiest: [(f64, f64); MOST],
 }
-
-/// Probes in the pool, as in the paper.
-const MOST: usize = 16;
 
 impl Probes {
     /// Forget all of them.
     pub(crate) fn clear(&mut self) {
-        self.pool.clear();
+        self.ages = Ages::default();
     }
 
     /// Forget those that are from before a time.
     pub(crate) fn forget_before(&mut self, at_ms: u64) {
-        self.pool.retain(|probe| probe.at_ms >= at_ms);
+        if self.since_ms >= at_ms {
+            return;
+        }
+        self.since_ms = u64::MAX;
+        for number in (0..self.ages.count).rev() {
+            let probe = &self.pool[self.ages.place(number)];
+            if probe.at_ms < at_ms {
+                self.ages.remove(number);
+            } else {
+                self.since_ms = self.since_ms.min(probe.at_ms);
+            }
+        }
     }
 
     /// Put one in, in place of what was known of its endpoint or of the oldest.
     pub(crate) fn add(&mut self, probe: Probe) {
-        let known = self.pool.iter().position(|known| known.slot == probe.slot);
-        if let Some(place) = known {
-            self.pool.remove(place);
-        } else if self.pool.len() == MOST {
-            self.pool.remove(0);
+        let mut numbers = 0..self.ages.count;
+        let known = numbers.find(|number| self.pool[self.ages.place(*number)].slot == probe.slot);
+        let place = match known {
+            Some(number) => self.ages.remove(number),
+            None if self.ages.count == MOST => self.ages.remove(0),
+            None => self.ages.free(),
+        };
+        if self.ages.count == 0 {
+            self.since_ms = u64::MAX;
         }
-        self.pool.push(probe);
+        self.since_ms = self.since_ms.min(probe.at_ms);
+        self.pool[place] = probe;
+        self.ages.push(place);
     }
 
-    /// What is in it.
+    /// What is in it, the oldest first.
     #[cfg(test)]
-    pub(crate) fn all(&self) -> &[Probe] {
-        &self.pool
+    pub(crate) fn all(&self) -> Vec<Probe> {
+        let numbers = 0..self.ages.count;
+        let probes = numbers.map(|number| self.pool[self.ages.place(number)]);
+        probes.collect()
     }
 
     /// Who takes a request, by the hot and cold rule with that quantile:
     /// chance decides among equally good ones. The request is added to what is
     /// known of it, and the pool loses one of the others.
     pub(crate) fn choose(&mut self, quantile: f64, generator: &mut Generator) -> Option<Slot> {
+        if self.ages.count == 0 {
+            return None;
+        }
         let hot_from = self.hot_from(quantile);
-        let mut best: Option<usize> = None;
+        let mut best = self.ages.place(0);
+        let mut merit = self.pool[best].merit(hot_from);
         let mut ties = 1;
-        for place in 0..self.pool.len() {
-            let is_taken = best.is_none_or(|best| {
-                let [probe, known] = [&self.pool[place], &self.pool[best]];
-                match probe.compare(known, hot_from) {
-                    Ordering::Less => {
-                        ties = 1;
-                        true
-                    }
-                    Ordering::Equal => {
-                        ties += 1;
-                        generator.below(ties) == 0
-                    }
-                    Ordering::Greater => false,
+        for number in 1..self.ages.count {
+            let place = self.ages.place(number);
+            let other = self.pool[place].merit(hot_from);
+            let is_taken = match other.compare(&merit) {
+                Ordering::Less => {
+                    ties = 1;
+                    true
                 }
-            });
+                Ordering::Equal => {
+                    ties += 1;
+                    generator.below(ties) == 0
+                }
+                Ordering::Greater => false,
+            };
             if is_taken {
-                best = Some(place);
+                (best, merit) = (place, other);
             }
         }
-        let best = best?;
         let chosen = &mut self.pool[best];
         chosen.in_flight += chosen.each;
         chosen.uses = chosen.uses.saturating_sub(1);
@@ -102,65 +126,119 @@ impl Probes {
     /// of all would be the busiest one's own figure, and two busy ones would hide
     /// each other while a third has nothing to do.
     fn hot_from(&mut self, quantile: f64) -> f64 {
-        let Some(last_other) = self.pool.len().checked_sub(2) else {
+        let Some(last_other) = self.ages.count.checked_sub(2) else {
             return f64::INFINITY;
         };
         if quantile >= 1.0 {
             return f64::INFINITY;
         }
-        let known = self.pool.iter();
-        self.sorted.clear();
-        self.sorted
-            .extend(known.map(|probe| (probe.in_flight, probe.each)));
-        let sorted = &mut self.sorted;
-        sorted.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
         // Between two figures it is in proportion.
         let rank = quantile * last_other as f64;
         let (below, part) = (rank as usize, rank.fract());
-        let hot = (0..sorted.len()).find(|own| {
-            let other = |rank: usize| sorted[rank + usize::from(rank >= *own)].0;
-            let [low, high] = [other(below), other((below + 1).min(last_other))];
-            let (in_flight, each) = sorted[*own];
-            in_flight > ((low + (high - low) * part) / each).ceil() * each
+        let busiest = self.gather_busiest(self.ages.count - below);
+        // Without its own figure, the quantile of whoever comes later is the same.
+        let low = busiest[0].0;
+        let (second, third) = (busiest[1].0, busiest.get(2).map_or(low, |third| third.0));
+        let hot = (1..busiest.len()).find(|own| {
+            let high = if *own == 1 { third } else { second };
+            let limit = low + (high - low) * part;
+            let (in_flight, each) = busiest[*own];
+            // The division is spared who is below the limit anyway.
+            in_flight > limit && in_flight > (limit / each).ceil() * each
         });
-        hot.map_or(f64::INFINITY, |place| sorted[place].0)
+        hot.map_or(f64::INFINITY, |own| busiest[own].0)
+    }
+
+    /// So many of those with the most in flight, in their order.
+    fn gather_busiest(&mut self, most: usize) -> &[(f64, f64)] {
+        let busiest = &mut self.busiest[..most];
+        for number in 0..self.ages.count {
+            let probe = &self.pool[self.ages.place(number)];
+            // The place that becomes free: at the end at first, then the least one's.
+            let mut free = number;
+            if number >= most {
+                if probe.in_flight <= busiest[0].0 {
+                    continue;
+                }
+                // Those that have less move down into it.
+                free = 0;
+                while free + 1 < most && busiest[free + 1].0 < probe.in_flight {
+                    busiest[free] = busiest[free + 1];
+                    free += 1;
+                }
+            } else {
+                // Those that have more move up into it.
+                while free > 0 && busiest[free - 1].0 > probe.in_flight {
+                    busiest[free] = busiest[free - 1];
+                    free -= 1;
+                }
+            }
+            busiest[free] = (probe.in_flight, probe.each);
+        }
+        busiest
     }
 
     /// Take one out for each pick: by turns the oldest, which is the least true,
     /// and the worst, since those that nobody chooses would fill the pool.
     fn remove_one(&mut self, hot_from: f64) {
-        let place = if self.takes_worst {
-            let probes = self.pool.iter().enumerate();
-            let worst = probes.max_by(|(_, one), (_, other)| one.compare(other, hot_from));
-            worst.map_or(0, |(place, _)| place)
-        } else {
-            0
-        };
-        self.pool.remove(place);
+        let mut number = 0;
+        if self.takes_worst {
+            let mut merit = self.pool[self.ages.place(0)].merit(hot_from);
+            for other in 1..self.ages.count {
+                let of_other = self.pool[self.ages.place(other)].merit(hot_from);
+                if of_other.compare(&merit).is_ge() {
+                    (number, merit) = (other, of_other);
+                }
+            }
+        }
+        self.ages.remove(number);
         self.takes_worst = !self.takes_worst;
     }
 }
 
+/// What probes are compared by, under the hot and cold lexicographic rule.
+#[derive(Clone, Copy)]
+struct Merit {
+    is_hot: bool,
+    first: f64,
+    second: f64,
+}
+
+impl Merit {
+    /// The better one is the less.
+    #[inline]
+    fn compare(&self, other: &Self) -> Ordering {
+        let by_figures = || {
+            let first = self.first.total_cmp(&other.first);
+            first.then_with(|| self.second.total_cmp(&other.second))
+        };
+        self.is_hot.cmp(&other.is_hot).then_with(by_figures)
+    }
+}
+
 impl Probe {
-    /// The hot and cold lexicographic rule: the better one is the less. Of hot
-    /// ones that is who has less in flight, of cold ones the quicker; where
-    /// latencies tell nothing, requests in flight do. What enough picks went by is
-    /// hot too: others, who know it as well, will have sent requests there.
-    fn compare(&self, other: &Self, hot_from: f64) -> Ordering {
-        let is_hot = |probe: &Self| probe.uses == 0 || probe.in_flight >= hot_from;
-        let [one, two] = [self, other].map(is_hot);
-        let by_load = self.in_flight.total_cmp(&other.in_flight);
-        let by_latency = self.latency_us.total_cmp(&other.latency_us);
-        one.cmp(&two).then(match one {
-            true => by_load,
-            false => by_latency.then(by_load),
-        })
+    /// Of hot ones the better is who has less in flight, of cold ones the quicker;
+    /// where latencies tell nothing, requests in flight do. What enough picks went
+    /// by is hot too: others, who know it as well, will have sent requests there.
+    #[inline]
+    fn merit(&self, hot_from: f64) -> Merit {
+        let is_hot = self.uses == 0 || self.in_flight >= hot_from;
+        let (first, second) = match is_hot {
+            true => (self.in_flight, 0.0),
+            false => (self.latency_us, self.in_flight),
+        };
+        Merit {
+            is_hot,
+            first,
+            second,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use gatewright_plugin_sdk::{Generator, Slot};
+    use proptest::prelude::*;
 
     use super::{MOST, Probe, Probes};
 
@@ -266,5 +344,40 @@ mod tests {
         assert_eq!(slots(&probes), [1, 2, 3]);
         probes.choose(0.84, &mut generator);
         assert_eq!(slots(&probes), [2, 3]);
+    }
+
+    /// The least of those that are above the quantile of all others.
+    fn hot_by_definition(probes: &[Probe], quantile: f64) -> f64 {
+        let is_hot = |own: usize| {
+            let others = probes.iter().enumerate().filter(|(other, _)| *other != own);
+            let mut others: Vec<_> = others.map(|(_, probe)| probe.in_flight).collect();
+            others.sort_by(f64::total_cmp);
+            let last = others.len() - 1;
+            let rank = quantile * last as f64;
+            let (low, high) = (others[rank as usize], others[last.min(rank as usize + 1)]);
+            let limit = low + (high - low) * rank.fract();
+            probes[own].in_flight > (limit / probes[own].each).ceil() * probes[own].each
+        };
+        let hot = (0..probes.len()).filter(|own| is_hot(*own));
+        let hot = hot.map(|own| probes[own].in_flight);
+        hot.fold(f64::INFINITY, f64::min)
+    }
+
+    proptest! {
+        #[test]
+        fn who_is_hot_is_whom_the_definition_calls_hot(
+            known in prop::collection::vec((0_u32..9, 0_u32..3), 2..=MOST),
+            quantile in 0.0..1.0,
+        ) {
+            // Of weight 1, 2 or 4, which divide without a remainder.
+            let probes = (0..).zip(&known).map(|(slot, (active, halvings))| Probe {
+                in_flight: f64::from(*active) / f64::from(1 << halvings),
+                each: 1.0 / f64::from(1 << halvings),
+                ..probe(slot, 0, 100)
+            });
+            let probes: Vec<_> = probes.collect();
+            let hot_from = of(&probes).hot_from(quantile);
+            prop_assert_eq!(hot_from, hot_by_definition(&probes, quantile));
+        }
     }
 }
