@@ -11,6 +11,14 @@ use crate::support::{Builder, Pool, Upstream, run_program};
 /// What `/metrics` shows, as the golden file of its own test has it.
 const GOLDEN: &str = include_str!("../../control/tests/golden/metrics.txt");
 
+/// The two forms of it.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What Prometheus 2 accepts.
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;q=0.5,\
+    application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+
 /// What promtool says of something that it must find right.
 async fn promtool(arguments: &str, folder: &Path, input: &str) -> String {
     let said = run_program(&format!("promtool {arguments}"), folder, input).await;
@@ -21,24 +29,6 @@ async fn promtool(arguments: &str, folder: &Path, input: &str) -> String {
 fn example(name: &str) -> PathBuf {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     examples.join(name)
-}
-
-/// A text in OpenMetrics in the older form, which promtool checks: there a
-/// counter's family has the name that its samples have.
-fn older(text: &str) -> String {
-    let counter = |line: &str| {
-        let name = line.strip_prefix("# TYPE ")?.strip_suffix(" counter")?;
-        Some(name.to_owned())
-    };
-    let counters: BTreeSet<_> = text.lines().filter_map(counter).collect();
-    let line = |line: &str| {
-        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
-        if words[0] == "#" && words.len() == 4 && counters.contains(&words[2]) {
-            words[2] += "_total";
-        }
-        words.join(" ") + "\n"
-    };
-    text.lines().map(line).collect()
 }
 
 /// The names of a text's samples.
@@ -57,9 +47,11 @@ async fn what_a_gateway_shows_is_what_prometheus_expects_and_what_is_promised() 
     let gateway = builder.pool(Pool::of(&[&server])).start().await;
     assert_eq!(gateway.get("/").await.status(), 200);
     let answer = gateway.admin("/metrics").await;
+    assert_eq!(answer.header("content-type"), Some(TEXT));
+    assert_eq!(answer.header("vary"), Some("accept"));
     let shown = answer.text();
     let folder = tempfile::tempdir().expect("a folder");
-    let said = promtool("check metrics", folder.path(), &older(shown)).await;
+    let said = promtool("check metrics", folder.path(), shown).await;
     assert_eq!(said, "");
     let (shown, promised) = (samples(shown), samples(GOLDEN));
     let more: Vec<_> = shown.difference(&promised).collect();
@@ -67,6 +59,23 @@ async fn what_a_gateway_shows_is_what_prometheus_expects_and_what_is_promised() 
     for name in ["requests_total", "certificate_expiry_timestamp_seconds"] {
         assert!(shown.contains(&*format!("gatewright_{name}")), "{name}");
     }
+}
+
+#[tokio::test]
+async fn whoever_likes_open_metrics_better_gets_it() {
+    let server = Upstream::named("a").await;
+    let gateway = Builder::new().pool(Pool::of(&[&server])).start().await;
+    let call = gateway.call("GET", "/metrics").header("accept", ACCEPT);
+    let answer = call.send().await;
+    assert_eq!(answer.header("content-type"), Some(OPEN_METRICS));
+    assert_eq!(answer.header("vary"), Some("accept"));
+    let (shown, usual) = (answer.text(), gateway.admin("/metrics").await);
+    assert!(shown.ends_with("\n# EOF\n"), "{shown}");
+    assert!(
+        shown.contains("# TYPE gatewright_requests counter\n"),
+        "{shown}"
+    );
+    assert_eq!(samples(shown), samples(usual.text()));
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
-//! `/metrics`: every figure, for Prometheus, in the OpenMetrics text form.
+//! `/metrics`: every figure, for Prometheus, as its text or in OpenMetrics.
 
 mod cache;
 mod certificates;
 mod cluster;
 mod families;
+mod form;
 mod lookups;
 mod plugins;
 mod pools;
@@ -15,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
@@ -23,27 +24,38 @@ use prometheus_client::registry::Registry;
 
 use self::certificates::Certificates;
 use self::families::Families;
+use self::form::Form;
 use super::envelope::{Failure, failure};
 use crate::control::Control;
 use crate::overview::{Overview, gather};
 
 const PREFIX: &str = "gatewright";
 
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Show every figure to Prometheus.
+/// Show every figure to Prometheus: in OpenMetrics where `Accept` likes that better,
+/// otherwise in the text form that every program for metrics takes.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "scrape", tag = "figures",
     responses(
-        (status = OK, description = "All figures as they are now", body = String,
-         content_type = CONTENT_TYPE),
+        (status = OK, description = "All figures as they are now",
+         content((String = Form::TEXT), (String = Form::OPEN_METRICS)),
+         headers(("vary" = String, description = "`accept`: the form follows it"))),
         (status = INTERNAL_SERVER_ERROR, description = "They cannot be written", body = Failure),
     )
 )]
-pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
+pub(super) async fn scrape(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+) -> Response {
     let told = (Certificates::of(&control), cluster::Figures::of(&control));
     match render(gather(&control), told) {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Ok(open_metrics) => {
+            let form = Form::wanted(&headers);
+            let told = [
+                (header::CONTENT_TYPE, form.content_type()),
+                (header::VARY, "accept"),
+            ];
+            (told, form.of(open_metrics)).into_response()
+        }
         Err(error) => {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             failure(
@@ -55,6 +67,7 @@ pub(super) async fn scrape(State(control): State<Arc<Control>>) -> Response {
     }
 }
 
+/// All figures in OpenMetrics, which the library writes.
 fn render(
     overview: Overview,
     (certificates, cluster): (Certificates, Option<cluster::Figures>),
