@@ -11,6 +11,8 @@ const digits = new Intl.NumberFormat("en", {
 const known = (form) => (value) => (value === null || value === undefined ? "–" : form(value));
 
 export const precise = known((value) => (value === 0 ? "0" : digits.format(value)));
+// Two digits behind the point, as the command line has it: what is left to all counts.
+const hundredthsOfPercent = known((share) => `${(share * 100).toFixed(2)} %`);
 export const time = known((ms) => (ms < 999.5 ? `${precise(ms)} ms` : `${precise(ms / 1000)} s`));
 
 const spread = ({ utilisation }) => (utilisation ? utilisation.max - utilisation.min : null);
@@ -32,7 +34,7 @@ export const MEASURES = [
   { id: "p99", label: "p99", value: ({ p99Ms }) => p99Ms, form: time, better: least },
   { id: "p999", label: "p99.9", value: ({ p999Ms }) => p999Ms, form: time, better: least },
   { id: "mean", label: "Mean", value: ({ meanMs }) => meanMs, form: time, better: least },
-  { id: "within", label: "Within", value: ({ within }) => within, form: percent, better: most },
+  { id: "within", label: "Within", value: ({ within }) => within, form: hundredthsOfPercent, better: most },
   { id: "errors", label: "Errors", value: ({ errors }) => errors, form: count, better: least },
   { id: "retries", label: "Retries", value: ({ retries }) => retries || null, form: count },
   {
