@@ -48,11 +48,12 @@ impl Challenges {
         })
     }
 
-    /// Tell the client what it should have brought.
+    /// Tell the client what it should have brought. Only who brought a token hears
+    /// that it is wrong (RFC 6750, 3).
     pub(crate) fn tell(&self, fault: &Fault) {
         let bearer = self.bearer.iter().map(|[plain, wrong, scope]| match fault {
-            Fault::Missing => plain,
-            Fault::Wrong(_) => wrong,
+            Fault::Missing | Fault::Wrong(_) => plain,
+            Fault::WrongToken(_) => wrong,
             Fault::Scope => scope,
         });
         let basic = self.basic.iter().filter(|_| *fault != Fault::Scope);

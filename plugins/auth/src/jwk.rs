@@ -79,6 +79,12 @@ pub(crate) fn keys(
         table => JwkSet::deserialize(table),
     };
     let set = set.map_err(|error| refuse(key, format!("this is no JWK set: {error}")))?;
+    if set.keys.is_empty() {
+        return Err(refuse(
+            format!("{key}.keys"),
+            "there is none; write the keys that tokens are signed with",
+        ));
+    }
     let mut keys: Vec<Key> = Vec::new();
     for (number, written) in set.keys.iter().enumerate() {
         let place = format!("{key}.keys[{number}]");
@@ -100,7 +106,8 @@ pub(crate) fn keys(
     match keys.is_empty() {
         true => Err(refuse(
             key,
-            "it has no key for any algorithm of `jwt.algorithms`",
+            "it has no key to verify signatures by HS256, RS256, ES256 or EdDSA, or by those of \
+             them that `jwt.algorithms` names",
         )),
         false => Ok(keys),
     }

@@ -84,38 +84,43 @@ impl Judge {
     /// that before what is signed.
     pub(crate) fn identify(&self, token: &str, now_s: u64) -> Result<Known, Fault> {
         let [message, header, claims, signature] =
-            parts(token).ok_or(Fault::Wrong("this is no JWT"))?;
-        let header: Header = json(header).ok_or(Fault::Wrong("the JWT's header does not read"))?;
+            parts(token).ok_or(Fault::WrongToken("this is no JWT"))?;
+        let header: Header =
+            json(header).ok_or(Fault::WrongToken("the JWT's header does not read"))?;
         if header.crit.is_some() {
-            return Err(Fault::Wrong("the JWT has extensions that are not known"));
+            return Err(Fault::WrongToken(
+                "the JWT has extensions that are not known",
+            ));
         }
         let key = self.keys.iter().find(|key| key.is_for(&header));
-        let key = key.ok_or(Fault::Wrong("there is no key for this JWT (alg, kid)"))?;
+        let key = key.ok_or(Fault::WrongToken("there is no key for this JWT (alg, kid)"))?;
         let signature = URL_SAFE_NO_PAD.decode(signature);
         let is_signed = signature.is_ok_and(|made| key.verifies(message.as_bytes(), &made));
         if !is_signed {
-            return Err(Fault::Wrong("the key has not signed this JWT"));
+            return Err(Fault::WrongToken("the key has not signed this JWT"));
         }
-        let claims = json(claims).ok_or(Fault::Wrong("the JWT's claims do not read"))?;
+        let claims = json(claims).ok_or(Fault::WrongToken("the JWT's claims do not read"))?;
         self.judge(claims, now_s)
     }
 
     fn judge(&self, claims: Claims, now_s: u64) -> Result<Known, Fault> {
         let now = now_s as f64;
-        let exp = claims.exp.ok_or(Fault::Wrong("the JWT has no end (exp)"))?;
+        let exp = claims
+            .exp
+            .ok_or(Fault::WrongToken("the JWT has no end (exp)"))?;
         if now >= exp + self.leeway_s {
-            return Err(Fault::Wrong("the JWT is over (exp)"));
+            return Err(Fault::WrongToken("the JWT is over (exp)"));
         }
         if claims.nbf.is_some_and(|nbf| now + self.leeway_s < nbf) {
-            return Err(Fault::Wrong("the JWT is not good yet (nbf)"));
+            return Err(Fault::WrongToken("the JWT is not good yet (nbf)"));
         }
         if self.issuer.is_some() && claims.iss != self.issuer {
-            return Err(Fault::Wrong("the JWT is of another issuer (iss)"));
+            return Err(Fault::WrongToken("the JWT is of another issuer (iss)"));
         }
         let audience = claims.aud.as_ref().map_or(&[][..], Several::as_slice);
         let is_ours = |named: &String| self.audience.contains(named);
         if !self.audience.is_empty() && !audience.iter().any(is_ours) {
-            return Err(Fault::Wrong("the JWT is for others (aud)"));
+            return Err(Fault::WrongToken("the JWT is for others (aud)"));
         }
         let has = |scope: &String| claims.scopes().any(|given| given == scope);
         if !self.scopes.iter().all(has) {

@@ -72,6 +72,8 @@ enum Fault {
     Missing,
     /// What it brought is wrong, in these words for the operator.
     Wrong(&'static str),
+    /// The token that it brought is wrong, in the same way.
+    WrongToken(&'static str),
     /// Its token is good and has not the scopes.
     Scope,
 }
@@ -170,7 +172,7 @@ impl Auth {
         }
         match (&self.judge, tokens) {
             (Some(judge), _) => judge.identify(credentials, now_s),
-            (None, Some(_)) => Err(Fault::Wrong("nobody has this token")),
+            (None, Some(_)) => Err(Fault::WrongToken("nobody has this token")),
             (None, None) => Err(Fault::Missing),
         }
     }
@@ -190,12 +192,12 @@ impl Auth {
     fn deny(&self, fault: &Fault) -> Verdict {
         advice::reason(match fault {
             Fault::Missing => "no credentials",
-            Fault::Wrong(why) => why,
+            Fault::Wrong(why) | Fault::WrongToken(why) => why,
             Fault::Scope => "a scope is missing",
         });
         self.challenges.tell(fault);
         let (status, body) = match fault {
-            Fault::Missing | Fault::Wrong(_) => UNAUTHORIZED,
+            Fault::Missing | Fault::Wrong(_) | Fault::WrongToken(_) => UNAUTHORIZED,
             Fault::Scope => FORBIDDEN,
         };
         response::body("application/json", body);

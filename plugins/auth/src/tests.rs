@@ -102,6 +102,22 @@ fn a_token_is_known_by_its_digest() {
 }
 
 #[test]
+fn a_wrong_password_is_no_wrong_token() {
+    let mut auth = with_users(&json!({"bearer": {"tokens": {"ci": TOKEN}}}));
+    let basic = "Basic realm=\"gatewright\", charset=\"UTF-8\"";
+    for (wrong, bearer) in [
+        ("Basic YW5uOndyb25n", "Bearer realm=\"gatewright\""),
+        (
+            "Bearer secret-tokem",
+            "Bearer realm=\"gatewright\", error=\"invalid_token\"",
+        ),
+    ] {
+        assert_eq!(ask(&mut auth, Some(wrong)), 401, "{wrong}");
+        assert_eq!(challenges(), [basic, bearer], "{wrong}");
+    }
+}
+
+#[test]
 fn a_client_cannot_say_itself_who_it_is() {
     let mut auth = with_users(&json!({"user_header": "x-user", "except": "/open"}));
     testing::host(|host| host.header("x-user", "root"));

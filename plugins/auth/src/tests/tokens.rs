@@ -128,6 +128,7 @@ fn only_the_algorithms_that_are_wanted_are_taken() {
         (json!(JWKS), json!(["ES256", "none"]), "jwt.algorithms[1]"),
         (json!(JWKS), json!("PS256"), "jwt.algorithms[0]"),
         (only_es, json!("HS256"), "jwt.jwks"),
+        (json!({"keys": []}), json!("HS256"), "jwt.jwks.keys"),
     ] {
         let jwt = json!({"jwks": jwks, "algorithms": algorithms});
         assert_eq!(configure(&json!({ "jwt": jwt })).unwrap_err().key, key);
