@@ -18,20 +18,28 @@ pub(crate) fn raise_limit() {
     }
 }
 
-/// Say so when the limit is too low for the connections that may be open: a
-/// client's and a server's each.
+/// Say so when the limit is too low for the connections that may be open: loudly
+/// where clients alone cannot have all of theirs, and not so where only a connection
+/// to a server for each of them is too much, which few of them need at once.
 pub(crate) fn judge(config: &Config) {
-    let connections = config.limits.connections.saturating_mul(config.workers);
-    let wanted = 2 * connections as u64;
-    if let Some(granted) = getrlimit(Resource::Nofile).current
-        && granted < wanted
-    {
+    let connections = config.limits.connections.saturating_mul(config.workers) as u64;
+    let Some(granted) = getrlimit(Resource::Nofile).current else {
+        return;
+    };
+    if granted <= connections {
         tracing::warn!(
             granted,
-            wanted,
-            "the limit of descriptors is too low for all connections that may be open (two each): \
+            connections,
+            "the limit of descriptors is too low for the connections that clients may open: \
              raise it (ulimit -Hn, LimitNOFILE=), or lower limits.connections (now {} a worker)",
             config.limits.connections,
+        );
+    } else if granted < 2 * connections {
+        tracing::info!(
+            granted,
+            connections,
+            "the limit of descriptors is too low for a connection to a server for each that \
+             clients may open (ulimit -Hn, LimitNOFILE=)",
         );
     }
 }

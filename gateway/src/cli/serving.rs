@@ -55,6 +55,7 @@ pub(super) fn serve(source: Source, environment: Environment, keep: Keep) -> any
 /// Tell everybody that the gateway serves.
 async fn begin(mut gateway: Gateway, predecessor: Option<Predecessor>) -> Gateway {
     announce(&gateway);
+    descriptors::judge(&gateway.config());
     match predecessor {
         None => service_manager::ready(),
         Some(predecessor) => {
@@ -144,9 +145,7 @@ pub(crate) async fn start(
         judge: Some(Arc::new(certifier::judge)),
     };
     let gateway = Gateway::start(source, options).await;
-    let gateway = gateway.map_err(wrong_or_failed)?;
-    descriptors::judge(&gateway.config());
-    Ok(gateway)
+    gateway.map_err(wrong_or_failed)
 }
 
 /// What is written wrongly is the user's to mend, the data folder included.
