@@ -52,6 +52,40 @@ async fn a_component_is_pushed_listed_activated_and_taken_back() {
 }
 
 #[tokio::test]
+async fn what_is_pushed_and_cannot_decide_is_said_to_be_there() {
+    let (gateway, _servers) = gateway().await;
+    let push = [
+        "plugin",
+        "push",
+        "my_own.wasm",
+        "--activate",
+        "lost/balancer",
+    ];
+    let said = ends(&gateway, 1, &push).await;
+    for words in [
+        "is uploaded and not activated",
+        "gatewright plugin activate lost/balancer my-own ",
+        "gatewright plugin delete my-own ",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(gateway.get("/").await.text(), "a");
+    ends(&gateway, 0, &["plugin", "delete", "my-own"]).await;
+}
+
+#[tokio::test]
+async fn grants_of_the_default_set_are_the_same_bound_or_not() {
+    let (gateway, _servers) = gateway().await;
+    let plugins = gateway.api("/api/plugins").await;
+    let plugins = plugins["plugins"].as_array().expect("a list");
+    let of_default = plugins.iter().filter(|one| one["source"] == "default");
+    let grants: Vec<_> = of_default.map(|one| &one["grants"]).collect();
+    assert!(grants.len() > 10, "{grants:?}");
+    assert!(grants[0].is_array(), "{grants:?}");
+    assert!(grants.iter().all(|one| *one == grants[0]), "{grants:?}");
+}
+
+#[tokio::test]
 async fn a_canary_is_set_promoted_and_ended_and_a_shadow_is_compared() {
     let (gateway, _servers) = gateway().await;
     let push = ["plugin", "push", "my_own.wasm", "--name", "mine", "--json"];

@@ -55,7 +55,8 @@ pub(super) fn run(api: &ApiOptions, options: &NewOptions) -> anyhow::Result<()> 
     api.print(&data, |_| {
         format!(
             "made {name}: a {role} in {lang}. Its README.md says what to install; then:\n\n  \
-             cd {name}\n  gatewright plugin build\n  {check}\n"
+             cd {name}\n  gatewright plugin build\n  {check}\n\n\
+             --config is what the example's own code reads: another plugin has its own keys, or none.\n"
         )
     })
 }

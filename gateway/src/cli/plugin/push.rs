@@ -260,7 +260,14 @@ fn activate(
     };
     let binding = binding(name, pushed["version"].as_str(), options.config.as_ref());
     let call = Call::new(Method::PUT, path_of(seat)?).with(binding);
-    api.ask(call.judging())
+    let activated = api.ask(call.judging());
+    activated.map_err(|error| {
+        let version = short(pushed["version"].as_str().unwrap_or_default());
+        error.context(format!(
+            "{name} {version} is uploaded and not activated (`gatewright plugin activate {seat} \
+             {name} {version}` tries again, `gatewright plugin delete {name} {version}` removes it)"
+        ))
+    })
 }
 
 fn words(name: &str, pushed: &Value, took: Duration) -> String {

@@ -232,6 +232,7 @@ impl Project<'_> {
              gatewright plugin check target/{name}.wasm {flags}\n\
              gatewright plugin run target/{name}.wasm {flags}\n\
              gatewright plugin bench target/{name}.wasm {flags}\n```\n\n\
+             `--config` is what the code here reads; leave it out once yours reads none.\n\n\
              Have it decide in a running gateway, and every new build of it too:\n\n\
              ```sh\ngatewright plugin push target/{name}.wasm --activate {seat} --watch \\\n    \
              {config}\n```\n"
