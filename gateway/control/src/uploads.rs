@@ -7,9 +7,8 @@
 
 use std::sync::{Arc, Mutex as StdMutex, OnceLock, PoisonError};
 
-use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource, USUAL_MEMORY};
+use gatewright_model::config::{Config, DEFAULT_PLUGINS, Key, PluginSource};
 use gatewright_model::id::{Digest, PluginName};
-use gatewright_model::role::Grant;
 use gatewright_model::signature::PluginSignature;
 use serde::Serialize;
 use serde_json::json;
@@ -226,12 +225,7 @@ impl Brought {
         let edits = self.edits(&in_force.config, &desired, version)?;
         let draft = desired.with(edit(&desired, &edits), &edits).await?;
         let source = draft.wanted.config.plugins.get(&self.plugin);
-        Ok(source.cloned().unwrap_or_else(|| PluginSource {
-            file: None,
-            version: None,
-            grants: Grant::ALL.to_vec(),
-            memory: USUAL_MEMORY.0,
-        }))
+        Ok(source.cloned().unwrap_or_else(PluginSource::usual))
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use gatewright_host::Plan;
 use gatewright_model::config::{
-    Binding, Breaker, Certificates, Config, Listener, PoolConfig, Retries,
+    AccessLog, Binding, Breaker, CacheRules, Certificates, Coding, Compression, Config, Layout,
+    Listener, LogTarget, PoolConfig, Retries, Size,
 };
 use gatewright_model::id::{PolicyName, PoolName};
 
@@ -20,7 +21,11 @@ impl fmt::Display for Meaning<'_> {
         let config = self.config;
         for listener in &config.listeners {
             let Listener { name, listen, .. } = listener;
-            writeln!(f, "listener {name}: {listen}, {}", protocol(listener))?;
+            write!(f, "listener {name}: {listen}, {}", protocol(listener))?;
+            match &listener.http3 {
+                Some(_) => writeln!(f, ", and HTTP/3")?,
+                None => writeln!(f)?,
+            }
         }
         writeln!(
             f,
@@ -28,6 +33,20 @@ impl fmt::Display for Meaning<'_> {
             config.admin.listen,
             config.admin.data.display()
         )?;
+        if let Some(cluster) = &config.cluster {
+            let (address, prefix) = (cluster.address(), &cluster.prefix);
+            writeln!(
+                f,
+                "cluster: by {address}, in keys that begin with {prefix:?}"
+            )?;
+        }
+        if let Some(log) = &config.access_log {
+            writeln!(f, "access log: {}", logged(log))?;
+        }
+        if let Some(tracing) = &config.tracing {
+            let (to, share) = (&tracing.otlp, percent(tracing.sample));
+            writeln!(f, "traces: {share} % of the requests, to {to}")?;
+        }
         writeln!(f, "plugins: {}", signed(config))?;
         writeln!(f, "workers: {}", config.workers)?;
         for policy in &config.policies {
@@ -68,6 +87,12 @@ impl Meaning<'_> {
         writeln!(f, "  limits: {}", limits(pool))?;
         if let Some(after) = pool.overload.hedge_after {
             writeln!(f, "  hedge: a second server after {}", time(after))?;
+        }
+        if let Some(rules) = &pool.cache {
+            writeln!(f, "  cache: {}", cached(rules))?;
+        }
+        if let Some(rules) = &pool.compression {
+            writeln!(f, "  compression: {}", compressed(rules))?;
         }
         for server in &pool.servers {
             write!(f, "  server {}: weight {}", server.id, server.weight)?;
@@ -133,10 +158,53 @@ fn retrying(retries: &Retries) -> String {
         none if none.is_empty() => none,
         statuses => format!(", also after {statuses}"),
     };
-    // As people write shares: 0.5 %, and not 0.5000000001 %.
-    let budget = (retries.budget * 1000.0).round() / 10.0;
+    let budget = percent(retries.budget);
     let attempts = retries.attempts;
     format!("{attempts} attempts of {each}, for {budget} % of the requests{statuses}")
+}
+
+/// A share as people write it: 0.5 %, and not 0.5000000001 %.
+fn percent(share: f64) -> f64 {
+    (share * 10_000.0).round() / 100.0
+}
+
+/// Where lines go, what they look like, and who gets one.
+fn logged(log: &AccessLog) -> String {
+    let target = match &log.target {
+        LogTarget::Stdout => "stdout".to_owned(),
+        LogTarget::Stderr => "stderr".to_owned(),
+        LogTarget::File(file) => file.display().to_string(),
+    };
+    let layout = match log.layout {
+        Layout::Json(_) => "JSON",
+        Layout::Text(_) => "text",
+    };
+    let errors = match log.always_errors && log.sample < 1.0 {
+        true => " and all errors",
+        false => "",
+    };
+    let share = percent(log.sample);
+    format!("{layout} to {target}, for {share} % of the requests{errors}")
+}
+
+/// Which answers are kept.
+fn cached(rules: &CacheRules) -> String {
+    let fresh = match rules.default_ttl {
+        Some(period) => format!(", for {} where they do not say", time(period)),
+        None => String::new(),
+    };
+    format!("answers of up to {}{fresh}", Size(rules.max_object))
+}
+
+/// How answers are compressed, the preferred way first.
+fn compressed(rules: &Compression) -> String {
+    let names = rules.algorithms.iter().map(|coding| match coding {
+        Coding::Zstd => "zstd",
+        Coding::Br => "br",
+        Coding::Gzip => "gzip",
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    format!("{names}, from {} on", Size(rules.min_size))
 }
 
 /// How many requests may be in flight, and who waits beyond that.

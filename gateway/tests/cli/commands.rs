@@ -93,6 +93,32 @@ fn check_names_policies_apart() {
 }
 
 #[test]
+fn check_tells_of_what_is_not_a_pool_s_own_and_of_no_secret() {
+    let folder = folder();
+    let more = "[cluster]\nurl = \"redis://me:secret@127.0.0.1:6379/0\"\n\
+        [access_log]\nfile = \"stdout\"\n\
+        [tracing]\notlp = \"http://127.0.0.1:4318\"\nsample = 0.25\nheaders = { x-key = \"secret\" }\n\
+        [[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"\n\
+        tls = { self_signed = true }\nhttp3 = true";
+    let pool = "[pools.web]\ncache = { max_object = \"2MiB\" }\ncompression = true\n";
+    let text = configuration(more).replace("[pools.web]\n", pool);
+    write(&folder, "gatewright.toml", text);
+    let told = prints(&folder, &["check"]);
+    says(
+        &told,
+        &[
+            "cluster: by redis://127.0.0.1:6379/0,",
+            "access log: JSON to stdout, for 100 % of the requests",
+            "traces: 25 % of the requests, to http://127.0.0.1:4318",
+            "https with a self-signed certificate, and HTTP/3",
+            "  cache: answers of up to 2MiB",
+            "  compression: ",
+        ],
+    );
+    assert!(!told.contains("secret"), "{told}");
+}
+
+#[test]
 fn check_tells_when_servers_get_no_more_requests() {
     let folder = folder();
     let file = |keys: &str| {

@@ -178,6 +178,9 @@ impl Declared {
     }
 }
 
+/// What is said where a table stands for an array: often a bracket is missing.
+const TABLE_FOR_ARRAY: &str = "a table does not fit here; write an array";
+
 /// What a document says as a type that refuses keys that it does not know.
 pub(super) fn deserialize<T: DeserializeOwned>(
     json: serde_json::Value,
@@ -186,6 +189,10 @@ pub(super) fn deserialize<T: DeserializeOwned>(
     serde_path_to_error::deserialize(json).map_err(|error| {
         let path = KeyPath::from(error.path());
         let message = Medium::File.explain(&error.inner().to_string());
+        let message = match message == TABLE_FOR_ARRAY {
+            true => format!("{message}, which in TOML begins each of its tables with [[{path}]]"),
+            false => message,
+        };
         places.error_at(&path, message)
     })
 }

@@ -63,7 +63,11 @@ impl Fleet<'_> {
             place: None,
             key: String::new(),
             message: match key {
-                "config" | "memory" => format!("plugin \"{plugin}\": {within}: {message}"),
+                "config" => format!(
+                    "plugin \"{plugin}\": {within}: {message} (a plugin is configured by `config` \
+                     of its [[policies]] in the scenario, or where that is fixed by --config)"
+                ),
+                "memory" => format!("plugin \"{plugin}\": {within}: {message}"),
                 _ => format!("plugin \"{plugin}\": {message}"),
             },
         }

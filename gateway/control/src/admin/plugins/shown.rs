@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gatewright_host::{Component, Part, defaults};
-use gatewright_model::config::{Config, Size};
+use gatewright_model::config::{Config, PluginSource, Size};
 use gatewright_model::id::{Digest, PluginName};
 use gatewright_model::signature::KeyId;
 use serde::Serialize;
@@ -43,7 +43,10 @@ impl Plugin {
         let source = config.plugins.get(name);
         let built_in = built_in(name);
         let versions = control.catalog.versions(name).len() + usize::from(built_in.is_some());
-        let grants = source.map(|source| {
+        // What is bound nowhere and declared nowhere has what it would get.
+        let usual = built_in.map(|_| PluginSource::usual());
+        let granted = source.or(usual.as_ref());
+        let grants = granted.map(|source| {
             let grants = source.grants.iter().map(|grant| grant.name());
             grants.collect()
         });
@@ -56,7 +59,7 @@ impl Plugin {
             version_count: versions,
             bound: naming(config, name),
             grants,
-            memory: source.map(|source| Size(source.memory).to_string()),
+            memory: granted.map(|source| Size(source.memory).to_string()),
         }
     }
 }

@@ -262,12 +262,7 @@ pub(super) fn bound(
     for binding in in_policies.chain(in_pools).chain([router]) {
         plugins
             .entry(binding.plugin.clone())
-            .or_insert_with(|| PluginSource {
-                file: None,
-                version: None,
-                grants: Grant::ALL.to_vec(),
-                memory: written::Plugin::default().memory.0,
-            });
+            .or_insert_with(PluginSource::usual);
     }
     plugins
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::defaults::USUAL_MEMORY;
 use crate::id::{Digest, PluginName, PolicyName};
 use crate::role::{Grant, Role};
 
@@ -96,4 +97,16 @@ pub struct PluginSource {
     pub grants: Vec<Grant>,
     /// The most memory that an instance may have, in bytes.
     pub memory: u64,
+}
+
+impl PluginSource {
+    /// What a plugin of the default set has that nobody has declared otherwise.
+    pub fn usual() -> Self {
+        Self {
+            file: None,
+            version: None,
+            grants: Grant::ALL.to_vec(),
+            memory: USUAL_MEMORY.0,
+        }
+    }
 }
