@@ -31,8 +31,10 @@ use crate::overview::{Overview, gather};
 
 const PREFIX: &str = "gatewright";
 
-/// Show every figure to Prometheus: in OpenMetrics where `Accept` likes that better,
-/// otherwise in the text form that every program for metrics takes.
+/// Show every figure to Prometheus.
+///
+/// In OpenMetrics where `Accept` likes that better, otherwise in the text form that
+/// every program for metrics takes.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "scrape", tag = "figures",
     responses(

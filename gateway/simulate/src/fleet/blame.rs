@@ -65,7 +65,7 @@ impl Fleet<'_> {
             message: match key {
                 "config" => format!(
                     "plugin \"{plugin}\": {within}: {message} (a plugin is configured by `config` \
-                     of its [[policies]] in the scenario, or where that is fixed by --config)"
+                     of its [[policies]] in the scenario, for `certify` by --config)"
                 ),
                 "memory" => format!("plugin \"{plugin}\": {within}: {message}"),
                 _ => format!("plugin \"{plugin}\": {message}"),

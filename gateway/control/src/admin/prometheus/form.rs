@@ -75,7 +75,7 @@ fn liking(ranges: &[Mime], kind: &str, name: &str, version: &str) -> Liking {
             _ => return None,
         };
         let weight = match range.get_param("q") {
-            Some(weight) => weight.as_str().parse().ok()?,
+            Some(weight) => weight.as_str().parse::<f32>().ok()?,
             None => 1.0,
         };
         Some(Liking { weight, exactness })
@@ -97,7 +97,7 @@ fn text(open_metrics: &str) -> String {
         .collect();
     let mut text = String::with_capacity(open_metrics.len());
     for line in open_metrics.lines().filter(|line| *line != "# EOF") {
-        let told = ["# HELP ", "# TYPE "].iter().find_map(|word| {
+        let told = ["# HELP ", "# TYPE "].into_iter().find_map(|word| {
             let (family, rest) = line.strip_prefix(word)?.split_once(' ')?;
             counters.contains(family).then_some((word, family, rest))
         });
