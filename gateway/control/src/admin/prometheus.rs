@@ -44,10 +44,7 @@ const PREFIX: &str = "gatewright";
         (status = INTERNAL_SERVER_ERROR, description = "They cannot be written", body = Failure),
     )
 )]
-pub(super) async fn scrape(
-    State(control): State<Arc<Control>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn scrape(State(control): State<Arc<Control>>, headers: HeaderMap) -> Response {
     let told = (Certificates::of(&control), cluster::Figures::of(&control));
     match render(gather(&control), told) {
         Ok(open_metrics) => {
