@@ -104,6 +104,10 @@ describe("a simulation", () => {
     const within = Math.max(...outcomes.map((outcome) => outcome.within));
     const cells = await column(page, "Within");
     assert.ok(outcomes.filter((outcome) => outcome.within === within).every(({ policy }) => cells.get(policy).includes("★")));
+    for (const outcome of outcomes) {
+      const words = `${(outcome.within * 100).toFixed(2)} %`;
+      assert.ok(cells.get(outcome.policy).includes(words), `${cells.get(outcome.policy)} is not ${words}`);
+    }
     await close();
   });
 

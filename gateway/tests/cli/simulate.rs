@@ -170,6 +170,12 @@ fn options_that_cannot_hold_are_refused_before_anything_is_simulated() {
 fn what_a_balancer_cannot_be_judged_with_is_told_and_ends_with_two() {
     let folder = folder();
     write(&folder, "mine.wasm", COMPONENT);
+    // It takes a zone.
+    let certify = ["plugin", "certify", "zone"];
+    says(
+        &fails(&folder, &certify, 2),
+        &["zone", "[[policies]]", "--config"],
+    );
     let arguments = ["plugin", "certify", "mine.wasm", "--config", "[]"];
     says(&fails(&folder, &arguments, 2), &["--config"]);
     for balancer in ["mine.wasm", "first"] {
