@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use gatewright_host::Step;
+use gatewright_host::{ExchangeView as _, Step};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::{EndpointId, PoolName};
 use http::header::HeaderName;
@@ -198,17 +198,16 @@ pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers:
     {
         headers.insert(HEADER, id);
     }
-    let view = held.lend().as_deref();
     let explanation = Explanation {
         id,
         at: SystemTime::now() - duration,
-        method: view.map_or_else(String::new, |view| view.method().to_owned()),
-        authority: view.map_or_else(String::new, |view| view.authority().to_owned()),
-        path: view.map_or_else(String::new, |view| view.path().to_owned()),
+        method: held.method().to_owned(),
+        authority: held.authority().to_owned(),
+        path: held.path().to_owned(),
         pool: answerer.pool,
         endpoint: answerer.endpoint,
         hedged_to: answerer.hedged_to,
-        retries: view.map_or(0, |view| view.tried().len()),
+        retries: held.tried.len(),
         status: status.as_u16(),
         duration,
         asked: answerer.asked,
