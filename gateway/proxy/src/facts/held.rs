@@ -11,13 +11,13 @@ use super::Facts;
 pub(crate) struct Held(Option<Box<Facts>>);
 
 impl Held {
-    pub(crate) fn new(facts: Facts) -> Self {
-        Self(Some(Box::new(facts)))
+    pub(crate) fn new(facts: Box<Facts>) -> Self {
+        Self(Some(facts))
     }
 
     /// The same exchange as it was before anybody was asked for a server.
     pub(crate) fn duplicate(&self) -> Self {
-        let mut facts = Facts::clone(self);
+        let mut facts = Box::new(Facts::clone(self));
         facts.tried = SmallVec::new();
         facts.effects = Effects::default();
         facts.response_edits = Vec::new();
