@@ -157,7 +157,10 @@ impl Sharing {
     /// whether there is more of either.
     async fn exchange(&self, owners: &impl Find, turn: &mut Turn) -> Result<bool, Failure> {
         let changes = owners.find(|owners| self.changes(owners, turn));
-        let news = turn.exchange.run(changes.changes, !changes.has_more).await?;
+        let news = turn
+            .exchange
+            .run(changes.changes, !changes.has_more)
+            .await?;
         turn.has_more = changes.has_more;
         Ok(owners.find(|owners| self.hear(owners, turn, news)))
     }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use gatewright_model::counters::Protocol;
 use gatewright_wire::forwarded;
 use gatewright_wire::proxy_header::{Behalf, Ends};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use rustls::{ProtocolVersion, ServerConnection};
 
 use crate::deadlines::{Deadline, Passed};
@@ -264,6 +265,15 @@ impl Client {
     /// Whether no new requests are to be taken.
     pub(crate) fn is_draining(&self) -> bool {
         self.worker.is_draining()
+    }
+
+    /// Say that an answer is the connection's last, where the worker drains and an
+    /// answer can say so: over HTTP/1.1, and not as it becomes a tunnel.
+    pub(crate) fn put_close(&self, version: Version, status: StatusCode, headers: &mut HeaderMap) {
+        let can_say = version <= Version::HTTP_11 && status != StatusCode::SWITCHING_PROTOCOLS;
+        if self.is_draining() && can_say {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 
     /// Ready with what was waited for, when it has not come in time.

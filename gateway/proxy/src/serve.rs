@@ -1,15 +1,13 @@
 //! Serving one client connection: whom a proxy says it is for, TLS, HTTP framing
 //! by hyper, and the deadlines that hyper is not asked to keep.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use gatewright_wire::proxy_header::Behalf;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,7 +15,6 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::body::ClientBody;
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
 use crate::early::Early;
@@ -137,7 +134,9 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
         .max_buf_size(limits.request_head)
         .serve_connection(
             io,
-            service_fn(|request| exchange_of_http1(Rc::clone(&owner), request)),
+            service_fn(|request: Request<Incoming>| {
+                exchange(Rc::clone(&owner), request.map(Upload::Http))
+            }),
         );
     let mut connection = connection;
     let end = drive(client, Pin::new(&mut connection)).await;
@@ -166,21 +165,6 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
         farewell::linger(client, stream).await;
     }
     None
-}
-
-/// An exchange whose answer says that it is the connection's last when the worker
-/// drains.
-async fn exchange_of_http1(
-    client: Rc<Client>,
-    request: Request<Incoming>,
-) -> Result<Response<ClientBody>, Infallible> {
-    let worker = Rc::clone(&client.worker);
-    let mut response = exchange(client, request.map(Upload::Http)).await?;
-    if worker.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    Ok(response)
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {

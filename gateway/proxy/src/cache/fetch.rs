@@ -381,12 +381,7 @@ fn is_of_resource(status: StatusCode) -> bool {
 
 /// Keep a body: at once where it is there, else while it passes; beside it, whether it is
 /// kept, or to be kept.
-fn keep(
-    worker: &Worker,
-    keeping: Keeping,
-    content: Content,
-    most: usize,
-) -> (Content, bool) {
+fn keep(worker: &Worker, keeping: Keeping, content: Content, most: usize) -> (Content, bool) {
     match content {
         Content::Whole(body) => {
             let is_kept = body.len() <= most;
