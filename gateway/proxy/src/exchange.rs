@@ -46,7 +46,7 @@ pub(crate) async fn exchange(
 ) -> Result<Response<ClientBody>, Infallible> {
     let has_body = !request.body().is_end_stream();
     let mut serving = Serving::begin(&client, request.version(), has_body);
-    let is_over_http3 = request.version() == Version::HTTP_3;
+    let version = request.version();
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
     let stream = match request.method() {
         &Method::CONNECT => request.extensions_mut().remove(),
@@ -95,7 +95,7 @@ pub(crate) async fn exchange(
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
-    if !is_over_http3 {
+    if version != Version::HTTP_3 {
         let port = client.port();
         client.entrance().put_alternative(port, &mut head.headers);
     }
@@ -106,6 +106,7 @@ pub(crate) async fn exchange(
         (&mut head.status, &mut head.headers),
         stream,
     );
+    client.put_close(version, head.status, &mut head.headers);
     Ok(Response::from_parts(head, content.with(serving)))
 }
 
