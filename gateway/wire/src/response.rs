@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use thiserror::Error;
 
@@ -15,14 +15,12 @@ use crate::fields::{EndScanner, MAX_FIELDS, has_strict_line_ends};
 use crate::hop;
 
 mod framing;
-mod repeated;
 mod survey;
 
 #[cfg(test)]
 mod tests;
 
 pub use framing::ResponseFraming;
-use repeated::LastHead;
 use survey::Survey;
 
 /// The limits of a response head.
@@ -50,7 +48,7 @@ impl Default for HeadLimits {
 }
 
 /// The head of a response, final or interim (`status.is_informational()`).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ResponseHead {
     /// The status; 101 only as an answer to the wish for it.
     pub status: StatusCode,
@@ -126,13 +124,11 @@ pub enum HeadError {
 /// Reads response heads from a connection's buffer, one after the other.
 ///
 /// Kept with the connection: it remembers how far an unfinished head has been
-/// looked at, so that a server which sends byte by byte costs linear time, and
-/// the last head, so that one that comes again costs little.
+/// looked at, so that a server which sends byte by byte costs linear time.
 #[derive(Debug, Default)]
 pub struct HeadParser {
     limits: HeadLimits,
     scanner: EndScanner,
-    last: LastHead,
 }
 
 impl HeadParser {
@@ -142,7 +138,6 @@ impl HeadParser {
         Self {
             limits,
             scanner: EndScanner::default(),
-            last: LastHead::default(),
         }
     }
 
@@ -159,10 +154,6 @@ impl HeadParser {
         buffer: &mut BytesMut,
         asked: Asked<'_>,
     ) -> Result<Option<ResponseHead>, HeadError> {
-        if let Some(head) = self.last.again(buffer, asked.method) {
-            self.scanner = EndScanner::default();
-            return Ok(Some(head));
-        }
         if !self.scanner.may_be_complete(buffer) {
             return self.wait(buffer);
         }
@@ -171,12 +162,6 @@ impl HeadParser {
             return self.wait(buffer);
         };
         self.scanner = EndScanner::default();
-        if self.last.is_repeated(&buffer[..start.bytes]) {
-            buffer.advance(start.bytes);
-            let head = build(&self.last.section(), start, &survey, asked)?;
-            self.last.remember(&head, asked.method);
-            return Ok(Some(head));
-        }
         let section = buffer.split_to(start.bytes).freeze();
         build(&section, start, &survey, asked).map(Some)
     }
