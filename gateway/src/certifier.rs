@@ -18,11 +18,11 @@ use crate::program;
 pub(crate) const WITHIN: Duration = Duration::from_secs(300);
 
 /// What the battery may take. The memory is four instances' of the most that a
-/// plugin may have, each of them moving as it grows, and the program's own. The
-/// compiler's child takes less of both.
+/// plugin may have, and the program's own. The compiler's child takes less of
+/// both.
 pub(crate) const MEANS: Means = Means {
     cpu_seconds: WITHIN.as_secs(),
-    address_space: 4 << 30,
+    memory: 4 << 30,
 };
 
 /// How often it is asked whether the child has ended.

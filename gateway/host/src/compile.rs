@@ -20,7 +20,7 @@ use crate::journal::cut;
 /// all of the time; its main module gets what is left.
 pub const COMPILATION: Means = Means {
     cpu_seconds: 180,
-    address_space: 2 << 30,
+    memory: 2 << 30,
 };
 
 /// How much a child process stands back behind traffic.
@@ -54,8 +54,10 @@ pub enum Compiler {
 pub struct Means {
     /// Processor time, in seconds.
     pub cpu_seconds: u64,
-    /// Address space, in bytes.
-    pub address_space: u64,
+    /// Memory of its own that it may write to, in bytes. Address space is not
+    /// limited: linear memories reserve a lot of it, and how code is compiled
+    /// depends on how much there is.
+    pub memory: u64,
 }
 
 /// Why a component was not compiled.
@@ -99,7 +101,7 @@ pub fn compile(component: &[u8], out: impl Write) -> Result<(), CompileError> {
     code::compile(&engine, component, out)
 }
 
-/// Limit this process to some means: processor time and address space, behind
+/// Limit this process to some means: processor time and memory, behind
 /// traffic, and no more time than the thread lives that waits for it. For child
 /// processes, before they read anything of a stranger's; [`COMPILATION`] before
 /// [`compile`].
@@ -115,7 +117,7 @@ pub fn lower_limits(means: Means) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     nice(NICENESS)?;
     setrlimit(Resource::Cpu, limit(means.cpu_seconds))?;
-    setrlimit(Resource::As, limit(means.address_space))?;
+    setrlimit(Resource::Data, limit(means.memory))?;
     Ok(())
 }
 
@@ -243,7 +245,7 @@ fn failed(status: ExitStatus, reason: &[u8]) -> CompileError {
     cut(&mut reason, REASON_BYTES as usize);
     match status.code() {
         Some(_) => CompileError::Refused(reason),
-        // Killed by a signal: out of processor time, or of address space.
+        // Killed by a signal: out of processor time, or of memory.
         None => CompileError::TooLaborious(format!("ended by {status}: {reason}")),
     }
 }

@@ -5,14 +5,20 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 
+use rustix::process::{Resource, getrlimit};
 use wasmtime::{Config, Engine};
 
 use crate::direct::recognise;
 
-/// Address space that a linear memory reserves beyond which it may have to
-/// move: small, so that a thousand instances fit where address space is
-/// limited.
-const MEMORY_RESERVATION: u64 = 16 << 20;
+/// Address space that a linear memory reserves: all that its addresses reach, so
+/// that compiled code need not compare each of them with the memory's size, which
+/// is a sixth of what it does. It is not memory, and ten thousand instances fit
+/// in what a process has of it.
+const MEMORY_RESERVATION: u64 = 4 << 30;
+
+/// The same where the process may not have all the address space: small, so that
+/// a thousand instances fit. Beyond it, a memory may have to move.
+const SMALL_MEMORY_RESERVATION: u64 = 16 << 20;
 
 /// Bytes of a memory's image that are laid out whatever the module holds of
 /// them: none, or one byte at each end of the allowed would make megabytes of a
@@ -25,13 +31,21 @@ const BACKTRACE_FRAMES: usize = 20;
 
 /// An engine for decisions.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    engine_within(getrlimit(Resource::As).current)
+}
+
+fn engine_within(address_space: Option<u64>) -> wasmtime::Result<Engine> {
+    let reservation = match address_space {
+        None => MEMORY_RESERVATION,
+        Some(_) => SMALL_MEMORY_RESERVATION,
+    };
     let mut config = Config::new();
     config
         // Async support in the component model triples the price of a call.
         .concurrency_support(false)
         .epoch_interruption(true)
-        .memory_reservation(MEMORY_RESERVATION)
-        .memory_reservation_for_growth(MEMORY_RESERVATION)
+        .memory_reservation(reservation)
+        .memory_reservation_for_growth(SMALL_MEMORY_RESERVATION)
         .memory_guaranteed_dense_image_size(SPARSE_IMAGE)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
     Engine::new(&config)
@@ -64,6 +78,12 @@ mod tests {
         let one = engine().unwrap();
         let other = engine().unwrap();
         assert_eq!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[test]
+    fn where_address_space_is_limited_other_code_is_run() {
+        let [all, limited] = [None, Some(8 << 30)].map(|limit| engine_within(limit).unwrap());
+        assert_ne!(fingerprint(&all), fingerprint(&limited));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
 use crate::contract::{interface, roles};
 use crate::direct;
 use crate::guest::Guest;
+use crate::view;
 
 /// Which lanes a host uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,12 @@ fn function(call: &str) -> &str {
     call.trim_start_matches("call_")
 }
 
+/// The head of the exchange that is being decided about, copied because the
+/// exchange stays in the store.
+fn head(store: &Store<Guest>) -> [String; 3] {
+    view::head(store.data().view()).map(str::to_owned)
+}
+
 /// The type of an answer, which some functions have not.
 macro_rules! answer {
     () => {
@@ -55,6 +62,7 @@ macro_rules! either {
         $(#[$doc:meta])*
         $name:ident of $interface:ident:
         $($call:ident($($argument:ident: $type:ty),*) $(-> $answer:ty)?;)+
+        $(@head $asked:ident -> $verdict:ty;)?
     ) => {
         $(#[$doc])*
         pub(crate) enum $name {
@@ -76,6 +84,21 @@ macro_rules! either {
                 }
             )+
 
+            $(
+                pub(crate) fn $asked(
+                    &self,
+                    store: &mut Store<Guest>,
+                ) -> wasmtime::Result<$verdict> {
+                    match self {
+                        Self::Component(role) => {
+                            let [method, authority, path] = head(store);
+                            role.$asked(store, &method, &authority, &path)
+                        }
+                        Self::Direct(role) => role.$asked(store),
+                    }
+                }
+            )?
+
             /// The first function of a component's that has another type than
             /// the contract says, with the interface: the generated lookup does
             /// not say which it is.
@@ -93,6 +116,14 @@ macro_rules! either {
                         return Some(format!("`{name}` of {interface}"));
                     }
                 )+
+                $(
+                    let name = function(stringify!($asked));
+                    let index = instance.get_export_index(&mut *store, Some(&inside), name)?;
+                    let found = instance.get_func(&mut *store, index)?;
+                    if found.typed::<(&str, &str, &str), ($verdict,)>(&*store).is_err() {
+                        return Some(format!("`{name}` of {interface}"));
+                    }
+                )?
                 None
             }
         }
@@ -103,14 +134,14 @@ either! {
     /// A request policy's.
     Screening of screening:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_check(method: &str, authority: &str, path: &str) -> roles::screening::Verdict;
+    @head call_check -> roles::screening::Verdict;
 }
 
 either! {
     /// The router's.
     Routing of routing:
     call_configure(config: &str) -> Result<(), ConfigError>;
-    call_route(method: &str, authority: &str, path: &str) -> roles::routing::Decision;
+    @head call_route -> roles::routing::Decision;
 }
 
 either! {

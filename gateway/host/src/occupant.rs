@@ -47,7 +47,6 @@ pub(crate) struct Occupant {
     mailbox: Option<Arc<Mailbox>>,
     budget: Budget,
     column: LoadColumn,
-    texts: String,
     outcomes: VecDeque<types::Outcome>,
     observed_ms: u64,
     /// The bits of a decision's number that are 0 when it is timed.
@@ -73,7 +72,6 @@ impl Occupant {
             instance,
             mailbox: None,
             column: LoadColumn::default(),
-            texts: String::new(),
             outcomes: VecDeque::new(),
             observed_ms: 0,
             untimed: SAMPLE,
@@ -140,9 +138,8 @@ impl Occupant {
         let Some(instance) = &mut self.instance else {
             return Err(self.vacant());
         };
-        let (method, authority, path) = head(&mut self.texts, lent);
         let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Screening(role) => role.call_check(store, method, authority, path),
+            Calls::Screening(role) => role.call_check(store),
             _ => Err(misplaced()),
         });
         match self.end(began, answer)? {
@@ -157,9 +154,8 @@ impl Occupant {
         let Some(instance) = &mut self.instance else {
             return Err(self.vacant());
         };
-        let (method, authority, path) = head(&mut self.texts, lent);
         let answer = instance.decide(self.budget, lent, |calls, store| match calls {
-            Calls::Routing(role) => role.call_route(store, method, authority, path),
+            Calls::Routing(role) => role.call_route(store),
             _ => Err(misplaced()),
         });
         match self.end(began, answer)? {
@@ -295,15 +291,21 @@ impl Occupant {
 
     fn end<T>(&mut self, began: Option<Instant>, answer: Result<T, Failure>) -> Result<T, Fault> {
         if let Some(began) = began {
-            let now = Instant::now();
-            let took = now - began;
-            self.counters().took(took);
-            let ticker = self.binding.shared.ticker.ticker();
-            let stands_for = self.untimed as u32 + 1;
-            self.share
-                .take(took.saturating_mul(stands_for), now, ticker);
+            self.time(began);
         }
         answer.map_err(|failure| self.failed(failure))
+    }
+
+    /// The decision was one of the sample.
+    #[cold]
+    fn time(&mut self, began: Instant) {
+        let now = Instant::now();
+        let took = now - began;
+        self.counters().took(took);
+        let ticker = self.binding.shared.ticker.ticker();
+        let stands_for = self.untimed as u32 + 1;
+        self.share
+            .take(took.saturating_mul(stands_for), now, ticker);
     }
 
     /// The instance is dead, whatever it died of.
@@ -358,23 +360,6 @@ impl Occupant {
         self.binding.faulted(Failure { fault, detail });
         fault
     }
-}
-
-/// Method, authority and path, copied out of the exchange because the exchange
-/// itself goes into the store: into one buffer that is kept.
-fn head<'a>(texts: &'a mut String, lent: &Lent) -> (&'a str, &'a str, &'a str) {
-    texts.clear();
-    let (mut method, mut authority) = (0, 0);
-    if let Some(view) = lent {
-        texts.push_str(view.method());
-        method = texts.len();
-        texts.push_str(view.authority());
-        authority = texts.len();
-        texts.push_str(view.path());
-    }
-    let (method, rest) = texts.split_at(method);
-    let (authority, path) = rest.split_at(authority - method.len());
-    (method, authority, path)
 }
 
 /// A seat asks only what its role answers; this is for a caller's mistake.

@@ -78,6 +78,13 @@ pub trait ExchangeView: Any + Send {
     fn copy(&self) -> Box<dyn ExchangeView>;
 }
 
+/// Method, authority and path of an exchange.
+pub(crate) fn head(view: Option<&dyn ExchangeView>) -> [&str; 3] {
+    view.map_or([""; 3], |view| {
+        [view.method(), view.authority(), view.path()]
+    })
+}
+
 /// The exchange while a decision has it: taken into the instance's store for
 /// the call and put back, also after a trap. Moving it costs no allocation.
 pub type Lent = Option<Box<dyn ExchangeView>>;

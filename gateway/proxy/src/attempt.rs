@@ -1,6 +1,8 @@
 //! One attempt on one server: a connection, the request out, the response's
 //! head in.
 
+mod talk;
+
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -8,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use gatewright_host::ExchangeView;
 use gatewright_model::config::PoolConfig;
+use gatewright_model::id::Slot;
 use gatewright_model::retry_budget::RetryBudgets;
 use gatewright_wire::{
     Asked, Forwarding, RequestFraming, ResponseHead, UpstreamHead, encode_head, http2_fields,
@@ -29,19 +32,21 @@ use crate::upstream::{
     OnConnection, OnStream, Sent, Session, Unsent, Upstream,
 };
 use crate::worker::Worker;
+use talk::Talk;
 
 /// A failure and the body, for the next attempt.
 pub(crate) type Failed = (Failure, RequestBody);
 
 /// A response whose head has arrived.
 pub(crate) struct Answered {
+    /// Whose it is.
+    pub(crate) slot: Slot,
     pub(crate) head: ResponseHead,
     pub(crate) body: Begun,
     /// When the head arrived.
     pub(crate) at: Instant,
-    /// The request's body, where another server may be asked instead; rare, and
-    /// large.
-    pub(crate) replay: Option<Box<RequestBody>>,
+    /// The request's body, where another server may be asked instead.
+    pub(crate) replay: Option<RequestBody>,
 }
 
 /// What all attempts of a request have in common.
@@ -58,6 +63,9 @@ pub(crate) struct Attempt<'a> {
     pub(crate) due: &'a Due,
 }
 
+/// The response's head, and what is left.
+type Spoken = (ResponseHead, Talk);
+
 /// A conversation that failed.
 struct Lost {
     failure: Failure,
@@ -66,21 +74,25 @@ struct Lost {
     was_stale: bool,
 }
 
-/// A conversation in which the response's head has come.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "what most requests go over is not worth an allocation"
-)]
-enum Answering {
-    Connection(OnConnection),
-    Stream(Box<OnStream>),
-}
+impl Lost {
+    /// Nothing was sent.
+    fn unsent(failure: Failure, body: RequestBody) -> Self {
+        Self {
+            failure,
+            body,
+            was_stale: false,
+        }
+    }
 
-impl Answering {
-    fn take_body(&mut self) -> Option<RequestBody> {
-        match self {
-            Self::Connection(answering) => answering.take_body(),
-            Self::Stream(answering) => answering.take_body(),
+    /// What is left when no head has come.
+    fn during(talk: Talk, failure: Failure) -> Self {
+        if matches!(failure, Failure::Timeout | Failure::CallerTimeout) {
+            talk.stood_still();
+        }
+        Self {
+            was_stale: matches!(&failure, Failure::Broken(error) if talk.is_stale(error)),
+            body: talk.into_body(),
+            failure,
         }
     }
 }
@@ -92,10 +104,31 @@ impl Attempt<'_> {
         mut in_flight: InFlight,
         body: RequestBody,
     ) -> Result<Answered, Failed> {
-        self.begins(in_flight.upstream());
-        let (head, answering) = match self.reach(in_flight.upstream(), body).await {
-            Ok(reached) => reached,
-            Err((failure, body)) => {
+        let upstream = in_flight.upstream();
+        let slot = upstream.state().slot();
+        self.begins(upstream);
+        self.arm(self.pool.retries.per_try_timeout);
+        let line = upstream.checkout(self.worker.deadlines.now());
+        let spoken = match line {
+            Some(line) => {
+                self.note(|attempt| attempt.reused = true);
+                match self.speak(upstream, line, body).await {
+                    Err(lost) if self.may_speak_again(&lost) => {
+                        self.note(|attempt| attempt.reused = false);
+                        upstream.counters().requests.add(1);
+                        self.worker.counters().retries.add(1);
+                        Box::pin(self.speak_anew(upstream, lost.body)).await
+                    }
+                    spoken => spoken,
+                }
+            }
+            // Apart, so that requests for which there is a connection do not carry
+            // its size.
+            None => Box::pin(self.speak_anew(upstream, body)).await,
+        };
+        let (head, mut talk) = match spoken {
+            Ok(spoken) => spoken,
+            Err(Lost { failure, body, .. }) => {
                 self.came(|| (Came::failed(&failure), Instant::now()));
                 in_flight.failed(failure.ending());
                 return Err((failure, body));
@@ -104,16 +137,13 @@ impl Attempt<'_> {
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
         self.came(|| (Came::Answer(head.status.as_u16()), at));
-        let mut answering = answering;
         let replay = match self.is_given_up(&head) {
-            true => answering.take_body().map(Box::new),
+            true => talk.take_body(),
             false => None,
         };
-        let body = match answering {
-            Answering::Connection(answering) => answering.answered(self.worker, in_flight, &head),
-            Answering::Stream(answering) => answering.answered(self.worker, in_flight, &head),
-        };
+        let body = talk.answered(self.worker, in_flight, &head);
         Ok(Answered {
+            slot,
             head,
             body,
             at,
@@ -154,49 +184,6 @@ impl Attempt<'_> {
         statuses.contains(&head.status.as_u16()) && self.facts.is_idempotent()
     }
 
-    /// A response's head, over a connection that is there or a new one.
-    async fn reach(
-        &self,
-        upstream: &Upstream,
-        mut body: RequestBody,
-    ) -> Result<(ResponseHead, Answering), Failed> {
-        self.arm(self.pool.retries.per_try_timeout);
-        if let Some(line) = upstream.checkout(self.worker.deadlines.now()) {
-            self.note(|attempt| attempt.reused = true);
-            match self.speak(upstream, line, body).await {
-                Err(lost) if self.may_speak_again(&lost) => {
-                    self.note(|attempt| attempt.reused = false);
-                    body = lost.body;
-                    upstream.counters().requests.add(1);
-                    self.worker.counters().retries.add(1);
-                }
-                spoken => return spoken.map_err(|lost| (lost.failure, lost.body)),
-            }
-        }
-        let arm = || self.arm(self.pool.connect_timeout);
-        let by = By {
-            client: self.source.behalf,
-            deadlines: &self.worker.deadlines,
-            outbox: &self.worker.outbox,
-            landing: &self.worker.landing,
-        };
-        // Apart, so that requests for which there is a connection do not carry
-        // its size.
-        let line = match Box::pin(upstream.connect(by, self.deadline, arm)).await {
-            Ok(line) => line,
-            Err(ConnectError::Io(error)) => {
-                upstream.tell(&error, self.worker.deadlines.now());
-                return Err((Failure::Connect(error), body));
-            }
-            Err(ConnectError::Timeout) => {
-                return Err((self.overdue(Failure::ConnectTimeout), body));
-            }
-        };
-        self.arm(self.pool.retries.per_try_timeout);
-        let spoken = self.speak(upstream, line, body).await;
-        spoken.map_err(|lost| (lost.failure, lost.body))
-    }
-
     /// Whether the same server is asked again over a new connection: the old one
     /// was closed under us, as servers may at any time, or took no more. Whether the
     /// request was what broke it nobody can tell, so that this draws on a budget as
@@ -210,39 +197,67 @@ impl Attempt<'_> {
             }
     }
 
+    /// The same over a connection that is made first.
+    async fn speak_anew(&self, upstream: &Upstream, body: RequestBody) -> Result<Spoken, Lost> {
+        match self.connect(upstream).await {
+            Ok(line) => {
+                self.arm(self.pool.retries.per_try_timeout);
+                self.speak(upstream, line, body).await
+            }
+            Err(failure) => Err(Lost::unsent(failure, body)),
+        }
+    }
+
+    async fn connect(&self, upstream: &Upstream) -> Result<Line, Failure> {
+        let by = By {
+            client: self.source.behalf,
+            deadlines: &self.worker.deadlines,
+            outbox: &self.worker.outbox,
+            landing: &self.worker.landing,
+        };
+        let arm = || self.arm(self.pool.connect_timeout);
+        let connected = upstream.connect(by, self.deadline, arm).await;
+        connected.map_err(|error| match error {
+            ConnectError::Io(error) => {
+                upstream.tell(&error, self.worker.deadlines.now());
+                Failure::Connect(error)
+            }
+            ConnectError::Timeout => self.overdue(Failure::ConnectTimeout),
+        })
+    }
+
     /// Send the request on a line and wait for the response's head.
     async fn speak(
         &self,
         upstream: &Upstream,
         line: Line,
         body: RequestBody,
-    ) -> Result<(ResponseHead, Answering), Lost> {
+    ) -> Result<Spoken, Lost> {
+        let mut talk = self.begin(upstream, line, body)?;
+        match self.converse(upstream, &mut talk).await {
+            Ok(head) => Ok((head, talk)),
+            Err(failure) => Err(Lost::during(talk, failure)),
+        }
+    }
+
+    /// Send the request's head on a line.
+    fn begin(&self, upstream: &Upstream, line: Line, body: RequestBody) -> Result<Talk, Lost> {
         match line {
             Line::Http1 {
                 mut connection,
                 reused,
             } => {
                 self.send_head(&mut connection, &body);
-                let conversation = OnConnection::begin(connection, body, reused);
-                let (head, answering) = self.converse(upstream, conversation).await?;
-                Ok((head, Answering::Connection(answering)))
+                let talk = OnConnection::begin(connection, body, reused);
+                Ok(Talk::Connection(talk))
             }
-            Line::Http2(session) => {
-                let conversation = match self.send_on(&session, upstream, &body) {
-                    Ok(sent) => OnStream::begin(&session, sent, body),
-                    Err(failure) => {
-                        return Err(Lost {
-                            failure,
-                            body,
-                            was_stale: false,
-                        });
-                    }
-                };
-                // Apart, so that requests over HTTP/1.1 do not carry its size.
-                let conversing = Box::pin(self.converse(upstream, conversation));
-                let (head, answering) = conversing.await?;
-                Ok((head, Answering::Stream(Box::new(answering))))
-            }
+            Line::Http2(session) => match self.send_on(&session, upstream, &body) {
+                Ok(sent) => {
+                    let talk = OnStream::begin(&session, sent, body);
+                    Ok(Talk::Stream(Box::new(talk)))
+                }
+                Err(failure) => Err(Lost::unsent(failure, body)),
+            },
         }
     }
 
@@ -275,22 +290,22 @@ impl Attempt<'_> {
 
     /// Send the body and read the response's head; both at once, because a
     /// server may answer before it has heard everything.
-    async fn converse<C: Conversation>(
+    async fn converse(
         &self,
         upstream: &Upstream,
-        mut conversation: C,
-    ) -> Result<(ResponseHead, C), Lost> {
-        let mut sends = !conversation.is_sent();
+        talk: &mut Talk,
+    ) -> Result<ResponseHead, Failure> {
+        let mut sends = !talk.is_sent();
         let began = self.worker.deadlines.now();
         let mut moved = began;
         if sends {
             self.arm_for_sending(began, false);
         }
-        let head = poll_fn(|cx| {
+        poll_fn(|cx| {
             if sends {
-                let before = conversation.sent();
-                match conversation.poll_send(cx) {
-                    Poll::Pending if conversation.sent() == before => {}
+                let before = talk.sent();
+                match talk.poll_send(cx) {
+                    Poll::Pending if talk.sent() == before => {}
                     Poll::Pending => {
                         moved = self.worker.deadlines.now();
                         self.arm_for_sending(began, false);
@@ -308,8 +323,8 @@ impl Attempt<'_> {
                     }
                 }
             }
-            let waits_for_client = sends && conversation.waits_for_client();
-            match conversation.poll_head(cx, self.asked()) {
+            let waits_for_client = sends && talk.waits_for_client();
+            match talk.poll_head(cx, self.asked()) {
                 Poll::Ready(result) => Poll::Ready(result.map_err(|error| {
                     let waited = self.worker.deadlines.now() - moved;
                     match Failure::from(error) {
@@ -332,20 +347,7 @@ impl Attempt<'_> {
                 }),
             }
         })
-        .await;
-        match head {
-            Ok(head) => Ok((head, conversation)),
-            Err(failure) => {
-                if matches!(failure, Failure::Timeout | Failure::CallerTimeout) {
-                    conversation.stood_still();
-                }
-                Err(Lost {
-                    was_stale: matches!(&failure, Failure::Broken(error) if conversation.is_stale(error)),
-                    body: conversation.into_body(),
-                    failure,
-                })
-            }
-        }
+        .await
     }
 
     /// What the response is understood by.

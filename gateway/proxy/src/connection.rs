@@ -10,7 +10,8 @@ use std::time::Duration;
 use gatewright_model::counters::Protocol;
 use gatewright_wire::forwarded;
 use gatewright_wire::proxy_header::{Behalf, Ends};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::CONNECTION;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use rustls::{ProtocolVersion, ServerConnection};
 
 use crate::deadlines::{Deadline, Passed};
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     /// Whether the latest request had a body, the end of which may not have come
     /// when its answer has gone.
     has_body: Cell<bool>,
+    /// Whether all of the latest request has come.
+    has_sent_all: Cell<bool>,
     /// Whether the client takes nothing more at the moment.
     blocked: Cell<bool>,
     /// The server's side of the tunnel that this connection becomes once the
@@ -111,6 +114,7 @@ impl Client {
             exchanges: Cell::new(0),
             has_asked: Cell::new(false),
             has_body: Cell::new(false),
+            has_sent_all: Cell::new(false),
             blocked: Cell::new(false),
             switched: RefCell::default(),
             gave: Cell::new(None),
@@ -251,6 +255,17 @@ impl Client {
         self.has_body.get()
     }
 
+    /// All of its latest request has come.
+    pub(crate) fn has_sent_all(&self) {
+        self.has_sent_all.set(true);
+    }
+
+    /// Whether it waits for an answer, or the rest of one, with nothing more to say
+    /// of its request.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        self.stage.get() == Stage::Exchange && self.has_sent_all.get()
+    }
+
     /// Become a tunnel to this server, once the response has gone out.
     pub(crate) fn switch(&self, server: Box<Switched>) {
         self.switched.replace(Some(server));
@@ -264,6 +279,15 @@ impl Client {
     /// Whether no new requests are to be taken.
     pub(crate) fn is_draining(&self) -> bool {
         self.worker.is_draining()
+    }
+
+    /// Say that an answer is the connection's last, where the worker drains and an
+    /// answer can say so: over HTTP/1.1, and not as it becomes a tunnel.
+    pub(crate) fn put_close(&self, version: Version, status: StatusCode, headers: &mut HeaderMap) {
+        let can_say = version <= Version::HTTP_11 && status != StatusCode::SWITCHING_PROTOCOLS;
+        if self.is_draining() && can_say {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
 
     /// Ready with what was waited for, when it has not come in time.
@@ -291,6 +315,7 @@ impl Client {
         self.stage.set(Stage::Exchange);
         self.has_asked.set(true);
         self.has_body.set(has_body);
+        self.has_sent_all.set(!has_body);
         // A client that reads nothing does not get more time by asking for more.
         if !self.blocked.get() {
             self.deadline.disarm();

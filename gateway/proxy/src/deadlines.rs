@@ -51,7 +51,8 @@ impl Deadlines {
     /// The tick at which `after` from now has certainly gone by: one more than
     /// it takes, because the present tick has partly passed.
     pub(crate) fn tick_after(&self, after: Duration) -> u64 {
-        let ticks = after.as_millis().div_ceil(TICK.as_millis()) as u64;
+        let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let ticks = millis.div_ceil(TICK.as_millis() as u64);
         self.now().saturating_add(ticks + 1)
     }
 

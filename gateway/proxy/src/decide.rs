@@ -26,7 +26,7 @@ use crate::worker::Worker;
 pub(crate) fn screen(worker: &Worker, held: &mut Held) -> Result<Option<StatusCode>, Denial> {
     let mut chain = worker.chain.borrow_mut();
     for policy in &mut chain.policies {
-        match policy.seat.check(held.lend()) {
+        match held.lend(|lent| policy.seat.check(lent)) {
             Ok(Verdict::Proceed) => edits::settle(held),
             Ok(Verdict::Answer(status)) => {
                 held.noted.note(Note::Policy, policy.seat.decided().label());
@@ -53,7 +53,7 @@ pub(crate) fn route<'a>(
     held: &mut Held,
 ) -> Result<Routed<'a>, Denial> {
     let mut chain = worker.chain.borrow_mut();
-    let routed = chain.router.route(held.lend());
+    let routed = held.lend(|lent| chain.router.route(lent));
     if routed.is_ok() {
         held.noted
             .note(Note::Router, chain.router.decided().label());
@@ -79,7 +79,7 @@ pub(crate) fn session(worker: &Worker, pool: &PoolView, held: &mut Held) -> Opti
     let mut chain = worker.chain.borrow_mut();
     let seats = chain.pools.get_mut(pool.pool.index.index())?;
     let affinity = seats.affinity.as_mut()?;
-    match affinity.lookup(held.lend()) {
+    match held.lend(|lent| affinity.lookup(lent)) {
         Ok(slot) => {
             if slot.is_some() {
                 held.noted.note(Note::Affinity, affinity.decided().label());
@@ -180,7 +180,7 @@ fn pick(worker: &Worker, pool: &PoolView, held: &mut Held) -> Option<Slot> {
     let key = hash::key(&pool.pool.config.hash_key, held);
     let mut chain = worker.chain.borrow_mut();
     let balancer = &mut chain.pools.get_mut(pool.pool.index.index())?.balancer;
-    let Ok(Some(slot)) = balancer.pick(key, held.lend()) else {
+    let Ok(Some(slot)) = held.lend(|lent| balancer.pick(key, lent)) else {
         worker.counters().fallbacks.add(1);
         return None;
     };
@@ -244,7 +244,7 @@ pub(crate) fn bind(worker: &Worker, pool: &Pool, answered: Slot, held: &mut Held
     if let Some(affinity) = seats.and_then(|seats| seats.affinity.as_mut()) {
         // A fault costs the client its session and nothing else; the host
         // counts it.
-        let _ = affinity.bind(answered, held.lend());
+        let _ = held.lend(|lent| affinity.bind(answered, lent));
     }
 }
 
@@ -253,7 +253,7 @@ pub(crate) fn finish(worker: &Worker, status: StatusCode, held: &mut Held) {
     let mut chain = worker.chain.borrow_mut();
     for seat in &mut chain.finishers {
         // As with `bind`: the response goes out as it stands.
-        let _ = seat.finish(status.as_u16(), held.lend());
+        let _ = held.lend(|lent| seat.finish(status.as_u16(), lent));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -10,7 +11,7 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use crate::account::Note;
 use crate::attempt::Answered;
@@ -45,7 +46,7 @@ pub(crate) async fn exchange(
 ) -> Result<Response<ClientBody>, Infallible> {
     let has_body = !request.body().is_end_stream();
     let mut serving = Serving::begin(&client, request.version(), has_body);
-    let is_over_http3 = request.version() == Version::HTTP_3;
+    let version = request.version();
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
     let stream = match request.method() {
         &Method::CONNECT => request.extensions_mut().remove(),
@@ -53,11 +54,12 @@ pub(crate) async fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    let (status, response, at) = match serving.take_in(&current, parts, has_body) {
+    let (status, at);
+    let response = match serving.take_in(&current, parts, has_body) {
         Ok(held) => {
             explain::begin(&client.worker, held);
             let mut cors = None;
-            let answered = {
+            let mut answered = {
                 let mut answering = pin!(answer(&client, &current, held, body, &mut cors));
                 poll_fn(|cx| match answering.as_mut().poll(cx) {
                     Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
@@ -65,29 +67,35 @@ pub(crate) async fn exchange(
                 })
                 .await
             };
-            let answered = answered.and_then(|response| no_false_tunnel(held, response));
-            let (status, mut response) = match answered {
-                Ok(response) => (response.status(), response),
-                Err(denial) => {
-                    let status = denial.status();
-                    let how = (held.is_call(), held.come_back);
-                    (status, deny(&current, denial, how))
-                }
+            if let Ok(response) = &answered
+                && let Some(denial) = false_tunnel(held, response)
+            {
+                answered = Err(denial);
+            }
+            let denied = answered.as_ref().err().map(Denial::status);
+            let mut response = match answered {
+                Ok(response) => response,
+                Err(denial) => deny(&current, denial, (held.is_call(), held.come_back)),
             };
+            status = denied.unwrap_or(response.status());
             if let Some(cors) = cors {
                 cors.mark(response.headers_mut());
             }
-            let mut response = finish(&client.worker, held, response);
+            finish(&client.worker, held, &mut response);
             explain::end(&client.worker, held, status, response.headers_mut());
             current.stir_shadows(&client.worker);
-            (status, response, held.responded)
+            at = held.responded;
+            response
         }
-        Err(denial) => (denial.status(), deny(&current, denial, (false, SOON)), None),
+        Err(denial) => {
+            (status, at) = (denial.status(), None);
+            deny(&current, denial, (false, SOON))
+        }
     };
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
-    if !is_over_http3 {
+    if version != Version::HTTP_3 {
         let port = client.port();
         client.entrance().put_alternative(port, &mut head.headers);
     }
@@ -98,6 +106,7 @@ pub(crate) async fn exchange(
         (&mut head.status, &mut head.headers),
         stream,
     );
+    client.put_close(version, head.status, &mut head.headers);
     Ok(Response::from_parts(head, content.with(serving)))
 }
 
@@ -110,14 +119,15 @@ fn deny(current: &Current, denial: Denial, (is_call, come_back): (bool, u8)) -> 
     }
 }
 
-/// Refuse what an HTTP/2 client would take for the beginning of a tunnel, which
-/// any success is for it, be it a server's or a plugin's: there is no tunnel.
-fn no_false_tunnel(held: &Held, response: Response<Content>) -> Result<Response<Content>, Denial> {
+/// Why an HTTP/2 client does not get what it would take for the beginning of a
+/// tunnel, which any success is for it, be it a server's or a plugin's: there is no
+/// tunnel.
+fn false_tunnel(held: &Held, response: &Response<Content>) -> Option<Denial> {
     let begins = matches!(response.body(), Content::Switched(_));
     if held.wants_tunnel().is_none() || begins || !response.status().is_success() {
-        return Ok(response);
+        return None;
     }
-    Err(match held.responded {
+    Some(match held.responded {
         Some(_) => Denial::NotSwitched,
         None => Denial::NoTunnel,
     })
@@ -213,35 +223,35 @@ async fn serve(
     mirror::reflect(client, held, pool, &mut body);
     let session = decide::session(worker, pool, held);
     let forwarded = forward(client, held, pool, session, body).await;
-    let (slot, mut response) = match fetch {
+    let slot;
+    let mut response = match fetch {
         None => {
-            let (slot, answered) = forwarded?;
-            (slot, answer_of_server(answered))
+            let answered = forwarded?;
+            slot = answered.slot;
+            answer_of_server(answered)
         }
         Some(fetch) => {
-            let (slot, answered) = match forwarded {
-                Ok((slot, answered)) => (Some(slot), Ok(answered)),
-                Err(denial) => (None, Err(denial)),
-            };
-            let response = fetch.settle(worker, held, answered)?;
-            match slot {
-                Some(slot) => (slot, response),
+            let answerer = forwarded.as_ref().map(|answered| answered.slot).ok();
+            let response = fetch.settle(worker, held, forwarded)?;
+            match answerer {
+                Some(answerer) => slot = answerer,
                 None => return Ok(response),
             }
+            response
         }
     };
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
-    let is_called_for = std::mem::take(&mut held.effects.call_bind);
+    let is_called_for = mem::take(&mut held.effects.call_bind);
     let is_kept = |home| match home == slot {
         true => !is_called_for,
         false => stays_at(worker, pool, held, home),
     };
-    if session.is_some_and(is_kept) {
-        return Ok(response);
+    if !session.is_some_and(is_kept) {
+        bind(worker, held, pool, slot, &mut response);
     }
-    Ok(bind(worker, held, pool, slot, response))
+    Ok(response)
 }
 
 /// Whether a session stays with its server although another has answered: it was
@@ -259,8 +269,13 @@ fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
 pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
     let mut response = Response::new(Content::from(answered.body));
     *response.status_mut() = answered.head.status;
-    *response.headers_mut() = answered.head.headers;
+    put(&mut response, answered.head.headers);
     response
+}
+
+/// Give an answer that has no headers these: dropping an empty map is work, too.
+fn put(response: &mut Response<Content>, headers: HeaderMap) {
+    mem::forget(mem::replace(response.headers_mut(), headers));
 }
 
 /// An answer that a plugin gave; its headers and body are among its edits.
@@ -276,51 +291,44 @@ fn bind(
     held: &mut Held,
     pool: &PoolView,
     answered: Slot,
-    response: Response<Content>,
-) -> Response<Content> {
-    if pool.pool.config.affinity.is_none() {
-        return response;
+    response: &mut Response<Content>,
+) {
+    if pool.pool.config.affinity.is_some() {
+        with_head(held, response, |held| {
+            decide::bind(worker, &pool.pool, answered, held);
+        });
     }
-    with_head(held, response, |held| {
-        decide::bind(worker, &pool.pool, answered, held);
-    })
 }
 
 /// The last word on the response: response policies, then all edits that the
 /// plugins asked for.
-fn finish(worker: &Worker, held: &mut Held, response: Response<Content>) -> Response<Content> {
-    let mut response = response;
+fn finish(worker: &Worker, held: &mut Held, response: &mut Response<Content>) {
     if worker.has_finishers() {
         let status = response.status();
-        response = with_head(held, response, |held| decide::finish(worker, status, held));
+        with_head(held, response, |held| decide::finish(worker, status, held));
     }
-    let kept = std::mem::take(&mut held.response_edits);
-    let latest = std::mem::take(&mut held.effects.edits);
-    if kept.is_empty() && latest.is_empty() {
-        return response;
+    if held.response_edits.is_empty() && held.effects.edits.is_empty() {
+        return;
     }
+    let kept = mem::take(&mut held.response_edits);
+    let latest = mem::take(&mut held.effects.edits);
     // Only an answer of a plugin's own may be given a body.
     let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
     let is_plugins = is_empty && held.responded.is_none();
     let edits = kept.into_iter().chain(latest);
-    match edits::finish(edits, response.headers_mut(), is_plugins) {
-        Some(body) => response.map(|_| Content::Whole(body)),
-        None => response,
+    if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
+        *response.body_mut() = Content::Whole(body);
     }
 }
 
 /// Let a plugin look at the response's head, which it sees through `held`.
-fn with_head(
-    held: &mut Held,
-    mut response: Response<Content>,
-    look: impl FnOnce(&mut Held),
-) -> Response<Content> {
-    let headers = std::mem::take(response.headers_mut());
+fn with_head(held: &mut Held, response: &mut Response<Content>, look: impl FnOnce(&mut Held)) {
+    let headers = mem::take(response.headers_mut());
     held.response = Some((response.status(), headers));
     look(held);
-    let (_, headers) = held.response.take().unwrap_or_default();
-    *response.headers_mut() = headers;
-    response
+    if let Some((_, headers)) = held.response.take() {
+        put(response, headers);
+    }
 }
 
 #[cfg(test)]

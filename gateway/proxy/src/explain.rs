@@ -3,7 +3,7 @@
 //!
 //! A request is explained when it is the first in a while on its worker, or
 //! when it asks to be, by the header [`HEADER`] with an access token. All
-//! others pay two comparisons and a look for that header. Explanations are kept
+//! others pay a few comparisons. Explanations are kept
 //! in rings, those that were asked for apart from the samples, so that traffic
 //! does not push them out.
 
@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use gatewright_host::Step;
+use gatewright_host::{ExchangeView as _, Step};
 use gatewright_model::endpoint::Endpoint;
 use gatewright_model::id::{EndpointId, PoolName};
 use http::header::HeaderName;
@@ -23,7 +23,10 @@ use crate::worker::Worker;
 
 /// The header by which a request asks to be explained; its value is an access
 /// token. No server sees it. In the response it holds the explanation's id.
-pub const HEADER: HeaderName = HeaderName::from_static("x-gatewright-explain");
+pub const HEADER: HeaderName = HeaderName::from_static(NAME);
+
+/// The same as text.
+pub(crate) const NAME: &str = "x-gatewright-explain";
 
 /// Explanations that each worker keeps of requests that did not ask.
 const SAMPLES: usize = 256;
@@ -146,7 +149,10 @@ impl Explanations {
 
 /// Have a request's decisions written down if it is to be explained.
 pub(crate) fn begin(worker: &Worker, held: &mut Held) {
-    let token = held.headers.remove(HEADER);
+    let token = match held.asks_why {
+        true => held.headers.remove(HEADER),
+        false => None,
+    };
     let now = worker.deadlines.now();
     if token.is_none() && now < worker.next_sample.get() {
         return;
@@ -184,11 +190,22 @@ pub(crate) fn hedged(held: &mut Held, second: Option<&Arc<Endpoint>>, steps: Vec
     }
 }
 
-/// Keep what was written down about a request, now that there is an answer.
+/// Keep what was written down about a request, now that there is an answer with
+/// this status and these headers.
+#[inline]
 pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers: &mut HeaderMap) {
-    let Some(answerer) = held.answerer.take() else {
-        return;
-    };
+    if let Some(answerer) = held.answerer.take() {
+        keep(worker, held, *answerer, (status, headers));
+    }
+}
+
+#[cold]
+fn keep(
+    worker: &Worker,
+    held: &Held,
+    answerer: Answerer,
+    (status, headers): (StatusCode, &mut HeaderMap),
+) {
     // Spans may be made of it too.
     let trace = held.effects.trace.clone().unwrap_or_default();
     let duration = held.started.elapsed();
@@ -198,17 +215,16 @@ pub(crate) fn end(worker: &Worker, held: &mut Held, status: StatusCode, headers:
     {
         headers.insert(HEADER, id);
     }
-    let view = held.lend().as_deref();
     let explanation = Explanation {
         id,
         at: SystemTime::now() - duration,
-        method: view.map_or_else(String::new, |view| view.method().to_owned()),
-        authority: view.map_or_else(String::new, |view| view.authority().to_owned()),
-        path: view.map_or_else(String::new, |view| view.path().to_owned()),
+        method: held.method().to_owned(),
+        authority: held.authority().to_owned(),
+        path: held.path().to_owned(),
         pool: answerer.pool,
         endpoint: answerer.endpoint,
         hedged_to: answerer.hedged_to,
-        retries: view.map_or(0, |view| view.tried().len()),
+        retries: held.tried.len(),
         status: status.as_u16(),
         duration,
         asked: answerer.asked,

@@ -2,6 +2,7 @@
 //! the plugins want changed.
 
 mod held;
+mod survey;
 mod target;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -25,6 +26,7 @@ use crate::explain::Answerer;
 use crate::identity;
 use crate::request_id::RequestId;
 use crate::source::Source;
+use survey::Survey;
 use target::{authority, has_path};
 
 pub(crate) use held::Held;
@@ -48,8 +50,8 @@ pub(crate) struct Facts {
     path: Option<String>,
     /// The query, where a plugin replaced it.
     query: Option<Option<String>>,
-    /// The authority, where it is not the `Host` header as it stands.
-    authority: Option<String>,
+    /// The host that the server will see, in lower case unless a plugin gave it.
+    authority: String,
     /// What the client asked for, where a plugin has replaced it.
     asked: Option<String>,
     /// Forwarding headers that a plugin has set: they are sent as they stand.
@@ -78,6 +80,8 @@ pub(crate) struct Facts {
     pub(crate) effects: Effects,
     /// Edits of the response's head, kept until there is one.
     pub(crate) response_edits: Vec<Edit>,
+    /// Whether there may be a header that asks for an explanation.
+    pub(crate) asks_why: bool,
     /// Who answered, where that is to be explained.
     pub(crate) answerer: Option<Box<Answerer>>,
     /// What is noted of the request, where somebody is told of it.
@@ -108,13 +112,14 @@ pub(crate) enum Refusal {
 }
 
 impl Facts {
-    /// Take in a request's head; `has_body` if one follows.
+    /// Take in a request's head; `has_body` if one follows. They are large, and made
+    /// where they stay.
     pub(crate) fn read(
         client: &Client,
         mut parts: Parts,
         has_body: bool,
         started: Instant,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Box<Self>, Refusal> {
         if parts.headers.len() > client.max_headers() {
             return Err(Refusal::TooManyHeaders);
         }
@@ -124,7 +129,14 @@ impl Facts {
         if has_body && !is_known_coding(&parts.headers) {
             return Err(Refusal::Coding);
         }
-        let connection = hop::strip_listed(&mut parts.headers);
+        let mut survey = Survey::of(&parts.headers);
+        let connection = survey.connection;
+        if connection.lists_names {
+            hop::strip_listed(&mut parts.headers);
+            survey = Survey::of(&parts.headers);
+        }
+        let authority = authority(&parts, survey);
+        let (has_claims, asks_why) = (survey.has_identity, survey.asks_why);
         let upgrade = match (&parts.method, parts.version) {
             (&Method::CONNECT, _) => Some(as_upgrade(&mut parts, client)?),
             (_, Version::HTTP_11) if !has_body => {
@@ -135,7 +147,7 @@ impl Facts {
             }
             _ => None,
         };
-        let authority = authority(&parts)?;
+        let authority = authority?;
         if !has_path(&parts) {
             return Err(path::PathError::NotAbsolute.into());
         }
@@ -143,11 +155,12 @@ impl Facts {
             std::borrow::Cow::Borrowed(_) => None,
             std::borrow::Cow::Owned(normal) => Some(normal),
         };
-        let vouched = identity::introduce(client, &mut parts.headers);
+        let vouched = identity::introduce(client, &mut parts.headers, has_claims);
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        Ok(Self {
+        let place = Box::new_uninit();
+        let facts = Self {
             client: address.unwrap_or(NO_ADDRESS),
             client_text,
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
@@ -173,15 +186,17 @@ impl Facts {
             most_attempts: u32::MAX,
             effects: Effects::default(),
             response_edits: Vec::new(),
+            asks_why,
             answerer: None,
             noted: Noted::default(),
             response: None,
-        })
+        };
+        Ok(Box::write(place, facts))
     }
 
     /// What is known of a connection that is passed on as it comes: the name that
     /// the client asks for.
-    pub(crate) fn of_connection(client: &Client, name: &str) -> Result<Self, Refusal> {
+    pub(crate) fn of_connection(client: &Client, name: &str) -> Result<Box<Self>, Refusal> {
         let mut request = http::Request::new(());
         *request.uri_mut() = Uri::from_static("/");
         let host = HeaderValue::try_from(name).map_err(|_| Refusal::Host)?;
@@ -206,10 +221,8 @@ impl Facts {
 
     /// Replace the authority that the server will see.
     pub(crate) fn set_authority(&mut self, authority: String) {
-        if self.asked.is_none() {
-            self.asked = Some(self.authority().to_owned());
-        }
-        self.authority = Some(authority);
+        let before = std::mem::replace(&mut self.authority, authority);
+        self.asked.get_or_insert(before);
     }
 
     /// Let a forwarding header be sent as it stands: it is the operator's word,
@@ -361,10 +374,7 @@ impl ExchangeView for Facts {
     }
 
     fn authority(&self) -> &str {
-        self.authority.as_deref().unwrap_or_else(|| {
-            let host = self.headers.get(header::HOST);
-            host.and_then(|host| host.to_str().ok()).unwrap_or_default()
-        })
+        &self.authority
     }
 
     fn path(&self) -> &str {

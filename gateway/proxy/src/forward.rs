@@ -5,7 +5,7 @@ use std::rc::Rc;
 use gatewright_host::ExchangeView;
 use gatewright_model::id::Slot;
 
-use crate::attempt::{Answered, Attempt, Failed};
+use crate::attempt::{Answered, Attempt};
 use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
@@ -29,7 +29,7 @@ pub(crate) async fn forward(
     pool: &PoolView,
     session: Option<Slot>,
     mut body: RequestBody,
-) -> Result<(Slot, Answered), Denial> {
+) -> Result<Answered, Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
     let deadline = worker.deadlines.register();
@@ -94,9 +94,16 @@ pub(crate) async fn forward(
         if let Some((second, steps)) = second {
             explain::hedged(held, pool.endpoint(second), steps);
         }
-        let (outcome, unsent) = Outcome::of(slot, outcome);
-        let Some(unsent) = unsent else {
-            return outcome.conclude(held, pool);
+        let (outcome, unsent) = match outcome {
+            Ok(mut answered) => match answered.replay.take() {
+                Some(unsent) => (Outcome::Answered(answered), unsent),
+                // Mostly that is all there is to it.
+                None => {
+                    pass_on(held, pool, &answered);
+                    return Ok(answered);
+                }
+            },
+            Err((failure, unsent)) => (Outcome::Failed(failure), unsent),
         };
         held.tried.push(slot);
         let is_due = worker.deadlines.now() >= due.tick();
@@ -108,47 +115,43 @@ pub(crate) async fn forward(
     }
 }
 
-/// What an attempt came to.
+/// What an attempt came to that another may follow.
 enum Outcome {
-    Answered(Slot, Answered),
+    Answered(Answered),
     Failed(Failure),
 }
 
 impl Outcome {
-    /// Beside it, the request's body if another server may be given it.
-    fn of(slot: Slot, outcome: Result<Answered, Failed>) -> (Self, Option<RequestBody>) {
-        match outcome {
-            Ok(mut answered) => {
-                let replay = answered.replay.take().map(|replay| *replay);
-                (Self::Answered(slot, answered), replay)
-            }
-            Err((failure, unsent)) => (Self::Failed(failure), Some(unsent)),
-        }
-    }
-
     /// It is the last word.
-    fn conclude(self, held: &mut Held, pool: &PoolView) -> Result<(Slot, Answered), Denial> {
-        let (slot, answered) = match self {
-            Self::Answered(slot, answered) => (slot, answered),
-            Self::Failed(failure) => return Err(failure.into()),
-        };
-        // Whoever answers is none of those that were tried before.
-        held.tried.retain(|tried| *tried != slot);
-        if let Some(answerer) = &mut held.answerer {
-            let endpoint = pool.endpoint(slot);
-            answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
+    fn conclude(self, held: &mut Held, pool: &PoolView) -> Result<Answered, Denial> {
+        match self {
+            Self::Answered(answered) => {
+                pass_on(held, pool, &answered);
+                Ok(answered)
+            }
+            Self::Failed(failure) => Err(failure.into()),
         }
-        pool.budgets.answered(&pool.pool.config.retries);
-        held.responded = Some(answered.at);
-        Ok((slot, answered))
     }
 
     /// It is not: another server has been found.
     fn give_up(self, worker: &Rc<Worker>) {
-        if let Self::Answered(_, answered) = self {
+        if let Self::Answered(answered) = self {
             discard_aside(worker, Content::from(answered.body));
         }
     }
+}
+
+/// Note that this answer is passed on.
+fn pass_on(held: &mut Held, pool: &PoolView, answered: &Answered) {
+    let slot = answered.slot;
+    // Whoever answers is none of those that were tried before.
+    held.tried.retain(|tried| *tried != slot);
+    if let Some(answerer) = &mut held.answerer {
+        let endpoint = pool.endpoint(slot);
+        answerer.endpoint = endpoint.map(|endpoint| endpoint.id.clone());
+    }
+    pool.budgets.answered(&pool.pool.config.retries);
+    held.responded = Some(answered.at);
 }
 
 /// Whether there is a server that may be tried after this outcome.

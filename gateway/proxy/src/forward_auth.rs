@@ -39,7 +39,7 @@ pub(crate) async fn ask(
     let pool = pool.ok_or(Denial::NoServer)?;
     let mut asking = question(held, &auth.path)?;
     let body = RequestBody::none();
-    let (_, answered) = forward(client, &mut asking, pool, None, body).await?;
+    let answered = forward(client, &mut asking, pool, None, body).await?;
     let names = auth.headers.iter();
     let names = names.filter_map(|name| HeaderName::try_from(name.as_str()).ok());
     for name in names.clone() {

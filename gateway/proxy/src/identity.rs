@@ -34,10 +34,14 @@ const CLAIMS: [&str; 3] = [
 const LONGEST: usize = 4096;
 
 /// Say in a request's head who the client has proved to be, in the place of what
-/// it says itself; a trusted peer's word is continued. Returns the header's name
-/// if it is the gateway's word.
-pub(crate) fn introduce(client: &Client, headers: &mut HeaderMap) -> Vec<HeaderName> {
-    if !client.is_trusted() {
+/// it says itself, if it `has_claims`; a trusted peer's word is continued. Returns
+/// the header's name if it is the gateway's word.
+pub(crate) fn introduce(
+    client: &Client,
+    headers: &mut HeaderMap,
+    has_claims: bool,
+) -> Vec<HeaderName> {
+    if has_claims && !client.is_trusted() {
         // Plugins read it too, also where TLS ends in a trusted proxy in front.
         names::remove_all(headers, |name| is_claim(name.as_str()));
     }
@@ -56,7 +60,7 @@ pub(crate) fn is_told(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a header says who a client has proved to be, in whatever spelling.
-fn is_claim(name: &str) -> bool {
+pub(crate) fn is_claim(name: &str) -> bool {
     CLAIMS.iter().any(|claim| names::is_same(claim, name))
 }
 

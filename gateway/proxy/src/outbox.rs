@@ -45,7 +45,7 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct Letters {
-    bytes: BytesMut,
+    bytes: Vec<u8>,
     /// Each with where its bytes end, which is where the next one's begin.
     addressed: Vec<(Rc<Line>, usize)>,
 }

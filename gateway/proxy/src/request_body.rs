@@ -15,8 +15,12 @@ use crate::facts::Facts;
 use crate::upload::Upload;
 use crate::upstream::Connection;
 
-/// The body of one request, over all its attempts.
-pub(crate) struct RequestBody {
+/// The body of one request, over all its attempts. Most requests have none: what
+/// others need is apart, so that those do not carry its size.
+pub(crate) struct RequestBody(Option<Box<Body>>);
+
+/// A body that there is.
+struct Body {
     /// What has not been read yet; none once its end was seen.
     source: Option<Upload>,
     framing: RequestFraming,
@@ -62,42 +66,84 @@ impl RequestBody {
     /// announces trailers; those that nobody announced may be dropped
     /// (RFC 9110 §6.5.1), and are.
     pub(crate) fn new(source: Upload, facts: &Facts, limits: &Limits) -> Self {
+        if source.is_end_stream() {
+            return Self::none();
+        }
         let length = source.length();
-        let is_http2 = facts.version == Version::HTTP_2;
         let is_later = facts.version >= Version::HTTP_2;
         let has_trailers = || is_later && facts.headers.contains_key(header::TRAILER);
-        let framing = match length {
-            _ if source.is_end_stream() => RequestFraming::None,
-            Some(length) if !has_trailers() => RequestFraming::Length(length),
-            _ => RequestFraming::Chunked,
-        };
-        let has_body = framing != RequestFraming::None;
-        Self {
-            source: has_body.then_some(source),
-            framing,
+        Self(Some(Box::new(Body {
+            source: Some(source),
+            framing: match length {
+                Some(length) if !has_trailers() => RequestFraming::Length(length),
+                _ => RequestFraming::Chunked,
+            },
             length,
-            is_http2,
-            kept: BytesMut::new(),
+            is_http2: facts.version == Version::HTTP_2,
             keep_limit: limits.replay_body,
-            outgrown: false,
-            trailers: None,
-            withheld: Vec::new(),
-            received: 0,
             noted: facts.noted.received(),
             size_limit: limits.request_body.unwrap_or(u64::MAX),
-            copy: None,
-        }
+            ..Body::of_bytes(Bytes::new())
+        })))
     }
 
     /// A body that is there.
     pub(crate) fn of_bytes(bytes: Bytes) -> Self {
+        Self((!bytes.is_empty()).then(|| Box::new(Body::of_bytes(bytes))))
+    }
+
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
+    /// A copy of what is to come, if that can be kept and comes whole. To be
+    /// called before anything is read.
+    pub(crate) fn copied(&mut self) -> oneshot::Receiver<Bytes> {
+        let (sender, copied) = oneshot::channel();
+        match &mut self.0 {
+            Some(body) => body.copy_to(sender),
+            // Who wants it is there: it has the other end.
+            None => drop(sender.send(Bytes::new())),
+        }
+        copied
+    }
+
+    /// Take none of these as trailers: the head says what others have decided
+    /// about them.
+    pub(crate) fn withhold(&mut self, names: &[HeaderName]) {
+        // Only such a body has trailers.
+        if let Some(body) = &mut self.0
+            && body.framing == RequestFraming::Chunked
+        {
+            body.withheld.extend_from_slice(names);
+        }
+    }
+
+    /// How the server is told its length.
+    pub(crate) fn framing(&self) -> RequestFraming {
+        let body = self.0.as_ref();
+        body.map_or(RequestFraming::None, |body| body.framing)
+    }
+
+    /// Whether it is known to be larger than the client may send.
+    pub(crate) fn is_too_large(&self) -> bool {
+        let length = self.0.as_ref().and_then(|body| Some((body, body.length?)));
+        length.is_some_and(|(body, length)| length > body.size_limit)
+    }
+
+    /// Whether it can be sent from its beginning, once more or for the first time.
+    pub(crate) fn is_replayable(&self) -> bool {
+        !self.0.as_ref().is_some_and(|body| body.outgrown)
+    }
+}
+
+impl Body {
+    fn of_bytes(bytes: Bytes) -> Self {
         let length = bytes.len() as u64;
         Self {
             source: None,
-            framing: match length {
-                0 => RequestFraming::None,
-                length => RequestFraming::Length(length),
-            },
+            framing: RequestFraming::Length(length),
             length: Some(length),
             is_http2: false,
             kept: BytesMut::from(bytes),
@@ -112,20 +158,12 @@ impl RequestBody {
         }
     }
 
-    /// No body.
-    pub(crate) fn none() -> Self {
-        Self::of_bytes(Bytes::new())
-    }
-
-    /// A copy of what is to come, if that can be kept and comes whole. To be
-    /// called before anything is read.
-    pub(crate) fn copied(&mut self) -> oneshot::Receiver<Bytes> {
-        let (sender, copied) = oneshot::channel();
+    /// Pass a copy once all has come.
+    fn copy_to(&mut self, sender: oneshot::Sender<Bytes>) {
         self.copy = Some(sender);
         if self.source.is_none() {
             self.pass_copy();
         }
-        copied
     }
 
     /// All has come: pass the copy that is wanted, unless there was too much.
@@ -136,30 +174,6 @@ impl RequestBody {
             // Who wanted it may have gone.
             let _ = copy.send(Bytes::copy_from_slice(&self.kept));
         }
-    }
-
-    /// Take none of these as trailers: the head says what others have decided
-    /// about them.
-    pub(crate) fn withhold(&mut self, names: &[HeaderName]) {
-        // Only such a body has trailers.
-        if self.framing == RequestFraming::Chunked {
-            self.withheld.extend_from_slice(names);
-        }
-    }
-
-    /// How the server is told its length.
-    pub(crate) fn framing(&self) -> RequestFraming {
-        self.framing
-    }
-
-    /// Whether it is known to be larger than the client may send.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.length.is_some_and(|length| length > self.size_limit)
-    }
-
-    /// Whether it can be sent from its beginning, once more or for the first time.
-    pub(crate) fn is_replayable(&self) -> bool {
-        !self.outgrown
     }
 
     /// The next piece as the server is to see it.
@@ -255,27 +269,34 @@ impl Pieces {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, SendError>> {
-        let kept = self.body.kept.get(self.replayed..);
+        let Some(body) = &mut self.body.0 else {
+            return Poll::Ready(Ok(None));
+        };
+        let kept = body.kept.get(self.replayed..);
         if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
             let again = Bytes::copy_from_slice(kept);
-            self.replayed = self.body.kept.len();
+            self.replayed = body.kept.len();
             return Poll::Ready(Ok(Some(again)));
         }
-        let piece = ready!(self.body.poll_piece(cx));
-        self.replayed = self.body.kept.len();
+        let piece = ready!(body.poll_piece(cx));
+        self.replayed = body.kept.len();
         Poll::Ready(piece)
     }
 
     /// The trailers, once the last piece has been given: those that may be
     /// forwarded.
     pub(crate) fn trailers(&self) -> Option<HeaderMap> {
-        self.body.trailers.as_deref().cloned()
+        self.body.0.as_ref()?.trailers.as_deref().cloned()
     }
 }
 
-/// One sending of a request's body over HTTP/1.1.
-pub(crate) struct Sending {
+/// One sending of a request's body over HTTP/1.1; none where there is no body.
+pub(crate) struct Sending(Option<Box<Framed>>);
+
+/// A body as it is written.
+struct Framed {
     pieces: Pieces,
+    is_chunked: bool,
     /// Bytes in front of `data`: a chunk's size or its end.
     prefix: BytesMut,
     data: Bytes,
@@ -288,43 +309,49 @@ pub(crate) struct Sending {
 impl Sending {
     /// Send `body` from its beginning.
     pub(crate) fn new(body: RequestBody) -> Self {
-        let drained = body.framing == RequestFraming::None;
-        Self {
+        let framing = body.framing();
+        if framing == RequestFraming::None {
+            return Self(None);
+        }
+        Self(Some(Box::new(Framed {
+            is_chunked: framing == RequestFraming::Chunked,
             pieces: Pieces::of(body),
             prefix: BytesMut::new(),
             data: Bytes::new(),
-            drained,
+            drained: false,
             sent: 0,
-        }
+        })))
     }
 
     /// The body, to be sent again, once all of it has been sent.
     pub(crate) fn take_body(&mut self) -> Option<RequestBody> {
-        let nothing = || Self::new(RequestBody::none());
-        self.is_done()
-            .then(|| std::mem::replace(self, nothing()).into_body())
+        let sent = self.is_done();
+        sent.then(|| Self(self.0.take()).into_body())
     }
 
     /// The body, to be sent again.
     pub(crate) fn into_body(self) -> RequestBody {
-        self.pieces.into_body()
+        let none = RequestBody::none;
+        self.0.map_or_else(none, |framed| framed.pieces.into_body())
     }
 
     /// Bytes that the connection has accepted so far: it moves, or it stalls.
     /// The last few kilobytes may still wait for room in the socket.
     pub(crate) fn sent(&self) -> u64 {
-        self.sent
+        self.0.as_ref().map_or(0, |framed| framed.sent)
     }
 
     /// Whether the connection has accepted everything.
     pub(crate) fn is_done(&self) -> bool {
-        self.drained && self.prefix.is_empty() && self.data.is_empty()
+        let framed = self.0.as_ref();
+        framed.is_none_or(|framed| framed.drained && framed.is_written())
     }
 
     /// Whether the connection has accepted all that the client has sent so far,
     /// and there is more to come.
     pub(crate) fn waits_for_client(&self) -> bool {
-        !self.drained && self.prefix.is_empty() && self.data.is_empty()
+        let framed = self.0.as_ref();
+        framed.is_some_and(|framed| !framed.drained && framed.is_written())
     }
 
     /// Send on; ready when the connection has accepted everything.
@@ -333,14 +360,24 @@ impl Sending {
         cx: &mut Context<'_>,
         connection: &mut Connection,
     ) -> Poll<Result<(), SendError>> {
+        let Some(framed) = &mut self.0 else {
+            return Poll::Ready(Ok(()));
+        };
         loop {
-            ready!(self.poll_flush(cx, connection))?;
-            if self.drained {
+            ready!(framed.poll_flush(cx, connection))?;
+            if framed.drained {
                 return Poll::Ready(Ok(()));
             }
-            let piece = ready!(self.pieces.poll_next(cx))?;
-            self.frame(piece);
+            let piece = ready!(framed.pieces.poll_next(cx))?;
+            framed.frame(piece);
         }
+    }
+}
+
+impl Framed {
+    /// Whether the connection has accepted all that was framed.
+    fn is_written(&self) -> bool {
+        self.prefix.is_empty() && self.data.is_empty()
     }
 
     fn poll_flush(
@@ -364,14 +401,15 @@ impl Sending {
     }
 
     fn frame(&mut self, piece: Option<Bytes>) {
-        let chunked = self.pieces.body.framing == RequestFraming::Chunked;
         match piece {
             // Small pieces go out in one write with their frame.
-            Some(data) if chunked => chunk::encode_chunk(&mut self.prefix, &data),
+            Some(data) if self.is_chunked => chunk::encode_chunk(&mut self.prefix, &data),
             Some(data) => self.data = data,
             None => {
-                if chunked {
-                    chunk::encode_last(&mut self.prefix, self.pieces.body.trailers.as_deref());
+                if self.is_chunked {
+                    let body = self.pieces.body.0.as_ref();
+                    let trailers = body.and_then(|body| body.trailers.as_deref());
+                    chunk::encode_last(&mut self.prefix, trailers);
                 }
                 self.drained = true;
             }

@@ -1,15 +1,13 @@
 //! Serving one client connection: whom a proxy says it is for, TLS, HTTP framing
 //! by hyper, and the deadlines that hyper is not asked to keep.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use gatewright_wire::proxy_header::Behalf;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -17,7 +15,6 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::body::ClientBody;
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
 use crate::early::Early;
@@ -133,54 +130,46 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let owner = Rc::clone(client);
     let connection = hyper::server::conn::http1::Builder::new()
         .writev(false)
+        // Whether the client has left is looked for by the stream.
+        .half_close(true)
         .max_headers(limits.request_headers)
         .max_buf_size(limits.request_head)
         .serve_connection(
             io,
-            service_fn(|request| exchange_of_http1(Rc::clone(&owner), request)),
+            service_fn(|request: Request<Incoming>| {
+                let upload = |body| Upload::Http1(body, Rc::downgrade(&owner));
+                exchange(Rc::clone(&owner), request.map(upload))
+            }),
         );
     let mut connection = connection;
     let end = drive(client, Pin::new(&mut connection)).await;
     let parts = connection.into_parts();
     let watched = parts.io.into_inner();
+    let has_ended = watched.has_ended();
+    let (ahead, mut stream) = watched.into_parts();
     let switched = client.take_switched();
     if let (End::Closed, Some(server)) = (&end, switched) {
+        let early = [parts.read_buf, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+        tunnel::run(tunnelling, stream, &early, *server).await;
         return None;
     }
     let begins_http2 = parts.read_buf.starts_with(HTTP2_PREFACE);
     if end == End::Malformed && begins_http2 && !client.has_asked() {
-        return Some(Early::new(parts.read_buf, watched.into_inner()));
+        return Some(Early::new(parts.read_buf, stream));
     }
     let may_send_more = match end {
         End::Broken | End::TimedOut => false,
         End::HeadTimeout | End::Malformed => true,
         End::Closed => client.had_body(),
     };
-    if may_send_more && !watched.has_ended() {
-        let mut stream = watched.into_inner();
+    if may_send_more && !has_ended {
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
         farewell::linger(client, stream).await;
     }
     None
-}
-
-/// An exchange whose answer says that it is the connection's last when the worker
-/// drains.
-async fn exchange_of_http1(
-    client: Rc<Client>,
-    request: Request<Incoming>,
-) -> Result<Response<ClientBody>, Infallible> {
-    let worker = Rc::clone(&client.worker);
-    let mut response = exchange(client, request.map(Upload::Http)).await?;
-    if worker.is_draining() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    Ok(response)
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
@@ -195,7 +184,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
         .serve_connection(
             io,
             service_fn(move |request: Request<Incoming>| {
-                exchange(Rc::clone(&owner), request.map(Upload::Http))
+                exchange(Rc::clone(&owner), request.map(Upload::Http2))
             }),
         );
     drive(client, pin!(connection)).await;

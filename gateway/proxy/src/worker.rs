@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
 use gatewright_host::{Chain, ChainUpdate, Outcome, Recording};
 use gatewright_model::config::Timeouts;
 use gatewright_model::counters::WorkerCounters;
@@ -59,7 +58,7 @@ pub(crate) struct Worker {
     /// Where bodies are compressed to.
     pub(crate) compressed: Output,
     /// Where upstream request heads are written together.
-    pub(crate) scratch: RefCell<BytesMut>,
+    pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) random: RefCell<fastrand::Rng>,
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, header};
 use smallvec::SmallVec;
 
 /// The largest number of fields in a section; what a stack frame holds
@@ -40,10 +40,30 @@ impl Span {
     /// The field as a name, free of allocation for the standard ones, and a
     /// value that shares the section's memory. `None` if either is not one.
     pub(crate) fn to_field(&self, section: &Bytes) -> Option<(HeaderName, HeaderValue)> {
-        let name = HeaderName::from_bytes(&section[self.name.clone()]).ok()?;
+        let name = name(&section[self.name.clone()])?;
         let value = HeaderValue::from_maybe_shared(section.slice(self.value.clone())).ok()?;
         Some((name, value))
     }
+}
+
+/// The header of that name, in any case. Those of most responses, as most servers
+/// write them, are told at once; others byte by byte.
+fn name(written: &[u8]) -> Option<HeaderName> {
+    Some(match written {
+        b"Accept-Ranges" | b"accept-ranges" => header::ACCEPT_RANGES,
+        b"Cache-Control" | b"cache-control" => header::CACHE_CONTROL,
+        b"Content-Encoding" | b"content-encoding" => header::CONTENT_ENCODING,
+        b"Content-Length" | b"content-length" => header::CONTENT_LENGTH,
+        b"Content-Type" | b"content-type" => header::CONTENT_TYPE,
+        b"Date" | b"date" => header::DATE,
+        b"ETag" | b"etag" => header::ETAG,
+        b"Last-Modified" | b"last-modified" => header::LAST_MODIFIED,
+        b"Location" | b"location" => header::LOCATION,
+        b"Server" | b"server" => header::SERVER,
+        b"Set-Cookie" | b"set-cookie" => header::SET_COOKIE,
+        b"Vary" | b"vary" => header::VARY,
+        _ => return HeaderName::from_bytes(written).ok(),
+    })
 }
 
 /// Where `part`, a slice of `section`, lies in it.
@@ -92,7 +112,39 @@ impl EndScanner {
 
 #[cfg(test)]
 mod tests {
-    use super::EndScanner;
+    use http::HeaderName;
+
+    use super::{EndScanner, name};
+
+    #[test]
+    fn a_usual_name_is_the_one_that_its_bytes_say() {
+        for written in [
+            "Accept-Ranges",
+            "Cache-Control",
+            "Content-Encoding",
+            "Content-Length",
+            "Content-Type",
+            "Date",
+            "ETag",
+            "Last-Modified",
+            "Location",
+            "Server",
+            "Set-Cookie",
+            "Vary",
+            "X-Other",
+            "bad name",
+        ] {
+            let cases = [
+                written.to_owned(),
+                written.to_lowercase(),
+                written.to_uppercase(),
+            ];
+            for written in cases {
+                let said = HeaderName::from_bytes(written.as_bytes()).ok();
+                assert_eq!(name(written.as_bytes()), said, "{written}");
+            }
+        }
+    }
 
     #[test]
     fn an_end_that_arrives_in_pieces_is_noticed_at_its_last_byte() {

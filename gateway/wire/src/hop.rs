@@ -119,6 +119,11 @@ impl ConnectionOptions {
 
     /// Adds the options in one value of a `Connection` header.
     pub fn add(&mut self, value: &[u8]) {
+        // Nearly always there is but this one.
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return;
+        }
         for option in listed(value) {
             if option.eq_ignore_ascii_case(b"keep-alive") {
                 self.keep_alive = true;

@@ -5,7 +5,7 @@
 //! unambiguous form, so that a server cannot read another request out of the
 //! bytes than the gateway did.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Version};
 
 use crate::hop;
@@ -143,7 +143,7 @@ struct Seen {
 ///
 /// The texts in `head` cannot break out of their line: control characters are
 /// percent-encoded in the target and left out elsewhere.
-pub fn encode_head(out: &mut BytesMut, head: &UpstreamHead<'_>) {
+pub fn encode_head(out: &mut Vec<u8>, head: &UpstreamHead<'_>) {
     out.reserve(USUAL_HEAD_BYTES);
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.extend_from_slice(b" ");
@@ -162,9 +162,9 @@ pub fn encode_head(out: &mut BytesMut, head: &UpstreamHead<'_>) {
 /// HTTP/2 request has as its `:path`.
 #[must_use]
 pub fn target(path: &str, query: Option<&str>) -> Bytes {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     put_target(&mut out, path, query);
-    out.freeze()
+    out.into()
 }
 
 /// The fields of an upstream HTTP/2 request: those that [`encode_head`] writes,
@@ -238,7 +238,7 @@ fn says_trailers(te: &[u8]) -> bool {
 }
 
 /// Says again what only holds for the connection to the server.
-fn put_connection(out: &mut BytesMut, te_trailers: bool, upgrade: Option<&str>) {
+fn put_connection(out: &mut Vec<u8>, te_trailers: bool, upgrade: Option<&str>) {
     if te_trailers {
         out.extend_from_slice(b"te: trailers\r\n");
     }
@@ -253,7 +253,7 @@ fn put_connection(out: &mut BytesMut, te_trailers: bool, upgrade: Option<&str>) 
     });
 }
 
-fn put_framing(out: &mut BytesMut, method: &Method, framing: RequestFraming) {
+fn put_framing(out: &mut Vec<u8>, method: &Method, framing: RequestFraming) {
     match framing {
         RequestFraming::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         RequestFraming::Length(length) => put_length(out, length),

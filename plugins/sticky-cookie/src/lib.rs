@@ -11,7 +11,7 @@ mod values;
 use gatewright_plugin_sdk::{Affinity, ConfigError, Endpoint, Slot, export, request, response};
 
 pub use config::{Automatic, Config, SameSite, Secure};
-use values::{SECURE, Values};
+use values::Values;
 
 /// The policy for one pool.
 #[derive(Debug)]
@@ -42,15 +42,11 @@ impl Affinity for StickyCookie {
     }
 
     fn bind(&mut self, answered: Slot) {
-        let Some(cookie) = self.values.cookie(answered) else {
+        let Some(entry) = self.values.entry(answered) else {
             return;
         };
         let secure = self.config.is_secure(|| request::scheme() == "https");
-        response::set_cookie(if secure {
-            cookie
-        } else {
-            cookie.trim_end_matches(SECURE)
-        });
+        response::set_cookie(entry.cookie(secure));
     }
 }
 

@@ -12,8 +12,11 @@ use sha2::Sha256;
 /// Hexadecimal digits that name the endpoint.
 const NAME_DIGITS: usize = 16;
 
+/// A name as it is in a cookie. Its order is of no meaning, but there is one.
+type Name = [u8; NAME_DIGITS];
+
 /// The end of a cookie that is sent over HTTPS alone.
-pub(crate) const SECURE: &str = "; Secure";
+const SECURE: &str = "; Secure";
 
 /// Bytes of the signature that are kept: 128 bits cannot be guessed.
 const SIGNATURE_BYTES: usize = 16;
@@ -23,21 +26,29 @@ const SIGNATURE_BYTES: usize = 16;
 pub(crate) struct Values {
     /// By name, ascending.
     entries: Vec<Entry>,
+    /// Each slot's place among them.
+    places: Vec<Option<usize>>,
 }
 
+/// What is given to the clients of one endpoint.
 #[derive(Debug)]
-struct Entry {
-    name: u64,
+pub(crate) struct Entry {
+    /// The name as a number, which is compared at once.
+    name: u128,
     slot: Slot,
     /// The whole `Set-Cookie`, ending in [`SECURE`].
     cookie: String,
-    /// Where in it the value is.
-    value: Range<usize>,
+    /// Where in it the signature is, with its dot: empty without a secret.
+    signature: Range<usize>,
 }
 
 impl Entry {
-    fn value(&self) -> &str {
-        &self.cookie[self.value.clone()]
+    /// The cookie, over HTTPS alone or not.
+    pub(crate) fn cookie(&self, secure: bool) -> &str {
+        match secure {
+            true => &self.cookie,
+            false => &self.cookie[..self.cookie.len() - SECURE.len()],
+        }
     }
 }
 
@@ -51,30 +62,46 @@ impl Values {
             .map(|endpoint| entry(endpoint, config, attributes))
             .collect();
         entries.sort_unstable_by_key(|entry| entry.name);
-        Self { entries }
+        let slots = entries.iter().map(|entry| entry.slot as usize + 1).max();
+        let mut places = vec![None; slots.unwrap_or_default()];
+        for (place, entry) in entries.iter().enumerate() {
+            places[entry.slot as usize] = Some(place);
+        }
+        Self { entries, places }
     }
 
     /// The endpoint that a cookie's value names, if it is one that we gave.
     pub(crate) fn slot(&self, value: &str) -> Option<Slot> {
-        let name = u64::from_str_radix(value.get(..NAME_DIGITS)?, 16).ok()?;
+        let (name, signature) = value.as_bytes().split_first_chunk()?;
+        let name = number(name);
         let at = self
             .entries
             .binary_search_by_key(&name, |entry| entry.name)
             .ok()?;
         let entry = &self.entries[at];
-        is_equal(entry.value().as_bytes(), value.as_bytes()).then_some(entry.slot)
+        let expected = &entry.cookie.as_bytes()[entry.signature.clone()];
+        is_equal(expected, signature).then_some(entry.slot)
     }
 
-    /// The cookie that names an endpoint, as it is over HTTPS.
-    pub(crate) fn cookie(&self, slot: Slot) -> Option<&str> {
-        let entry = self.entries.iter().find(|entry| entry.slot == slot)?;
-        Some(&entry.cookie)
+    /// What the clients of an endpoint are given.
+    pub(crate) fn entry(&self, slot: Slot) -> Option<&Entry> {
+        let place = *self.places.get(slot as usize)?;
+        self.entries.get(place?)
     }
 }
 
+fn number(name: &Name) -> u128 {
+    u128::from_le_bytes(*name)
+}
+
 fn entry(endpoint: &Endpoint, config: &Config, attributes: &str) -> Entry {
-    let name = hash(endpoint.id.as_bytes());
-    let mut cookie = format!("{}={name:0NAME_DIGITS$x}", config.name);
+    let mut cookie = format!(
+        "{}={:0NAME_DIGITS$x}",
+        config.name,
+        hash(endpoint.id.as_bytes())
+    );
+    let named = cookie.len();
+    let name = cookie.as_bytes().last_chunk().map_or(0, number);
     if let Some(secret) = &config.secret {
         cookie.push('.');
         for byte in &signature(secret, &endpoint.id)[..SIGNATURE_BYTES] {
@@ -82,14 +109,14 @@ fn entry(endpoint: &Endpoint, config: &Config, attributes: &str) -> Entry {
             let _ = write!(cookie, "{byte:02x}");
         }
     }
-    let value = config.name.len() + 1..cookie.len();
+    let signature = named..cookie.len();
     cookie += attributes;
     cookie += SECURE;
     Entry {
         name,
         slot: endpoint.slot,
         cookie,
-        value,
+        signature,
     }
 }
 

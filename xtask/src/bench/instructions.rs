@@ -160,7 +160,10 @@ fn count(
     let requests = FIRST + asked.requests;
     talk.ask(Pace::Count(requests))?;
     let all = process.instructions(2)?;
-    ensure!(all > base, "more was done before the requests than for them: count more");
+    ensure!(
+        all > base,
+        "more was done before the requests than for them: count more"
+    );
     let functions = process.functions(2, top)?;
     Ok(PerRequest {
         instructions: (all - base) as f64 / asked.requests as f64,

@@ -130,7 +130,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// One of a configuration.
     pub(crate) fn of(config: &str) -> Self {
-        Self::started(config, |options| Host::start(options))
+        Self::started(config, Host::start)
     }
 
     /// One that lets plugins have certain lanes only.

@@ -9,6 +9,7 @@ use super::lift::{self, Allowance, Lift};
 use super::lower::Lower;
 use super::names::{MEMORY, REALLOC};
 use crate::guest::Guest;
+use crate::view::ExchangeView;
 
 /// Old address, old size, alignment, new size; the new address.
 type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
@@ -63,10 +64,34 @@ impl<'a> Crossing<'a> {
         self.store.data_mut()
     }
 
+    /// Have something done with the exchange, which is taken out of what
+    /// imports work on for so long: what it says need not be copied to be
+    /// handed over.
+    pub(super) fn lending<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self, Option<&dyn ExchangeView>) -> T,
+    ) -> T {
+        let exchange = self.guest().exchange.take();
+        let done = act(self, exchange.as_deref());
+        self.guest().exchange = exchange;
+        done
+    }
+
     /// A text of the plugin's.
     pub(super) fn text(&mut self, at: u32, length: u32) -> wasmtime::Result<String> {
         let memory = self.memory.data(&self.store);
-        lift::text(memory, (at, length), &mut self.allowance)
+        lift::text(memory, (at, length), &mut self.allowance).map(str::to_owned)
+    }
+
+    /// A text of the plugin's where it lies, and what imports work on.
+    pub(super) fn text_beside(
+        &mut self,
+        at: u32,
+        length: u32,
+    ) -> wasmtime::Result<(&str, &mut Guest)> {
+        let (memory, guest) = self.memory.data_and_store_mut(&mut self.store);
+        let text = lift::text(memory, (at, length), &mut self.allowance)?;
+        Ok((text, guest))
     }
 
     /// Bytes of the plugin's.
@@ -83,7 +108,7 @@ impl<'a> Crossing<'a> {
 
     /// Leave a value where the plugin wants it.
     pub(super) fn leave<T: Lower>(&mut self, at: u32, value: &T) -> wasmtime::Result<()> {
-        let at = lift::place(self.memory(), at, T::SIZE, T::ALIGN as usize)?;
+        let at = lift::place(self.memory(), at, T::SIZE, T::ALIGN)?;
         value.lower(self, at)
     }
 
@@ -92,17 +117,38 @@ impl<'a> Crossing<'a> {
     pub(super) fn hand_over<T: Lower>(&mut self, list: &[T]) -> wasmtime::Result<(u32, u32)> {
         let size = list.len().checked_mul(T::SIZE);
         let size = size.ok_or_else(|| Error::msg("a list is too long for the plugin"))?;
-        let at = self.allocate(T::ALIGN, size)?;
-        T::lower_all(list, self, at)?;
-        // Both fit: the whole list lies in a memory of 32 bits.
-        Ok((at as u32, list.len() as u32))
+        let mut places = [(0, u32::try_from(size)?)];
+        self.allocate(T::ALIGN, &mut places)?;
+        let [(at, _)] = places;
+        lift::aligned(at, T::ALIGN)?;
+        T::lower_all(list, self, at as usize)?;
+        // It fits: the whole list lies in a memory of 32 bits.
+        Ok((at, list.len() as u32))
+    }
+
+    /// Hand texts over in memory of the plugin's own; returns the address and
+    /// the length of each. There is room for all before the first is written,
+    /// so that the memory is looked for once.
+    pub(super) fn hand_over_texts<const N: usize>(
+        &mut self,
+        texts: [&str; N],
+    ) -> wasmtime::Result<[(u32, u32); N]> {
+        let mut places = [(0, 0); N];
+        for ((_, length), text) in places.iter_mut().zip(texts) {
+            *length = u32::try_from(text.len())?;
+        }
+        self.allocate(1, &mut places)?;
+        let memory = self.memory.data_mut(&mut self.store);
+        for ((at, _), text) in places.iter().zip(texts) {
+            let room = lift::room(memory, *at as usize, text.len())?;
+            room.copy_from_slice(text.as_bytes());
+        }
+        Ok(places)
     }
 
     /// Bytes of the plugin's memory, to be written.
     pub(super) fn room(&mut self, at: usize, size: usize) -> wasmtime::Result<&mut [u8]> {
-        let memory = self.memory.data_mut(&mut self.store);
-        let room = memory.get_mut(at..).and_then(|rest| rest.get_mut(..size));
-        room.ok_or_else(lift::out_of_bounds)
+        lift::room(self.memory.data_mut(&mut self.store), at, size)
     }
 
     /// Write bytes into the plugin's memory.
@@ -119,14 +165,17 @@ impl<'a> Crossing<'a> {
         self.memory.data(&self.store)
     }
 
-    fn allocate(&mut self, align: u32, size: usize) -> wasmtime::Result<usize> {
-        let new_size = u32::try_from(size)?;
-        let at = enclosed(&mut self.store, |store, border| {
+    /// Have the plugin make room for so many bytes each, and say where. Whether
+    /// that can be is checked when something is written there.
+    fn allocate(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
+        enclosed(&mut self.store, |store, border| {
             let realloc = border.realloc.as_ref();
             let realloc = realloc.ok_or_else(|| Error::msg("the module has no cabi_realloc"))?;
-            realloc.call(store, (0, 0, align, new_size))
-        })?;
-        lift::place(self.memory(), at, size, align as usize)
+            for (at, size) in places {
+                *at = realloc.call(&mut *store, (0, 0, align, *size))?;
+            }
+            Ok(())
+        })
     }
 }
 

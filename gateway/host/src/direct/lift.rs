@@ -28,7 +28,7 @@ pub(super) trait Lift: Sized {
     /// Bytes of a value.
     const SIZE: usize;
     /// What a value's address is a multiple of.
-    const ALIGN: usize;
+    const ALIGN: u32;
 
     /// Read from the [`Self::SIZE`] bytes of `value`, and from `memory` what
     /// they point to, as far as is allowed.
@@ -46,13 +46,13 @@ pub(super) fn value<T: Lift>(
 }
 
 /// A text, checked to be UTF-8.
-pub(super) fn text(
-    memory: &[u8],
+pub(super) fn text<'m>(
+    memory: &'m [u8],
     (at, length): (u32, u32),
     allowed: &mut Allowance,
-) -> wasmtime::Result<String> {
+) -> wasmtime::Result<&'m str> {
     let text = std::str::from_utf8(bytes(memory, (at, length), allowed)?);
-    Ok(text.map_err(Error::new)?.to_owned())
+    text.map_err(Error::new)
 }
 
 /// Bytes as they are.
@@ -69,19 +69,31 @@ pub(super) fn bytes<'m>(
 }
 
 /// An address, checked to have so many bytes behind it and to be aligned.
-pub(super) fn place(memory: &[u8], at: u32, size: usize, align: usize) -> wasmtime::Result<usize> {
+pub(super) fn place(memory: &[u8], at: u32, size: usize, align: u32) -> wasmtime::Result<usize> {
+    aligned(at, align)?;
     let at = at as usize;
-    if !at.is_multiple_of(align) {
-        return Err(misaligned());
-    }
     match at.checked_add(size) {
         Some(end) if end <= memory.len() => Ok(at),
         _ => Err(out_of_bounds()),
     }
 }
 
+/// Check that an address is aligned.
+pub(super) fn aligned(at: u32, align: u32) -> wasmtime::Result<()> {
+    match at.is_multiple_of(align) {
+        true => Ok(()),
+        false => Err(misaligned()),
+    }
+}
+
+/// So many bytes behind an address, to be written.
+pub(super) fn room(memory: &mut [u8], at: usize, size: usize) -> wasmtime::Result<&mut [u8]> {
+    let room = memory.get_mut(at..).and_then(|rest| rest.get_mut(..size));
+    room.ok_or_else(out_of_bounds)
+}
+
 #[cold]
-pub(super) fn out_of_bounds() -> Error {
+fn out_of_bounds() -> Error {
     Error::msg("a pointer of the plugin's leads out of its memory")
 }
 
@@ -131,7 +143,7 @@ fn list(value: &[u8], offset: usize) -> wasmtime::Result<(u32, u32)> {
 /// `option<u32>`, such as a slot.
 impl Lift for Option<u32> {
     const SIZE: usize = 8;
-    const ALIGN: usize = 4;
+    const ALIGN: u32 = 4;
 
     fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
@@ -144,7 +156,7 @@ impl Lift for Option<u32> {
 
 impl Lift for routing::Decision {
     const SIZE: usize = 8;
-    const ALIGN: usize = 4;
+    const ALIGN: u32 = 4;
 
     fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
@@ -158,7 +170,7 @@ impl Lift for routing::Decision {
 
 impl Lift for screening::Verdict {
     const SIZE: usize = 4;
-    const ALIGN: usize = 2;
+    const ALIGN: u32 = 2;
 
     fn lift(_memory: &[u8], value: &[u8], _allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
@@ -172,14 +184,14 @@ impl Lift for screening::Verdict {
 /// What `configure` answers.
 impl Lift for Result<(), ConfigError> {
     const SIZE: usize = 20;
-    const ALIGN: usize = 4;
+    const ALIGN: u32 = 4;
 
     fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Ok(())),
             Some(1) => Ok(Err(ConfigError {
-                key: text(memory, list(value, 4)?, allowed)?,
-                reason: text(memory, list(value, 12)?, allowed)?,
+                key: text(memory, list(value, 4)?, allowed)?.to_owned(),
+                reason: text(memory, list(value, 12)?, allowed)?.to_owned(),
             })),
             _ => Err(no_such_case()),
         }
@@ -189,12 +201,12 @@ impl Lift for Result<(), ConfigError> {
 /// What `restore` answers.
 impl Lift for Result<(), String> {
     const SIZE: usize = 12;
-    const ALIGN: usize = 4;
+    const ALIGN: u32 = 4;
 
     fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
         match case(value) {
             Some(0) => Ok(Ok(())),
-            Some(1) => Ok(Err(text(memory, list(value, 4)?, allowed)?)),
+            Some(1) => Ok(Err(text(memory, list(value, 4)?, allowed)?.to_owned())),
             _ => Err(no_such_case()),
         }
     }
@@ -203,7 +215,7 @@ impl Lift for Result<(), String> {
 /// What `save` answers: schema and state.
 impl Lift for (u32, Vec<u8>) {
     const SIZE: usize = 12;
-    const ALIGN: usize = 4;
+    const ALIGN: u32 = 4;
 
     fn lift(memory: &[u8], value: &[u8], allowed: &mut Allowance) -> wasmtime::Result<Self> {
         let state = bytes(memory, list(value, 4)?, allowed)?;

@@ -1,6 +1,8 @@
 //! What plugins are given: values of the contract's types, written into a main
 //! module's memory. Texts and lists go where the plugin's own allocator says.
 
+use std::borrow::Cow;
+
 use super::crossing::Crossing;
 use crate::contract::imports::load::Report;
 use crate::contract::imports::store::Taken;
@@ -16,8 +18,9 @@ pub(super) trait Lower: Sized {
     /// Write to an address that was checked.
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()>;
 
-    /// Write a whole list.
+    /// Write a whole list, for which there may be no room.
     fn lower_all(list: &[Self], crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        crossing.room(at, list.len() * Self::SIZE)?;
         for (index, value) in list.iter().enumerate() {
             value.lower(crossing, at + index * Self::SIZE)?;
         }
@@ -62,7 +65,27 @@ impl Lower for String {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        lower_list(self.as_bytes(), crossing, at)
+        lower_text(self, crossing, at)
+    }
+}
+
+/// `string`, of which nobody needs a copy.
+impl Lower for Cow<'_, str> {
+    const SIZE: usize = 8;
+    const ALIGN: u32 = 4;
+
+    fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        lower_text(self, crossing, at)
+    }
+}
+
+/// `list`, of which nobody needs a copy.
+impl<T: Lower + Clone> Lower for Cow<'_, [T]> {
+    const SIZE: usize = 8;
+    const ALIGN: u32 = 4;
+
+    fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        lower_list(self, crossing, at)
     }
 }
 
@@ -150,7 +173,21 @@ fn lower_list<T: Lower>(
     crossing: &mut Crossing<'_>,
     at: usize,
 ) -> wasmtime::Result<()> {
-    let (list, length) = crossing.hand_over(list)?;
-    list.lower(crossing, at)?;
-    length.lower(crossing, at + 4)
+    let list = crossing.hand_over(list)?;
+    lower_place(list, crossing, at)
+}
+
+fn lower_text(text: &str, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+    let [text] = crossing.hand_over_texts([text])?;
+    lower_place(text, crossing, at)
+}
+
+/// Address and length, as one number.
+fn lower_place(
+    (list, length): (u32, u32),
+    crossing: &mut Crossing<'_>,
+    at: usize,
+) -> wasmtime::Result<()> {
+    let both = u64::from(list) | (u64::from(length) << 32);
+    crossing.write(at, both.to_le_bytes())
 }

@@ -13,6 +13,7 @@ use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
 use crate::contract::interface;
 use crate::contract::roles::{routing, screening};
 use crate::guest::Guest;
+use crate::view;
 
 /// An interface of the contract and a function in it.
 type Names = (&'static str, &'static str);
@@ -81,12 +82,11 @@ impl<P: WasmParams, A: Lift> Asked<P, A> {
     }
 }
 
-/// Method, authority and path.
-fn head(store: &mut Store<Guest>, texts: [&str; 3]) -> wasmtime::Result<Head> {
+/// The head of the exchange that is being decided about.
+fn head(store: &mut Store<Guest>) -> wasmtime::Result<Head> {
     let mut crossing = Crossing::begin(store.as_context_mut())?;
-    let method = crossing.hand_over(texts[0].as_bytes())?;
-    let authority = crossing.hand_over(texts[1].as_bytes())?;
-    let path = crossing.hand_over(texts[2].as_bytes())?;
+    let [method, authority, path] =
+        crossing.lending(|crossing, view| crossing.hand_over_texts(view::head(view)))?;
     Ok((method.0, method.1, authority.0, authority.1, path.0, path.1))
 }
 
@@ -169,11 +169,8 @@ impl Screening {
     pub(crate) fn call_check(
         &self,
         store: &mut Store<Guest>,
-        method: &str,
-        authority: &str,
-        path: &str,
     ) -> wasmtime::Result<screening::Verdict> {
-        let head = head(store, [method, authority, path])?;
+        let head = head(store)?;
         self.check.call(store, head)
     }
 }
@@ -197,11 +194,8 @@ impl Routing {
     pub(crate) fn call_route(
         &self,
         store: &mut Store<Guest>,
-        method: &str,
-        authority: &str,
-        path: &str,
     ) -> wasmtime::Result<routing::Decision> {
-        let head = head(store, [method, authority, path])?;
+        let head = head(store)?;
         self.route.call(store, head)
     }
 }

@@ -10,7 +10,7 @@ mod log;
 mod metrics;
 mod pools;
 mod random;
-mod request;
+pub(crate) mod request;
 mod response;
 mod rewrite;
 mod sessions;

@@ -1,5 +1,7 @@
 //! `request`: the request that is being decided. Nothing is copied for a
-//! plugin that does not ask.
+//! plugin that does not ask, and no text twice for one that does.
+
+use std::borrow::Cow;
 
 use gatewright_model::id::Slot;
 
@@ -7,58 +9,95 @@ use crate::contract::imports::request::Host;
 use crate::guest::Guest;
 use crate::view::ExchangeView;
 
+/// The exchange while something is asked about it, taken out of the store's
+/// data so that what it says can be borrowed.
+pub(crate) type View<'v> = Option<&'v dyn ExchangeView>;
+
+/// A function that a text of every request answers.
+macro_rules! text {
+    ($name:ident, $function:literal) => {
+        pub(crate) fn $name<'v>(guest: &mut Guest, view: View<'v>) -> Cow<'v, str> {
+            let text = view.map_or("", |view| view.$name());
+            guest.heard($function, &(), Cow::Borrowed(text))
+        }
+    };
+}
+
+text!(id, "request.id");
+text!(method, "request.method");
+text!(scheme, "request.scheme");
+text!(authority, "request.authority");
+text!(path, "request.path");
+
+pub(crate) fn query<'v>(guest: &mut Guest, view: View<'v>) -> Option<Cow<'v, str>> {
+    let query = view.and_then(|view| view.query());
+    guest.heard("request.query", &(), query.map(Cow::Borrowed))
+}
+
+pub(crate) fn header<'v>(guest: &mut Guest, view: View<'v>, name: &str) -> Option<Cow<'v, str>> {
+    let value = view.and_then(|view| view.header(name, 0));
+    let value = value.and_then(|value| std::str::from_utf8(value).ok());
+    guest.heard("request.header", name, value.map(Cow::Borrowed))
+}
+
+pub(crate) fn header_bytes<'v>(
+    guest: &mut Guest,
+    view: View<'v>,
+    (name, index): (&str, u32),
+) -> Option<Cow<'v, [u8]>> {
+    let value = view.and_then(|view| view.header(name, index as usize));
+    guest.heard(
+        "request.header-bytes",
+        &(name, index),
+        value.map(Cow::Borrowed),
+    )
+}
+
+pub(crate) fn cookie<'v>(guest: &mut Guest, view: View<'v>, name: &str) -> Option<Cow<'v, str>> {
+    let value = view.and_then(|view| view.cookie(name));
+    guest.heard("request.cookie", name, value.map(Cow::Borrowed))
+}
+
 impl Guest {
-    fn text(&self, of: impl FnOnce(&dyn ExchangeView) -> &str) -> String {
-        self.view()
-            .map_or_else(String::new, |view| of(view).to_owned())
+    fn lending<T>(&mut self, ask: impl FnOnce(&mut Self, View<'_>) -> T) -> T {
+        let exchange = self.exchange.take();
+        let answer = ask(self, exchange.as_deref());
+        self.exchange = exchange;
+        answer
     }
 }
 
 impl Host for Guest {
     fn id(&mut self) -> String {
-        let id = self.text(|view| view.id());
-        self.heard("request.id", &(), id)
+        self.lending(|guest, view| id(guest, view).into_owned())
     }
 
     fn method(&mut self) -> String {
-        let method = self.text(|view| view.method());
-        self.heard("request.method", &(), method)
+        self.lending(|guest, view| method(guest, view).into_owned())
     }
 
     fn scheme(&mut self) -> String {
-        let scheme = self.text(|view| view.scheme());
-        self.heard("request.scheme", &(), scheme)
+        self.lending(|guest, view| scheme(guest, view).into_owned())
     }
 
     fn authority(&mut self) -> String {
-        let authority = self.text(|view| view.authority());
-        self.heard("request.authority", &(), authority)
+        self.lending(|guest, view| authority(guest, view).into_owned())
     }
 
     fn path(&mut self) -> String {
-        let path = self.text(|view| view.path());
-        self.heard("request.path", &(), path)
+        self.lending(|guest, view| path(guest, view).into_owned())
     }
 
     fn query(&mut self) -> Option<String> {
-        let query = self.view().and_then(|view| view.query());
-        let query = query.map(str::to_owned);
-        self.heard("request.query", &(), query)
+        self.lending(|guest, view| query(guest, view).map(Cow::into_owned))
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        let value = self.view().and_then(|view| view.header(&name, 0));
-        let value = value.and_then(|value| std::str::from_utf8(value).ok());
-        let value = value.map(str::to_owned);
-        self.heard("request.header", &name, value)
+        self.lending(|guest, view| header(guest, view, &name).map(Cow::into_owned))
     }
 
     fn header_bytes(&mut self, name: String, index: u32) -> Option<Vec<u8>> {
-        let value = self
-            .view()
-            .and_then(|view| view.header(&name, index as usize));
-        let value = value.map(<[u8]>::to_vec);
-        self.heard("request.header-bytes", &(name, index), value)
+        self.lending(|guest, view| header_bytes(guest, view, (&name, index)).map(Cow::into_owned))
     }
 
     fn has_body(&mut self) -> bool {
@@ -67,9 +106,7 @@ impl Host for Guest {
     }
 
     fn cookie(&mut self, name: String) -> Option<String> {
-        let value = self.view().and_then(|view| view.cookie(&name));
-        let value = value.map(str::to_owned);
-        self.heard("request.cookie", &name, value)
+        self.lending(|guest, view| cookie(guest, view, &name).map(Cow::into_owned))
     }
 
     fn client_address(&mut self) -> String {

@@ -8,16 +8,16 @@ use smallvec::SmallVec;
 use super::Facts;
 
 /// The facts of an exchange, in a box that plugins are lent.
-pub(crate) struct Held(Lent);
+pub(crate) struct Held(Option<Box<Facts>>);
 
 impl Held {
-    pub(crate) fn new(facts: Facts) -> Self {
-        Self(Some(Box::new(facts)))
+    pub(crate) fn new(facts: Box<Facts>) -> Self {
+        Self(Some(facts))
     }
 
     /// The same exchange as it was before anybody was asked for a server.
     pub(crate) fn duplicate(&self) -> Self {
-        let mut facts = Facts::clone(self);
+        let mut facts = Box::new(Facts::clone(self));
         facts.tried = SmallVec::new();
         facts.effects = Effects::default();
         facts.response_edits = Vec::new();
@@ -25,9 +25,13 @@ impl Held {
         Self::new(facts)
     }
 
-    /// For a call into the host.
-    pub(crate) fn lend(&mut self) -> &mut Lent {
-        &mut self.0
+    /// Lend the facts for a call into the host.
+    pub(crate) fn lend<T>(&mut self, ask: impl FnOnce(&mut Lent) -> T) -> T {
+        let mut lent: Lent = self.0.take().map(|facts| facts as _);
+        let answer = ask(&mut lent);
+        let view = lent.map(|view| view as Box<dyn Any>);
+        self.0 = view.and_then(|view| view.downcast().ok());
+        answer
     }
 }
 
@@ -35,22 +39,17 @@ impl std::ops::Deref for Held {
     type Target = Facts;
 
     fn deref(&self) -> &Facts {
-        let facts = self.0.as_deref().map(|view| view as &dyn Any);
-        facts
-            .and_then(|facts| facts.downcast_ref())
-            .unwrap_or_else(|| not_given_back())
+        self.0.as_deref().unwrap_or_else(|| not_given_back())
     }
 }
 
 impl std::ops::DerefMut for Held {
     fn deref_mut(&mut self) -> &mut Facts {
-        let facts = self.0.as_deref_mut().map(|view| view as &mut dyn Any);
-        facts
-            .and_then(|facts| facts.downcast_mut())
-            .unwrap_or_else(|| not_given_back())
+        self.0.as_deref_mut().unwrap_or_else(|| not_given_back())
     }
 }
 
+#[cold]
 fn not_given_back() -> ! {
     unreachable!("the plugin host gives back the exchange that it was lent, also after a fault")
 }

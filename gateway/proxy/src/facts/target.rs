@@ -1,20 +1,19 @@
 //! What a request is for: the host that it names, exactly once, and the form of
 //! its target.
 
-use http::header::{self, HeaderValue};
+use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Method, Uri, Version};
 
 use super::Refusal;
+use super::survey::Survey;
 
-/// The host that the client asked for, where it is not to be taken from the
-/// `Host` header as it stands.
-pub(super) fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
-    let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
+/// The host that the client asked for, in lower case.
+pub(super) fn authority(parts: &Parts, survey: Survey<'_>) -> Result<String, Refusal> {
+    if survey.has_more_hosts {
         return Err(Refusal::Host);
     }
+    let host = survey.host;
     // HTTP/2 and absolute-form requests name it in the target, which wins
     // (RFC 9112 §3.2.2). HTTP/2 has no use for two names that differ (RFC 9113
     // §8.3.1).
@@ -23,25 +22,20 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<String>, Refusal> {
         if authority.as_str().contains('@') || !host.is_none_or(is_one) {
             return Err(Refusal::Host);
         }
-        return Ok(Some(authority.as_str().to_ascii_lowercase()));
+        return Ok(authority.as_str().to_ascii_lowercase());
     }
     let Some(host) = host else {
         // Only HTTP/1.0 may leave it out.
         return match parts.version {
-            Version::HTTP_10 => Ok(Some(String::new())),
+            Version::HTTP_10 => Ok(String::new()),
             _ => Err(Refusal::Host),
         };
     };
-    let host = host.to_str().map_err(|_| Refusal::Host)?;
-    let (mut is_host, mut is_lower) = (true, true);
-    for byte in host.bytes() {
-        is_host &= HOST_BYTES[usize::from(byte)];
-        is_lower &= !byte.is_ascii_uppercase();
-    }
-    if !is_host {
+    let host = std::str::from_utf8(host.as_bytes()).map_err(|_| Refusal::Host)?;
+    if !host.bytes().all(|byte| HOST_BYTES[usize::from(byte)]) {
         return Err(Refusal::Host);
     }
-    Ok((!is_lower).then(|| host.to_ascii_lowercase()))
+    Ok(host.to_ascii_lowercase())
 }
 
 /// Whether the target is of a form that has a path: `*` is the server itself,

@@ -5,18 +5,23 @@ use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::coop;
 
 use super::{LONGEST, Line, Outbox, Peer};
 
 /// A connection whose short writes go through its worker's outbox.
 pub(crate) struct Posted {
     pub(super) reading: OwnedReadHalf,
+    /// Whom the reading side wakes when something comes.
+    reader: Option<Waker>,
+    /// Whether it will: nothing has come since that was asked for.
+    is_awaited: bool,
     line: Rc<Line>,
     outbox: Rc<Outbox>,
 }
@@ -25,6 +30,7 @@ impl Posted {
     /// Wait for what comes next, and look at it without taking it; 0 bytes when
     /// the other side has ended.
     pub(crate) async fn peek(&mut self, next: &mut [u8]) -> io::Result<usize> {
+        self.is_awaited = false;
         self.reading.peek(next).await
     }
 
@@ -32,6 +38,8 @@ impl Posted {
         let (reading, socket) = stream.into_split();
         Self {
             reading,
+            reader: None,
+            is_awaited: false,
             line: Rc::new(Line {
                 peer,
                 socket: Some(socket),
@@ -64,8 +72,32 @@ impl Posted {
     }
 
     /// Read without waiting.
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.is_awaited = false;
         self.reading.try_read(buffer)
+    }
+
+    /// Whether who asks is going to be woken when something comes, and nothing has
+    /// come: what the runtime would find out at greater length.
+    fn will_wake(&self, cx: &Context<'_>) -> bool {
+        let is_reader = |reader: &Waker| reader.will_wake(cx.waker());
+        self.is_awaited
+            && self.reader.as_ref().is_some_and(is_reader)
+            && self
+                .reading
+                .as_ref()
+                .try_io(Interest::READABLE, || Ok(()))
+                .is_err()
+    }
+
+    /// Take note that the reading side wakes who has asked in vain. A task that has
+    /// done enough for once is told to wait without that.
+    fn note_reader(&mut self, cx: &Context<'_>) {
+        self.is_awaited = coop::has_budget_remaining();
+        match &mut self.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            None => self.reader = Some(cx.waker().clone()),
+        }
     }
 }
 
@@ -76,8 +108,20 @@ impl AsyncRead for Posted {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.will_wake(cx) {
+            return Poll::Pending;
+        }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.reading).poll_read(cx, buffer))?;
+        match Pin::new(&mut this.reading).poll_read(cx, buffer) {
+            Poll::Pending => {
+                this.note_reader(cx);
+                return Poll::Pending;
+            }
+            Poll::Ready(read) => {
+                this.is_awaited = false;
+                read?;
+            }
+        }
         match this.line.failure.get() {
             // The writing side has had the cause; here it looks like an end.
             Some(failure) if buffer.filled().len() == before => Poll::Ready(Err(failure.into())),

@@ -4,9 +4,9 @@ use std::mem::MaybeUninit;
 use std::pin::Pin;
 
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, coop};
 
 use super::*;
 
@@ -126,4 +126,74 @@ async fn a_broken_connection_fails_the_next_write() {
     posted.post(b"lost");
     outbox.send();
     posted.write_all(b"noticed").await.unwrap_err();
+}
+
+/// Whether nothing has come, asked of the reading side.
+async fn is_silent(posted: &mut Posted) -> bool {
+    poll_fn(|cx| {
+        let read = Pin::new(&mut *posted).poll_read(cx, &mut ReadBuf::new(&mut [0]));
+        Poll::Ready(read.is_pending())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn who_asks_again_and_again_is_woken_whatever_was_done_in_between() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = pair(&outbox).await;
+    for between in 0..3 {
+        assert!(is_silent(&mut posted).await && is_silent(&mut posted).await);
+        match between {
+            0 => _ = posted.try_read(&mut [0]).unwrap_err(),
+            1 => {
+                let peeked = poll_fn(|cx| {
+                    let peeked = std::pin::pin!(posted.peek(&mut [0])).poll(cx);
+                    Poll::Ready(peeked.is_pending())
+                });
+                assert!(peeked.await);
+            }
+            _ => {}
+        }
+        let reading = LocalSet::new();
+        let read = reading.spawn_local(async move {
+            assert!(is_silent(&mut posted).await && is_silent(&mut posted).await);
+            (posted.read_u8().await.unwrap(), posted)
+        });
+        reading
+            .run_until(async {
+                tokio::task::yield_now().await;
+                peer.write_all(b"x").await.unwrap();
+            })
+            .await;
+        let byte;
+        (byte, posted) = reading.run_until(read).await.unwrap();
+        assert_eq!(byte, b'x');
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_has_done_enough_for_once_is_woken_too() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = pair(&outbox).await;
+    let reading = LocalSet::new();
+    let read = reading.spawn_local(async move {
+        poll_fn(|cx| {
+            while let Poll::Ready(more) = coop::poll_proceed(cx) {
+                more.made_progress();
+            }
+            Poll::Ready(())
+        })
+        .await;
+        assert!(is_silent(&mut posted).await);
+        posted.read_u8().await.unwrap()
+    });
+    reading
+        .run_until(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            peer.write_all(b"x").await.unwrap();
+        })
+        .await;
+    assert_eq!(reading.run_until(read).await.unwrap(), b'x');
 }

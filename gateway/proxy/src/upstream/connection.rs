@@ -6,8 +6,8 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
-use gatewright_wire::response::{Asked, HeadError, HeadParser, ResponseHead};
+use bytes::{Buf, Bytes, BytesMut};
+use gatewright_wire::response::{Asked, HeadError, HeadParser, ResponseFraming, ResponseHead};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
@@ -149,6 +149,20 @@ impl Connection {
             self.buffer.reserve(READ_CHUNK);
         }
         pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
+    }
+
+    /// The whole body of a response with this framing, where its length is known
+    /// and all of it has come.
+    pub(super) fn take_whole(&mut self, framing: ResponseFraming) -> Option<Bytes> {
+        match framing {
+            ResponseFraming::None | ResponseFraming::Length(0) => Some(Bytes::new()),
+            ResponseFraming::Length(length) => {
+                let length = usize::try_from(length).ok()?;
+                let is_whole = length <= self.buffer.len();
+                is_whole.then(|| self.buffer.split_to(length).freeze())
+            }
+            ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
+        }
     }
 
     /// Read the beginning of a response; ready with 0 at the end of the stream.

@@ -5,13 +5,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use gatewright_host::Ending;
 use gatewright_wire::{BodyDecoder, Decoded, ResponseHead};
-use http::StatusCode;
 use http_body::Frame;
 
 use super::response_body::Arriving;
-use super::{Begun, Connection, CutShort, InFlight, ResponseBody, Switched, Upstream};
+use super::{Connection, CutShort, Upstream};
 use crate::deadlines::Deadlines;
 use crate::request_body::Sending;
 use crate::worker::Worker;
@@ -23,52 +21,24 @@ pub(crate) struct ConnectionBody {
     decoder: BodyDecoder,
     reusable: bool,
     /// What of the request the connection has not accepted yet.
-    sending: Option<Sending>,
+    sending: Option<Box<Sending>>,
     deadlines: Rc<Deadlines>,
 }
 
 impl ConnectionBody {
-    /// Begin with what came along with the head.
+    /// Begin with what came along with the head, and has not all come.
     pub(crate) fn begin(
         worker: &Rc<Worker>,
-        mut in_flight: InFlight,
         connection: Box<Connection>,
         head: &ResponseHead,
-        sending: Option<Sending>,
-    ) -> Begun {
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Begun::Switched(Box::new(Switched {
-                connection,
-                in_flight,
-                place: None,
-            }));
-        }
-        let mut body = Self {
+        sending: Option<Box<Sending>>,
+    ) -> Self {
+        Self {
             connection: Some(connection),
             decoder: BodyDecoder::new(head.framing),
             reusable: head.reusable,
             sending,
             deadlines: Rc::clone(&worker.deadlines),
-        };
-        if let Some(whole) = body.take_whole() {
-            in_flight.ended(Ending::Completed);
-            body.finish(in_flight.upstream());
-            return Begun::Whole(whole);
-        }
-        Begun::Streaming(ResponseBody::begin(worker, in_flight, body))
-    }
-
-    /// The whole body, where its length is known and all of it has arrived.
-    fn take_whole(&mut self) -> Option<Bytes> {
-        let connection = self.connection.as_mut()?;
-        let arrived = connection.buffer.len() as u64;
-        if !self.decoder.is_ended() && self.decoder.remaining().is_none_or(|rest| rest > arrived) {
-            return None;
-        }
-        // A body of known length cannot be malformed.
-        match self.decoder.decode(&mut connection.buffer) {
-            Ok(Decoded::Data(data)) => Some(data),
-            _ => Some(Bytes::new()),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use gatewright_host::Ending;
 use gatewright_wire::{Asked, ResponseHead};
+use http::StatusCode;
 
-use super::{Begun, Connection, ConnectionBody, ConnectionError, InFlight};
+use super::{Begun, Connection, ConnectionBody, ConnectionError, InFlight, ResponseBody, Switched};
 use crate::request_body::{RequestBody, SendError, Sending};
 use crate::worker::Worker;
 
@@ -107,8 +109,33 @@ impl Conversation for OnConnection {
         self.sending.into_body()
     }
 
-    fn answered(self, worker: &Rc<Worker>, in_flight: InFlight, head: &ResponseHead) -> Begun {
-        let sending = (!self.sending.is_done()).then_some(self.sending);
-        ConnectionBody::begin(worker, in_flight, self.connection, head, sending)
+    fn answered(
+        mut self,
+        worker: &Rc<Worker>,
+        mut in_flight: InFlight,
+        head: &ResponseHead,
+    ) -> Begun {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Begun::Switched(Box::new(Switched {
+                connection: self.connection,
+                in_flight,
+                place: None,
+            }));
+        }
+        let is_sent = self.sending.is_done();
+        if let Some(whole) = self.connection.take_whole(head.framing) {
+            in_flight.ended(Ending::Completed);
+            if head.reusable && is_sent {
+                let now = worker.deadlines.now();
+                in_flight.upstream().give_back(self.connection, now);
+            }
+            return Begun::Whole(whole);
+        }
+        let sending = match is_sent {
+            true => None,
+            false => Some(Box::new(self.sending)),
+        };
+        let body = ConnectionBody::begin(worker, self.connection, head, sending);
+        Begun::Streaming(ResponseBody::begin(worker, in_flight, body))
     }
 }

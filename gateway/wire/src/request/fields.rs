@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::text::has;
+use super::text::{has, is_control};
 
 /// Takes fields, one after the other.
 pub(super) trait Fields {
@@ -22,15 +22,24 @@ pub(super) trait Fields {
 
     /// Adds to a value a text, without its control characters.
     fn put_text(&mut self, text: &str) {
-        if !has(text, |byte| byte.is_ascii_control()) {
-            return self.put(text.as_bytes());
+        if has(text, is_control) {
+            self.put_rest_of(text);
+        } else {
+            self.put(text.as_bytes());
         }
+    }
+
+    /// Adds what is left of a text without its control characters; apart, since
+    /// it hardly ever happens.
+    #[cold]
+    fn put_rest_of(&mut self, text: &str) {
         for part in text.split(|char: char| char.is_ascii_control()) {
             self.put(part.as_bytes());
         }
     }
 
     /// A whole field with a text.
+    #[inline]
     fn put_line(&mut self, name: &'static str, text: &str) {
         self.begin(name);
         self.put_text(text);
@@ -48,7 +57,8 @@ pub(super) trait Fields {
     }
 }
 
-impl Fields for BytesMut {
+impl Fields for Vec<u8> {
+    #[inline]
     fn begin(&mut self, name: &'static str) {
         self.extend_from_slice(name.as_bytes());
         self.extend_from_slice(b": ");

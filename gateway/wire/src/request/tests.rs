@@ -1,6 +1,5 @@
 //! What a server is sent, and what it is not.
 
-use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use proptest::prelude::*;
 
@@ -47,9 +46,9 @@ fn trusting<'a>(headers: &'a HeaderMap) -> UpstreamHead<'a> {
 }
 
 fn encode(head: &UpstreamHead<'_>) -> String {
-    let mut out = BytesMut::new();
+    let mut out = Vec::new();
     encode_head(&mut out, head);
-    String::from_utf8(out.to_vec()).unwrap()
+    String::from_utf8(out).unwrap()
 }
 
 /// All values of a header in an encoded head, in their order.
@@ -364,7 +363,7 @@ proptest! {
         (head.path, head.query, head.authority) = (&path, query.as_deref(), &authority);
         head.framing = RequestFraming::Length(length);
         head.forwarding.peer_trusted = peer_trusted;
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         encode_head(&mut out, &head);
 
         let mut fields = [httparse::EMPTY_HEADER; 64];

@@ -1,9 +1,7 @@
 //! Texts of a head, written so that none can break out of its place.
 
-use bytes::{BufMut, BytesMut};
-
 /// Writes the request target in origin form.
-pub(super) fn put_target(out: &mut BytesMut, path: &str, query: Option<&str>) {
+pub(super) fn put_target(out: &mut Vec<u8>, path: &str, query: Option<&str>) {
     put_encoded(out, if path.is_empty() { "/" } else { path });
     if let Some(query) = query {
         out.extend_from_slice(b"?");
@@ -13,35 +11,63 @@ pub(super) fn put_target(out: &mut BytesMut, path: &str, query: Option<&str>) {
 
 /// Writes a part of the target; what cannot be in one, or would end it, is
 /// percent-encoded. Clients send none of that, but plugins may.
-fn put_encoded(out: &mut BytesMut, part: &str) {
+fn put_encoded(out: &mut Vec<u8>, part: &str) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let is_foreign = |byte: u8| matches!(byte, 0..=b' ' | b'"' | b'#' | b'<' | b'>' | 0x7f);
     if !has(part, is_foreign) {
         out.extend_from_slice(part.as_bytes());
         return;
     }
     for byte in part.bytes() {
         if is_foreign(byte) {
-            out.put_u8(b'%');
-            out.put_u8(DIGITS[usize::from(byte >> 4)]);
-            out.put_u8(DIGITS[usize::from(byte & 0xf)]);
+            out.push(b'%');
+            out.push(DIGITS[usize::from(byte >> 4)]);
+            out.push(DIGITS[usize::from(byte & 0xf)]);
         } else {
-            out.put_u8(byte);
+            out.push(byte);
         }
     }
 }
 
+/// Whether a byte cannot be in a target, or would end it.
+fn is_foreign(byte: u8) -> bool {
+    FOREIGN[usize::from(byte)]
+}
+
+static FOREIGN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut control = 0;
+    while control <= b' ' as usize {
+        table[control] = true;
+        control += 1;
+    }
+    let others = b"\"#<>\x7f";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
+
 /// Whether a text has a byte of a kind. Looking at eight bytes whatever they
 /// are, instead of up to the first such one, lets the compiler look at them at
-/// once.
+/// once; the last eight may have been looked at in part before.
 pub(super) fn has(text: &str, is_kind: impl Fn(u8) -> bool) -> bool {
-    let (eights, rest) = text.as_bytes().as_chunks::<8>();
     let among = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(false, |found, byte| found | is_kind(*byte))
+        let found = bytes.iter().map(|byte| is_kind(*byte));
+        found.fold(false, |one, other| one | other)
     };
-    eights.iter().any(|eight| among(eight)) || among(rest)
+    let bytes = text.as_bytes();
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return among(bytes);
+    };
+    let (eights, _) = bytes.as_chunks::<8>();
+    eights.iter().any(|eight| among(eight)) || among(last)
+}
+
+/// Whether a byte is a control character of ASCII.
+pub(super) fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control()
 }
 
 /// A number in decimal, in the end of `digits`.
@@ -61,7 +87,6 @@ pub(super) fn decimal(number: u64, digits: &mut [u8; 20]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use bytes::BytesMut;
     use http::uri::PathAndQuery;
     use proptest::prelude::*;
 
@@ -80,10 +105,10 @@ mod tests {
 
     #[test]
     fn neither_target_nor_text_can_end_their_line() {
-        let mut out = BytesMut::new();
+        let mut out = Vec::new();
         put_target(&mut out, "/a b\r\n", Some("x=\n"));
         out.put_text("host\r\nx: y\0");
-        assert_eq!(out, &b"/a%20b%0D%0A?x=%0Ahostx: y"[..]);
+        assert_eq!(out, b"/a%20b%0D%0A?x=%0Ahostx: y");
     }
 
     proptest! {
@@ -91,7 +116,7 @@ mod tests {
         fn any_path_and_query_make_a_target_that_is_taken_whole(path: String, query: String) {
             let path = format!("/{path}");
             if let Ok(path) = crate::path::normalise(&path) {
-                let mut out = BytesMut::new();
+                let mut out = Vec::new();
                 put_target(&mut out, &path, Some(&query));
                 let taken = PathAndQuery::try_from(&out[..]).unwrap();
                 prop_assert_eq!(taken.as_str().as_bytes(), &out[..]);

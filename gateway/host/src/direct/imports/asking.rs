@@ -6,6 +6,7 @@ use wasmtime::{Caller, Linker};
 use super::{Interface, enter};
 use crate::contract::imports::{clock, endpoints, load, pools, random, request};
 use crate::guest::Guest;
+use crate::imports::request as asked;
 
 pub(super) fn define(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     request_head(&mut Interface::new(linker, "request"))?;
@@ -17,75 +18,60 @@ pub(super) fn define(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 type Call<'a> = Caller<'a, Guest>;
 
+/// A function without arguments that something the request says answers.
+macro_rules! said {
+    ($function:path) => {
+        |mut caller: Call<'_>, out: u32| {
+            enter(&mut caller)?.lending(|call, view| {
+                let text = $function(call.guest(), view);
+                call.leave(out, &text)
+            })
+        }
+    };
+}
+
+/// The same of a name.
+macro_rules! said_of {
+    ($function:path) => {
+        |mut caller: Call<'_>, name: u32, length: u32, out: u32| {
+            enter(&mut caller)?.lending(|call, view| {
+                let (name, guest) = call.text_beside(name, length)?;
+                let value = $function(guest, view, name);
+                call.leave(out, &value)
+            })
+        }
+    };
+}
+
 fn request_head(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
-    use request::Host;
     interface
-        .define("id", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let id = Host::id(call.guest());
-            call.leave(out, &id)
-        })?
-        .define("method", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let method = Host::method(call.guest());
-            call.leave(out, &method)
-        })?
-        .define("scheme", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let scheme = Host::scheme(call.guest());
-            call.leave(out, &scheme)
-        })?
-        .define("authority", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let authority = Host::authority(call.guest());
-            call.leave(out, &authority)
-        })?
-        .define("path", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let path = Host::path(call.guest());
-            call.leave(out, &path)
-        })?
-        .define("query", |mut caller: Call<'_>, out: u32| {
-            let mut call = enter(&mut caller)?;
-            let query = Host::query(call.guest());
-            call.leave(out, &query)
-        })?;
+        .define("id", said!(asked::id))?
+        .define("method", said!(asked::method))?
+        .define("scheme", said!(asked::scheme))?
+        .define("authority", said!(asked::authority))?
+        .define("path", said!(asked::path))?
+        .define("query", said!(asked::query))?;
     Ok(())
 }
 
 fn request_rest(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
     use request::Host;
     interface
-        .define(
-            "header",
-            |mut caller: Call<'_>, name: u32, length: u32, out: u32| {
-                let mut call = enter(&mut caller)?;
-                let name = call.text(name, length)?;
-                let value = Host::header(call.guest(), name);
-                call.leave(out, &value)
-            },
-        )?
+        .define("header", said_of!(asked::header))?
         .define(
             "header-bytes",
             |mut caller: Call<'_>, name: u32, length: u32, index: u32, out: u32| {
-                let mut call = enter(&mut caller)?;
-                let name = call.text(name, length)?;
-                let value = Host::header_bytes(call.guest(), name, index);
-                call.leave(out, &value)
+                enter(&mut caller)?.lending(|call, view| {
+                    let (name, guest) = call.text_beside(name, length)?;
+                    let value = asked::header_bytes(guest, view, (name, index));
+                    call.leave(out, &value)
+                })
             },
         )?
         .define("has-body", |mut caller: Call<'_>| {
             Ok(u32::from(Host::has_body(enter(&mut caller)?.guest())))
         })?
-        .define(
-            "cookie",
-            |mut caller: Call<'_>, name: u32, length: u32, out: u32| {
-                let mut call = enter(&mut caller)?;
-                let name = call.text(name, length)?;
-                let value = Host::cookie(call.guest(), name);
-                call.leave(out, &value)
-            },
-        )?
+        .define("cookie", said_of!(asked::cookie))?
         .define("client-address", |mut caller: Call<'_>, out: u32| {
             let mut call = enter(&mut caller)?;
             let address = Host::client_address(call.guest());
