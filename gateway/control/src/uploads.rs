@@ -353,7 +353,9 @@ impl Control {
         let compiling = tokio::task::spawn_blocking(move || host.compile_ahead(digest, &keys));
         if let Ok(Err(refusal)) = compiling.await {
             let version = digest.short();
-            tracing::warn!(%plugin, %version, "a version is not compiled before it is bound: {refusal}");
+            tracing::warn!(
+                %plugin, %version, "it is not compiled before it is bound: {refusal}"
+            );
         }
     }
 
