@@ -6,6 +6,13 @@ use serde_json::json;
 use crate::cluster_trouble::two;
 use crate::support::{Gateway, Guest, Redis, Upstream, eventually};
 
+/// From now on a gateway does not share compiled code with those of all tests.
+async fn keep_code_of_its_own(gateway: &mut Gateway) {
+    gateway.kill();
+    std::fs::remove_file(gateway.path("data/cache")).expect("a link");
+    gateway.restart().await;
+}
+
 /// Whether a gateway says that a version is there and compiled.
 async fn has_compiled(gateway: &Gateway, digest: &str) -> bool {
     let path = format!("/api/plugins/mine/versions/{digest}");
@@ -38,7 +45,8 @@ async fn bind(one: &Gateway, other: &Gateway, digest: &str) {
 async fn what_is_uploaded_on_one_is_compiled_on_the_other_before_it_is_bound() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;
-    let [a, b] = two(&redis, &[&first]).await;
+    let [a, mut b] = two(&redis, &[&first]).await;
+    keep_code_of_its_own(&mut b).await;
     let digest = a.upload("mine", Guest::always(0, 1)).await;
     eventually("it is compiled elsewhere", async || {
         has_compiled(&b, &digest).await
@@ -69,6 +77,10 @@ async fn who_was_away_compiles_what_was_uploaded_once_it_is_back() {
     let [a, mut b] = two(&redis, &[&first]).await;
     b.kill();
     let digest = a.upload("mine", Guest::always(0, 1)).await;
-    b.restart().await;
+    keep_code_of_its_own(&mut b).await;
     eventually("it is compiled", async || has_compiled(&b, &digest).await).await;
+    eventually("it has compiled it itself", async || {
+        compilations(&b, &digest) == 1
+    })
+    .await;
 }
