@@ -7,6 +7,7 @@
 //! force what others have changed; `components` has what both need; `join` is the
 //! start.
 
+mod ahead;
 mod attempts;
 mod components;
 mod follow;
@@ -29,6 +30,7 @@ use gatewright_host::Host;
 use gatewright_model::id::Digest;
 use tokio::time;
 
+use self::ahead::Ahead;
 pub(crate) use self::attempts::{Attempts, Ticket};
 use self::components::Missing;
 pub(crate) use self::follow::follow;
@@ -137,6 +139,8 @@ pub(crate) struct Cluster {
     gateways: Mutex<Vec<Heard>>,
     /// What is wrong.
     problems: Problems,
+    /// What is to be compiled before it is bound.
+    ahead: Ahead,
     /// Components that cannot be had.
     lacked: Mutex<BTreeMap<Digest, Missing>>,
     /// Whether the store may not wholly have what this gateway has.

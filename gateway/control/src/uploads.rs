@@ -1,7 +1,8 @@
 //! Uploads: a component comes in, is compiled and tried aside, and becomes a
 //! version that decides nothing until a binding names it.
 //!
-//! They take turns, since compiling takes a core for as long as it takes. The
+//! They take turns, since compiling takes a core for as long as it takes; what others
+//! of a cluster have taken in takes its turn among them. The
 //! component is on the disk before there is a record of it; what has none is
 //! cleared away at the next start.
 
@@ -50,7 +51,8 @@ pub(crate) struct Place {
     _fetch: Option<OwnedSemaphorePermit>,
 }
 
-/// An upload that is under way.
+/// An upload that is under way, on this gateway or, of another in the cluster, to be
+/// compiled here as well.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Upload {
     name: String,
@@ -320,6 +322,35 @@ impl Control {
             record: known.unwrap_or(record),
             compile_ms: compiled.took.as_secs_f64() * 1000.0,
         })
+    }
+
+    /// Compile a version that is kept, in its turn among uploads, so that a change that
+    /// binds it finds its code.
+    pub(crate) async fn compile_ahead(&self, plugin: &PluginName, digest: Digest) {
+        let host = Arc::clone(self.publisher.host());
+        let Some(record) = self.catalog.version(plugin, digest) else {
+            return;
+        };
+        if host.is_compiled(digest) {
+            return;
+        }
+        let under_way = self.uploads.begin(Upload {
+            name: plugin.to_string(),
+            version: digest,
+            size: usize::try_from(record.size).unwrap_or(usize::MAX),
+            state: UploadState::Waiting,
+            since: Timestamp::now(),
+        });
+        let _turn = self.uploads.turn.lock().await;
+        under_way.compiles();
+        let keys = self.publisher.snapshot().config.admin.plugin_keys.clone();
+        let compiling = tokio::task::spawn_blocking(move || host.compile_ahead(digest, &keys));
+        if let Ok(Err(refusal)) = compiling.await {
+            let version = digest.short();
+            tracing::warn!(
+                %plugin, %version, "it is not compiled before it is bound: {refusal}"
+            );
+        }
     }
 
     /// Why a component is not taken in. What a plugin may have is said where it is

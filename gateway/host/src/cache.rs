@@ -97,6 +97,11 @@ impl Cache {
         }
     }
 
+    /// Whether there is a file of a component's code, sound or not.
+    pub(crate) fn has(&self, digest: Digest) -> bool {
+        self.path(digest).is_file()
+    }
+
     /// Keep compiled code. A failure costs the next start a compilation, and
     /// is no more than logged.
     pub(crate) fn keep(&self, digest: Digest, code: &[u8]) {
@@ -198,8 +203,9 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_again_and_is_the_owners_alone() {
         let (_folder, cache, engine, digest) = kept();
-        assert!(cache.load(&engine, digest).is_some());
-        assert!(cache.load(&engine, Digest([8; 32])).is_none());
+        assert!(cache.has(digest) && cache.load(&engine, digest).is_some());
+        let other = Digest([8; 32]);
+        assert!(!cache.has(other) && cache.load(&engine, other).is_none());
         let mode = fs::metadata(cache.path(digest)).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
     }

@@ -5,10 +5,11 @@
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gatewright_model::id::Digest;
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
@@ -131,12 +132,22 @@ pub(crate) enum Queue {
     Uploads,
 }
 
-/// A compiler that takes one component of each queue at a time.
+/// A compiler that takes one component of each queue at a time, and none twice.
 #[derive(Debug)]
 pub(crate) struct Compiling {
     compiler: Compiler,
     changes: Mutex<()>,
     uploads: Mutex<()>,
+    /// What is being compiled.
+    under_way: Mutex<Vec<Digest>>,
+    ended: Condvar,
+}
+
+/// The turn to compile a component; the next one's once it is dropped.
+pub(crate) struct Turn<'c> {
+    compiling: &'c Compiling,
+    digest: Digest,
+    _queue: MutexGuard<'c, ()>,
 }
 
 impl Compiling {
@@ -145,22 +156,47 @@ impl Compiling {
             compiler,
             changes: Mutex::default(),
             uploads: Mutex::default(),
+            under_way: Mutex::default(),
+            ended: Condvar::new(),
         }
     }
 
-    /// Compile a component, when those before it in its queue are done.
+    /// Wait until those before it in its queue are done, and until nobody of the other
+    /// queue compiles the same: whoever has the turn looks first whether it was done
+    /// meanwhile.
+    pub(crate) fn turn(&self, digest: Digest, queue: Queue) -> Turn<'_> {
+        let queue = match queue {
+            Queue::Changes => &self.changes,
+            Queue::Uploads => &self.uploads,
+        };
+        let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let under_way = self.under_way();
+        let is_it = |under_way: &mut Vec<Digest>| under_way.contains(&digest);
+        let under_way = self.ended.wait_while(under_way, is_it);
+        let mut under_way = under_way.unwrap_or_else(PoisonError::into_inner);
+        under_way.push(digest);
+        Turn {
+            compiling: self,
+            digest,
+            _queue: queue,
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, Vec<Digest>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Compile the component that it is the turn of.
     pub(crate) fn compile(
         &self,
         engine: &Engine,
         component: &[u8],
-        queue: Queue,
     ) -> Result<Vec<u8>, CompileError> {
-        let turn = match queue {
-            Queue::Changes => &self.changes,
-            Queue::Uploads => &self.uploads,
-        };
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match &self.compiler {
+        match &self.compiling.compiler {
             Compiler::Child { program } => in_child(program, component),
             Compiler::InProcess => {
                 let mut code = Vec::new();
@@ -168,6 +204,14 @@ impl Compiling {
                 code::settle(ended, code)
             }
         }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.compiling.under_way();
+        under_way.retain(|digest| *digest != self.digest);
+        self.compiling.ended.notify_all();
     }
 }
 
@@ -253,6 +297,7 @@ fn failed(status: ExitStatus, reason: &[u8]) -> CompileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     /// A script in the child's place. Another process writes the program: what
     /// this one has open for writing, a child that another test starts has open
@@ -265,6 +310,29 @@ mod tests {
         let installed = install.args(["-m", "700"]).arg(&text).arg(&program);
         assert!(installed.status().unwrap().success());
         (folder, program)
+    }
+
+    #[test]
+    fn what_one_queue_compiles_the_other_waits_for_and_for_nothing_else() {
+        let compiling = Compiling::new(Compiler::InProcess);
+        let [one, other] = [1, 2].map(|first| Digest([first; 32]));
+        let ahead = compiling.turn(one, Queue::Uploads);
+        drop(compiling.turn(other, Queue::Changes));
+        let is_compiled = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let change = scope.spawn(|| {
+                let _turn = compiling.turn(one, Queue::Changes);
+                is_compiled.load(Ordering::SeqCst)
+            });
+            // It has the turn of its queue, and waits for the component's.
+            while compiling.changes.try_lock().is_ok() {
+                thread::yield_now();
+            }
+            is_compiled.store(true, Ordering::SeqCst);
+            drop(ahead);
+            assert!(change.join().unwrap());
+        });
+        assert!(compiling.under_way().is_empty());
     }
 
     #[test]

@@ -139,6 +139,24 @@ impl Host {
         self.library.signature(digest)
     }
 
+    /// Compile a version that is kept, so that whoever binds it need not wait for that;
+    /// nothing where it is compiled. May take minutes; never call it on a worker. A
+    /// preparation that needs it meanwhile waits for this and compiles nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is not kept, none of the keys has signed it where there are any, or it
+    /// cannot be compiled.
+    pub fn compile_ahead(&self, digest: Digest, keys: &[PluginKey]) -> Result<(), Refusal> {
+        self.library.compile_ahead(digest, keys)
+    }
+
+    /// Whether there is compiled code of a version here, so that binding it compiles
+    /// nothing.
+    pub fn is_compiled(&self, digest: Digest) -> bool {
+        self.library.is_compiled(digest)
+    }
+
     /// What a version is that is kept or built in. Compiles it unless that was
     /// done before; never call it on a worker.
     ///

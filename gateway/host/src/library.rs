@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
 
 use gatewright_model::config::PluginSource;
 use gatewright_model::id::{Digest, PluginName};
@@ -207,20 +208,56 @@ impl Library {
         }
         let version = match self.cache.load(&self.engine, digest) {
             Some(loaded) => Version::new(digest, &loaded, &self.linkers)?,
-            None => {
-                let code = self.compiling.compile(&self.engine, bytes, queue)?;
-                let loaded = code::load(&self.engine, &code)?;
-                let version = Version::new(digest, &loaded, &self.linkers)?;
-                // Of what cannot be a plugin nothing is kept.
-                self.cache.keep(digest, &code);
-                version
-            }
+            None => self.compile(bytes, digest, queue)?,
         };
         let version = Arc::new(version);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, version| version.strong_count() > 0);
         known.insert(digest, Arc::downgrade(&version));
         Ok(version)
+    }
+
+    /// Compile a component and keep its code, unless somebody does meanwhile.
+    fn compile(&self, bytes: &[u8], digest: Digest, queue: Queue) -> Result<Version, Refusal> {
+        let turn = self.compiling.turn(digest, queue);
+        if let Some(loaded) = self.cache.load(&self.engine, digest) {
+            return Version::new(digest, &loaded, &self.linkers);
+        }
+        let began = Instant::now();
+        let code = turn.compile(&self.engine, bytes)?;
+        let loaded = code::load(&self.engine, &code)?;
+        let version = Version::new(digest, &loaded, &self.linkers)?;
+        // Of what cannot be a plugin nothing is kept.
+        self.cache.keep(digest, &code);
+        let ms = began.elapsed().as_millis();
+        tracing::info!(version = %digest.short(), ms, "a component was compiled");
+        Ok(version)
+    }
+
+    /// Compile a version that is kept, as an upload, so that a change that binds it
+    /// need not; nothing where that was done.
+    pub(crate) fn compile_ahead(&self, digest: Digest, keys: &[PluginKey]) -> Result<(), Refusal> {
+        if self.is_compiled(digest) {
+            return Ok(());
+        }
+        // Nothing is compiled for who is not trusted.
+        if !keys.is_empty() {
+            let signed = self.signer(digest, keys);
+            signed.map_err(|why| Refusal::unsigned(why, keys))?;
+        }
+        let component = self.shelf.load(digest);
+        let component = component.map_err(|error| Refusal::Unkept { digest, error })?;
+        let compiled = self.compiled(&component, Queue::Uploads);
+        if !self.shelf.has(digest) {
+            // It was removed meanwhile.
+            self.cache.forget(digest);
+        }
+        compiled.map(drop)
+    }
+
+    /// Whether there is code of a version.
+    pub(crate) fn is_compiled(&self, digest: Digest) -> bool {
+        self.known(digest).is_some() || self.cache.has(digest)
     }
 
     /// Remember which versions decide now, as the newest of their places, and

@@ -12,7 +12,7 @@ use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within
 const TENDED: Duration = Duration::from_secs(40);
 
 /// Two gateways in front of the same server, once both are in the cluster.
-async fn two(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 2] {
+pub(crate) async fn two(redis: &Redis, servers: &[&Upstream]) -> [Gateway; 2] {
     let a = member("a", redis, servers).start().await;
     eventually("the cluster has begun", async || {
         a.api("/api/cluster").await["version"] == 1

@@ -42,6 +42,7 @@ mod chaos;
 mod client_certificates;
 mod client_trouble;
 mod cluster;
+mod cluster_compiling;
 mod cluster_returns;
 mod cluster_server;
 mod cluster_shared;

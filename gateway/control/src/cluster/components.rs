@@ -241,6 +241,9 @@ impl Cluster {
                 let plugin = plugin.clone();
                 self.take(host, plugin, digest, before.as_ref()).await?
             };
+            if lack.is_none() {
+                self.ahead.add([(plugin.clone(), digest)]);
+            }
             self.lack(digest, lack);
         }
         let problem = {

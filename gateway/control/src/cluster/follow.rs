@@ -2,6 +2,7 @@
 //! server what it lost.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,9 +15,9 @@ use tokio::time;
 use super::components::problem;
 use super::join::entry;
 use super::problems::About;
-use super::{Attempts, Cluster, ClusterError, Course, components, contents, members};
+use super::{Attempts, Cluster, ClusterError, Course, ahead, components, contents, members};
 use crate::control::Control;
-use crate::desired::Desired;
+use crate::desired::{Desired, Draft};
 use crate::error::ReloadError;
 use crate::events::Happened;
 use crate::keeper::{Followed, Kept};
@@ -25,6 +26,9 @@ use crate::store::versions_of;
 
 /// How often the version is asked for: a message that was lost is a delay only.
 pub(super) const POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How long a change takes until it is in force on every gateway, at most.
+const PROMISED: Duration = Duration::from_secs(1);
 
 /// Keep up the connection, follow the state and say that this gateway is there, for
 /// ever; nothing in a gateway that is alone.
@@ -57,7 +61,8 @@ pub(crate) async fn follow(control: Arc<Control>) {
     let keeping = cluster.connection.clone().keep();
     let announcing = members::announce(&control, &cluster);
     let tending = components::tend(&control, &cluster);
-    tokio::join!(keeping, following, announcing, tending);
+    let compiling = ahead::compile(&control, &cluster);
+    tokio::join!(keeping, following, announcing, tending, compiling);
 }
 
 impl Control {
@@ -180,7 +185,7 @@ impl Control {
         let mut draft = origin.found(declared, overlay, &self.discovery).await?;
         let kept = || Kept::Followed(Box::new(followed.clone()));
         let reloaded = loop {
-            match self.publish_kept(&draft, kept()).await {
+            match self.publish_telling(cluster, &draft, kept()).await {
                 Err(PublishError::Plugin { key, errors }) => {
                     let without = origin.without(&draft, &key, &errors.to_string()).await?;
                     draft = without.ok_or(errors)?;
@@ -205,9 +210,30 @@ impl Control {
         if has_changed || !is_known {
             self.note(&Ok(reloaded));
         }
-        let gone = gone(&before.fields, &followed.state.fields);
+        let fields = &followed.state.fields;
+        cluster.ahead.add(ahead::news(&before.fields, fields));
+        let gone = gone(&before.fields, fields);
         self.forget_components(gone).await;
         Ok(())
+    }
+
+    /// Put a draft in force, and tell what compiler is waited for where that takes
+    /// longer than is promised.
+    async fn publish_telling(
+        &self,
+        cluster: &Arc<Cluster>,
+        draft: &Draft,
+        kept: Kept,
+    ) -> Result<Reloaded, PublishError> {
+        let mut publishing = pin!(self.publish_kept(draft, kept));
+        if let Ok(outcome) = time::timeout(PROMISED, &mut publishing).await {
+            return outcome;
+        }
+        let problem = ahead::problem(self.publisher.host(), &draft.wanted.config);
+        cluster.tell(self, About::Compiling, problem);
+        let outcome = publishing.await;
+        cluster.tell(self, About::Compiling, None);
+        outcome
     }
 }
 

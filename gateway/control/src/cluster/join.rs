@@ -12,6 +12,7 @@ use gatewright_model::config::Config;
 use gatewright_model::id::Digest;
 use sha2::{Digest as _, Sha256};
 
+use super::ahead::Ahead;
 use super::components::problem;
 use super::problems::Problems;
 use super::{Cluster, ClusterError, Course, contents};
@@ -51,6 +52,7 @@ impl Cluster {
             replica: Mutex::new(store.replica()?),
             gateways: Mutex::default(),
             problems: Problems::default(),
+            ahead: Ahead::default(),
             lacked: Mutex::default(),
             has_doubts: AtomicBool::new(false),
             follows_anew: AtomicBool::new(false),

@@ -15,6 +15,8 @@ pub(super) enum About {
     Following,
     /// Components are missing.
     Components,
+    /// A change waits for the compiler.
+    Compiling,
     /// Another gateway is called the same.
     Name,
 }

@@ -172,6 +172,9 @@ pub(super) struct VersionShown {
     imports: Vec<String>,
     exports: Vec<String>,
     direct: bool,
+    /// Whether this gateway has its code; where it does not, whoever binds it first
+    /// waits for the compiler.
+    compiled: bool,
     about: About,
     /// The places where it is named, or is the plugin's own and none is.
     bound: Vec<Naming>,
@@ -196,6 +199,7 @@ impl VersionShown {
             imports: record.imports,
             exports: record.exports,
             direct: record.direct,
+            compiled: control.publisher.host().is_compiled(version),
             about: record.about,
             bound: bound_at(control, config, name, version),
         }
@@ -221,6 +225,7 @@ impl VersionShown {
             imports: component.imports.clone(),
             exports: component.exports.clone(),
             direct: component.is_direct,
+            compiled: control.publisher.host().is_compiled(component.digest),
             about: component.about.clone().into(),
             bound: bound_at(control, config, name, component.digest),
         }
