@@ -46,8 +46,6 @@ pub(crate) struct Client {
     /// Whether the latest request had a body, the end of which may not have come
     /// when its answer has gone.
     has_body: Cell<bool>,
-    /// Whether all of the latest request has come.
-    has_sent_all: Cell<bool>,
     /// Whether the client takes nothing more at the moment.
     blocked: Cell<bool>,
     /// The server's side of the tunnel that this connection becomes once the
@@ -114,7 +112,6 @@ impl Client {
             exchanges: Cell::new(0),
             has_asked: Cell::new(false),
             has_body: Cell::new(false),
-            has_sent_all: Cell::new(false),
             blocked: Cell::new(false),
             switched: RefCell::default(),
             gave: Cell::new(None),
@@ -255,17 +252,6 @@ impl Client {
         self.has_body.get()
     }
 
-    /// All of its latest request has come.
-    pub(crate) fn has_sent_all(&self) {
-        self.has_sent_all.set(true);
-    }
-
-    /// Whether it waits for an answer, or the rest of one, with nothing more to say
-    /// of its request.
-    pub(crate) fn awaits_answer(&self) -> bool {
-        self.stage.get() == Stage::Exchange && self.has_sent_all.get()
-    }
-
     /// Become a tunnel to this server, once the response has gone out.
     pub(crate) fn switch(&self, server: Box<Switched>) {
         self.switched.replace(Some(server));
@@ -315,7 +301,6 @@ impl Client {
         self.stage.set(Stage::Exchange);
         self.has_asked.set(true);
         self.has_body.set(has_body);
-        self.has_sent_all.set(!has_body);
         // A client that reads nothing does not get more time by asking for more.
         if !self.blocked.get() {
             self.deadline.disarm();

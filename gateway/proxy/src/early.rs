@@ -1,15 +1,11 @@
 //! A stream of which something has been read already.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// How much is read ahead at the most: that something comes is what matters.
-const AHEAD: usize = 1024;
 
 /// A stream that gives what was read of it before it reads on.
 pub(crate) struct Early<S> {
@@ -20,28 +16,6 @@ pub(crate) struct Early<S> {
 impl<S> Early<S> {
     pub(crate) fn new(read: Bytes, stream: S) -> Self {
         Self { read, stream }
-    }
-
-    /// Whether something is still to be given that was read before.
-    pub(crate) fn holds(&self) -> bool {
-        !self.read.is_empty()
-    }
-
-    /// What is still to be given that was read before, and the stream.
-    pub(crate) fn into_parts(self) -> (Bytes, S) {
-        (self.read, self.stream)
-    }
-}
-
-impl<S: AsyncRead + Unpin> Early<S> {
-    /// Read ahead, where nothing is held that was read before; ready without bytes
-    /// at the end of the stream. What comes is given to whoever reads next.
-    pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut place = [MaybeUninit::uninit(); AHEAD];
-        let mut next = ReadBuf::uninit(&mut place);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut next))?;
-        self.read = Bytes::copy_from_slice(next.filled());
-        Poll::Ready(Ok(self.read.len()))
     }
 }
 
@@ -82,8 +56,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Early<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::AsyncReadExt;
 
     use super::*;
@@ -94,18 +66,5 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         assert_eq!(text, "before after");
-    }
-
-    #[tokio::test]
-    async fn what_is_read_ahead_comes_in_its_place() {
-        let long = "1234567".repeat(AHEAD);
-        let mut stream = Early::new(Bytes::new(), long.as_bytes());
-        let ahead = poll_fn(|cx| stream.poll_ahead(cx)).await;
-        assert_eq!((ahead.unwrap(), stream.holds()), (AHEAD, true));
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await.unwrap();
-        assert_eq!(text, long);
-        let ahead = poll_fn(|cx| stream.poll_ahead(cx)).await;
-        assert_eq!((ahead.unwrap(), stream.holds()), (0, false));
     }
 }

@@ -130,40 +130,35 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let owner = Rc::clone(client);
     let connection = hyper::server::conn::http1::Builder::new()
         .writev(false)
-        // Whether the client has left is looked for by the stream.
-        .half_close(true)
         .max_headers(limits.request_headers)
         .max_buf_size(limits.request_head)
         .serve_connection(
             io,
             service_fn(|request: Request<Incoming>| {
-                let upload = |body| Upload::Http1(body, Rc::downgrade(&owner));
-                exchange(Rc::clone(&owner), request.map(upload))
+                exchange(Rc::clone(&owner), request.map(Upload::Http))
             }),
         );
     let mut connection = connection;
     let end = drive(client, Pin::new(&mut connection)).await;
     let parts = connection.into_parts();
     let watched = parts.io.into_inner();
-    let has_ended = watched.has_ended();
-    let (ahead, mut stream) = watched.into_parts();
     let switched = client.take_switched();
     if let (End::Closed, Some(server)) = (&end, switched) {
-        let early = [parts.read_buf, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, stream, &early, *server).await;
+        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
         return None;
     }
     let begins_http2 = parts.read_buf.starts_with(HTTP2_PREFACE);
     if end == End::Malformed && begins_http2 && !client.has_asked() {
-        return Some(Early::new(parts.read_buf, stream));
+        return Some(Early::new(parts.read_buf, watched.into_inner()));
     }
     let may_send_more = match end {
         End::Broken | End::TimedOut => false,
         End::HeadTimeout | End::Malformed => true,
         End::Closed => client.had_body(),
     };
-    if may_send_more && !has_ended {
+    if may_send_more && !watched.has_ended() {
+        let mut stream = watched.into_inner();
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
@@ -184,7 +179,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
         .serve_connection(
             io,
             service_fn(move |request: Request<Incoming>| {
-                exchange(Rc::clone(&owner), request.map(Upload::Http2))
+                exchange(Rc::clone(&owner), request.map(Upload::Http))
             }),
         );
     drive(client, pin!(connection)).await;

@@ -1,23 +1,18 @@
 //! The body of a request as a client sends it, over whichever protocol.
 
 use std::pin::Pin;
-use std::rc::Weak;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 
-use crate::connection::Client;
 use crate::http3::Arriving;
 
 /// A body on its way in.
 pub(crate) enum Upload {
-    /// Over HTTP/1.1, from the client who is told when all of it has come, if it is
-    /// still there.
-    Http1(Incoming, Weak<Client>),
-    /// Over HTTP/2.
-    Http2(Incoming),
+    /// Over HTTP/1.1 or HTTP/2.
+    Http(Incoming),
     /// Over HTTP/3.
     Http3(Box<Arriving>),
 }
@@ -32,16 +27,7 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         Poll::Ready(match self {
-            Self::Http1(body, client) => {
-                let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-                if (frame.is_none() || body.is_end_stream())
-                    && let Some(client) = client.upgrade()
-                {
-                    client.has_sent_all();
-                }
-                frame.map(|frame| frame.map_err(|_| Broken))
-            }
-            Self::Http2(body) => {
+            Self::Http(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(|_| Broken))
             }
             Self::Http3(body) => {
@@ -53,7 +39,7 @@ impl Upload {
     /// Whether it is known that nothing more comes.
     pub(crate) fn is_end_stream(&self) -> bool {
         match self {
-            Self::Http1(body, _) | Self::Http2(body) => body.is_end_stream(),
+            Self::Http(body) => body.is_end_stream(),
             Self::Http3(body) => body.is_end_stream(),
         }
     }
@@ -61,7 +47,7 @@ impl Upload {
     /// The length that the client announced.
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
-            Self::Http1(body, _) | Self::Http2(body) => body.size_hint().exact(),
+            Self::Http(body) => body.size_hint().exact(),
             Self::Http3(body) => body.size_hint().exact(),
         }
     }

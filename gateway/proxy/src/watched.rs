@@ -1,28 +1,23 @@
 //! A client's stream that tells its connection when bytes come and when they
-//! cannot go, and looks whether a client has left that waits for its answer.
-//!
-//! hyper could look for that itself. It would read twice more for each request, and
-//! into a new buffer, as the request's head still lies in the one that it has.
+//! cannot go.
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Client;
-use crate::early::Early;
 use crate::opening::{HTTP2_PREFACE, Opening};
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
-    stream: Early<S>,
+    stream: S,
     client: Rc<Client>,
-    /// Whether there is one exchange at a time, between two of which bytes begin a
-    /// request's head. On HTTP/2 they may as well be a ping.
-    is_http1: bool,
+    /// Whether bytes between two exchanges begin a request's head. On HTTP/2
+    /// they may as well be a ping.
+    bytes_begin_a_head: bool,
     /// What has begun, until that is known.
     opening: Option<Opening>,
     write_blocked: bool,
@@ -30,12 +25,12 @@ pub(crate) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, client: Rc<Client>, is_http1: bool) -> Self {
+    pub(crate) fn new(stream: S, client: Rc<Client>, bytes_begin_a_head: bool) -> Self {
         Self {
-            stream: Early::new(Bytes::new(), stream),
+            stream,
             client,
-            is_http1,
-            opening: is_http1.then(Opening::default),
+            bytes_begin_a_head,
+            opening: bytes_begin_a_head.then(Opening::default),
             write_blocked: false,
             has_ended: false,
         }
@@ -46,9 +41,9 @@ impl<S> Watched<S> {
         self.has_ended
     }
 
-    /// What was read ahead, and the stream, with nobody told any more.
-    pub(crate) fn into_parts(self) -> (Bytes, S) {
-        self.stream.into_parts()
+    /// The stream, with nobody told any more.
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
     }
 
     fn note_write(&mut self, is_pending: bool) {
@@ -69,26 +64,10 @@ impl<S: AsyncRead + Unpin> Watched<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let has_come = buffer.filled().len() > before;
         self.has_ended |= read.is_ready() && !has_come;
-        if self.is_http1 && has_come {
+        if self.bytes_begin_a_head && has_come {
             self.client.reads();
         }
         read
-    }
-
-    /// Whether the client has not left before it has its answer; if so, the task is
-    /// woken when it does. What it sends meanwhile begins its next request, and
-    /// then it is not looked for any more.
-    fn stays(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.is_http1 || !self.client.awaits_answer() || self.stream.holds() {
-            return Ok(());
-        }
-        match self.stream.poll_ahead(cx)? {
-            Poll::Ready(0) => {
-                self.has_ended = true;
-                Err(io::ErrorKind::UnexpectedEof.into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Read the first bytes of the connection.
@@ -140,8 +119,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-/// hyper flushes at the end of each of its turns, whether it has written or not.
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -150,16 +128,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         this.note_write(written.is_pending());
-        if written.is_pending() {
-            this.stays(cx)?;
-        }
         written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        this.stays(cx)?;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -90,22 +90,16 @@ async fn a_client_that_leaves_before_the_response_is_not_in_flight_any_more() {
     })
     .await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;
-    let requests = [
-        "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-        "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
-        "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    ];
     let mut clients = Vec::new();
-    for request in requests {
+    for _ in 0..5 {
         let mut client = gateway.connect().await;
-        client.send(request).await;
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
         clients.push(client);
     }
-    let all = requests.len();
-    eventually("all have come", async || server.requests().len() == all).await;
+    eventually("all are in flight", async || gateway.active().await == 5).await;
     drop(clients);
     gateway.settles().await;
-    assert_eq!(server.requests().len(), all);
+    assert_eq!(server.requests().len(), 5);
 }
 
 #[tokio::test]
