@@ -195,7 +195,7 @@ fn keys_that_will_not_do_are_refused_at_their_place() {
         ),
         (encrypts, "jwt.jwks"),
         (unknown, "jwt.jwks"),
-        (json!({"keys": []}), "jwt.jwks"),
+        (json!({"keys": []}), "jwt.jwks.keys"),
         (json!({}), "jwt.jwks"),
         (json!("{"), "jwt.jwks"),
     ] {
