@@ -12,7 +12,7 @@ use crate::direct::recognise;
 
 /// Address space that a linear memory reserves: all that its addresses reach, so
 /// that compiled code need not compare each of them with the memory's size, which
-/// is a sixth of what it does. It is not memory, and ten thousand instances fit
+/// is a seventh of what it does. It is not memory, and ten thousand instances fit
 /// in what a process has of it.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 
