@@ -143,6 +143,9 @@ pub(crate) struct Cluster {
     ahead: Ahead,
     /// Components that cannot be had.
     lacked: Mutex<BTreeMap<Digest, Missing>>,
+    /// Whether a change may stand in the server's line: it was asked for there, and is
+    /// not known to be done.
+    is_in_line: AtomicBool,
     /// Whether the store may not wholly have what this gateway has.
     has_doubts: AtomicBool,
     /// Whether more of the state may be put in force than was.
@@ -241,23 +244,27 @@ impl Cluster {
         };
         let components = self.components(&replica.fields, &state.fields).await?;
         let heads = (base, &state.head);
+        self.is_in_line.fetch_or(ticket.is_some(), Ordering::Relaxed);
         let ticket = ticket.map(|ticket| ticket.to_string());
         let committing = self
             .ledger
             .commit(heads, &delta, &components, ticket.as_deref());
         match committing.await {
-            Ok(Committed::Done) => Ok(Some(state)),
-            Ok(Committed::Moved) => Err(ClusterError::Moved),
+            Ok(Committed::Done) => {}
+            Ok(Committed::Moved) => return Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
                 let settling = self.settle(base, &state.head);
                 match time::timeout(SETTLE, settling).await {
-                    Ok(Some(true)) => Ok(Some(state)),
-                    Ok(Some(false)) => Err(ClusterError::Moved),
-                    Ok(None) | Err(_) => Err(ClusterError::Unknown(why)),
+                    Ok(Some(true)) => {}
+                    Ok(Some(false)) => return Err(ClusterError::Moved),
+                    Ok(None) | Err(_) => return Err(ClusterError::Unknown(why)),
                 }
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => return Err(failure.into()),
         }
+        // It has left with the commit.
+        self.is_in_line.store(false, Ordering::Relaxed);
+        Ok(Some(state))
     }
 
     /// Learn what became of a commit: whether it was done. What is still on its way

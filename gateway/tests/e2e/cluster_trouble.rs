@@ -76,6 +76,33 @@ async fn a_record_that_is_not_read_here_stops_no_start_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_reload_that_is_overtaken_and_given_up_leaves_the_line() {
+    const LINE: &str = "gatewright:line";
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, _b] = two(&redis, &[&first]).await;
+    let server = first.address();
+    let weight = format!("/api/servers/{server}/weight");
+    a.change("PUT", &weight, json!({ "weight": 9 })).await;
+    let new = "redis.call('HSET', KEYS[1], 'quota:web', '{}')";
+    change_by_another_program(&redis, new, "feed");
+    assert_eq!(redis.ask(&["ZADD", LINE, "inf", "other"]), "1");
+    // The file takes the weight back, which has to be committed.
+    let table = format!(
+        "{{ host = \"127.0.0.1\", port = {}, weight = 4 }}",
+        server.port()
+    );
+    a.edit(|file| file.replace(&format!("\"{server}\""), &table));
+    a.says("other gateways change the cluster's state").await;
+    // No place ends by itself from now on.
+    redis.ask(&["PERSIST", LINE]);
+    eventually("only the other stands in line", async || {
+        redis.ask(&["ZCARD", LINE]) != "2"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;

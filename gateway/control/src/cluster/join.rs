@@ -54,6 +54,7 @@ impl Cluster {
             problems: Problems::default(),
             ahead: Ahead::default(),
             lacked: Mutex::default(),
+            is_in_line: AtomicBool::new(false),
             has_doubts: AtomicBool::new(false),
             follows_anew: AtomicBool::new(false),
             host: OnceLock::new(),
