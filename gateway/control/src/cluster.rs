@@ -40,6 +40,9 @@ use crate::store::{Contents, Edited, Replica};
 /// How long a change waits to learn what became of it when the server has not said.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// How long after it has not been learned the server is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Why a change does not go through the cluster's server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
@@ -277,25 +280,22 @@ impl Cluster {
             if standings.wait_for(Standing::is_connected).await.is_err() {
                 return None;
             }
-            let there = match self.ledger.head().await {
-                Ok(there) => there?,
-                Err(_) => {
-                    time::sleep(Duration::from_millis(50)).await;
-                    continue;
+            if let Ok(there) = self.ledger.head().await {
+                match Fate::of(base, wanted, &there?) {
+                    Fate::Done => return Some(true),
+                    Fate::Overtaken => return Some(false),
+                    Fate::Unknown => return None,
+                    Fate::Open => {}
                 }
-            };
-            match Fate::of(base, wanted, &there) {
-                Fate::Done => return Some(true),
-                Fate::Overtaken => return Some(false),
-                Fate::Unknown => return None,
-                Fate::Open => {}
+                let fence = base.next(self.connection.name());
+                let (none, nothing) = (Delta::new(), Components::default());
+                let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
+                if let Ok(Committed::Done) = fencing.await {
+                    return Some(false);
+                }
             }
-            let fence = base.next(self.connection.name());
-            let (none, nothing) = (Delta::new(), Components::default());
-            let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
-            if let Ok(Committed::Done) = fencing.await {
-                return Some(false);
-            }
+            // A server that refuses does so at once.
+            time::sleep(ASK_AGAIN).await;
         }
     }
 }
