@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{comes_to_have, has, member, somewhere};
+use crate::cluster::{comes_to_have, has, member, somewhere, version};
 use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within};
 
 /// How long it may take until gateways have noticed what they look at now and then.
@@ -206,6 +206,33 @@ async fn a_component_that_is_damaged_everywhere_is_told_until_one_is_whole() {
     }
     assert_eq!(redis.ask(&["TTL", &key]), "-1");
     assert_eq!(std::fs::read(&files[1]).expect("it is kept"), whole);
+}
+
+#[tokio::test]
+async fn a_component_that_was_made_whole_here_is_not_fetched() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("the cluster has begun", async || version(&a).await == 1).await;
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let file = a.path(&format!("data/plugins/{digest}.wasm"));
+    let whole = std::fs::read(&file).expect("it is kept");
+    std::fs::write(&file, "damaged").expect("a file");
+    let key = format!("gatewright:component:{digest}");
+    redis.ask(&["RENAME", &key, "aside"]);
+    within(TENDED, "it says what it cannot have", async || {
+        problems(&a).await.contains(&digest[..12])
+    })
+    .await;
+    std::fs::write(&file, &whole).expect("a file");
+    redis.ask(&["RENAME", "aside", &key]);
+    redis.ask(&["CONFIG", "RESETSTAT"]);
+    within(TENDED, "nothing is wrong", async || {
+        problems(&a).await == "[]"
+    })
+    .await;
+    let stats = redis.ask(&["INFO", "commandstats"]);
+    assert!(!stats.contains("cmdstat_mget"), "{stats}");
 }
 
 #[tokio::test]
