@@ -27,7 +27,7 @@ use gatewright_cluster::{
     Shelf, Standing, State,
 };
 use gatewright_host::Host;
-use gatewright_model::id::Digest;
+use gatewright_model::id::{Digest, PluginName};
 use tokio::time;
 
 use self::ahead::Ahead;
@@ -146,6 +146,8 @@ pub(crate) struct Cluster {
     ahead: Ahead,
     /// Components that cannot be had.
     lacked: Mutex<BTreeMap<Digest, Missing>>,
+    /// Those that have come, until what they are for is in force.
+    came: Mutex<BTreeMap<Digest, PluginName>>,
     /// Whether a change may stand in the server's line: it was asked for there, and is
     /// not known to be done.
     is_in_line: AtomicBool,

@@ -159,6 +159,10 @@ async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
         binding(&b).await == "mine" && problems(&b).await == "[]"
     })
     .await;
+    let noted = b.api("/api/audit").await[0].take();
+    assert_eq!(noted["action"], "cluster.follow", "{noted}");
+    let target = noted["target"].as_str().expect("a text");
+    assert!(target.contains(&digest[..12]), "{target}");
     // From then on any of them puts it back, to stay.
     a.kill();
     assert_eq!(redis.ask(&["DEL", &key]), "1");

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatewright_cluster::{Committed, Components, Fields, Head, Kept, Revision, State};
@@ -64,7 +64,7 @@ impl Missing {
 enum Tended {
     /// It is here, as before.
     Fine,
-    /// It could not be had, and is here now.
+    /// It was not here, or not whole, and is now.
     Came,
     /// It cannot be had.
     Missing(Missing),
@@ -174,7 +174,7 @@ impl Cluster {
         for (&digest, plugin) in &named {
             let is_here = here.contains(&digest);
             let looking = self.look_after(host, (plugin, digest), is_here, None);
-            self.take_in(digest, looking.await?);
+            self.take_in(plugin, digest, looking.await?);
         }
         let mut missing = self.lacked();
         missing.retain(|digest, _| named.contains_key(digest));
@@ -224,7 +224,7 @@ impl Cluster {
     }
 
     /// Note what came of looking after a component; whether it has come.
-    fn take_in(&self, digest: Digest, tended: Tended) -> bool {
+    fn take_in(&self, plugin: &PluginName, digest: Digest, tended: Tended) -> bool {
         let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
         match tended {
             Tended::Fine | Tended::Wait => false,
@@ -234,9 +234,15 @@ impl Cluster {
             }
             Tended::Came => {
                 lacked.remove(&digest);
+                self.came().insert(digest, plugin.clone());
                 true
             }
         }
+    }
+
+    /// The components that have come, until what they are for is in force.
+    pub(super) fn came(&self) -> MutexGuard<'_, BTreeMap<Digest, PluginName>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The components that this gateway's host keeps.
@@ -288,7 +294,7 @@ impl Cluster {
             let looking = self.look_after(host, (plugin, digest), is_here, lost);
             match looking.await {
                 Ok(tended) => {
-                    if self.take_in(digest, tended) {
+                    if self.take_in(plugin, digest, tended) {
                         self.follow_anew();
                         self.ahead.add([(plugin.clone(), digest)]);
                     }

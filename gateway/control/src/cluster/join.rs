@@ -54,6 +54,7 @@ impl Cluster {
             problems: Problems::default(),
             ahead: Ahead::default(),
             lacked: Mutex::default(),
+            came: Mutex::default(),
             is_in_line: AtomicBool::new(false),
             has_doubts: AtomicBool::new(false),
             follows_anew: AtomicBool::new(false),
@@ -152,7 +153,10 @@ impl Cluster {
         let _ = self.admin.set(admin);
         let _ = self.host.set(Arc::clone(host));
         let fields = self.replica().fields;
-        match self.fetch(&fields).await.map(|missing| problem(&missing)) {
+        let fetched = self.fetch(&fields).await;
+        // It is in force from the start.
+        self.came().clear();
+        match fetched.map(|missing| problem(&missing)) {
             Ok(None) => {}
             // It is told among the events where it stays so.
             Ok(Some(missing)) => tracing::warn!("{missing}"),
