@@ -159,9 +159,10 @@ pub(crate) struct Cluster {
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
     admin: OnceLock<SocketAddr>,
-    /// Whether it says that it is there no more. Who says something holds it, so that
-    /// nothing is said after that.
-    has_left: tokio::sync::Mutex<bool>,
+    /// Whether it says no more that it is there.
+    has_left: AtomicBool,
+    /// Who says something holds it, so that what is said last comes last.
+    saying: tokio::sync::Mutex<()>,
     /// Whether files have changed what the server could not be told of.
     pub(crate) has_missed: AtomicBool,
     /// The data folder, if there is one.

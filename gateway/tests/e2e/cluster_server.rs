@@ -1,11 +1,13 @@
 //! The cluster's server: with TLS and passwords, without memory, and when it hangs.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::cluster::{member, somewhere};
-use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal};
+use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal, within};
 
 #[tokio::test]
 async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
@@ -143,6 +145,24 @@ async fn one_that_refuses_is_not_asked_without_pause_what_became_of_a_change() {
     assert!(asked.expect("it was asked") < QUESTIONS, "{stats}");
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     a.change("POST", "/api/servers", somewhere(1)).await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_holds_no_drain_up() {
+    // Less than a command has.
+    const AT_ONCE: Duration = Duration::from_millis(900);
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("it is on the list", async || {
+        redis.ask(&["EXISTS", "gatewright:gateway:a"]) == "1"
+    })
+    .await;
+    signal(redis.id(), libc::SIGSTOP);
+    a.terminate();
+    within(AT_ONCE, "nobody is let in", async || !a.accepts().await).await;
+    assert_eq!(a.exit_code().await, 0);
+    signal(redis.id(), libc::SIGCONT);
 }
 
 #[tokio::test]

@@ -60,7 +60,8 @@ impl Cluster {
             follows_anew: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
-            has_left: tokio::sync::Mutex::default(),
+            has_left: AtomicBool::new(false),
+            saying: tokio::sync::Mutex::default(),
             has_missed: AtomicBool::new(false),
             data: (keep == Keep::InDataFolder).then(|| config.admin.data.clone()),
         });
