@@ -111,7 +111,8 @@ impl Cluster {
 
     /// Whether this gateway may begin a cluster: not where others have the state that the
     /// server has lost, and are about to give it back. The list of them may be lost with
-    /// it, so that the server has to be empty for as long as they may take to come back.
+    /// it, so that the server has to be empty for as long as they take to come back. One that
+    /// takes longer, as over a slow way, comes back as a stranger.
     pub(super) async fn may_begin(&self, control: &Control) -> Result<bool, ClusterError> {
         let is_given_up = self.ledger.empty_for().await? >= COMES_BACK + POLL_EVERY;
         let Some(heard) = self.say(control).await? else {
