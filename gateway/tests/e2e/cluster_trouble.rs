@@ -213,6 +213,38 @@ async fn a_component_that_is_damaged_everywhere_is_told_until_one_is_whole() {
 }
 
 #[tokio::test]
+async fn a_component_that_cannot_be_read_there_holds_no_other_up() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let mut digests = [
+        a.upload("one", Guest::always(0, 1)).await,
+        a.upload("other", Guest::always(0, 2)).await,
+    ];
+    // As they are looked after.
+    digests.sort_unstable();
+    let files = digests
+        .each_ref()
+        .map(|digest| b.path(&format!("data/plugins/{digest}.wasm")));
+    eventually("the other gateway has both", async || {
+        files.iter().all(|file| file.exists())
+    })
+    .await;
+    let no_text = "return redis.call('SET', KEYS[1], '\\255')";
+    let signature = format!("gatewright:signature:{}", digests[0]);
+    redis.ask(&["EVAL", no_text, "1", &signature]);
+    for file in &files {
+        std::fs::remove_file(file).expect("it is kept");
+    }
+    within(TENDED, "it has got the second one", async || {
+        files[1].exists()
+    })
+    .await;
+    assert!(!files[0].exists());
+    b.says("is not looked after").await;
+}
+
+#[tokio::test]
 async fn a_component_that_was_made_whole_here_is_not_fetched() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;
