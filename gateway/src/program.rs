@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const RUNNING: &str = "/proc/self/exe";
 
 /// Names the program that compiles plugins where [`RUNNING`] leads to something
-/// else: valgrind, say, which takes the place of the program that it measures.
-const COMPILER: &str = "GATEWRIGHT_COMPILER";
+/// else: valgrind, say, which takes the place of the program that it measures. It is
+/// this process's alone.
+pub(crate) const COMPILER: &str = "GATEWRIGHT_COMPILER";
 
 /// The program that compiles plugins: this one, for what another version compiles
 /// it could not run.

@@ -36,7 +36,8 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long after a server is there at most whoever was away from it is connected.
+/// How long after a server is there whoever was away from it is connected, as a rule:
+/// longer where a try that came too early, or the handshake, takes all of its time.
 pub const COMES_BACK: Duration = LONGEST_PAUSE.saturating_add(CONNECT);
 
 /// Messages that wait for whoever listens; who is slower misses some and is told.

@@ -55,6 +55,9 @@ pub struct News {
     pub is_new: bool,
     /// Whether there is more to be read at once.
     pub has_more: bool,
+    /// Whether there may be more to be told: it was not all, or told again in place of
+    /// what has been noted since.
+    pub is_behind: bool,
     /// What buckets have answered.
     pub leased: Vec<(String, Leased)>,
     /// What has changed since, the oldest change first.
@@ -97,6 +100,7 @@ impl Exchange {
     ///
     /// When the server does not answer, or refuses. What was to be told is kept.
     pub async fn run(&mut self, changes: Vec<Change>, is_all: bool) -> Result<News, Failure> {
+        let is_behind = self.is_unanswered() || !is_all;
         if self.unanswered.is_none() {
             self.batch += 1;
             self.unanswered = Some(Sent { changes, is_all });
@@ -122,7 +126,7 @@ impl Exchange {
         words::tell(changes, &mut call);
         let reply: Reply = connection.invoke(&call).await?;
         self.unanswered = None;
-        let news = words::news(&reply);
+        let news = words::news(&reply, is_behind);
         self.epoch = reply.epoch;
         self.read = reply.upto;
         if news.is_new {

@@ -124,12 +124,12 @@ return 1
 ";
 
 /// For how long there has been no state, in milliseconds, as those know who ask. The server
-/// keeps it, so that it is gone with whatever the server loses. KEYS: since when. ARGV: how
-/// long it counts.
+/// keeps it, so that it is gone with whatever the server loses; where its clock was set
+/// back, the time begins anew. KEYS: since when. ARGV: how long it counts.
 const EMPTY_FOR: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local since = tonumber(redis.call('GET', KEYS[1])) or now
+local since = math.min(tonumber(redis.call('GET', KEYS[1])) or now, now)
 redis.call('SET', KEYS[1], since, 'PX', ARGV[1])
 return now - since
 ";
@@ -206,9 +206,8 @@ impl Ledger {
         let script = Script::new(EMPTY_FOR);
         let mut invocation = script.key(self.connection.key(EMPTY));
         invocation.arg(EMPTY_MS);
-        let ms: i64 = self.connection.invoke(&invocation).await?;
-        // The server's clock may have been set back meanwhile.
-        Ok(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+        let ms: u64 = self.connection.invoke(&invocation).await?;
+        Ok(Duration::from_millis(ms))
     }
 
     /// Change some fields of a state. Who gives a ticket stands in line with it once
@@ -366,4 +365,30 @@ fn revision(found: [Option<String>; 4]) -> Result<Option<Revision>, Failure> {
         commit,
         author: author.unwrap_or_default(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::tests::Server;
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_begins_the_time_anew_and_does_not_stop_it() {
+        let server = Server::start();
+        let connection = server.connection().await;
+        let ledger = Ledger::new(connection.clone());
+        let mut setting = redis::cmd("SET");
+        setting.arg(connection.key(EMPTY)).arg("9999999999999");
+        connection.query::<()>(&setting).await.unwrap();
+        assert_eq!(ledger.empty_for().await.unwrap(), Duration::ZERO);
+        let mut is_empty_for = Duration::ZERO;
+        for _ in 0..500 {
+            is_empty_for = ledger.empty_for().await.unwrap();
+            if !is_empty_for.is_zero() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert!(!is_empty_for.is_zero());
+    }
 }

@@ -27,7 +27,7 @@ use gatewright_cluster::{
     Shelf, Standing, State,
 };
 use gatewright_host::Host;
-use gatewright_model::id::Digest;
+use gatewright_model::id::{Digest, PluginName};
 use tokio::time;
 
 use self::ahead::Ahead;
@@ -39,6 +39,9 @@ use crate::store::{Contents, Edited, Replica};
 
 /// How long a change waits to learn what became of it when the server has not said.
 const SETTLE: Duration = Duration::from_secs(3);
+
+/// How long after it has not been learned the server is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why a change does not go through the cluster's server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -143,6 +146,11 @@ pub(crate) struct Cluster {
     ahead: Ahead,
     /// Components that cannot be had.
     lacked: Mutex<BTreeMap<Digest, Missing>>,
+    /// Those that have come, until what they are for is in force.
+    came: Mutex<BTreeMap<Digest, PluginName>>,
+    /// Whether a change may stand in the server's line: it was asked for there, and is
+    /// not known to be done.
+    is_in_line: AtomicBool,
     /// Whether the store may not wholly have what this gateway has.
     has_doubts: AtomicBool,
     /// Whether more of the state may be put in force than was.
@@ -151,9 +159,10 @@ pub(crate) struct Cluster {
     host: OnceLock<Arc<Host>>,
     /// Where the admin listener is, once it is bound.
     admin: OnceLock<SocketAddr>,
-    /// Whether it says that it is there no more. Who says something holds it, so that
-    /// nothing is said after that.
-    has_left: tokio::sync::Mutex<bool>,
+    /// Whether it says no more that it is there.
+    has_left: AtomicBool,
+    /// Who says something holds it, so that what is said last comes last.
+    saying: tokio::sync::Mutex<()>,
     /// Whether files have changed what the server could not be told of.
     pub(crate) has_missed: AtomicBool,
     /// The data folder, if there is one.
@@ -241,23 +250,27 @@ impl Cluster {
         };
         let components = self.components(&replica.fields, &state.fields).await?;
         let heads = (base, &state.head);
+        self.is_in_line.fetch_or(ticket.is_some(), Ordering::Relaxed);
         let ticket = ticket.map(|ticket| ticket.to_string());
         let committing = self
             .ledger
             .commit(heads, &delta, &components, ticket.as_deref());
         match committing.await {
-            Ok(Committed::Done) => Ok(Some(state)),
-            Ok(Committed::Moved) => Err(ClusterError::Moved),
+            Ok(Committed::Done) => {}
+            Ok(Committed::Moved) => return Err(ClusterError::Moved),
             Err(Failure::Unanswered(why)) => {
                 let settling = self.settle(base, &state.head);
                 match time::timeout(SETTLE, settling).await {
-                    Ok(Some(true)) => Ok(Some(state)),
-                    Ok(Some(false)) => Err(ClusterError::Moved),
-                    Ok(None) | Err(_) => Err(ClusterError::Unknown(why)),
+                    Ok(Some(true)) => {}
+                    Ok(Some(false)) => return Err(ClusterError::Moved),
+                    Ok(None) | Err(_) => return Err(ClusterError::Unknown(why)),
                 }
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => return Err(failure.into()),
         }
+        // It has left with the commit.
+        self.is_in_line.store(false, Ordering::Relaxed);
+        Ok(Some(state))
     }
 
     /// Learn what became of a commit: whether it was done. What is still on its way
@@ -270,25 +283,22 @@ impl Cluster {
             if standings.wait_for(Standing::is_connected).await.is_err() {
                 return None;
             }
-            let there = match self.ledger.head().await {
-                Ok(there) => there?,
-                Err(_) => {
-                    time::sleep(Duration::from_millis(50)).await;
-                    continue;
+            if let Ok(there) = self.ledger.head().await {
+                match Fate::of(base, wanted, &there?) {
+                    Fate::Done => return Some(true),
+                    Fate::Overtaken => return Some(false),
+                    Fate::Unknown => return None,
+                    Fate::Open => {}
                 }
-            };
-            match Fate::of(base, wanted, &there) {
-                Fate::Done => return Some(true),
-                Fate::Overtaken => return Some(false),
-                Fate::Unknown => return None,
-                Fate::Open => {}
+                let fence = base.next(self.connection.name());
+                let (none, nothing) = (Delta::new(), Components::default());
+                let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
+                if let Ok(Committed::Done) = fencing.await {
+                    return Some(false);
+                }
             }
-            let fence = base.next(self.connection.name());
-            let (none, nothing) = (Delta::new(), Components::default());
-            let fencing = self.ledger.commit((base, &fence), &none, &nothing, None);
-            if let Ok(Committed::Done) = fencing.await {
-                return Some(false);
-            }
+            // A server that refuses does so at once.
+            time::sleep(ASK_AGAIN).await;
         }
     }
 }

@@ -349,10 +349,13 @@ impl Control {
     /// Drain the data plane and wait for its end; new clients are refused.
     pub(crate) async fn stop(&self) {
         self.readiness.stop();
-        if let Some(cluster) = &self.keeper.cluster {
-            cluster.leave(self).await;
-        }
-        self.drain(DataPlane::drain).await;
+        let leaving = async {
+            if let Some(cluster) = &self.keeper.cluster {
+                cluster.leave(self).await;
+            }
+        };
+        // A server that hangs holds no drain up.
+        tokio::join!(leaving, self.drain(DataPlane::drain));
         if let Some(sharing) = &self.sharing {
             sharing.end(self).await;
         }

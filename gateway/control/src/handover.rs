@@ -90,6 +90,12 @@ impl Gateway {
         self.thread.stop().await;
     }
 
+    /// Tell the gateways before this one that it receives what comes over UDP from now
+    /// on: nothing can keep it from serving any more.
+    pub async fn take_over(&self) {
+        self.control.publisher.take_over().await;
+    }
+
     /// Own what the gateway before this one has handed over: files of sockets are
     /// this one's to remove from now on, and what is not wanted any more is closed.
     pub async fn own(&mut self) {

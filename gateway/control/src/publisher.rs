@@ -278,6 +278,13 @@ impl Publisher {
         }
     }
 
+    /// Tell the gateways before this one that it receives what comes over UDP.
+    pub(crate) async fn take_over(&self) {
+        if let Some(data_plane) = &*self.data_plane.lock().await {
+            data_plane.take_over();
+        }
+    }
+
     /// Own the files of sockets that were taken over.
     pub(crate) async fn own_files(&self) {
         if let Some(data_plane) = &*self.data_plane.lock().await {

@@ -161,7 +161,7 @@ impl Sharing {
             .exchange
             .run(changes.changes, !changes.has_more)
             .await?;
-        turn.has_more = changes.has_more;
+        turn.has_more = news.is_behind;
         Ok(owners.find(|owners| self.hear(owners, turn, news)))
     }
 

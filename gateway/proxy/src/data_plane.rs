@@ -181,9 +181,6 @@ impl Bound {
                 thread: Some(thread.spawn(move || start.run())?),
             });
         }
-        let groups = self.listeners.iter().map(|bound| &bound.group);
-        let datagrams = groups.filter_map(|group| group.datagrams.as_ref());
-        datagrams.for_each(DatagramGroup::take_over);
         Ok(DataPlane {
             addresses: self.addresses(),
             listeners: self.listeners,
@@ -365,6 +362,12 @@ impl DataPlane {
         lent.collect()
     }
 
+    /// Tell the gateways before this one that it receives what comes over UDP, once
+    /// nothing can keep it from serving any more.
+    pub fn take_over(&self) {
+        self.datagrams().for_each(DatagramGroup::take_over);
+    }
+
     /// From now on the files of sockets are this gateway's that were taken over.
     pub fn own_files(&self) {
         self.files().for_each(SocketFile::own);
@@ -409,9 +412,7 @@ impl DataPlane {
     /// notice nothing.
     pub fn drain_after_handover(&mut self) {
         self.files().for_each(SocketFile::leave);
-        let groups = self.listeners.iter().map(|bound| &bound.group);
-        let datagrams = groups.filter_map(|group| group.datagrams.as_ref());
-        datagrams.for_each(DatagramGroup::hand_on);
+        self.datagrams().for_each(DatagramGroup::hand_on);
         self.leave_listeners();
     }
 
@@ -421,6 +422,11 @@ impl DataPlane {
             // A worker that is gone has nothing left to drain.
             let _ = worker.messages.send(Message::Drain);
         }
+    }
+
+    fn datagrams(&self) -> impl Iterator<Item = &DatagramGroup> {
+        let groups = self.listeners.iter().map(|bound| &bound.group);
+        groups.filter_map(|group| group.datagrams.as_ref())
     }
 
     fn files(&self) -> impl Iterator<Item = &SocketFile> {

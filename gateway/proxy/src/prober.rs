@@ -62,14 +62,7 @@ impl Prober {
         std::thread::Builder::new()
             .name("prober".into())
             .spawn(move || {
-                let probing = Probing {
-                    pools: Vec::new(),
-                    checks: HashMap::new(),
-                    permits: Rc::new(Semaphore::new(MOST_AT_ONCE)),
-                    teller: Rc::new(Teller::new(told)),
-                    warming: Warming::default(),
-                    polls: Polls::default(),
-                };
+                let probing = Probing::new(Teller::new(told));
                 LocalSet::new().block_on(&runtime, probing.run(in_force, reports));
             })?;
         Ok(Self { suspects })
@@ -110,6 +103,17 @@ impl Drop for Check {
 }
 
 impl Probing {
+    fn new(teller: Teller) -> Self {
+        Self {
+            pools: Vec::new(),
+            checks: HashMap::new(),
+            permits: Rc::new(Semaphore::new(MOST_AT_ONCE)),
+            teller: Rc::new(teller),
+            warming: Warming::default(),
+            polls: Polls::default(),
+        }
+    }
+
     async fn run(mut self, mut in_force: watch::Receiver<InForce>, mut reports: Reports) {
         // Who is there at the start is warm.
         let mut is_start = true;
@@ -259,16 +263,41 @@ fn was_there(state: &EndpointState) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use gatewright_model::pool::PoolState;
+    use std::path::Path;
+
+    use gatewright_model::config::{Environment, parse};
+    use gatewright_model::snapshot::Snapshot;
 
     use super::*;
+    use crate::cache::Cache;
 
-    #[test]
-    fn who_was_added_before_the_first_look_is_warmed_up_too() {
-        let pool = Arc::<PoolState>::default();
-        let state = EndpointState::claim(&pool, 1).unwrap();
-        assert!(was_there(&state));
-        state.warmth.begin();
-        assert!(!was_there(&state));
+    /// What is in force with these servers, after something else.
+    fn in_force(before: Option<&Snapshot>, servers: &str) -> InForce {
+        let text = format!("[pools.web]\nslow_start = \"10s\"\nservers = [{servers}]");
+        let config = parse(&text, Path::new(""), &Environment::empty()).unwrap();
+        let config = Arc::new(config);
+        InForce {
+            snapshot: Arc::new(Snapshot::next(before, Arc::clone(&config), 1).unwrap()),
+            tls: Arc::default(),
+            challenges: Arc::default(),
+            cache: Arc::new(Cache::new(&config)),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_was_added_before_the_first_look_is_warmed_up_too() {
+        let first = in_force(None, "\"192.0.2.1:1\"");
+        let next = in_force(Some(&first.snapshot), "\"192.0.2.1:1\", \"192.0.2.1:2\"");
+        let looking = async {
+            let mut probing = Probing::new(Teller::new(|_| {}));
+            probing.follow(&next, true);
+            let warming = next.snapshot.pools[0].endpoints();
+            let warming = warming.filter(|one| one.state.warmth.is_warming());
+            let warming: Vec<_> = warming.map(|one| one.id.as_str()).collect();
+            assert_eq!(warming, ["192.0.2.1:2"]);
+            // Who is never stepped would be cold for ever.
+            assert!(!probing.warming.is_empty());
+        };
+        LocalSet::new().run_until(looking).await;
     }
 }

@@ -59,6 +59,8 @@ async fn begin(mut gateway: Gateway, predecessor: Option<Predecessor>) -> Gatewa
     match predecessor {
         None => service_manager::ready(),
         Some(predecessor) => {
+            // It drains as soon as it hears of the rest.
+            gateway.take_over().await;
             predecessor.ready();
             gateway.own().await;
         }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::letter::{Answer, CHANNEL, Call, Datagrams, FORM, Letter, MOST, Parcel, VARIABLE};
-use crate::program::Program;
+use crate::program::{COMPILER, Program};
 
 /// How long the new process may take until it serves. A new version compiles every
 /// plugin that is bound.
@@ -27,8 +27,15 @@ const ENDING: Duration = Duration::from_secs(1);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What a service manager said to this process alone.
-const OURS_ALONE: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID"];
+/// What was said to this process alone: by a service manager, and of its compiler, which
+/// may be of another version than the new process.
+const OURS_ALONE: [&str; 5] = [
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_PID",
+    COMPILER,
+];
 
 /// Start a program with these sockets and wait until it serves. If it does not, it
 /// has ended when this returns, or soon after this is dropped.

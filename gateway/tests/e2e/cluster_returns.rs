@@ -174,6 +174,12 @@ async fn who_comes_to_a_server_that_lost_everything_waits_for_those_who_come_bac
     for gateway in &gateways {
         signal(gateway.id(), libc::SIGCONT);
     }
+    // And however long this machine takes to have them back.
+    within(BEGINS, "one of them is back", async || {
+        redis.ask(&["DEL", EMPTY]);
+        redis.ask(&["EXISTS", STATE]) == "1"
+    })
+    .await;
     eventually("it has what the others have", async || {
         let shown = new.call("GET", "/api/servers").token(&token);
         let is_closed = new.call("GET", "/api/servers").send().await.status() == 401;

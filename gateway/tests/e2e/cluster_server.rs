@@ -1,9 +1,13 @@
 //! The cluster's server: with TLS and passwords, without memory, and when it hangs.
 
-use serde_json::json;
+use std::time::Duration;
 
-use crate::cluster::member;
-use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+
+use crate::cluster::{member, somewhere};
+use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal, within};
 
 #[tokio::test]
 async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
@@ -69,6 +73,96 @@ async fn without_memory_there_it_refuses_a_change_and_says_why() {
     );
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     a.change("POST", "/api/servers", server).await;
+}
+
+/// A way to a server on which a command with this text never comes, and nothing behind it
+/// on its connection; its address.
+async fn way_without(text: &'static str, redis: &Redis) -> String {
+    let url = redis.url();
+    let socket = url.strip_prefix("redis+unix://").expect("a Unix socket");
+    let socket = socket.to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = UnixStream::connect(&socket).await.expect("it accepts");
+            tokio::spawn(carry_without(text, near, far));
+        }
+    });
+    format!("redis://{address}")
+}
+
+async fn carry_without(text: &str, near: TcpStream, far: UnixStream) {
+    let ((mut asked, mut to_near), (mut answered, mut to_far)) =
+        (near.into_split(), far.into_split());
+    tokio::spawn(async move { tokio::io::copy(&mut answered, &mut to_near).await });
+    let (mut seen, mut buffer) = (Vec::new(), vec![0; 65_536]);
+    while let Ok(length @ 1..) = asked.read(&mut buffer).await {
+        seen.extend_from_slice(&buffer[..length]);
+        if seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+            std::future::pending::<()>().await;
+        }
+        // Either side may close in the midst of it.
+        if to_far.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_that_refuses_is_not_asked_without_pause_what_became_of_a_change() {
+    // 20 times a second for three seconds, and what is asked besides.
+    const QUESTIONS: u64 = 200;
+    let redis = Redis::start(&["--maxmemory-policy", "noeviction"]).await;
+    let first = Upstream::named("first").await;
+    let url = way_without("192.0.2.7", &redis).await;
+    let a = Builder::new()
+        .pool(Pool::of(&[&first]))
+        .with(&format!("[cluster]\nurl = \"{url}\"\nname = \"a\""))
+        .start()
+        .await;
+    eventually("the cluster has begun", async || {
+        a.api("/api/cluster").await["version"] == 1
+    })
+    .await;
+    redis.ask(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    redis.ask(&["CONFIG", "RESETSTAT"]);
+    let lost = json!({ "host": "192.0.2.7", "port": 1 });
+    let error = a
+        .call("POST", "/api/servers")
+        .json(&lost)
+        .refused(503)
+        .await;
+    assert!(
+        error["message"].to_string().contains("nobody knows yet"),
+        "{error}"
+    );
+    let stats = redis.ask(&["INFO", "commandstats"]);
+    let asked = stats
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_hmget:calls="));
+    let asked = asked.and_then(|rest| rest.split(',').next()?.parse::<u64>().ok());
+    assert!(asked.expect("it was asked") < QUESTIONS, "{stats}");
+    redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    a.change("POST", "/api/servers", somewhere(1)).await;
+}
+
+#[tokio::test]
+async fn one_that_hangs_holds_no_drain_up() {
+    // Less than a command has.
+    const AT_ONCE: Duration = Duration::from_millis(900);
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("it is on the list", async || {
+        redis.ask(&["EXISTS", "gatewright:gateway:a"]) == "1"
+    })
+    .await;
+    signal(redis.id(), libc::SIGSTOP);
+    a.terminate();
+    within(AT_ONCE, "nobody is let in", async || !a.accepts().await).await;
+    assert_eq!(a.exit_code().await, 0);
+    signal(redis.id(), libc::SIGCONT);
 }
 
 #[tokio::test]

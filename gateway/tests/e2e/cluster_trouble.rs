@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::cluster::{comes_to_have, has, member, somewhere};
+use crate::cluster::{comes_to_have, has, member, somewhere, version};
 use crate::support::{Gateway, Guest, Redis, Upstream, eventually, signal, within};
 
 /// How long it may take until gateways have noticed what they look at now and then.
@@ -76,6 +76,33 @@ async fn a_record_that_is_not_read_here_stops_no_start_and_is_told() {
 }
 
 #[tokio::test]
+async fn a_reload_that_is_overtaken_and_given_up_leaves_the_line() {
+    const LINE: &str = "gatewright:line";
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, _b] = two(&redis, &[&first]).await;
+    let server = first.address();
+    let weight = format!("/api/servers/{server}/weight");
+    a.change("PUT", &weight, json!({ "weight": 9 })).await;
+    let new = "redis.call('HSET', KEYS[1], 'quota:web', '{}')";
+    change_by_another_program(&redis, new, "feed");
+    assert_eq!(redis.ask(&["ZADD", LINE, "inf", "other"]), "1");
+    // The file takes the weight back, which has to be committed.
+    let table = format!(
+        "{{ host = \"127.0.0.1\", port = {}, weight = 4 }}",
+        server.port()
+    );
+    a.edit(|file| file.replace(&format!("\"{server}\""), &table));
+    a.says("other gateways change the cluster's state").await;
+    // No place ends by itself from now on.
+    redis.ask(&["PERSIST", LINE]);
+    eventually("only the other stands in line", async || {
+        redis.ask(&["ZCARD", LINE]) != "2"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;
@@ -132,6 +159,10 @@ async fn a_component_that_is_gone_is_left_out_until_it_is_put_back() {
         binding(&b).await == "mine" && problems(&b).await == "[]"
     })
     .await;
+    let noted = b.api("/api/audit").await[0].take();
+    assert_eq!(noted["action"], "cluster.follow", "{noted}");
+    let target = noted["target"].as_str().expect("a text");
+    assert!(target.contains(&digest[..12]), "{target}");
     // From then on any of them puts it back, to stay.
     a.kill();
     assert_eq!(redis.ask(&["DEL", &key]), "1");
@@ -179,6 +210,65 @@ async fn a_component_that_is_damaged_everywhere_is_told_until_one_is_whole() {
     }
     assert_eq!(redis.ask(&["TTL", &key]), "-1");
     assert_eq!(std::fs::read(&files[1]).expect("it is kept"), whole);
+}
+
+#[tokio::test]
+async fn a_component_that_cannot_be_read_there_holds_no_other_up() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let mut digests = [
+        a.upload("one", Guest::always(0, 1)).await,
+        a.upload("other", Guest::always(0, 2)).await,
+    ];
+    // As they are looked after.
+    digests.sort_unstable();
+    let files = digests
+        .each_ref()
+        .map(|digest| b.path(&format!("data/plugins/{digest}.wasm")));
+    eventually("the other gateway has both", async || {
+        files.iter().all(|file| file.exists())
+    })
+    .await;
+    let no_text = "return redis.call('SET', KEYS[1], '\\255')";
+    let signature = format!("gatewright:signature:{}", digests[0]);
+    redis.ask(&["EVAL", no_text, "1", &signature]);
+    for file in &files {
+        std::fs::remove_file(file).expect("it is kept");
+    }
+    within(TENDED, "it has got the second one", async || {
+        files[1].exists()
+    })
+    .await;
+    assert!(!files[0].exists());
+    b.says("is not looked after").await;
+}
+
+#[tokio::test]
+async fn a_component_that_was_made_whole_here_is_not_fetched() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("the cluster has begun", async || version(&a).await == 1).await;
+    let digest = a.upload("mine", Guest::always(0, 1)).await;
+    let file = a.path(&format!("data/plugins/{digest}.wasm"));
+    let whole = std::fs::read(&file).expect("it is kept");
+    std::fs::write(&file, "damaged").expect("a file");
+    let key = format!("gatewright:component:{digest}");
+    redis.ask(&["RENAME", &key, "aside"]);
+    within(TENDED, "it says what it cannot have", async || {
+        problems(&a).await.contains(&digest[..12])
+    })
+    .await;
+    std::fs::write(&file, &whole).expect("a file");
+    redis.ask(&["RENAME", "aside", &key]);
+    redis.ask(&["CONFIG", "RESETSTAT"]);
+    within(TENDED, "nothing is wrong", async || {
+        problems(&a).await == "[]"
+    })
+    .await;
+    let stats = redis.ask(&["INFO", "commandstats"]);
+    assert!(!stats.contains("cmdstat_mget"), "{stats}");
 }
 
 #[tokio::test]

@@ -360,6 +360,9 @@ async fn a_server_that_dies_while_its_caller_pauses_is_unavailable() {
     let status = soon("an answer", upload).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     drop(sender);
+    // It may have tired of its caller as well.
+    let failures = gateway.metric("gatewright_server_failures_total").await;
+    assert_eq!(failures, 0.0);
 }
 
 #[tokio::test]

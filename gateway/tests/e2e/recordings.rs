@@ -348,6 +348,13 @@ async fn a_recording_whose_creator_leaves_without_hearing_of_it_goes_too() {
         let mut creator = gateway.connect_admin_narrow(4096).await;
         creator.send(format!("{head}{wanted}")).await;
     }
+    eventually("theirs are made", async || {
+        let audit = gateway.api("/api/audit").await;
+        let entries = audit.as_array().expect("entries").iter();
+        let made = entries.filter(|entry| entry["action"] == "recording.create");
+        made.count() == 4
+    })
+    .await;
     // There is room for four, once theirs are gone.
     let mut kept = 0;
     eventually("there is room for all", async || {

@@ -2,6 +2,7 @@
 //! was changed is lost.
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -231,6 +232,26 @@ async fn a_unix_socket_goes_over_and_its_file_goes_with_its_last_owner() {
     gateway.terminate();
     gateway.has_left(last).await;
     assert!(!kept.exists(), "its last owner has removed it");
+}
+
+#[tokio::test]
+async fn who_takes_over_compiles_with_its_own_program() {
+    const COMPILER: &str = "GATEWRIGHT_COMPILER";
+    let server = Upstream::named("a").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let builder = Builder::new().pool(Pool::of(&[&server]));
+    builder.write(&folder.path().join("gatewright.toml"));
+    let mut command = Command::new(&*BINARY);
+    command.env(COMPILER, &*BINARY);
+    let arguments = ["run", "-c", "gatewright.toml"];
+    let mut gateway = Gateway::start_as(command, &arguments, folder).await;
+    let is_told = |process: u32| {
+        let told = std::fs::read(format!("/proc/{process}/environ")).expect("it runs");
+        String::from_utf8_lossy(&told).contains(COMPILER)
+    };
+    assert!(is_told(gateway.id()));
+    gateway.upgrade().await;
+    assert!(!is_told(gateway.id()));
 }
 
 #[tokio::test]

@@ -207,9 +207,14 @@ async fn a_batch_that_fails_half_way_is_done_once() {
     gateway.connection.query::<()>(&unblock).await.unwrap();
     let news = gateway.run(Vec::new(), true).await.unwrap();
     assert_eq!(contents(&news), [("n", &Content::Number(3))]);
+    // Who ends now has to tell what was noted meanwhile.
+    assert!(news.is_behind);
     // The next one is another.
     let news = gateway.run(vec![added(4)], true).await.unwrap();
     assert_eq!(contents(&news), [("n", &Content::Number(7))]);
+    assert!(!news.is_behind);
+    let news = gateway.run(vec![added(1)], false).await.unwrap();
+    assert!(news.is_behind);
 }
 
 #[tokio::test]

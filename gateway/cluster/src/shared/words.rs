@@ -105,9 +105,9 @@ fn write(content: &Content, call: &mut ScriptInvocation<'_>) {
     };
 }
 
-/// What an answer says. What cannot be read is left out, and counted: another version
-/// of the gateway may have written it.
-pub(super) fn news(reply: &Reply) -> News {
+/// What an answer says, to who may have more to tell or not. What cannot be read is left
+/// out, and counted: another version of the gateway may have written it.
+pub(super) fn news(reply: &Reply, is_behind: bool) -> News {
     let leased = reply.leased.chunks_exact(2);
     let mut unreadable = reply.unreadable;
     let mut records = Vec::with_capacity(reply.records.len() / 2);
@@ -127,6 +127,7 @@ pub(super) fn news(reply: &Reply) -> News {
         },
         is_new: reply.is_new,
         has_more: reply.has_more,
+        is_behind,
         leased: leased
             .filter_map(|pair| Some((pair[0].clone(), granted(&pair[1])?)))
             .collect(),

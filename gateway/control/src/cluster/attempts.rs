@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -37,7 +38,6 @@ impl fmt::Display for Ticket {
 #[derive(Default)]
 pub(crate) struct Attempts {
     began: Option<Instant>,
-    is_overtaken: bool,
     line: Option<(Arc<Cluster>, Ticket)>,
 }
 
@@ -63,7 +63,6 @@ impl Attempts {
             self.began = Some(Instant::now());
             return true;
         };
-        self.is_overtaken = true;
         time::sleep(Duration::from_millis(fastrand::u64(..PAUSE_MS))).await;
         began.elapsed() < PATIENCE
     }
@@ -75,21 +74,10 @@ impl Drop for Attempts {
         let Some((cluster, ticket)) = self.line.take() else {
             return;
         };
-        if let (true, Ok(runtime)) = (self.is_overtaken, Handle::try_current()) {
+        let is_in_line = cluster.is_in_line.swap(false, Ordering::Relaxed);
+        if let (true, Ok(runtime)) = (is_in_line, Handle::try_current()) {
             // Otherwise the place ends by itself.
             runtime.spawn(async move { cluster.leave_line(ticket).await });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Attempts;
-
-    #[tokio::test]
-    async fn who_tries_again_was_overtaken() {
-        let mut attempts = Attempts::default();
-        assert!(attempts.another().await && !attempts.is_overtaken);
-        assert!(attempts.another().await && attempts.is_overtaken);
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gatewright_cluster::{Committed, Components, Fields, Head, Kept, Revision, State};
@@ -58,6 +58,18 @@ impl Missing {
     fn waits(&self) -> bool {
         self.since.elapsed() < self.pause
     }
+}
+
+/// What came of looking after a component.
+enum Tended {
+    /// It is here, as before.
+    Fine,
+    /// It was not here, or not whole, and is now.
+    Came,
+    /// It cannot be had.
+    Missing(Missing),
+    /// It could not be had, and is not got again yet.
+    Wait,
 }
 
 /// What is wrong when these are missing; nothing when none is.
@@ -154,37 +166,83 @@ impl Cluster {
         &self,
         fields: &Fields,
     ) -> Result<BTreeMap<Digest, Missing>, ClusterError> {
-        let mut missing = BTreeMap::new();
         let Some(host) = self.host.get() else {
-            return Ok(missing);
+            return Ok(BTreeMap::new());
         };
         let here = self.here(host).await?;
-        let mut lacked = self.lacked();
-        for (digest, plugin) in named(fields) {
-            let lack = match (here.contains(&digest), lacked.remove(&digest)) {
-                (true, None) => continue,
-                (false, Some(before)) if before.waits() => Some(before),
-                (_, before) => self.take(host, plugin, digest, before.as_ref()).await?,
-            };
-            missing.extend(lack.map(|lack| (digest, lack)));
+        let named = named(fields);
+        for (&digest, plugin) in &named {
+            let is_here = here.contains(&digest);
+            let looking = self.look_after(host, (plugin, digest), is_here, None);
+            self.take_in(plugin, digest, looking.await?);
         }
-        *self.lacked.lock().unwrap_or_else(PoisonError::into_inner) = missing.clone();
+        let mut missing = self.lacked();
+        missing.retain(|digest, _| named.contains_key(digest));
         Ok(missing)
     }
 
-    /// Have this gateway's host keep a component that the server has; why it does not.
+    /// Have a component here, and there too where the server has `lost` what this
+    /// revision names.
+    async fn look_after(
+        &self,
+        host: &Arc<Host>,
+        (plugin, digest): (&PluginName, Digest),
+        is_here: bool,
+        lost: Option<&Revision>,
+    ) -> Result<Tended, ClusterError> {
+        let before = self.lacked().remove(&digest);
+        let is_whole = match (is_here, lost, &before) {
+            (false, ..) => false,
+            (true, Some(revision), _) => self.put_back(plugin, digest, revision).await?,
+            (true, None, None) => true,
+            // It may have been uploaded here since.
+            (true, None, Some(_)) => self.load(plugin.clone(), digest).await.is_ok(),
+        };
+        match (is_whole, before) {
+            (true, None) => Ok(Tended::Fine),
+            (true, Some(_)) => Ok(Tended::Came),
+            (false, Some(before)) if before.waits() => Ok(Tended::Wait),
+            (false, before) => self.take(host, plugin, digest, before.as_ref()).await,
+        }
+    }
+
+    /// Have this gateway's host keep a component that the server has.
     async fn take(
         &self,
         host: &Arc<Host>,
-        plugin: PluginName,
+        plugin: &PluginName,
         digest: Digest,
         before: Option<&Missing>,
-    ) -> Result<Option<Missing>, ClusterError> {
+    ) -> Result<Tended, ClusterError> {
         let Some(there) = self.shelf.get(digest).await? else {
-            return Ok(Some(Missing::gone(plugin)));
+            return Ok(Tended::Missing(Missing::gone(plugin.clone())));
         };
-        let kept = keep(host, digest, there).await;
-        Ok(kept.err().map(|why| Missing::unkept(plugin, &why, before)))
+        Ok(match keep(host, digest, there).await {
+            Ok(()) => Tended::Came,
+            Err(why) => Tended::Missing(Missing::unkept(plugin.clone(), &why, before)),
+        })
+    }
+
+    /// Note what came of looking after a component; whether it has come.
+    fn take_in(&self, plugin: &PluginName, digest: Digest, tended: Tended) -> bool {
+        let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
+        match tended {
+            Tended::Fine | Tended::Wait => false,
+            Tended::Missing(why) => {
+                lacked.insert(digest, why);
+                false
+            }
+            Tended::Came => {
+                lacked.remove(&digest);
+                self.came().insert(digest, plugin.clone());
+                true
+            }
+        }
+    }
+
+    /// The components that have come, until what they are for is in force.
+    pub(super) fn came(&self) -> MutexGuard<'_, BTreeMap<Digest, PluginName>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The components that this gateway's host keeps.
@@ -196,6 +254,28 @@ impl Cluster {
         Ok(listed.into_iter().collect())
     }
 
+    /// Those of which the server has not all to stay.
+    async fn lost(
+        &self,
+        host: &Host,
+        named: &BTreeMap<Digest, PluginName>,
+        here: &BTreeSet<Digest>,
+    ) -> Result<BTreeSet<Digest>, ClusterError> {
+        let mut wanted = Vec::new();
+        for &digest in named.keys() {
+            let [component, signature] = self.shelf.keys(digest);
+            wanted.push(component);
+            let is_signed = here.contains(&digest) && host.signature(digest).is_some();
+            wanted.extend(is_signed.then_some(signature));
+        }
+        let lost = self.shelf.lacks(&wanted).await?;
+        let is_lost = |digest: &Digest| {
+            let keys = self.shelf.keys(*digest);
+            keys.iter().any(|key| lost.contains(key))
+        };
+        Ok(named.keys().copied().filter(is_lost).collect())
+    }
+
     /// Put back what the server has lost and this gateway has, get what it lacks, and have
     /// it follow anew where something has come.
     async fn tend(&self, control: &Control) -> Result<(), ClusterError> {
@@ -205,47 +285,29 @@ impl Cluster {
         let Some(head) = replica.head else {
             return Ok(());
         };
-        let named = named(&replica.fields);
+        let wanted = named(&replica.fields);
         let here = self.here(host).await?;
-        let mut wanted = Vec::new();
-        for digest in named.keys() {
-            let [component, signature] = self.shelf.keys(*digest);
-            wanted.push(component);
-            let is_signed = here.contains(digest) && host.signature(*digest).is_some();
-            wanted.extend(is_signed.then_some(signature));
-        }
-        let lost = self.shelf.lacks(&wanted).await?;
-        for (&digest, plugin) in &named {
-            let keys = self.shelf.keys(digest);
-            let is_lost = lost.iter().any(|key| keys.contains(key));
+        let lost = self.lost(host, &wanted, &here).await?;
+        for (&digest, plugin) in &wanted {
             let is_here = here.contains(&digest);
-            let before = self.lacked().remove(&digest);
-            let is_whole = match (is_here, is_lost) {
-                (true, true) => match self.put_back(plugin, digest, &head.revision).await {
-                    Ok(is_whole) => is_whole,
-                    Err(why) => {
-                        tracing::warn!(%digest, "a component that is gone is not put back: {why}");
-                        continue;
+            let lost = lost.contains(&digest).then_some(&head.revision);
+            let looking = self.look_after(host, (plugin, digest), is_here, lost);
+            match looking.await {
+                Ok(tended) => {
+                    if self.take_in(plugin, digest, tended) {
+                        self.follow_anew();
+                        self.ahead.add([(plugin.clone(), digest)]);
                     }
-                },
-                (is_here, _) => is_here && before.is_none(),
-            };
-            if (is_whole && before.is_none())
-                || (!is_here && before.as_ref().is_some_and(Missing::waits))
-            {
-                continue;
+                }
+                // The others fare no worse for it, unless the server is away for all.
+                Err(why) if self.connection.standing().is_connected() => {
+                    tracing::warn!(%digest, "a component of {plugin} is not looked after: {why}");
+                }
+                Err(why) => return Err(why),
             }
-            let lack = if is_whole {
-                None
-            } else {
-                let plugin = plugin.clone();
-                self.take(host, plugin, digest, before.as_ref()).await?
-            };
-            if lack.is_none() {
-                self.ahead.add([(plugin.clone(), digest)]);
-            }
-            self.lack(digest, lack);
         }
+        // That took a while: what is named may be other components by now.
+        let named = named(&self.replica().fields);
         let problem = {
             let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
             lacked.retain(|digest, _| named.contains_key(digest));
@@ -259,20 +321,6 @@ impl Cluster {
     fn lacked(&self) -> BTreeMap<Digest, Missing> {
         let lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
         lacked.clone()
-    }
-
-    /// A component cannot be had; without a reason it has come.
-    fn lack(&self, digest: Digest, why: Option<Missing>) {
-        let mut lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
-        match why {
-            Some(why) => {
-                lacked.insert(digest, why);
-            }
-            None => {
-                lacked.remove(&digest);
-                self.follow_anew();
-            }
-        }
     }
 
     /// Put a component back, to stay while this is the state; whether it is whole here.

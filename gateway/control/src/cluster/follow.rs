@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gatewright_cluster::{CHANGES, Committed, Fields, Head, State};
 use gatewright_model::config::LeftOut;
-use gatewright_model::id::Digest;
+use gatewright_model::id::{Digest, PluginName};
 use tokio::time;
 
 use super::components::problem;
@@ -173,8 +173,15 @@ impl Control {
         let contents = contents(&state)?;
         let missing = cluster.fetch(&state.fields).await?;
         cluster.tell(self, About::Components, problem(&missing));
+        let came = cluster.came().clone();
+        let mut entry = cluster.entry_of(&state, sets_aside).await?;
+        if before.is(&state) && !came.is_empty() {
+            // The version itself was noted when this gateway had it first.
+            let came: Vec<_> = came.iter().map(in_words).collect();
+            entry.target = format!("{}, now with {}", entry.target, came.join(", "));
+        }
         let followed = Followed {
-            entry: cluster.entry_of(&state, sets_aside).await?,
+            entry,
             state,
             contents,
         };
@@ -207,6 +214,7 @@ impl Control {
             self.events.push(Happened::LeftOut(left.clone()));
         }
         self.put(Desired::of(origin, draft));
+        cluster.came().retain(|digest, _| !came.contains_key(digest));
         if has_changed || !is_known {
             self.note(&Ok(reloaded));
         }
@@ -235,6 +243,11 @@ impl Control {
         cluster.tell(self, About::Compiling, None);
         outcome
     }
+}
+
+/// A component that has come.
+fn in_words((digest, plugin): (&Digest, &PluginName)) -> String {
+    format!("the component {} of plugin {plugin}", digest.short())
 }
 
 /// The components that are named no more.

@@ -54,11 +54,14 @@ impl Cluster {
             problems: Problems::default(),
             ahead: Ahead::default(),
             lacked: Mutex::default(),
+            came: Mutex::default(),
+            is_in_line: AtomicBool::new(false),
             has_doubts: AtomicBool::new(false),
             follows_anew: AtomicBool::new(false),
             host: OnceLock::new(),
             admin: OnceLock::new(),
-            has_left: tokio::sync::Mutex::default(),
+            has_left: AtomicBool::new(false),
+            saying: tokio::sync::Mutex::default(),
             has_missed: AtomicBool::new(false),
             data: (keep == Keep::InDataFolder).then(|| config.admin.data.clone()),
         });
@@ -151,7 +154,10 @@ impl Cluster {
         let _ = self.admin.set(admin);
         let _ = self.host.set(Arc::clone(host));
         let fields = self.replica().fields;
-        match self.fetch(&fields).await.map(|missing| problem(&missing)) {
+        let fetched = self.fetch(&fields).await;
+        // It is in force from the start.
+        self.came().clear();
+        match fetched.map(|missing| problem(&missing)) {
             Ok(None) => {}
             // It is told among the events where it stays so.
             Ok(Some(missing)) => tracing::warn!("{missing}"),

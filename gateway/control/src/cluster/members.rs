@@ -1,5 +1,6 @@
 //! Saying that this gateway is there, and hearing which others are.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -101,8 +102,8 @@ impl Cluster {
 
     /// Say that this gateway is there, and hear who is; nothing once it has left.
     async fn say(&self, control: &Control) -> Result<Option<Present>, Failure> {
-        let has_left = self.has_left.lock().await;
-        if *has_left {
+        let _saying = self.saying.lock().await;
+        if self.has_left.load(Ordering::Relaxed) {
             return Ok(None);
         }
         self.members.announce(&self.member(control)).await.map(Some)
@@ -110,7 +111,8 @@ impl Cluster {
 
     /// Whether this gateway may begin a cluster: not where others have the state that the
     /// server has lost, and are about to give it back. The list of them may be lost with
-    /// it, so that the server has to be empty for as long as they may take to come back.
+    /// it, so that the server has to be empty for as long as they take to come back. One that
+    /// takes longer, as over a slow way, comes back as a stranger.
     pub(super) async fn may_begin(&self, control: &Control) -> Result<bool, ClusterError> {
         let is_given_up = self.ledger.empty_for().await? >= COMES_BACK + POLL_EVERY;
         let Some(heard) = self.say(control).await? else {
@@ -131,8 +133,9 @@ impl Cluster {
 
     /// Be on the list no more, however long the end takes.
     pub(crate) async fn leave(&self, control: &Control) {
-        let mut has_left = self.has_left.lock().await;
-        *has_left = true;
+        // Who is about to speak says nothing any more.
+        self.has_left.store(true, Ordering::Relaxed);
+        let _saying = self.saying.lock().await;
         // Else it is shown as silent for a while.
         let _ = self.members.leave(&self.member(control)).await;
     }

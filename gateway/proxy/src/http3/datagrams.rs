@@ -96,7 +96,7 @@ pub(super) struct Shared {
     /// Whether the socket is another gateway's to receive from.
     pub(super) handed_on: Arc<AtomicBool>,
     /// Whether that one has said that it does: it may speak HTTP/3 no more.
-    pub(super) is_taken: AtomicBool,
+    pub(super) is_taken: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Shared {

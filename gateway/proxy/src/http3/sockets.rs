@@ -33,6 +33,7 @@ pub(crate) struct DatagramGroup {
     inboxes: Vec<StdUnixDatagram>,
     relays: Arc<Relays>,
     handed_on: Arc<AtomicBool>,
+    is_taken: Arc<AtomicBool>,
     reset_key: ResetKey,
 }
 
@@ -43,6 +44,7 @@ pub(crate) struct Datagrams {
     inbox: StdUnixDatagram,
     relays: Arc<Relays>,
     handed_on: Arc<AtomicBool>,
+    is_taken: Arc<AtomicBool>,
     pub(super) reset_key: ResetKey,
 }
 
@@ -118,6 +120,7 @@ impl DatagramGroup {
                 before,
             }),
             handed_on: Arc::default(),
+            is_taken: Arc::default(),
             reset_key,
         })
     }
@@ -133,6 +136,7 @@ impl DatagramGroup {
                 inbox: inbox.try_clone()?,
                 relays: Arc::clone(&self.relays),
                 handed_on: Arc::clone(&self.handed_on),
+                is_taken: Arc::clone(&self.is_taken),
                 reset_key: self.reset_key,
             })
         })
@@ -140,8 +144,10 @@ impl DatagramGroup {
     }
 
     /// Duplicates of all of it, for the gateway after this one, with the ways to
-    /// those before that have not ended.
+    /// those before that have not ended. What one has said that did not come to serve
+    /// counts no more.
     pub(crate) fn lend(&self) -> io::Result<InheritedDatagrams> {
+        self.is_taken.store(false, Ordering::Relaxed);
         let sockets = self.sockets.iter();
         let sockets = sockets.map(|socket| socket.as_fd().try_clone_to_owned());
         let generation = self.relays.generation;
@@ -187,7 +193,7 @@ impl Datagrams {
             inbox: UnixDatagram::from_std(self.inbox)?,
             relays: self.relays,
             handed_on: self.handed_on,
-            is_taken: AtomicBool::new(false),
+            is_taken: self.is_taken,
         }))
     }
 }
@@ -222,5 +228,14 @@ mod tests {
         assert_eq!(told(), None);
         next.take_over();
         assert_eq!(told(), Some(0));
+    }
+
+    #[test]
+    fn who_did_not_come_to_serve_has_taken_nothing_from_the_next() {
+        let group = DatagramGroup::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
+        let shares = group.share_of(0, 1).unwrap();
+        shares[0].is_taken.store(true, Ordering::Relaxed);
+        let _lent = group.lend().unwrap();
+        assert!(!shares[0].is_taken.load(Ordering::Relaxed));
     }
 }
