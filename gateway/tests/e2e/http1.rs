@@ -78,6 +78,29 @@ async fn a_request_that_comes_before_the_last_one_is_answered_is_answered_too() 
 }
 
 #[tokio::test]
+async fn a_body_that_its_server_takes_late_arrives_in_its_order() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.resumed().await;
+        peer.request().await;
+        peer.send(plain("taken")).await;
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let body: String = (0..1_000_000).map(|piece| format!("{piece:07} ")).collect();
+    let length = body.len();
+    let head = format!("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    let mut client = gateway.connect().await;
+    client.send(head).await;
+    let take = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.resume();
+    };
+    tokio::join!(client.send(&body), take);
+    assert_eq!(client.response().await.text(), "taken");
+    assert!(server.request().text() == body);
+}
+
+#[tokio::test]
 async fn of_pipelined_requests_before_a_half_close_all_but_the_last_are_answered() {
     let server = Upstream::scripted(|mut peer| async move {
         while let Some(request) = peer.request().await {
