@@ -15,9 +15,8 @@ use crate::cargo::cannot_run;
 const END: Duration = Duration::from_secs(5);
 
 /// How long a program may take to be ready: a gateway that compiles a big
-/// component on a busy machine takes most of a minute, and minutes when its
-/// instructions are counted.
-const START: Duration = Duration::from_secs(600);
+/// component on a busy machine takes most of a minute.
+pub(crate) const START: Duration = Duration::from_secs(120);
 
 /// How often readiness and end are looked for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -59,12 +58,21 @@ impl Process {
     /// When the program ended or was not ready in time; what it printed is in
     /// the error.
     pub(crate) fn until(&mut self, ready: impl Fn() -> bool) -> Result<()> {
+        self.within(START, ready)
+    }
+
+    /// [`Process::until`], of what takes another time.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Process::until`].
+    pub(crate) fn within(&mut self, patience: Duration, ready: impl Fn() -> bool) -> Result<()> {
         let start = Instant::now();
         while !ready() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status}:\n{}", self.name, self.said());
             }
-            if start.elapsed() > START {
+            if start.elapsed() > patience {
                 bail!("{} was not ready in time:\n{}", self.name, self.said());
             }
             std::thread::sleep(LOOK);

@@ -6,17 +6,21 @@ use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, getrlimit};
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, Memory, MemoryType, Store};
 
 use crate::direct::recognise;
 
 /// Address space that a linear memory reserves: all that its addresses reach, so
 /// that compiled code need not compare each of them with the memory's size, which
 /// is a seventh of what it does. It is not memory, and ten thousand instances fit
-/// in what a process has of it.
+/// in what a process usually has of it.
 const MEMORY_RESERVATION: u64 = 4 << 30;
 
-/// The same where the process may not have all the address space: small, so that
+/// What a process must have of it for that: enough for a thousand instances. Where
+/// addresses have 39 bits, as on some processors, it has an eighth of that or less.
+const ALL_RESERVATIONS: u64 = 1024 * MEMORY_RESERVATION;
+
+/// The same where the process does not have so much, or may not: small, so that
 /// a thousand instances fit. Beyond it, a memory may have to move.
 const SMALL_MEMORY_RESERVATION: u64 = 16 << 20;
 
@@ -31,14 +35,11 @@ const BACKTRACE_FRAMES: usize = 20;
 
 /// An engine for decisions.
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
-    engine_within(getrlimit(Resource::As).current)
+    let is_limited = getrlimit(Resource::As).current.is_some();
+    Engine::new(&config(reservation(is_limited, ALL_RESERVATIONS)))
 }
 
-fn engine_within(address_space: Option<u64>) -> wasmtime::Result<Engine> {
-    let reservation = match address_space {
-        None => MEMORY_RESERVATION,
-        Some(_) => SMALL_MEMORY_RESERVATION,
-    };
+fn config(reservation: u64) -> Config {
     let mut config = Config::new();
     config
         // Async support in the component model triples the price of a call.
@@ -48,7 +49,26 @@ fn engine_within(address_space: Option<u64>) -> wasmtime::Result<Engine> {
         .memory_reservation_for_growth(SMALL_MEMORY_RESERVATION)
         .memory_guaranteed_dense_image_size(SPARSE_IMAGE)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
-    Engine::new(&config)
+    config
+}
+
+/// What a memory reserves in a process that may be limited, and else needs so much
+/// for all of them. The compile child finds what its parent has found.
+fn reservation(is_limited: bool, all: u64) -> u64 {
+    match !is_limited && can_reserve(all) {
+        true => MEMORY_RESERVATION,
+        false => SMALL_MEMORY_RESERVATION,
+    }
+}
+
+/// Whether so much address space can be had: by one memory that reserves it all, and
+/// gives it back at once.
+fn can_reserve(bytes: u64) -> bool {
+    let memory = Engine::new(&config(bytes)).and_then(|engine| {
+        let mut store = Store::new(&engine, ());
+        Memory::new(&mut store, MemoryType::new(0, Some(0)))
+    });
+    memory.is_ok()
 }
 
 /// What compiled code must have been compiled for and by to run on this engine:
@@ -82,8 +102,18 @@ mod tests {
 
     #[test]
     fn where_address_space_is_limited_other_code_is_run() {
-        let [all, limited] = [None, Some(8 << 30)].map(|limit| engine_within(limit).unwrap());
+        let [all, limited] = [false, true].map(|is_limited| {
+            let reservation = reservation(is_limited, 1 << 20);
+            Engine::new(&config(reservation)).unwrap()
+        });
         assert_ne!(fingerprint(&all), fingerprint(&limited));
+    }
+
+    #[test]
+    fn where_there_is_little_address_space_little_is_reserved() {
+        assert_eq!(reservation(false, 1 << 20), MEMORY_RESERVATION);
+        assert_eq!(reservation(false, 1 << 60), SMALL_MEMORY_RESERVATION);
+        assert_eq!(reservation(true, 1 << 20), SMALL_MEMORY_RESERVATION);
     }
 
     #[test]

@@ -252,6 +252,11 @@ impl Client {
         self.has_body.get()
     }
 
+    /// Whether an exchange is under way.
+    pub(crate) fn is_in_exchange(&self) -> bool {
+        self.stage.get() == Stage::Exchange
+    }
+
     /// Become a tunnel to this server, once the response has gone out.
     pub(crate) fn switch(&self, server: Box<Switched>) {
         self.switched.replace(Some(server));

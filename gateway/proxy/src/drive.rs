@@ -2,7 +2,7 @@
 //! another.
 
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use crate::connection::{Client, Stage};
 
@@ -21,9 +21,14 @@ pub(crate) enum End {
     TimedOut,
 }
 
-/// Run a connection until it closes, its deadline passes, or, when the worker
-/// drains, its last exchange is over.
-pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mut C>) -> End {
+/// Run a connection until it closes, its client has left, its deadline passes, or,
+/// when the worker drains, its last exchange is over. `has_left` is asked before the
+/// connection goes on, with true, and afterwards.
+pub(crate) async fn drive<C: Drainable>(
+    client: &Client,
+    mut connection: Pin<&mut C>,
+    mut has_left: impl FnMut(&mut Context<'_>, bool) -> bool,
+) -> End {
     let mut drains = false;
     std::future::poll_fn(|cx| {
         if client.is_draining() && !drains {
@@ -31,12 +36,18 @@ pub(crate) async fn drive<C: Drainable>(client: &Client, mut connection: Pin<&mu
             connection.as_mut().drain();
             client.hurries();
         }
+        if has_left(cx, true) {
+            return Poll::Ready(End::Broken);
+        }
         if let Poll::Ready(served) = connection.as_mut().poll(cx) {
             return Poll::Ready(match served {
                 Ok(()) => End::Closed,
                 Err(error) if error.is_parse() => End::Malformed,
                 Err(_) => End::Broken,
             });
+        }
+        if has_left(cx, false) {
+            return Poll::Ready(End::Broken);
         }
         client.poll_overdue(cx).map(|stage| match stage {
             Stage::Head => End::HeadTimeout,

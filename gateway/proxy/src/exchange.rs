@@ -275,7 +275,9 @@ pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
 
 /// Give an answer that has no headers these: dropping an empty map is work, too.
 fn put(response: &mut Response<Content>, headers: HeaderMap) {
-    mem::forget(mem::replace(response.headers_mut(), headers));
+    let empty = mem::replace(response.headers_mut(), headers);
+    debug_assert_eq!(empty.capacity(), 0, "what it has allocated would be lost");
+    mem::forget(empty);
 }
 
 /// An answer that a plugin gave; its headers and body are among its edits.

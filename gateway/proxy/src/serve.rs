@@ -1,13 +1,18 @@
 //! Serving one client connection: whom a proxy says it is for, TLS, HTTP framing
 //! by hyper, and the deadlines that hyper is not asked to keep.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use gatewright_wire::proxy_header::Behalf;
-use http::Request;
+use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -15,6 +20,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::body::ClientBody;
 use crate::connection::{Client, Place, Tunnelling};
 use crate::drive::{End, drive};
 use crate::early::Early;
@@ -31,7 +37,7 @@ use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
 use crate::upload::Upload;
-use crate::watched::Watched;
+use crate::watched::{Lent, Watched};
 use crate::worker::Worker;
 
 /// How many requests a client of HTTP/2 or HTTP/3 may have open on one connection: what
@@ -126,45 +132,63 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Option<Early<S>> {
     let limits = client.worker.current().snapshot.config.limits;
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), true));
+    let watched = RefCell::new(Watched::new(stream, Rc::clone(client), true));
+    let lent = &watched;
     let owner = Rc::clone(client);
-    let connection = hyper::server::conn::http1::Builder::new()
+    let mut connection = hyper::server::conn::http1::Builder::new()
         .writev(false)
+        // Whether the client has left is looked for by who lends the stream.
+        .half_close(true)
         .max_headers(limits.request_headers)
         .max_buf_size(limits.request_head)
         .serve_connection(
-            io,
-            service_fn(|request: Request<Incoming>| {
-                exchange(Rc::clone(&owner), request.map(Upload::Http))
-            }),
+            TokioIo::new(Lent(lent)),
+            service_fn(move |request: Request<Incoming>| answer(lent, Rc::clone(&owner), request)),
         );
-    let mut connection = connection;
-    let end = drive(client, Pin::new(&mut connection)).await;
-    let parts = connection.into_parts();
-    let watched = parts.io.into_inner();
+    let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
+    let end = drive(client, Pin::new(&mut connection), has_left).await;
+    let read = connection.into_parts().read_buf;
+    let watched = watched.into_inner();
+    let has_ended = watched.has_ended();
+    let (ahead, mut stream) = watched.into_parts();
     let switched = client.take_switched();
     if let (End::Closed, Some(server)) = (&end, switched) {
+        let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, watched.into_inner(), &parts.read_buf, *server).await;
+        tunnel::run(tunnelling, stream, &early, *server).await;
         return None;
     }
-    let begins_http2 = parts.read_buf.starts_with(HTTP2_PREFACE);
+    let begins_http2 = read.starts_with(HTTP2_PREFACE);
     if end == End::Malformed && begins_http2 && !client.has_asked() {
-        return Some(Early::new(parts.read_buf, watched.into_inner()));
+        debug_assert!(ahead.is_empty(), "only who has asked is looked for");
+        return Some(Early::new(read, stream));
     }
     let may_send_more = match end {
         End::Broken | End::TimedOut => false,
         End::HeadTimeout | End::Malformed => true,
         End::Closed => client.had_body(),
     };
-    if may_send_more && !watched.has_ended() {
-        let mut stream = watched.into_inner();
+    if may_send_more && !has_ended {
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
         farewell::linger(client, stream).await;
     }
     None
+}
+
+/// Answer a request of HTTP/1.1, unless its client has left already: no server is to
+/// hear of it then, and the connection ends.
+async fn answer<S: AsyncRead + Unpin>(
+    watched: &RefCell<Watched<S>>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Result<Response<ClientBody>, Infallible> {
+    watched.borrow_mut().begins(!request.body().is_end_stream());
+    if poll_fn(|cx| Poll::Ready(watched.borrow_mut().look(cx))).await {
+        pending::<()>().await;
+    }
+    exchange(client, request.map(Upload::Http)).await
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
@@ -182,5 +206,6 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, str
                 exchange(Rc::clone(&owner), request.map(Upload::Http))
             }),
         );
-    drive(client, pin!(connection)).await;
+    // Clients of HTTP/2 take their requests back one by one, and hyper hears it.
+    drive(client, pin!(connection), |_, _| false).await;
 }

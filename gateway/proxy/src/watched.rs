@@ -1,36 +1,60 @@
 //! A client's stream that tells its connection when bytes come and when they
-//! cannot go.
+//! cannot go, and whether a client has left that waits for its answer.
+//!
+//! hyper could look for that itself. It would read twice more for each request, and
+//! into a new buffer, as the request's head still lies in the one that it has.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Client;
+use crate::early::Early;
 use crate::opening::{HTTP2_PREFACE, Opening};
+
+/// What is in a head where it ends, and nowhere else.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r"));
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
-    stream: S,
+    stream: Early<S>,
     client: Rc<Client>,
-    /// Whether bytes between two exchanges begin a request's head. On HTTP/2
-    /// they may as well be a ping.
-    bytes_begin_a_head: bool,
+    /// Whether there is one exchange at a time, between two of which bytes begin a
+    /// request's head. On HTTP/2 they may as well be a ping.
+    is_http1: bool,
     /// What has begun, until that is known.
     opening: Option<Opening>,
+    /// How many heads have come of which no exchange has begun, the last of them
+    /// perhaps in part.
+    heads: usize,
+    /// Whether hyper waits for bytes: it finds out itself when none come any more.
+    is_read: bool,
+    /// Whether the task is woken when the client leaves, though hyper does not read.
+    looks_out: bool,
+    /// Whether the client has left before it had its answer.
+    has_left: bool,
     write_blocked: bool,
     has_ended: bool,
 }
 
 impl<S> Watched<S> {
-    pub(crate) fn new(stream: S, client: Rc<Client>, bytes_begin_a_head: bool) -> Self {
+    pub(crate) fn new(stream: S, client: Rc<Client>, is_http1: bool) -> Self {
         Self {
-            stream,
+            stream: Early::new(Bytes::new(), stream),
             client,
-            bytes_begin_a_head,
-            opening: bytes_begin_a_head.then(Opening::default),
+            is_http1,
+            opening: is_http1.then(Opening::default),
+            heads: 0,
+            is_read: false,
+            looks_out: false,
+            has_left: false,
             write_blocked: false,
             has_ended: false,
         }
@@ -41,9 +65,19 @@ impl<S> Watched<S> {
         self.has_ended
     }
 
-    /// The stream, with nobody told any more.
-    pub(crate) fn into_inner(self) -> S {
-        self.stream
+    /// What was read ahead, and the stream, with nobody told any more.
+    pub(crate) fn into_parts(self) -> (Bytes, S) {
+        self.stream.into_parts()
+    }
+
+    /// The exchange of the next request begins. Who has sent more requests behind it
+    /// gets its answer even if that was all. Behind the head of one with a body are
+    /// not only heads; there, more is not looked for.
+    pub(crate) fn begins(&mut self, has_body: bool) {
+        self.heads = match has_body {
+            true => 0,
+            false => self.heads.saturating_sub(1),
+        };
     }
 
     fn note_write(&mut self, is_pending: bool) {
@@ -62,12 +96,36 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        let has_come = buffer.filled().len() > before;
-        self.has_ended |= read.is_ready() && !has_come;
-        if self.bytes_begin_a_head && has_come {
+        let come = &buffer.filled()[before..];
+        self.has_ended |= read.is_ready() && come.is_empty();
+        if self.is_http1 && !come.is_empty() {
+            if !self.client.is_in_exchange() {
+                self.heads = heads(come);
+            }
             self.client.reads();
         }
         read
+    }
+
+    /// Look whether the client has left. What it sends instead, as the rest of a
+    /// body or its next request, is kept for hyper.
+    pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.heads > 0 || self.is_read || self.stream.holds() {
+            return false;
+        }
+        let ahead = self.stream.poll_ahead(cx);
+        self.looks_out = ahead.is_pending();
+        self.has_left = matches!(ahead, Poll::Ready(Ok(0) | Err(_)));
+        self.has_ended |= self.has_left;
+        self.has_left
+    }
+
+    /// Whether the client has left before it had its answer: looked for when the task
+    /// has been woken, before its exchange goes on, and afterwards where the task would
+    /// not be woken else.
+    pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
+        let looks = is_woken == self.looks_out && self.client.is_in_exchange();
+        self.has_left || looks && self.look(cx)
     }
 
     /// Read the first bytes of the connection.
@@ -112,10 +170,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match this.opening.take() {
+        let read = match this.opening.take() {
             None => this.poll_stream(cx, buffer),
             Some(opening) => this.poll_opening(cx, opening, buffer),
-        }
+        };
+        this.is_read = read.is_pending();
+        this.looks_out &= read.is_pending();
+        read
     }
 }
 
@@ -137,5 +198,65 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+/// How many heads there are in what has come, the last of them perhaps in part.
+fn heads(come: &[u8]) -> usize {
+    let is_whole = come.ends_with(b"\n\r\n");
+    END.find_iter(come).count() + usize::from(!is_whole)
+}
+
+/// A stream, lent to hyper by who looks meanwhile whether its client has left.
+pub(crate) struct Lent<'a, S>(pub(crate) &'a RefCell<Watched<S>>);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Lent<'_, S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<'_, S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_counted_the_last_of_them_even_in_part() {
+        let [whole, half] = [
+            "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost",
+        ];
+        for (come, count) in [
+            (whole.to_owned(), 1),
+            (half.to_owned(), 1),
+            (": a\r\n\r\n".to_owned(), 1),
+            ("\n".to_owned(), 1),
+            (whole.repeat(3), 3),
+            (whole.repeat(2) + half, 3),
+        ] {
+            assert_eq!(heads(come.as_bytes()), count, "{come}");
+        }
     }
 }

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::http2::{self, PREFACE, settings};
-use crate::support::{Client, Gateway, Pool, Upstream, Wire, eventually, get, plain, soon};
+use crate::support::{
+    Client, Gateway, Pool, Upstream, Wire, connect_tls, eventually, get, plain, soon,
+};
 
 /// A gateway whose deadlines pass soon.
 async fn impatient(server: &Upstream) -> Gateway {
@@ -82,24 +84,97 @@ async fn a_client_that_leaves_in_its_body_is_not_in_flight_any_more() {
     assert!(!server.request().is_whole);
 }
 
+/// Whole requests, with bodies of every kind.
+const REQUESTS: [&str; 4] = [
+    "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
+    "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: 1\r\n\r\n",
+];
+
+/// A server that takes a request on each connection and never answers.
+async fn mute() -> Upstream {
+    Upstream::scripted(|mut peer| async move {
+        peer.request().await;
+        peer.stall().await;
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_before_the_response_is_not_in_flight_any_more() {
+    let server = mute().await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut clients = Vec::new();
+    for request in REQUESTS {
+        let mut client = gateway.connect().await;
+        client.send(request).await;
+        clients.push(client);
+    }
+    let all = REQUESTS.len();
+    eventually("all have come", async || server.requests().len() == all).await;
+    drop(clients);
+    gateway.settles().await;
+    assert_eq!(server.requests().len(), all);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_over_tls_is_not_in_flight_any_more() {
+    let server = mute().await;
+    let builder = Gateway::builder().tls("self_signed = true");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    for (before, request) in REQUESTS.into_iter().enumerate() {
+        let stream = connect_tls(gateway.tls_address(), "a.example", &[]).await;
+        let mut client = Wire::new(stream);
+        client.send(request).await;
+        eventually("it has come", async || server.requests().len() > before).await;
+        drop(client);
+        gateway.settles().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_has_closed_its_sending_side_already_reaches_no_server() {
+    let server = Upstream::named("a").await;
+    let builder = Gateway::builder().with("[limits]\nconnections = 1");
+    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let mut first = gateway.connect().await;
+    first.send(get("/")).await;
+    assert_eq!(first.response().await.status(), 200);
+    let mut clients = Vec::new();
+    for request in REQUESTS {
+        // All of it lies there before the gateway accepts the connection.
+        let mut client = gateway.connect().await;
+        client.send(request).await;
+        client.stream.shutdown().await.expect("an open side");
+        clients.push(client);
+    }
+    drop(first);
+    for mut client in clients {
+        assert!(client.is_closed().await);
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_the_response_stands_still_is_not_in_flight_any_more() {
     let server = Upstream::scripted(|mut peer| async move {
         peer.request().await;
+        peer.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+            .await;
         peer.stall().await;
     })
     .await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;
-    let mut clients = Vec::new();
-    for _ in 0..5 {
+    for request in REQUESTS {
         let mut client = gateway.connect().await;
-        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
-        clients.push(client);
+        client.send(request).await;
+        client.head().await.expect("a response");
+        assert_eq!(client.bytes(10).await, b"5\r\nhello\r\n");
+        assert_eq!(gateway.active().await, 1);
+        drop(client);
+        gateway.settles().await;
     }
-    eventually("all are in flight", async || gateway.active().await == 5).await;
-    drop(clients);
-    gateway.settles().await;
-    assert_eq!(server.requests().len(), 5);
 }
 
 #[tokio::test]
@@ -235,11 +310,7 @@ async fn a_client_that_is_refused_while_it_sends_can_send_on_and_read_its_answer
 
 #[tokio::test]
 async fn a_client_that_closes_its_sending_side_has_left() {
-    let server = Upstream::scripted(|mut peer| async move {
-        peer.request().await;
-        peer.stall().await;
-    })
-    .await;
+    let server = mute().await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;
     let mut client = gateway.connect().await;
     client.send(get("/")).await;

@@ -1,5 +1,9 @@
 //! HTTP/1.1 on both sides: framing, connections, and bodies of every kind.
 
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+
 use crate::support::{Gateway, Message, Pool, Upstream, eventually, get, plain};
 
 #[tokio::test]
@@ -49,6 +53,74 @@ async fn pipelined_requests_are_answered_in_their_order() {
     for path in ["/1", "/2", "/3"] {
         assert_eq!(client.response().await.text(), path);
     }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_before_the_last_one_is_answered_is_answered_too() {
+    let server = Upstream::scripted(|mut peer| async move {
+        while let Some(request) = peer.request().await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            peer.send(plain(request.target())).await;
+        }
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send(get("/1")).await;
+    eventually("it is in flight", async || gateway.active().await == 1).await;
+    let long = "x".repeat(3000);
+    let second = format!("GET /2 HTTP/1.1\r\nhost: x\r\nlong: {long}\r\n\r\n");
+    client.send(second).await;
+    for path in ["/1", "/2"] {
+        assert_eq!(client.response().await.text(), path);
+    }
+    assert_eq!(server.requests()[1].header("long"), Some(&*long));
+}
+
+#[tokio::test]
+async fn a_body_that_its_server_takes_late_arrives_in_its_order() {
+    let server = Upstream::scripted(|mut peer| async move {
+        peer.resumed().await;
+        peer.request().await;
+        peer.send(plain("taken")).await;
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let body: String = (0..1_000_000).map(|piece| format!("{piece:07} ")).collect();
+    let length = body.len();
+    let head = format!("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    let mut client = gateway.connect().await;
+    client.send(head).await;
+    let take = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.resume();
+    };
+    tokio::join!(client.send(&body), take);
+    assert_eq!(client.response().await.text(), "taken");
+    assert!(server.request().text() == body);
+}
+
+#[tokio::test]
+async fn of_pipelined_requests_before_a_half_close_all_but_the_last_are_answered() {
+    let server = Upstream::scripted(|mut peer| async move {
+        while let Some(request) = peer.request().await {
+            peer.resumed().await;
+            peer.send(plain(request.target())).await;
+        }
+    })
+    .await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    client.send(["/1", "/2", "/3"].map(get).concat()).await;
+    eventually("one is in flight", async || server.requests().len() == 1).await;
+    client.stream.shutdown().await.expect("an open side");
+    for path in ["/1", "/2"] {
+        server.resume();
+        assert_eq!(client.response().await.text(), path);
+    }
+    assert!(client.is_closed().await);
+    gateway.settles().await;
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -140,6 +140,30 @@ async fn a_client_that_leaves_gives_its_place_up() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_while_its_body_is_unread_gives_its_place_up() {
+    let server = gated().await;
+    let gateway = Gateway::before(one_at_a_time(&server, PATIENT)).await;
+    let (mut first, _) = busy(&gateway, &server, &[]).await;
+    for rest in [
+        "content-length: 5\r\n\r\nhello",
+        "content-length: 5\r\nexpect: 100-continue\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nsum: 1\r\n\r\n",
+    ] {
+        let mut client = gateway.connect().await;
+        let request = format!("POST /leaves HTTP/1.1\r\nhost: a\r\n{rest}");
+        client.send(request).await;
+        wait_until(&gateway, 1).await;
+        drop(client);
+        wait_until(&gateway, 0).await;
+    }
+    server.resume();
+    assert_eq!(first.response().await.text(), "/busy");
+    gateway.settles().await;
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
 async fn a_turn_whose_client_has_left_is_handed_on() {
     let server = gated().await;
     let pool = one_at_a_time(&server, PATIENT);

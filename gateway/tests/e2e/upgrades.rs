@@ -163,6 +163,7 @@ async fn websockets_work_over_http2() {
 async fn what_a_client_sends_along_with_its_wish_reaches_the_server() {
     let server = Upstream::scripted(|mut peer| async move {
         peer.request().await;
+        peer.resumed().await;
         peer.send(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat/2\r\n\r\nhi ",
         )
@@ -172,17 +173,25 @@ async fn what_a_client_sends_along_with_its_wish_reaches_the_server() {
     })
     .await;
     let gateway = Gateway::before(Pool::of(&[&server]).with("upgrades", "[\"chat/2\"]")).await;
-    let mut client = gateway.connect().await;
-    client
-        .send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: chat/2\r\n\r\nearly")
-        .await;
-    let head = client.head().await.expect("a response");
-    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    assert!(head.contains("upgrade: chat/2\r\n"), "{head}");
-    assert_eq!(client.rest().await, b"hi early");
-    let request = server.request();
-    assert_eq!(request.header("upgrade"), Some("chat/2"));
-    assert_eq!(request.header("connection"), Some("upgrade"));
+    let wish = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: chat/2\r\n\r\n";
+    for (before, (along, later)) in [("early", ""), ("ea", "rly"), ("", "early")]
+        .into_iter()
+        .enumerate()
+    {
+        let mut client = gateway.connect().await;
+        client.send([wish, along].concat()).await;
+        eventually("it has come", async || server.requests().len() > before).await;
+        client.send(later).await;
+        server.resume();
+        let head = client.head().await.expect("a response");
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        assert!(head.contains("upgrade: chat/2\r\n"), "{head}");
+        assert_eq!(client.rest().await, b"hi early");
+    }
+    for request in server.requests() {
+        assert_eq!(request.header("upgrade"), Some("chat/2"));
+        assert_eq!(request.header("connection"), Some("upgrade"));
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Credentials that were proved lately, so that proving them again costs one
 //! hash.
 //!
-//! They are known by a tag that is made of the header with a key that is drawn
-//! once: SipHash-2-4 with 128 bits (J.-P. Aumasson and D. J. Bernstein, "SipHash: a
-//! fast short-input PRF", INDOCRYPT 2012), a tenth of the work of SHA-256. A
-//! stranger would have to guess 128 bits.
+//! They are known by a tag that is made of the header: SipHash-2-4 with 128 bits
+//! (J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT
+//! 2012), a tenth of the work of SHA-256. A stranger would have to hit 128 bits that
+//! nobody sees. The key comes of 64 random bits: too few, were a tag ever shown.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};

@@ -134,7 +134,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         arguments.peers.contains(&Peer::Gatewright),
         "Gatewright is what the others are compared with: name it in --peers"
     );
-    let programs = Programs::find(&arguments.peers, &arguments.common, &[])?;
+    let mut tools = Vec::new();
+    if arguments.only.is_empty() {
+        // Asked for before the scenarios have taken their hour.
+        tools.extend(syscalls::TOOLS);
+        tools.extend(instructions::TOOLS);
+    }
+    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
     let common = Common::of(programs.of_peer(Peer::Gatewright).to_owned());
     let comparison = peers::Arguments {
         seconds: arguments.seconds,

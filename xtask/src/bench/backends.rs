@@ -7,7 +7,6 @@
 //! messages of one length.
 
 use std::io::{self, Read, Write};
-use std::mem;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -149,8 +148,10 @@ struct Connection {
     stream: TcpStream,
     /// What has come of a request, or of a message.
     received: Vec<u8>,
-    /// What the kernel did not take of an answer yet.
+    /// What the kernel did not take of an answer at once, and how much of that it has
+    /// taken since.
     unsent: Vec<u8>,
+    sent: usize,
     /// Whether it is a WebSocket by now.
     is_changed: bool,
 }
@@ -216,6 +217,7 @@ impl Server {
             stream,
             received: Vec::new(),
             unsent: Vec::new(),
+            sent: 0,
             is_changed: false,
         }));
         Ok(())
@@ -233,8 +235,7 @@ impl Server {
         };
         let waited = !connection.unsent.is_empty();
         let lives = if waited {
-            let unsent = mem::take(&mut connection.unsent);
-            connection.write(&unsent)
+            connection.go_on()
         } else {
             connection.answer(&mut self.buffer, &self.answers)
         };
@@ -299,21 +300,41 @@ impl Connection {
 
     /// Write what the kernel takes and keep the rest; returns whether the
     /// connection lives on.
-    fn write(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            match self.stream.write(bytes) {
-                Ok(0) => return false,
-                Ok(written) => bytes = &bytes[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent = bytes.to_vec();
-                    return true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return false,
-            }
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        let Some(sent) = send(&self.stream, bytes) else {
+            return false;
+        };
+        self.unsent.extend_from_slice(&bytes[sent..]);
+        true
+    }
+
+    /// Write on; returns whether the connection lives on.
+    fn go_on(&mut self) -> bool {
+        let Some(sent) = send(&self.stream, &self.unsent[self.sent..]) else {
+            return false;
+        };
+        self.sent += sent;
+        if self.sent == self.unsent.len() {
+            self.unsent.clear();
+            self.sent = 0;
         }
         true
     }
+}
+
+/// How many of these bytes the kernel takes now; none when the connection is broken.
+fn send(mut stream: &TcpStream, bytes: &[u8]) -> Option<usize> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.write(&bytes[sent..]) {
+            Ok(0) => return None,
+            Ok(written) => sent += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    Some(sent)
 }
 
 /// Whether a head asks for WebSocket; health checks do not.

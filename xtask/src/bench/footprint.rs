@@ -30,6 +30,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How long connections may take to be open, all of them.
 const PATIENCE: Duration = Duration::from_secs(50);
 
+/// Requests that clients over TLS have still to send when each has sent one: that is a
+/// tenth of them then, which is the first that h2load tells.
+const LATER: usize = 9;
+
 /// How many of the clients ask in a second.
 const ASKED_A_SECOND: f64 = 1000.0;
 
@@ -47,8 +51,8 @@ pub(super) struct Arguments {
         default_value = "gatewright,haproxy,nginx"
     )]
     pub(super) peers: Vec<Peer>,
-    /// Idle connections
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=30_000))]
+    /// Idle connections, at most as many as there are ports for them
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=28_000))]
     pub(super) connections: u32,
     /// 500 connections, and one second instead of ten without requests
     #[arg(long)]
@@ -93,16 +97,9 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
         let folder = tempfile::tempdir()?;
         certificate::make(folder.path())?;
         let setting = Setting {
-            programs: &programs,
-            folder: folder.path(),
-            cores,
-            backends: &backends.ports,
-            traffic,
             most_connections: connections + SPARE,
             sessions: true,
-            watched: false,
-            under: &[],
-            telemetry: "",
+            ..Setting::new(&programs, folder.path(), cores, &backends.ports, traffic)
         };
         let footprint = of_peer(*peer, &setting, connections, Duration::from_secs(seconds))?;
         println!("looked at {}", peer.name());
@@ -177,24 +174,19 @@ fn of_each(started: &Started, port: u16, connections: u32, before: f64) -> Resul
     Ok((after - before) / f64::from(connections))
 }
 
-/// Clients over TLS that ask once each, and then no more.
+/// Clients over TLS that have asked once each, and do not ask again for an hour.
 fn tls_clients(setting: &Setting<'_>, port: u16, connections: u32) -> Result<Process> {
-    let script = setting.folder.join("once.lua");
-    fs::write(
-        &script,
-        format!(
-            "local asked = 0\nfunction delay()\n  asked = asked + 1\n  \
-             if asked > {connections} then return 3600000 end\n  return 0\nend\n"
-        ),
-    )?;
-    let mut command = Command::new("wrk");
+    let script = setting.folder.join("once.txt");
+    let line = |after_ms: u32| format!("{after_ms}\thttps://127.0.0.1:{port}/\n");
+    fs::write(&script, line(0) + &line(3_600_000).repeat(LATER))?;
+    let mut command = Command::new("h2load");
     command
-        .args(["--threads", "1", "--duration", "300s"])
-        .args(["--connections", &connections.to_string()])
-        .arg("--script")
-        .arg(script)
-        .arg(format!("https://127.0.0.1:{port}/"));
-    Process::start("wrk", &mut command, setting.folder)
+        .args(["--h1", "--threads", "1"])
+        .args(["--clients", &connections.to_string()])
+        .arg(format!("--timing-script-file={}", script.display()));
+    let mut clients = Process::start("h2load", &mut command, setting.folder)?;
+    clients.printed(|said| said.contains("progress: 10% done").then(String::new))?;
+    Ok(clients)
 }
 
 /// Connections of a port of the loopback address that are open.

@@ -17,7 +17,7 @@ use super::figures::grouped;
 use super::load::Target;
 use super::load::talk::Pace;
 use super::peer::{Peer, Setting, Started};
-use super::peers::{self, MOST_CONNECTIONS};
+use super::peers;
 use super::programs::Programs;
 use super::scenario::{Clients, Scenario};
 
@@ -26,6 +26,10 @@ const CONNECTIONS: u32 = 8;
 
 /// How many requests warm caches and pools, and how many are the base.
 const FIRST: u64 = 400;
+
+/// What it needs beside the proxies, and the Debian packages that bring it.
+pub(super) const TOOLS: [(&str, &str); 2] =
+    [("callgrind_control", "valgrind"), ("valgrind", "valgrind")];
 
 /// What `cargo xtask bench instructions` takes.
 #[derive(Clone, Parser)]
@@ -70,8 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 ///
 /// As [`run`].
 pub(super) fn count_all(arguments: &Arguments) -> Result<Report> {
-    let tools = [("callgrind_control", "valgrind"), ("valgrind", "valgrind")];
-    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &TOOLS)?;
     let folder = tempfile::tempdir()?;
     certificate::make(folder.path())?;
     let mut report = Report {
@@ -111,16 +114,9 @@ fn count(
     let backends = peers::backends(traffic, Cores::default())?;
     let under = callgrind::words(folder);
     let setting = Setting {
-        programs,
-        folder,
-        cores: Cores::default(),
-        backends: &backends.ports,
-        traffic,
-        most_connections: MOST_CONNECTIONS,
         sessions: asked.clients.have_sessions(),
-        watched: false,
         under: &under,
-        telemetry: "",
+        ..Setting::new(programs, folder, Cores::default(), &backends.ports, traffic)
     };
     let started = Started::start(peer, &setting)?;
     // A compilation that came to its limits here leaves decisions dearer.

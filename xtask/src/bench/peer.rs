@@ -16,7 +16,7 @@ use super::http;
 use super::programs::Programs;
 use super::scenario::{Client, Traffic};
 use super::template::Values;
-use crate::process::Process;
+use crate::process::{Process, START};
 use crate::workspace;
 
 /// The component that a gateway watches, in the comparison's folder.
@@ -25,6 +25,13 @@ pub(super) const WATCHED: &str = "watched.wasm";
 /// Connections to servers that nginx keeps, at the least: it counts those to all
 /// servers together, the others those to each.
 const KEPT: usize = 64;
+
+/// Connections of clients that a proxy is made for.
+const MOST_CONNECTIONS: u32 = 4096;
+
+/// How long a proxy may take to answer that runs under another program, which counts
+/// its instructions.
+const START_UNDER: Duration = Duration::from_secs(600);
 
 /// A proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,6 +125,30 @@ pub(super) struct Setting<'a> {
     pub(super) telemetry: &'a str,
 }
 
+impl<'a> Setting<'a> {
+    /// What most benches give: proxies without sessions that nobody watches.
+    pub(super) fn new(
+        programs: &'a Programs,
+        folder: &'a Path,
+        cores: Cores,
+        backends: &'a [u16],
+        traffic: Traffic,
+    ) -> Self {
+        Self {
+            programs,
+            folder,
+            cores,
+            backends,
+            traffic,
+            most_connections: MOST_CONNECTIONS,
+            sessions: false,
+            watched: false,
+            under: &[],
+            telemetry: "",
+        }
+    }
+}
+
 /// A proxy that takes requests.
 pub(super) struct Started {
     pub(super) peer: Peer,
@@ -173,7 +204,13 @@ impl Started {
         let mut command = command(peer, setting, &file);
         let start = Instant::now();
         let mut process = Process::start(peer.name(), &mut command, setting.folder)?;
-        process.until(|| http::get(plain_port, "/").is_ok_and(|answer| answer.status == 200))?;
+        let patience = match setting.under {
+            [] => START,
+            _ => START_UNDER,
+        };
+        process.within(patience, || {
+            http::get(plain_port, "/").is_ok_and(|answer| answer.status == 200)
+        })?;
         Ok(Self {
             peer,
             process,

@@ -19,9 +19,6 @@ use super::programs::Programs;
 use super::report::Report;
 use super::scenario::{Client, Clients, Scenario, Traffic};
 
-/// Connections of clients that a proxy is made for.
-pub(super) const MOST_CONNECTIONS: u32 = 4096;
-
 /// What `cargo xtask bench peers` takes.
 #[derive(Clone, Parser)]
 pub(super) struct Arguments {
@@ -133,16 +130,8 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
     certificate::make(folder.path())?;
     let backends = backends(traffic, cores)?;
     let setting = Setting {
-        programs,
-        folder: folder.path(),
-        cores,
-        backends: &backends.ports,
-        traffic,
-        most_connections: MOST_CONNECTIONS,
         sessions: arguments.clients.have_sessions(),
-        watched: false,
-        under: &[],
-        telemetry: "",
+        ..Setting::new(programs, folder.path(), cores, &backends.ports, traffic)
     };
     let mut proxies = Vec::new();
     for peer in &arguments.peers {

@@ -75,16 +75,8 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
     let traffic = Scenario::Plain.traffic();
     let backends = peers::backends(traffic, cores)?;
     let setting = Setting {
-        programs,
-        folder: folder.path(),
-        cores,
-        backends: &backends.ports,
-        traffic,
-        most_connections: peers::MOST_CONNECTIONS,
-        sessions: false,
         watched: true,
-        under: &[],
-        telemetry: "",
+        ..Setting::new(programs, folder.path(), cores, &backends.ports, traffic)
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
     let target = Target {

@@ -17,13 +17,16 @@ use super::cpu;
 use super::load::Target;
 use super::load::talk::Pace;
 use super::peer::{Peer, Setting, Started};
-use super::peers::{self, MOST_CONNECTIONS};
+use super::peers;
 use super::programs::Programs;
 use super::scenario::Scenario;
 use crate::process::Process;
 
 /// How many connections requests come on.
 const CONNECTIONS: u32 = 32;
+
+/// What it needs beside the proxies, and the Debian packages that bring it.
+pub(super) const TOOLS: [(&str, &str); 1] = [("strace", "strace")];
 
 /// What `cargo xtask bench syscalls` takes.
 #[derive(Clone, Parser)]
@@ -77,8 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 ///
 /// As [`run`].
 pub(super) fn look(arguments: &Arguments) -> Result<Report> {
-    let tools = [("strace", "strace")];
-    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
+    let programs = Programs::find(&arguments.peers, &arguments.common, &TOOLS)?;
     let traffic = arguments.scenario.traffic();
     let requests = if arguments.quick {
         1000
@@ -90,16 +92,8 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
     certificate::make(folder.path())?;
     let backends = peers::backends(traffic, cores)?;
     let setting = Setting {
-        programs: &programs,
-        folder: folder.path(),
-        cores,
-        backends: &backends.ports,
-        traffic,
-        most_connections: MOST_CONNECTIONS,
         sessions: true,
-        watched: false,
-        under: &[],
-        telemetry: "",
+        ..Setting::new(&programs, folder.path(), cores, &backends.ports, traffic)
     };
     let of_peer = |peer: &Peer| Ok((peer.name(), calls(*peer, &setting, requests)?));
     Ok(Report {

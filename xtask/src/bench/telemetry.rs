@@ -148,17 +148,10 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Gateway>> {
     for telling in Telling::ALL {
         let folder = tempfile::tempdir()?;
         certificate::make(folder.path())?;
+        let tables = telling.tables(collector);
         let setting = Setting {
-            programs,
-            folder: folder.path(),
-            cores,
-            backends: &backends.ports,
-            traffic,
-            most_connections: peers::MOST_CONNECTIONS,
-            sessions: false,
-            watched: false,
-            under: &[],
-            telemetry: &telling.tables(collector),
+            telemetry: &tables,
+            ..Setting::new(programs, folder.path(), cores, &backends.ports, traffic)
         };
         let started = Started::start(Peer::Gatewright, &setting)?;
         let proxy = Proxy::new(started, &setting, &load)?;

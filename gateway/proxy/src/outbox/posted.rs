@@ -71,9 +71,11 @@ impl Posted {
         }
     }
 
-    /// Read without waiting.
+    /// Read without waiting. Who has waited before is let go of: it may have ended,
+    /// and its memory is kept for as long as it can be woken.
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.is_awaited = false;
+        self.reader = None;
         self.reading.try_read(buffer)
     }
 

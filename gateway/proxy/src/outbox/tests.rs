@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Wake;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -196,4 +198,31 @@ async fn a_reader_that_has_done_enough_for_once_is_woken_too() {
         })
         .await;
     assert_eq!(reading.run_until(read).await.unwrap(), b'x');
+}
+
+/// A task that reads.
+struct Reader;
+
+impl Wake for Reader {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[tokio::test]
+async fn who_has_read_is_let_go_of_when_nobody_waits_any_more() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = pair(&outbox).await;
+    let reader = Arc::new(Reader);
+    let waker = Waker::from(Arc::clone(&reader));
+    let mut cx = Context::from_waker(&waker);
+    let mut place = [0; 8];
+    let mut buffer = ReadBuf::new(&mut place);
+    let read = Pin::new(&mut posted).poll_read(&mut cx, &mut buffer);
+    assert!(read.is_pending());
+    peer.write_all(b"answer").await.unwrap();
+    posted.reading.readable().await.unwrap();
+    let read = Pin::new(&mut posted).poll_read(&mut cx, &mut buffer);
+    assert!(read.is_ready());
+    drop(waker);
+    posted.try_read(&mut [0]).unwrap_err();
+    assert_eq!(Arc::strong_count(&reader), 1);
 }

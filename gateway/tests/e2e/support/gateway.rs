@@ -97,7 +97,7 @@ impl Gateway {
 
     /// End it at once, as a power failure does, with all that it has started.
     pub(crate) fn kill(&self) {
-        run::end_all_in(self.folder.path());
+        assert!(run::end_all_in(self.folder.path()), "it cannot be killed");
         let mut child = self.child.lock().expect("no panic");
         child.wait().expect("it is our child");
     }
@@ -348,8 +348,8 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        run::end_all_in(self.folder.path());
-        if let Ok(child) = self.child.get_mut() {
+        let all_ended = run::end_all_in(self.folder.path());
+        if all_ended && let Ok(child) = self.child.get_mut() {
             let _ = child.wait();
         }
         if std::thread::panicking() {

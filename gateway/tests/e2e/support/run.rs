@@ -5,10 +5,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::eventually::{eventually, within};
 use super::gateway::{Gateway, STARTING};
+
+/// How long processes that are killed may take to be gone.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// All that a process has written so far, to either stream.
 pub(crate) type Log = Arc<Mutex<String>>;
@@ -102,13 +105,18 @@ pub(super) fn collect(mut stream: impl Read + Send + 'static, log: &Log) {
 }
 
 /// End every process that runs in a folder, whoever has started it and whether or not
-/// anybody knows of it, and wait until none is left.
-pub(super) fn end_all_in(folder: &Path) {
+/// anybody knows of it, and wait until none is left: whether that came to be.
+pub(super) fn end_all_in(folder: &Path) -> bool {
     let folder = folder.canonicalize().expect("a folder");
+    let began = Instant::now();
     loop {
         let processes = all_in(&folder);
         if processes.is_empty() {
-            return;
+            return true;
+        }
+        if began.elapsed() > ENDING {
+            eprintln!("these cannot be killed: {processes:?}");
+            return false;
         }
         for process in processes {
             // SAFETY: `kill` touches no memory. It may have ended meanwhile.

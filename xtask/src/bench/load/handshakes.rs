@@ -13,6 +13,17 @@ use crate::bench::cores;
 /// How many connect at a time.
 const CLIENTS: usize = 8;
 
+/// A client that does not outlive who has it.
+struct Client(Child);
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Connect, ask and connect again, each time with the session of before.
 ///
 /// # Errors
@@ -29,16 +40,17 @@ pub(super) fn resume(core: Option<usize>, port: u16, duration: Duration) -> Resu
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        command.spawn().context("cannot run openssl")
+        command.spawn().map(Client).context("cannot run openssl")
     };
-    let clients: Vec<Child> = (0..CLIENTS).map(|_| start()).collect::<Result<_>>()?;
+    let clients: Vec<Client> = (0..CLIENTS).map(|_| start()).collect::<Result<_>>()?;
     let mut requests = 0;
     for mut client in clients {
         let mut text = String::new();
-        if let Some(mut out) = client.stdout.take() {
+        if let Some(mut out) = client.0.stdout.take() {
             out.read_to_string(&mut text)?;
         }
-        client.wait()?;
+        let status = client.0.wait()?;
+        ensure!(status.success(), "openssl ended with {status}:\n{text}");
         let told = read(&text).with_context(|| format!("cannot understand openssl:\n{text}"))?;
         ensure!(told.resumed > 0, "sessions are not resumed:\n{text}");
         ensure!(told.full <= 1, "{} sessions were not resumed", told.full);
