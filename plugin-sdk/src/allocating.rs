@@ -5,6 +5,9 @@
 //! and the component frees it a moment later. For that a general allocator,
 //! which looks for the best place and joins what becomes free, takes longer
 //! than many a decision.
+//!
+//! The gateway knows where the free blocks are, and may take one by itself
+//! between two calls rather than call `cabi_realloc` for it.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
@@ -24,11 +27,15 @@ const MOST: u32 = 32;
 /// What any block is aligned to.
 const ALIGN: usize = 8;
 
+/// Exported by a name that stands for its shape: that and [`STEP`], [`SIZES`] and
+/// [`ALIGN`] cannot change without it.
 #[cfg(not(test))]
 #[global_allocator]
+#[unsafe(export_name = "gatewright_free_blocks_16x16")]
 static ALLOCATOR: Keeping = Keeping::new();
 
 /// The system's allocator with what is kept before it.
+#[repr(transparent)]
 struct Keeping([UnsafeCell<Kept>; SIZES]);
 
 // SAFETY: a component's module is built without threads and never shares its
@@ -37,12 +44,14 @@ struct Keeping([UnsafeCell<Kept>; SIZES]);
 unsafe impl Sync for Keeping {}
 
 /// The free blocks of one size.
+#[repr(C)]
 struct Kept {
     first: *mut Block,
     count: u32,
 }
 
 /// A free block.
+#[repr(C)]
 struct Block {
     next: *mut Self,
 }

@@ -5,6 +5,7 @@
 
 use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc, WasmParams};
 
+use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
 use super::lower::Lower;
 use super::names::{MEMORY, REALLOC};
@@ -19,6 +20,7 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 /// know.
 pub(crate) struct Border {
     memory: Memory,
+    blocks: Option<Blocks>,
     realloc: Option<Realloc>,
 }
 
@@ -26,6 +28,7 @@ pub(crate) struct Border {
 pub(super) struct Crossing<'a> {
     store: StoreContextMut<'a, Guest>,
     memory: Memory,
+    blocks: Option<Blocks>,
     allowance: Allowance,
 }
 
@@ -41,7 +44,11 @@ impl Border {
             Some(realloc) => Some(realloc.typed(&store)?),
             None => None,
         };
-        Ok(Box::new(Self { memory, realloc }))
+        Ok(Box::new(Self {
+            memory,
+            blocks: Blocks::of(&mut store, instance),
+            realloc,
+        }))
     }
 }
 
@@ -52,6 +59,7 @@ impl<'a> Crossing<'a> {
         match &store.data().border {
             Some(border) => Ok(Self {
                 memory: border.memory,
+                blocks: border.blocks,
                 store,
                 allowance: Allowance::of_a_crossing(),
             }),
@@ -165,13 +173,25 @@ impl<'a> Crossing<'a> {
         self.memory.data(&self.store)
     }
 
-    /// Have the plugin make room for so many bytes each, and say where. Whether
-    /// that can be is checked when something is written there.
+    /// Room for so many bytes each, of the plugin's own making. Whether it is
+    /// there is checked when something is written to it.
     fn allocate(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
+        if let Some(blocks) = self.blocks {
+            let memory = self.memory.data_mut(&mut self.store);
+            if blocks.take_all(memory, align, places) {
+                return Ok(());
+            }
+        }
+        self.call_allocator(align, places)
+    }
+
+    /// Have the plugin make room where there is none yet.
+    #[inline(never)]
+    fn call_allocator(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
         enclosed(&mut self.store, |store, border| {
             let realloc = border.realloc.as_ref();
             let realloc = realloc.ok_or_else(|| Error::msg("the module has no cabi_realloc"))?;
-            for (at, size) in places {
+            for (at, size) in places.iter_mut().filter(|(at, _)| *at == 0) {
                 *at = realloc.call(&mut *store, (0, 0, align, *size))?;
             }
             Ok(())
