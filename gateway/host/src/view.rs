@@ -4,10 +4,12 @@
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::id::{PoolIndex, Slot};
 
+use crate::cookies::Cookie;
 use crate::trace::Trace;
 
 /// One request and, once there is one, the head of its response.
@@ -164,7 +166,7 @@ pub enum Edit {
     /// Remove a response header.
     RemoveResponseHeader(String),
     /// Add a `Set-Cookie` header with this value.
-    SetCookie(String),
+    SetCookie(Arc<Cookie>),
     /// The body of the gateway's own answer.
     Body {
         /// Its media type.

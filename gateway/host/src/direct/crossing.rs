@@ -102,6 +102,17 @@ impl<'a> Crossing<'a> {
         Ok((text, guest))
     }
 
+    /// Bytes of the plugin's where they lie, and what imports work on.
+    pub(super) fn bytes_beside(
+        &mut self,
+        at: u32,
+        length: u32,
+    ) -> wasmtime::Result<(&[u8], &mut Guest)> {
+        let (memory, guest) = self.memory.data_and_store_mut(&mut self.store);
+        let bytes = lift::bytes(memory, (at, length), &mut self.allowance)?;
+        Ok((bytes, guest))
+    }
+
     /// Bytes of the plugin's.
     pub(super) fn bytes(&mut self, at: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
         let memory = self.memory.data(&self.store);
