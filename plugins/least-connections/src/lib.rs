@@ -85,6 +85,9 @@ struct Best {
 impl Best {
     /// Look for a smaller entry in a part of the column that begins at `offset`.
     fn scan(&mut self, part: &[u32], offset: usize) {
+        if part.len() <= FEW {
+            return self.scan_few(part, offset);
+        }
         for (number, loads) in part.chunks(LOOKED_AT).enumerate() {
             let load = smallest(loads);
             if load < self.load {
@@ -98,7 +101,19 @@ impl Best {
             }
         }
     }
+
+    fn scan_few(&mut self, part: &[u32], offset: usize) {
+        for (at, load) in (offset..).zip(part) {
+            if *load < self.load {
+                self.load = *load;
+                self.at = Some(at);
+            }
+        }
+    }
 }
+
+/// Entries that are sooner compared one by one.
+const FEW: usize = 4;
 
 /// Entries that are looked at before the next one may be left out.
 const LOOKED_AT: usize = 16;

@@ -104,7 +104,8 @@ impl Paths {
                 }
             }
         }
-        first(&self.regexes).or_else(|| first(&self.everything))
+        let mut last = self.regexes.iter().chain(&self.everything).copied();
+        last.find(|number| accepts(*number))
     }
 }
 
@@ -138,9 +139,16 @@ impl<V: Default> Map<V> {
         self.entries.is_empty()
     }
 
+    #[inline]
     fn get(&self, text: &str) -> Option<&V> {
         let is_possible = self.lengths & length_bit(text) != 0;
-        is_possible.then(|| self.entries.get(text))?
+        is_possible.then(|| self.look_up(text))?
+    }
+
+    /// Apart from what is asked first, so that this can be short.
+    #[inline(never)]
+    fn look_up(&self, text: &str) -> Option<&V> {
+        self.entries.get(text)
     }
 
     /// The value of a text, which is new if the text is.
