@@ -147,6 +147,18 @@ unsafe fn give_back(block: *mut u8, layout: Layout) {
     unsafe { System.dealloc(block, whole(layout)) };
 }
 
+/// Free a block of no kept size. Apart, too: what the system's allocator does would
+/// make long whatever frees something.
+///
+/// # Safety
+///
+/// It came from the system's allocator with this layout and is nobody's.
+#[cold]
+#[inline(never)]
+unsafe fn free(block: *mut u8, layout: Layout) {
+    unsafe { System.dealloc(block, layout) };
+}
+
 // SAFETY: blocks come from the system's allocator and go back to it with the
 // layout with which they came; between, each is in one list or with one owner.
 // A list is only borrowed where nothing else can be called.
@@ -165,7 +177,7 @@ unsafe impl GlobalAlloc for Keeping {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(list) = self.list(layout) else {
-            return unsafe { System.dealloc(block, layout) };
+            return unsafe { free(block, layout) };
         };
         if !unsafe { (*list.get()).put(block) } {
             unsafe { give_back(block, layout) };

@@ -62,8 +62,26 @@ impl ScanningBalancer for LeastConnections {
     }
 }
 
+/// Servers of a pool that are sooner compared one by one.
+const FEW: usize = 8;
+
 /// The first smallest entry, going round from `start`.
 fn least(load: &[u32], start: usize) -> Option<usize> {
+    if load.len() > FEW {
+        return least_of_many(load, start);
+    }
+    let (mut least, mut best) = (UNUSABLE, None);
+    for at in (start..load.len()).chain(0..start) {
+        if load[at] < least {
+            (least, best) = (load[at], Some(at));
+        }
+    }
+    best
+}
+
+/// The same. Apart, so that a pick among few can be short.
+#[inline(never)]
+fn least_of_many(load: &[u32], start: usize) -> Option<usize> {
     let (before, after) = load.split_at(start);
     let mut best = Best {
         at: None,
@@ -85,9 +103,6 @@ struct Best {
 impl Best {
     /// Look for a smaller entry in a part of the column that begins at `offset`.
     fn scan(&mut self, part: &[u32], offset: usize) {
-        if part.len() <= FEW {
-            return self.scan_few(part, offset);
-        }
         for (number, loads) in part.chunks(LOOKED_AT).enumerate() {
             let load = smallest(loads);
             if load < self.load {
@@ -101,19 +116,7 @@ impl Best {
             }
         }
     }
-
-    fn scan_few(&mut self, part: &[u32], offset: usize) {
-        for (at, load) in (offset..).zip(part) {
-            if *load < self.load {
-                self.load = *load;
-                self.at = Some(at);
-            }
-        }
-    }
 }
-
-/// Entries that are sooner compared one by one.
-const FEW: usize = 4;
 
 /// Entries that are looked at before the next one may be left out.
 const LOOKED_AT: usize = 16;
@@ -133,6 +136,7 @@ fn smallest(loads: &[u32]) -> u32 {
 }
 
 /// The first entry with the smallest `load / weight`, going round from `start`.
+#[inline(never)]
 fn least_for_weight(load: &[u32], weights: &[Option<NonZeroU32>], start: usize) -> Option<usize> {
     let mut best: Option<(usize, u64, u64)> = None;
     for at in (start..load.len()).chain(0..start) {
