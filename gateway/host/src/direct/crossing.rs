@@ -156,8 +156,11 @@ impl<'a> Crossing<'a> {
         for ((_, length), text) in places.iter_mut().zip(texts) {
             *length = u32::try_from(text.len())?;
         }
-        self.allocate(1, &mut places)?;
-        let memory = self.memory.data_mut(&mut self.store);
+        let mut memory = self.memory.data_mut(&mut self.store);
+        if !take_blocks(self.blocks, memory, 1, &mut places) {
+            self.call_allocator(1, &mut places)?;
+            memory = self.memory.data_mut(&mut self.store);
+        }
         for ((at, _), text) in places.iter().zip(texts) {
             let room = lift::room(memory, *at as usize, text.len())?;
             room.copy_from_slice(text.as_bytes());
@@ -187,13 +190,11 @@ impl<'a> Crossing<'a> {
     /// Room for so many bytes each, of the plugin's own making. Whether it is
     /// there is checked when something is written to it.
     fn allocate(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
-        if let Some(blocks) = self.blocks {
-            let memory = self.memory.data_mut(&mut self.store);
-            if blocks.take_all(memory, align, places) {
-                return Ok(());
-            }
+        let memory = self.memory.data_mut(&mut self.store);
+        match take_blocks(self.blocks, memory, align, places) {
+            true => Ok(()),
+            false => self.call_allocator(align, places),
         }
-        self.call_allocator(align, places)
     }
 
     /// Have the plugin make room where there is none yet.
@@ -208,6 +209,16 @@ impl<'a> Crossing<'a> {
             Ok(())
         })
     }
+}
+
+/// Take free blocks, if there is one for each place.
+fn take_blocks(
+    from: Option<Blocks>,
+    memory: &mut [u8],
+    align: u32,
+    places: &mut [(u32, u32)],
+) -> bool {
+    from.is_some_and(|blocks| blocks.take_all(memory, align, places))
 }
 
 /// Call a function that only cleans up: it may not call out.
