@@ -41,12 +41,7 @@ impl Blocks {
 
     /// Take a block for each size; false if one keeps the address 0, because no
     /// block is free that would do.
-    pub(super) fn take_all(
-        self,
-        memory: &mut [u8],
-        align: u32,
-        places: &mut [(u32, u32)],
-    ) -> bool {
+    pub(super) fn take_all(self, memory: &mut [u8], align: u32, places: &mut [(u32, u32)]) -> bool {
         let mut all = align <= ALIGN;
         if all {
             for (at, size) in places {
