@@ -127,8 +127,8 @@ impl<'a> Crossing<'a> {
 
     /// Leave a value where the plugin wants it.
     pub(super) fn leave<T: Lower>(&mut self, at: u32, value: &T) -> wasmtime::Result<()> {
-        let at = lift::place(self.memory(), at, T::SIZE, T::ALIGN)?;
-        value.lower(self, at)
+        lift::aligned(at, T::ALIGN)?;
+        value.lower(self, at as usize)
     }
 
     /// Hand a list over in memory of the plugin's own; returns its address and
@@ -181,10 +181,6 @@ impl<'a> Crossing<'a> {
     ) -> wasmtime::Result<()> {
         self.room(at, N)?.copy_from_slice(&bytes);
         Ok(())
-    }
-
-    fn memory(&self) -> &[u8] {
-        self.memory.data(&self.store)
     }
 
     /// Room for so many bytes each, of the plugin's own making. Whether it is
