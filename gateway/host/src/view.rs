@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::id::{PoolIndex, Slot};
+use smallvec::SmallVec;
 
 use crate::cookies::Cookie;
 use crate::trace::Trace;
@@ -109,8 +110,9 @@ pub struct Effects {
     /// Whether the affinity wants to see the response although it named the
     /// endpoint.
     pub call_bind: bool,
-    /// Changes to the request and the response, in the order asked for.
-    pub edits: Vec<Edit>,
+    /// Changes to the request and the response, in the order asked for. Most
+    /// exchanges have none or a cookie.
+    pub edits: SmallVec<[Edit; 1]>,
     /// What settles whether a canary decides about this exchange; drawn when
     /// that is first asked.
     pub lot: Option<u32>,
