@@ -5,6 +5,9 @@
 //! and the component frees it a moment later. For that a general allocator,
 //! which looks for the best place and joins what becomes free, takes longer
 //! than many a decision.
+//!
+//! The gateway knows where the free blocks are, and may take one by itself
+//! between two calls rather than call `cabi_realloc` for it.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
@@ -24,11 +27,15 @@ const MOST: u32 = 32;
 /// What any block is aligned to.
 const ALIGN: usize = 8;
 
+/// Exported by a name that stands for its shape: that and [`STEP`], [`SIZES`] and
+/// [`ALIGN`] cannot change without it.
 #[cfg(not(test))]
 #[global_allocator]
+#[unsafe(export_name = "gatewright_free_blocks_16x16")]
 static ALLOCATOR: Keeping = Keeping::new();
 
 /// The system's allocator with what is kept before it.
+#[repr(transparent)]
 struct Keeping([UnsafeCell<Kept>; SIZES]);
 
 // SAFETY: a component's module is built without threads and never shares its
@@ -37,12 +44,14 @@ struct Keeping([UnsafeCell<Kept>; SIZES]);
 unsafe impl Sync for Keeping {}
 
 /// The free blocks of one size.
+#[repr(C)]
 struct Kept {
     first: *mut Block,
     count: u32,
 }
 
 /// A free block.
+#[repr(C)]
 struct Block {
     next: *mut Self,
 }
@@ -138,6 +147,18 @@ unsafe fn give_back(block: *mut u8, layout: Layout) {
     unsafe { System.dealloc(block, whole(layout)) };
 }
 
+/// Free a block of no kept size. Apart, too: what the system's allocator does would
+/// make long whatever frees something.
+///
+/// # Safety
+///
+/// It came from the system's allocator with this layout and is nobody's.
+#[cold]
+#[inline(never)]
+unsafe fn free(block: *mut u8, layout: Layout) {
+    unsafe { System.dealloc(block, layout) };
+}
+
 // SAFETY: blocks come from the system's allocator and go back to it with the
 // layout with which they came; between, each is in one list or with one owner.
 // A list is only borrowed where nothing else can be called.
@@ -156,7 +177,7 @@ unsafe impl GlobalAlloc for Keeping {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(list) = self.list(layout) else {
-            return unsafe { System.dealloc(block, layout) };
+            return unsafe { free(block, layout) };
         };
         if !unsafe { (*list.get()).put(block) } {
             unsafe { give_back(block, layout) };

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use wasmtime::UpdateDeadline;
 
 use crate::binding::Binding;
+use crate::cookies::Cookies;
 use crate::direct::crossing::Border;
 use crate::journal::Level;
 use crate::limits::Limits;
@@ -38,6 +39,8 @@ pub(crate) struct Guest {
     pub(crate) patience: Patience,
     /// The way into its memory, in the direct lane, while it may call out.
     pub(crate) border: Option<Box<Border>>,
+    /// Cookies that it gave out, in the direct lane.
+    pub(crate) cookies: Cookies,
     /// Its randomness.
     pub(crate) random: fastrand::Rng,
     /// What it asks is written there, or answered from there.

@@ -15,6 +15,7 @@ use crate::admission::Refusal;
 use crate::backtrace::in_one_line;
 use crate::binding::Binding;
 use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
+use crate::cookies::Cookies;
 use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::journal::{Level, cut};
@@ -360,6 +361,7 @@ fn store(to: &Assignment) -> Store<Guest> {
         limits: Limits::new(binding.terms.memory, Arc::clone(&binding.in_use)),
         patience: Patience::default(),
         border: None,
+        cookies: Cookies::default(),
         random: binding.shared.generator(binding.on_trial),
         tape: None,
     };

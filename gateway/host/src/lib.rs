@@ -1,21 +1,21 @@
 //! The plugin host: it runs the WebAssembly components that make every decision
 //! of the gateway, within budgets, and says at once when one has no answer.
 //!
-//! Reading order: [`view`] is how a decision sees an exchange; `occupant` makes
-//! one decision, `seat` says which of several versions does, `chain` holds a
-//! worker's seats and `trace` writes down what they said; `instance` is a running plugin
-//! and `guest` the data that its imports (`imports/`) work on; `lanes` are the
-//! two ways into it, through the component model or `direct`. `host` and
-//! `preparation` turn a snapshot into a plan and what each worker needs;
-//! `admission`, `trial`, `compile`, `code` and `cache` stand between a file and a
-//! `version`, which `shelf` and `library` keep and `intake` takes in; `binding`,
-//! `window`, `ticker` and `preparer` hold faults in check, `backtrace` words them,
-//! and `plain` is how a plugin's words are shown. `recording` writes down what a
-//! balancer was handed, and `rehearsal` hands it to another; `remembered` is what
-//! outlives the process, `replica` what several gateways share, and `lease` what each
-//! of them may give of a shared limit. Time and randomness are the
-//! machine's, or those of a simulation (`simulated`), how tables `spread` their keys
-//! included.
+//! Reading order: [`view`] is how a decision sees an exchange; `occupant` makes one
+//! decision, `seat` says which of several versions does, `chain` holds a worker's
+//! seats and `trace` writes down what they said; `instance` is a running plugin and
+//! `guest` the data that its imports (`imports/`) work on, given `cookies`
+//! included; `lanes` are the two ways into it, through the component model or
+//! `direct`. `host` and `preparation` turn a snapshot into a plan and what each
+//! worker needs; `admission`, `trial`, `compile`, `code` and `cache` stand between
+//! a file and a `version`, which `shelf` and `library` keep and `intake` takes in;
+//! `binding`, `window`, `ticker` and `preparer` hold faults in check, `backtrace`
+//! words them, and `plain` is how a plugin's words are shown. `recording` writes
+//! down what a balancer was handed, and `rehearsal` hands it to another;
+//! `remembered` is what outlives the process, `replica` what several gateways
+//! share, and `lease` what each of them may give of a shared limit. Time and
+//! randomness are the machine's, or those of a simulation (`simulated`), how tables
+//! `spread` their keys included.
 //!
 //! What is absent on purpose: no HTTP types, no async, no network. A decision
 //! takes no lock, asks no clock (one in 64 is timed) and leaves its thread
@@ -31,6 +31,7 @@ mod code;
 mod column;
 mod compile;
 mod contract;
+mod cookies;
 mod defaults;
 mod direct;
 mod drafts;
@@ -81,6 +82,7 @@ pub use binding::{Binding, Choices, Part, Place};
 pub use chain::{Chain, ChainUpdate, PolicySeat, PoolSeats};
 pub use compile::{COMPILATION, CompileError, Compiler, Means, compile, lower_limits};
 pub use contract::{PACKAGE, VERSION as CONTRACT_VERSION};
+pub use cookies::Cookie;
 pub use defaults::{DefaultPlugin, defaults};
 pub use event::{Happening, HostEvent};
 pub use fault::Fault;

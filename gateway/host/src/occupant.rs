@@ -261,12 +261,31 @@ impl Occupant {
 
     /// What every decision begins with. Returns the time if this one is a
     /// sample.
+    #[inline]
     fn begin(&mut self) -> Result<Option<Instant>, Fault> {
-        let counters = self.counters();
-        counters.decisions.add(1);
-        let sampled = (counters.decisions.get() - 1) & self.untimed == 0;
+        let decisions = &self.counters().decisions;
+        let sampled = decisions.get() & self.untimed == 0;
+        decisions.add(1);
+        match !sampled && self.is_ready() {
+            true => Ok(None),
+            false => self.prepare_to_begin(sampled),
+        }
+    }
+
+    /// Whether the instance may be asked as it is.
+    fn is_ready(&self) -> bool {
+        self.instance.is_some()
+            && self.recording.is_none()
+            && !self.binding.is_quarantined()
+            && !self.share.is_resting()
+            && self.binding.shared.ticker.is_awake(self.budget.ticks())
+            && !self.has_news()
+    }
+
+    #[cold]
+    fn prepare_to_begin(&mut self, sampled: bool) -> Result<Option<Instant>, Fault> {
         if self.binding.is_quarantined() {
-            counters.faulted(Fault::Quarantined);
+            self.counters().faulted(Fault::Quarantined);
             return Err(Fault::Quarantined);
         }
         if self.share.is_used_up(self.binding.shared.ticker.ticker()) {

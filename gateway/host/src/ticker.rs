@@ -126,6 +126,12 @@ impl TickerThread {
         &self.ticker
     }
 
+    /// Whether it need not be told that a call begins which may take so many ticks:
+    /// one relaxed load.
+    pub(crate) fn is_awake(&self, ticks: u64) -> bool {
+        ticks < IDLE_TICKS && self.ticker.state.load(Ordering::Relaxed) == BUSY
+    }
+
     /// A call begins that may take so many ticks: one relaxed load while others
     /// came lately.
     pub(crate) fn begin(&self, ticks: u64) {

@@ -4,10 +4,13 @@
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatewright_model::id::{PoolIndex, Slot};
+use smallvec::SmallVec;
 
+use crate::cookies::Cookie;
 use crate::trace::Trace;
 
 /// One request and, once there is one, the head of its response.
@@ -107,8 +110,9 @@ pub struct Effects {
     /// Whether the affinity wants to see the response although it named the
     /// endpoint.
     pub call_bind: bool,
-    /// Changes to the request and the response, in the order asked for.
-    pub edits: Vec<Edit>,
+    /// Changes to the request and the response, in the order asked for. Most
+    /// exchanges have none or a cookie.
+    pub edits: SmallVec<[Edit; 1]>,
     /// What settles whether a canary decides about this exchange; drawn when
     /// that is first asked.
     pub lot: Option<u32>,
@@ -164,7 +168,7 @@ pub enum Edit {
     /// Remove a response header.
     RemoveResponseHeader(String),
     /// Add a `Set-Cookie` header with this value.
-    SetCookie(String),
+    SetCookie(Arc<Cookie>),
     /// The body of the gateway's own answer.
     Body {
         /// Its media type.

@@ -64,7 +64,8 @@ pub(crate) fn finish(
                 headers.remove(name);
             }
             Edit::SetCookie(cookie) => {
-                if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                let cookie = cookie.read(|text| HeaderValue::try_from(text).ok());
+                if let Some(cookie) = cookie {
                     headers.append(header::SET_COOKIE, cookie);
                 }
             }

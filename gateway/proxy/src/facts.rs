@@ -60,6 +60,9 @@ pub(crate) struct Facts {
     /// might speak of them again behind its body.
     pub(crate) settled: Vec<HeaderName>,
     has_body: bool,
+    /// Whether there may be cookies among the headers: most who have none are asked
+    /// for one.
+    has_cookies: bool,
     /// Whether the client has come with credentials that have been taken off since, or
     /// another has said who it is.
     pub(crate) is_known: bool,
@@ -137,6 +140,7 @@ impl Facts {
         }
         let authority = authority(&parts, survey);
         let (has_claims, asks_why) = (survey.has_identity, survey.asks_why);
+        let has_cookies = survey.has_cookies;
         let upgrade = match (&parts.method, parts.version) {
             (&Method::CONNECT, _) => Some(as_upgrade(&mut parts, client)?),
             (_, Version::HTTP_11) if !has_body => {
@@ -180,6 +184,7 @@ impl Facts {
             vouched,
             settled: Vec::new(),
             has_body,
+            has_cookies,
             is_known: false,
             tried: SmallVec::new(),
             come_back: SOON,
@@ -237,6 +242,7 @@ impl Facts {
     pub(crate) fn set_header(&mut self, name: HeaderName, value: HeaderValue) {
         self.remove_header(&name);
         self.vouch(&name);
+        self.has_cookies |= name == header::COOKIE;
         self.headers.insert(name, value);
     }
 
@@ -248,6 +254,7 @@ impl Facts {
         }
         self.vouch(&name);
         self.settle(&name);
+        self.has_cookies |= name == header::COOKIE;
         self.headers.append(name, value);
     }
 
@@ -398,6 +405,9 @@ impl ExchangeView for Facts {
     }
 
     fn cookie(&self, name: &str) -> Option<&str> {
+        if !self.has_cookies {
+            return None;
+        }
         let values = self.headers.get_all(header::COOKIE).iter();
         values
             .into_iter()

@@ -62,8 +62,26 @@ impl ScanningBalancer for LeastConnections {
     }
 }
 
+/// Servers of a pool that are sooner compared one by one.
+const FEW: usize = 8;
+
 /// The first smallest entry, going round from `start`.
 fn least(load: &[u32], start: usize) -> Option<usize> {
+    if load.len() > FEW {
+        return least_of_many(load, start);
+    }
+    let (mut least, mut best) = (UNUSABLE, None);
+    for at in (start..load.len()).chain(0..start) {
+        if load[at] < least {
+            (least, best) = (load[at], Some(at));
+        }
+    }
+    best
+}
+
+/// The same. Apart, so that a pick among few can be short.
+#[inline(never)]
+fn least_of_many(load: &[u32], start: usize) -> Option<usize> {
     let (before, after) = load.split_at(start);
     let mut best = Best {
         at: None,
@@ -118,6 +136,7 @@ fn smallest(loads: &[u32]) -> u32 {
 }
 
 /// The first entry with the smallest `load / weight`, going round from `start`.
+#[inline(never)]
 fn least_for_weight(load: &[u32], weights: &[Option<NonZeroU32>], start: usize) -> Option<usize> {
     let mut best: Option<(usize, u64, u64)> = None;
     for at in (start..load.len()).chain(0..start) {

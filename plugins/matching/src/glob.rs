@@ -104,6 +104,8 @@ impl Glob {
     pub fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(text) => text == path,
+            // `/*`, which most configurations end with.
+            Self::Prefix(folder) if folder.is_empty() => path.is_empty() || path.starts_with('/'),
             Self::Prefix(_) | Self::Wildcard { .. } => self.rest(path).is_some(),
         }
     }

@@ -91,6 +91,15 @@ impl Action {
     /// Do it, for a request that the route matches.
     pub(crate) fn perform(&self, pattern: &Pattern, authority: &str, path: &str) -> Decision {
         match self {
+            Self::Forward(Target::Pool(pool), None) => Decision::Forward(*pool),
+            _ => self.perform_more(pattern, authority, path),
+        }
+    }
+
+    /// All that is more than to name a pool. Apart, so that this is quick.
+    #[inline(never)]
+    fn perform_more(&self, pattern: &Pattern, authority: &str, path: &str) -> Decision {
+        match self {
             Self::Forward(target, change) => {
                 if let Some(change) = change {
                     change.perform(pattern, path);

@@ -38,20 +38,30 @@ impl Table {
         path: &str,
         mut accepts: impl FnMut(Number) -> bool,
     ) -> Option<Number> {
-        if !self.named.is_empty() || !self.below.is_empty() {
-            let host = without_port(authority);
-            let named = self.named.get(host).into_iter();
-            let below = self
-                .below
-                .iter()
-                .filter(|(suffix, _)| host.ends_with(suffix.as_str()));
-            for paths in named.chain(below.map(|(_, paths)| paths)) {
-                if let Some(number) = paths.find(path, &mut accepts) {
-                    return Some(number);
-                }
-            }
+        let has_hosts = !self.named.is_empty() || !self.below.is_empty();
+        if has_hosts && let Some(number) = self.find_by_host(authority, path, &mut accepts) {
+            return Some(number);
         }
         self.any.find(path, &mut accepts)
+    }
+
+    /// Among the routes that have a host. Apart, so that a table without them is
+    /// asked quickly.
+    #[inline(never)]
+    fn find_by_host(
+        &self,
+        authority: &str,
+        path: &str,
+        accepts: &mut impl FnMut(Number) -> bool,
+    ) -> Option<Number> {
+        let host = without_port(authority);
+        let named = self.named.get(host).into_iter();
+        let below = self
+            .below
+            .iter()
+            .filter(|(suffix, _)| host.ends_with(suffix.as_str()));
+        let mut tables = named.chain(below.map(|(_, paths)| paths));
+        tables.find_map(|paths| paths.find(path, &mut *accepts))
     }
 }
 
@@ -104,7 +114,8 @@ impl Paths {
                 }
             }
         }
-        first(&self.regexes).or_else(|| first(&self.everything))
+        let mut last = self.regexes.iter().chain(&self.everything).copied();
+        last.find(|number| accepts(*number))
     }
 }
 
@@ -138,9 +149,16 @@ impl<V: Default> Map<V> {
         self.entries.is_empty()
     }
 
+    #[inline]
     fn get(&self, text: &str) -> Option<&V> {
         let is_possible = self.lengths & length_bit(text) != 0;
-        is_possible.then(|| self.entries.get(text))?
+        is_possible.then(|| self.look_up(text))?
+    }
+
+    /// Apart from what is asked first, so that this can be short.
+    #[inline(never)]
+    fn look_up(&self, text: &str) -> Option<&V> {
+        self.entries.get(text)
     }
 
     /// The value of a text, which is new if the text is.

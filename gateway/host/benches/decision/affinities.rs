@@ -79,7 +79,7 @@ pub(crate) fn sessions(criterion: &mut Criterion) {
 /// The client's next request, with the cookie that it was given.
 fn returning(edits: &[Edit]) -> Request {
     let given = edits.iter().find_map(|edit| match edit {
-        Edit::SetCookie(cookie) => cookie.split(';').next()?.split_once('='),
+        Edit::SetCookie(cookie) => cookie.as_str().split(';').next()?.split_once('='),
         _ => None,
     });
     let (name, value) = given.unwrap_or(("sessionId", SESSION));

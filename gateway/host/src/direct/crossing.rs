@@ -5,6 +5,7 @@
 
 use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc, WasmParams};
 
+use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
 use super::lower::Lower;
 use super::names::{MEMORY, REALLOC};
@@ -19,6 +20,7 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 /// know.
 pub(crate) struct Border {
     memory: Memory,
+    blocks: Option<Blocks>,
     realloc: Option<Realloc>,
 }
 
@@ -26,6 +28,7 @@ pub(crate) struct Border {
 pub(super) struct Crossing<'a> {
     store: StoreContextMut<'a, Guest>,
     memory: Memory,
+    blocks: Option<Blocks>,
     allowance: Allowance,
 }
 
@@ -41,7 +44,11 @@ impl Border {
             Some(realloc) => Some(realloc.typed(&store)?),
             None => None,
         };
-        Ok(Box::new(Self { memory, realloc }))
+        Ok(Box::new(Self {
+            memory,
+            blocks: Blocks::of(&mut store, instance),
+            realloc,
+        }))
     }
 }
 
@@ -52,6 +59,7 @@ impl<'a> Crossing<'a> {
         match &store.data().border {
             Some(border) => Ok(Self {
                 memory: border.memory,
+                blocks: border.blocks,
                 store,
                 allowance: Allowance::of_a_crossing(),
             }),
@@ -94,6 +102,17 @@ impl<'a> Crossing<'a> {
         Ok((text, guest))
     }
 
+    /// Bytes of the plugin's where they lie, and what imports work on.
+    pub(super) fn bytes_beside(
+        &mut self,
+        at: u32,
+        length: u32,
+    ) -> wasmtime::Result<(&[u8], &mut Guest)> {
+        let (memory, guest) = self.memory.data_and_store_mut(&mut self.store);
+        let bytes = lift::bytes(memory, (at, length), &mut self.allowance)?;
+        Ok((bytes, guest))
+    }
+
     /// Bytes of the plugin's.
     pub(super) fn bytes(&mut self, at: u32, length: u32) -> wasmtime::Result<Vec<u8>> {
         let memory = self.memory.data(&self.store);
@@ -108,8 +127,8 @@ impl<'a> Crossing<'a> {
 
     /// Leave a value where the plugin wants it.
     pub(super) fn leave<T: Lower>(&mut self, at: u32, value: &T) -> wasmtime::Result<()> {
-        let at = lift::place(self.memory(), at, T::SIZE, T::ALIGN)?;
-        value.lower(self, at)
+        lift::aligned(at, T::ALIGN)?;
+        value.lower(self, at as usize)
     }
 
     /// Hand a list over in memory of the plugin's own; returns its address and
@@ -137,8 +156,11 @@ impl<'a> Crossing<'a> {
         for ((_, length), text) in places.iter_mut().zip(texts) {
             *length = u32::try_from(text.len())?;
         }
-        self.allocate(1, &mut places)?;
-        let memory = self.memory.data_mut(&mut self.store);
+        let mut memory = self.memory.data_mut(&mut self.store);
+        if !take_blocks(self.blocks, memory, 1, &mut places) {
+            self.call_allocator(1, &mut places)?;
+            memory = self.memory.data_mut(&mut self.store);
+        }
         for ((at, _), text) in places.iter().zip(texts) {
             let room = lift::room(memory, *at as usize, text.len())?;
             room.copy_from_slice(text.as_bytes());
@@ -161,22 +183,38 @@ impl<'a> Crossing<'a> {
         Ok(())
     }
 
-    fn memory(&self) -> &[u8] {
-        self.memory.data(&self.store)
+    /// Room for so many bytes each, of the plugin's own making. Whether it is
+    /// there is checked when something is written to it.
+    fn allocate(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
+        let memory = self.memory.data_mut(&mut self.store);
+        match take_blocks(self.blocks, memory, align, places) {
+            true => Ok(()),
+            false => self.call_allocator(align, places),
+        }
     }
 
-    /// Have the plugin make room for so many bytes each, and say where. Whether
-    /// that can be is checked when something is written there.
-    fn allocate(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
+    /// Have the plugin make room where there is none yet.
+    #[inline(never)]
+    fn call_allocator(&mut self, align: u32, places: &mut [(u32, u32)]) -> wasmtime::Result<()> {
         enclosed(&mut self.store, |store, border| {
             let realloc = border.realloc.as_ref();
             let realloc = realloc.ok_or_else(|| Error::msg("the module has no cabi_realloc"))?;
-            for (at, size) in places {
+            for (at, size) in places.iter_mut().filter(|(at, _)| *at == 0) {
                 *at = realloc.call(&mut *store, (0, 0, align, *size))?;
             }
             Ok(())
         })
     }
+}
+
+/// Take free blocks, if there is one for each place.
+fn take_blocks(
+    from: Option<Blocks>,
+    memory: &mut [u8],
+    align: u32,
+    places: &mut [(u32, u32)],
+) -> bool {
+    from.is_some_and(|blocks| blocks.take_all(memory, align, places))
 }
 
 /// Call a function that only cleans up: it may not call out.

@@ -51,8 +51,12 @@ pub(super) fn text<'m>(
     (at, length): (u32, u32),
     allowed: &mut Allowance,
 ) -> wasmtime::Result<&'m str> {
-    let text = std::str::from_utf8(bytes(memory, (at, length), allowed)?);
-    text.map_err(Error::new)
+    utf8(bytes(memory, (at, length), allowed)?)
+}
+
+/// Bytes as a text.
+pub(super) fn utf8(bytes: &[u8]) -> wasmtime::Result<&str> {
+    std::str::from_utf8(bytes).map_err(Error::new)
 }
 
 /// Bytes as they are.

@@ -15,7 +15,8 @@ pub(super) trait Lower: Sized {
     /// What a value's address is a multiple of.
     const ALIGN: u32;
 
-    /// Write to an address that was checked.
+    /// Write to an address that is aligned; fails where [`Self::SIZE`] bytes are
+    /// not there.
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()>;
 
     /// Write a whole list, for which there may be no room.
@@ -106,7 +107,7 @@ impl<T: Lower> Lower for Option<T> {
     const ALIGN: u32 = T::ALIGN;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        crossing.write(at, [u8::from(self.is_some())])?;
+        crossing.room(at, Self::SIZE)?[0] = u8::from(self.is_some());
         match self {
             Some(value) => value.lower(crossing, at + T::ALIGN as usize),
             None => Ok(()),

@@ -1,11 +1,16 @@
 //! The names that a core module has for what its component imports and
-//! exports: the conventions of the component tooling (`wit-component`).
+//! exports: the conventions of the component tooling (`wit-component`), and one
+//! of the SDK's.
 
 /// The memory that pointers are into.
 pub(super) const MEMORY: &str = "memory";
 
 /// The allocator of what a plugin is given.
 pub(super) const REALLOC: &str = "cabi_realloc";
+
+/// Where the SDK's allocator keeps free blocks: sixteen sizes in steps of
+/// sixteen bytes. Lists of another shape would have another name.
+pub(super) const BLOCKS: &str = "gatewright_free_blocks_16x16";
 
 /// What is to be called once, before anything else.
 pub(super) const INITIALIZE: &str = "_initialize";

@@ -223,7 +223,10 @@ impl Sticking {
     }
 
     pub(crate) fn call_bind(&self, store: &mut Store<Guest>, slot: u32) -> wasmtime::Result<()> {
-        self.bind.call(store, slot)
+        store.data_mut().cookies.bound = Some(slot);
+        let told = self.bind.call(store, slot);
+        store.data_mut().cookies.bound = None;
+        told
     }
 }
 

@@ -1,7 +1,10 @@
 //! `response`: the response's head, and the body of an answer.
 
+use std::sync::Arc;
+
 use super::edits;
 use crate::contract::imports::response::Host;
+use crate::cookies::Cookie;
 use crate::guest::Guest;
 use crate::view::{Edit, ExchangeView};
 
@@ -54,7 +57,11 @@ impl Host for Guest {
 
     fn set_cookie(&mut self, cookie: String) {
         match edits::header_value("set-cookie", &cookie) {
-            Ok(()) => self.edit(Edit::SetCookie(cookie)),
+            Ok(()) => {
+                let cookie = Arc::new(Cookie::new(cookie));
+                self.cookies.remember(&cookie);
+                self.edit(Edit::SetCookie(cookie));
+            }
             Err(reason) => self.warn(format!("response.set-cookie: {reason}")),
         }
     }

@@ -40,15 +40,16 @@ impl Share {
         }
     }
 
-    /// Whether it is not to be asked now.
-    pub(super) fn is_used_up(&mut self, ticker: &Ticker) -> bool {
-        if self.resting_until_ms == 0 {
-            return false;
-        }
-        self.is_resting_at(ticker.coarse_ms())
+    /// Whether it was to rest, maybe until a time that has come.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting_until_ms != 0
     }
 
-    #[cold]
+    /// Whether it is not to be asked now.
+    pub(super) fn is_used_up(&mut self, ticker: &Ticker) -> bool {
+        self.is_resting() && self.is_resting_at(ticker.coarse_ms())
+    }
+
     fn is_resting_at(&mut self, now_ms: u64) -> bool {
         let rests = now_ms < self.resting_until_ms;
         if !rests {

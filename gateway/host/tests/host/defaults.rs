@@ -34,6 +34,12 @@ fn the_default_chain_routes_sticks_and_balances() {
     affinity.bind(picked, &mut lent).unwrap();
     let view: &mut Box<dyn ExchangeView> = lent.as_mut().unwrap();
     assert_eq!(view.effects().edits.len(), 1, "no cookie was set");
+    affinity.bind(picked, &mut lent).unwrap();
+    let other = Slot((picked.0 + 1) % 3);
+    affinity.bind(other, &mut lent).unwrap();
+    let edits = &lent.as_mut().unwrap().effects().edits;
+    assert_eq!(edits[0], edits[1], "the same server has another cookie");
+    assert_ne!(edits[1], edits[2], "servers have the same cookie");
 }
 
 #[test]

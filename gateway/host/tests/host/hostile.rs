@@ -172,6 +172,26 @@ fn an_initializer_is_called_once_before_all_else() {
     assert_eq!(rig.pick(2).unwrap().map(|slot| slot.0), Some(1));
 }
 
+/// The direct lane takes what lies in the list; the other one, and one for which
+/// nothing good lies there, calls the allocator.
+#[test]
+fn a_text_goes_into_a_free_block_where_there_is_one() {
+    let lists = r#"(global (export "gatewright_free_blocks_16x16") i32 (i32.const 2048))"#;
+    let functions = balancer(
+        "(i32.store (i32.const 2048)
+            (select (i32.const 3072) (i32.const -4) (i64.eqz (local.get $key))))
+        (call $method (i32.const 1024))
+        (i32.eq (i32.load (i32.const 1024)) (i32.const 3072))",
+    );
+    let core = format!("(module {METHOD} {FRAME} {lists} {functions})");
+    let mut rig = Rig::balanced_by(&component(&["request"], &["balancing"], &core));
+    let is_direct = crate::LANES == gatewright_host::Lanes::Both;
+    assert_eq!(rig.balancer().binding().is_direct(), is_direct);
+    let picks = [0, 1, 0].map(|key| rig.pick(key).unwrap().map(|slot| slot.0));
+    let from_list = Some(u32::from(is_direct));
+    assert_eq!(picks, [from_list, Some(0), from_list]);
+}
+
 #[test]
 fn an_allocator_of_another_name_takes_the_component_lane() {
     let frame = FRAME.replace("cabi_realloc", "canonical_abi_realloc");

@@ -99,7 +99,7 @@ fn headers_are_edited_and_those_of_framing_are_refused() {
     assert_eq!(check(&mut rig, &mut lent), Verdict::Proceed);
     let (name, value) = ("x-book".to_owned(), "12".to_owned());
     assert_eq!(
-        effects(&mut lent).edits,
+        effects(&mut lent).edits[..],
         [Edit::SetResponseHeader { name, value }]
     );
     let log = rig.chains[0].policies[0].seat.binding().journal().entries();

@@ -19,6 +19,8 @@ pub(super) struct Survey<'a> {
     pub(super) connection: ConnectionOptions,
     /// Whether it may ask to be explained.
     pub(super) asks_why: bool,
+    /// Whether the client has cookies.
+    pub(super) has_cookies: bool,
     /// Whether it says who a client has proved to be.
     pub(super) has_identity: bool,
 }
@@ -33,6 +35,7 @@ impl<'a> Survey<'a> {
                     survey.has_more_hosts = survey.host.is_some();
                     survey.host.get_or_insert(value);
                 }
+                "cookie" => survey.has_cookies = true,
                 "connection" => survey.connection.add(value.as_bytes()),
                 explain::NAME => survey.asks_why = true,
                 name => survey.has_identity |= identity::is_claim(name),
@@ -65,18 +68,19 @@ mod tests {
         let seen = Survey::of(&one);
         assert_eq!(seen.host.unwrap(), "a");
         assert!(!seen.has_more_hosts && !seen.connection.close);
-        assert!(!seen.asks_why && !seen.has_identity);
+        assert!(!seen.asks_why && !seen.has_identity && !seen.has_cookies);
 
         let all = headers(&[
             ("host", "a"),
             ("x-gatewright-explain", "token"),
             ("connection", "close"),
+            ("cookie", "a=1"),
             ("client_cert", "forged"),
             ("host", "b"),
         ]);
         let seen = Survey::of(&all);
         assert_eq!(seen.host.unwrap(), "a");
         assert!(seen.has_more_hosts && seen.connection.close);
-        assert!(seen.asks_why && seen.has_identity);
+        assert!(seen.asks_why && seen.has_identity && seen.has_cookies);
     }
 }

@@ -152,7 +152,7 @@ fn edit(edit: &Edit) -> String {
         Edit::SetResponseHeader { name, value } => format!("< {name}: {value}"),
         Edit::AppendResponseHeader { name, value } => format!("< one more {name}: {value}"),
         Edit::RemoveResponseHeader(name) => format!("< {name} removed"),
-        Edit::SetCookie(cookie) => format!("< set-cookie: {cookie}"),
+        Edit::SetCookie(cookie) => format!("< set-cookie: {}", cookie.as_str()),
         Edit::Body { content_type, body } => {
             format!("< {} bytes of {content_type}", body.len())
         }

@@ -2,10 +2,11 @@
 
 use wasmtime::{Caller, Linker};
 
-use super::super::lift::no_such_case;
+use super::super::lift::{no_such_case, utf8};
 use super::{Interface, enter};
 use crate::contract::imports::{response, rewrite};
 use crate::guest::Guest;
+use crate::view::Edit;
 
 type Call<'a> = Caller<'a, Guest>;
 
@@ -66,7 +67,7 @@ fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
         .define("set-header", texts!(Host::set_header))?
         .define("append-header", texts!(Host::append_header))?
         .define("remove-header", text!(Host::remove_header))?
-        .define("set-cookie", text!(Host::set_cookie))?
+        .define("set-cookie", set_cookie)?
         .define(
             "body",
             |mut caller: Call<'_>, of: u32, of_length: u32, body: u32, length: u32| {
@@ -77,6 +78,17 @@ fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 Ok(())
             },
         )?;
+    Ok(())
+}
+
+/// `text!`, unless it is the cookie that it was the last time.
+fn set_cookie(mut caller: Call<'_>, text: u32, length: u32) -> wasmtime::Result<()> {
+    let mut call = enter(&mut caller)?;
+    let (text, guest) = call.bytes_beside(text, length)?;
+    match guest.cookies.again(text) {
+        Some(cookie) => guest.edit(Edit::SetCookie(cookie)),
+        None => response::Host::set_cookie(guest, utf8(text)?.to_owned()),
+    }
     Ok(())
 }
 
