@@ -25,9 +25,9 @@ pub(crate) struct Span {
 impl Span {
     /// The span of a field; `value` is the part of its value that counts.
     /// Both must be slices of `section`.
-    pub(crate) fn new(section: &[u8], name: &str, value: &[u8]) -> Self {
+    pub(crate) fn new(section: &[u8], name: &[u8], value: &[u8]) -> Self {
         Self {
-            name: range_in(section, name.as_bytes()),
+            name: range_in(section, name),
             value: range_in(section, value),
         }
     }
