@@ -1,6 +1,7 @@
 //! The guard of one exchange, from the request's head to the response's end: it
 //! counts, and it has those told who are told of the request.
 
+use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -117,7 +118,7 @@ impl Serving {
             .record(u32::try_from(micros).unwrap_or(u32::MAX));
         match self.account() {
             Some(account) => account.answered.set(Some((status, at))),
-            None => self.held = None,
+            None => self.let_go(),
         }
     }
 
@@ -132,6 +133,14 @@ impl Serving {
     fn account(&self) -> Option<&Account> {
         let of_facts = self.held.as_ref().and_then(|held| held.noted.get());
         of_facts.or(self.account.as_deref())
+    }
+
+    /// Let go of the facts: the map of their headers is of use to a response.
+    fn let_go(&mut self) {
+        if let Some(mut held) = self.held.take() {
+            let headers = mem::take(&mut held.headers);
+            self.client.worker.landing.keep(headers);
+        }
     }
 
     /// Have those told who are told of the request.
@@ -162,6 +171,7 @@ impl Drop for Serving {
             counters.abandoned.add(1);
         }
         self.tell();
+        self.let_go();
         self.client.rested();
     }
 }

@@ -24,7 +24,7 @@ use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::under_way::Counts;
-use crate::upstream::{LANDING, Landing, Upstream};
+use crate::upstream::{Landing, Upstream};
 
 /// What the control plane tells a worker.
 pub(crate) enum Message {
@@ -104,7 +104,7 @@ impl Worker {
             counters,
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
-            landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
+            landing: Rc::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
