@@ -6,6 +6,7 @@ mod survey;
 mod target;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -51,9 +52,9 @@ pub(crate) struct Facts {
     /// The query, where a plugin replaced it.
     query: Option<Option<String>>,
     /// The host that the server will see, in lower case unless a plugin gave it.
-    authority: String,
+    authority: Arc<str>,
     /// What the client asked for, where a plugin has replaced it.
-    asked: Option<String>,
+    asked: Option<Arc<str>>,
     /// Forwarding headers that a plugin has set: they are sent as they stand.
     pub(crate) vouched: Vec<HeaderName>,
     /// Headers that others than the client have set or removed, where the client
@@ -135,7 +136,7 @@ impl Facts {
             hop::strip_listed(&mut parts.headers);
             survey = Survey::of(&parts.headers);
         }
-        let authority = authority(&parts, survey);
+        let authority = authority(client, &parts, survey);
         let (has_claims, asks_why) = (survey.has_identity, survey.asks_why);
         let upgrade = match (&parts.method, parts.version) {
             (&Method::CONNECT, _) => Some(as_upgrade(&mut parts, client)?),
@@ -221,7 +222,7 @@ impl Facts {
 
     /// Replace the authority that the server will see.
     pub(crate) fn set_authority(&mut self, authority: String) {
-        let before = std::mem::replace(&mut self.authority, authority);
+        let before = std::mem::replace(&mut self.authority, authority.into());
         self.asked.get_or_insert(before);
     }
 
