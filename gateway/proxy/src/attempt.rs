@@ -411,6 +411,7 @@ impl Attempt<'_> {
                 received: facts.version,
                 peer_trusted: self.source.is_trusted,
                 vouched: &facts.vouched,
+                told: facts.told(self.source),
             },
         }
     }

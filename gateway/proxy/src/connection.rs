@@ -107,7 +107,7 @@ impl Client {
         let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
             worker: Rc::clone(worker),
-            source: Rc::new(Source::of(ends, trusted)),
+            source: Rc::new(Source::of(ends, trusted, entrance.scheme())),
             entrance,
             identity: OnceCell::new(),
             secured: OnceCell::new(),
@@ -201,14 +201,6 @@ impl Client {
         let host: Arc<str> = host.to_ascii_lowercase().into();
         self.host.replace(Arc::clone(&host));
         host
-    }
-
-    /// `https` over TLS, `http` otherwise.
-    pub(crate) fn scheme(&self) -> &'static str {
-        match self.entrance.tls {
-            Some(_) => "https",
-            None => "http",
-        }
     }
 
     /// What holds for it because of its listener.

@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edit, Effects, ExchangeView};
 use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, grpc, hop, names, path, upgrade};
+use gatewright_wire::{Told, cookie, grpc, hop, names, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -166,7 +166,7 @@ impl Facts {
             client_text,
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
             upgrade,
-            scheme: client.scheme(),
+            scheme: client.entrance().scheme(),
             waited: Duration::ZERO,
             started,
             responded: None,
@@ -292,6 +292,11 @@ impl Facts {
     pub(crate) fn client_text<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
         let text = self.client_text.as_deref();
         text.or(source.peer_text.as_deref())
+    }
+
+    /// What servers are told of the client in each of its requests, if it is the peer.
+    pub(crate) fn told<'a>(&self, source: &'a Source) -> Option<&'a Told> {
+        self.client_text.is_none().then_some(&source.told)
     }
 
     /// Whether it is a call of gRPC.
