@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 
 use crate::account::Note;
 use crate::attempt::Answered;
@@ -54,29 +54,27 @@ pub(crate) async fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
+    // It is large, and filled in where it is instead of being handed on.
+    let mut response = Response::new(Content::empty());
     let (status, at);
-    let response = match serving.take_in(&current, parts, has_body) {
+    match serving.take_in(&current, parts, has_body) {
         Ok(held) => {
             explain::begin(&client.worker, held);
             let mut cors = None;
-            let mut answered = {
-                let mut answering = pin!(answer(&client, &current, held, body, &mut cors));
+            let answered = {
+                let told = (&mut cors, &mut response);
+                let mut answering = pin!(answer(&client, &current, held, body, told));
                 poll_fn(|cx| match answering.as_mut().poll(cx) {
                     Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
                     polled => polled,
                 })
                 .await
             };
-            if let Ok(response) = &answered
-                && let Some(denial) = false_tunnel(held, response)
-            {
-                answered = Err(denial);
+            let denial = answered.err().or_else(|| false_tunnel(held, &response));
+            let denied = denial.as_ref().map(Denial::status);
+            if let Some(denial) = denial {
+                response = deny(&current, denial, (held.is_call(), held.come_back));
             }
-            let denied = answered.as_ref().err().map(Denial::status);
-            let mut response = match answered {
-                Ok(response) => response,
-                Err(denial) => deny(&current, denial, (held.is_call(), held.come_back)),
-            };
             status = denied.unwrap_or(response.status());
             if let Some(cors) = cors {
                 cors.mark(response.headers_mut());
@@ -85,13 +83,12 @@ pub(crate) async fn exchange(
             explain::end(&client.worker, held, status, response.headers_mut());
             current.stir_shadows(&client.worker);
             at = held.responded;
-            response
         }
         Err(denial) => {
             (status, at) = (denial.status(), None);
-            deny(&current, denial, (false, SOON))
+            response = deny(&current, denial, (false, SOON));
         }
-    };
+    }
     serving.responded(status, at.unwrap_or_else(Instant::now));
     let (mut head, content) = response.into_parts();
     client.entrance().put_hsts(&mut head.headers);
@@ -133,28 +130,33 @@ fn false_tunnel(held: &Held, response: &Response<Content>) -> Option<Denial> {
     })
 }
 
-/// From the request's head to the response's head. `cors` is set to what is to
-/// be said of who may read it, whatever comes of the request.
+/// From the request's head to the response's head, which is put into `response`, an
+/// empty one. `cors` is set to what is to be said of who may read it, whatever comes
+/// of the request.
 async fn answer<'a>(
     client: &Rc<Client>,
     current: &'a Current,
     held: &mut Held,
     body: Upload,
-    cors: &mut Option<cors::Asked<'a>>,
-) -> Result<Response<Content>, Denial> {
+    (cors, response): (&mut Option<cors::Asked<'a>>, &mut Response<Content>),
+) -> Result<(), Denial> {
     if let Some(answer) = current.challenges.answer(&held.method, held.path()) {
-        return Ok(answer);
+        *response = answer;
+        return Ok(());
     }
     if let Some(answer) = redirect::answer(client, held) {
-        return answer;
+        *response = answer?;
+        return Ok(());
     }
     let worker = &client.worker;
     let body = RequestBody::new(body, held, &current.snapshot.config.limits);
+    // The headers and the body of an answer that a plugin gives are among its edits.
     if let Some(status) = decide::screen(worker, held)? {
-        return Ok(answer_of_plugin(status));
+        *response.status_mut() = status;
+        return Ok(());
     }
     match decide::route(worker, current, held)? {
-        Routed::Answer(status) => Ok(answer_of_plugin(status)),
+        Routed::Answer(status) => *response.status_mut() = status,
         Routed::Pool(pool) => {
             held.noted.note(Note::Pool, pool.pool.name.as_str());
             if let Some(answerer) = &mut held.answerer {
@@ -163,19 +165,21 @@ async fn answer<'a>(
             if let Some(rules) = &pool.pool.config.cors {
                 let asked = cors.insert(cors::Asked::of(held, rules));
                 if let Some(preflight) = asked.preflight(held) {
-                    return Ok(preflight);
+                    *response = preflight;
+                    return Ok(());
                 }
             }
-            let served = serve(client, held, pool, body).await;
-            let response = served.inspect_err(|denial| {
+            let served = serve(client, held, pool, body, response).await;
+            served.inspect_err(|denial| {
                 held.come_back = come_back::seconds(denial, &pool.pool, &held.tried);
             })?;
-            Ok(match &pool.pool.config.compression {
-                None => response,
-                Some(rules) => compress::apply(&client.worker, rules, held, response),
-            })
+            if let Some(rules) = &pool.pool.config.compression {
+                let plain = mem::replace(response, Response::new(Content::empty()));
+                *response = compress::apply(&client.worker, rules, held, plain);
+            }
         }
     }
+    Ok(())
 }
 
 /// Have a server of the pool answer, if nothing speaks against it.
@@ -184,7 +188,8 @@ async fn serve(
     held: &mut Held,
     pool: &PoolView,
     mut body: RequestBody,
-) -> Result<Response<Content>, Denial> {
+    response: &mut Response<Content>,
+) -> Result<(), Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
     if body.is_too_large() {
@@ -204,7 +209,8 @@ async fn serve(
     }
     if let Some(auth) = &config.forward_auth {
         if let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await? {
-            return Ok(refusal);
+            *response = refusal;
+            return Ok(());
         }
         held.waited = held.started.elapsed();
     }
@@ -215,7 +221,10 @@ async fn serve(
     };
     let fetch = match &config.cache {
         Some(rules) => match Box::pin(cache::ask(client, held, pool, rules)).await {
-            Asked::Answered(response) => return Ok(response),
+            Asked::Answered(answer) => {
+                *response = answer;
+                return Ok(());
+            }
             Asked::Fetch(fetch) => fetch,
         },
         None => None,
@@ -224,22 +233,21 @@ async fn serve(
     let session = decide::session(worker, pool, held);
     let forwarded = forward(client, held, pool, session, body).await;
     let slot;
-    let mut response = match fetch {
+    match fetch {
         None => {
             let answered = forwarded?;
             slot = answered.slot;
-            answer_of_server(answered)
+            put_answer(response, answered);
         }
         Some(fetch) => {
             let answerer = forwarded.as_ref().map(|answered| answered.slot).ok();
-            let response = fetch.settle(worker, held, forwarded)?;
+            *response = fetch.settle(worker, held, forwarded)?;
             match answerer {
                 Some(answerer) => slot = answerer,
-                None => return Ok(response),
+                None => return Ok(()),
             }
-            response
         }
-    };
+    }
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
@@ -249,9 +257,9 @@ async fn serve(
         false => stays_at(worker, pool, held, home),
     };
     if !session.is_some_and(is_kept) {
-        bind(worker, held, pool, slot, &mut response);
+        bind(worker, held, pool, slot, response);
     }
-    Ok(response)
+    Ok(())
 }
 
 /// Whether a session stays with its server although another has answered: it was
@@ -267,22 +275,21 @@ fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
 
 /// A server's response as it stands.
 pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
-    let mut response = Response::new(Content::from(answered.body));
-    *response.status_mut() = answered.head.status;
-    put(&mut response, answered.head.headers);
+    let mut response = Response::new(Content::empty());
+    put_answer(&mut response, answered);
     response
+}
+
+/// The same where there is an empty response.
+fn put_answer(response: &mut Response<Content>, answered: Answered) {
+    *response.status_mut() = answered.head.status;
+    *response.body_mut() = Content::from(answered.body);
+    put(response, answered.head.headers);
 }
 
 /// Give an answer that has no headers these: dropping an empty map is work, too.
 fn put(response: &mut Response<Content>, headers: HeaderMap) {
     mem::forget(mem::replace(response.headers_mut(), headers));
-}
-
-/// An answer that a plugin gave; its headers and body are among its edits.
-fn answer_of_plugin(status: StatusCode) -> Response<Content> {
-    let mut response = Response::new(Content::empty());
-    *response.status_mut() = status;
-    response
 }
 
 /// Let the affinity see the response's head and remember who answered.
