@@ -39,6 +39,7 @@ impl Span {
 
     /// The field as a name, free of allocation for the standard ones, and a
     /// value that shares the section's memory. `None` if either is not one.
+    #[inline]
     pub(crate) fn to_field(&self, section: &Bytes) -> Option<(HeaderName, HeaderValue)> {
         let name = name(&section[self.name.clone()])?;
         let value = HeaderValue::from_maybe_shared(section.slice(self.value.clone())).ok()?;
