@@ -40,10 +40,12 @@ use crate::upload::Upload;
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
-pub(crate) async fn exchange(
+///
+/// The request is taken in at once: the future does not carry its head, which is large.
+pub(crate) fn exchange(
     client: Rc<Client>,
     mut request: Request<Upload>,
-) -> Result<Response<ClientBody>, Infallible> {
+) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
     let has_body = !request.body().is_end_stream();
     let mut serving = Serving::begin(&client, request.version(), has_body);
     let version = request.version();
@@ -54,57 +56,62 @@ pub(crate) async fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    // It is large, and filled in where it is instead of being handed on.
-    let mut response = Response::new(Content::empty());
-    let (status, at);
-    match serving.take_in(&current, parts, has_body) {
-        Ok(held) => {
-            explain::begin(&client.worker, held);
-            let mut cors = None;
-            let answered = {
-                let told = (&mut cors, &mut response);
-                let mut answering = pin!(answer(&client, &current, held, body, told));
-                poll_fn(|cx| match answering.as_mut().poll(cx) {
-                    Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
-                    polled => polled,
-                })
-                .await
-            };
-            let denial = answered.err().or_else(|| false_tunnel(held, &response));
-            let denied = denial.as_ref().map(Denial::status);
-            if let Some(denial) = denial {
-                response = deny(&current, denial, (held.is_call(), held.come_back));
+    let refusal = serving.take_in(&current, parts, has_body).err();
+    async move {
+        // It is large, and filled in where it is instead of being handed on.
+        let mut response = Response::new(Content::empty());
+        let (status, at);
+        match serving.held(refusal) {
+            Ok(held) => {
+                explain::begin(&client.worker, held);
+                let mut cors = None;
+                let answered = {
+                    let told = (&mut cors, &mut response);
+                    let mut answering = pin!(answer(&client, &current, held, body, told));
+                    poll_fn(|cx| match answering.as_mut().poll(cx) {
+                        Poll::Pending if client.worker.gives_up() => {
+                            Poll::Ready(Err(Denial::Ending))
+                        }
+                        polled => polled,
+                    })
+                    .await
+                };
+                let denial = answered.err().or_else(|| false_tunnel(held, &response));
+                let denied = denial.as_ref().map(Denial::status);
+                if let Some(denial) = denial {
+                    response = deny(&current, denial, (held.is_call(), held.come_back));
+                }
+                status = denied.unwrap_or(response.status());
+                if let Some(cors) = cors {
+                    cors.mark(response.headers_mut());
+                }
+                finish(&client.worker, held, &mut response);
+                explain::end(&client.worker, held, status, response.headers_mut());
+                current.stir_shadows(&client.worker);
+                at = held.responded;
             }
-            status = denied.unwrap_or(response.status());
-            if let Some(cors) = cors {
-                cors.mark(response.headers_mut());
+            Err(denial) => {
+                (status, at) = (denial.status(), None);
+                response = deny(&current, denial, (false, SOON));
             }
-            finish(&client.worker, held, &mut response);
-            explain::end(&client.worker, held, status, response.headers_mut());
-            current.stir_shadows(&client.worker);
-            at = held.responded;
         }
-        Err(denial) => {
-            (status, at) = (denial.status(), None);
-            response = deny(&current, denial, (false, SOON));
+        serving.responded(status, at.unwrap_or_else(Instant::now));
+        let (mut head, content) = response.into_parts();
+        client.entrance().put_hsts(&mut head.headers);
+        if version != Version::HTTP_3 {
+            let port = client.port();
+            client.entrance().put_alternative(port, &mut head.headers);
         }
+        serving.head(&head.headers);
+        let content = tunnel::open(
+            &client,
+            content,
+            (&mut head.status, &mut head.headers),
+            stream,
+        );
+        client.put_close(version, head.status, &mut head.headers);
+        Ok(Response::from_parts(head, content.with(serving)))
     }
-    serving.responded(status, at.unwrap_or_else(Instant::now));
-    let (mut head, content) = response.into_parts();
-    client.entrance().put_hsts(&mut head.headers);
-    if version != Version::HTTP_3 {
-        let port = client.port();
-        client.entrance().put_alternative(port, &mut head.headers);
-    }
-    serving.head(&head.headers);
-    let content = tunnel::open(
-        &client,
-        content,
-        (&mut head.status, &mut head.headers),
-        stream,
-    );
-    client.put_close(version, head.status, &mut head.headers);
-    Ok(Response::from_parts(head, content.with(serving)))
 }
 
 /// What a client is told that is not served, in its own terms if it has made a

@@ -53,12 +53,13 @@ impl Serving {
 
     /// Take in a request's head, and open an account of it if somebody is told of
     /// the request; `has_body` if one follows. The facts are held until the end.
+    /// Refused is what nobody is to decide on.
     pub(crate) fn take_in(
         &mut self,
         current: &Current,
         parts: Parts,
         has_body: bool,
-    ) -> Result<&mut Held, Denial> {
+    ) -> Result<(), Denial> {
         let worker = &self.client.worker;
         let tracing = current.snapshot.config.tracing.as_deref();
         let context = tracing
@@ -77,7 +78,15 @@ impl Serving {
             }
         }
         held.noted.put(self.account.take());
-        Ok(held)
+        Ok(())
+    }
+
+    /// The facts that were taken in, unless that came to a refusal.
+    pub(crate) fn held(&mut self, refusal: Option<Denial>) -> Result<&mut Held, Denial> {
+        match (refusal, &mut self.held) {
+            (None, Some(held)) => Ok(held),
+            (refusal, _) => Err(refusal.unwrap_or(Denial::Ending)),
+        }
     }
 
     /// The response's body was asked for more.
