@@ -103,12 +103,18 @@ pub(crate) fn exchange(
             client.entrance().put_alternative(port, &mut head.headers);
         }
         serving.head(&head.headers);
-        let content = tunnel::open(
-            &client,
-            content,
-            (&mut head.status, &mut head.headers),
-            stream,
-        );
+        let content = match content {
+            Content::Switched(server) => {
+                tunnel::open(
+                    &client,
+                    server,
+                    (&mut head.status, &mut head.headers),
+                    stream,
+                );
+                Content::empty()
+            }
+            content => content,
+        };
         client.put_close(version, head.status, &mut head.headers);
         Ok(Response::from_parts(head, content.with(serving)))
     }
@@ -324,12 +330,15 @@ fn finish(worker: &Worker, held: &mut Held, response: &mut Response<Content>) {
     if held.response_edits.is_empty() && held.effects.edits.is_empty() {
         return;
     }
-    let kept = mem::take(&mut held.response_edits);
-    let latest = mem::take(&mut held.effects.edits);
+    let mut edits = mem::take(&mut held.response_edits);
+    if edits.is_empty() {
+        mem::swap(&mut edits, &mut held.effects.edits);
+    } else {
+        edits.append(&mut held.effects.edits);
+    }
     // Only an answer of a plugin's own may be given a body.
     let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
     let is_plugins = is_empty && held.responded.is_none();
-    let edits = kept.into_iter().chain(latest);
     if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
         *response.body_mut() = Content::Whole(body);
     }

@@ -99,14 +99,16 @@ pub(crate) async fn forward(
             _ => attempt.run(in_flight, body).await,
         };
         let (outcome, unsent) = match outcome {
-            Ok(mut answered) => match answered.replay.take() {
-                Some(unsent) => (Outcome::Answered(answered), unsent),
-                // Mostly that is all there is to it.
-                None => {
-                    pass_on(held, pool, &answered);
-                    return Ok(answered);
-                }
-            },
+            // Mostly that is all there is to it.
+            Ok(answered) if answered.replay.is_none() => {
+                pass_on(held, pool, &answered);
+                return Ok(answered);
+            }
+            Ok(mut answered) => {
+                let unsent = answered.replay.take();
+                let unsent = unsent.unwrap_or_else(RequestBody::none);
+                (Outcome::Answered(answered), unsent)
+            }
             Err((failure, unsent)) => (Outcome::Failed(failure), unsent),
         };
         held.tried.push(slot);
