@@ -30,7 +30,7 @@ use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
 
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Place};
 
 /// What decisions go by where a client has no address, having come by a Unix
 /// socket: the unspecified address, which nobody connects from (RFC 4291 §2.5.2).
@@ -113,8 +113,7 @@ pub(crate) enum Refusal {
 }
 
 impl Facts {
-    /// Take in a request's head; `has_body` if one follows. They are large, and made
-    /// where they stay.
+    /// Take in a request's head; `has_body` if one follows.
     pub(crate) fn read(
         client: &Client,
         mut parts: Parts,
@@ -160,7 +159,6 @@ impl Facts {
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        let place = Box::new_uninit();
         let facts = Self {
             client: address.unwrap_or(NO_ADDRESS),
             client_text,
@@ -192,7 +190,7 @@ impl Facts {
             noted: Noted::default(),
             response: None,
         };
-        Ok(Box::write(place, facts))
+        Ok(client.worker.place.fill(facts))
     }
 
     /// What is known of a connection that is passed on as it comes: the name that

@@ -1,7 +1,6 @@
 //! The guard of one exchange, from the request's head to the response's end: it
 //! counts, and it has those told who are told of the request.
 
-use std::mem;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -144,11 +143,12 @@ impl Serving {
         of_facts.or(self.account.as_deref())
     }
 
-    /// Let go of the facts: the map of their headers is of use to a response.
+    /// Let go of the facts: their place is of use to another request, and the map of
+    /// their headers to a response.
     fn let_go(&mut self) {
-        if let Some(mut held) = self.held.take() {
-            let headers = mem::take(&mut held.headers);
-            self.client.worker.landing.keep(headers);
+        if let Some(held) = self.held.take() {
+            let worker = &self.client.worker;
+            worker.landing.keep(held.vacate(&worker.place));
         }
     }
 

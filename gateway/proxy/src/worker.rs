@@ -19,6 +19,7 @@ use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
+use crate::facts::Place;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
@@ -52,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
+    /// Where the facts of the next request are put.
+    pub(crate) place: Place,
     pub(crate) tunnel_landing: TunnelLanding,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
@@ -105,6 +108,7 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::default(),
+            place: Place::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
