@@ -2,7 +2,7 @@
 //! authority: one head, one host, one framing, nothing of the connection's own.
 #![no_main]
 
-use gatewright_wire::{Forwarding, RequestFraming, UpstreamHead, encode_head, http2_fields};
+use gatewright_wire::{Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 
@@ -21,6 +21,7 @@ struct Input<'a> {
     length: Option<u64>,
     peer_trusted: bool,
     told: &'a str,
+    is_told: bool,
 }
 
 fuzz_target!(|input: Input| {
@@ -31,6 +32,7 @@ fuzz_target!(|input: Input| {
             headers.append(name, value);
         }
     }
+    let told = Told::of(Some(input.told), "https");
     let head = UpstreamHead {
         method: &Method::POST,
         path: input.path,
@@ -50,6 +52,7 @@ fuzz_target!(|input: Input| {
             received: Version::HTTP_11,
             peer_trusted: input.peer_trusted,
             vouched: &[],
+            told: input.is_told.then_some(&told),
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         },
     };

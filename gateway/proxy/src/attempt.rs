@@ -63,9 +63,6 @@ pub(crate) struct Attempt<'a> {
     pub(crate) due: &'a Due,
 }
 
-/// The response's head, and what is left.
-type Spoken = (ResponseHead, Talk);
-
 /// A conversation that failed.
 struct Lost {
     failure: Failure,
@@ -102,37 +99,39 @@ impl Attempt<'_> {
     pub(crate) async fn run(
         &self,
         mut in_flight: InFlight,
-        body: RequestBody,
+        mut body: RequestBody,
     ) -> Result<Answered, Failed> {
         let upstream = in_flight.upstream();
         let slot = upstream.state().slot();
         self.begins(upstream);
         self.arm(self.pool.retries.per_try_timeout);
-        let line = upstream.checkout(self.worker.deadlines.now());
-        let spoken = match line {
-            Some(line) => {
-                self.note(|attempt| attempt.reused = true);
-                match self.speak(upstream, line, body).await {
-                    Err(lost) if self.may_speak_again(&lost) => {
-                        self.note(|attempt| attempt.reused = false);
-                        upstream.counters().requests.add(1);
-                        self.worker.counters().retries.add(1);
-                        Box::pin(self.speak_anew(upstream, lost.body)).await
-                    }
-                    spoken => spoken,
-                }
+        let mut line = upstream.checkout(self.worker.deadlines.now());
+        let mut is_reused = line.is_some();
+        self.note(|attempt| attempt.reused = is_reused);
+        let (head, mut talk) = loop {
+            let begun = match line.take() {
+                Some(line) => self.begin(upstream, line, body),
+                // Apart, so that requests for which there is a connection do not
+                // carry its size.
+                None => Box::pin(self.begin_anew(upstream, body)).await,
+            };
+            let lost = match begun {
+                Ok(mut talk) => match self.converse(upstream, &mut talk).await {
+                    Ok(head) => break (head, talk),
+                    Err(failure) => Lost::during(talk, failure),
+                },
+                Err(lost) => lost,
+            };
+            if !is_reused || !self.may_speak_again(&lost) {
+                self.came(|| (Came::failed(&lost.failure), Instant::now()));
+                in_flight.failed(lost.failure.ending());
+                return Err((lost.failure, lost.body));
             }
-            // Apart, so that requests for which there is a connection do not carry
-            // its size.
-            None => Box::pin(self.speak_anew(upstream, body)).await,
-        };
-        let (head, mut talk) = match spoken {
-            Ok(spoken) => spoken,
-            Err(Lost { failure, body, .. }) => {
-                self.came(|| (Came::failed(&failure), Instant::now()));
-                in_flight.failed(failure.ending());
-                return Err((failure, body));
-            }
+            is_reused = false;
+            self.note(|attempt| attempt.reused = false);
+            upstream.counters().requests.add(1);
+            self.worker.counters().retries.add(1);
+            body = lost.body;
         };
         let at = Instant::now();
         in_flight.responded(head.status.as_u16(), at);
@@ -197,12 +196,12 @@ impl Attempt<'_> {
             }
     }
 
-    /// The same over a connection that is made first.
-    async fn speak_anew(&self, upstream: &Upstream, body: RequestBody) -> Result<Spoken, Lost> {
+    /// Send the request's head on a line that is made first.
+    async fn begin_anew(&self, upstream: &Upstream, body: RequestBody) -> Result<Talk, Lost> {
         match self.connect(upstream).await {
             Ok(line) => {
                 self.arm(self.pool.retries.per_try_timeout);
-                self.speak(upstream, line, body).await
+                self.begin(upstream, line, body)
             }
             Err(failure) => Err(Lost::unsent(failure, body)),
         }
@@ -224,20 +223,6 @@ impl Attempt<'_> {
             }
             ConnectError::Timeout => self.overdue(Failure::ConnectTimeout),
         })
-    }
-
-    /// Send the request on a line and wait for the response's head.
-    async fn speak(
-        &self,
-        upstream: &Upstream,
-        line: Line,
-        body: RequestBody,
-    ) -> Result<Spoken, Lost> {
-        let mut talk = self.begin(upstream, line, body)?;
-        match self.converse(upstream, &mut talk).await {
-            Ok(head) => Ok((head, talk)),
-            Err(failure) => Err(Lost::during(talk, failure)),
-        }
     }
 
     /// Send the request's head on a line.
@@ -411,6 +396,7 @@ impl Attempt<'_> {
                 received: facts.version,
                 peer_trusted: self.source.is_trusted,
                 vouched: &facts.vouched,
+                told: facts.told(self.source),
             },
         }
     }

@@ -4,6 +4,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Client {
     place: Place,
     source: Rc<Source>,
     max_headers: usize,
+    /// The host that it asked for last, in lower case.
+    host: RefCell<Arc<str>>,
     entrance: Rc<Entrance>,
     /// Who it has proved to be by a certificate.
     identity: OnceCell<HeaderValue>,
@@ -104,7 +107,7 @@ impl Client {
         let limits = worker.current().snapshot.config.limits;
         Rc::new(Self {
             worker: Rc::clone(worker),
-            source: Rc::new(Source::of(ends, trusted)),
+            source: Rc::new(Source::of(ends, trusted, entrance.scheme())),
             entrance,
             identity: OnceCell::new(),
             secured: OnceCell::new(),
@@ -116,6 +119,7 @@ impl Client {
             switched: RefCell::default(),
             gave: Cell::new(None),
             max_headers: limits.request_headers,
+            host: RefCell::default(),
             deadline: worker.deadlines.register(),
             place,
         })
@@ -185,12 +189,18 @@ impl Client {
         self.max_headers
     }
 
-    /// `https` over TLS, `http` otherwise.
-    pub(crate) fn scheme(&self) -> &'static str {
-        match self.entrance.tls {
-            Some(_) => "https",
-            None => "http",
-        }
+    /// The host that these bytes name, if it is the one that was asked for last, as
+    /// it is in nearly all requests of a connection.
+    pub(crate) fn known_host(&self, host: &[u8]) -> Option<Arc<str>> {
+        let known = self.host.borrow();
+        (known.as_bytes() == host).then(|| Arc::clone(&known))
+    }
+
+    /// Another host is asked for, which is a valid one. Returns it in lower case.
+    pub(crate) fn asks_for(&self, host: &str) -> Arc<str> {
+        let host: Arc<str> = host.to_ascii_lowercase().into();
+        self.host.replace(Arc::clone(&host));
+        host
     }
 
     /// What holds for it because of its listener.

@@ -51,9 +51,11 @@ impl Deadlines {
     /// The tick at which `after` from now has certainly gone by: one more than
     /// it takes, because the present tick has partly passed.
     pub(crate) fn tick_after(&self, after: Duration) -> u64 {
-        let millis = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        let ticks = millis.div_ceil(TICK.as_millis() as u64);
-        self.now().saturating_add(ticks + 1)
+        const IN_A_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+        let of_seconds = after.as_secs().saturating_mul(IN_A_SECOND);
+        let of_rest = u64::from(after.subsec_millis()).div_ceil(TICK.as_millis() as u64);
+        let ticks = of_seconds.saturating_add(of_rest + 1);
+        self.now().saturating_add(ticks)
     }
 
     /// A new deadline, disarmed.
@@ -182,6 +184,17 @@ mod tests {
         assert!(is_passed(&deadline));
         deadline.disarm();
         assert!(!is_passed(&deadline));
+    }
+
+    #[test]
+    fn it_takes_a_tick_more_than_has_to_go_by() {
+        let deadlines = Deadlines::new();
+        deadlines.now.set(7);
+        for (millis, ticks) in [(0, 0), (1, 1), (50, 1), (51, 2), (1000, 20), (1999, 40)] {
+            let tick = deadlines.tick_after(Duration::from_millis(millis));
+            assert_eq!(tick, 7 + ticks + 1, "{millis} ms");
+        }
+        assert_eq!(deadlines.tick_after(Duration::MAX), u64::MAX);
     }
 
     #[test]

@@ -62,6 +62,14 @@ impl Entrance {
         &self.name
     }
 
+    /// `https` over TLS, `http` otherwise.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "https",
+            None => "http",
+        }
+    }
+
     /// Whether TLS is passed on as it comes.
     pub(crate) fn passes_on(&self) -> bool {
         !self.passthrough.is_empty()

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, Version};
 
 use crate::account::Note;
 use crate::attempt::Answered;
@@ -40,10 +40,12 @@ use crate::upload::Upload;
 use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
-pub(crate) async fn exchange(
+///
+/// The request is taken in at once: the future does not carry its head, which is large.
+pub(crate) fn exchange(
     client: Rc<Client>,
     mut request: Request<Upload>,
-) -> Result<Response<ClientBody>, Infallible> {
+) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
     let has_body = !request.body().is_end_stream();
     let mut serving = Serving::begin(&client, request.version(), has_body);
     let version = request.version();
@@ -54,60 +56,68 @@ pub(crate) async fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    let (status, at);
-    let response = match serving.take_in(&current, parts, has_body) {
-        Ok(held) => {
-            explain::begin(&client.worker, held);
-            let mut cors = None;
-            let mut answered = {
-                let mut answering = pin!(answer(&client, &current, held, body, &mut cors));
-                poll_fn(|cx| match answering.as_mut().poll(cx) {
-                    Poll::Pending if client.worker.gives_up() => Poll::Ready(Err(Denial::Ending)),
-                    polled => polled,
-                })
-                .await
-            };
-            if let Ok(response) = &answered
-                && let Some(denial) = false_tunnel(held, response)
-            {
-                answered = Err(denial);
+    let refusal = serving.take_in(&current, parts, has_body).err();
+    async move {
+        // It is large, and filled in where it is instead of being handed on.
+        let mut response = Response::new(Content::empty());
+        let (status, at);
+        match serving.held(refusal) {
+            Ok(held) => {
+                explain::begin(&client.worker, held);
+                let mut cors = None;
+                let answered = {
+                    let told = (&mut cors, &mut response);
+                    let mut answering = pin!(answer(&client, &current, held, body, told));
+                    poll_fn(|cx| match answering.as_mut().poll(cx) {
+                        Poll::Pending if client.worker.gives_up() => {
+                            Poll::Ready(Err(Denial::Ending))
+                        }
+                        polled => polled,
+                    })
+                    .await
+                };
+                let denial = answered.err().or_else(|| false_tunnel(held, &response));
+                let denied = denial.as_ref().map(Denial::status);
+                if let Some(denial) = denial {
+                    response = deny(&current, denial, (held.is_call(), held.come_back));
+                }
+                status = denied.unwrap_or(response.status());
+                if let Some(cors) = cors {
+                    cors.mark(response.headers_mut());
+                }
+                finish(&client.worker, held, &mut response);
+                explain::end(&client.worker, held, status, response.headers_mut());
+                current.stir_shadows(&client.worker);
+                at = held.responded;
             }
-            let denied = answered.as_ref().err().map(Denial::status);
-            let mut response = match answered {
-                Ok(response) => response,
-                Err(denial) => deny(&current, denial, (held.is_call(), held.come_back)),
-            };
-            status = denied.unwrap_or(response.status());
-            if let Some(cors) = cors {
-                cors.mark(response.headers_mut());
+            Err(denial) => {
+                (status, at) = (denial.status(), None);
+                response = deny(&current, denial, (false, SOON));
             }
-            finish(&client.worker, held, &mut response);
-            explain::end(&client.worker, held, status, response.headers_mut());
-            current.stir_shadows(&client.worker);
-            at = held.responded;
-            response
         }
-        Err(denial) => {
-            (status, at) = (denial.status(), None);
-            deny(&current, denial, (false, SOON))
+        serving.responded(status, at.unwrap_or_else(Instant::now));
+        let (mut head, content) = response.into_parts();
+        client.entrance().put_hsts(&mut head.headers);
+        if version != Version::HTTP_3 {
+            let port = client.port();
+            client.entrance().put_alternative(port, &mut head.headers);
         }
-    };
-    serving.responded(status, at.unwrap_or_else(Instant::now));
-    let (mut head, content) = response.into_parts();
-    client.entrance().put_hsts(&mut head.headers);
-    if version != Version::HTTP_3 {
-        let port = client.port();
-        client.entrance().put_alternative(port, &mut head.headers);
+        serving.head(&head.headers);
+        let content = match content {
+            Content::Switched(server) => {
+                tunnel::open(
+                    &client,
+                    server,
+                    (&mut head.status, &mut head.headers),
+                    stream,
+                );
+                Content::empty()
+            }
+            content => content,
+        };
+        client.put_close(version, head.status, &mut head.headers);
+        Ok(Response::from_parts(head, content.with(serving)))
     }
-    serving.head(&head.headers);
-    let content = tunnel::open(
-        &client,
-        content,
-        (&mut head.status, &mut head.headers),
-        stream,
-    );
-    client.put_close(version, head.status, &mut head.headers);
-    Ok(Response::from_parts(head, content.with(serving)))
 }
 
 /// What a client is told that is not served, in its own terms if it has made a
@@ -133,28 +143,33 @@ fn false_tunnel(held: &Held, response: &Response<Content>) -> Option<Denial> {
     })
 }
 
-/// From the request's head to the response's head. `cors` is set to what is to
-/// be said of who may read it, whatever comes of the request.
+/// From the request's head to the response's head, which is put into `response`, an
+/// empty one. `cors` is set to what is to be said of who may read it, whatever comes
+/// of the request.
 async fn answer<'a>(
     client: &Rc<Client>,
     current: &'a Current,
     held: &mut Held,
     body: Upload,
-    cors: &mut Option<cors::Asked<'a>>,
-) -> Result<Response<Content>, Denial> {
+    (cors, response): (&mut Option<cors::Asked<'a>>, &mut Response<Content>),
+) -> Result<(), Denial> {
     if let Some(answer) = current.challenges.answer(&held.method, held.path()) {
-        return Ok(answer);
+        *response = answer;
+        return Ok(());
     }
     if let Some(answer) = redirect::answer(client, held) {
-        return answer;
+        *response = answer?;
+        return Ok(());
     }
     let worker = &client.worker;
     let body = RequestBody::new(body, held, &current.snapshot.config.limits);
+    // The headers and the body of an answer that a plugin gives are among its edits.
     if let Some(status) = decide::screen(worker, held)? {
-        return Ok(answer_of_plugin(status));
+        *response.status_mut() = status;
+        return Ok(());
     }
     match decide::route(worker, current, held)? {
-        Routed::Answer(status) => Ok(answer_of_plugin(status)),
+        Routed::Answer(status) => *response.status_mut() = status,
         Routed::Pool(pool) => {
             held.noted.note(Note::Pool, pool.pool.name.as_str());
             if let Some(answerer) = &mut held.answerer {
@@ -163,19 +178,21 @@ async fn answer<'a>(
             if let Some(rules) = &pool.pool.config.cors {
                 let asked = cors.insert(cors::Asked::of(held, rules));
                 if let Some(preflight) = asked.preflight(held) {
-                    return Ok(preflight);
+                    *response = preflight;
+                    return Ok(());
                 }
             }
-            let served = serve(client, held, pool, body).await;
-            let response = served.inspect_err(|denial| {
+            let served = serve(client, held, pool, body, response).await;
+            served.inspect_err(|denial| {
                 held.come_back = come_back::seconds(denial, &pool.pool, &held.tried);
             })?;
-            Ok(match &pool.pool.config.compression {
-                None => response,
-                Some(rules) => compress::apply(&client.worker, rules, held, response),
-            })
+            if let Some(rules) = &pool.pool.config.compression {
+                let plain = mem::replace(response, Response::new(Content::empty()));
+                *response = compress::apply(&client.worker, rules, held, plain);
+            }
         }
     }
+    Ok(())
 }
 
 /// Have a server of the pool answer, if nothing speaks against it.
@@ -184,7 +201,8 @@ async fn serve(
     held: &mut Held,
     pool: &PoolView,
     mut body: RequestBody,
-) -> Result<Response<Content>, Denial> {
+    response: &mut Response<Content>,
+) -> Result<(), Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
     if body.is_too_large() {
@@ -204,7 +222,8 @@ async fn serve(
     }
     if let Some(auth) = &config.forward_auth {
         if let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await? {
-            return Ok(refusal);
+            *response = refusal;
+            return Ok(());
         }
         held.waited = held.started.elapsed();
     }
@@ -215,7 +234,10 @@ async fn serve(
     };
     let fetch = match &config.cache {
         Some(rules) => match Box::pin(cache::ask(client, held, pool, rules)).await {
-            Asked::Answered(response) => return Ok(response),
+            Asked::Answered(answer) => {
+                *response = answer;
+                return Ok(());
+            }
             Asked::Fetch(fetch) => fetch,
         },
         None => None,
@@ -224,22 +246,21 @@ async fn serve(
     let session = decide::session(worker, pool, held);
     let forwarded = forward(client, held, pool, session, body).await;
     let slot;
-    let mut response = match fetch {
+    match fetch {
         None => {
             let answered = forwarded?;
             slot = answered.slot;
-            answer_of_server(answered)
+            put_answer(response, answered);
         }
         Some(fetch) => {
             let answerer = forwarded.as_ref().map(|answered| answered.slot).ok();
-            let response = fetch.settle(worker, held, forwarded)?;
+            *response = fetch.settle(worker, held, forwarded)?;
             match answerer {
                 Some(answerer) => slot = answerer,
-                None => return Ok(response),
+                None => return Ok(()),
             }
-            response
         }
-    };
+    }
     if let Content::Switched(server) = response.body_mut() {
         server.place = place;
     }
@@ -249,9 +270,9 @@ async fn serve(
         false => stays_at(worker, pool, held, home),
     };
     if !session.is_some_and(is_kept) {
-        bind(worker, held, pool, slot, &mut response);
+        bind(worker, held, pool, slot, response);
     }
-    Ok(response)
+    Ok(())
 }
 
 /// Whether a session stays with its server although another has answered: it was
@@ -267,10 +288,16 @@ fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
 
 /// A server's response as it stands.
 pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
-    let mut response = Response::new(Content::from(answered.body));
-    *response.status_mut() = answered.head.status;
-    put(&mut response, answered.head.headers);
+    let mut response = Response::new(Content::empty());
+    put_answer(&mut response, answered);
     response
+}
+
+/// The same where there is an empty response.
+fn put_answer(response: &mut Response<Content>, answered: Answered) {
+    *response.status_mut() = answered.head.status;
+    *response.body_mut() = Content::from(answered.body);
+    put(response, answered.head.headers);
 }
 
 /// Give an answer that has no headers these: dropping an empty map is work, too.
@@ -278,13 +305,6 @@ fn put(response: &mut Response<Content>, headers: HeaderMap) {
     let empty = mem::replace(response.headers_mut(), headers);
     debug_assert_eq!(empty.capacity(), 0, "what it has allocated would be lost");
     mem::forget(empty);
-}
-
-/// An answer that a plugin gave; its headers and body are among its edits.
-fn answer_of_plugin(status: StatusCode) -> Response<Content> {
-    let mut response = Response::new(Content::empty());
-    *response.status_mut() = status;
-    response
 }
 
 /// Let the affinity see the response's head and remember who answered.
@@ -312,12 +332,15 @@ fn finish(worker: &Worker, held: &mut Held, response: &mut Response<Content>) {
     if held.response_edits.is_empty() && held.effects.edits.is_empty() {
         return;
     }
-    let kept = mem::take(&mut held.response_edits);
-    let latest = mem::take(&mut held.effects.edits);
+    let mut edits = mem::take(&mut held.response_edits);
+    if edits.is_empty() {
+        mem::swap(&mut edits, &mut held.effects.edits);
+    } else {
+        edits.append(&mut held.effects.edits);
+    }
     // Only an answer of a plugin's own may be given a body.
     let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
     let is_plugins = is_empty && held.responded.is_none();
-    let edits = kept.into_iter().chain(latest);
     if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
         *response.body_mut() = Content::Whole(body);
     }

@@ -6,6 +6,7 @@ mod survey;
 mod target;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -13,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edit, Effects, ExchangeView};
 use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
-use gatewright_wire::{cookie, grpc, hop, names, path, upgrade};
+use gatewright_wire::{Told, cookie, grpc, hop, names, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -29,7 +30,7 @@ use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
 
-pub(crate) use held::Held;
+pub(crate) use held::{Held, Place};
 
 /// What decisions go by where a client has no address, having come by a Unix
 /// socket: the unspecified address, which nobody connects from (RFC 4291 §2.5.2).
@@ -51,9 +52,9 @@ pub(crate) struct Facts {
     /// The query, where a plugin replaced it.
     query: Option<Option<String>>,
     /// The host that the server will see, in lower case unless a plugin gave it.
-    authority: String,
+    authority: Arc<str>,
     /// What the client asked for, where a plugin has replaced it.
-    asked: Option<String>,
+    asked: Option<Arc<str>>,
     /// Forwarding headers that a plugin has set: they are sent as they stand.
     pub(crate) vouched: Vec<HeaderName>,
     /// Headers that others than the client have set or removed, where the client
@@ -115,8 +116,7 @@ pub(crate) enum Refusal {
 }
 
 impl Facts {
-    /// Take in a request's head; `has_body` if one follows. They are large, and made
-    /// where they stay.
+    /// Take in a request's head; `has_body` if one follows.
     pub(crate) fn read(
         client: &Client,
         mut parts: Parts,
@@ -138,7 +138,7 @@ impl Facts {
             hop::strip_listed(&mut parts.headers);
             survey = Survey::of(&parts.headers);
         }
-        let authority = authority(&parts, survey);
+        let authority = authority(client, &parts, survey);
         let (has_claims, asks_why) = (survey.has_identity, survey.asks_why);
         let has_cookies = survey.has_cookies;
         let upgrade = match (&parts.method, parts.version) {
@@ -163,13 +163,12 @@ impl Facts {
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        let place = Box::new_uninit();
         let facts = Self {
             client: address.unwrap_or(NO_ADDRESS),
             client_text,
             id: RequestId::draw(&mut client.worker.random.borrow_mut()),
             upgrade,
-            scheme: client.scheme(),
+            scheme: client.entrance().scheme(),
             waited: Duration::ZERO,
             started,
             responded: None,
@@ -196,7 +195,7 @@ impl Facts {
             noted: Noted::default(),
             response: None,
         };
-        Ok(Box::write(place, facts))
+        Ok(client.worker.place.fill(facts))
     }
 
     /// What is known of a connection that is passed on as it comes: the name that
@@ -226,7 +225,7 @@ impl Facts {
 
     /// Replace the authority that the server will see.
     pub(crate) fn set_authority(&mut self, authority: String) {
-        let before = std::mem::replace(&mut self.authority, authority);
+        let before = std::mem::replace(&mut self.authority, authority.into());
         self.asked.get_or_insert(before);
     }
 
@@ -298,6 +297,11 @@ impl Facts {
     pub(crate) fn client_text<'a>(&'a self, source: &'a Source) -> Option<&'a str> {
         let text = self.client_text.as_deref();
         text.or(source.peer_text.as_deref())
+    }
+
+    /// What servers are told of the client in each of its requests, if it is the peer.
+    pub(crate) fn told<'a>(&self, source: &'a Source) -> Option<&'a Told> {
+        self.client_text.is_none().then_some(&source.told)
     }
 
     /// Whether it is a call of gRPC.

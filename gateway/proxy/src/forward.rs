@@ -49,7 +49,12 @@ pub(crate) async fn forward(
     pool.budgets.came(&config.retries);
     let mut before: Option<Box<Outcome>> = None;
     loop {
-        let in_flight = match seeking.find(held).await {
+        // Mostly there is no waiting, and nothing to be asked twice.
+        let found = match seeking.at_once(held) {
+            Ok(in_flight) => Ok(in_flight),
+            Err(why) => seeking.otherwise(held, why).await,
+        };
+        let in_flight = match found {
             Ok(in_flight) => in_flight,
             Err(denial) => return before.map_or(Err(denial), |before| before.conclude(held, pool)),
         };
@@ -79,30 +84,31 @@ pub(crate) async fn forward(
             due: &due,
         };
         let mut slot = in_flight.upstream().state().slot();
-        let (mut other, mut second) = (None, None);
         let outcome = match hedge_after {
             // Rare, and large.
             Some(after) if hedge::is_for(held, &body, &in_flight, session) => {
                 let hedged = hedge::run(attempt, in_flight, held, pool, after);
                 let hedged = Box::pin(hedged).await;
-                (slot, other, second) = (hedged.slot, hedged.other, hedged.second);
+                slot = hedged.slot;
+                held.tried.extend(hedged.other);
+                if let Some((second, steps)) = hedged.second {
+                    explain::hedged(held, pool.endpoint(second), steps);
+                }
                 hedged.outcome
             }
             _ => attempt.run(in_flight, body).await,
         };
-        held.tried.extend(other);
-        if let Some((second, steps)) = second {
-            explain::hedged(held, pool.endpoint(second), steps);
-        }
         let (outcome, unsent) = match outcome {
-            Ok(mut answered) => match answered.replay.take() {
-                Some(unsent) => (Outcome::Answered(answered), unsent),
-                // Mostly that is all there is to it.
-                None => {
-                    pass_on(held, pool, &answered);
-                    return Ok(answered);
-                }
-            },
+            // Mostly that is all there is to it.
+            Ok(answered) if answered.replay.is_none() => {
+                pass_on(held, pool, &answered);
+                return Ok(answered);
+            }
+            Ok(mut answered) => {
+                let unsent = answered.replay.take();
+                let unsent = unsent.unwrap_or_else(RequestBody::none);
+                (Outcome::Answered(answered), unsent)
+            }
             Err((failure, unsent)) => (Outcome::Failed(failure), unsent),
         };
         held.tried.push(slot);

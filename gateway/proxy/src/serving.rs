@@ -52,12 +52,13 @@ impl Serving {
 
     /// Take in a request's head, and open an account of it if somebody is told of
     /// the request; `has_body` if one follows. The facts are held until the end.
+    /// Refused is what nobody is to decide on.
     pub(crate) fn take_in(
         &mut self,
         current: &Current,
         parts: Parts,
         has_body: bool,
-    ) -> Result<&mut Held, Denial> {
+    ) -> Result<(), Denial> {
         let worker = &self.client.worker;
         let tracing = current.snapshot.config.tracing.as_deref();
         let context = tracing
@@ -76,7 +77,15 @@ impl Serving {
             }
         }
         held.noted.put(self.account.take());
-        Ok(held)
+        Ok(())
+    }
+
+    /// The facts that were taken in, unless that came to a refusal.
+    pub(crate) fn held(&mut self, refusal: Option<Denial>) -> Result<&mut Held, Denial> {
+        match (refusal, &mut self.held) {
+            (None, Some(held)) => Ok(held),
+            (refusal, _) => Err(refusal.unwrap_or(Denial::Ending)),
+        }
     }
 
     /// The response's body was asked for more.
@@ -117,7 +126,7 @@ impl Serving {
             .record(u32::try_from(micros).unwrap_or(u32::MAX));
         match self.account() {
             Some(account) => account.answered.set(Some((status, at))),
-            None => self.held = None,
+            None => self.let_go(),
         }
     }
 
@@ -132,6 +141,15 @@ impl Serving {
     fn account(&self) -> Option<&Account> {
         let of_facts = self.held.as_ref().and_then(|held| held.noted.get());
         of_facts.or(self.account.as_deref())
+    }
+
+    /// Let go of the facts: their place is of use to another request, and the map of
+    /// their headers to a response.
+    fn let_go(&mut self) {
+        if let Some(held) = self.held.take() {
+            let worker = &self.client.worker;
+            worker.landing.keep(held.vacate(&worker.place));
+        }
     }
 
     /// Have those told who are told of the request.
@@ -162,6 +180,7 @@ impl Drop for Serving {
             counters.abandoned.add(1);
         }
         self.tell();
+        self.let_go();
         self.client.rested();
     }
 }

@@ -172,7 +172,7 @@ fn of_request(
     let status = account.answered.get().map(|(status, _)| status);
     let mut attributes: Vec<(&'static str, SpanValue)> = vec![
         ("http.request.method", method.into()),
-        ("url.scheme", client.scheme().into()),
+        ("url.scheme", client.entrance().scheme().into()),
         ("url.path", asked.uri.path().into()),
         ("network.protocol.name", "http".into()),
         ("network.protocol.version", version(asked.version).into()),

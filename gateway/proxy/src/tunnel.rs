@@ -21,7 +21,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::body::Content;
 use crate::connection::{Client, Tunnelling};
 use crate::upstream::Switched;
 
@@ -36,14 +35,10 @@ pub(crate) type TunnelLanding = RefCell<Box<[u8]>>;
 /// it asked over HTTP/2, and `head` the response that it gets.
 pub(crate) fn open(
     client: &Rc<Client>,
-    content: Content,
+    server: Box<Switched>,
     head: (&mut StatusCode, &mut HeaderMap),
     over_http2: Option<OnUpgrade>,
-) -> Content {
-    let server = match content {
-        Content::Switched(server) => server,
-        content => return content,
-    };
+) {
     match over_http2 {
         None => client.switch(server),
         Some(stream) => {
@@ -63,7 +58,6 @@ pub(crate) fn open(
             });
         }
     }
-    Content::empty()
 }
 
 /// Carry bytes both ways until the tunnel ends. `early` is what the client has

@@ -40,14 +40,27 @@ impl Seeking<'_> {
     /// Find a server for the next attempt, and count the attempt in.
     pub(crate) async fn find(&self, held: &mut Held) -> Result<InFlight, Denial> {
         match self.at_once(held) {
-            // Apart, so that requests for which there is room do not carry its
-            // size.
-            Err(Unadmitted::Full) if held.tried.is_empty() => Box::pin(self.wait(held)).await,
-            found => found.map_err(|_| Denial::NoServer),
+            Ok(in_flight) => Ok(in_flight),
+            Err(why) => self.otherwise(held, why).await,
         }
     }
 
-    fn at_once(&self, held: &mut Held) -> Result<InFlight, Unadmitted> {
+    /// Find one where none was to be found at once.
+    pub(crate) async fn otherwise(
+        &self,
+        held: &mut Held,
+        why: Unadmitted,
+    ) -> Result<InFlight, Denial> {
+        match why {
+            // Apart, so that requests for which there is room do not carry its
+            // size.
+            Unadmitted::Full if held.tried.is_empty() => Box::pin(self.wait(held)).await,
+            _ => Err(Denial::NoServer),
+        }
+    }
+
+    /// Find one if there is one now, and count the attempt in.
+    pub(crate) fn at_once(&self, held: &mut Held) -> Result<InFlight, Unadmitted> {
         // A publication may have come between two attempts.
         let now = self.worker.current();
         let view = now.still(self.pool).ok_or(Unadmitted::NoServer)?;

@@ -19,12 +19,13 @@ use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
+use crate::facts::Place;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::under_way::Counts;
-use crate::upstream::{LANDING, Landing, Upstream};
+use crate::upstream::{Landing, Upstream};
 
 /// What the control plane tells a worker.
 pub(crate) enum Message {
@@ -52,6 +53,8 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
+    /// Where the facts of the next request are put.
+    pub(crate) place: Place,
     pub(crate) tunnel_landing: TunnelLanding,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
@@ -104,7 +107,8 @@ impl Worker {
             counters,
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
-            landing: Rc::new(RefCell::new(vec![0; LANDING].into())),
+            landing: Rc::default(),
+            place: Place::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),

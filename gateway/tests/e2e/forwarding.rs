@@ -129,6 +129,29 @@ async fn the_host_of_an_absolute_target_is_what_counts() {
 }
 
 #[tokio::test]
+async fn each_request_of_a_connection_is_for_the_host_that_it_names() {
+    let server = Upstream::named("a").await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let mut client = gateway.connect().await;
+    for (asked, told) in [
+        ("a.example", "a.example"),
+        ("a.example", "a.example"),
+        ("A.Example", "a.example"),
+        ("b.example:81", "b.example:81"),
+        ("a.example", "a.example"),
+    ] {
+        let head = format!("GET / HTTP/1.1\r\nhost: {asked}\r\n\r\n");
+        client.send(head).await;
+        assert_eq!(client.response().await.status(), 200);
+        let request = server.requests().pop().unwrap();
+        assert_eq!(request.headers("host"), [told], "{asked}");
+        assert_eq!(request.headers("x-forwarded-host"), [told], "{asked}");
+    }
+    client.send("GET / HTTP/1.1\r\nhost: a b\r\n\r\n").await;
+    assert_eq!(client.response().await.status(), 400);
+}
+
+#[tokio::test]
 async fn every_request_has_an_id_of_its_own() {
     let server = Upstream::named("a").await;
     let gateway = Gateway::before(Pool::of(&[&server])).await;

@@ -25,9 +25,9 @@ pub(crate) struct Span {
 impl Span {
     /// The span of a field; `value` is the part of its value that counts.
     /// Both must be slices of `section`.
-    pub(crate) fn new(section: &[u8], name: &str, value: &[u8]) -> Self {
+    pub(crate) fn new(section: &[u8], name: &[u8], value: &[u8]) -> Self {
         Self {
-            name: range_in(section, name.as_bytes()),
+            name: range_in(section, name),
             value: range_in(section, value),
         }
     }
@@ -39,6 +39,7 @@ impl Span {
 
     /// The field as a name, free of allocation for the standard ones, and a
     /// value that shares the section's memory. `None` if either is not one.
+    #[inline]
     pub(crate) fn to_field(&self, section: &Bytes) -> Option<(HeaderName, HeaderValue)> {
         let name = name(&section[self.name.clone()])?;
         let value = HeaderValue::from_maybe_shared(section.slice(self.value.clone())).ok()?;

@@ -12,14 +12,14 @@ use crate::names;
 /// the whole message, and it announces fields which we do forward.
 #[must_use]
 pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    is_hop_by_hop_name(name.as_str())
+    is_hop_by_hop_name(name.as_str().as_bytes())
 }
 
 /// As [`is_hop_by_hop`], for a name in any case.
-pub(crate) fn is_hop_by_hop_name(name: &str) -> bool {
+pub(crate) fn is_hop_by_hop_name(name: &[u8]) -> bool {
     HOP_BY_HOP
         .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
+        .any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The names of the headers that belong to a single connection.
@@ -40,7 +40,7 @@ const HOP_BY_HOP: [&str; 10] = [
 /// after the fact how the message was framed, routed or authenticated
 /// (RFC 9110 §6.5.1), or belongs to one connection only.
 pub(crate) fn is_forbidden_in_trailers(name: &str) -> bool {
-    is_hop_by_hop_name(name)
+    is_hop_by_hop_name(name.as_bytes())
         || matches!(
             name,
             "authorization"
@@ -119,8 +119,8 @@ impl ConnectionOptions {
 
     /// Adds the options in one value of a `Connection` header.
     pub fn add(&mut self, value: &[u8]) {
-        // Nearly always there is but this one.
-        if value.eq_ignore_ascii_case(b"keep-alive") {
+        // Nearly always there is but this one, and written like this.
+        if value == b"keep-alive" {
             self.keep_alive = true;
             return;
         }

@@ -37,7 +37,7 @@ pub mod upgrade;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
 pub use request::{
-    Forwarding, RequestFraming, UpstreamHead, encode_head, http2_fields, is_claim, strip_trailers,
-    target,
+    Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields, is_claim,
+    strip_trailers, target,
 };
 pub use response::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

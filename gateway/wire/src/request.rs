@@ -20,10 +20,11 @@ mod treatment;
 mod tests;
 
 use fields::{Fields, Map};
-use forwarding::put_forwarding;
+use forwarding::{put_forwarding, put_forwarding_lines};
 use text::{decimal, put_target};
 use treatment::{Treatment, treatment};
 
+pub use forwarding::Told;
 pub use trailers::strip_trailers;
 
 /// Room for the request line and the gateway's own headers; longer heads grow
@@ -95,6 +96,10 @@ pub struct Forwarding<'a> {
     /// Forwarding headers (see [`is_claim`]) among the request's that are not
     /// the peer's: they are copied as they stand, and not written besides.
     pub vouched: &'a [HeaderName],
+    /// What [`Told::of`] makes of `client` and `proto`, if `real_ip` is `client`: used
+    /// where the peer is not trusted and nothing is vouched for. Without it the same is
+    /// written anew.
+    pub told: Option<&'a Told>,
 }
 
 impl Forwarding<'_> {
@@ -154,7 +159,7 @@ pub fn encode_head(out: &mut Vec<u8>, head: &UpstreamHead<'_>) {
     let seen = put_end_to_end(out, head);
     put_connection(out, seen.te_trailers, head.upgrade);
     put_framing(out, head.method, head.framing);
-    put_forwarding(out, head, &seen);
+    put_forwarding_lines(out, head, &seen);
     out.extend_from_slice(b"\r\n");
 }
 

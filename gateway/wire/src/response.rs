@@ -16,6 +16,7 @@ use crate::hop;
 
 mod framing;
 mod survey;
+mod usual;
 
 #[cfg(test)]
 mod tests;
@@ -154,19 +155,42 @@ impl HeadParser {
         buffer: &mut BytesMut,
         asked: Asked<'_>,
     ) -> Result<Option<ResponseHead>, HeadError> {
+        self.parse_with(buffer, asked, HeaderMap::new)
+    }
+
+    /// The same, where the headers are put into the empty `map`, which is asked for
+    /// when there are some: one that has room for them need not be allocated.
+    ///
+    /// # Errors
+    ///
+    /// See [`HeadError`]; the connection is then of no further use.
+    pub fn parse_with(
+        &mut self,
+        buffer: &mut BytesMut,
+        asked: Asked<'_>,
+        map: impl FnOnce() -> HeaderMap,
+    ) -> Result<Option<ResponseHead>, HeadError> {
         if !self.scanner.may_be_complete(buffer) {
             return self.wait(buffer);
         }
         let mut survey = Survey::default();
-        let Some(start) = self.survey(buffer, &mut survey)? else {
-            return self.wait(buffer);
+        let start = if let Some(start) = usual::read(buffer, self.limits, &mut survey) {
+            start
+        } else {
+            survey = Survey::default();
+            let Some(start) = self.survey(buffer, &mut survey)? else {
+                return self.wait(buffer);
+            };
+            start
         };
         self.scanner = EndScanner::default();
         let section = buffer.split_to(start.bytes).freeze();
-        build(&section, start, &survey, asked).map(Some)
+        build(&section, start, &survey, asked, map()).map(Some)
     }
 
-    /// Parses the head in place, if it is complete, and notes what matters in it.
+    /// Parses a head of any form in place, if it is complete, and notes what matters
+    /// in it. Apart, because what is parsed into takes 4 KiB of the stack.
+    #[inline(never)]
     fn survey(&self, buffer: &[u8], survey: &mut Survey) -> Result<Option<Start>, HeadError> {
         let limit = self.limits.max_headers.min(MAX_FIELDS);
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
@@ -225,9 +249,10 @@ fn build(
     start: Start,
     survey: &Survey,
     asked: Asked<'_>,
+    map: HeaderMap,
 ) -> Result<ResponseHead, HeadError> {
     let framing = framing::framing(start, survey, asked.method)?;
-    let mut headers = headers(section, start.status, survey)?;
+    let mut headers = headers(section, start.status, survey, map)?;
     if start.status == StatusCode::SWITCHING_PROTOCOLS {
         let protocol = switched(section, survey, asked.upgrade)?;
         headers.insert(header::UPGRADE, protocol);
@@ -256,13 +281,18 @@ fn switched(
     }
 }
 
-fn headers(section: &Bytes, status: StatusCode, survey: &Survey) -> Result<HeaderMap, HeadError> {
+fn headers(
+    section: &Bytes,
+    status: StatusCode,
+    survey: &Survey,
+    mut headers: HeaderMap,
+) -> Result<HeaderMap, HeadError> {
     let length = survey
         .length
         .as_ref()
         .filter(|_| !framing::is_bodiless(status))
         .map(|length| &length.span);
-    let mut headers = HeaderMap::with_capacity(survey.fields.len() + usize::from(length.is_some()));
+    headers.reserve(survey.fields.len() + usize::from(length.is_some()));
     for span in survey.fields.iter().chain(length) {
         let (name, value) = span
             .to_field(section)

@@ -95,7 +95,7 @@ impl Line<'_> {
                 return text(of_facts.unwrap_or(client.source().peer_text.as_deref()));
             }
             Field::Method => return text(Some(asked.method.as_str())),
-            Field::Scheme => return text(Some(client.scheme())),
+            Field::Scheme => return text(Some(client.entrance().scheme())),
             Field::Host => {
                 let of_uri = asked.uri.authority().map(http::uri::Authority::as_str);
                 let host = facts.map(Facts::asked_authority).or(of_uri);

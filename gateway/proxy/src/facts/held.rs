@@ -1,8 +1,11 @@
 //! The facts in the form in which they are lent to plugins, and back again.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::mem;
 
 use gatewright_host::{Effects, Lent};
+use http::{HeaderMap, Uri};
 use smallvec::SmallVec;
 
 use super::Facts;
@@ -25,6 +28,19 @@ impl Held {
         Self::new(facts)
     }
 
+    /// The exchange is over: its facts make place for those of another one. Returns
+    /// the map of its headers.
+    pub(crate) fn vacate(self, place: &Place) -> HeaderMap {
+        let Some(mut facts) = self.0 else {
+            return HeaderMap::new();
+        };
+        // What is left must not hold on to the client's read buffer.
+        facts.uri = Uri::default();
+        let headers = mem::take(&mut facts.headers);
+        place.0.set(Some(facts));
+        headers
+    }
+
     /// Lend the facts for a call into the host.
     pub(crate) fn lend<T>(&mut self, ask: impl FnOnce(&mut Lent) -> T) -> T {
         let mut lent: Lent = self.0.take().map(|facts| facts as _);
@@ -32,6 +48,24 @@ impl Held {
         let view = lent.map(|view| view as Box<dyn Any>);
         self.0 = view.and_then(|view| view.downcast().ok());
         answer
+    }
+}
+
+/// Where a worker's next facts are put, so that nothing is allocated for them: facts
+/// that are of no more use.
+#[derive(Default)]
+pub(crate) struct Place(Cell<Option<Box<Facts>>>);
+
+impl Place {
+    /// Put facts there; anew, if the place is taken.
+    pub(super) fn fill(&self, facts: Facts) -> Box<Facts> {
+        match self.0.take() {
+            Some(mut place) => {
+                *place = facts;
+                place
+            }
+            None => Box::new(facts),
+        }
     }
 }
 

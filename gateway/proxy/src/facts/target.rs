@@ -1,15 +1,22 @@
 //! What a request is for: the host that it names, exactly once, and the form of
 //! its target.
 
+use std::sync::Arc;
+
 use http::header::HeaderValue;
 use http::request::Parts;
 use http::{Method, Uri, Version};
 
 use super::Refusal;
 use super::survey::Survey;
+use crate::connection::Client;
 
 /// The host that the client asked for, in lower case.
-pub(super) fn authority(parts: &Parts, survey: Survey<'_>) -> Result<String, Refusal> {
+pub(super) fn authority(
+    client: &Client,
+    parts: &Parts,
+    survey: Survey<'_>,
+) -> Result<Arc<str>, Refusal> {
     if survey.has_more_hosts {
         return Err(Refusal::Host);
     }
@@ -22,20 +29,33 @@ pub(super) fn authority(parts: &Parts, survey: Survey<'_>) -> Result<String, Ref
         if authority.as_str().contains('@') || !host.is_none_or(is_one) {
             return Err(Refusal::Host);
         }
-        return Ok(authority.as_str().to_ascii_lowercase());
+        let host = authority.as_str();
+        return Ok(match client.known_host(host.as_bytes()) {
+            Some(known) => known,
+            None if is_valid(host) => client.asks_for(host),
+            None => host.to_ascii_lowercase().into(),
+        });
     }
     let Some(host) = host else {
         // Only HTTP/1.0 may leave it out.
         return match parts.version {
-            Version::HTTP_10 => Ok(String::new()),
+            Version::HTTP_10 => Ok(Arc::default()),
             _ => Err(Refusal::Host),
         };
     };
-    let host = std::str::from_utf8(host.as_bytes()).map_err(|_| Refusal::Host)?;
-    if !host.bytes().all(|byte| HOST_BYTES[usize::from(byte)]) {
-        return Err(Refusal::Host);
+    if let Some(known) = client.known_host(host.as_bytes()) {
+        return Ok(known);
     }
-    Ok(host.to_ascii_lowercase())
+    let host = std::str::from_utf8(host.as_bytes()).map_err(|_| Refusal::Host)?;
+    match is_valid(host) {
+        true => Ok(client.asks_for(host)),
+        false => Err(Refusal::Host),
+    }
+}
+
+/// Whether nothing is in it that cannot be in a host and a port.
+fn is_valid(host: &str) -> bool {
+    host.bytes().all(|byte| HOST_BYTES[usize::from(byte)])
 }
 
 /// Whether the target is of a form that has a path: `*` is the server itself,

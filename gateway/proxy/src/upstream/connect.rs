@@ -164,7 +164,6 @@ impl Upstream {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
     use std::net::SocketAddr;
     use std::pin::pin;
     use std::task::{Context, Waker};
@@ -177,7 +176,6 @@ mod tests {
 
     use super::*;
     use crate::deadlines::TICK;
-    use crate::upstream::LANDING;
 
     /// A listener whose queue is full, so that whoever connects is not answered.
     async fn swallowing() -> (Socket, Vec<TcpStream>) {
@@ -202,7 +200,7 @@ mod tests {
         let deadline = deadlines.register();
         let upstream = Upstream::at(addresses, Manner::plain(1));
         let outbox = Rc::new(Outbox::default());
-        let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let landing = Rc::default();
         let by = By {
             client: Behalf::Own,
             deadlines: &deadlines,
@@ -243,7 +241,7 @@ mod tests {
             client: Behalf::Own,
             deadlines: &deadlines,
             outbox: &Rc::default(),
-            landing: &Rc::new(RefCell::new(vec![0; LANDING].into())),
+            landing: &Rc::default(),
         };
         let mut connecting = pin!(upstream.connect(by, &deadline, || ()));
         let mut cx = Context::from_waker(Waker::noop());

@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection to a server: a stream and its read buffer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use gatewright_wire::response::{Asked, HeadError, HeadParser, ResponseFraming, ResponseHead};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{Manner, Transport};
@@ -19,7 +19,11 @@ const READ_CHUNK: usize = 16 * 1024;
 /// A short response is read into memory that all connections of a worker share
 /// and that is therefore warm; what came is copied out. 16 KiB for each
 /// connection would push everything else out of the processor's cache.
-pub(crate) const LANDING: usize = 4 * 1024;
+const LANDING: usize = 4 * 1024;
+
+/// The most headers that a map has room for which is kept: more than nearly all
+/// responses have, and so few that clearing it costs less than another one does.
+const MOST_KEPT: usize = 48;
 
 /// Room for a common short response, so that its buffer serves the next one.
 const USUAL_RESPONSE: usize = 512;
@@ -50,8 +54,33 @@ pub(crate) struct Connection {
     pub(super) manner: Rc<Manner>,
 }
 
-/// Where a worker's short responses land.
-pub(crate) type Landing = RefCell<Box<[u8]>>;
+/// Where a worker's responses land.
+pub(crate) struct Landing {
+    /// Short ones as they are read.
+    bytes: RefCell<Box<[u8]>>,
+    /// An empty map for the headers of the next one, which held a request's.
+    map: Cell<HeaderMap>,
+}
+
+impl Default for Landing {
+    fn default() -> Self {
+        Self {
+            bytes: RefCell::new(vec![0; LANDING].into()),
+            map: Cell::default(),
+        }
+    }
+}
+
+impl Landing {
+    /// Have a response's headers where those of a request were that has been
+    /// answered, so that for neither anything is allocated.
+    pub(crate) fn keep(&self, mut headers: HeaderMap) {
+        if headers.capacity() <= MOST_KEPT {
+            headers.clear();
+            self.map.set(headers);
+        }
+    }
+}
 
 /// Why nothing usable came from a server.
 #[derive(Debug, thiserror::Error)]
@@ -167,8 +196,8 @@ impl Connection {
 
     /// Read the beginning of a response; ready with 0 at the end of the stream.
     fn poll_land(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut landing = self.landing.borrow_mut();
-        let mut read = ReadBuf::new(&mut landing);
+        let mut bytes = self.landing.bytes.borrow_mut();
+        let mut read = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
         let read = read.filled();
         if self.buffer.capacity() < read.len() {
@@ -192,7 +221,8 @@ impl Connection {
         }
         loop {
             while !self.buffer.is_empty() {
-                match self.parser.parse(&mut self.buffer, asked)? {
+                let map = || self.landing.map.take();
+                match self.parser.parse_with(&mut self.buffer, asked, map)? {
                     Some(head) if is_interim(head.status) => {
                         self.interim += 1;
                         if self.interim > MAX_INTERIM {

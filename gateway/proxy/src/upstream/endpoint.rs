@@ -214,14 +214,14 @@ mod tests {
 
     use super::*;
     use crate::outbox::{Outbox, Peer, Posted};
-    use crate::upstream::{LANDING, Transport};
+    use crate::upstream::Transport;
 
     #[tokio::test]
     async fn a_connection_whose_request_is_not_wholly_taken_is_closed_instead_of_kept() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = Upstream::at(vec![listener.local_addr().unwrap()], Manner::plain(1));
         let outbox = Rc::new(Outbox::default());
-        let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let landing = Rc::default();
         let manner = Rc::new(Manner::plain(1));
         let (mut kept, mut peers) = (Vec::new(), Vec::new());
         for length in [1, 20_000_000] {
@@ -244,7 +244,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let upstream = Upstream::at(vec![listener.local_addr().unwrap()], Manner::plain(1));
         let outbox = Rc::new(Outbox::default());
-        let landing = Rc::new(RefCell::new(vec![0; LANDING].into()));
+        let landing = Rc::default();
         let mut for_one_client = Manner::plain(1);
         for_one_client.proxy_protocol = Some(ProxyVersion::V1);
         let mut kept = Vec::new();

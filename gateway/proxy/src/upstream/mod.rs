@@ -17,7 +17,7 @@ mod switched;
 mod transport;
 
 pub(crate) use connect::{By, ConnectError, Line};
-pub(crate) use connection::{Connection, ConnectionError, LANDING, Landing};
+pub(crate) use connection::{Connection, ConnectionError, Landing};
 pub(crate) use connection_body::ConnectionBody;
 pub(crate) use conversation::{Conversation, OnConnection};
 pub(crate) use dial::H2;

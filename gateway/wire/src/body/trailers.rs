@@ -66,7 +66,7 @@ fn parse(buffer: &[u8]) -> Result<Option<(usize, Spans)>, BodyError> {
     }
     let spans = fields
         .iter()
-        .map(|field| Span::new(section, field.name, field.value))
+        .map(|field| Span::new(section, field.name.as_bytes(), field.value))
         .collect();
     Ok(Some((length, spans)))
 }

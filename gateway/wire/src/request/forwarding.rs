@@ -5,15 +5,68 @@ use http::Version;
 use super::fields::Fields;
 use super::{Forwarding, Seen, UpstreamHead};
 
-/// The name under which the gateway appears in `Via` (RFC 9110 §7.6.3).
-const PSEUDONYM: &str = " gatewright";
-
 /// Who has no address, in a list of those that have (RFC 7239 §6.2).
 const UNKNOWN: &str = "unknown";
+
+/// What servers are told of a client whatever it asks for, as lines that are written
+/// once for all its requests.
+#[derive(Debug)]
+pub struct Told {
+    /// All before the host that it asked for.
+    before: Box<[u8]>,
+    /// All between that and the request's id.
+    between: Box<[u8]>,
+}
+
+impl Told {
+    /// Of a client with this address, if it has one, that makes no claims and speaks
+    /// `proto`: what [`Forwarding::client`] and [`Forwarding::proto`] say.
+    #[must_use]
+    pub fn of(client: Option<&str>, proto: &str) -> Self {
+        let (mut before, mut between) = (Vec::<u8>::new(), Vec::<u8>::new());
+        before.put_line("x-forwarded-for", client.unwrap_or(UNKNOWN));
+        before.put_line("x-forwarded-proto", proto);
+        before.begin("x-forwarded-host");
+        between.end();
+        if let Some(address) = client {
+            between.put_line("x-real-ip", address);
+        }
+        between.begin("x-request-id");
+        Self {
+            before: before.into(),
+            between: between.into(),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>, forwarding: &Forwarding<'_>) {
+        out.put(&self.before);
+        out.put_text(forwarding.host);
+        out.put(&self.between);
+        out.put_text(forwarding.request_id);
+        out.end();
+    }
+}
 
 /// Writes the forwarding headers but those that are vouched for, continuing what
 /// a trusted peer sent.
 pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, seen: &Seen) {
+    put_claims(out, head, seen);
+    put_way(out, head, seen);
+}
+
+/// The same as lines, some of which may have been written before.
+pub(super) fn put_forwarding_lines(out: &mut Vec<u8>, head: &UpstreamHead<'_>, seen: &Seen) {
+    let forwarding = &head.forwarding;
+    let is_plain = !forwarding.peer_trusted && forwarding.vouched.is_empty();
+    match forwarding.told.filter(|_| is_plain) {
+        Some(told) => told.put(out, forwarding),
+        None => put_claims(out, head, seen),
+    }
+    put_way(out, head, seen);
+}
+
+/// Writes what is said of the client and of what it asked for.
+fn put_claims(out: &mut impl Fields, head: &UpstreamHead<'_>, seen: &Seen) {
     let forwarding = &head.forwarding;
     let kept = |seen: bool| seen && forwarding.peer_trusted;
     let is_ours = |name: &str| !forwarding.is_vouched(name);
@@ -39,12 +92,16 @@ pub(super) fn put_forwarding(out: &mut impl Fields, head: &UpstreamHead<'_>, see
     if is_ours("x-request-id") && !kept(seen.request_id) {
         out.put_line("x-request-id", forwarding.request_id);
     }
+}
+
+/// Writes which way the request took.
+fn put_way(out: &mut impl Fields, head: &UpstreamHead<'_>, seen: &Seen) {
+    let forwarding = &head.forwarding;
     if let Some(traceparent) = forwarding.traceparent {
         out.put_line("traceparent", traceparent);
     }
     begin_list(out, "via", head, seen.via);
-    out.put(received_protocol(forwarding.received).as_bytes());
-    out.put(PSEUDONYM.as_bytes());
+    out.put(received(forwarding.received));
     out.end();
 }
 
@@ -94,12 +151,12 @@ fn put_forwarded_element(out: &mut impl Fields, forwarding: &Forwarding<'_>) {
     out.end();
 }
 
-/// The protocol version as `Via` names it.
-fn received_protocol(version: Version) -> &'static str {
+/// In which version the gateway received it, as `Via` has it (RFC 9110 §7.6.3).
+fn received(version: Version) -> &'static [u8] {
     match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
+        Version::HTTP_10 => b"1.0 gatewright",
+        Version::HTTP_2 => b"2 gatewright",
+        Version::HTTP_3 => b"3 gatewright",
+        _ => b"1.1 gatewright",
     }
 }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use proptest::prelude::*;
 
-use super::{Forwarding, RequestFraming, UpstreamHead, encode_head, http2_fields, is_claim};
+use super::{Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields, is_claim};
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -35,6 +35,7 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
             received: Version::HTTP_2,
             peer_trusted: false,
             vouched: &[],
+            told: None,
         },
     }
 }
@@ -79,6 +80,24 @@ fn a_head_is_the_request_line_the_headers_and_an_empty_line() {
          via: 2 gatewright\r\n\
          \r\n"
     );
+}
+
+#[test]
+fn lines_that_were_written_before_are_those_that_are_written_anew() {
+    let vouched = [HeaderName::from_static("x-forwarded-proto")];
+    let headers = headers(&[("X-Forwarded-Proto", "http"), ("Via", "1.0 a"), ("A", "b")]);
+    for client in [Some("198.51.100.7"), None] {
+        let told = Told::of(client, "https");
+        for (is_trusted, vouched) in [(false, &[][..]), (true, &[][..]), (false, &vouched[..])] {
+            let mut head = head(&headers);
+            (head.forwarding.client, head.forwarding.real_ip) = (client, client);
+            (head.forwarding.peer_trusted, head.forwarding.vouched) = (is_trusted, vouched);
+            head.forwarding.traceparent = Some("00-a");
+            let anew = encode(&head);
+            head.forwarding.told = Some(&told);
+            assert_eq!(encode(&head), anew);
+        }
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) fn treatment(name: &str) -> Treatment {
         // RFC 9440 §2.2 and §2.3.
         "client-cert" | "client-cert-chain" => Treatment::Claim,
         _ if name.starts_with("x-forwarded-") => Treatment::Claim,
-        _ if is_hop_by_hop_name(name) || is_alias(name) => Treatment::Drop,
+        _ if is_hop_by_hop_name(name.as_bytes()) || is_alias(name) => Treatment::Drop,
         _ => Treatment::Copy,
     }
 }

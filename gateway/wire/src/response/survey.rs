@@ -50,26 +50,29 @@ impl Survey {
         section: &[u8],
         fields: &[httparse::Header<'_>],
     ) -> Result<(), HeadError> {
-        fields.iter().try_for_each(|field| self.add(section, field))
+        let mut fields = fields.iter();
+        fields.try_for_each(|field| self.add(section, field.name.as_bytes(), field.value))
     }
 
-    fn add(&mut self, section: &[u8], field: &httparse::Header<'_>) -> Result<(), HeadError> {
-        match Role::of(field.name) {
-            Role::ForClient => {
-                let span = Span::new(section, field.name, field.value);
-                self.fields.push(span);
-            }
-            Role::Length => self.add_length(section, field)?,
-            Role::TransferEncoding => self.add_coding(field.value),
+    /// Adds a field, whose name and value are slices of the section.
+    pub(super) fn add(
+        &mut self,
+        section: &[u8],
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), HeadError> {
+        let span = || Span::new(section, name, value);
+        match Role::of(name) {
+            Role::ForClient => self.fields.push(span()),
+            Role::Length => self.add_length(section, name, value)?,
+            Role::TransferEncoding => self.add_coding(value),
             Role::Connection => {
-                self.options.add(field.value);
+                self.options.add(value);
                 if self.options.lists_names {
-                    let span = Span::new(section, field.name, field.value);
-                    self.connections.push(span);
+                    self.connections.push(span());
                 }
             }
             Role::Upgrade => {
-                let span = || Span::new(section, field.name, field.value);
                 self.upgrade.get_or_insert_with(span);
             }
             Role::HopByHop => {}
@@ -78,19 +81,15 @@ impl Survey {
     }
 
     /// A length may be repeated, in one field or several, as long as it stays the same.
-    fn add_length(
-        &mut self,
-        section: &[u8],
-        field: &httparse::Header<'_>,
-    ) -> Result<(), HeadError> {
-        for member in field.value.split(|&byte| byte == b',') {
+    fn add_length(&mut self, section: &[u8], name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        for member in value.split(|&byte| byte == b',') {
             let member = member.trim_ascii();
             let bytes = parse_length(member).ok_or(HeadError::MalformedLength)?;
             match &self.length {
                 Some(known) if known.bytes != bytes => return Err(HeadError::ConflictingLengths),
                 Some(_) => {}
                 None => {
-                    let span = Span::new(section, field.name, member);
+                    let span = Span::new(section, name, member);
                     self.length = Some(Length { bytes, span });
                 }
             }
@@ -131,15 +130,24 @@ enum Role {
 }
 
 impl Role {
-    fn of(name: &str) -> Self {
+    fn of(name: &[u8]) -> Self {
+        match name {
+            // As they are nearly always written: no byte is looked at alone.
+            b"Content-Length" | b"content-length" => Self::Length,
+            b"Connection" | b"connection" => Self::Connection,
+            _ => Self::in_any_case(name),
+        }
+    }
+
+    fn in_any_case(name: &[u8]) -> Self {
         // Comparing looks at lengths first, which tells most names apart.
-        if name.eq_ignore_ascii_case("content-length") {
+        if name.eq_ignore_ascii_case(b"content-length") {
             Self::Length
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             Self::TransferEncoding
-        } else if name.eq_ignore_ascii_case("connection") {
+        } else if name.eq_ignore_ascii_case(b"connection") {
             Self::Connection
-        } else if name.eq_ignore_ascii_case("upgrade") {
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
             Self::Upgrade
         } else if is_hop_by_hop_name(name) {
             Self::HopByHop

@@ -1,10 +1,11 @@
 //! What is understood of a server's response, and what is refused.
 
 use bytes::BytesMut;
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use proptest::prelude::*;
 
-use super::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};
+use super::survey::Survey;
+use super::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead, usual};
 
 /// Parses a head that is in the buffer as a whole, if it is.
 fn parse_head(
@@ -311,6 +312,38 @@ fn a_head_that_arrives_byte_by_byte_is_the_same_head() {
     }
 }
 
+#[test]
+fn heads_as_common_servers_write_them_are_of_the_usual_form() {
+    for head in [
+        "HTTP/1.1 200 OK\r\nServer: nginx/1.28.0\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\n\
+         Content-Type: text/plain\r\nContent-Length: 128\r\nConnection: keep-alive\r\n\
+         ETag: \"68-80\"\r\nAccept-Ranges: bytes\r\n\r\nbody",
+        "HTTP/1.1 204 No Content\r\nx-powered-by: Express\r\nx_trace: 1\r\n\r\n",
+        "HTTP/1.1 304\r\n\r\n",
+    ] {
+        let read = usual::read(head.as_bytes(), HeadLimits::DEFAULT, &mut Survey::default());
+        let end = head.find("\r\n\r\n").unwrap() + 4;
+        assert_eq!(read.unwrap().bytes, end, "{head:?}");
+    }
+}
+
+#[test]
+fn the_headers_are_put_into_the_map_that_is_given() {
+    let mut parser = HeadParser::default();
+    let mut unfinished = BytesMut::from("HTTP/1.1 200 OK\r\nServer: x\r\n");
+    let waits = parser.parse_with(&mut unfinished, (&Method::GET).into(), || {
+        unreachable!("there are no headers yet")
+    });
+    assert!(matches!(waits, Ok(None)));
+    unfinished.extend_from_slice(b"\r\n");
+    let head = parser.parse_with(&mut unfinished, (&Method::GET).into(), || {
+        HeaderMap::with_capacity(96)
+    });
+    let headers = head.unwrap().unwrap().headers;
+    assert_eq!(headers[header::SERVER], "x");
+    assert!(headers.capacity() >= 96);
+}
+
 /// Lines out of which heads are made that come close to being valid.
 fn near_heads() -> impl Strategy<Value = String> {
     let line = prop_oneof![
@@ -319,6 +352,13 @@ fn near_heads() -> impl Strategy<Value = String> {
         Just("Transfer-Encoding: chunked"),
         Just("Connection: close, a"),
         Just("A: b"),
+        Just("Connection: keep-alive"),
+        Just("content-length: 5 "),
+        Just("X_Y:  b\tc"),
+        Just("A: \u{e9}\u{7f}"),
+        Just("A: \u{e9}"),
+        Just("A :b"),
+        Just("A:"),
         Just(" folded"),
         Just("bad"),
     ];
@@ -361,6 +401,16 @@ proptest! {
             result = parser.parse(&mut buffer, (&Method::GET).into());
         }
         prop_assert_eq!(summary(&result), expected);
+    }
+
+    #[test]
+    fn a_head_of_the_usual_form_means_what_it_means_to_the_other_parser(text in near_heads()) {
+        let parser = HeadParser::default();
+        let (mut one, mut other) = (Survey::default(), Survey::default());
+        if let Some(start) = usual::read(text.as_bytes(), parser.limits, &mut one) {
+            let known = parser.survey(text.as_bytes(), &mut other).unwrap().unwrap();
+            prop_assert_eq!(format!("{start:?} {one:?}"), format!("{known:?} {other:?}"));
+        }
     }
 
     #[test]
