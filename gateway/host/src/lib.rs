@@ -107,4 +107,4 @@ pub use simulated::Simulated;
 pub use statistics::SeatCounters;
 pub use trace::{Step, Trace};
 pub use trust::{Brought, signature_beside};
-pub use view::{Answer, Edit, Effects, Ending, ExchangeView, Lent, Outcome, Route, Verdict};
+pub use view::{Answer, Edit, Edits, Effects, Ending, ExchangeView, Lent, Outcome, Route, Verdict};

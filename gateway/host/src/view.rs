@@ -110,9 +110,8 @@ pub struct Effects {
     /// Whether the affinity wants to see the response although it named the
     /// endpoint.
     pub call_bind: bool,
-    /// Changes to the request and the response, in the order asked for. Most
-    /// exchanges have none or a cookie.
-    pub edits: SmallVec<[Edit; 1]>,
+    /// Changes to the request and the response, in the order asked for.
+    pub edits: Edits,
     /// What settles whether a canary decides about this exchange; drawn when
     /// that is first asked.
     pub lot: Option<u32>,
@@ -122,6 +121,9 @@ pub struct Effects {
     /// Where each decision is written down, for an exchange that is explained.
     pub trace: Option<Box<Trace>>,
 }
+
+/// What plugins want changed; most exchanges have nothing or a cookie.
+pub type Edits = SmallVec<[Edit; 1]>;
 
 /// A change to the request that the server will see, or to the response that
 /// the client will see. Header names are lower-case tokens that are neither

@@ -4,7 +4,7 @@
 use std::mem;
 
 use bytes::Bytes;
-use gatewright_host::Edit;
+use gatewright_host::{Edit, Edits};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::facts::Facts;
@@ -47,7 +47,7 @@ pub(crate) fn settle(facts: &mut Facts) {
 /// Apply the edits of the response's head; returns the body that a plugin gave.
 /// It is given none (and its type is not told) unless the answer is a plugin's.
 pub(crate) fn finish(
-    edits: Vec<Edit>,
+    edits: Edits,
     headers: &mut HeaderMap,
     is_plugins_answer: bool,
 ) -> Option<Bytes> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use gatewright_host::{Edit, Effects, ExchangeView};
+use gatewright_host::{Edits, Effects, ExchangeView};
 use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
 use gatewright_wire::{Told, cookie, grpc, hop, names, path, upgrade};
@@ -83,7 +83,7 @@ pub(crate) struct Facts {
     pub(crate) most_attempts: u32,
     pub(crate) effects: Effects,
     /// Edits of the response's head, kept until there is one.
-    pub(crate) response_edits: Vec<Edit>,
+    pub(crate) response_edits: Edits,
     /// Whether there may be a header that asks for an explanation.
     pub(crate) asks_why: bool,
     /// Who answered, where that is to be explained.
@@ -189,7 +189,7 @@ impl Facts {
             come_back: SOON,
             most_attempts: u32::MAX,
             effects: Effects::default(),
-            response_edits: Vec::new(),
+            response_edits: Edits::new(),
             asks_why,
             answerer: None,
             noted: Noted::default(),

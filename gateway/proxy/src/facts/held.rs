@@ -23,7 +23,7 @@ impl Held {
         let mut facts = Box::new(Facts::clone(self));
         facts.tried = SmallVec::new();
         facts.effects = Effects::default();
-        facts.response_edits = Vec::new();
+        facts.response_edits.clear();
         facts.answerer = None;
         Self::new(facts)
     }
