@@ -250,7 +250,8 @@ impl Cluster {
         };
         let components = self.components(&replica.fields, &state.fields).await?;
         let heads = (base, &state.head);
-        self.is_in_line.fetch_or(ticket.is_some(), Ordering::Relaxed);
+        self.is_in_line
+            .fetch_or(ticket.is_some(), Ordering::Relaxed);
         let ticket = ticket.map(|ticket| ticket.to_string());
         let committing = self
             .ledger

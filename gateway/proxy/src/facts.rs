@@ -2,6 +2,7 @@
 //! the plugins want changed.
 
 mod held;
+mod refusal;
 mod survey;
 mod target;
 
@@ -31,6 +32,7 @@ use survey::Survey;
 use target::{authority, has_path};
 
 pub(crate) use held::{Held, Place};
+pub(crate) use refusal::Refusal;
 
 /// What decisions go by where a client has no address, having come by a Unix
 /// socket: the unspecified address, which nobody connects from (RFC 4291 §2.5.2).
@@ -92,27 +94,6 @@ pub(crate) struct Facts {
     pub(crate) noted: Noted,
     /// The response's head while a plugin looks at it.
     pub(crate) response: Option<(StatusCode, HeaderMap)>,
-}
-
-/// Why a request is refused before anyone decides on it.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    #[error("the request needs exactly one Host header with a valid host")]
-    Host,
-    #[error("the path is malformed: {0}")]
-    Path(#[from] path::PathError),
-    #[error("the target cannot be told to whoever decides on it")]
-    Target,
-    #[error("this gateway opens no tunnels")]
-    Connect,
-    #[error("this protocol cannot be switched to here")]
-    Protocol,
-    #[error("the request has too many headers")]
-    TooManyHeaders,
-    #[error("a header's value begins or ends with a space")]
-    Padded,
-    #[error("the body is coded in a way that is not understood; only chunked is")]
-    Coding,
 }
 
 impl Facts {

@@ -214,7 +214,9 @@ impl Control {
             self.events.push(Happened::LeftOut(left.clone()));
         }
         self.put(Desired::of(origin, draft));
-        cluster.came().retain(|digest, _| !came.contains_key(digest));
+        cluster
+            .came()
+            .retain(|digest, _| !came.contains_key(digest));
         if has_changed || !is_known {
             self.note(&Ok(reloaded));
         }
