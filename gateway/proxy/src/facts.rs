@@ -31,7 +31,7 @@ use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
 
-pub(crate) use held::{Held, Place};
+pub(crate) use held::{Held, Places};
 pub(crate) use refusal::Refusal;
 
 /// What decisions go by where a client has no address, having come by a Unix
@@ -176,7 +176,7 @@ impl Facts {
             noted: Noted::default(),
             response: None,
         };
-        Ok(client.worker.place.fill(facts))
+        Ok(client.worker.places.fill(facts))
     }
 
     /// What is known of a connection that is passed on as it comes: the name that

@@ -203,8 +203,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 /// How many heads there are in what has come, the last of them perhaps in part.
 fn heads(come: &[u8]) -> usize {
-    let is_whole = come.ends_with(b"\n\r\n");
-    END.find_iter(come).count() + usize::from(!is_whole)
+    let mut heads = 0;
+    let mut rest = come;
+    while let Some(end) = END.find(rest) {
+        heads += 1;
+        rest = &rest[end + 2..];
+    }
+    heads + usize::from(heads == 0 || rest != b"\n")
 }
 
 /// A stream, lent to hyper by who looks meanwhile whether its client has left.

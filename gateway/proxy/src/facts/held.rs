@@ -1,7 +1,7 @@
 //! The facts in the form in which they are lent to plugins, and back again.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::mem;
 
 use gatewright_host::{Effects, Lent};
@@ -30,14 +30,14 @@ impl Held {
 
     /// The exchange is over: its facts make place for those of another one. Returns
     /// the map of its headers.
-    pub(crate) fn vacate(self, place: &Place) -> HeaderMap {
+    pub(crate) fn vacate(self, places: &Places) -> HeaderMap {
         let Some(mut facts) = self.0 else {
             return HeaderMap::new();
         };
         // What is left must not hold on to the client's read buffer.
         facts.uri = Uri::default();
         let headers = mem::take(&mut facts.headers);
-        place.0.set(Some(facts));
+        places.keep(facts);
         headers
     }
 
@@ -51,20 +51,31 @@ impl Held {
     }
 }
 
+/// How many places a worker keeps; a quarter of a megabyte at the most.
+const MAX_PLACES: usize = 256;
+
 /// Where a worker's next facts are put, so that nothing is allocated for them: facts
 /// that are of no more use.
 #[derive(Default)]
-pub(crate) struct Place(Cell<Option<Box<Facts>>>);
+pub(crate) struct Places(RefCell<Vec<Box<Facts>>>);
 
-impl Place {
-    /// Put facts there; anew, if the place is taken.
+impl Places {
+    /// Put facts into one of them; anew, if all are taken.
     pub(super) fn fill(&self, facts: Facts) -> Box<Facts> {
-        match self.0.take() {
+        let place = self.0.borrow_mut().pop();
+        match place {
             Some(mut place) => {
                 *place = facts;
                 place
             }
             None => Box::new(facts),
+        }
+    }
+
+    fn keep(&self, place: Box<Facts>) {
+        let mut places = self.0.borrow_mut();
+        if places.len() < MAX_PLACES {
+            places.push(place);
         }
     }
 }
