@@ -57,6 +57,7 @@ const MAX_PLACES: usize = 256;
 /// Where a worker's next facts are put, so that nothing is allocated for them: facts
 /// that are of no more use.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "it is their boxes that are given away")]
 pub(crate) struct Places(RefCell<Vec<Box<Facts>>>);
 
 impl Places {
