@@ -214,7 +214,8 @@ impl Connection {
         asked: Asked<'_>,
     ) -> Poll<Result<ResponseHead, ConnectionError>> {
         // What a server has to say may come before it has heard everything.
-        if let Poll::Ready(Err(error)) = self.poll_unsent(cx)
+        if let Transport::Tls(_) = self.stream
+            && let Poll::Ready(Err(error)) = self.poll_unsent(cx)
             && self.buffer.is_empty()
         {
             return Poll::Ready(Err(error.into()));
