@@ -229,12 +229,20 @@ impl Client {
         forwarded::client_address(self.peer(), values, |address| trusted.has(address))
     }
 
-    /// The first bytes of a request have come.
+    /// The first bytes of a request have come. Mostly that is its whole head: the
+    /// time of one is measured from when the rest is waited for.
     pub(crate) fn reads(&self) {
         if self.stage.get() == Stage::Idle {
             self.stage.set(Stage::Head);
-            self.deadline.arm(self.worker.timeouts().request_head);
+            match self.blocked.get() {
+                true => self.times_head(),
+                false => self.deadline.disarm(),
+            }
         }
+    }
+
+    fn times_head(&self) {
+        self.deadline.arm(self.worker.timeouts().request_head);
     }
 
     /// Writing to the client is held up, or goes on again.
@@ -297,7 +305,11 @@ impl Client {
 
     /// Ready with what was waited for, when it has not come in time.
     pub(crate) fn poll_overdue(&self, cx: &Context<'_>) -> Poll<Stage> {
-        self.deadline.poll_passed(cx).map(|()| self.stage.get())
+        let stage = self.stage.get();
+        if stage == Stage::Head && !self.deadline.is_armed() {
+            self.times_head();
+        }
+        self.deadline.poll_passed(cx).map(|()| stage)
     }
 
     /// Do something on the connection once nothing else is done on it.

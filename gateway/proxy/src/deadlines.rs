@@ -159,6 +159,11 @@ impl Deadline {
         }
     }
 
+    /// Whether it is to pass some time.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.due.get() != NEVER
+    }
+
     /// The present tick of the coarse clock.
     pub(crate) fn now(&self) -> u64 {
         self.deadlines.now()
