@@ -62,6 +62,8 @@ pub(crate) struct Client {
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
     deadline: Deadline,
+    /// That of the last exchange's attempts, for the next one's.
+    patience: Cell<Option<Deadline>>,
 }
 
 /// How a client speaks TLS.
@@ -125,6 +127,7 @@ impl Client {
             max_headers: limits.request_headers,
             host: RefCell::default(),
             deadline: worker.deadlines.register(),
+            patience: Cell::new(None),
             place,
         })
     }
@@ -337,6 +340,21 @@ impl Client {
             self.deadline.disarm();
         }
         self.busy();
+    }
+
+    /// A deadline for an exchange's attempts.
+    pub(crate) fn patience(&self) -> Deadline {
+        let left = self.patience.take();
+        left.unwrap_or_else(|| self.worker.deadlines.register())
+    }
+
+    /// An exchange over this version needs it no longer. The next one on a connection
+    /// of HTTP/1.1 runs in the same task, which the sweep knows of then; elsewhere the
+    /// task is over, and its memory would be kept.
+    pub(crate) fn leave(&self, patience: Deadline, version: Version) {
+        if version <= Version::HTTP_11 {
+            self.patience.set(Some(patience));
+        }
     }
 
     /// A response's body was asked for more.
