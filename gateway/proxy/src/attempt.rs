@@ -346,11 +346,9 @@ impl Attempt<'_> {
 
     /// Send the head in one piece.
     fn send_head(&self, connection: &mut Connection, body: &RequestBody) {
-        let mut scratch = self.worker.scratch.borrow_mut();
-        scratch.clear();
         let traceparent = self.traceparent();
-        encode_head(&mut scratch, &self.head(body, traceparent.as_deref()));
-        connection.post(&scratch);
+        let head = self.head(body, traceparent.as_deref());
+        connection.post(|out| encode_head(out, &head));
     }
 
     /// Send the head on a stream.

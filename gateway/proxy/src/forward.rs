@@ -32,7 +32,7 @@ pub(crate) async fn forward(
 ) -> Result<Answered, Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
-    let deadline = worker.deadlines.register();
+    let deadline = client.patience();
     let due = Due::after(
         &worker.deadlines,
         config.request_timeout,
@@ -102,6 +102,7 @@ pub(crate) async fn forward(
             // Mostly that is all there is to it.
             Ok(answered) if answered.replay.is_none() => {
                 pass_on(held, pool, &answered);
+                client.leave(deadline, held.version);
                 return Ok(answered);
             }
             Ok(mut answered) => {

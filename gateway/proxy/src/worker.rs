@@ -60,8 +60,6 @@ pub(crate) struct Worker {
     pub(crate) under_way: Counts,
     /// Where bodies are compressed to.
     pub(crate) compressed: Output,
-    /// Where upstream request heads are written together.
-    pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) random: RefCell<fastrand::Rng>,
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,
@@ -112,7 +110,6 @@ impl Worker {
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
-            scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
             suspects,

@@ -28,7 +28,7 @@ pub use forwarding::Told;
 pub use trailers::strip_trailers;
 
 /// Room for the request line and the gateway's own headers; longer heads grow
-/// the scratch buffer, which keeps its size for the next one.
+/// the buffer, which keeps its size for the next one.
 const USUAL_HEAD_BYTES: usize = 1024;
 
 /// All that an upstream request head is made of.
