@@ -9,6 +9,7 @@ use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
 use super::lower::Lower;
 use super::names::{MEMORY, REALLOC};
+use super::tray::Tray;
 use crate::guest::Guest;
 use crate::view::ExchangeView;
 
@@ -21,6 +22,7 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 pub(crate) struct Border {
     memory: Memory,
     blocks: Option<Blocks>,
+    tray: Option<Tray>,
     realloc: Option<Realloc>,
 }
 
@@ -47,6 +49,7 @@ impl Border {
         Ok(Box::new(Self {
             memory,
             blocks: Blocks::of(&mut store, instance),
+            tray: Tray::of(&mut store, instance),
             realloc,
         }))
     }
@@ -166,6 +169,34 @@ impl<'a> Crossing<'a> {
             room.copy_from_slice(text.as_bytes());
         }
         Ok(places)
+    }
+
+    /// Show texts to the plugin for the one call that follows: on its tray, or else
+    /// in memory of its own.
+    pub(super) fn show_texts<const N: usize>(
+        &mut self,
+        texts: [&str; N],
+    ) -> wasmtime::Result<[(u32, u32); N]> {
+        let tray = self.tray();
+        let memory = self.memory.data_mut(&mut self.store);
+        match tray.and_then(|tray| tray.lay_texts(memory, texts)) {
+            Some(laid) => Ok(laid),
+            None => self.hand_over_texts(texts),
+        }
+    }
+
+    /// The same of numbers.
+    pub(super) fn show_numbers(&mut self, numbers: &[u32]) -> wasmtime::Result<(u32, u32)> {
+        let tray = self.tray();
+        let memory = self.memory.data_mut(&mut self.store);
+        match tray.and_then(|tray| tray.lay_numbers(memory, numbers)) {
+            Some(laid) => Ok(laid),
+            None => self.hand_over(numbers),
+        }
+    }
+
+    fn tray(&self) -> Option<Tray> {
+        self.store.data().border.as_ref()?.tray
     }
 
     /// Bytes of the plugin's memory, to be written.
