@@ -127,8 +127,8 @@ fn counts(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
              burst: u32,
              out: u32| {
                 let mut call = enter(&mut caller)?;
-                let key = call.text(key, length)?;
-                let taken = Host::take(call.guest(), key, count, rate, burst);
+                let (key, guest) = call.text_beside(key, length)?;
+                let taken = guest.taken(key, count, (rate, burst));
                 call.leave(out, &taken)
             },
         )?;
