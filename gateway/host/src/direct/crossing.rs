@@ -7,7 +7,7 @@ use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc
 
 use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
-use super::lower::Lower;
+use super::lower::{self, Lower};
 use super::names::{MEMORY, REALLOC};
 use super::tray::Tray;
 use crate::guest::Guest;
@@ -149,12 +149,30 @@ impl<'a> Crossing<'a> {
     }
 
     /// Hand texts over in memory of the plugin's own; returns the address and
-    /// the length of each. There is room for all before the first is written,
-    /// so that the memory is looked for once.
-    pub(super) fn hand_over_texts<const N: usize>(
+    /// the length of each.
+    fn hand_over_texts<const N: usize>(
         &mut self,
         texts: [&str; N],
     ) -> wasmtime::Result<[(u32, u32); N]> {
+        self.with_texts(texts, |_, places| Ok(places))
+    }
+
+    /// Hand a text over, and leave its address and its length where the plugin wants
+    /// them.
+    pub(super) fn leave_text(&mut self, text: &str, at: usize) -> wasmtime::Result<()> {
+        self.with_texts([text], |memory, [place]| {
+            lift::room(memory, at, 8)?.copy_from_slice(&lower::place(place));
+            Ok(())
+        })
+    }
+
+    /// Hand texts over and do something with the memory that they are in. There is
+    /// room for all before the first is written, so that it is looked for once.
+    fn with_texts<const N: usize, T>(
+        &mut self,
+        texts: [&str; N],
+        then: impl FnOnce(&mut [u8], [(u32, u32); N]) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
         let mut places = [(0, 0); N];
         for ((_, length), text) in places.iter_mut().zip(texts) {
             *length = u32::try_from(text.len())?;
@@ -168,7 +186,7 @@ impl<'a> Crossing<'a> {
             let room = lift::room(memory, *at as usize, text.len())?;
             room.copy_from_slice(text.as_bytes());
         }
-        Ok(places)
+        then(memory, places)
     }
 
     /// Show texts to the plugin for the one call that follows: on its tray, or else
