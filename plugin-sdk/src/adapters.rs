@@ -44,6 +44,8 @@ macro_rules! __export_router {
                 let decision = $instance.call(|plugin| {
                     <$plugin as $crate::Router>::route(plugin, &method, &authority, &path)
                 });
+                let at = method.as_ptr();
+                $crate::exporting::put_away((method, authority, path), at);
                 decision.unwrap_or($crate::Decision::Unmatched)
             }
         }
@@ -106,6 +108,8 @@ macro_rules! __export_scanning_balancer {
                 let slot = $instance.call(|plugin| {
                     <$plugin as $crate::ScanningBalancer>::pick(plugin, key, &load)
                 });
+                let at = load.as_ptr().cast();
+                $crate::exporting::put_away(load, at);
                 slot.flatten()
             }
         }
@@ -129,6 +133,8 @@ macro_rules! __export_request_policy {
                 let verdict = $instance.call(|plugin| {
                     <$plugin as $crate::RequestPolicy>::check(plugin, &method, &authority, &path)
                 });
+                let at = method.as_ptr();
+                $crate::exporting::put_away((method, authority, path), at);
                 // A policy without a configuration cannot vouch for anything.
                 verdict.unwrap_or($crate::Verdict::Answer(503))
             }

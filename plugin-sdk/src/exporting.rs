@@ -1,6 +1,8 @@
 //! What stands between the contract's free functions and a plugin's own type:
 //! the one instance of a component and the `export!` macro.
 
+#[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "atomics"))))]
+pub use crate::tray::put_away;
 #[cfg(target_arch = "wasm32")]
 pub use guest::Instance;
 

@@ -110,6 +110,8 @@ mod panicking;
 mod roles;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+#[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "atomics"))))]
+mod tray;
 #[doc(hidden)]
 #[expect(
     unreachable_pub,

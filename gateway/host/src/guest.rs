@@ -25,6 +25,9 @@ const MAX_EDITS: usize = 64;
 pub(crate) struct Guest {
     /// The exchange, while a decision about it is being made.
     pub(crate) exchange: Lent,
+    /// How many edits it had before the first of this decision; none while the
+    /// decision has made none.
+    pub(crate) edits_before: Option<usize>,
     /// The binding that the instance serves.
     pub(crate) binding: Arc<Binding>,
     /// Which worker it serves.
@@ -87,6 +90,9 @@ impl Guest {
             return;
         };
         let edits = &mut exchange.effects().edits;
+        if self.edits_before.is_none() {
+            self.edits_before = Some(edits.len());
+        }
         if edits.len() < MAX_EDITS {
             edits.push(edit);
         } else {

@@ -33,34 +33,45 @@ const DETAIL_BYTES: usize = 2048;
 /// Bytes of the key that a plugin finds wrong in its configuration.
 const KEY_BYTES: usize = 256;
 
-/// How long a call may take, in milliseconds.
+/// How long a call may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget(u64);
+pub(crate) struct Budget {
+    millis: u64,
+    ticks: u64,
+}
 
 impl Budget {
     /// For each call of a preparation, away from the workers.
-    pub(crate) const PREPARATION: Self = Self(250);
+    pub(crate) const PREPARATION: Self = Self::of_millis(250);
 
     /// For each call of a preparation, an update or a handover on a worker.
-    pub(crate) const ON_WORKER: Self = Self(10);
+    pub(crate) const ON_WORKER: Self = Self::of_millis(10);
 
     /// For each call in a simulation: what comes out is not to depend on how fast
     /// the machine is, so that only what never ends is stopped.
-    pub(crate) const IN_SIMULATION: Self = Self(2000);
+    pub(crate) const IN_SIMULATION: Self = Self::of_millis(2000);
+
+    const fn of_millis(millis: u64) -> Self {
+        Self {
+            millis,
+            // One more because the first may come at once.
+            ticks: millis.div_ceil(TICK_MS).saturating_add(1),
+        }
+    }
 
     /// A decision's, rounded up.
     pub(crate) fn of_decision(deadline: Duration) -> Self {
         let micros = u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX);
-        Self(micros.div_ceil(1000))
+        Self::of_millis(micros.div_ceil(1000))
     }
 
     pub(crate) fn millis(self) -> u64 {
-        self.0
+        self.millis
     }
 
-    /// The same in ticks, and one more because the first may come at once.
+    /// The same in ticks of the clock that stops calls.
     pub(crate) fn ticks(self) -> u64 {
-        self.0.div_ceil(TICK_MS).saturating_add(1)
+        self.ticks
     }
 }
 
@@ -94,8 +105,6 @@ pub(crate) struct Instance {
     pub(crate) told_ms: u64,
     /// One more than the highest slot that it ever heard of.
     pub(crate) widest: u32,
-    /// How many edits there were before the last decision.
-    edits: usize,
 }
 
 impl Instance {
@@ -130,7 +139,6 @@ impl Instance {
             eligibility_version: 0,
             told_ms: 0,
             widest: 0,
-            edits: 0,
         };
         instance.configure(&to.binding, budget)?;
         instance.note(|| Call::Configure);
@@ -168,9 +176,9 @@ impl Instance {
         lent: &mut Lent,
         call: impl FnOnce(&Calls, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        self.edits = lent.as_mut().map_or(0, |view| view.effects().edits.len());
         self.store.set_epoch_deadline(budget.ticks());
         let guest = self.store.data_mut();
+        guest.edits_before = None;
         guest.patience = Patience::of(budget.millis());
         guest.exchange = lent.take();
         let answer = call(&self.functions.calls, &mut self.store);
@@ -186,7 +194,9 @@ impl Instance {
     /// Take back what the last decision had done: half of what was meant may be
     /// worse than nothing.
     pub(crate) fn take_back(&self, effects: &mut Effects) {
-        effects.edits.truncate(self.edits);
+        if let Some(before) = self.store.data().edits_before {
+            effects.edits.truncate(before);
+        }
     }
 
     /// Tell it the pool's members.
@@ -354,6 +364,7 @@ fn store(to: &Assignment) -> Store<Guest> {
     let binding = &to.binding;
     let guest = Guest {
         exchange: None,
+        edits_before: None,
         binding: Arc::clone(binding),
         worker: to.worker,
         snapshot: Arc::clone(&to.snapshot),

@@ -14,9 +14,13 @@
 mod kept;
 mod shared;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::RandomState;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use hashlink::LinkedHashMap;
 
 use crate::binding::Estate;
 use crate::contract::imports::store::Taken;
@@ -50,10 +54,9 @@ pub(crate) struct Space {
 
 #[derive(Debug, Default)]
 struct Shard {
-    entries: HashMap<Arc<str>, Entry>,
-    /// Keys by age, to find the oldest.
-    by_age: BTreeMap<u64, Arc<str>>,
-    next_age: u64,
+    /// The oldest first. Clients choose keys, so that the hasher is one that they
+    /// cannot play with.
+    entries: LinkedHashMap<Arc<str>, Entry, RandomState>,
     bytes: usize,
     /// In a space that lies over another: the keys that are its own business.
     own: HashSet<Arc<str>>,
@@ -68,7 +71,6 @@ struct Entry {
     value: Value,
     /// On the clock of the caller; none: never.
     expires: Option<Duration>,
-    age: u64,
     /// When it was changed, on the cluster's clock; 0 outside of one.
     stamp: u64,
 }
@@ -104,6 +106,12 @@ impl Value {
             Self::Number(_) | Self::Bucket { .. } => 16,
             Self::Leased(_) => size_of::<Leased>(),
         }
+    }
+}
+
+impl Entry {
+    fn is_over(&self, now: Duration) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
     }
 }
 
@@ -249,8 +257,9 @@ impl Space {
 
 impl Shard {
     /// How many tokens a bucket holds now.
-    fn level(&mut self, key: &str, rate: Rate, now: Duration) -> f64 {
-        match self.live(key, now).map(|entry| &entry.value) {
+    fn level(&self, key: &str, rate: Rate, now: Duration) -> f64 {
+        let known = self.entries.get(key).filter(|entry| !entry.is_over(now));
+        match known.map(|entry| &entry.value) {
             Some(Value::Bucket { tokens, at }) => rate.after(*tokens, now.saturating_sub(*at)),
             Some(Value::Leased(leased)) => leased.lease.held().min(rate.burst),
             _ => rate.burst,
@@ -259,8 +268,7 @@ impl Shard {
 
     /// An entry that has not expired; one that has is removed.
     fn live(&mut self, key: &str, now: Duration) -> Option<&mut Entry> {
-        let expires = self.entries.get(key)?.expires;
-        if expires.is_some_and(|expires| expires <= now) {
+        if self.entries.get(key)?.is_over(now) {
             self.remove(key);
             return None;
         }
@@ -272,29 +280,34 @@ impl Shard {
         if size > ENTRY_BYTES {
             return false;
         }
-        self.remove(key);
-        while self.entries.len() >= SHARD_KEYS || self.bytes + size > SHARD_BYTES {
-            let Some((_, oldest)) = self.by_age.first_key_value() else {
-                break;
-            };
-            let oldest = Arc::clone(oldest);
-            self.remove(&oldest);
+        let entry = Entry {
+            value,
+            expires,
+            stamp,
+        };
+        match self.entries.to_back(key) {
+            Some(known) => {
+                let before = mem::replace(known, entry);
+                self.bytes -= key.len() + before.value.size();
+            }
+            None => {
+                if self.entries.len() >= SHARD_KEYS {
+                    self.remove_oldest();
+                }
+                self.entries.insert(key.into(), entry);
+            }
         }
-        let key: Arc<str> = key.into();
-        let age = self.next_age;
-        self.next_age += 1;
         self.bytes += size;
-        self.by_age.insert(age, Arc::clone(&key));
-        self.entries.insert(
-            key,
-            Entry {
-                value,
-                expires,
-                age,
-                stamp,
-            },
-        );
+        while self.bytes > SHARD_BYTES {
+            self.remove_oldest();
+        }
         true
+    }
+
+    fn remove_oldest(&mut self) {
+        if let Some((key, entry)) = self.entries.pop_front() {
+            self.bytes -= key.len() + entry.value.size();
+        }
     }
 
     /// Returns whether there was one.
@@ -302,7 +315,6 @@ impl Shard {
         let Some(entry) = self.entries.remove(key) else {
             return false;
         };
-        self.by_age.remove(&entry.age);
         self.bytes -= key.len() + entry.value.size();
         true
     }

@@ -122,15 +122,22 @@ impl RequestPolicy for Auth {
 
 impl Auth {
     fn is_asked(&self, method: &str, path: &str) -> bool {
-        let path = Spellings::of(path);
-        let is_ours = self.paths.is_empty() || self.paths.cover(&path);
         let is_preflight = || {
             self.lets_preflights
                 && method == "OPTIONS"
                 && request::header("origin").is_some()
                 && request::header("access-control-request-method").is_some()
         };
-        is_ours && !self.except.admit(&path) && !is_preflight()
+        self.is_about(path) && !is_preflight()
+    }
+
+    /// A path is read in all spellings only where paths are named.
+    fn is_about(&self, path: &str) -> bool {
+        if self.paths.is_empty() && self.except.is_empty() {
+            return true;
+        }
+        let path = Spellings::of(path);
+        (self.paths.is_empty() || self.paths.cover(&path)) && !self.except.admit(&path)
     }
 
     /// The name of whoever asks.
@@ -143,17 +150,16 @@ impl Auth {
         if header.len() > CREDENTIALS_BYTES {
             return Err(Fault::Wrong("the credentials are too long"));
         }
-        let now_s = clock::unix_ms() / 1000;
         if let Some(name) = self.memory.recall(&header, now_s) {
             return Ok(name.into());
         }
-        let known = self.prove(&header, now_s)?;
+        let known = self.prove(&header)?;
         let name = known.name.clone();
         self.memory.remember(&header, known);
         Ok(name)
     }
 
-    fn prove(&self, header: &str, now_s: u64) -> Result<Known, Fault> {
+    fn prove(&self, header: &str) -> Result<Known, Fault> {
         let (scheme, credentials) = header.split_once(' ').ok_or(Fault::Missing)?;
         let credentials = credentials.trim();
         if let Some(users) = &self.users
@@ -171,7 +177,7 @@ impl Auth {
             return Ok(Known::forever(name));
         }
         match (&self.judge, tokens) {
-            (Some(judge), _) => judge.identify(credentials, now_s),
+            (Some(judge), _) => judge.identify(credentials, now_s()),
             (None, Some(_)) => Err(Fault::WrongToken("nobody has this token")),
             (None, None) => Err(Fault::Missing),
         }
@@ -203,6 +209,11 @@ impl Auth {
         response::body("application/json", body);
         Verdict::Answer(status)
     }
+}
+
+/// Seconds since 1970.
+fn now_s() -> u64 {
+    clock::unix_ms() / 1000
 }
 
 export!(Auth: request-policy);

@@ -58,12 +58,14 @@ impl Memory {
     }
 
     /// Whose credentials these are, if that was proved and still holds.
-    pub(crate) fn recall(&self, header: &str, now_s: u64) -> Option<&str> {
+    /// The time is asked for only where it matters.
+    pub(crate) fn recall(&self, header: &str, now_s: impl FnOnce() -> u64) -> Option<&str> {
         if self.known.is_empty() {
             return None;
         }
         let known = self.known.get(&self.tag(header))?;
-        (now_s <= known.until_s).then_some(known.name.as_str())
+        let holds = known.until_s == u64::MAX || now_s() <= known.until_s;
+        holds.then_some(known.name.as_str())
     }
 
     /// Remember whose credentials these are.
@@ -123,10 +125,10 @@ mod tests {
         let name = "ann".to_owned();
         memory.remember("a", Known { name, until_s: 100 });
         memory.remember("b", Known::forever("bob"));
-        assert_eq!(memory.recall("a", 100), Some("ann"));
-        assert_eq!(memory.recall("a", 101), None);
-        assert_eq!(memory.recall("b", u64::MAX), Some("bob"));
-        assert_eq!(memory.recall("c", 0), None);
+        assert_eq!(memory.recall("a", || 100), Some("ann"));
+        assert_eq!(memory.recall("a", || 101), None);
+        assert_eq!(memory.recall("b", || u64::MAX), Some("bob"));
+        assert_eq!(memory.recall("c", || 0), None);
     }
 
     #[test]
@@ -138,7 +140,7 @@ mod tests {
             assert_eq!(memory.known.len(), memory.order.len());
             assert!(memory.known.len() <= MOST);
         }
-        let is_known = |number: usize| memory.recall(&number.to_string(), 0).is_some();
+        let is_known = |number: usize| memory.recall(&number.to_string(), || 0).is_some();
         assert!((2 * MOST..3 * MOST).all(is_known));
         assert!(!is_known(2 * MOST - 1));
     }

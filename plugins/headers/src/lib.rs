@@ -16,7 +16,7 @@ use gatewright_plugin_sdk::{
 
 pub use config::{Config, RequestEdits, ResponseEdits};
 use config::{named, removed};
-use template::{Side, Template};
+use template::{Known, Side, Template};
 
 /// Headers with what they are to be.
 type Values = Vec<(String, Template)>;
@@ -51,10 +51,8 @@ impl RequestPolicy for Headers {
     }
 
     fn check(&mut self, method: &str, authority: &str, path: &str) -> Verdict {
-        let known = template::Known {
-            method,
-            authority,
-            path,
+        let known = Known {
+            head: Some([method, authority, path]),
             status: 0,
         };
         // All values are as the client sent them, whatever is edited first.
@@ -93,13 +91,7 @@ impl ResponsePolicy for Headers {
     }
 
     fn finish(&mut self, status: u16) {
-        let (method, authority, path) = (request::method(), request::authority(), request::path());
-        let known = template::Known {
-            method: &method,
-            authority: &authority,
-            path: &path,
-            status,
-        };
+        let known = Known { head: None, status };
         for name in &self.remove {
             response::remove_header(name);
         }
@@ -117,7 +109,7 @@ impl ResponsePolicy for Headers {
     }
 }
 
-fn filled<'v>(values: &'v Values, known: &template::Known<'_>) -> Vec<(&'v str, String)> {
+fn filled<'v>(values: &'v Values, known: &Known<'_>) -> Vec<(&'v str, String)> {
     let filled = values.iter();
     filled
         .map(|(name, template)| (name.as_str(), template.fill(known)))

@@ -1,5 +1,7 @@
 //! Values with places for what is known of the exchange.
 
+use std::borrow::Cow;
+
 use gatewright_matching::tokens::{is_token, is_value};
 use gatewright_plugin_sdk::request;
 
@@ -33,11 +35,20 @@ enum Part {
 /// What the gateway says without being asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'k> {
-    pub(crate) method: &'k str,
-    pub(crate) authority: &'k str,
-    pub(crate) path: &'k str,
+    /// Method, authority and path where a request is edited. Where a response is, they
+    /// are asked for.
+    pub(crate) head: Option<[&'k str; 3]>,
     /// 0 while there is no response.
     pub(crate) status: u16,
+}
+
+impl<'k> Known<'k> {
+    fn of_head(&self, place: usize, asked: fn() -> String) -> Cow<'k, str> {
+        match self.head {
+            Some(head) => Cow::Borrowed(head[place]),
+            None => Cow::Owned(asked()),
+        }
+    }
 }
 
 /// Every place that there is, for who wrote another.
@@ -92,9 +103,9 @@ impl Template {
                 Part::Text(text) => value += text,
                 Part::ClientAddress => value += &request::client_address(),
                 Part::Scheme => value += &request::scheme(),
-                Part::Method => value += known.method,
-                Part::Host => value += known.authority,
-                Part::Path => value += known.path,
+                Part::Method => value += &known.of_head(0, request::method),
+                Part::Host => value += &known.of_head(1, request::authority),
+                Part::Path => value += &known.of_head(2, request::path),
                 Part::Query => value += &request::query().unwrap_or_default(),
                 Part::Header(name) => value += &request::header(name).unwrap_or_default(),
                 Part::Cookie(name) => value += &request::cookie(name).unwrap_or_default(),

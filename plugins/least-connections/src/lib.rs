@@ -70,12 +70,17 @@ fn least(load: &[u32], start: usize) -> Option<usize> {
     if load.len() > FEW {
         return least_of_many(load, start);
     }
+    let (before, after) = load.split_at(start);
     let (mut least, mut best) = (UNUSABLE, None);
-    for at in (start..load.len()).chain(0..start) {
-        if load[at] < least {
-            (least, best) = (load[at], Some(at));
+    let mut scan = |part: &[u32], offset: usize| {
+        for (at, load) in part.iter().enumerate() {
+            if *load < least {
+                (least, best) = (*load, Some(offset + at));
+            }
         }
-    }
+    };
+    scan(after, start);
+    scan(before, 0);
     best
 }
 

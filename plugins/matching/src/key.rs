@@ -64,12 +64,14 @@ impl Key {
 /// of IPv6: who has one address there usually has a whole network.
 pub fn address_key(ipv6_prefix: u8) -> String {
     let text = request::client_address();
-    let address = match text.parse::<IpAddr>() {
-        // There is one way to write it, and that is how it came.
-        Ok(IpAddr::V4(_)) => return text,
-        Ok(address) => address.to_canonical(),
-        Err(_) => return String::new(),
+    if !text.contains(':') {
+        // There is one way to write one of IPv4, and that is how it came.
+        return text;
+    }
+    let Ok(address) = text.parse::<IpAddr>() else {
+        return String::new();
     };
+    let address = address.to_canonical();
     match address {
         IpAddr::V6(address) if ipv6_prefix < 128 => {
             let mask = !(u128::MAX >> ipv6_prefix);

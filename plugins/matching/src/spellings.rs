@@ -111,12 +111,21 @@ impl<'p> Spellings<'p> {
     }
 }
 
+/// Bytes of a path that all servers take for themselves.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        let is_special = matches!(byte, b'%' | b';' | b'\\' | b'*');
+        plain[byte as usize] = !is_special && !byte.is_ascii_uppercase();
+        byte += 1;
+    }
+    plain
+};
+
 /// Whether all servers take a normalised path for itself.
 fn is_unambiguous(path: &str) -> bool {
-    let is_plain = |byte: u8| {
-        byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"%;\\*".contains(&byte)
-    };
-    path.bytes().all(is_plain) && (path.len() == 1 || !path.ends_with('/'))
+    path.bytes().all(|byte| PLAIN[usize::from(byte)]) && (path.len() == 1 || !path.ends_with('/'))
 }
 
 /// A path with every percent code decoded that there is; borrowed if there is

@@ -39,6 +39,12 @@ impl Pattern {
         }
     }
 
+    /// Whether a path that begins with a slash matches wherever the table looks for
+    /// this pattern.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Glob(Glob::Exact(_) | Glob::Prefix(_)))
+    }
+
     /// What the last `*` of an open pattern stands for in a path that matches;
     /// empty for a pattern that is not open.
     pub(crate) fn rest<'p>(&self, path: &'p str) -> Option<&'p str> {

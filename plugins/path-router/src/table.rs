@@ -31,29 +31,30 @@ impl Table {
         paths.insert(pattern, number);
     }
 
-    /// The first route for a host and a path that `accepts` the request.
-    pub(crate) fn find(
+    /// What `accepted` makes of the first route for a host and a path of which it
+    /// makes anything.
+    pub(crate) fn find<T>(
         &self,
         authority: &str,
         path: &str,
-        mut accepts: impl FnMut(Number) -> bool,
-    ) -> Option<Number> {
+        mut accepted: impl FnMut(Number) -> Option<T>,
+    ) -> Option<T> {
         let has_hosts = !self.named.is_empty() || !self.below.is_empty();
-        if has_hosts && let Some(number) = self.find_by_host(authority, path, &mut accepts) {
-            return Some(number);
+        if has_hosts && let Some(found) = self.find_by_host(authority, path, &mut accepted) {
+            return Some(found);
         }
-        self.any.find(path, &mut accepts)
+        self.any.find(path, &mut accepted)
     }
 
     /// Among the routes that have a host. Apart, so that a table without them is
     /// asked quickly.
     #[inline(never)]
-    fn find_by_host(
+    fn find_by_host<T>(
         &self,
         authority: &str,
         path: &str,
-        accepts: &mut impl FnMut(Number) -> bool,
-    ) -> Option<Number> {
+        accepted: &mut impl FnMut(Number) -> Option<T>,
+    ) -> Option<T> {
         let host = without_port(authority);
         let named = self.named.get(host).into_iter();
         let below = self
@@ -61,7 +62,7 @@ impl Table {
             .iter()
             .filter(|(suffix, _)| host.ends_with(suffix.as_str()));
         let mut tables = named.chain(below.map(|(_, paths)| paths));
-        tables.find_map(|paths| paths.find(path, &mut *accepts))
+        tables.find_map(|paths| paths.find(path, &mut *accepted))
     }
 }
 
@@ -85,24 +86,24 @@ struct Paths {
     /// Prefixes and wildcards, by the folder that they look into. Of two
     /// folders of a path the deeper has the more specific patterns.
     folders: Map<Vec<Number>>,
-    regexes: Vec<Number>,
-    everything: Vec<Number>,
+    /// Regular expressions, and then `/*`.
+    others: Vec<Number>,
 }
 
 impl Paths {
     fn insert(&mut self, pattern: &Pattern, number: Number) {
         let numbers = match pattern {
             Pattern::Glob(Glob::Exact(text)) => self.exact.at(text),
-            Pattern::Glob(Glob::Prefix(folder)) if folder.is_empty() => &mut self.everything,
+            Pattern::Glob(Glob::Prefix(folder)) if folder.is_empty() => &mut self.others,
             Pattern::Glob(glob) => self.folders.at(glob.folder()),
-            Pattern::Regex(_) => &mut self.regexes,
+            Pattern::Regex(_) => &mut self.others,
         };
         numbers.push(number);
     }
 
-    fn find(&self, path: &str, mut accepts: impl FnMut(Number) -> bool) -> Option<Number> {
-        let mut first =
-            |numbers: &[Number]| numbers.iter().copied().find(|number| accepts(*number));
+    #[inline]
+    fn find<T>(&self, path: &str, mut accepted: impl FnMut(Number) -> Option<T>) -> Option<T> {
+        let mut first = |numbers: &[Number]| numbers.iter().copied().find_map(&mut accepted);
         if let Some(found) = self.exact.get(path).and_then(|numbers| first(numbers)) {
             return Some(found);
         }
@@ -114,8 +115,7 @@ impl Paths {
                 }
             }
         }
-        let mut last = self.regexes.iter().chain(&self.everything).copied();
-        last.find(|number| accepts(*number))
+        first(&self.others)
     }
 }
 

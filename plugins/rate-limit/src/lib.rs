@@ -98,7 +98,7 @@ impl RequestPolicy for RateLimit {
 
 impl RateLimit {
     fn is_exempt(&self, path: &str) -> bool {
-        self.paths.admit(&Spellings::of(path))
+        (!self.paths.is_empty() && self.paths.admit(&Spellings::of(path)))
             || (!self.networks.is_empty()
                 && client_address().is_some_and(|address| self.networks.contain(address)))
     }

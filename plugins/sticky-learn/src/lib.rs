@@ -114,11 +114,15 @@ impl Affinity for StickyLearn {
     }
 
     fn bind(&mut self, answered: Slot) {
-        match (self.place.in_response(), self.place.in_request()) {
-            (Given::Named(name), _) => sessions::set(&key(&name), answered, self.idle_s),
-            (Given::Deleted, Some(name)) => sessions::remove(&key(&name)),
-            (Given::Nothing, Some(name)) => self.follow(&key(&name), answered),
-            (Given::Deleted | Given::Nothing, None) => {}
+        let is_over = match self.place.in_response() {
+            Given::Named(name) => return sessions::set(&key(&name), answered, self.idle_s),
+            Given::Deleted => true,
+            Given::Nothing => false,
+        };
+        match self.place.in_request() {
+            Some(name) if is_over => sessions::remove(&key(&name)),
+            Some(name) => self.follow(&key(&name), answered),
+            None => {}
         }
     }
 }

@@ -74,11 +74,11 @@ impl Blocks {
 
 #[cfg(test)]
 mod tests {
-    use wasmparser::{ExternalKind, Parser, Payload};
+    use wasmparser::ExternalKind;
 
     use super::*;
     use crate::defaults::defaults;
-    use crate::direct::recognise;
+    use crate::direct::{names, recognise};
 
     /// Lists at 64 of which the second, up to 32 bytes, has these blocks.
     fn memory(blocks: &[u32]) -> Vec<u8> {
@@ -124,15 +124,8 @@ mod tests {
     fn the_default_plugins_say_where_their_blocks_are() {
         for plugin in defaults() {
             let main = recognise::main_module(plugin.component).unwrap();
-            let says = Parser::new(0).parse_all(main).any(|payload| {
-                let Payload::ExportSection(exports) = payload.unwrap() else {
-                    return false;
-                };
-                exports.into_iter().any(|export| {
-                    let export = export.unwrap();
-                    export.name == BLOCKS && export.kind == ExternalKind::Global
-                })
-            });
+            let exports = names::exports(main);
+            let says = exports.contains(&(BLOCKS, ExternalKind::Global));
             assert!(says, "{} does not", plugin.name);
         }
     }

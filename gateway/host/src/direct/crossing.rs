@@ -7,8 +7,9 @@ use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc
 
 use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
-use super::lower::Lower;
+use super::lower::{self, Lower};
 use super::names::{MEMORY, REALLOC};
+use super::tray::Tray;
 use crate::guest::Guest;
 use crate::view::ExchangeView;
 
@@ -21,6 +22,7 @@ type Realloc = TypedFunc<(u32, u32, u32, u32), u32>;
 pub(crate) struct Border {
     memory: Memory,
     blocks: Option<Blocks>,
+    tray: Option<Tray>,
     realloc: Option<Realloc>,
 }
 
@@ -47,6 +49,7 @@ impl Border {
         Ok(Box::new(Self {
             memory,
             blocks: Blocks::of(&mut store, instance),
+            tray: Tray::of(&mut store, instance),
             realloc,
         }))
     }
@@ -146,12 +149,30 @@ impl<'a> Crossing<'a> {
     }
 
     /// Hand texts over in memory of the plugin's own; returns the address and
-    /// the length of each. There is room for all before the first is written,
-    /// so that the memory is looked for once.
-    pub(super) fn hand_over_texts<const N: usize>(
+    /// the length of each.
+    fn hand_over_texts<const N: usize>(
         &mut self,
         texts: [&str; N],
     ) -> wasmtime::Result<[(u32, u32); N]> {
+        self.with_texts(texts, |_, places| Ok(places))
+    }
+
+    /// Hand a text over, and leave its address and its length where the plugin wants
+    /// them.
+    pub(super) fn leave_text(&mut self, text: &str, at: usize) -> wasmtime::Result<()> {
+        self.with_texts([text], |memory, [place]| {
+            lift::room(memory, at, 8)?.copy_from_slice(&lower::place(place));
+            Ok(())
+        })
+    }
+
+    /// Hand texts over and do something with the memory that they are in. There is
+    /// room for all before the first is written, so that it is looked for once.
+    fn with_texts<const N: usize, T>(
+        &mut self,
+        texts: [&str; N],
+        then: impl FnOnce(&mut [u8], [(u32, u32); N]) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
         let mut places = [(0, 0); N];
         for ((_, length), text) in places.iter_mut().zip(texts) {
             *length = u32::try_from(text.len())?;
@@ -165,7 +186,35 @@ impl<'a> Crossing<'a> {
             let room = lift::room(memory, *at as usize, text.len())?;
             room.copy_from_slice(text.as_bytes());
         }
-        Ok(places)
+        then(memory, places)
+    }
+
+    /// Show texts to the plugin for the one call that follows: on its tray, or else
+    /// in memory of its own.
+    pub(super) fn show_texts<const N: usize>(
+        &mut self,
+        texts: [&str; N],
+    ) -> wasmtime::Result<[(u32, u32); N]> {
+        let tray = self.tray();
+        let memory = self.memory.data_mut(&mut self.store);
+        match tray.and_then(|tray| tray.lay_texts(memory, texts)) {
+            Some(laid) => Ok(laid),
+            None => self.hand_over_texts(texts),
+        }
+    }
+
+    /// The same of numbers.
+    pub(super) fn show_numbers(&mut self, numbers: &[u32]) -> wasmtime::Result<(u32, u32)> {
+        let tray = self.tray();
+        let memory = self.memory.data_mut(&mut self.store);
+        match tray.and_then(|tray| tray.lay_numbers(memory, numbers)) {
+            Some(laid) => Ok(laid),
+            None => self.hand_over(numbers),
+        }
+    }
+
+    fn tray(&self) -> Option<Tray> {
+        self.store.data().border.as_ref()?.tray
     }
 
     /// Bytes of the plugin's memory, to be written.

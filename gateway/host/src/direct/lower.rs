@@ -66,7 +66,7 @@ impl Lower for String {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        lower_text(self, crossing, at)
+        crossing.leave_text(self, at)
     }
 }
 
@@ -76,7 +76,7 @@ impl Lower for Cow<'_, str> {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        lower_text(self, crossing, at)
+        crossing.leave_text(self, at)
     }
 }
 
@@ -175,20 +175,11 @@ fn lower_list<T: Lower>(
     at: usize,
 ) -> wasmtime::Result<()> {
     let list = crossing.hand_over(list)?;
-    lower_place(list, crossing, at)
+    crossing.write(at, place(list))
 }
 
-fn lower_text(text: &str, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-    let [text] = crossing.hand_over_texts([text])?;
-    lower_place(text, crossing, at)
-}
-
-/// Address and length, as one number.
-fn lower_place(
-    (list, length): (u32, u32),
-    crossing: &mut Crossing<'_>,
-    at: usize,
-) -> wasmtime::Result<()> {
-    let both = u64::from(list) | (u64::from(length) << 32);
-    crossing.write(at, both.to_le_bytes())
+/// Address and length, as they lie in memory.
+pub(super) fn place((at, length): (u32, u32)) -> [u8; 8] {
+    let both = u64::from(at) | (u64::from(length) << 32);
+    both.to_le_bytes()
 }

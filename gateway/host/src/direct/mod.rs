@@ -12,9 +12,10 @@
 //! The other lane is the reference. [`recognise`] lets in only components of
 //! which this lane can be proved to be the same; admission judges the component
 //! all the same, types and grants included; and imports end in the very
-//! functions on [`Guest`] that the other lane calls. One thing is known here that
+//! functions on [`Guest`] that the other lane calls. Two things are known here that
 //! the contract does not say, and no plugin can tell: where one of the SDK's has
-//! free [`blocks`], which spares calls of its allocator.
+//! free [`blocks`], which spares calls of its allocator, and where its [`tray`] is,
+//! which spares it the blocks of what it is only shown.
 
 mod blocks;
 pub(crate) mod crossing;
@@ -24,6 +25,7 @@ mod lower;
 mod names;
 pub(crate) mod recognise;
 pub(crate) mod roles;
+mod tray;
 
 use wasmtime::{Instance, InstancePre, Linker, Module, Store};
 

@@ -86,7 +86,7 @@ impl<P: WasmParams, A: Lift> Asked<P, A> {
 fn head(store: &mut Store<Guest>) -> wasmtime::Result<Head> {
     let mut crossing = Crossing::begin(store.as_context_mut())?;
     let [method, authority, path] =
-        crossing.lending(|crossing, view| crossing.hand_over_texts(view::head(view)))?;
+        crossing.lending(|crossing, view| crossing.show_texts(view::head(view)))?;
     Ok((method.0, method.1, authority.0, authority.1, path.0, path.1))
 }
 
@@ -277,7 +277,7 @@ impl Scanning {
         key: u64,
         load: &[u32],
     ) -> wasmtime::Result<Option<u32>> {
-        let (load, length) = list(store, load)?;
+        let (load, length) = Crossing::begin(store.as_context_mut())?.show_numbers(load)?;
         self.pick.call(store, (key, load, length))
     }
 }

@@ -11,7 +11,7 @@ mod metrics;
 mod pools;
 mod random;
 pub(crate) mod request;
-mod response;
+pub(crate) mod response;
 mod rewrite;
 mod sessions;
 mod store;

@@ -2,6 +2,7 @@
 //! plugin that does not ask, and no text twice for one that does.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use gatewright_model::id::Slot;
 
@@ -111,7 +112,7 @@ impl Host for Guest {
 
     fn client_address(&mut self) -> String {
         let view = self.view();
-        let address = view.map_or_else(String::new, |view| view.client_address().to_string());
+        let address = view.map_or_else(String::new, |view| text_of(view.client_address()));
         self.heard("request.client-address", &(), address)
     }
 
@@ -124,5 +125,44 @@ impl Host for Guest {
         let tried = self.view().map_or(&[] as &[Slot], ExchangeView::tried);
         let tried = tried.iter().map(|slot| slot.0).collect();
         self.heard("request.tried", &(), tried)
+    }
+}
+
+/// An address as text. One of four bytes is most clients', and written without what
+/// formatting costs.
+fn text_of(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for (place, byte) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.push('.');
+        }
+        for (unit, is_said) in [(100, byte >= 100), (10, byte >= 10), (1, true)] {
+            if is_said {
+                text.push(char::from(b'0' + byte / unit % 10));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_they_always_are() {
+        for byte in 0..=255 {
+            let address = Ipv4Addr::new(byte, 0, 255 - byte, byte / 2);
+            assert_eq!(text_of(address.into()), address.to_string());
+        }
+        let mapped = Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped();
+        for address in [Ipv6Addr::LOCALHOST, mapped] {
+            assert_eq!(text_of(address.into()), address.to_string());
+        }
     }
 }

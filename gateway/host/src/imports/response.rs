@@ -1,8 +1,10 @@
 //! `response`: the response's head, and the body of an answer.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::edits;
+use super::request::View;
 use crate::contract::imports::response::Host;
 use crate::cookies::Cookie;
 use crate::guest::Guest;
@@ -11,19 +13,30 @@ use crate::view::{Edit, ExchangeView};
 /// Bytes of an answer's body; the rest is cut.
 const BODY_BYTES: usize = 64 << 10;
 
+pub(crate) fn header<'v>(view: View<'v>, name: &str) -> Option<Cow<'v, str>> {
+    let value = view?.response_header(name, 0)?;
+    std::str::from_utf8(value).ok().map(Cow::Borrowed)
+}
+
+pub(crate) fn header_bytes<'v>(
+    view: View<'v>,
+    (name, index): (&str, u32),
+) -> Option<Cow<'v, [u8]>> {
+    let value = view?.response_header(name, index as usize)?;
+    Some(Cow::Borrowed(value))
+}
+
 impl Host for Guest {
     fn status(&mut self) -> u16 {
         self.view().map_or(0, ExchangeView::response_status)
     }
 
     fn header(&mut self, name: String) -> Option<String> {
-        let value = self.view()?.response_header(&name, 0)?;
-        std::str::from_utf8(value).ok().map(str::to_owned)
+        header(self.view(), &name).map(Cow::into_owned)
     }
 
     fn header_bytes(&mut self, name: String, index: u32) -> Option<Vec<u8>> {
-        let value = self.view()?.response_header(&name, index as usize)?;
-        Some(value.to_vec())
+        header_bytes(self.view(), (&name, index)).map(Cow::into_owned)
     }
 
     fn set_header(&mut self, name: String, value: String) {

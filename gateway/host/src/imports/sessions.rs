@@ -18,15 +18,15 @@ impl Guest {
             Part::Active | Part::Canary => sessions.get(key, pool, now),
         }
     }
-}
 
-impl Host for Guest {
-    fn get(&mut self, key: String) -> Option<u32> {
-        let slot = self.slot_of(&key).map(|slot| slot.0);
-        self.heard("sessions.get", &key, slot)
+    /// `get`, of a key that nobody need have a copy of.
+    pub(crate) fn session(&mut self, key: &str) -> Option<u32> {
+        let slot = self.slot_of(key).map(|slot| slot.0);
+        self.heard("sessions.get", key, slot)
     }
 
-    fn set(&mut self, key: String, slot: u32, idle_seconds: u32) {
+    /// The same of `set`.
+    pub(crate) fn set_session(&mut self, key: &str, slot: u32, idle_seconds: u32) {
         let (Some(sessions), Some(pool)) = (self.binding.sessions(), &self.pool) else {
             return;
         };
@@ -34,11 +34,21 @@ impl Host for Guest {
             return;
         }
         let idle = Duration::from_secs(idle_seconds.into());
-        if !sessions.set(&key, (Slot(slot), idle), pool, self.binding.now()) {
+        if !sessions.set(key, (Slot(slot), idle), pool, self.binding.now()) {
             self.warn(format!(
                 "sessions.set: slot {slot} is empty, or the key is too long"
             ));
         }
+    }
+}
+
+impl Host for Guest {
+    fn get(&mut self, key: String) -> Option<u32> {
+        self.session(&key)
+    }
+
+    fn set(&mut self, key: String, slot: u32, idle_seconds: u32) {
+        self.set_session(&key, slot, idle_seconds);
     }
 
     fn remove(&mut self, key: String) {

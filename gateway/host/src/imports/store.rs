@@ -4,6 +4,16 @@ use crate::contract::imports::store::{Host, Taken};
 use crate::guest::Guest;
 
 impl Guest {
+    /// `take`, of a key that nobody need have a copy of.
+    pub(crate) fn taken(&mut self, key: &str, count: u32, rate: (f64, u32)) -> Taken {
+        let now = self.binding.now();
+        let Taken { wait_ms, left } = self.binding.space().take(key, count, rate, now);
+        let (per_second, burst) = rate;
+        let asked = (key, count, per_second, burst);
+        let (wait_ms, left) = self.heard("store.take", &asked, (wait_ms, left));
+        Taken { wait_ms, left }
+    }
+
     fn note_kept(&self, key: &str, kept: bool) {
         if !kept {
             self.warn(format!(
@@ -50,11 +60,6 @@ impl Host for Guest {
     }
 
     fn take(&mut self, key: String, count: u32, per_second: f64, burst: u32) -> Taken {
-        let now = self.binding.now();
-        let space = self.binding.space();
-        let Taken { wait_ms, left } = space.take(&key, count, (per_second, burst), now);
-        let asked = (key, count, per_second, burst);
-        let (wait_ms, left) = self.heard("store.take", &asked, (wait_ms, left));
-        Taken { wait_ms, left }
+        self.taken(&key, count, (per_second, burst))
     }
 }

@@ -72,7 +72,6 @@ impl Space {
                 let shared = shard.entries.iter();
                 entries.extend(shared.map(|(key, entry)| (Arc::clone(key), entry.clone())));
             }
-            entries.sort_unstable_by_key(|(_, entry)| entry.age);
             let entries = entries.iter();
             kept.extend(entries.filter_map(|(key, entry)| KeptValue::of(key, entry)));
         }

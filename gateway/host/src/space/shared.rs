@@ -341,14 +341,7 @@ impl Shard {
 
     /// An entry was used: it makes room after those that were not.
     fn renew(&mut self, key: &str) {
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        if let Some(key) = self.by_age.remove(&entry.age) {
-            entry.age = self.next_age;
-            self.by_age.insert(self.next_age, key);
-            self.next_age += 1;
-        }
+        self.entries.to_back(key);
     }
 
     /// Hear of a bucket that somebody uses.

@@ -192,6 +192,39 @@ fn a_text_goes_into_a_free_block_where_there_is_one() {
     assert_eq!(picks, [from_list, Some(0), from_list]);
 }
 
+/// A scanning balancer with a tray there, which picks slot 1 if loads are laid on it
+/// and 2 if they are handed over.
+fn with_a_tray_at(tray: &str) -> Vec<u8> {
+    let scanning = r#"
+        (func (export "gatewright:plugin/scanning@0.1.0#configure") (param i32 i32) (result i32)
+            (i32.const 64))
+        (func (export "gatewright:plugin/scanning@0.1.0#update") (param i32 i32))
+        (func (export "gatewright:plugin/scanning@0.1.0#eligible") (param i32 i32))
+        (func (export "gatewright:plugin/scanning@0.1.0#pick")
+            (param $key i64) (param $at i32) (param $length i32) (result i32)
+            (i32.store8 (i32.const 0) (i32.const 1))
+            (i32.store (i32.const 4)
+                (i32.sub (i32.const 2) (i32.eq (local.get $at) (global.get $tray))))
+            (i32.const 0))"#;
+    let tray = format!(r#"(global $tray (export "gatewright_tray_4096") i32 (i32.const {tray}))"#);
+    let core = format!("(module {FRAME} {tray} {scanning})");
+    component(&[], &["scanning"], &core)
+}
+
+/// The direct lane lays loads there; the other one, and one for which there is no
+/// good tray, hands them over.
+#[test]
+fn loads_are_laid_on_a_tray_where_there_is_one() {
+    let is_direct = crate::LANES == gatewright_host::Lanes::Both;
+    for (tray, is_good) in [("65536", true), ("65540", false), ("-8", false)] {
+        let mut rig = Rig::balanced_by(&with_a_tray_at(tray));
+        assert_eq!(rig.balancer().binding().is_direct(), is_direct);
+        let expected = 2 - u32::from(is_direct && is_good);
+        let picked = rig.pick(1).unwrap().map(|slot| slot.0);
+        assert_eq!(picked, Some(expected), "{tray}");
+    }
+}
+
 #[test]
 fn an_allocator_of_another_name_takes_the_component_lane() {
     let frame = FRAME.replace("cabi_realloc", "canonical_abi_realloc");

@@ -6,6 +6,7 @@ use super::super::lift::{no_such_case, utf8};
 use super::{Interface, enter};
 use crate::contract::imports::{response, rewrite};
 use crate::guest::Guest;
+use crate::imports::response as asked;
 use crate::view::Edit;
 
 type Call<'a> = Caller<'a, Guest>;
@@ -49,19 +50,21 @@ fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
         .define(
             "header",
             |mut caller: Call<'_>, name: u32, length: u32, out: u32| {
-                let mut call = enter(&mut caller)?;
-                let name = call.text(name, length)?;
-                let value = Host::header(call.guest(), name);
-                call.leave(out, &value)
+                enter(&mut caller)?.lending(|call, view| {
+                    let (name, _) = call.text_beside(name, length)?;
+                    let value = asked::header(view, name);
+                    call.leave(out, &value)
+                })
             },
         )?
         .define(
             "header-bytes",
             |mut caller: Call<'_>, name: u32, length: u32, index: u32, out: u32| {
-                let mut call = enter(&mut caller)?;
-                let name = call.text(name, length)?;
-                let value = Host::header_bytes(call.guest(), name, index);
-                call.leave(out, &value)
+                enter(&mut caller)?.lending(|call, view| {
+                    let (name, _) = call.text_beside(name, length)?;
+                    let value = asked::header_bytes(view, (name, index));
+                    call.leave(out, &value)
+                })
             },
         )?
         .define("set-header", texts!(Host::set_header))?

@@ -22,8 +22,8 @@ fn sessions(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
             "get",
             |mut caller: Call<'_>, key: u32, length: u32, out: u32| {
                 let mut call = enter(&mut caller)?;
-                let key = call.text(key, length)?;
-                let slot = Host::get(call.guest(), key);
+                let (key, guest) = call.text_beside(key, length)?;
+                let slot = guest.session(key);
                 call.leave(out, &slot)
             },
         )?
@@ -31,8 +31,8 @@ fn sessions(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
             "set",
             |mut caller: Call<'_>, key: u32, length: u32, slot: u32, idle_seconds: u32| {
                 let mut call = enter(&mut caller)?;
-                let key = call.text(key, length)?;
-                Host::set(call.guest(), key, slot, idle_seconds);
+                let (key, guest) = call.text_beside(key, length)?;
+                guest.set_session(key, slot, idle_seconds);
                 Ok(())
             },
         )?
@@ -127,8 +127,8 @@ fn counts(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
              burst: u32,
              out: u32| {
                 let mut call = enter(&mut caller)?;
-                let key = call.text(key, length)?;
-                let taken = Host::take(call.guest(), key, count, rate, burst);
+                let (key, guest) = call.text_beside(key, length)?;
+                let taken = guest.taken(key, count, (rate, burst));
                 call.leave(out, &taken)
             },
         )?;
