@@ -391,7 +391,7 @@ impl Attempt<'_> {
                 real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
                 host: asked,
-                request_id: facts.id.as_str(),
+                request_id: facts.id,
                 traceparent,
                 received: facts.version,
                 peer_trusted: self.source.is_trusted,

@@ -15,7 +15,7 @@ use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edits, Effects, ExchangeView};
 use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
-use gatewright_wire::{Told, cookie, grpc, hop, names, path, upgrade};
+use gatewright_wire::{RequestId, Told, cookie, grpc, hop, names, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
@@ -26,7 +26,6 @@ use crate::come_back::SOON;
 use crate::connection::Client;
 use crate::explain::Answerer;
 use crate::identity;
-use crate::request_id::RequestId;
 use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
@@ -147,7 +146,7 @@ impl Facts {
         let facts = Self {
             client: address.unwrap_or(NO_ADDRESS),
             client_text,
-            id: RequestId::draw(&mut client.worker.random.borrow_mut()),
+            id: RequestId::from(client.worker.random.borrow_mut().u128(..)),
             upgrade,
             scheme: client.entrance().scheme(),
             waited: Duration::ZERO,

@@ -63,7 +63,6 @@ mod prober;
 mod proxied;
 mod redirect;
 mod request_body;
-mod request_id;
 mod resolve;
 mod respond;
 mod retry;
