@@ -1,6 +1,7 @@
 //! One exchange as the decisions see it: the request, what was tried, and what
 //! the plugins want changed.
 
+mod blank;
 mod held;
 mod refusal;
 mod survey;
@@ -22,9 +23,9 @@ use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
 use crate::account::Noted;
-use crate::come_back::SOON;
 use crate::connection::Client;
 use crate::explain::Answerer;
+use crate::fill::fill;
 use crate::identity;
 use crate::source::Source;
 use survey::Survey;
@@ -143,39 +144,24 @@ impl Facts {
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        let facts = Self {
-            client: address.unwrap_or(NO_ADDRESS),
-            client_text,
-            id: RequestId::from(client.worker.random.borrow_mut().u128(..)),
-            upgrade,
-            scheme: client.entrance().scheme(),
-            waited: Duration::ZERO,
-            started,
-            responded: None,
-            method: parts.method,
-            version: parts.version,
-            headers: parts.headers,
-            uri: parts.uri,
-            path,
-            query: None,
-            authority,
-            asked: None,
-            vouched,
-            settled: Vec::new(),
-            has_body,
-            has_cookies,
-            is_known: false,
-            tried: SmallVec::new(),
-            come_back: SOON,
-            most_attempts: u32::MAX,
-            effects: Effects::default(),
-            response_edits: Edits::new(),
-            asks_why,
-            answerer: None,
-            noted: Noted::default(),
-            response: None,
-        };
-        Ok(client.worker.place.fill(facts))
+        let mut facts = client.worker.place.take(started);
+        facts.started = started;
+        facts.method = parts.method;
+        facts.version = parts.version;
+        fill(&mut facts.headers, parts.headers);
+        fill(&mut facts.uri, parts.uri);
+        facts.path = path;
+        facts.authority = authority;
+        facts.vouched.extend(vouched);
+        facts.has_body = has_body;
+        facts.has_cookies = has_cookies;
+        facts.upgrade = upgrade;
+        facts.scheme = client.entrance().scheme();
+        facts.client = address.unwrap_or(NO_ADDRESS);
+        facts.client_text = client_text;
+        facts.id = RequestId::from(client.worker.random.borrow_mut().u128(..));
+        facts.asks_why = asks_why;
+        Ok(facts)
     }
 
     /// What is known of a connection that is passed on as it comes: the name that

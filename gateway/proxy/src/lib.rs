@@ -46,6 +46,7 @@ mod facts;
 mod failure;
 mod farewell;
 mod fault;
+mod fill;
 mod forward;
 mod forward_auth;
 mod group;

@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::mem;
+use std::time::Instant;
 
 use gatewright_host::{Effects, Lent};
-use http::{HeaderMap, Uri};
+use http::HeaderMap;
 use smallvec::SmallVec;
 
 use super::Facts;
@@ -34,9 +34,7 @@ impl Held {
         let Some(mut facts) = self.0 else {
             return HeaderMap::new();
         };
-        // What is left must not hold on to the client's read buffer.
-        facts.uri = Uri::default();
-        let headers = mem::take(&mut facts.headers);
+        let headers = facts.forget();
         place.0.set(Some(facts));
         headers
     }
@@ -57,15 +55,11 @@ impl Held {
 pub(crate) struct Place(Cell<Option<Box<Facts>>>);
 
 impl Place {
-    /// Put facts there; anew, if the place is taken.
-    pub(super) fn fill(&self, facts: Facts) -> Box<Facts> {
-        match self.0.take() {
-            Some(mut place) => {
-                *place = facts;
-                place
-            }
-            None => Box::new(facts),
-        }
+    /// Facts to be filled in where they are, of a request whose head had been read at
+    /// that time; new ones, if those that were there are in use.
+    pub(super) fn take(&self, started: Instant) -> Box<Facts> {
+        let left = self.0.take();
+        left.unwrap_or_else(|| Box::new(Facts::blank(started)))
     }
 }
 
