@@ -329,31 +329,29 @@ fn finish(worker: &Worker, held: &mut Held, response: &mut Response<Content>) {
         let status = response.status();
         with_head(held, response, |held| decide::finish(worker, status, held));
     }
-    if held.response_edits.is_empty() && held.effects.edits.is_empty() {
+    let facts = &mut **held;
+    if facts.response_edits.is_empty() && facts.effects.edits.is_empty() {
         return;
-    }
-    let mut edits = mem::take(&mut held.response_edits);
-    if edits.is_empty() {
-        mem::swap(&mut edits, &mut held.effects.edits);
-    } else {
-        edits.append(&mut held.effects.edits);
     }
     // Only an answer of a plugin's own may be given a body.
     let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
-    let is_plugins = is_empty && held.responded.is_none();
-    if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
-        *response.body_mut() = Content::Whole(body);
+    let is_plugins = is_empty && facts.responded.is_none();
+    // Those that were kept were made before.
+    let all = [&mut facts.response_edits, &mut facts.effects.edits];
+    for edits in all.into_iter().filter(|edits| !edits.is_empty()) {
+        if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
+            *response.body_mut() = Content::Whole(body);
+        }
     }
 }
 
 /// Let a plugin look at the response's head, which it sees through `held`.
 fn with_head(held: &mut Held, response: &mut Response<Content>, look: impl FnOnce(&mut Held)) {
-    let headers = mem::take(response.headers_mut());
-    held.response = Some((response.status(), headers));
+    held.status = Some(response.status());
+    mem::swap(&mut held.response, response.headers_mut());
     look(held);
-    if let Some((_, headers)) = held.response.take() {
-        put(response, headers);
-    }
+    mem::swap(&mut held.response, response.headers_mut());
+    held.status = None;
 }
 
 #[cfg(test)]

@@ -92,8 +92,10 @@ pub(crate) struct Facts {
     pub(crate) answerer: Option<Box<Answerer>>,
     /// What is noted of the request, where somebody is told of it.
     pub(crate) noted: Noted,
-    /// The response's head while a plugin looks at it.
-    pub(crate) response: Option<(StatusCode, HeaderMap)>,
+    /// The response's status while a plugin looks at its head.
+    pub(crate) status: Option<StatusCode>,
+    /// The response's headers meanwhile, and none else.
+    pub(crate) response: HeaderMap,
 }
 
 impl Facts {
@@ -397,15 +399,12 @@ impl ExchangeView for Facts {
     }
 
     fn response_status(&self) -> u16 {
-        self.response
-            .as_ref()
-            .map_or(0, |(status, _)| status.as_u16())
+        self.status.map_or(0, |status| status.as_u16())
     }
 
     fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        let (_, headers) = self.response.as_ref()?;
         let name = HeaderName::try_from(name).ok()?;
-        let mut values = headers.get_all(name).iter();
+        let mut values = self.response.get_all(name).iter();
         values.nth(index).map(http::HeaderValue::as_bytes)
     }
 

@@ -47,7 +47,8 @@ impl Facts {
             asks_why: false,
             answerer: None,
             noted: Noted::default(),
-            response: None,
+            status: None,
+            response: HeaderMap::new(),
         }
     }
 
@@ -72,6 +73,7 @@ impl Facts {
             response_edits,
             answerer,
             noted,
+            status,
             response,
             // These are put there with each request's head.
             started: _,
@@ -104,7 +106,11 @@ impl Facts {
         response_edits.clear();
         *answerer = None;
         noted.put(None);
-        *response = None;
+        *status = None;
+        if !response.is_empty() {
+            // The plugin's look at it broke off.
+            response.clear();
+        }
         mem::take(headers)
     }
 }
