@@ -12,7 +12,6 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::aside::Aside;
-use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
 use crate::facts::Held;
@@ -51,8 +50,9 @@ pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &
 /// done.
 async fn send(copy: Aside, body: oneshot::Receiver<Bytes>) -> Option<()> {
     let body = RequestBody::of_bytes(body.await.ok()?);
-    let copy = copy.ask(Work::Copy, body, |_, _, answered| {
-        Some((Content::from(answered.ok()?.body), MOST_READ))
+    let copy = copy.ask(Work::Copy, body, |_, _, answered, response| {
+        answered.ok()?;
+        Some((response.into_body(), MOST_READ))
     });
     copy.await
 }
