@@ -11,10 +11,15 @@ use crate::facts::Facts;
 
 /// Apply the edits that a decision has made: those of the request at once,
 /// those of the response when there is one.
+#[inline]
 pub(crate) fn settle(facts: &mut Facts) {
-    if facts.effects.edits.is_empty() {
-        return;
+    if !facts.effects.edits.is_empty() {
+        apply(facts);
     }
+}
+
+#[inline(never)]
+fn apply(facts: &mut Facts) {
     for edit in mem::take(&mut facts.effects.edits) {
         match edit {
             Edit::Path(path) => {

@@ -9,6 +9,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use gatewright_model::config::Mirror;
 use tokio::sync::oneshot;
 
 use crate::aside::Aside;
@@ -22,10 +23,15 @@ use crate::under_way::Work;
 const MOST_READ: usize = 1024 * 1024;
 
 /// Send a copy of a request that goes to `pool`, if one of it is to be sent.
+#[inline]
 pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &mut RequestBody) {
-    let Some(mirror) = &pool.pool.config.mirror else {
-        return;
-    };
+    if let Some(mirror) = &pool.pool.config.mirror {
+        copy(client, held, mirror, body);
+    }
+}
+
+#[cold]
+fn copy(client: &Rc<Client>, held: &Held, mirror: &Mirror, body: &mut RequestBody) {
     let worker = &client.worker;
     let is_drawn = worker.random.borrow_mut().u8(..100) < mirror.percent;
     if !is_drawn || held.upgrade.is_some() {
