@@ -42,7 +42,7 @@ use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
 ///
-/// The request is taken in at once: the future does not carry its head, which is large.
+/// The request is taken in at once: the future does not carry it, which is large.
 pub(crate) fn exchange(
     client: Rc<Client>,
     mut request: Request<Upload>,
@@ -57,13 +57,13 @@ pub(crate) fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    let refusal = serving.take_in(&current, parts, has_body).err();
+    let taken = serving.take_in(&current, parts, body);
     async move {
         // It is large, and filled in where it is instead of being handed on.
         let mut response = Response::new(Content::empty());
         let (status, at);
-        match serving.held(refusal) {
-            Ok(held) => {
+        match serving.held(taken) {
+            Ok((held, body)) => {
                 explain::begin(&client.worker, held);
                 let mut cors = None;
                 let answered = {
@@ -158,7 +158,7 @@ async fn answer<'a>(
     client: &Rc<Client>,
     current: &'a Current,
     held: &mut Held,
-    body: Upload,
+    mut body: RequestBody,
     (cors, response): (&mut Option<cors::Asked<'a>>, &mut Response<Content>),
 ) -> Result<(), Denial> {
     if let Some(answer) = current.challenges.answer(&held.method, held.path()) {
@@ -170,7 +170,6 @@ async fn answer<'a>(
         return Ok(());
     }
     let worker = &client.worker;
-    let mut body = RequestBody::new(body, held, &current.snapshot.config.limits);
     // The headers and the body of an answer that a plugin gives are among its edits.
     if let Some(status) = decide::screen(worker, held)? {
         *response.status_mut() = status;
