@@ -351,11 +351,9 @@ impl Attempt<'_> {
 
     /// Send the head in one piece.
     fn send_head(&self, connection: &mut Connection, body: &RequestBody) {
-        let mut scratch = self.worker.scratch.borrow_mut();
-        scratch.clear();
         let traceparent = self.traceparent();
-        encode_head(&mut scratch, &self.head(body, traceparent.as_deref()));
-        connection.post(&scratch);
+        let head = self.head(body, traceparent.as_deref());
+        connection.post(|out| encode_head(out, &head));
     }
 
     /// Send the head on a stream.
@@ -409,7 +407,11 @@ impl Attempt<'_> {
 
 /// Make an empty response that of a server.
 fn put(response: &mut Response<Content>, head: ResponseHead, body: Begun) {
-    debug_assert_eq!(response.headers().capacity(), 0, "what it has would be lost");
+    debug_assert_eq!(
+        response.headers().capacity(),
+        0,
+        "what it has would be lost"
+    );
     *response.status_mut() = head.status;
     fill(response.headers_mut(), head.headers);
     fill(response.body_mut(), Content::from(body));

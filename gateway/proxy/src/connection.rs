@@ -1,6 +1,8 @@
 //! One client connection, as its exchanges see it, and the guards that count
 //! it and its tunnels. That of an exchange is [`crate::serving`].
 
+mod place;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -21,6 +23,8 @@ use crate::source::Source;
 use crate::streams::Gave;
 use crate::upstream::Switched;
 use crate::worker::Worker;
+
+pub(crate) use self::place::Place;
 
 /// How long a connection at rest stays open when its worker drains. A request that
 /// is on its way meanwhile, as that of a busy client is, gets its answer, and with
@@ -58,6 +62,8 @@ pub(crate) struct Client {
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
     deadline: Deadline,
+    /// That of the last exchange's attempts, for the next one's.
+    patience: Cell<Option<Deadline>>,
 }
 
 /// How a client speaks TLS.
@@ -121,6 +127,7 @@ impl Client {
             max_headers: limits.request_headers,
             host: RefCell::default(),
             deadline: worker.deadlines.register(),
+            patience: Cell::new(None),
             place,
         })
     }
@@ -225,12 +232,20 @@ impl Client {
         forwarded::client_address(self.peer(), values, |address| trusted.has(address))
     }
 
-    /// The first bytes of a request have come.
+    /// The first bytes of a request have come. Mostly that is its whole head: the
+    /// time of one is measured from when the rest is waited for.
     pub(crate) fn reads(&self) {
         if self.stage.get() == Stage::Idle {
             self.stage.set(Stage::Head);
-            self.deadline.arm(self.worker.timeouts().request_head);
+            match self.blocked.get() {
+                true => self.times_head(),
+                false => self.deadline.disarm(),
+            }
         }
+    }
+
+    fn times_head(&self) {
+        self.deadline.arm(self.worker.timeouts().request_head);
     }
 
     /// Writing to the client is held up, or goes on again.
@@ -293,7 +308,11 @@ impl Client {
 
     /// Ready with what was waited for, when it has not come in time.
     pub(crate) fn poll_overdue(&self, cx: &Context<'_>) -> Poll<Stage> {
-        self.deadline.poll_passed(cx).map(|()| self.stage.get())
+        let stage = self.stage.get();
+        if stage == Stage::Head && !self.deadline.is_armed() {
+            self.times_head();
+        }
+        self.deadline.poll_passed(cx).map(|()| stage)
     }
 
     /// Do something on the connection once nothing else is done on it.
@@ -321,6 +340,21 @@ impl Client {
             self.deadline.disarm();
         }
         self.busy();
+    }
+
+    /// A deadline for an exchange's attempts.
+    pub(crate) fn patience(&self) -> Deadline {
+        let left = self.patience.take();
+        left.unwrap_or_else(|| self.worker.deadlines.register())
+    }
+
+    /// An exchange over this version needs it no longer. The next one on a connection
+    /// of HTTP/1.1 runs in the same task, which the sweep knows of then; elsewhere the
+    /// task is over, and its memory would be kept.
+    pub(crate) fn leave(&self, patience: Deadline, version: Version) {
+        if version <= Version::HTTP_11 {
+            self.patience.set(Some(patience));
+        }
     }
 
     /// A response's body was asked for more.
@@ -359,55 +393,6 @@ impl Client {
         if self.stage.get() == Stage::Idle {
             self.waits();
         }
-    }
-}
-
-/// The guard of one client's place among those that are connected, and among those
-/// that speak its protocol from its first request on.
-pub(crate) struct Place {
-    worker: Rc<Worker>,
-    speaks: Cell<Option<Protocol>>,
-}
-
-impl Place {
-    /// Count one in.
-    pub(crate) fn take(worker: &Rc<Worker>) -> Self {
-        worker.opened();
-        Self {
-            worker: Rc::clone(worker),
-            speaks: Cell::new(None),
-        }
-    }
-
-    /// Count a request in.
-    fn asks(&self, protocol: Protocol) {
-        let counters = self.worker.counters().of(protocol);
-        counters.requests.add(1);
-        if self.speaks.replace(Some(protocol)).is_none() {
-            counters.accepted.add(1);
-            counters.connections.add(1);
-        }
-    }
-
-    /// Count a tunnel in that has no connection of its own, if there is room: it
-    /// costs as much as one, and a client of HTTP/2 may have hundreds.
-    pub(crate) fn for_tunnel(worker: &Rc<Worker>) -> Option<Self> {
-        let limit = worker.current().snapshot.config.limits.connections;
-        (worker.open() < limit).then(|| Self::take(worker))
-    }
-
-    /// The worker that counts.
-    pub(crate) fn worker(&self) -> &Worker {
-        &self.worker
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(protocol) = self.speaks.get() {
-            self.worker.counters().of(protocol).connections.sub(1);
-        }
-        self.worker.closed();
     }
 }
 

@@ -1,12 +1,16 @@
 //! Deadlines by a coarse sweep: one timer per worker instead of one per request.
 //!
-//! A deadline is an entry in a slab; arming and disarming it writes a number.
+//! A deadline is a number, and an entry in a slab once somebody waits for it.
 //! Every [`TICK`] the sweep walks the entries and wakes those that are due, so
 //! a deadline passes up to one tick late and never early.
+//!
+//! An entry is due no later than its deadline, and often before: most deadlines are
+//! put off again and again, and their entries are left as they are. Who is woken
+//! too early on that account tells the sweep then when to come again.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
@@ -27,10 +31,13 @@ pub(crate) struct Deadlines {
     entries: RefCell<Slab<Entry>>,
 }
 
-#[derive(Default)]
+/// A tick that does not come.
+const NEVER: u64 = u64::MAX;
+
 struct Entry {
-    /// The tick at which it is due; none while disarmed.
-    due: Option<u64>,
+    /// The tick at which the task is woken.
+    due: u64,
+    /// None once it has been.
     waker: Option<Waker>,
 }
 
@@ -60,20 +67,26 @@ impl Deadlines {
 
     /// A new deadline, disarmed.
     pub(crate) fn register(self: &Rc<Self>) -> Deadline {
-        let key = self.entries.borrow_mut().insert(Entry::default());
         Deadline {
             deadlines: Rc::clone(self),
-            key,
+            due: Cell::new(NEVER),
+            told: Cell::new(None),
         }
     }
 
     /// Read the clock and wake every deadline that has passed.
     pub(crate) fn sweep(&self) {
         let now = (self.started.elapsed().as_millis() / TICK.as_millis()) as u64;
+        self.sweep_at(now);
+    }
+
+    fn sweep_at(&self, now: u64) {
         self.now.set(now);
         for (_, entry) in &mut *self.entries.borrow_mut() {
-            if entry.due.is_some_and(|due| due <= now) {
-                entry.wake();
+            if entry.due <= now
+                && let Some(waker) = entry.waker.take()
+            {
+                waker.wake();
             }
         }
     }
@@ -81,16 +94,10 @@ impl Deadlines {
     /// Wake everyone who waits on a deadline, whether it has passed or not:
     /// how connections learn that the worker drains.
     pub(crate) fn wake_all(&self) {
-        for (_, entry) in &mut *self.entries.borrow_mut() {
-            entry.wake();
-        }
-    }
-}
-
-impl Entry {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        for (_, entry) in &*self.entries.borrow() {
+            if let Some(waker) = &entry.waker {
+                waker.wake_by_ref();
+            }
         }
     }
 }
@@ -98,7 +105,40 @@ impl Entry {
 /// One deadline; dropping it forgets it.
 pub(crate) struct Deadline {
     deadlines: Rc<Deadlines>,
+    /// The tick at which it passes; [`NEVER`] while disarmed.
+    due: Cell<u64>,
+    /// What the sweep was told of it, once somebody has waited.
+    told: Cell<Option<Told>>,
+}
+
+/// What the sweep was told of a deadline.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Its entry.
     key: usize,
+    /// When that is due, at `due` or before: until then it wakes `task`.
+    due: u64,
+    task: Task,
+}
+
+/// Which task a waker wakes: no other one, as long as the sweep has that waker.
+#[derive(Clone, Copy)]
+struct Task {
+    data: *const (),
+    vtable: &'static RawWakerVTable,
+}
+
+impl Task {
+    fn of(waker: &Waker) -> Self {
+        Self {
+            data: waker.data(),
+            vtable: waker.vtable(),
+        }
+    }
+
+    fn is_of(&self, waker: &Waker) -> bool {
+        self.data == waker.data() && std::ptr::eq(self.vtable, waker.vtable())
+    }
 }
 
 impl Deadline {
@@ -109,7 +149,19 @@ impl Deadline {
 
     /// Let it pass at a tick of the coarse clock.
     pub(crate) fn arm_at(&self, tick: u64) {
-        self.set(Some(tick));
+        self.due.set(tick);
+        if let Some(told) = self.told.get()
+            && tick < told.due
+        {
+            // Whoever waits need not be the one who arms it, and is not asked again.
+            self.deadlines.entries.borrow_mut()[told.key].due = tick;
+            self.told.set(Some(Told { due: tick, ..told }));
+        }
+    }
+
+    /// Whether it is to pass some time.
+    pub(crate) fn is_armed(&self) -> bool {
+        self.due.get() != NEVER
     }
 
     /// The present tick of the coarse clock.
@@ -119,25 +171,39 @@ impl Deadline {
 
     /// Let it never pass.
     pub(crate) fn disarm(&self) {
-        self.set(None);
-    }
-
-    fn set(&self, due: Option<u64>) {
-        self.deadlines.entries.borrow_mut()[self.key].due = due;
+        self.due.set(NEVER);
     }
 
     /// Ready once it has passed; otherwise the task is woken when it does.
     pub(crate) fn poll_passed(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut entries = self.deadlines.entries.borrow_mut();
-        let entry = &mut entries[self.key];
-        if entry.due.is_some_and(|due| due <= self.deadlines.now()) {
+        let (due, now) = (self.due.get(), self.deadlines.now());
+        if due <= now {
             return Poll::Ready(());
         }
-        let known = entry.waker.as_ref();
-        if !known.is_some_and(|waker| waker.will_wake(cx.waker())) {
-            entry.waker = Some(cx.waker().clone());
+        let wakes = |told: Told| now < told.due && told.due <= due && told.task.is_of(cx.waker());
+        if !self.told.get().is_some_and(wakes) {
+            self.tell(cx.waker());
         }
         Poll::Pending
+    }
+
+    /// Tell the sweep whom to wake, and when.
+    fn tell(&self, waker: &Waker) {
+        let due = self.due.get();
+        let entry = Entry {
+            due,
+            waker: Some(waker.clone()),
+        };
+        let mut entries = self.deadlines.entries.borrow_mut();
+        let key = match self.told.get() {
+            Some(told) => {
+                entries[told.key] = entry;
+                told.key
+            }
+            None => entries.insert(entry),
+        };
+        let task = Task::of(waker);
+        self.told.set(Some(Told { key, due, task }));
     }
 
     /// Run a future until it is done or the deadline passes.
@@ -155,7 +221,9 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        self.deadlines.entries.borrow_mut().remove(self.key);
+        if let Some(told) = self.told.get() {
+            self.deadlines.entries.borrow_mut().remove(told.key);
+        }
     }
 }
 
@@ -165,6 +233,10 @@ pub(crate) struct Passed;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     fn is_passed(deadline: &Deadline) -> bool {
@@ -200,8 +272,70 @@ mod tests {
     #[test]
     fn dropping_a_deadline_forgets_it() {
         let deadlines = Deadlines::new();
-        drop(deadlines.register());
+        let deadline = deadlines.register();
+        assert!(!is_passed(&deadline));
+        assert_eq!(deadlines.entries.borrow().len(), 1);
+        drop(deadline);
         assert!(deadlines.entries.borrow().is_empty());
+    }
+
+    /// A task that counts how often it is woken.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_in_time_however_often_the_deadline_is_moved() {
+        let deadlines = Deadlines::new();
+        let deadline = deadlines.register();
+        let task = Arc::new(Counting::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let waits = || {
+            let cx = Context::from_waker(&waker);
+            deadline.poll_passed(&cx).is_pending()
+        };
+        let wakes_at = |tick| {
+            deadlines.sweep_at(tick);
+            task.0.swap(0, Ordering::Relaxed) == 1
+        };
+        deadline.arm_at(3);
+        assert!(waits());
+        deadline.arm_at(9);
+        assert!(waits() && !wakes_at(2));
+        // Put off while it was waited for, it wakes too early, once.
+        assert!(wakes_at(3) && waits());
+        assert!(!wakes_at(4) && !wakes_at(5));
+        // Brought forward, it is not waited for anew.
+        deadline.disarm();
+        deadline.arm_at(20);
+        deadline.arm_at(7);
+        assert!(!wakes_at(6) && wakes_at(7) && !waits());
+        deadline.arm_at(20);
+        assert!(waits());
+        deadlines.wake_all();
+        assert!(wakes_at(19), "everyone was woken");
+        assert!(wakes_at(20) && !waits());
+    }
+
+    #[test]
+    fn another_task_that_waits_is_woken_instead() {
+        let deadlines = Deadlines::new();
+        let deadline = deadlines.register();
+        deadline.arm_at(2);
+        let tasks = [(); 2].map(|()| Arc::new(Counting::default()));
+        for task in &tasks {
+            let waker = Waker::from(Arc::clone(task));
+            let cx = Context::from_waker(&waker);
+            assert!(deadline.poll_passed(&cx).is_pending());
+        }
+        deadlines.sweep_at(2);
+        let woken = tasks.map(|task| task.0.load(Ordering::Relaxed));
+        assert_eq!(woken, [0, 1]);
     }
 
     #[tokio::test]

@@ -50,6 +50,23 @@ impl<S: AsyncRead + Unpin> Early<S> {
         self.read = Bytes::copy_from_slice(next.filled());
         Poll::Ready(Ok(self.read.len()))
     }
+
+    /// Read what is held, and behind it what has come since.
+    fn read_held(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let length = self.read.len().min(buffer.remaining());
+        buffer.put_slice(&self.read[..length]);
+        self.read.advance(length);
+        // A long body must not come in pieces as short as what was read ahead of it.
+        if buffer.remaining() > 0
+            && let Poll::Ready(Err(failure)) = Pin::new(&mut self.stream).poll_read(cx, buffer)
+        {
+            self.failure = Some(failure);
+        }
+        Ok(())
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Early<S> {
@@ -59,22 +76,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Early<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if let Some(failure) = this.failure.take() {
-            return Poll::Ready(Err(failure));
+        match this.holds() {
+            true => Poll::Ready(this.read_held(cx, buffer)),
+            false => Pin::new(&mut this.stream).poll_read(cx, buffer),
         }
-        if this.read.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buffer);
-        }
-        let length = this.read.len().min(buffer.remaining());
-        buffer.put_slice(&this.read[..length]);
-        this.read.advance(length);
-        // A long body must not come in pieces as short as what was read ahead of it.
-        if buffer.remaining() > 0
-            && let Poll::Ready(Err(failure)) = Pin::new(&mut this.stream).poll_read(cx, buffer)
-        {
-            this.failure = Some(failure);
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

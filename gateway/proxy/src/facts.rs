@@ -31,7 +31,7 @@ use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
 
-pub(crate) use held::{Held, Place};
+pub(crate) use held::{Held, Places};
 pub(crate) use refusal::Refusal;
 
 /// What decisions go by where a client has no address, having come by a Unix
@@ -146,7 +146,7 @@ impl Facts {
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        let mut facts = client.worker.place.take(started);
+        let mut facts = client.worker.places.take(started);
         facts.started = started;
         facts.method = parts.method;
         facts.version = parts.version;

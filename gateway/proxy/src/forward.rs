@@ -35,7 +35,7 @@ pub(crate) async fn forward(
 ) -> Result<Answered, Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
-    let deadline = worker.deadlines.register();
+    let deadline = client.patience();
     let due = Due::after(
         &worker.deadlines,
         config.request_timeout,
@@ -113,6 +113,7 @@ pub(crate) async fn forward(
             // Mostly that is all there is to it.
             Ok(answered) if answered.replay.is_none() => {
                 pass_on(held, pool, &answered);
+                client.leave(deadline, held.version);
                 return Ok(answered);
             }
             Ok(mut answered) => {

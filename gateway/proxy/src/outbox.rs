@@ -111,7 +111,8 @@ impl Outbox {
         bytes.clear();
     }
 
-    fn post(&self, line: &Rc<Line>, bytes: &[u8]) {
+    /// Post what is written behind what others have posted.
+    fn post(&self, line: &Rc<Line>, write: impl FnOnce(&mut Vec<u8>)) {
         let letters = match line.peer {
             Peer::Server => &self.to_servers,
             Peer::Client => &self.to_clients,
@@ -122,7 +123,7 @@ impl Outbox {
         {
             closer.wake_by_ref();
         }
-        letters.bytes.extend_from_slice(bytes);
+        write(&mut letters.bytes);
         let end = letters.bytes.len();
         match letters.addressed.last_mut() {
             // A head and its body go out as one.

@@ -21,11 +21,7 @@ pub(crate) fn answer(client: &Client, facts: &Facts) -> Option<Result<Response<C
 }
 
 #[cold]
-fn send_on(
-    client: &Client,
-    facts: &Facts,
-    port: u16,
-) -> Option<Result<Response<Content>, Denial>> {
+fn send_on(client: &Client, facts: &Facts, port: u16) -> Option<Result<Response<Content>, Denial>> {
     if client.is_trusted() && came_by_https(&facts.headers) {
         return None;
     }

@@ -188,7 +188,8 @@ async fn answer<S: AsyncRead + Unpin>(
     if poll_fn(|cx| Poll::Ready(watched.borrow_mut().look(cx))).await {
         pending::<()>().await;
     }
-    exchange(client, request.map(Upload::Http)).await
+    // Awaited as it stands, the future, which is large, would be moved twice.
+    pin!(exchange(client, request.map(Upload::Http))).await
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {

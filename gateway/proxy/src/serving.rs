@@ -155,7 +155,7 @@ impl Serving {
     fn let_go(&mut self) {
         if let Some(held) = self.held.take() {
             let worker = &self.client.worker;
-            worker.landing.keep(held.vacate(&worker.place));
+            worker.landing.keep(held.vacate(&worker.places));
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Watched<S> {
     is_read: bool,
     /// Whether the task is woken when the client leaves, though hyper does not read.
     looks_out: bool,
+    /// Whether that is so since the task was woken: nothing comes while it runs.
+    is_silent: bool,
     /// Whether the client has left before it had its answer.
     has_left: bool,
     write_blocked: bool,
@@ -54,6 +56,7 @@ impl<S> Watched<S> {
             heads: 0,
             is_read: false,
             looks_out: false,
+            is_silent: false,
             has_left: false,
             write_blocked: false,
             has_ended: false,
@@ -115,6 +118,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
         }
         let ahead = self.stream.poll_ahead(cx);
         self.looks_out = ahead.is_pending();
+        self.is_silent = self.looks_out;
         self.has_left = matches!(ahead, Poll::Ready(Ok(0) | Err(_)));
         self.has_ended |= self.has_left;
         self.has_left
@@ -124,6 +128,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     /// has been woken, before its exchange goes on, and afterwards where the task would
     /// not be woken else.
     pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
+        self.is_silent &= !is_woken;
         let looks = is_woken == self.looks_out && self.client.is_in_exchange();
         self.has_left || looks && self.look(cx)
     }
@@ -170,6 +175,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.is_silent {
+            this.is_read = true;
+            return Poll::Pending;
+        }
         let read = match this.opening.take() {
             None => this.poll_stream(cx, buffer),
             Some(opening) => this.poll_opening(cx, opening, buffer),
@@ -203,8 +212,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 /// How many heads there are in what has come, the last of them perhaps in part.
 fn heads(come: &[u8]) -> usize {
-    let is_whole = come.ends_with(b"\n\r\n");
-    END.find_iter(come).count() + usize::from(!is_whole)
+    let mut heads = 0;
+    let mut rest = come;
+    while let Some(end) = END.find(rest) {
+        heads += 1;
+        rest = &rest[end + 2..];
+    }
+    heads + usize::from(heads == 0 || rest != b"\n")
 }
 
 /// A stream, lent to hyper by who looks meanwhile whether its client has left.

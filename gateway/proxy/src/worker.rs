@@ -19,7 +19,7 @@ use crate::current::Current;
 use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
-use crate::facts::Place;
+use crate::facts::Places;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::telemetry::Telemetry;
@@ -53,15 +53,13 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) outbox: Rc<Outbox>,
     pub(crate) landing: Rc<Landing>,
-    /// Where the facts of the next request are put.
-    pub(crate) place: Place,
+    /// Where the facts of the next requests are put.
+    pub(crate) places: Places,
     pub(crate) tunnel_landing: TunnelLanding,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
     /// Where bodies are compressed to.
     pub(crate) compressed: Output,
-    /// Where upstream request heads are written together.
-    pub(crate) scratch: RefCell<Vec<u8>>,
     pub(crate) random: RefCell<fastrand::Rng>,
     pub(crate) chain: RefCell<Chain>,
     pub(crate) suspects: Suspects,
@@ -108,11 +106,10 @@ impl Worker {
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
             landing: Rc::default(),
-            place: Place::default(),
+            places: Places::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
-            scratch: RefCell::default(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
             suspects,

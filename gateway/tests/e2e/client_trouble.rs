@@ -138,12 +138,11 @@ async fn a_request_whose_client_has_closed_its_sending_side_already_reaches_no_s
     let server = Upstream::named("a").await;
     let builder = Gateway::builder().with("[limits]\nconnections = 1");
     let gateway = builder.pool(Pool::of(&[&server])).start().await;
-    let mut first = gateway.connect().await;
-    first.send(get("/")).await;
-    assert_eq!(first.response().await.status(), 200);
+    let first = gateway.connect().await;
     let mut clients = Vec::new();
     for request in REQUESTS {
-        // All of it lies there before the gateway accepts the connection.
+        // All of it lies there before the gateway accepts the connection; and as none
+        // to the server is open yet, the kernel is asked what has come before one is.
         let mut client = gateway.connect().await;
         client.send(request).await;
         client.stream.shutdown().await.expect("an open side");
@@ -153,7 +152,7 @@ async fn a_request_whose_client_has_closed_its_sending_side_already_reaches_no_s
     for mut client in clients {
         assert!(client.is_closed().await);
     }
-    assert_eq!(server.requests().len(), 1);
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]

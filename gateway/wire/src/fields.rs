@@ -47,14 +47,18 @@ impl Span {
     }
 }
 
-/// The header of that name, in any case. Those of most responses, as most servers
-/// write them, are told at once; others byte by byte.
+/// The header of that name, in any case.
 fn name(written: &[u8]) -> Option<HeaderName> {
+    usual_name(written).or_else(|| HeaderName::from_bytes(written).ok())
+}
+
+/// The same for the fields that most responses have for their client, written as most
+/// servers write them: they are told at once, others byte by byte.
+pub(crate) fn usual_name(written: &[u8]) -> Option<HeaderName> {
     Some(match written {
         b"Accept-Ranges" | b"accept-ranges" => header::ACCEPT_RANGES,
         b"Cache-Control" | b"cache-control" => header::CACHE_CONTROL,
         b"Content-Encoding" | b"content-encoding" => header::CONTENT_ENCODING,
-        b"Content-Length" | b"content-length" => header::CONTENT_LENGTH,
         b"Content-Type" | b"content-type" => header::CONTENT_TYPE,
         b"Date" | b"date" => header::DATE,
         b"ETag" | b"etag" => header::ETAG,
@@ -63,7 +67,7 @@ fn name(written: &[u8]) -> Option<HeaderName> {
         b"Server" | b"server" => header::SERVER,
         b"Set-Cookie" | b"set-cookie" => header::SET_COOKIE,
         b"Vary" | b"vary" => header::VARY,
-        _ => return HeaderName::from_bytes(written).ok(),
+        _ => return None,
     })
 }
 

@@ -29,7 +29,7 @@ pub use forwarding::Told;
 pub use trailers::strip_trailers;
 
 /// Room for the request line and the gateway's own headers; longer heads grow
-/// the scratch buffer, which keeps its size for the next one.
+/// the buffer, which keeps its size for the next one.
 const USUAL_HEAD_BYTES: usize = 1024;
 
 /// All that an upstream request head is made of.
@@ -154,8 +154,9 @@ pub fn encode_head(out: &mut Vec<u8>, head: &UpstreamHead<'_>) {
     out.extend_from_slice(head.method.as_str().as_bytes());
     out.extend_from_slice(b" ");
     put_target(out, head.path, head.query);
-    out.extend_from_slice(b" HTTP/1.1\r\n");
-    out.put_line("host", head.authority);
+    out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+    out.put_text(head.authority);
+    out.end();
 
     let seen = put_end_to_end(out, head);
     put_connection(out, seen.te_trailers, head.upgrade);
@@ -245,6 +246,9 @@ fn says_trailers(te: &[u8]) -> bool {
 
 /// Says again what only holds for the connection to the server.
 fn put_connection(out: &mut Vec<u8>, te_trailers: bool, upgrade: Option<&str>) {
+    if !te_trailers && upgrade.is_none() {
+        return;
+    }
     if te_trailers {
         out.extend_from_slice(b"te: trailers\r\n");
     }
@@ -252,8 +256,7 @@ fn put_connection(out: &mut Vec<u8>, te_trailers: bool, upgrade: Option<&str>) {
         out.put_line("upgrade", protocol);
     }
     out.extend_from_slice(match (te_trailers, upgrade.is_some()) {
-        (false, false) => b"",
-        (true, false) => b"connection: te\r\n",
+        (_, false) => b"connection: te\r\n",
         (false, true) => b"connection: upgrade\r\n",
         (true, true) => b"connection: te, upgrade\r\n",
     });

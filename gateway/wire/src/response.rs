@@ -22,7 +22,8 @@ mod usual;
 mod tests;
 
 pub use framing::ResponseFraming;
-use survey::Survey;
+use survey::{Said, Survey};
+use usual::Ends;
 
 /// The limits of a response head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,19 +174,55 @@ impl HeadParser {
         if !self.scanner.may_be_complete(buffer) {
             return self.wait(buffer);
         }
+        let mut ends = Ends::new();
+        if let Some(bytes) = usual::find_ends(buffer, self.limits, &mut ends) {
+            let section = self.take(buffer, bytes);
+            return self.read(&section, &ends, asked, map());
+        }
         let mut survey = Survey::default();
-        let start = if let Some(start) = usual::read(buffer, self.limits, &mut survey) {
-            start
-        } else {
-            survey = Survey::default();
-            let Some(start) = self.survey(buffer, &mut survey)? else {
-                return self.wait(buffer);
-            };
-            start
+        let Some(start) = self.survey(buffer, &mut survey)? else {
+            return self.wait(buffer);
         };
-        self.scanner = EndScanner::default();
-        let section = buffer.split_to(start.bytes).freeze();
+        let section = self.take(buffer, start.bytes);
         build(&section, start, &survey, asked, map()).map(Some)
+    }
+
+    /// Takes a whole head off the buffer.
+    #[inline]
+    fn take(&mut self, buffer: &mut BytesMut, bytes: usize) -> Bytes {
+        self.scanner = EndScanner::default();
+        buffer.split_to(bytes).freeze()
+    }
+
+    /// Reads a whole head whose lines end there.
+    fn read(
+        &self,
+        section: &Bytes,
+        ends: &[usize],
+        asked: Asked<'_>,
+        mut headers: HeaderMap,
+    ) -> Result<Option<ResponseHead>, HeadError> {
+        if let Some((start, said)) = usual::read(section, ends, &mut headers) {
+            let framing = framing::framing(start, said, asked.method)?;
+            return Ok(Some(head(start, said, framing, headers)));
+        }
+        headers.clear();
+        self.read_any(section, asked, headers).map(Some)
+    }
+
+    /// Reads a whole head of any form.
+    #[inline(never)]
+    fn read_any(
+        &self,
+        section: &Bytes,
+        asked: Asked<'_>,
+        headers: HeaderMap,
+    ) -> Result<ResponseHead, HeadError> {
+        let mut survey = Survey::default();
+        // Its lines end in CRLF, the last one too: to whom it has no end they do not.
+        let start = self.survey(section, &mut survey)?;
+        let start = start.ok_or(HeadError::LineEnd)?;
+        build(section, start, &survey, asked, headers)
     }
 
     /// Parses a head of any form in place, if it is complete, and notes what matters
@@ -251,19 +288,23 @@ fn build(
     asked: Asked<'_>,
     map: HeaderMap,
 ) -> Result<ResponseHead, HeadError> {
-    let framing = framing::framing(start, survey, asked.method)?;
+    let framing = framing::framing(start, survey.said, asked.method)?;
     let mut headers = headers(section, start.status, survey, map)?;
     if start.status == StatusCode::SWITCHING_PROTOCOLS {
         let protocol = switched(section, survey, asked.upgrade)?;
         headers.insert(header::UPGRADE, protocol);
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    Ok(ResponseHead {
+    Ok(head(start, survey.said, framing, headers))
+}
+
+fn head(start: Start, said: Said, framing: ResponseFraming, headers: HeaderMap) -> ResponseHead {
+    ResponseHead {
         status: start.status,
         headers,
         framing,
-        reusable: framing::is_reusable(start, survey, framing),
-    })
+        reusable: framing::is_reusable(start, said, framing),
+    }
 }
 
 /// The protocol that a server has switched to, if it is the one asked for.
@@ -290,8 +331,7 @@ fn headers(
     let length = survey
         .length
         .as_ref()
-        .filter(|_| !framing::is_bodiless(status))
-        .map(|length| &length.span);
+        .filter(|_| !framing::is_bodiless(status));
     headers.reserve(survey.fields.len() + usize::from(length.is_some()));
     for span in survey.fields.iter().chain(length) {
         let (name, value) = span

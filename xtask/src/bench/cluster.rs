@@ -294,10 +294,11 @@ impl Gateway {
         for number in 0..count {
             // As long as applications draw them.
             let session = format!("{:08x}{number:024x}", self.clients);
-            write!(
-                stream,
+            // At once: what comes in pieces waits for the other side to acknowledge them.
+            let request = format!(
                 "GET /api/test HTTP/1.1\r\nHost: localhost\r\nCookie: sessionId={session}\r\n\r\n"
-            )?;
+            );
+            stream.write_all(request.as_bytes())?;
             skip_response(&mut reader)?;
         }
         Ok(())

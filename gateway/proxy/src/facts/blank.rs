@@ -52,20 +52,24 @@ impl Facts {
         }
     }
 
-    /// Forget what not every request says anew, so that another can begin as from
-    /// blank facts: where nothing was noted there is little to do. Returns the map of
-    /// the headers.
+    /// Forget what not every request says anew, and what takes memory, so that another
+    /// can begin as from blank facts: where nothing was noted there is little to do.
+    /// Returns the map of the headers.
     pub(super) fn forget(&mut self) -> HeaderMap {
         let Self {
             responded,
+            method,
             headers,
             uri,
+            path,
             query,
             asked,
             vouched,
             settled,
             is_known,
+            upgrade,
             waited,
+            client_text,
             tried,
             come_back,
             most_attempts,
@@ -75,30 +79,30 @@ impl Facts {
             noted,
             status,
             response,
-            // These are put there with each request's head.
+            // These are small, and put there with each request's head.
             started: _,
-            method: _,
             version: _,
-            path: _,
             authority: _,
             has_body: _,
             has_cookies: _,
-            upgrade: _,
             scheme: _,
             client: _,
-            client_text: _,
             id: _,
             asks_why: _,
         } = self;
         *responded = None;
+        *method = Method::GET;
         // What is left must not hold on to the client's read buffer.
         *uri = Uri::default();
+        *path = None;
         *query = None;
         *asked = None;
         vouched.clear();
         settled.clear();
         *is_known = false;
+        *upgrade = None;
         *waited = Duration::ZERO;
+        *client_text = None;
         tried.clear();
         *come_back = SOON;
         *most_attempts = u32::MAX;

@@ -1,7 +1,7 @@
 //! The facts in the form in which they are lent to plugins, and back again.
 
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::time::Instant;
 
 use gatewright_host::{Effects, Lent};
@@ -30,12 +30,12 @@ impl Held {
 
     /// The exchange is over: its facts make place for those of another one. Returns
     /// the map of its headers.
-    pub(crate) fn vacate(self, place: &Place) -> HeaderMap {
+    pub(crate) fn vacate(self, places: &Places) -> HeaderMap {
         let Some(mut facts) = self.0 else {
             return HeaderMap::new();
         };
         let headers = facts.forget();
-        place.0.set(Some(facts));
+        places.keep(facts);
         headers
     }
 
@@ -49,17 +49,28 @@ impl Held {
     }
 }
 
+/// How many places a worker keeps; a quarter of a megabyte at the most.
+const MAX_PLACES: usize = 256;
+
 /// Where a worker's next facts are put, so that nothing is allocated for them: facts
 /// that are of no more use.
 #[derive(Default)]
-pub(crate) struct Place(Cell<Option<Box<Facts>>>);
+#[expect(clippy::vec_box, reason = "it is their boxes that are given away")]
+pub(crate) struct Places(RefCell<Vec<Box<Facts>>>);
 
-impl Place {
+impl Places {
     /// Facts to be filled in where they are, of a request whose head had been read at
-    /// that time; new ones, if those that were there are in use.
+    /// that time; new ones, if none are left.
     pub(super) fn take(&self, started: Instant) -> Box<Facts> {
-        let left = self.0.take();
+        let left = self.0.borrow_mut().pop();
         left.unwrap_or_else(|| Box::new(Facts::blank(started)))
+    }
+
+    fn keep(&self, place: Box<Facts>) {
+        let mut places = self.0.borrow_mut();
+        if places.len() < MAX_PLACES {
+            places.push(place);
+        }
     }
 }
 

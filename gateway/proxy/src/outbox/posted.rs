@@ -54,8 +54,13 @@ impl Posted {
 
     /// Post bytes, however many. Should the connection be broken, reading
     /// tells: what breaks it wakes the reader too.
-    pub(crate) fn post(&self, bytes: &[u8]) {
-        self.outbox.post(&self.line, bytes);
+    pub(super) fn post(&self, bytes: &[u8]) {
+        self.post_with(|out| out.extend_from_slice(bytes));
+    }
+
+    /// The same with bytes that are written where they wait for the round's end.
+    pub(crate) fn post_with(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.post(&self.line, write);
     }
 
     /// Whether all that was written has been taken.
@@ -138,15 +143,14 @@ impl AsyncWrite for Posted {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { line, outbox, .. } = &*self;
-        ready!(line.poll_ready(cx))?;
+        ready!(self.line.poll_ready(cx))?;
         if bytes.len() <= LONGEST {
-            outbox.post(line, bytes);
+            self.post(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
         self.send_posted();
-        ready!(line.poll_ready(cx))?;
-        line.poll_write(cx, bytes)
+        ready!(self.line.poll_ready(cx))?;
+        self.line.poll_write(cx, bytes)
     }
 
     /// What was posted will be sent without anyone's asking.

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use gatewright_wire::response::{Asked, HeadError, HeadParser, ResponseFraming, ResponseHead};
 use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -41,7 +41,7 @@ pub(crate) struct Connection {
     stream: Transport,
     /// What is to be written before anything else: over TLS a head, which
     /// cannot be posted.
-    unsent: BytesMut,
+    unsent: Vec<u8>,
     parser: HeadParser,
     /// What was read and not yet understood.
     pub(crate) buffer: BytesMut,
@@ -115,7 +115,7 @@ impl Connection {
     pub(super) fn new(stream: Transport, landing: &Rc<Landing>, manner: &Rc<Manner>) -> Box<Self> {
         Box::new(Self {
             stream,
-            unsent: BytesMut::new(),
+            unsent: Vec::new(),
             parser: HeadParser::new(manner.head_limits),
             buffer: BytesMut::new(),
             landing: Rc::clone(landing),
@@ -142,11 +142,12 @@ impl Connection {
         self.stream.is_clear() && self.unsent.is_empty() && self.buffer.is_empty()
     }
 
-    /// Send a request's head, at the end of this round.
-    pub(crate) fn post(&mut self, head: &[u8]) {
+    /// Send a request's head, at the end of this round: it is written where it waits
+    /// for that.
+    pub(crate) fn post(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         match &self.stream {
-            Transport::Plain(stream) => stream.post(head),
-            Transport::Tls(_) => self.unsent.extend_from_slice(head),
+            Transport::Plain(stream) => stream.post_with(write),
+            Transport::Tls(_) => write(&mut self.unsent),
         }
     }
 
@@ -157,7 +158,7 @@ impl Connection {
         }
         while !self.unsent.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
-            self.unsent.advance(written);
+            self.unsent.drain(..written);
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
@@ -214,7 +215,8 @@ impl Connection {
         asked: Asked<'_>,
     ) -> Poll<Result<ResponseHead, ConnectionError>> {
         // What a server has to say may come before it has heard everything.
-        if let Poll::Ready(Err(error)) = self.poll_unsent(cx)
+        if let Transport::Tls(_) = self.stream
+            && let Poll::Ready(Err(error)) = self.poll_unsent(cx)
             && self.buffer.is_empty()
         {
             return Poll::Ready(Err(error.into()));

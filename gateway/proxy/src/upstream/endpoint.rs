@@ -230,7 +230,7 @@ mod tests {
             let stream = Posted::new(stream.unwrap(), Peer::Server, &outbox);
             let stream = Transport::Plain(stream);
             let mut connection = Connection::new(stream, &landing, &manner);
-            connection.post(&vec![0; length]);
+            connection.post(|out| out.resize(out.len() + length, 0));
             outbox.send();
             upstream.give_back(connection, 0);
             kept.push(upstream.idle.close_all());

@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::survey::{Coding, Survey};
+use super::survey::{Coding, Said};
 use super::{HeadError, Start};
 
 /// How the body of a response is delimited.
@@ -25,14 +25,10 @@ pub(super) fn is_bodiless(status: StatusCode) -> bool {
 }
 
 /// The framing of the body, unless the head leaves doubt about it.
-pub(super) fn framing(
-    start: Start,
-    survey: &Survey,
-    to: &Method,
-) -> Result<ResponseFraming, HeadError> {
-    match survey.coding {
+pub(super) fn framing(start: Start, said: Said, to: &Method) -> Result<ResponseFraming, HeadError> {
+    match said.coding {
         Coding::Absent => {}
-        _ if survey.length.is_some() => return Err(HeadError::LengthAndTransferEncoding),
+        _ if said.length.is_some() => return Err(HeadError::LengthAndTransferEncoding),
         Coding::Chunked if start.is_http_11 => {}
         Coding::Chunked | Coding::Unsupported => {
             return Err(HeadError::UnsupportedTransferEncoding);
@@ -41,8 +37,8 @@ pub(super) fn framing(
     if to == Method::HEAD || is_bodiless(start.status) || start.status == StatusCode::NOT_MODIFIED {
         return Ok(ResponseFraming::None);
     }
-    Ok(match (&survey.length, survey.coding) {
-        (Some(length), _) => ResponseFraming::Length(length.bytes),
+    Ok(match (said.length, said.coding) {
+        (Some(length), _) => ResponseFraming::Length(length),
         (None, Coding::Absent) => ResponseFraming::UntilClose,
         (None, _) => ResponseFraming::Chunked,
     })
@@ -52,13 +48,10 @@ pub(super) fn framing(
 ///
 /// A server that announces a body where there can be none may well send it,
 /// and its bytes would be read as the next response; that connection ends here.
-pub(super) fn is_reusable(start: Start, survey: &Survey, framing: ResponseFraming) -> bool {
-    let persists = !survey.options.close && (start.is_http_11 || survey.options.keep_alive);
-    let announces_body = survey.coding != Coding::Absent
-        || survey
-            .length
-            .as_ref()
-            .is_some_and(|length| length.bytes > 0);
+pub(super) fn is_reusable(start: Start, said: Said, framing: ResponseFraming) -> bool {
+    let persists = !said.options.close && (start.is_http_11 || said.options.keep_alive);
+    let announces_body =
+        said.coding != Coding::Absent || said.length.is_some_and(|length| length > 0);
     persists
         && framing != ResponseFraming::UntilClose
         && !(is_bodiless(start.status) && announces_body)

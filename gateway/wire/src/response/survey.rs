@@ -12,23 +12,25 @@ use crate::hop::{ConnectionOptions, is_hop_by_hop_name};
 pub(super) struct Survey {
     /// The fields for the client, without `Content-Length`.
     pub(super) fields: Spans,
-    /// The length of the body, if one is given.
-    pub(super) length: Option<Length>,
-    /// The codings of the body for its transfer.
-    pub(super) coding: Coding,
-    /// What `Connection` says.
-    pub(super) options: ConnectionOptions,
+    /// What they say of the body and of the connection.
+    pub(super) said: Said,
+    /// One mention of the body's length.
+    pub(super) length: Option<Span>,
     /// The `Connection` fields that may list names of other fields.
     pub(super) connections: SmallVec<[Span; 1]>,
     /// The first `Upgrade` field.
     pub(super) upgrade: Option<Span>,
 }
 
-/// A `Content-Length`: its value in bytes, and one mention of it.
-#[derive(Debug)]
-pub(super) struct Length {
-    pub(super) bytes: u64,
-    pub(super) span: Span,
+/// What a head says of its body and of its connection.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Said {
+    /// The length of the body in bytes, if one is given.
+    pub(super) length: Option<u64>,
+    /// The codings of the body for its transfer.
+    pub(super) coding: Coding,
+    /// What `Connection` says.
+    pub(super) options: ConnectionOptions,
 }
 
 /// What `Transfer-Encoding` says.
@@ -55,20 +57,15 @@ impl Survey {
     }
 
     /// Adds a field, whose name and value are slices of the section.
-    pub(super) fn add(
-        &mut self,
-        section: &[u8],
-        name: &[u8],
-        value: &[u8],
-    ) -> Result<(), HeadError> {
+    fn add(&mut self, section: &[u8], name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         let span = || Span::new(section, name, value);
         match Role::of(name) {
             Role::ForClient => self.fields.push(span()),
             Role::Length => self.add_length(section, name, value)?,
             Role::TransferEncoding => self.add_coding(value),
             Role::Connection => {
-                self.options.add(value);
-                if self.options.lists_names {
+                self.said.options.add(value);
+                if self.said.options.lists_names {
                     self.connections.push(span());
                 }
             }
@@ -85,12 +82,12 @@ impl Survey {
         for member in value.split(|&byte| byte == b',') {
             let member = member.trim_ascii();
             let bytes = parse_length(member).ok_or(HeadError::MalformedLength)?;
-            match &self.length {
-                Some(known) if known.bytes != bytes => return Err(HeadError::ConflictingLengths),
+            match self.said.length {
+                Some(known) if known != bytes => return Err(HeadError::ConflictingLengths),
                 Some(_) => {}
                 None => {
-                    let span = Span::new(section, name, member);
-                    self.length = Some(Length { bytes, span });
+                    self.said.length = Some(bytes);
+                    self.length = Some(Span::new(section, name, member));
                 }
             }
         }
@@ -98,9 +95,9 @@ impl Survey {
     }
 
     fn add_coding(&mut self, value: &[u8]) {
-        let is_first = self.coding == Coding::Absent;
+        let is_first = self.said.coding == Coding::Absent;
         let is_chunked = value.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        self.coding = if is_first && is_chunked {
+        self.said.coding = if is_first && is_chunked {
             Coding::Chunked
         } else {
             Coding::Unsupported
@@ -109,7 +106,7 @@ impl Survey {
 }
 
 /// Digits only: no sign, no space, nothing that overflows.
-fn parse_length(digits: &[u8]) -> Option<u64> {
+pub(super) fn parse_length(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -120,7 +117,7 @@ fn parse_length(digits: &[u8]) -> Option<u64> {
 }
 
 /// For whom a field of a response is.
-enum Role {
+pub(super) enum Role {
     ForClient,
     Length,
     TransferEncoding,
@@ -130,7 +127,7 @@ enum Role {
 }
 
 impl Role {
-    fn of(name: &[u8]) -> Self {
+    pub(super) fn of(name: &[u8]) -> Self {
         match name {
             // As they are nearly always written: no byte is looked at alone.
             b"Content-Length" | b"content-length" => Self::Length,

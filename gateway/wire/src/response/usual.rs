@@ -1,104 +1,238 @@
-//! A head in the form in which nearly all servers write it, read in one pass. One of
+//! A head in the form in which nearly all servers write it: where its lines end is
+//! looked for first, and then what they say goes at once to where it belongs. One of
 //! any other form, be it allowed or not, is left to the parser that knows them all:
 //! whatever is read here means the same to both.
 
-use http::StatusCode;
+use std::ops::Range;
 
-use super::survey::Survey;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use memchr::{memchr, memchr_iter};
+use smallvec::SmallVec;
+
+use super::framing::is_bodiless;
+use super::survey::{Coding, Role, Said, parse_length};
 use super::{HeadLimits, Start};
-use crate::fields::MAX_FIELDS;
+use crate::fields::{MAX_FIELDS, usual_name};
 
-/// Reads such a head into an empty survey; none if it is another one, or not
-/// complete, and then there may be anything in the survey.
-pub(super) fn read(buffer: &[u8], limits: HeadLimits, survey: &mut Survey) -> Option<Start> {
-    let (first, mut rest) = line(buffer.strip_prefix(b"HTTP/1.1 ")?)?;
-    let (code, reason) = first.split_at_checked(3)?;
-    if !matches!(reason, [] | [b' ', ..]) {
+/// What it begins with.
+const VERSION: &[u8] = b"HTTP/1.1 ";
+
+const LINE_END: &[u8] = b"\r\n";
+
+/// Where the lines of a head end; those of the common one fit inline.
+pub(super) type Ends = SmallVec<[usize; 32]>;
+
+/// Notes where the lines of a head end, but for the empty one: how many bytes they all
+/// are. None if the head is of another form or not complete.
+pub(super) fn find_ends(buffer: &[u8], limits: HeadLimits, ends: &mut Ends) -> Option<usize> {
+    if !buffer.starts_with(VERSION) {
         return None;
     }
-    let status = StatusCode::from_bytes(code).ok()?;
-    // As many fields as there may be, and the empty line.
-    for _ in 0..=limits.max_headers.min(MAX_FIELDS) {
-        let (text, next) = line(rest)?;
-        if text.is_empty() {
-            let bytes = buffer.len() - next.len();
-            return (bytes <= limits.max_bytes).then_some(Start {
-                bytes,
-                status,
-                is_http_11: true,
-            });
+    let most_fields = limits.max_headers.min(MAX_FIELDS);
+    let mut start = 0;
+    for end in memchr_iter(b'\r', buffer) {
+        if !buffer[end..].starts_with(LINE_END) {
+            return None;
         }
-        let (name, value) = field(text)?;
-        survey.add(buffer, name, value).ok()?;
-        rest = next;
+        let next = end + LINE_END.len();
+        if end == start {
+            return (next <= limits.max_bytes).then_some(next);
+        }
+        // The first is no field.
+        if ends.len() > most_fields {
+            return None;
+        }
+        ends.push(end);
+        start = next;
     }
     None
 }
 
-/// The first line and what follows it; none unless it ends in CRLF and has no other
-/// control character.
-fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (line, rest) = bytes.split_at(control(bytes)?);
-    Some((line, rest.strip_prefix(b"\r\n")?))
+/// Reads the head whose lines end there, and puts its fields for the client into an
+/// empty map. None if it is of another form; then there may be anything in the map.
+pub(super) fn read(
+    section: &Bytes,
+    ends: &[usize],
+    headers: &mut HeaderMap,
+) -> Option<(Start, Said)> {
+    let (first, ends) = ends.split_first()?;
+    let status = status(&section[..*first])?;
+    headers.reserve(ends.len());
+    let mut fields = Fields {
+        section,
+        headers,
+        said: Said::default(),
+        length: None,
+    };
+    let mut start = first + LINE_END.len();
+    for end in ends {
+        fields.add(start, *end)?;
+        start = end + LINE_END.len();
+    }
+    if let Some(length) = fields.length.take()
+        && !is_bodiless(status)
+    {
+        fields.append(header::CONTENT_LENGTH, length)?;
+    }
+    let start = Start {
+        bytes: section.len(),
+        status,
+        is_http_11: true,
+    };
+    Some((start, fields.said))
 }
 
-/// Name and value of a field, if there is one space before the value, none behind
-/// it, and nothing unusual in the name.
-fn field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = line.iter().position(|byte| !IN_NAMES[usize::from(*byte)])?;
-    let (name, rest) = line.split_at(end);
-    let value = rest.strip_prefix(b": ")?;
-    let is_bare = value.first()? != &b' ' && value.last()? != &b' ';
-    (is_bare && !name.is_empty()).then_some((name, value))
+/// The status that a status line has, unless another protocol follows.
+fn status(line: &[u8]) -> Option<StatusCode> {
+    let (code, reason) = line.strip_prefix(VERSION)?.split_at_checked(3)?;
+    let is_usual = matches!(reason, [] | [b' ', ..]) && is_text(reason);
+    let status = StatusCode::from_bytes(code).ok()?;
+    (is_usual && status != StatusCode::SWITCHING_PROTOCOLS).then_some(status)
 }
 
-/// Where the first control character of ASCII is; looked for in eight bytes at once.
-fn control(bytes: &[u8]) -> Option<usize> {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let (eights, rest) = bytes.as_chunks::<8>();
-    for (index, eight) in eights.iter().enumerate() {
-        let eight = u64::from_le_bytes(*eight);
-        // What is subtracted may borrow of a byte behind one that is found, never of
-        // one before it: the first that is found is one.
-        let is_low = eight.wrapping_sub(EACH * 0x20) & !eight;
-        let other = eight ^ (EACH * 0x7f);
-        let is_delete = other.wrapping_sub(EACH) & !other;
-        let found = (is_low | is_delete) & (EACH * 0x80);
-        if found != 0 {
-            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+/// What has been read of the fields.
+struct Fields<'a> {
+    section: &'a Bytes,
+    /// Those for the client.
+    headers: &'a mut HeaderMap,
+    said: Said,
+    /// Where the value of `Content-Length` is, which comes last.
+    length: Option<Range<usize>>,
+}
+
+impl Fields<'_> {
+    /// Adds the field of a line, if there is one space before its value and none
+    /// behind it. What becomes a name or a value is found to be one on the way, and
+    /// nothing else may have bytes that are not looked at.
+    fn add(&mut self, start: usize, end: usize) -> Option<()> {
+        let section = self.section;
+        let line = &section[start..end];
+        let (name, rest) = line.split_at(memchr(b':', line)?);
+        let value = rest.strip_prefix(b": ")?;
+        if *value.first()? <= b' ' || *value.last()? <= b' ' {
+            return None;
+        }
+        let place = end - value.len()..end;
+        if let Some(name) = usual_name(name) {
+            return self.append(name, place);
+        }
+        match Role::of(name) {
+            Role::ForClient => self.append(HeaderName::from_bytes(name).ok()?, place),
+            Role::Length if self.length.is_none() => {
+                self.said.length = Some(parse_length(value)?);
+                self.length = Some(place);
+                Some(())
+            }
+            Role::TransferEncoding if self.said.coding == Coding::Absent => {
+                self.said.coding = Coding::Chunked;
+                value.eq_ignore_ascii_case(b"chunked").then_some(())
+            }
+            Role::Connection => {
+                match value {
+                    b"keep-alive" | b"Keep-Alive" => self.said.options.keep_alive = true,
+                    b"close" | b"Close" => self.said.options.close = true,
+                    _ => return None,
+                }
+                Some(())
+            }
+            Role::HopByHop => is_text(value).then_some(()),
+            Role::Length | Role::TransferEncoding | Role::Upgrade => None,
         }
     }
-    let start = bytes.len() - rest.len();
-    let found = rest.iter().position(u8::is_ascii_control);
-    found.map(|at| start + at)
+
+    fn append(&mut self, name: HeaderName, place: Range<usize>) -> Option<()> {
+        let value = HeaderValue::from_maybe_shared(self.section.slice(place)).ok()?;
+        self.headers.try_append(name, value).ok()?;
+        Some(())
+    }
 }
 
-/// What usual names consist of.
-static IN_NAMES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte as usize] = matches!(byte, b'-' | b'_') || byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
+/// Whether a text has no control character but tabs.
+fn is_text(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .all(|byte| *byte == b'\t' || !byte.is_ascii_control())
+}
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use http::Method;
     use proptest::prelude::*;
 
-    use super::control;
+    use super::*;
+    use crate::response::survey::Survey;
+    use crate::response::tests::{near_heads, parse, parse_head, summary};
+    use crate::response::{HeadError, HeadParser, ResponseHead, build};
+
+    fn is_usual(head: &str) -> bool {
+        let mut ends = Ends::new();
+        let found = find_ends(head.as_bytes(), HeadLimits::DEFAULT, &mut ends);
+        assert_eq!(found, head.find("\r\n\r\n").map(|end| end + 4));
+        let section = found.map(|bytes| Bytes::copy_from_slice(&head.as_bytes()[..bytes]));
+        section.is_some_and(|section| read(&section, &ends, &mut HeaderMap::new()).is_some())
+    }
+
+    /// What the parser that knows all forms makes of a text.
+    fn known(text: &str) -> Result<Option<ResponseHead>, HeadError> {
+        let mut survey = Survey::default();
+        let parser = HeadParser::default();
+        let Some(start) = parser.survey(text.as_bytes(), &mut survey)? else {
+            return Ok(None);
+        };
+        let section = Bytes::copy_from_slice(&text.as_bytes()[..start.bytes]);
+        let to = &Method::GET;
+        build(&section, start, &survey, to.into(), HeaderMap::new()).map(Some)
+    }
+
+    #[test]
+    fn heads_as_common_servers_write_them_are_of_the_usual_form() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nServer: nginx/1.28.0\r\nDate: Tue, 01 Jul 2025 10:00:00 GMT\r\n\
+             Content-Type: text/plain\r\nContent-Length: 128\r\nConnection: keep-alive\r\n\
+             ETag: \"68-80\"\r\nAccept-Ranges: bytes\r\n\r\nbody",
+            "HTTP/1.1 200 OK\r\nx-powered-by: Express\r\nConnection: keep-alive\r\n\
+             Keep-Alive: timeout=5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n",
+            "HTTP/1.1 204 No Content\r\nX-Powered-By: Express\r\nx_trace: 1\r\n\r\n",
+            "HTTP/1.1 304\r\n\r\n",
+        ] {
+            assert!(is_usual(head), "{head:?}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_no_header_is_looked_at_too() {
+        for rest in [
+            "200 OK\r\nKeep-Alive: a\u{1}b",
+            "200 OK\r\nKeep-Alive: a\u{7f}",
+            "200 OK\r\nConnection: close\u{c}",
+            "200 OK\r\nConnection: \u{c}close",
+            "200 OK\r\nTransfer-Encoding: chunked\u{b}",
+            "200 OK\r\nContent-Length: 5\u{c}",
+            "200 OK\r\nContent-Length: 5,\u{c}5",
+            "200 OK\r\nContent-Length: 5\r\nContent-Length: \u{c}5",
+            "200 OK\r\nProxy-Connection: a\nb",
+            "200 OK\r\nTE: a\0b",
+            "200 OK\r\nUpgrade: a\0b",
+            "200 O\u{1}K",
+            "200 O\nK",
+            "200\tOK",
+            "2000",
+            "20",
+        ] {
+            let head = format!("HTTP/1.1 {rest}\r\n\r\n");
+            assert!(!is_usual(&head), "{head:?}");
+            assert!(parse(&head).is_err(), "{head:?}");
+        }
+    }
 
     proptest! {
         #[test]
-        fn the_first_control_character_is_found_wherever_it_is(
-            bytes in prop::collection::vec(
-                prop_oneof![8 => 0x20_u8..=0x7e, 4 => 0x80_u8..=0xff, 1 => any::<u8>()],
-                0..40,
-            ),
-        ) {
-            prop_assert_eq!(control(&bytes), bytes.iter().position(u8::is_ascii_control));
+        fn a_head_means_what_it_means_to_the_parser_that_knows_all_forms(text in near_heads()) {
+            let mut whole = BytesMut::from(&*text);
+            let read = parse_head(&mut whole, &Method::GET, HeadLimits::DEFAULT);
+            prop_assert_eq!(summary(&read), summary(&known(&text)));
         }
     }
 }
