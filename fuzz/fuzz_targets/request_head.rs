@@ -2,7 +2,9 @@
 //! authority: one head, one host, one framing, nothing of the connection's own.
 #![no_main]
 
-use gatewright_wire::{Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields};
+use gatewright_wire::{
+    Forwarding, RequestFraming, RequestId, Told, UpstreamHead, encode_head, http2_fields,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use libfuzzer_sys::{arbitrary, fuzz_target};
 
@@ -48,7 +50,7 @@ fuzz_target!(|input: Input| {
             real_ip: Some(input.told),
             proto: "https",
             host: input.authority,
-            request_id: input.told,
+            request_id: RequestId::from(0x1d),
             received: Version::HTTP_11,
             peer_trusted: input.peer_trusted,
             vouched: &[],

@@ -167,6 +167,7 @@ impl Noted {
     }
 
     /// Note a name, if there is an account.
+    #[inline]
     pub(crate) fn note(&self, note: Note, name: &str) {
         if let Some(account) = &self.0 {
             account.note(note, name);
@@ -224,6 +225,7 @@ impl Account {
         Mark { start, end }
     }
 
+    #[inline(never)]
     fn note(&self, note: Note, name: &str) {
         self.marks[note as usize].set(self.keep(name));
     }

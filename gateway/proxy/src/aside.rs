@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gatewright_model::pool::Pool;
+use http::Response;
 
 use crate::admit;
 use crate::attempt::{Answered, Attempt};
@@ -46,12 +47,18 @@ impl Aside {
     }
 
     /// Make it, unless too many of its kind are under way, let `settle` say what is to
-    /// be read of what comes, and read that; none if any of it could not be done.
+    /// be read of what comes, which is an empty response unless there was an answer, and
+    /// read that; none if any of it could not be done.
     pub(crate) async fn ask(
         self,
         work: Work,
         body: RequestBody,
-        settle: impl FnOnce(&Rc<Worker>, &mut Held, Result<Answered, Failure>) -> Option<ToRead>,
+        settle: impl FnOnce(
+            &Rc<Worker>,
+            &mut Held,
+            Result<Answered, Failure>,
+            Response<Content>,
+        ) -> Option<ToRead>,
     ) -> Option<()> {
         let _under_way = UnderWay::begin(&self.worker, work)?;
         let deadline = self.worker.deadlines.register();
@@ -65,7 +72,12 @@ impl Aside {
     async fn exchange(
         mut self,
         body: RequestBody,
-        settle: impl FnOnce(&Rc<Worker>, &mut Held, Result<Answered, Failure>) -> Option<ToRead>,
+        settle: impl FnOnce(
+            &Rc<Worker>,
+            &mut Held,
+            Result<Answered, Failure>,
+            Response<Content>,
+        ) -> Option<ToRead>,
     ) -> Option<()> {
         let worker = &self.worker;
         let config = &self.pool.config;
@@ -90,9 +102,10 @@ impl Aside {
             deadline: &worker.deadlines.register(),
             due: &due,
         };
-        let answered = attempt.run(in_flight, body).await;
+        let mut response = Response::new(Content::empty());
+        let answered = attempt.run(in_flight, body, &mut response).await;
         let answered = answered.map_err(|(failure, _)| failure);
-        let (content, most) = settle(worker, &mut self.held, answered)?;
+        let (content, most) = settle(worker, &mut self.held, answered, response)?;
         discard(content, most).await.ok()
     }
 }

@@ -17,14 +17,16 @@ use gatewright_wire::{
     target,
 };
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{Request, Uri, Version};
+use http::{Request, Response, StatusCode, Uri, Version};
 
 use crate::account::{Account, Attempted, Came};
+use crate::body::Content;
 use crate::breaker::STANDSTILL;
 use crate::deadlines::{self, Deadline};
 use crate::due::Due;
 use crate::facts::Facts;
 use crate::failure::Failure;
+use crate::fill::fill;
 use crate::request_body::{RequestBody, SendError};
 use crate::source::Source;
 use crate::upstream::{
@@ -37,12 +39,12 @@ use talk::Talk;
 /// A failure and the body, for the next attempt.
 pub(crate) type Failed = (Failure, RequestBody);
 
-/// A response whose head has arrived.
+/// A response's head has arrived, and is where it was to be put: it is large, and who
+/// waits for it is several calls away.
 pub(crate) struct Answered {
     /// Whose it is.
     pub(crate) slot: Slot,
-    pub(crate) head: ResponseHead,
-    pub(crate) body: Begun,
+    pub(crate) status: StatusCode,
     /// When the head arrived.
     pub(crate) at: Instant,
     /// The request's body, where another server may be asked instead.
@@ -95,11 +97,13 @@ impl Lost {
 }
 
 impl Attempt<'_> {
-    /// Try the server that `in_flight` counts.
+    /// Try the server that `in_flight` counts, and put what it answers into `response`,
+    /// an empty one.
     pub(crate) async fn run(
         &self,
         mut in_flight: InFlight,
         mut body: RequestBody,
+        response: &mut Response<Content>,
     ) -> Result<Answered, Failed> {
         let upstream = in_flight.upstream();
         let slot = upstream.state().slot();
@@ -134,17 +138,18 @@ impl Attempt<'_> {
             body = lost.body;
         };
         let at = Instant::now();
-        in_flight.responded(head.status.as_u16(), at);
-        self.came(|| (Came::Answer(head.status.as_u16()), at));
-        let replay = match self.is_given_up(&head) {
+        let status = head.status;
+        in_flight.responded(status.as_u16(), at);
+        self.came(|| (Came::Answer(status.as_u16()), at));
+        let replay = match self.is_given_up(status) {
             true => talk.take_body(),
             false => None,
         };
         let body = talk.answered(self.worker, in_flight, &head);
+        put(response, head, body);
         Ok(Answered {
             slot,
-            head,
-            body,
+            status,
             at,
             replay,
         })
@@ -178,9 +183,9 @@ impl Attempt<'_> {
 
     /// Whether another server is rather asked than this answer passed on, if one
     /// may be.
-    fn is_given_up(&self, head: &ResponseHead) -> bool {
+    fn is_given_up(&self, status: StatusCode) -> bool {
         let statuses = &self.pool.retries.statuses;
-        statuses.contains(&head.status.as_u16()) && self.facts.is_idempotent()
+        statuses.contains(&status.as_u16()) && self.facts.is_idempotent()
     }
 
     /// Whether the same server is asked again over a new connection: the old one
@@ -389,7 +394,7 @@ impl Attempt<'_> {
                 real_ip: facts.client_text(self.source),
                 proto: facts.scheme(),
                 host: asked,
-                request_id: facts.id.as_str(),
+                request_id: facts.id,
                 traceparent,
                 received: facts.version,
                 peer_trusted: self.source.is_trusted,
@@ -398,6 +403,18 @@ impl Attempt<'_> {
             },
         }
     }
+}
+
+/// Make an empty response that of a server.
+fn put(response: &mut Response<Content>, head: ResponseHead, body: Begun) {
+    debug_assert_eq!(
+        response.headers().capacity(),
+        0,
+        "what it has would be lost"
+    );
+    *response.status_mut() = head.status;
+    fill(response.headers_mut(), head.headers);
+    fill(response.body_mut(), Content::from(body));
 }
 
 /// The head of a request over HTTP/2; none if its target can be none there.

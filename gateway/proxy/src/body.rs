@@ -17,8 +17,8 @@ use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody,
 pub(crate) struct ClientBody {
     content: Content,
     serving: Serving,
-    /// What went wrong, until it is said.
-    failure: Option<CutShort>,
+    /// What went wrong, until it is said; boxed, since a body is handed on several times.
+    failure: Option<Box<CutShort>>,
 }
 
 /// What a response says.
@@ -116,7 +116,7 @@ impl Body for ClientBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Some(failure) = self.failure.take() {
-            return Poll::Ready(Some(Err(failure)));
+            return Poll::Ready(Some(Err(*failure)));
         }
         let frame = Pin::new(&mut self.content).poll_frame(cx);
         self.serving.gave(match frame.is_ready() {
@@ -132,7 +132,7 @@ impl Body for ClientBody {
             self.serving.broke(&failure);
             // The HTTP server drops what it has not flushed when a body fails,
             // the head included. It flushes once nothing comes.
-            self.failure = Some(failure);
+            self.failure = Some(Box::new(failure));
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

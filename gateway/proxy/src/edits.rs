@@ -11,10 +11,15 @@ use crate::facts::Facts;
 
 /// Apply the edits that a decision has made: those of the request at once,
 /// those of the response when there is one.
+#[inline]
 pub(crate) fn settle(facts: &mut Facts) {
-    if facts.effects.edits.is_empty() {
-        return;
+    if !facts.effects.edits.is_empty() {
+        apply(facts);
     }
+}
+
+#[inline(never)]
+fn apply(facts: &mut Facts) {
     for edit in mem::take(&mut facts.effects.edits) {
         match edit {
             Edit::Path(path) => {
@@ -44,15 +49,16 @@ pub(crate) fn settle(facts: &mut Facts) {
     }
 }
 
-/// Apply the edits of the response's head; returns the body that a plugin gave.
-/// It is given none (and its type is not told) unless the answer is a plugin's.
+/// Apply these edits of the response's head, after which there are none; returns the
+/// body that a plugin gave. It is given none (and its type is not told) unless the
+/// answer is a plugin's.
 pub(crate) fn finish(
-    edits: Edits,
+    edits: &mut Edits,
     headers: &mut HeaderMap,
     is_plugins_answer: bool,
 ) -> Option<Bytes> {
     let mut answer = None;
-    for edit in edits {
+    for edit in edits.drain(..) {
         match edit {
             Edit::SetResponseHeader { name, value } => set(headers, &name, value),
             Edit::AppendResponseHeader { name, value } => {

@@ -11,12 +11,13 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::{Method, Request, Response, Version};
+use hyper::upgrade::OnUpgrade;
 
 use crate::account::Note;
 use crate::attempt::Answered;
 use crate::body::{ClientBody, Content};
-use crate::cache::{self, Asked};
+use crate::cache::{self, Asked, Fetch};
 use crate::come_back::{self, SOON};
 use crate::compress;
 use crate::connection::{Client, Place};
@@ -41,7 +42,7 @@ use crate::worker::Worker;
 
 /// Answer one request, whatever happens.
 ///
-/// The request is taken in at once: the future does not carry its head, which is large.
+/// The request is taken in at once: the future does not carry it, which is large.
 pub(crate) fn exchange(
     client: Rc<Client>,
     mut request: Request<Upload>,
@@ -56,13 +57,13 @@ pub(crate) fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    let refusal = serving.take_in(&current, parts, has_body).err();
+    let taken = serving.take_in(&current, parts, body);
     async move {
         // It is large, and filled in where it is instead of being handed on.
         let mut response = Response::new(Content::empty());
         let (status, at);
-        match serving.held(refusal) {
-            Ok(held) => {
+        match serving.held(taken) {
+            Ok((held, body)) => {
                 explain::begin(&client.worker, held);
                 let mut cors = None;
                 let answered = {
@@ -96,28 +97,35 @@ pub(crate) fn exchange(
             }
         }
         serving.responded(status, at.unwrap_or_else(Instant::now));
-        let (mut head, content) = response.into_parts();
-        client.entrance().put_hsts(&mut head.headers);
+        let headers = response.headers_mut();
+        client.entrance().put_hsts(headers);
         if version != Version::HTTP_3 {
-            let port = client.port();
-            client.entrance().put_alternative(port, &mut head.headers);
+            client.entrance().put_alternative(client.port(), headers);
         }
-        serving.head(&head.headers);
-        let content = match content {
-            Content::Switched(server) => {
-                tunnel::open(
-                    &client,
-                    server,
-                    (&mut head.status, &mut head.headers),
-                    stream,
-                );
-                Content::empty()
-            }
-            content => content,
-        };
-        client.put_close(version, head.status, &mut head.headers);
-        Ok(Response::from_parts(head, content.with(serving)))
+        serving.head(headers);
+        if matches!(response.body(), Content::Switched(_)) {
+            response = switched(&client, response, stream);
+        }
+        let status = response.status();
+        client.put_close(version, status, response.headers_mut());
+        Ok(response.map(|content| content.with(serving)))
     }
+}
+
+/// Open the tunnel to a server that has switched to another protocol, and make its
+/// answer what the client gets; `stream` is the client's, where it is not the whole
+/// connection.
+fn switched(
+    client: &Rc<Client>,
+    response: Response<Content>,
+    stream: Option<OnUpgrade>,
+) -> Response<Content> {
+    let (mut head, content) = response.into_parts();
+    if let Content::Switched(server) = content {
+        let told = (&mut head.status, &mut head.headers);
+        tunnel::open(client, server, told, stream);
+    }
+    Response::from_parts(head, Content::empty())
 }
 
 /// What a client is told that is not served, in its own terms if it has made a
@@ -150,7 +158,7 @@ async fn answer<'a>(
     client: &Rc<Client>,
     current: &'a Current,
     held: &mut Held,
-    body: Upload,
+    mut body: RequestBody,
     (cors, response): (&mut Option<cors::Asked<'a>>, &mut Response<Content>),
 ) -> Result<(), Denial> {
     if let Some(answer) = current.challenges.answer(&held.method, held.path()) {
@@ -162,48 +170,59 @@ async fn answer<'a>(
         return Ok(());
     }
     let worker = &client.worker;
-    let body = RequestBody::new(body, held, &current.snapshot.config.limits);
     // The headers and the body of an answer that a plugin gives are among its edits.
     if let Some(status) = decide::screen(worker, held)? {
         *response.status_mut() = status;
         return Ok(());
     }
-    match decide::route(worker, current, held)? {
-        Routed::Answer(status) => *response.status_mut() = status,
-        Routed::Pool(pool) => {
-            held.noted.note(Note::Pool, pool.pool.name.as_str());
-            if let Some(answerer) = &mut held.answerer {
-                answerer.pool = Some(pool.pool.name.clone());
-            }
-            if let Some(rules) = &pool.pool.config.cors {
-                let asked = cors.insert(cors::Asked::of(held, rules));
-                if let Some(preflight) = asked.preflight(held) {
-                    *response = preflight;
-                    return Ok(());
-                }
-            }
-            let served = serve(client, held, pool, body, response).await;
-            served.inspect_err(|denial| {
-                held.come_back = come_back::seconds(denial, &pool.pool, &held.tried);
-            })?;
-            if let Some(rules) = &pool.pool.config.compression {
-                let plain = mem::replace(response, Response::new(Content::empty()));
-                *response = compress::apply(&client.worker, rules, held, plain);
-            }
+    let pool = match decide::route(worker, current, held)? {
+        Routed::Pool(pool) => pool,
+        Routed::Answer(status) => {
+            *response.status_mut() = status;
+            return Ok(());
         }
+    };
+    held.noted.note(Note::Pool, pool.pool.name.as_str());
+    if let Some(answerer) = &mut held.answerer {
+        answerer.pool = Some(pool.pool.name.clone());
+    }
+    if let Some(rules) = &pool.pool.config.cors {
+        let asked = cors.insert(cors::Asked::of(held, rules));
+        if let Some(preflight) = asked.preflight(held) {
+            *response = preflight;
+            return Ok(());
+        }
+    }
+    let prepared = match check(held, pool, &body) {
+        Ok(()) if is_plain(held, pool) => Ok(Some(Prepared::default())),
+        // Apart, so that other requests do not carry its size.
+        Ok(()) => Box::pin(prepare(client, held, pool, response)).await,
+        Err(denial) => Err(denial),
+    };
+    let served = match prepared {
+        Ok(Some(prepared)) => {
+            body.withhold(&held.settled);
+            mirror::reflect(client, held, pool, &mut body);
+            let session = decide::session(worker, pool, held);
+            let forwarded = forward(client, held, pool, session, body, response).await;
+            let from = (prepared, session);
+            settle(worker, held, pool, from, forwarded, response)
+        }
+        Ok(None) => Ok(()),
+        Err(denial) => Err(denial),
+    };
+    served.inspect_err(|denial| {
+        held.come_back = come_back::seconds(denial, &pool.pool, &held.tried);
+    })?;
+    if let Some(rules) = &pool.pool.config.compression {
+        let plain = mem::replace(response, Response::new(Content::empty()));
+        *response = compress::apply(worker, rules, held, plain);
     }
     Ok(())
 }
 
-/// Have a server of the pool answer, if nothing speaks against it.
-async fn serve(
-    client: &Rc<Client>,
-    held: &mut Held,
-    pool: &PoolView,
-    mut body: RequestBody,
-    response: &mut Response<Content>,
-) -> Result<(), Denial> {
-    let worker = &client.worker;
+/// Whether nothing speaks against having a server of the pool answer.
+fn check(held: &Held, pool: &PoolView, body: &RequestBody) -> Result<(), Denial> {
     let config = &pool.pool.config;
     if body.is_too_large() {
         return Err(Failure::BodyTooLarge.into());
@@ -212,10 +231,39 @@ async fn serve(
     if tunnel.is_some_and(|protocol| !config.upgrades.allow(protocol)) {
         return Err(Refusal::Protocol.into());
     }
-    if config.maintenance {
-        return Err(Denial::Maintenance);
+    match config.maintenance {
+        true => Err(Denial::Maintenance),
+        false => Ok(()),
     }
-    // What is rare is apart, so that other requests do not carry its size.
+}
+
+/// Whether there is nothing to be done before a server is asked.
+fn is_plain(held: &Held, pool: &PoolView) -> bool {
+    let config = &pool.pool.config;
+    let is_direct = config.faults.is_none() && config.forward_auth.is_none();
+    is_direct && config.cache.is_none() && held.wants_tunnel().is_none()
+}
+
+/// What was got hold of for a request before a server is asked.
+#[derive(Default)]
+struct Prepared {
+    /// The tunnel's place, if it wants to be one.
+    place: Option<Place>,
+    /// What is to be made of the answer, where that may be kept.
+    fetch: Option<Box<Fetch>>,
+}
+
+/// Do what is to be done before a server is asked; none if that has come to an answer,
+/// which is put into `response`.
+async fn prepare(
+    client: &Rc<Client>,
+    held: &mut Held,
+    pool: &PoolView,
+    response: &mut Response<Content>,
+) -> Result<Option<Prepared>, Denial> {
+    let worker = &client.worker;
+    let config = &pool.pool.config;
+    // What is rarer is apart from this in its turn.
     if let Some(faults) = &config.faults {
         Box::pin(fault::inject(worker, faults)).await?;
         held.waited = held.started.elapsed();
@@ -223,46 +271,50 @@ async fn serve(
     if let Some(auth) = &config.forward_auth {
         if let Some(refusal) = Box::pin(forward_auth::ask(client, held, auth)).await? {
             *response = refusal;
-            return Ok(());
+            return Ok(None);
         }
         held.waited = held.started.elapsed();
     }
-    body.withhold(&held.settled);
     let place = match held.wants_tunnel().is_some() {
         true => Some(Place::for_tunnel(worker).ok_or(Denial::Crowded)?),
         false => None,
     };
     let fetch = match &config.cache {
-        Some(rules) => match Box::pin(cache::ask(client, held, pool, rules)).await {
+        Some(rules) => match cache::ask(client, held, pool, rules).await {
             Asked::Answered(answer) => {
                 *response = answer;
-                return Ok(());
+                return Ok(None);
             }
             Asked::Fetch(fetch) => fetch,
         },
         None => None,
     };
-    mirror::reflect(client, held, pool, &mut body);
-    let session = decide::session(worker, pool, held);
-    let forwarded = forward(client, held, pool, session, body).await;
-    let slot;
-    match fetch {
-        None => {
-            let answered = forwarded?;
-            slot = answered.slot;
-            put_answer(response, answered);
-        }
+    Ok(Some(Prepared { place, fetch }))
+}
+
+/// A server has been asked, for a client that had a session or had none: make of its
+/// answer what is kept of it, and remember who gave it.
+fn settle(
+    worker: &Rc<Worker>,
+    held: &mut Held,
+    pool: &PoolView,
+    (prepared, session): (Prepared, Option<Slot>),
+    forwarded: Result<Answered, Denial>,
+    response: &mut Response<Content>,
+) -> Result<(), Denial> {
+    let slot = match prepared.fetch {
+        None => forwarded?.slot,
         Some(fetch) => {
             let answerer = forwarded.as_ref().map(|answered| answered.slot).ok();
-            *response = fetch.settle(worker, held, forwarded)?;
+            fetch.settle(worker, held, forwarded, response)?;
             match answerer {
-                Some(answerer) => slot = answerer,
+                Some(answerer) => answerer,
                 None => return Ok(()),
             }
         }
-    }
+    };
     if let Content::Switched(server) = response.body_mut() {
-        server.place = place;
+        server.place = prepared.place;
     }
     let is_called_for = mem::take(&mut held.effects.call_bind);
     let is_kept = |home| match home == slot {
@@ -284,27 +336,6 @@ fn stays_at(worker: &Worker, pool: &PoolView, held: &Held, home: Slot) -> bool {
         .filter(|view| view.pool.is_limited);
     let home = view.and_then(|view| view.endpoint(home));
     home.is_some_and(|home| home.is_usable() && !held.tried.contains(&home.slot()))
-}
-
-/// A server's response as it stands.
-pub(crate) fn answer_of_server(answered: Answered) -> Response<Content> {
-    let mut response = Response::new(Content::empty());
-    put_answer(&mut response, answered);
-    response
-}
-
-/// The same where there is an empty response.
-fn put_answer(response: &mut Response<Content>, answered: Answered) {
-    *response.status_mut() = answered.head.status;
-    *response.body_mut() = Content::from(answered.body);
-    put(response, answered.head.headers);
-}
-
-/// Give an answer that has no headers these: dropping an empty map is work, too.
-fn put(response: &mut Response<Content>, headers: HeaderMap) {
-    let empty = mem::replace(response.headers_mut(), headers);
-    debug_assert_eq!(empty.capacity(), 0, "what it has allocated would be lost");
-    mem::forget(empty);
 }
 
 /// Let the affinity see the response's head and remember who answered.
@@ -329,31 +360,29 @@ fn finish(worker: &Worker, held: &mut Held, response: &mut Response<Content>) {
         let status = response.status();
         with_head(held, response, |held| decide::finish(worker, status, held));
     }
-    if held.response_edits.is_empty() && held.effects.edits.is_empty() {
+    let facts = &mut **held;
+    if facts.response_edits.is_empty() && facts.effects.edits.is_empty() {
         return;
-    }
-    let mut edits = mem::take(&mut held.response_edits);
-    if edits.is_empty() {
-        mem::swap(&mut edits, &mut held.effects.edits);
-    } else {
-        edits.append(&mut held.effects.edits);
     }
     // Only an answer of a plugin's own may be given a body.
     let is_empty = matches!(response.body(), Content::Whole(bytes) if bytes.is_empty());
-    let is_plugins = is_empty && held.responded.is_none();
-    if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
-        *response.body_mut() = Content::Whole(body);
+    let is_plugins = is_empty && facts.responded.is_none();
+    // Those that were kept were made before.
+    let all = [&mut facts.response_edits, &mut facts.effects.edits];
+    for edits in all.into_iter().filter(|edits| !edits.is_empty()) {
+        if let Some(body) = edits::finish(edits, response.headers_mut(), is_plugins) {
+            *response.body_mut() = Content::Whole(body);
+        }
     }
 }
 
 /// Let a plugin look at the response's head, which it sees through `held`.
 fn with_head(held: &mut Held, response: &mut Response<Content>, look: impl FnOnce(&mut Held)) {
-    let headers = mem::take(response.headers_mut());
-    held.response = Some((response.status(), headers));
+    held.status = Some(response.status());
+    mem::swap(&mut held.response, response.headers_mut());
     look(held);
-    if let Some((_, headers)) = held.response.take() {
-        put(response, headers);
-    }
+    mem::swap(&mut held.response, response.headers_mut());
+    held.status = None;
 }
 
 #[cfg(test)]

@@ -148,15 +148,20 @@ impl Explanations {
 }
 
 /// Have a request's decisions written down if it is to be explained.
+#[inline]
 pub(crate) fn begin(worker: &Worker, held: &mut Held) {
+    if held.asks_why || worker.deadlines.now() >= worker.next_sample.get() {
+        consider(worker, held);
+    }
+}
+
+#[cold]
+fn consider(worker: &Worker, held: &mut Held) {
     let token = match held.asks_why {
         true => held.headers.remove(HEADER),
         false => None,
     };
     let now = worker.deadlines.now();
-    if token.is_none() && now < worker.next_sample.get() {
-        return;
-    }
     let is_token = |value: &HeaderValue| {
         let text = value.to_str();
         text.is_ok_and(|text| (worker.explanations.is_token)(text))

@@ -1,6 +1,7 @@
 //! One exchange as the decisions see it: the request, what was tried, and what
 //! the plugins want changed.
 
+mod blank;
 mod held;
 mod refusal;
 mod survey;
@@ -15,18 +16,17 @@ use base64::prelude::BASE64_STANDARD;
 use gatewright_host::{Edits, Effects, ExchangeView};
 use gatewright_model::config::Upgrades;
 use gatewright_model::id::Slot;
-use gatewright_wire::{Told, cookie, grpc, hop, names, path, upgrade};
+use gatewright_wire::{RequestId, Told, cookie, grpc, hop, names, path, upgrade};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
 use smallvec::SmallVec;
 
 use crate::account::Noted;
-use crate::come_back::SOON;
 use crate::connection::Client;
 use crate::explain::Answerer;
+use crate::fill::fill;
 use crate::identity;
-use crate::request_id::RequestId;
 use crate::source::Source;
 use survey::Survey;
 use target::{authority, has_path};
@@ -92,8 +92,10 @@ pub(crate) struct Facts {
     pub(crate) answerer: Option<Box<Answerer>>,
     /// What is noted of the request, where somebody is told of it.
     pub(crate) noted: Noted,
-    /// The response's head while a plugin looks at it.
-    pub(crate) response: Option<(StatusCode, HeaderMap)>,
+    /// The response's status while a plugin looks at its head.
+    pub(crate) status: Option<StatusCode>,
+    /// The response's headers meanwhile, and none else.
+    pub(crate) response: HeaderMap,
 }
 
 impl Facts {
@@ -144,39 +146,24 @@ impl Facts {
         let address = client.address_of_client(&parts.headers);
         let told = address.filter(|_| address != client.peer());
         let client_text = told.map(|address| address.to_string());
-        let facts = Self {
-            client: address.unwrap_or(NO_ADDRESS),
-            client_text,
-            id: RequestId::draw(&mut client.worker.random.borrow_mut()),
-            upgrade,
-            scheme: client.entrance().scheme(),
-            waited: Duration::ZERO,
-            started,
-            responded: None,
-            method: parts.method,
-            version: parts.version,
-            headers: parts.headers,
-            uri: parts.uri,
-            path,
-            query: None,
-            authority,
-            asked: None,
-            vouched,
-            settled: Vec::new(),
-            has_body,
-            has_cookies,
-            is_known: false,
-            tried: SmallVec::new(),
-            come_back: SOON,
-            most_attempts: u32::MAX,
-            effects: Effects::default(),
-            response_edits: Edits::new(),
-            asks_why,
-            answerer: None,
-            noted: Noted::default(),
-            response: None,
-        };
-        Ok(client.worker.places.fill(facts))
+        let mut facts = client.worker.places.take(started);
+        facts.started = started;
+        facts.method = parts.method;
+        facts.version = parts.version;
+        fill(&mut facts.headers, parts.headers);
+        fill(&mut facts.uri, parts.uri);
+        facts.path = path;
+        facts.authority = authority;
+        facts.vouched.extend(vouched);
+        facts.has_body = has_body;
+        facts.has_cookies = has_cookies;
+        facts.upgrade = upgrade;
+        facts.scheme = client.entrance().scheme();
+        facts.client = address.unwrap_or(NO_ADDRESS);
+        facts.client_text = client_text;
+        facts.id = RequestId::from(client.worker.random.borrow_mut().u128(..));
+        facts.asks_why = asks_why;
+        Ok(facts)
     }
 
     /// What is known of a connection that is passed on as it comes: the name that
@@ -412,15 +399,12 @@ impl ExchangeView for Facts {
     }
 
     fn response_status(&self) -> u16 {
-        self.response
-            .as_ref()
-            .map_or(0, |(status, _)| status.as_u16())
+        self.status.map_or(0, |status| status.as_u16())
     }
 
     fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        let (_, headers) = self.response.as_ref()?;
         let name = HeaderName::try_from(name).ok()?;
-        let mut values = headers.get_all(name).iter();
+        let mut values = self.response.get_all(name).iter();
         values.nth(index).map(http::HeaderValue::as_bytes)
     }
 

@@ -1,9 +1,10 @@
 //! Trying servers of a pool until one answers, or no attempt is left.
 
-use std::rc::Rc;
+use std::mem;
 
 use gatewright_host::ExchangeView;
 use gatewright_model::id::Slot;
+use http::Response;
 
 use crate::attempt::{Answered, Attempt};
 use crate::body::Content;
@@ -22,13 +23,15 @@ use crate::upstream::discard_aside;
 use crate::waiting::Seeking;
 use crate::worker::Worker;
 
-/// Try servers of the pool until one answers or no attempt is left.
+/// Try servers of the pool until one answers or no attempt is left. The answer is put
+/// into `response`, an empty one.
 pub(crate) async fn forward(
     client: &Client,
     held: &mut Held,
     pool: &PoolView,
     session: Option<Slot>,
     mut body: RequestBody,
+    response: &mut Response<Content>,
 ) -> Result<Answered, Denial> {
     let worker = &client.worker;
     let config = &pool.pool.config;
@@ -47,19 +50,27 @@ pub(crate) async fn forward(
         due: &due,
     };
     pool.budgets.came(&config.retries);
-    let mut before: Option<Box<Outcome>> = None;
+    let mut before: Option<Box<(Outcome, Response<Content>)>> = None;
     loop {
         // Mostly there is no waiting, and nothing to be asked twice.
-        let found = match seeking.at_once(held) {
-            Ok(in_flight) => Ok(in_flight),
-            Err(why) => seeking.otherwise(held, why).await,
-        };
-        let in_flight = match found {
+        let in_flight = match seeking.at_once(held) {
             Ok(in_flight) => in_flight,
-            Err(denial) => return before.map_or(Err(denial), |before| before.conclude(held, pool)),
+            Err(why) => match seeking.otherwise(held, why).await {
+                Ok(in_flight) => in_flight,
+                Err(denial) => {
+                    let Some(last) = before else {
+                        return Err(denial);
+                    };
+                    let (outcome, answer) = *last;
+                    *response = answer;
+                    return outcome.conclude(held, pool);
+                }
+            },
         };
         if let Some(before) = before.take() {
-            before.give_up(worker);
+            // What that server has said is not the last word.
+            let (_, answer) = *before;
+            discard_aside(worker, answer.into_body());
             worker.counters().retries.add(1);
         }
         if let Some(advice) = held.effects.timeout.take() {
@@ -87,7 +98,7 @@ pub(crate) async fn forward(
         let outcome = match hedge_after {
             // Rare, and large.
             Some(after) if hedge::is_for(held, &body, &in_flight, session) => {
-                let hedged = hedge::run(attempt, in_flight, held, pool, after);
+                let hedged = hedge::run(attempt, in_flight, held, pool, after, response);
                 let hedged = Box::pin(hedged).await;
                 slot = hedged.slot;
                 held.tried.extend(hedged.other);
@@ -96,7 +107,7 @@ pub(crate) async fn forward(
                 }
                 hedged.outcome
             }
-            _ => attempt.run(in_flight, body).await,
+            _ => attempt.run(in_flight, body, response).await,
         };
         let (outcome, unsent) = match outcome {
             // Mostly that is all there is to it.
@@ -118,7 +129,8 @@ pub(crate) async fn forward(
             return outcome.conclude(held, pool);
         }
         body = unsent;
-        before = Some(Box::new(outcome));
+        let answer = mem::replace(response, Response::new(Content::empty()));
+        before = Some(Box::new((outcome, answer)));
     }
 }
 
@@ -137,13 +149,6 @@ impl Outcome {
                 Ok(answered)
             }
             Self::Failed(failure) => Err(failure.into()),
-        }
-    }
-
-    /// It is not: another server has been found.
-    fn give_up(self, worker: &Rc<Worker>) {
-        if let Self::Answered(answered) = self {
-            discard_aside(worker, Content::from(answered.body));
         }
     }
 }

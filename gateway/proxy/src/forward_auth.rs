@@ -13,7 +13,6 @@ use http::{Method, Response};
 
 use crate::body::Content;
 use crate::connection::Client;
-use crate::exchange::answer_of_server;
 use crate::facts::{Held, Refusal};
 use crate::forward::forward;
 use crate::request_body::RequestBody;
@@ -39,19 +38,20 @@ pub(crate) async fn ask(
     let pool = pool.ok_or(Denial::NoServer)?;
     let mut asking = question(held, &auth.path)?;
     let body = RequestBody::none();
-    let answered = forward(client, &mut asking, pool, None, body).await?;
+    let mut answer = Response::new(Content::empty());
+    forward(client, &mut asking, pool, None, body, &mut answer).await?;
     let names = auth.headers.iter();
     let names = names.filter_map(|name| HeaderName::try_from(name.as_str()).ok());
     for name in names.clone() {
         held.remove_header(&name);
     }
-    if !answered.head.status.is_success() {
-        return Ok(Some(answer_of_server(answered)));
+    if !answer.status().is_success() {
+        return Ok(Some(answer));
     }
-    let said = answered.head.headers;
-    discard_aside(&client.worker, Content::from(answered.body));
+    let (said, content) = answer.into_parts();
+    discard_aside(&client.worker, content);
     for name in names {
-        for value in said.get_all(&name) {
+        for value in said.headers.get_all(&name) {
             held.headers.append(&name, value.clone());
             held.vouch(&name);
             held.is_known = true;

@@ -16,6 +16,7 @@
 //! moment's slowness.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use gatewright_host::{ExchangeView as _, Step};
 use gatewright_model::id::Slot;
 use gatewright_wire::RequestFraming;
+use http::Response;
 
 use crate::admit;
 use crate::attempt::{Answered, Attempt, Failed};
@@ -66,56 +68,62 @@ pub(crate) fn is_for(
 }
 
 /// Try the server that `in_flight` counts, and if it has not answered `after`
-/// that time another one of the pool, too.
+/// that time another one of the pool, too. What is answered is put into `response`, an
+/// empty one.
 pub(crate) async fn run(
     attempt: Attempt<'_>,
     in_flight: InFlight,
     held: &Held,
     pool: &PoolView,
     after: Duration,
+    response: &mut Response<Content>,
 ) -> Hedged {
     let worker = attempt.worker;
     let upstream = Rc::clone(in_flight.upstream());
     let slot = upstream.state().slot();
-    let mut first = pin!(attempt.run(in_flight, RequestBody::none()));
     let alone = |outcome| Hedged {
         slot,
         outcome,
         other: None,
         second: None,
     };
-    // A timer of its own, since the sweep is too coarse for it.
-    if let Ok(outcome) = tokio::time::timeout(after, first.as_mut()).await {
-        return alone(outcome);
-    }
-    let Some((mut twin, in_flight)) = second(worker, held, pool, slot) else {
-        return alone(first.await);
+    let mut answer = Response::new(Content::empty());
+    let (index, outcome, other, trace) = {
+        let mut first = pin!(attempt.run(in_flight, RequestBody::none(), &mut *response));
+        // A timer of its own, since the sweep is too coarse for it.
+        if let Ok(outcome) = tokio::time::timeout(after, first.as_mut()).await {
+            return alone(outcome);
+        }
+        let Some((mut twin, in_flight)) = second(worker, held, pool, slot) else {
+            return alone(first.await);
+        };
+        worker.counters().hedges.add(1);
+        let other = in_flight.upstream().state().slot();
+        let trace = twin.effects.trace.take().unwrap_or_default();
+        let numbers = [held.attempt(), twin.attempt()];
+        let deadline = worker.deadlines.register();
+        let attempt = Attempt {
+            facts: &twin,
+            deadline: &deadline,
+            ..attempt
+        };
+        let second = pin!(attempt.run(in_flight, RequestBody::none(), &mut answer));
+        let (index, outcome, rest) = race(first, second).await;
+        if let Some(account) = attempt.account {
+            account.raced([numbers[index], numbers[1 - index]]);
+        }
+        // The second had less time, so that the same would say little of its server.
+        if rest.is_none() && index == 1 {
+            breaker::overtaken(worker, &upstream);
+        }
+        (index, outcome, other, trace)
     };
-    worker.counters().hedges.add(1);
-    let other = in_flight.upstream().state().slot();
-    let trace = twin.effects.trace.take().unwrap_or_default();
-    let numbers = [held.attempt(), twin.attempt()];
-    let deadline = worker.deadlines.register();
-    let attempt = Attempt {
-        facts: &twin,
-        deadline: &deadline,
-        ..attempt
-    };
-    let second = pin!(attempt.run(in_flight, RequestBody::none()));
-    let (index, outcome, rest) = race(first, second).await;
-    if let Some(account) = attempt.account {
-        account.raced([numbers[index], numbers[1 - index]]);
-    }
-    match rest {
-        Some(Ok(rest)) => discard_aside(worker, Content::from(rest.body)),
-        // It had less time than the first, so that it says little of its server.
-        None if index == 0 => {}
-        None => breaker::overtaken(worker, &upstream),
-        Some(Err(_)) => {}
-    }
     if index == 1 {
+        mem::swap(response, &mut answer);
         worker.counters().hedges_won.add(1);
     }
+    // What the other has answered, if it has.
+    discard_aside(worker, answer.into_body());
     let second = Some((other, trace.steps));
     let (slot, other) = match index {
         0 => (slot, other),
@@ -165,7 +173,7 @@ trait Good {
 impl Good for Answered {
     /// A server that fails fast does not beat one that thinks.
     fn is_good(&self) -> bool {
-        !self.head.status.is_server_error()
+        !self.status.is_server_error()
     }
 }
 

@@ -40,18 +40,14 @@ pub(crate) fn introduce(
     client: &Client,
     headers: &mut HeaderMap,
     has_claims: bool,
-) -> Vec<HeaderName> {
+) -> Option<HeaderName> {
     if has_claims && !client.is_trusted() {
         // Plugins read it too, also where TLS ends in a trusted proxy in front.
         names::remove_all(headers, |name| is_claim(name.as_str()));
     }
-    match client.identity() {
-        Some(identity) => {
-            headers.append(HEADER.clone(), identity.clone());
-            vec![HEADER.clone()]
-        }
-        None => Vec::new(),
-    }
+    let identity = client.identity()?;
+    headers.append(HEADER.clone(), identity.clone());
+    Some(HEADER.clone())
 }
 
 /// Whether a request's head says who the client has proved to be.

@@ -9,10 +9,10 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use gatewright_model::config::Mirror;
 use tokio::sync::oneshot;
 
 use crate::aside::Aside;
-use crate::body::Content;
 use crate::connection::Client;
 use crate::current::PoolView;
 use crate::facts::Held;
@@ -23,10 +23,15 @@ use crate::under_way::Work;
 const MOST_READ: usize = 1024 * 1024;
 
 /// Send a copy of a request that goes to `pool`, if one of it is to be sent.
+#[inline]
 pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &mut RequestBody) {
-    let Some(mirror) = &pool.pool.config.mirror else {
-        return;
-    };
+    if let Some(mirror) = &pool.pool.config.mirror {
+        copy(client, held, mirror, body);
+    }
+}
+
+#[cold]
+fn copy(client: &Rc<Client>, held: &Held, mirror: &Mirror, body: &mut RequestBody) {
     let worker = &client.worker;
     let is_drawn = worker.random.borrow_mut().u8(..100) < mirror.percent;
     if !is_drawn || held.upgrade.is_some() {
@@ -51,8 +56,9 @@ pub(crate) fn reflect(client: &Rc<Client>, held: &Held, pool: &PoolView, body: &
 /// done.
 async fn send(copy: Aside, body: oneshot::Receiver<Bytes>) -> Option<()> {
     let body = RequestBody::of_bytes(body.await.ok()?);
-    let copy = copy.ask(Work::Copy, body, |_, _, answered| {
-        Some((Content::from(answered.ok()?.body), MOST_READ))
+    let copy = copy.ask(Work::Copy, body, |_, _, answered, response| {
+        answered.ok()?;
+        Some((response.into_body(), MOST_READ))
     });
     copy.await
 }

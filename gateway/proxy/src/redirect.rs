@@ -15,8 +15,13 @@ const HTTPS: u16 = 443;
 
 /// The answer that sends a request on, where its listener does so. What has come
 /// by HTTPS to a trusted proxy in front is not sent round in a circle.
+#[inline]
 pub(crate) fn answer(client: &Client, facts: &Facts) -> Option<Result<Response<Content>, Denial>> {
-    let port = client.entrance().redirect?;
+    send_on(client, facts, client.entrance().redirect?)
+}
+
+#[cold]
+fn send_on(client: &Client, facts: &Facts, port: u16) -> Option<Result<Response<Content>, Denial>> {
     if client.is_trusted() && came_by_https(&facts.headers) {
         return None;
     }

@@ -13,10 +13,12 @@ use crate::account::{Account, Ended};
 use crate::connection::Client;
 use crate::current::Current;
 use crate::facts::{Facts, Held};
+use crate::request_body::RequestBody;
 use crate::respond::Denial;
 use crate::spans;
 use crate::streams::Gave;
 use crate::trace_context::Context;
+use crate::upload::Upload;
 use crate::upstream::CutShort;
 
 /// The guard of one exchange.
@@ -50,15 +52,16 @@ impl Serving {
         }
     }
 
-    /// Take in a request's head, and open an account of it if somebody is told of
-    /// the request; `has_body` if one follows. The facts are held until the end.
-    /// Refused is what nobody is to decide on.
+    /// Take in a request, and open an account of it if somebody is told of it. The
+    /// facts are held until the end; what is given back is what servers get of the
+    /// body. Refused is what nobody is to decide on.
     pub(crate) fn take_in(
         &mut self,
         current: &Current,
         parts: Parts,
-        has_body: bool,
-    ) -> Result<(), Denial> {
+        body: Upload,
+    ) -> Result<RequestBody, Denial> {
+        let has_body = !body.is_end_stream();
         let worker = &self.client.worker;
         let tracing = current.snapshot.config.tracing.as_deref();
         let context = tracing
@@ -77,15 +80,19 @@ impl Serving {
             }
         }
         held.noted.put(self.account.take());
-        Ok(())
+        let limits = &current.snapshot.config.limits;
+        Ok(RequestBody::new(body, held, limits))
     }
 
-    /// The facts that were taken in, unless that came to a refusal.
-    pub(crate) fn held(&mut self, refusal: Option<Denial>) -> Result<&mut Held, Denial> {
-        match (refusal, &mut self.held) {
-            (None, Some(held)) => Ok(held),
-            (refusal, _) => Err(refusal.unwrap_or(Denial::Ending)),
-        }
+    /// The facts of the request that was `taken` in, and its body, unless that came to a
+    /// refusal.
+    pub(crate) fn held(
+        &mut self,
+        taken: Result<RequestBody, Denial>,
+    ) -> Result<(&mut Held, RequestBody), Denial> {
+        let body = taken?;
+        let held = self.held.as_mut().ok_or(Denial::Ending)?;
+        Ok((held, body))
     }
 
     /// The response's body was asked for more.

@@ -14,6 +14,7 @@
 //! - [`grpc`]: deadlines and failures of gRPC's calls
 //! - [`upgrade`]: which other protocol a request asks to switch to
 //! - [`trace_context`]: the place of a request in a trace
+//! - [`request_id`]: the id by which a request is found again
 //! - [`request`]: the head of an upstream request
 //! - [`chunk`]: the body of such a request, when its length is not known
 //! - [`response`]: the head of an upstream response and how its body is framed
@@ -31,6 +32,7 @@ pub mod names;
 pub mod path;
 pub mod proxy_header;
 pub mod request;
+pub mod request_id;
 pub mod response;
 pub mod trace_context;
 pub mod upgrade;
@@ -40,4 +42,5 @@ pub use request::{
     Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields, is_claim,
     strip_trailers, target,
 };
+pub use request_id::RequestId;
 pub use response::{Asked, HeadError, HeadLimits, HeadParser, ResponseFraming, ResponseHead};

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Version};
 
 use crate::hop;
+use crate::request_id::RequestId;
 
 mod fields;
 mod forwarding;
@@ -85,7 +86,7 @@ pub struct Forwarding<'a> {
     /// The authority that the client asked for.
     pub host: &'a str,
     /// The id of this request, used unless a trusted peer sent one.
-    pub request_id: &'a str,
+    pub request_id: RequestId,
     /// What ties the attempt to its trace (see [`crate::trace_context`]), in the
     /// place of what the request has; none leaves that as it is.
     pub traceparent: Option<&'a str>,

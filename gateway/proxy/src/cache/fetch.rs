@@ -1,6 +1,7 @@
 //! What becomes of a server's answer: it is kept, it says that what is kept is still
 //! right, or it is the client's alone.
 
+use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -22,7 +23,6 @@ use super::stored::{Key, Selection, Stored};
 use crate::attempt::Answered;
 use crate::body::Content;
 use crate::current::PoolView;
-use crate::exchange::answer_of_server;
 use crate::facts::Held;
 use crate::respond::Denial;
 use crate::upstream::{discard_aside, read_aside};
@@ -104,36 +104,38 @@ impl Fetch {
         }
     }
 
-    /// What the client is told, whatever has come of asking a server.
+    /// Make of what a server has answered, if it has, what the client is told, whatever
+    /// has come of asking it.
     pub(crate) fn settle(
         mut self: Box<Self>,
         worker: &Rc<Worker>,
         held: &mut Held,
         outcome: Result<Answered, Denial>,
-    ) -> Result<Response<Content>, Denial> {
+        response: &mut Response<Content>,
+    ) -> Result<(), Denial> {
         if self.is_kept {
             self.restore(&mut held.headers);
         }
         let failed = match &outcome {
-            Ok(answered) => answered.head.status,
+            Ok(answered) => answered.status,
             Err(denial) => denial.status(),
         };
         if let Some(stale) = self.stale_for(failed) {
-            if let Ok(answered) = outcome {
-                discard_aside(worker, Content::from(answered.body));
-            }
-            return Ok(self.answers(held, &stale, (Way::Stale, failed, false)));
+            let kept = self.answers(held, &stale, (Way::Stale, failed, false));
+            discard_aside(worker, mem::replace(response, kept).into_body());
+            return Ok(());
         }
-        let answered = outcome?;
-        if answered.head.status == StatusCode::NOT_MODIFIED
+        let at = outcome?.at;
+        if response.status() == StatusCode::NOT_MODIFIED
             && self.is_validating
             && let Some(stale) = self.stale.take()
         {
-            return Ok(self.confirmed(held, &stale, &answered));
+            *response = self.confirmed(held, &stale, response, at);
+            return Ok(());
         }
-        let received = answered.at;
-        let response = answer_of_server(answered);
-        Ok(self.passed_on(worker, held, response, received))
+        let answer = mem::replace(response, Response::new(Content::empty()));
+        *response = self.passed_on(worker, held, answer, at);
+        Ok(())
     }
 
     fn restore(&self, request: &mut HeaderMap) {
@@ -155,10 +157,11 @@ impl Fetch {
         mut self: Box<Self>,
         held: &mut Held,
         stale: &Stored,
-        answered: &Answered,
+        answer: &Response<Content>,
+        received: Instant,
     ) -> Response<Content> {
-        let mut headers = stale.headers_updated_by(&answered.head.headers);
-        let freshness = self.freshness(stale.status, &mut headers, answered.at);
+        let mut headers = stale.headers_updated_by(answer.headers());
+        let freshness = self.freshness(stale.status, &mut headers, received);
         // The server may tell answers apart by something else by now.
         let selection = Selection::of(&headers, &held.headers);
         let is_selectable = selection.is_some();
@@ -181,7 +184,7 @@ impl Fetch {
                 .keep_apart(&self.key, &held.headers, Instant::now());
         }
         lands(self.lead.take(), is_kept);
-        let came = (Way::Revalidated, answered.head.status, is_kept);
+        let came = (Way::Revalidated, answer.status(), is_kept);
         self.answers(held, &stored, came)
     }
 

@@ -27,5 +27,6 @@ mod stored;
 mod told;
 
 pub(crate) use ask::{Asked, ask};
+pub(crate) use fetch::Fetch;
 pub(crate) use keep::Keep;
 pub use store::{Cache, Kept, Purge};

@@ -47,9 +47,9 @@ pub(super) fn begin(
         let asked = refresh.ask(
             Work::Refresh,
             RequestBody::none(),
-            |worker, held, answered| {
+            |worker, held, answered, mut response| {
                 let answered = answered.map_err(Into::into);
-                let response = fetch.settle(worker, held, answered).ok()?;
+                fetch.settle(worker, held, answered, &mut response).ok()?;
                 Some((response.into_body(), most))
             },
         );

@@ -2,10 +2,10 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::mem;
+use std::time::Instant;
 
 use gatewright_host::{Effects, Lent};
-use http::{HeaderMap, Uri};
+use http::HeaderMap;
 use smallvec::SmallVec;
 
 use super::Facts;
@@ -34,9 +34,7 @@ impl Held {
         let Some(mut facts) = self.0 else {
             return HeaderMap::new();
         };
-        // What is left must not hold on to the client's read buffer.
-        facts.uri = Uri::default();
-        let headers = mem::take(&mut facts.headers);
+        let headers = facts.forget();
         places.keep(facts);
         headers
     }
@@ -61,16 +59,11 @@ const MAX_PLACES: usize = 256;
 pub(crate) struct Places(RefCell<Vec<Box<Facts>>>);
 
 impl Places {
-    /// Put facts into one of them; anew, if all are taken.
-    pub(super) fn fill(&self, facts: Facts) -> Box<Facts> {
-        let place = self.0.borrow_mut().pop();
-        match place {
-            Some(mut place) => {
-                *place = facts;
-                place
-            }
-            None => Box::new(facts),
-        }
+    /// Facts to be filled in where they are, of a request whose head had been read at
+    /// that time; new ones, if none are left.
+    pub(super) fn take(&self, started: Instant) -> Box<Facts> {
+        let left = self.0.borrow_mut().pop();
+        left.unwrap_or_else(|| Box::new(Facts::blank(started)))
     }
 
     fn keep(&self, place: Box<Facts>) {

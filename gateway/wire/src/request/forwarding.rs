@@ -42,7 +42,7 @@ impl Told {
         out.put(&self.before);
         out.put_text(forwarding.host);
         out.put(&self.between);
-        out.put_text(forwarding.request_id);
+        out.put(forwarding.request_id.as_bytes());
         out.end();
     }
 }
@@ -90,7 +90,7 @@ fn put_claims(out: &mut impl Fields, head: &UpstreamHead<'_>, seen: &Seen) {
         out.put_line("x-real-ip", address);
     }
     if is_ours("x-request-id") && !kept(seen.request_id) {
-        out.put_line("x-request-id", forwarding.request_id);
+        out.put_line("x-request-id", forwarding.request_id.as_str());
     }
 }
 

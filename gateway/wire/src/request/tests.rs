@@ -3,7 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use proptest::prelude::*;
 
-use super::{Forwarding, RequestFraming, Told, UpstreamHead, encode_head, http2_fields, is_claim};
+use super::{
+    Forwarding, RequestFraming, RequestId, Told, UpstreamHead, encode_head, http2_fields, is_claim,
+};
 
 fn headers(fields: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -30,7 +32,7 @@ fn head(headers: &HeaderMap) -> UpstreamHead<'_> {
             real_ip: Some("198.51.100.7"),
             proto: "https",
             host: "shop.example",
-            request_id: "id-1",
+            request_id: RequestId::from(0x1d),
             traceparent: None,
             received: Version::HTTP_2,
             peer_trusted: false,
@@ -76,7 +78,7 @@ fn a_head_is_the_request_line_the_headers_and_an_empty_line() {
          x-forwarded-proto: https\r\n\
          x-forwarded-host: shop.example\r\n\
          x-real-ip: 198.51.100.7\r\n\
-         x-request-id: id-1\r\n\
+         x-request-id: 0000000000000000000000000000001d\r\n\
          via: 2 gatewright\r\n\
          \r\n"
     );
@@ -227,7 +229,8 @@ fn the_claims_of_an_untrusted_peer_are_replaced() {
     assert!(values(&encoded, "x_forwarded_for").is_empty());
     assert!(values(&encoded, "forwarded").is_empty());
     assert_eq!(values(&encoded, "x-real-ip"), ["198.51.100.7"]);
-    assert_eq!(values(&encoded, "x-request-id"), ["id-1"]);
+    let id = RequestId::from(0x1d);
+    assert_eq!(values(&encoded, "x-request-id"), [id.as_str()]);
     assert_eq!(values(&encoded, "via"), ["1.0 cache, 2 gatewright"]);
 }
 
