@@ -32,6 +32,9 @@ pub(crate) use self::place::Place;
 /// request leaves its client not knowing what became of it.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
+/// The longest name and port that make sense (RFC 1035 §2.3.4).
+pub(crate) const LONGEST_HOST: usize = 255 + ":65535".len();
+
 /// A client's connection, as its exchanges see it.
 pub(crate) struct Client {
     pub(crate) worker: Rc<Worker>,
@@ -203,10 +206,13 @@ impl Client {
         (known.as_bytes() == host).then(|| Arc::clone(&known))
     }
 
-    /// Another host is asked for, which is a valid one. Returns it in lower case.
+    /// Another host is asked for, which is a valid one. Returns it in lower case; one
+    /// that is no name is not kept, as it may be long.
     pub(crate) fn asks_for(&self, host: &str) -> Arc<str> {
         let host: Arc<str> = host.to_ascii_lowercase().into();
-        self.host.replace(Arc::clone(&host));
+        if host.len() <= LONGEST_HOST {
+            self.host.replace(Arc::clone(&host));
+        }
         host
     }
 

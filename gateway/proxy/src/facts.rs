@@ -150,6 +150,7 @@ impl Facts {
         facts.started = started;
         facts.method = parts.method;
         facts.version = parts.version;
+        debug_assert_eq!(facts.headers.capacity(), 0, "it owns nothing");
         fill(&mut facts.headers, parts.headers);
         fill(&mut facts.uri, parts.uri);
         facts.path = path;

@@ -51,6 +51,7 @@ mod forward;
 mod forward_auth;
 mod group;
 mod hash;
+mod heads;
 mod hedge;
 mod http3;
 mod identity;

@@ -8,19 +8,15 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use memchr::memmem::Finder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::Client;
 use crate::early::Early;
+use crate::heads::Heads;
 use crate::opening::{HTTP2_PREFACE, Opening};
-
-/// What is in a head where it ends, and nowhere else.
-static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r"));
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
@@ -31,9 +27,8 @@ pub(crate) struct Watched<S> {
     is_http1: bool,
     /// What has begun, until that is known.
     opening: Option<Opening>,
-    /// How many heads have come of which no exchange has begun, the last of them
-    /// perhaps in part.
-    heads: usize,
+    /// The heads that have come of which no exchange has begun.
+    heads: Heads,
     /// Whether hyper waits for bytes: it finds out itself when none come any more.
     is_read: bool,
     /// Whether the task is woken when the client leaves, though hyper does not read.
@@ -53,7 +48,7 @@ impl<S> Watched<S> {
             client,
             is_http1,
             opening: is_http1.then(Opening::default),
-            heads: 0,
+            heads: Heads::default(),
             is_read: false,
             looks_out: false,
             is_silent: false,
@@ -77,10 +72,10 @@ impl<S> Watched<S> {
     /// gets its answer even if that was all. Behind the head of one with a body are
     /// not only heads; there, more is not looked for.
     pub(crate) fn begins(&mut self, has_body: bool) {
-        self.heads = match has_body {
-            true => 0,
-            false => self.heads.saturating_sub(1),
-        };
+        match has_body {
+            true => self.heads = Heads::default(),
+            false => self.heads.begins(),
+        }
     }
 
     fn note_write(&mut self, is_pending: bool) {
@@ -103,7 +98,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
         self.has_ended |= read.is_ready() && come.is_empty();
         if self.is_http1 && !come.is_empty() {
             if !self.client.is_in_exchange() {
-                self.heads = heads(come);
+                self.heads.come(come);
             }
             self.client.reads();
         }
@@ -113,7 +108,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     /// Look whether the client has left. What it sends instead, as the rest of a
     /// body or its next request, is kept for hyper.
     pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.heads > 0 || self.is_read || self.stream.holds() {
+        if self.heads.any() || self.is_read || self.stream.holds() {
             return false;
         }
         let ahead = self.stream.poll_ahead(cx);
@@ -210,17 +205,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 }
 
-/// How many heads there are in what has come, the last of them perhaps in part.
-fn heads(come: &[u8]) -> usize {
-    let mut heads = 0;
-    let mut rest = come;
-    while let Some(end) = END.find(rest) {
-        heads += 1;
-        rest = &rest[end + 2..];
-    }
-    heads + usize::from(heads == 0 || rest != b"\n")
-}
-
 /// A stream, lent to hyper by who looks meanwhile whether its client has left.
 pub(crate) struct Lent<'a, S>(pub(crate) &'a RefCell<Watched<S>>);
 
@@ -249,28 +233,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Lent<'_, S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn heads_are_counted_the_last_of_them_even_in_part() {
-        let [whole, half] = [
-            "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nhost",
-        ];
-        for (come, count) in [
-            (whole.to_owned(), 1),
-            (half.to_owned(), 1),
-            (": a\r\n\r\n".to_owned(), 1),
-            ("\n".to_owned(), 1),
-            (whole.repeat(3), 3),
-            (whole.repeat(2) + half, 3),
-        ] {
-            assert_eq!(heads(come.as_bytes()), count, "{come}");
-        }
     }
 }

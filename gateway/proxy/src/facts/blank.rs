@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 use super::{Facts, NO_ADDRESS};
 use crate::account::Noted;
 use crate::come_back::SOON;
+use crate::connection::LONGEST_HOST;
 
 impl Facts {
     /// Facts of which nothing is known but when they begin.
@@ -79,10 +80,10 @@ impl Facts {
             noted,
             status,
             response,
+            authority,
             // These are small, and put there with each request's head.
             started: _,
             version: _,
-            authority: _,
             has_body: _,
             has_cookies: _,
             scheme: _,
@@ -97,6 +98,10 @@ impl Facts {
         *path = None;
         *query = None;
         *asked = None;
+        // All workers count who has an empty one.
+        if authority.len() > LONGEST_HOST {
+            *authority = Arc::default();
+        }
         vouched.clear();
         settled.clear();
         *is_known = false;
@@ -148,7 +153,7 @@ fn clear(effects: &mut Effects) {
 mod tests {
     use gatewright_host::{Edit, ExchangeView as _};
     use gatewright_model::id::Slot;
-    use http::{HeaderName, HeaderValue};
+    use http::{HeaderName, HeaderValue, StatusCode, header};
 
     use super::*;
 
@@ -160,28 +165,42 @@ mod tests {
         let name = HeaderName::from_static("x-forwarded-proto");
         facts.set_header(name, HeaderValue::from_static("https"));
         facts.set_query(Some("b".to_owned()));
-        facts.set_authority("elsewhere".to_owned());
+        facts.set_authority("elsewhere.".repeat(30));
         facts.is_known = true;
         facts.waited = Duration::from_secs(1);
         facts.tried.extend((0..9).map(Slot));
         facts.come_back = SOON + 1;
         facts.most_attempts = 1;
-        facts.effects.reason = Some("it is so".to_owned());
-        facts.effects.call_bind = true;
-        facts.effects.lot = Some(7);
-        facts.effects.edits.push(Edit::Path("/a".to_owned()));
+        facts.effects = Effects {
+            second_choice: Some(Slot(1)),
+            reason: Some("it is so".to_owned()),
+            timeout: Some(Duration::from_secs(1)),
+            retries: Some(1),
+            hedge_after: Some(Duration::from_secs(1)),
+            call_bind: true,
+            edits: Edits::from_iter([Edit::Path("/a".to_owned())]),
+            lot: Some(7),
+            is_given_up: true,
+            trace: Some(Box::default()),
+        };
         facts.response_edits.push(Edit::Query(None));
+        facts.answerer = Some(Box::default());
+        facts.status = Some(StatusCode::OK);
+        let value = HeaderValue::from_static("a");
+        facts.response.insert(header::SERVER, value);
 
         let headers = facts.forget();
         assert_eq!(headers.len(), 1);
         assert!(facts.headers.is_empty());
         assert_eq!((facts.responded, facts.query()), (None, None));
         assert!(facts.asked.is_none() && !facts.is_known);
+        assert!(facts.authority.is_empty());
         assert!(facts.vouched.is_empty() && facts.settled.is_empty());
         assert_eq!((facts.waited, facts.attempt()), (Duration::ZERO, 1));
         assert_eq!((facts.come_back, facts.most_attempts), (SOON, u32::MAX));
         let none = format!("{:?}", Effects::default());
         assert_eq!(format!("{:?}", facts.effects), none);
-        assert!(facts.response_edits.is_empty());
+        assert!(facts.response_edits.is_empty() && facts.answerer.is_none());
+        assert!(facts.status.is_none() && facts.response.is_empty());
     }
 }
