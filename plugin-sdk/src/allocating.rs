@@ -17,8 +17,8 @@ use std::alloc::System;
 /// Blocks are kept by their size in steps of so many bytes.
 const STEP: usize = 16;
 
-/// Sizes of blocks that are kept: up to 256 bytes.
-const SIZES: usize = 16;
+/// Sizes of blocks that are kept: up to 1 KiB, so that most tokens fit.
+const SIZES: usize = 64;
 
 /// Blocks of a size that are kept at the most, so that memory that was in use
 /// once can serve another size.
@@ -31,7 +31,7 @@ const ALIGN: usize = 8;
 /// [`ALIGN`] cannot change without it.
 #[cfg(not(test))]
 #[global_allocator]
-#[unsafe(export_name = "gatewright_free_blocks_16x16")]
+#[unsafe(export_name = "gatewright_free_blocks_16x64")]
 static ALLOCATOR: Keeping = Keeping::new();
 
 /// The system's allocator with what is kept before it.
@@ -263,7 +263,7 @@ mod tests {
         for round in 0..20_000_u32 {
             let sign = round as u8;
             let align = 1 << random.below(5);
-            let size = 1 + random.below(400) as usize;
+            let size = 1 + random.below(1_200) as usize;
             if random.below(2) == 0 || held.is_empty() {
                 let layout = Layout::from_size_align(size, align).unwrap();
                 let zeroed = random.below(4) == 0;

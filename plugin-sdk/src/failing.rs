@@ -1,5 +1,7 @@
 //! How much of what an endpoint is asked it fails at.
 
+use crate::latencies::at_most;
+
 /// The share of an endpoint's latest attempts that failed, and of how many.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Failing {
@@ -52,11 +54,15 @@ impl Failing {
     /// One more was told, when so much weight was left of the others.
     pub(crate) fn attempted(&mut self, has_failed: bool, kept: f64, now: u64) {
         let share = self.share(kept);
-        self.attempts = (self.attempts * kept + 1.0).min(LATEST);
-        let of = (self.attempts + CREDIT).min(LATEST);
-        let this = if has_failed { 1.0 } else { 0.0 };
-        self.share = share + (this - share) / of;
+        self.attempts = at_most(LATEST, self.attempts * kept + 1.0);
         self.at = now;
+        let this = if has_failed { 1.0 } else { 0.0 };
+        // Nothing comes of a success after others, and nothing is divided for it.
+        self.share = if this == share {
+            share
+        } else {
+            share + (this - share) / at_most(LATEST, self.attempts + CREDIT)
+        };
     }
 }
 

@@ -40,13 +40,19 @@ pub enum Peaks {
 pub struct Latencies {
     estimates: Ledger<Estimate>,
     peaks: Peaks,
-    decay_ns: f64,
+    fading: Fading,
     /// What failures raise an estimate to at most, in microseconds.
     worst_us: f64,
-    /// When outcomes were last heard.
-    now: u64,
     /// A mean over the latest responses of all endpoints; 0 before the first.
     usual_us: f64,
+}
+
+/// How what was known loses its weight.
+#[derive(Clone, Copy, Debug)]
+struct Fading {
+    decay_ns: f64,
+    /// When outcomes were last heard.
+    now: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -91,9 +97,8 @@ impl Latencies {
         Self {
             estimates: Ledger::default(),
             peaks,
-            decay_ns,
+            fading: Fading { decay_ns, now: 0 },
             worst_us,
-            now: 0,
             usual_us: 0.0,
         }
     }
@@ -108,7 +113,7 @@ impl Latencies {
     /// of an endpoint after its first count for little, but for slower ones where
     /// peaks jump; failures count one by one.
     pub fn observe(&mut self, outcomes: &[Outcome], now: u64) {
-        self.now = now;
+        self.fading.now = now;
         for outcome in outcomes {
             let us = f64::from(outcome.first_byte_us);
             if outcome.is_failure() {
@@ -128,14 +133,15 @@ impl Latencies {
     /// pool.
     #[inline]
     pub fn us(&self, slot: Slot) -> f64 {
-        let us = self.time_us(slot).max(LEAST_US);
         let Some(estimate) = self.estimates.get(slot) else {
-            return us;
+            return at_least(LEAST_US, self.usual_us);
         };
+        let us = at_least(LEAST_US, self.time_us(estimate));
         if estimate.failing.is_none() {
             return us;
         }
-        let share = estimate.failing.share(self.kept(estimate.failing.at));
+        let kept = self.fading.kept(estimate.failing.at);
+        let share = estimate.failing.share(kept);
         let penalised = us * (1.0 + PENALTY * share * share);
         penalised.min(self.worst_us.max(us))
     }
@@ -147,22 +153,20 @@ impl Latencies {
 
     /// The mean time of an endpoint, without its failures.
     #[inline]
-    fn time_us(&self, slot: Slot) -> f64 {
-        let time = self.estimates.get(slot).and_then(|known| known.time);
-        match time {
-            Some(time) => self.usual_us + (time.us - self.usual_us) * self.kept(time.at),
+    fn time_us(&self, estimate: &Estimate) -> f64 {
+        match estimate.time {
+            Some(time) => {
+                let kept = self.fading.kept(time.at);
+                self.usual_us + (time.us - self.usual_us) * kept
+            }
             None => self.usual_us,
         }
     }
 
     fn attempted(&mut self, slot: Slot, has_failed: bool) {
-        let now = self.now;
-        let Some(estimate) = self.estimates.get(slot) else {
-            return;
-        };
-        let kept = self.kept(estimate.failing.at);
-        if let Some(estimate) = self.estimates.get_mut(slot) {
-            estimate.failing.attempted(has_failed, kept, now);
+        let fading = self.fading;
+        if let Some(Estimate { failing, .. }) = self.estimates.get_mut(slot) {
+            failing.attempted(has_failed, fading.kept(failing.at), fading.now);
         }
     }
 
@@ -175,47 +179,67 @@ impl Latencies {
     }
 
     fn measured(&mut self, slot: Slot, us: f64) {
-        let Some(estimate) = self.estimates.get(slot) else {
+        let (fading, usual_us) = (self.fading, self.usual_us);
+        let Some(estimate) = self.estimates.get_mut(slot) else {
             return;
         };
         let known = estimate.time.unwrap_or(Time {
-            us: self.usual_us,
-            at: self.now,
+            us: usual_us,
+            at: fading.now,
             responses: 0.0,
         });
-        let responses = (known.responses + 1.0).min(ENOUGH);
+        let responses = at_most(ENOUGH, known.responses + 1.0);
         let part = match self.peaks {
             Peaks::Jump if us > known.us || estimate.time.is_none() => 1.0,
-            Peaks::Jump => 1.0 - self.kept(known.at),
-            Peaks::Average => (1.0 - self.kept(known.at)).max(1.0 / (responses + USUAL)),
+            Peaks::Jump => 1.0 - fading.kept(known.at),
+            Peaks::Average => at_least(1.0 / (responses + USUAL), 1.0 - fading.kept(known.at)),
         };
-        let time = Time {
+        estimate.time = Some(Time {
             us: known.us + (us - known.us) * part,
-            at: self.now,
+            at: fading.now,
             responses,
-        };
-        if let Some(estimate) = self.estimates.get_mut(slot) {
-            estimate.time = Some(time);
-        }
+        });
     }
 
     /// The response was not waited for, or never came, which tells how slow it
     /// was at least: nothing before others have shown what is slow.
     fn endured(&mut self, slot: Slot, us: f64) {
-        if self.usual_us > 0.0 && us > self.time_us(slot) {
+        let estimate = self.estimates.get(slot);
+        let is_slower = estimate.is_some_and(|estimate| us > self.time_us(estimate));
+        if self.usual_us > 0.0 && is_slower {
             self.measured(slot, us);
         }
     }
+}
 
+impl Fading {
     /// The weight that is left of what was known at a time. (1 + x / 8)⁻⁸ is
     /// close to e⁻ˣ and costs a division.
     #[inline]
-    fn kept(&self, at: u64) -> f64 {
-        let age = self.now.saturating_sub(at) as f64 / self.decay_ns;
+    fn kept(self, at: u64) -> f64 {
+        let age = self.now.saturating_sub(at);
+        if age == 0 {
+            // So it is for most who were heard of in one call.
+            return 1.0;
+        }
+        let age = age as f64 / self.decay_ns;
         let root = 1.0 / (1.0 + age / 8.0);
         let fourth = root * root * root * root;
         fourth * fourth
     }
+}
+
+/// A figure, or `least` if that is more. To WebAssembly [`f64::max`] is a call, for
+/// the sake of what is no number.
+#[inline]
+fn at_least(least: f64, figure: f64) -> f64 {
+    if figure < least { least } else { figure }
+}
+
+/// A figure, or `most` if that is less.
+#[inline]
+pub(crate) fn at_most(most: f64, figure: f64) -> f64 {
+    if figure > most { most } else { figure }
 }
 
 /// What marks an endpoint without a time in a saved state.
@@ -224,7 +248,7 @@ const NO_TIME: f64 = -1.0;
 impl Latencies {
     /// What is known, by endpoint id, for a successor that goes on later.
     pub fn save(&self) -> Vec<u8> {
-        let age = |at: u64| self.now.saturating_sub(at) as f64;
+        let age = |at: u64| self.fading.now.saturating_sub(at) as f64;
         self.estimates.save(|estimate| {
             let time = estimate.time;
             let [us, since, responses] = time.map_or([NO_TIME, 0.0, 0.0], |time| {
@@ -267,7 +291,7 @@ impl Latencies {
         if !restored {
             return Err("the state is damaged".to_string());
         }
-        self.now = now;
+        self.fading.now = now;
         if count > 0.0 {
             self.usual_us = sum / count;
         }

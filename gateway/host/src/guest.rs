@@ -12,6 +12,7 @@ use wasmtime::UpdateDeadline;
 use crate::binding::Binding;
 use crate::cookies::Cookies;
 use crate::direct::crossing::Border;
+use crate::imports::edits::Names;
 use crate::journal::Level;
 use crate::limits::Limits;
 use crate::patience::Patience;
@@ -44,6 +45,8 @@ pub(crate) struct Guest {
     pub(crate) border: Option<Box<Border>>,
     /// Cookies that it gave out, in the direct lane.
     pub(crate) cookies: Cookies,
+    /// Headers that it edits.
+    pub(crate) names: Names,
     /// Its randomness.
     pub(crate) random: fastrand::Rng,
     /// What it asks is written there, or answered from there.

@@ -18,6 +18,7 @@ use crate::contract::imports::types::{ConfigError, Endpoint, Outcome};
 use crate::cookies::Cookies;
 use crate::fault::Fault;
 use crate::guest::Guest;
+use crate::imports::edits::Names;
 use crate::journal::{Level, cut};
 use crate::lanes::Lane;
 use crate::limits::{CROSSING_BYTES, Limits};
@@ -373,6 +374,7 @@ fn store(to: &Assignment) -> Store<Guest> {
         patience: Patience::default(),
         border: None,
         cookies: Cookies::default(),
+        names: Names::default(),
         random: binding.shared.generator(binding.on_trial),
         tape: None,
     };

@@ -213,13 +213,27 @@ impl Space {
         }
         let Rate { per_second, burst } = rate;
         let mut shard = self.shard_to_change(key);
-        let level = shard.level(key, rate, now);
+        let known = shard.entries.to_back(key);
+        let level = level(known.as_deref(), rate, now);
         let taken = count <= level;
         let tokens = if taken { level - count } else { level };
         // A bucket that is full again is as good as absent.
         let until_full = Duration::try_from_secs_f64((burst - tokens) / per_second).ok();
         let expires = until_full.and_then(|duration| now.checked_add(duration));
-        shard.put(key, Value::Bucket { tokens, at: now }, expires, 0);
+        let value = Value::Bucket { tokens, at: now };
+        match known {
+            // It is as large as before, and need not be found once more.
+            Some(entry) if matches!(entry.value, Value::Bucket { .. }) => {
+                *entry = Entry {
+                    value,
+                    expires,
+                    stamp: 0,
+                };
+            }
+            _ => {
+                shard.put(key, value, expires, 0);
+            }
+        }
         let wait_ms = match taken {
             true => 0,
             false if count > burst => u32::MAX,
@@ -256,16 +270,6 @@ impl Space {
 }
 
 impl Shard {
-    /// How many tokens a bucket holds now.
-    fn level(&self, key: &str, rate: Rate, now: Duration) -> f64 {
-        let known = self.entries.get(key).filter(|entry| !entry.is_over(now));
-        match known.map(|entry| &entry.value) {
-            Some(Value::Bucket { tokens, at }) => rate.after(*tokens, now.saturating_sub(*at)),
-            Some(Value::Leased(leased)) => leased.lease.held().min(rate.burst),
-            _ => rate.burst,
-        }
-    }
-
     /// An entry that has not expired; one that has is removed.
     fn live(&mut self, key: &str, now: Duration) -> Option<&mut Entry> {
         if self.entries.get(key)?.is_over(now) {
@@ -317,6 +321,16 @@ impl Shard {
         };
         self.bytes -= key.len() + entry.value.size();
         true
+    }
+}
+
+/// How many tokens a bucket holds now.
+fn level(known: Option<&Entry>, rate: Rate, now: Duration) -> f64 {
+    let known = known.filter(|entry| !entry.is_over(now));
+    match known.map(|entry| &entry.value) {
+        Some(Value::Bucket { tokens, at }) => rate.after(*tokens, now.saturating_sub(*at)),
+        Some(Value::Leased(leased)) => leased.lease.held().min(rate.burst),
+        _ => rate.burst,
     }
 }
 

@@ -140,35 +140,35 @@ pub enum Edit {
     /// Replace a request header.
     SetRequestHeader {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// Its only value.
         value: String,
     },
     /// Add a request header beside others of its name.
     AppendRequestHeader {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// One more value.
         value: String,
     },
     /// Remove a request header.
-    RemoveRequestHeader(String),
+    RemoveRequestHeader(Arc<str>),
     /// Replace a response header.
     SetResponseHeader {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// Its only value.
         value: String,
     },
     /// Add a response header beside others of its name.
     AppendResponseHeader {
         /// Its name.
-        name: String,
+        name: Arc<str>,
         /// One more value.
         value: String,
     },
     /// Remove a response header.
-    RemoveResponseHeader(String),
+    RemoveResponseHeader(Arc<str>),
     /// Add a `Set-Cookie` header with this value.
     SetCookie(Arc<Cookie>),
     /// The body of the gateway's own answer.

@@ -40,7 +40,7 @@ fn apply(facts: &mut Facts) {
                 }
             }
             Edit::RemoveRequestHeader(name) => {
-                if let Ok(name) = HeaderName::try_from(name) {
+                if let Ok(name) = HeaderName::try_from(&*name) {
                     facts.remove_header(&name);
                 }
             }
@@ -67,7 +67,7 @@ pub(crate) fn finish(
                 }
             }
             Edit::RemoveResponseHeader(name) => {
-                headers.remove(name);
+                headers.remove(&*name);
             }
             Edit::SetCookie(cookie) => {
                 let cookie = cookie.read(|text| HeaderValue::try_from(text).ok());

@@ -4,6 +4,9 @@
 /// Probes in the pool, as in the paper; and as many as fit.
 pub(crate) const MOST: usize = 16;
 
+/// A one in each place's four bits.
+const ONES: u64 = 0x1111_1111_1111_1111;
+
 /// Which places are taken, by the age of what lies there: four bits for each, the
 /// oldest in the lowest ones. So probes come and go without being moved.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +22,33 @@ impl Ages {
     #[inline]
     pub(crate) fn place(self, number: usize) -> usize {
         (self.places >> (4 * number)) as usize % MOST
+    }
+
+    /// The places that are taken, by age.
+    #[inline]
+    pub(crate) fn places(self) -> impl Iterator<Item = usize> {
+        let mut places = self.places;
+        (0..self.count).map(move |_| {
+            let place = places as usize % MOST;
+            places >>= 4;
+            place
+        })
+    }
+
+    /// Whether something lies at a place.
+    #[inline]
+    pub(crate) fn is_taken(self, place: usize) -> bool {
+        self.taken & (1 << place) != 0
+    }
+
+    /// The number of what lies at a place that is taken.
+    #[inline]
+    pub(crate) fn number(self, place: usize) -> usize {
+        // Four bits that are the place's become nought, and the lowest such four
+        // are the first ones to borrow: all numbers are looked at in one.
+        let others = self.places ^ (ONES * place as u64);
+        let borrowed = others.wrapping_sub(ONES) & !others & (ONES << 3);
+        borrowed.trailing_zeros() as usize / 4
     }
 
     /// Some place that is not taken, of which there has to be one.
@@ -70,6 +100,12 @@ mod tests {
                 }
                 let places: Vec<_> = (0..ages.count).map(|number| ages.place(number)).collect();
                 prop_assert_eq!(&places, &list);
+                prop_assert_eq!(&ages.places().collect::<Vec<_>>(), &list);
+                for place in 0..MOST {
+                    let number = list.iter().position(|taken| *taken == place);
+                    prop_assert_eq!(ages.is_taken(place), number.is_some());
+                    prop_assert!(number.is_none_or(|number| ages.number(place) == number));
+                }
             }
         }
     }

@@ -98,7 +98,8 @@ fn places(
     let first = count.saturating_sub(some);
     (first..count).zip(0_usize..).map(move |(last, number)| {
         let place = generator.below(last + 1);
-        let is_drawn = drawn[..number].contains(&place);
+        let before = drawn[..number].iter();
+        let is_drawn = before.fold(false, |is_drawn, other| is_drawn | (*other == place));
         drawn[number] = if is_drawn { last } else { place };
         drawn[number] as usize
     })

@@ -1,8 +1,6 @@
 //! The probe pool: what was learned of some endpoints lately, and whom of them to
 //! choose.
 
-use std::cmp::Ordering;
-
 use gatewright_plugin_sdk::{Generator, Slot};
 
 use crate::ages::{Ages, MOST};
@@ -22,19 +20,23 @@ pub(crate) struct Probe {
     pub(crate) uses: u32,
 }
 
-/// The latest probes, one of an endpoint at most.
+/// The latest probes, one of an endpoint at most. What picks do with them is in a
+/// few functions that stay apart, for in one all of their loops would share too few
+/// registers; and it branches seldom, for what is in flight nobody foresees.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes {
     /// What lies where `ages` has no place is of no meaning.
     pool: [Probe; MOST],
     ages: Ages,
+    /// By slot, the place of the endpoint's probe, if it has one.
+    places: Vec<u8>,
     /// Nothing in it is from before that, in milliseconds of the host's clock.
     since_ms: u64,
     /// Which one the next removal takes: the worst and the oldest by turns.
     takes_worst: bool,
-    /// Requests in flight and what one more adds, the least first: those that may
-    /// be hot, and what they are compared with. Kept for its memory.
-    busiest: [(f64, f64); MOST],
+    /// Requests in flight, as the bits of a number that is not negative, which are
+    /// in the numbers' order; and what one more adds. Kept for its memory.
+    busiest: [(u64, f64); MOST],
 }
 
 impl Probes {
@@ -44,10 +46,15 @@ impl Probes {
     }
 
     /// Forget those that are from before a time.
+    #[inline]
     pub(crate) fn forget_before(&mut self, at_ms: u64) {
-        if self.since_ms >= at_ms {
-            return;
+        if self.since_ms < at_ms {
+            self.look_for_older(at_ms);
         }
+    }
+
+    #[inline(never)]
+    fn look_for_older(&mut self, at_ms: u64) {
         self.since_ms = u64::MAX;
         for number in (0..self.ages.count).rev() {
             let probe = &self.pool[self.ages.place(number)];
@@ -60,28 +67,32 @@ impl Probes {
     }
 
     /// Put one in, in place of what was known of its endpoint or of the oldest.
+    #[inline(never)]
     pub(crate) fn add(&mut self, probe: Probe) {
-        let mut numbers = 0..self.ages.count;
-        let known = numbers.find(|number| self.pool[self.ages.place(*number)].slot == probe.slot);
-        let place = match known {
-            Some(number) => self.ages.remove(number),
-            None if self.ages.count == MOST => self.ages.remove(0),
-            None => self.ages.free(),
+        let slot = probe.slot as usize;
+        if slot >= self.places.len() {
+            self.places.resize(slot + 1, 0);
+        }
+        let known = usize::from(self.places[slot]) % MOST;
+        let is_known = self.ages.is_taken(known) && self.pool[known].slot == probe.slot;
+        let place = match is_known {
+            true => self.ages.remove(self.ages.number(known)),
+            false if self.ages.count == MOST => self.ages.remove(0),
+            false => self.ages.free(),
         };
         if self.ages.count == 0 {
             self.since_ms = u64::MAX;
         }
         self.since_ms = self.since_ms.min(probe.at_ms);
         self.pool[place] = probe;
+        self.places[slot] = place as u8;
         self.ages.push(place);
     }
 
     /// What is in it, the oldest first.
     #[cfg(test)]
     pub(crate) fn all(&self) -> Vec<Probe> {
-        let numbers = 0..self.ages.count;
-        let probes = numbers.map(|number| self.pool[self.ages.place(number)]);
-        probes.collect()
+        self.ages.places().map(|place| self.pool[place]).collect()
     }
 
     /// Who takes a request, by the hot and cold rule with that quantile:
@@ -92,32 +103,20 @@ impl Probes {
             return None;
         }
         let hot_from = self.hot_from(quantile);
-        let mut best = self.ages.place(0);
-        let mut merit = self.pool[best].merit(hot_from);
-        let mut ties = 1;
-        for number in 1..self.ages.count {
-            let place = self.ages.place(number);
-            let other = self.pool[place].merit(hot_from);
-            let is_taken = match other.compare(&merit) {
-                Ordering::Less => {
-                    ties = 1;
-                    true
-                }
-                Ordering::Equal => {
-                    ties += 1;
-                    generator.below(ties) == 0
-                }
-                Ordering::Greater => false,
-            };
-            if is_taken {
-                (best, merit) = (place, other);
-            }
-        }
-        let chosen = &mut self.pool[best];
+        let (best, worst) = self.best_and_worst(hot_from, generator);
+        let chosen = &mut self.pool[self.ages.place(best.number)];
         chosen.in_flight += chosen.each;
         chosen.uses = chosen.uses.saturating_sub(1);
-        let slot = chosen.slot;
-        self.remove_one(hot_from);
+        let (slot, merit) = (chosen.slot, chosen.merit(hot_from));
+        // By turns the oldest goes, which is the least true, and the worst, since
+        // those that nobody chooses would fill the pool. The chosen one may have
+        // become that.
+        let number = match self.takes_worst {
+            true => Ranked { merit, ..best }.max(worst).number,
+            false => 0,
+        };
+        self.ages.remove(number);
+        self.takes_worst = !self.takes_worst;
         Some(slot)
     }
 
@@ -125,6 +124,7 @@ impl Probes {
     /// quantile of the *others*, in whole requests. Of a few servers the quantile
     /// of all would be the busiest one's own figure, and two busy ones would hide
     /// each other while a third has nothing to do.
+    #[inline(never)]
     fn hot_from(&mut self, quantile: f64) -> f64 {
         let Some(last_other) = self.ages.count.checked_sub(2) else {
             return f64::INFINITY;
@@ -135,103 +135,108 @@ impl Probes {
         // Between two figures it is in proportion.
         let rank = quantile * last_other as f64;
         let (below, part) = (rank as usize, rank.fract());
-        let busiest = self.gather_busiest(self.ages.count - below);
+        let busiest = self.sort_busiest(below);
+        let figure = |place: usize| f64::from_bits(busiest[place].0);
         // Without its own figure, the quantile of whoever comes later is the same.
-        let low = busiest[0].0;
-        let (second, third) = (busiest[1].0, busiest.get(2).map_or(low, |third| third.0));
+        let (low, second) = (figure(0), figure(1));
+        let third = if busiest.len() > 2 { figure(2) } else { low };
         let hot = (1..busiest.len()).find(|own| {
             let high = if *own == 1 { third } else { second };
             let limit = low + (high - low) * part;
-            let (in_flight, each) = busiest[*own];
+            let (in_flight, each) = (figure(*own), busiest[*own].1);
             // The division is spared who is below the limit anyway.
             in_flight > limit && in_flight > (limit / each).ceil() * each
         });
-        hot.map_or(f64::INFINITY, |own| busiest[own].0)
+        hot.map_or(f64::INFINITY, figure)
     }
 
-    /// So many of those with the most in flight, in their order.
-    fn gather_busiest(&mut self, most: usize) -> &[(f64, f64)] {
-        let busiest = &mut self.busiest[..most];
-        for number in 0..self.ages.count {
-            let probe = &self.pool[self.ages.place(number)];
-            // The place that becomes free: at the end at first, then the least one's.
-            let mut free = number;
-            if number >= most {
-                if probe.in_flight <= busiest[0].0 {
-                    continue;
-                }
-                // Those that have less move down into it.
-                free = 0;
-                while free + 1 < most && busiest[free + 1].0 < probe.in_flight {
-                    busiest[free] = busiest[free + 1];
-                    free += 1;
-                }
+    /// Those with the most in flight in their order, without so many of the others.
+    #[inline(never)]
+    fn sort_busiest(&mut self, others: usize) -> &[(u64, f64)] {
+        let busiest = &mut self.busiest[..self.ages.count];
+        for (one, place) in busiest.iter_mut().zip(self.ages.places()) {
+            let probe = &self.pool[place];
+            *one = (probe.in_flight.to_bits(), probe.each);
+        }
+        for last in (others..busiest.len()).rev() {
+            let (mut most, mut most_at) = (0, 0);
+            for (at, (in_flight, _)) in busiest[..=last].iter().enumerate() {
+                let is_more = *in_flight > most;
+                most_at = if is_more { at } else { most_at };
+                most = if is_more { *in_flight } else { most };
+            }
+            busiest.swap(most_at, last);
+        }
+        &busiest[others..]
+    }
+
+    /// The best one, and the last of those that are worst.
+    #[inline(never)]
+    fn best_and_worst(&self, hot_from: f64, generator: &mut Generator) -> (Ranked, Ranked) {
+        let mut draws = generator.clone();
+        let (mut best, mut worst) = (Ranked::BEYOND, Ranked::NOTHING);
+        let mut ties = 1;
+        for (number, place) in self.ages.places().enumerate() {
+            let merit = self.pool[place].merit(hot_from);
+            let is_better = merit < best.merit;
+            let is_equal = merit == best.merit;
+            ties = if is_better {
+                1
             } else {
-                // Those that have more move up into it.
-                while free > 0 && busiest[free - 1].0 > probe.in_flight {
-                    busiest[free] = busiest[free - 1];
-                    free -= 1;
-                }
-            }
-            busiest[free] = (probe.in_flight, probe.each);
+                ties + u32::from(is_equal)
+            };
+            let is_best = is_better | (is_equal && draws.below(ties) == 0);
+            let one = Ranked { merit, number };
+            best = if is_best { one } else { best };
+            worst = if merit >= worst.merit { one } else { worst };
         }
-        busiest
-    }
-
-    /// Take one out for each pick: by turns the oldest, which is the least true,
-    /// and the worst, since those that nobody chooses would fill the pool.
-    fn remove_one(&mut self, hot_from: f64) {
-        let mut number = 0;
-        if self.takes_worst {
-            let mut merit = self.pool[self.ages.place(0)].merit(hot_from);
-            for other in 1..self.ages.count {
-                let of_other = self.pool[self.ages.place(other)].merit(hot_from);
-                if of_other.compare(&merit).is_ge() {
-                    (number, merit) = (other, of_other);
-                }
-            }
-        }
-        self.ages.remove(number);
-        self.takes_worst = !self.takes_worst;
+        *generator = draws;
+        (best, worst)
     }
 }
 
-/// What probes are compared by, under the hot and cold lexicographic rule.
-#[derive(Clone, Copy)]
-struct Merit {
-    is_hot: bool,
-    first: f64,
-    second: f64,
+/// A probe by what it is compared by, the better one being the less, and by its age.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked {
+    merit: u128,
+    number: usize,
 }
 
-impl Merit {
-    /// The better one is the less.
-    #[inline]
-    fn compare(&self, other: &Self) -> Ordering {
-        let by_figures = || {
-            let first = self.first.total_cmp(&other.first);
-            first.then_with(|| self.second.total_cmp(&other.second))
-        };
-        self.is_hot.cmp(&other.is_hot).then_with(by_figures)
-    }
+impl Ranked {
+    /// Worse than any, for there is no such figure.
+    const BEYOND: Self = Self {
+        merit: u128::MAX,
+        number: 0,
+    };
+
+    /// No worse than any.
+    const NOTHING: Self = Self {
+        merit: 0,
+        number: 0,
+    };
 }
+
+/// What makes the merit of a hot probe more than that of any cold one: the sign of
+/// a figure, which is never negative.
+const HOT: u64 = 1 << 63;
 
 impl Probe {
-    /// Of hot ones the better is who has less in flight, of cold ones the quicker;
-    /// where latencies tell nothing, requests in flight do. What enough picks went
-    /// by is hot too: others, who know it as well, will have sent requests there.
+    /// What it is compared by under the hot and cold lexicographic rule: the bits of
+    /// two figures, which are in the figures' order. Of hot ones the better is who
+    /// has less in flight, of cold ones the quicker; where latencies tell nothing,
+    /// requests in flight do. What enough picks went by is hot too: others, who know
+    /// it as well, will have sent requests there.
     #[inline]
-    fn merit(&self, hot_from: f64) -> Merit {
-        let is_hot = self.uses == 0 || self.in_flight >= hot_from;
-        let (first, second) = match is_hot {
-            true => (self.in_flight, 0.0),
-            false => (self.latency_us, self.in_flight),
+    fn merit(&self, hot_from: f64) -> u128 {
+        let is_hot = (self.uses == 0) | (self.in_flight >= hot_from);
+        let in_flight = self.in_flight.to_bits();
+        let first = if is_hot {
+            in_flight | HOT
+        } else {
+            self.latency_us.to_bits()
         };
-        Merit {
-            is_hot,
-            first,
-            second,
-        }
+        let second = if is_hot { 0 } else { in_flight };
+        (u128::from(first) << 64) | u128::from(second)
     }
 }
 
@@ -378,6 +383,35 @@ mod tests {
             let probes: Vec<_> = probes.collect();
             let hot_from = of(&probes).hot_from(quantile);
             prop_assert_eq!(hot_from, hot_by_definition(&probes, quantile));
+        }
+
+        #[test]
+        fn one_of_the_best_is_chosen_and_the_last_of_the_worst_goes(
+            known in prop::collection::vec((0_u32..9, 1_u32..5, 0_u32..3), 2..=MOST),
+        ) {
+            let probes = (0..).zip(&known).map(|(slot, (active, latency, uses))| Probe {
+                uses: *uses,
+                ..probe(slot, *active, *latency)
+            });
+            let mut probes: Vec<_> = probes.collect();
+            let mut pool = of(&probes);
+            pool.takes_worst = true;
+            let hot_from = pool.hot_from(0.84);
+            let merit = |probe: &Probe| match probe.uses == 0 || probe.in_flight >= hot_from {
+                true => (true, probe.in_flight, 0.0),
+                false => (false, probe.latency_us, probe.in_flight),
+            };
+            let chosen = pool.choose(0.84, &mut Generator::seeded(3)).unwrap() as usize;
+            prop_assert!(probes.iter().all(|other| merit(&probes[chosen]) <= merit(other)));
+            probes[chosen].in_flight += 1.0;
+            probes[chosen].uses = probes[chosen].uses.saturating_sub(1);
+            let is_worst = |own: &usize| {
+                let mut others = probes.iter();
+                others.all(|other| merit(other) <= merit(&probes[*own]))
+            };
+            let worst = (0..probes.len()).rev().find(is_worst).unwrap();
+            probes.remove(worst);
+            prop_assert_eq!(pool.all(), probes);
         }
     }
 }

@@ -14,6 +14,9 @@ pub(crate) struct Reports {
     /// Picks that met with reports, and reports that they met with first.
     picks: u32,
     fresh: u32,
+    /// What follows from both: how many picks may go by a report; 0 until that is
+    /// worked out.
+    most_uses: u32,
     /// When the first pick was, while it is not told that no report has come.
     waiting_since_ms: Option<u64>,
     has_told: bool,
@@ -53,6 +56,7 @@ impl Reports {
     }
 
     /// What is known of an endpoint at a time.
+    #[inline(never)]
     pub(crate) fn probe(
         &mut self,
         candidate: Candidate,
@@ -64,7 +68,10 @@ impl Reports {
         let local_us = latencies.us(slot);
         let report = load::reported(slot);
         let report = report.filter(|report| report.age_ms <= config.max_age_ms);
-        let each = 1.0 / f64::from(weight);
+        let each = match weight {
+            1 => 1.0,
+            weight => 1.0 / f64::from(weight),
+        };
         let Some(report) = report else {
             return Probe {
                 slot,
@@ -83,6 +90,7 @@ impl Reports {
         if let Some(seen) = self.seen.get_mut(slot) {
             if at_ms > seen.at_ms + SAME_MS {
                 self.fresh += 1;
+                self.most_uses = 0;
                 *seen = Seen {
                     at_ms,
                     active,
@@ -113,6 +121,7 @@ impl Reports {
     pub(crate) fn picked(&mut self, slot: Slot, (config, now_ms): (&Config, u64)) {
         if self.fresh > 0 {
             self.picks += 1;
+            self.most_uses = 0;
             if self.fresh >= ENOUGH || self.picks == u32::MAX {
                 self.fresh = self.fresh.div_ceil(2);
                 self.picks /= 2;
@@ -137,9 +146,12 @@ impl Reports {
     /// How many picks may go by a report. The paper's limit is (1 + δ) over the
     /// probes that a query brings, less those that are removed; reports come by
     /// time here, so what a pick brings is counted.
-    fn most_uses(&self) -> u32 {
-        let picks = self.picks.saturating_add(1).saturating_mul(OVERUSE);
-        picks.div_ceil(self.fresh.max(1)).max(1)
+    fn most_uses(&mut self) -> u32 {
+        if self.most_uses == 0 {
+            let picks = self.picks.saturating_add(1).saturating_mul(OVERUSE);
+            self.most_uses = picks.div_ceil(self.fresh.max(1)).max(1);
+        }
+        self.most_uses
     }
 }
 
@@ -148,7 +160,7 @@ impl Reports {
 /// by chance would otherwise get nothing for as long as nothing more is seen.
 fn roughly(us: f64, usual_us: f64) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
-    let usual_us = usual_us.max(1.0);
+    let usual_us = if usual_us < 1.0 { 1.0 } else { usual_us };
     // The power of two next to the ratio: that of its product with √2, cut off.
     let ratio = us / usual_us * std::f64::consts::SQRT_2;
     usual_us * f64::from_bits(ratio.to_bits() & !MANTISSA)

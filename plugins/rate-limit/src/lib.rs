@@ -12,6 +12,7 @@
 //! more, those that have not asked for longest begin anew.
 
 mod config;
+mod told;
 
 use std::num::NonZeroU32;
 
@@ -21,6 +22,7 @@ use gatewright_plugin_sdk::{
 };
 
 pub use config::{Config, Exempt, Rate};
+use told::Told;
 
 /// The status of a client that asks too often.
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -39,14 +41,6 @@ pub struct RateLimit {
     paths: Globs,
     /// None to tell clients nothing.
     told: Option<Told>,
-}
-
-/// What clients are told of the limit.
-#[derive(Debug)]
-struct Told {
-    name: String,
-    /// The whole `RateLimit-Policy`.
-    policy: String,
 }
 
 impl RequestPolicy for RateLimit {
@@ -82,14 +76,14 @@ impl RequestPolicy for RateLimit {
         let key = self.key.of_request(path, self.ipv6_prefix);
         let key = key.unwrap_or_else(|| address_key(self.ipv6_prefix));
         let Taken { wait_ms, left } = store::take(&key, 1, self.per_second, self.burst);
-        if let Some(told) = &self.told {
-            told.tell(left, self.reset(left, wait_ms));
+        let seconds = self.reset(left, wait_ms);
+        if let Some(told) = &mut self.told {
+            told.tell(left, seconds);
         }
         if wait_ms == 0 {
             return Verdict::Proceed;
         }
         advice::reason("beyond its rate");
-        let seconds = wait_ms.div_ceil(1000);
         response::set_header("retry-after", &seconds.to_string());
         response::body("application/json", BODY);
         Verdict::Answer(TOO_MANY_REQUESTS)
@@ -110,30 +104,6 @@ impl RateLimit {
             0 => (f64::from(self.burst - left.min(self.burst)) / self.per_second).ceil() as u32,
             wait_ms => wait_ms.div_ceil(1000),
         }
-    }
-}
-
-impl Told {
-    fn of(name: &str, per_second: f64, burst: u32) -> Result<Self, ConfigError> {
-        let is_plain = |byte: u8| (b' '..0x7F).contains(&byte) && !b"\"\\".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_plain) {
-            return Err(refuse(
-                "name",
-                "a policy's name is plain text without quotation marks",
-            ));
-        }
-        let window = (f64::from(burst) / per_second).ceil() as u32;
-        Ok(Self {
-            name: name.into(),
-            policy: format!("\"{name}\";q={burst};w={}", window.max(1)),
-        })
-    }
-
-    /// Append, since several limits may hold for one request.
-    fn tell(&self, left: u32, seconds: u32) {
-        response::append_header("ratelimit-policy", &self.policy);
-        let limit = format!("\"{}\";r={left};t={seconds}", self.name);
-        response::append_header("ratelimit", &limit);
     }
 }
 

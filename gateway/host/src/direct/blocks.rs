@@ -15,7 +15,7 @@ use crate::guest::Guest;
 const STEP: u32 = 16;
 
 /// How many sizes are kept.
-const SIZES: u32 = 16;
+const SIZES: u32 = 64;
 
 /// What any block is aligned to.
 const ALIGN: u32 = 8;
@@ -105,7 +105,7 @@ mod tests {
     fn for_nothing_and_for_what_is_large_or_aligned_none_is_taken() {
         let mut memory = memory(&[512]);
         let before = memory.clone();
-        for (align, size) in [(16, 20), (1, 0), (1, 257), (1, u32::MAX)] {
+        for (align, size) in [(16, 20), (1, 0), (1, 1025), (1, u32::MAX)] {
             assert!(!Blocks(64).take_all(&mut memory, align, &mut [(0, size)]));
         }
         assert_eq!(memory, before);

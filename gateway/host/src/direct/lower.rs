@@ -19,6 +19,13 @@ pub(super) trait Lower: Sized {
     /// not there.
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()>;
 
+    /// Write it as an `option` that has a value, whose case is before it. No type here
+    /// is aligned to more than it is large, so that this is by its alignment.
+    fn lower_some(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        crossing.room(at, Option::<Self>::SIZE)?[0] = 1;
+        self.lower(crossing, at + Self::ALIGN as usize)
+    }
+
     /// Write a whole list, for which there may be no room.
     fn lower_all(list: &[Self], crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
         crossing.room(at, list.len() * Self::SIZE)?;
@@ -100,17 +107,18 @@ impl<T: Lower> Lower for Vec<T> {
     }
 }
 
-/// `option`. The value's address is its alignment behind the case's, which is
-/// right because no type here is aligned to more than it is large.
+/// `option`.
 impl<T: Lower> Lower for Option<T> {
     const SIZE: usize = T::ALIGN as usize + T::SIZE;
     const ALIGN: u32 = T::ALIGN;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        crossing.room(at, Self::SIZE)?[0] = u8::from(self.is_some());
         match self {
-            Some(value) => value.lower(crossing, at + T::ALIGN as usize),
-            None => Ok(()),
+            Some(value) => value.lower_some(crossing, at),
+            None => {
+                crossing.room(at, Self::SIZE)?[0] = 0;
+                Ok(())
+            }
         }
     }
 }
@@ -120,9 +128,13 @@ impl Lower for Report {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        self.in_flight.lower(crossing, at)?;
-        self.latency_us.lower(crossing, at + 4)?;
-        self.age_ms.lower(crossing, at + 8)
+        let words = [self.in_flight, self.latency_us, self.age_ms];
+        crossing.write::<12>(at, bytes(words))
+    }
+
+    fn lower_some(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        let words = [1, self.in_flight, self.latency_us, self.age_ms];
+        crossing.write::<16>(at, bytes(words))
     }
 }
 
@@ -131,8 +143,7 @@ impl Lower for Taken {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        self.wait_ms.lower(crossing, at)?;
-        self.left.lower(crossing, at + 4)
+        crossing.write::<8>(at, bytes([self.wait_ms, self.left]))
     }
 }
 
@@ -154,19 +165,44 @@ impl Lower for Outcome {
     const ALIGN: u32 = 4;
 
     fn lower(&self, crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
-        let ending = match self.ending {
-            Ending::Completed => 0,
-            Ending::ConnectFailed => 1,
-            Ending::Broken => 2,
-            Ending::TimedOut => 3,
-            Ending::Abandoned => 4,
-        };
-        self.slot.lower(crossing, at)?;
-        crossing.write(at + 4, [ending])?;
-        crossing.write(at + 6, self.status.to_le_bytes())?;
-        self.first_byte_us.lower(crossing, at + 8)?;
-        self.duration_us.lower(crossing, at + 12)
+        crossing.write(at, outcome(self))
     }
+
+    fn lower_all(list: &[Self], crossing: &mut Crossing<'_>, at: usize) -> wasmtime::Result<()> {
+        let room = crossing.room(at, list.len() * Self::SIZE)?;
+        let (rooms, _) = room.as_chunks_mut();
+        for (room, value) in rooms.iter_mut().zip(list) {
+            *room = outcome(value);
+        }
+        Ok(())
+    }
+}
+
+fn outcome(outcome: &Outcome) -> [u8; 16] {
+    let ending = match outcome.ending {
+        Ending::Completed => 0,
+        Ending::ConnectFailed => 1,
+        Ending::Broken => 2,
+        Ending::TimedOut => 3,
+        Ending::Abandoned => 4,
+    };
+    bytes([
+        outcome.slot,
+        ending | (u32::from(outcome.status) << 16),
+        outcome.first_byte_us,
+        outcome.duration_us,
+    ])
+}
+
+/// Numbers of 32 bits as they lie in memory.
+fn bytes<const WORDS: usize, const BYTES: usize>(words: [u32; WORDS]) -> [u8; BYTES] {
+    const { assert!(BYTES == 4 * WORDS) };
+    let mut bytes = [0; BYTES];
+    let (rooms, _) = bytes.as_chunks_mut();
+    for (room, word) in rooms.iter_mut().zip(words) {
+        *room = word.to_le_bytes();
+    }
+    bytes
 }
 
 fn lower_list<T: Lower>(

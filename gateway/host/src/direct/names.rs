@@ -8,9 +8,9 @@ pub(super) const MEMORY: &str = "memory";
 /// The allocator of what a plugin is given.
 pub(super) const REALLOC: &str = "cabi_realloc";
 
-/// Where the SDK's allocator keeps free blocks: sixteen sizes in steps of
-/// sixteen bytes. Lists of another shape would have another name.
-pub(super) const BLOCKS: &str = "gatewright_free_blocks_16x16";
+/// Where the SDK's allocator keeps free blocks: in steps of sixteen bytes,
+/// sixty-four sizes. Lists of another shape would have another name.
+pub(super) const BLOCKS: &str = "gatewright_free_blocks_16x64";
 
 /// Where the SDK's plugins have a tray, of so many bytes. One of another size would
 /// have another name.

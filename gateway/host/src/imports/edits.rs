@@ -1,5 +1,7 @@
 //! Which headers a plugin may touch.
 
+use std::sync::Arc;
+
 use gatewright_model::token::is_token;
 
 /// Headers that say how a message is framed or that live for one hop: they are
@@ -19,8 +21,41 @@ const RESERVED: [&str; 9] = [
 /// Bytes of a header's value.
 const VALUE_BYTES: usize = 8192;
 
+/// Names that are remembered: a plugin writes the same few.
+const NAMES: usize = 16;
+
+/// The first names that a plugin gave in lower case and may touch: they need not be
+/// checked again, nor copied.
+#[derive(Default)]
+pub(crate) struct Names(Vec<Arc<str>>);
+
+impl Names {
+    /// A header's name in lower case, or why it may not be touched.
+    pub(super) fn checked(&mut self, name: &str) -> Result<Arc<str>, String> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
+            return Ok(Arc::clone(known));
+        }
+        let checked: Arc<str> = header_name(name.to_owned())?.into();
+        if self.0.len() < NAMES && *checked == *name {
+            self.0.push(Arc::clone(&checked));
+        }
+        Ok(checked)
+    }
+
+    /// A header with its name in lower case, or why it may not be written.
+    pub(super) fn header(
+        &mut self,
+        name: &str,
+        value: String,
+    ) -> Result<(Arc<str>, String), String> {
+        let name = self.checked(name)?;
+        header_value(&name, &value)?;
+        Ok((name, value))
+    }
+}
+
 /// A header's name in lower case, or why it may not be touched.
-pub(super) fn header_name(mut name: String) -> Result<String, String> {
+fn header_name(mut name: String) -> Result<String, String> {
     name.make_ascii_lowercase();
     if !is_token(&name) {
         return Err(format!("{name:?} is not a header name"));
@@ -29,13 +64,6 @@ pub(super) fn header_name(mut name: String) -> Result<String, String> {
         return Err(format!("the header {name:?} is the gateway's to write"));
     }
     Ok(name)
-}
-
-/// A header with its name in lower case, or why it may not be written.
-pub(super) fn header(name: String, value: String) -> Result<(String, String), String> {
-    let name = header_name(name)?;
-    header_value(&name, &value)?;
-    Ok((name, value))
 }
 
 /// Why a header may not have this value, if it may not.
@@ -95,9 +123,26 @@ mod tests {
 
     #[test]
     fn a_value_cannot_begin_another_header() {
-        assert!(header("x-a".into(), "1\r\nx-b: 2".into()).is_err());
-        assert!(header("x-a\r\nx-b".into(), "1".into()).is_err());
-        let ordinary = header("X-A".into(), "grün\t1".into());
+        let mut names = Names::default();
+        assert!(names.header("x-a", "1\r\nx-b: 2".into()).is_err());
+        assert!(names.header("x-a\r\nx-b", "1".into()).is_err());
+        let ordinary = names.header("X-A", "grün\t1".into());
         assert_eq!(ordinary, Ok(("x-a".into(), "grün\t1".into())));
+    }
+
+    #[test]
+    fn some_names_that_may_be_touched_are_remembered() {
+        let mut names = Names::default();
+        let first = names.checked("x-a").unwrap();
+        assert!(Arc::ptr_eq(&names.checked("x-a").unwrap(), &first));
+        assert_eq!(names.checked("X-A").unwrap(), first);
+        for _ in 0..2 {
+            assert!(names.checked("host").is_err());
+        }
+        for number in 0..2 * NAMES {
+            let name = format!("x-{number}");
+            assert_eq!(&*names.checked(&name).unwrap(), name);
+        }
+        assert_eq!(names.0.len(), NAMES);
     }
 }

@@ -3,7 +3,7 @@
 
 mod advice;
 mod clock;
-mod edits;
+pub(crate) mod edits;
 mod endpoints;
 mod load;
 mod log;

@@ -26,6 +26,38 @@ pub(crate) fn header_bytes<'v>(
     Some(Cow::Borrowed(value))
 }
 
+/// What edits headers, by names that nobody need have a copy of.
+impl Guest {
+    pub(crate) fn set_response_header(&mut self, name: &str, value: String) {
+        let name = match self.names.checked(name) {
+            Ok(name) => name,
+            Err(reason) => return self.warn(format!("response.set-header: {reason}")),
+        };
+        match edits::header_value(&name, &value) {
+            Ok(()) => self.edit(Edit::SetResponseHeader { name, value }),
+            // What the server wrote there must not pass for the plugin's.
+            Err(reason) => {
+                self.warn(format!("response.set-header: {reason}"));
+                self.edit(Edit::RemoveResponseHeader(name));
+            }
+        }
+    }
+
+    pub(crate) fn append_response_header(&mut self, name: &str, value: String) {
+        match self.names.header(name, value) {
+            Ok((name, value)) => self.edit(Edit::AppendResponseHeader { name, value }),
+            Err(reason) => self.warn(format!("response.append-header: {reason}")),
+        }
+    }
+
+    pub(crate) fn remove_response_header(&mut self, name: &str) {
+        match self.names.checked(name) {
+            Ok(name) => self.edit(Edit::RemoveResponseHeader(name)),
+            Err(reason) => self.warn(format!("response.remove-header: {reason}")),
+        }
+    }
+}
+
 impl Host for Guest {
     fn status(&mut self) -> u16 {
         self.view().map_or(0, ExchangeView::response_status)
@@ -40,32 +72,15 @@ impl Host for Guest {
     }
 
     fn set_header(&mut self, name: String, value: String) {
-        let name = match edits::header_name(name) {
-            Ok(name) => name,
-            Err(reason) => return self.warn(format!("response.set-header: {reason}")),
-        };
-        match edits::header_value(&name, &value) {
-            Ok(()) => self.edit(Edit::SetResponseHeader { name, value }),
-            // What the server wrote there must not pass for the plugin's.
-            Err(reason) => {
-                self.warn(format!("response.set-header: {reason}"));
-                self.edit(Edit::RemoveResponseHeader(name));
-            }
-        }
+        self.set_response_header(&name, value);
     }
 
     fn append_header(&mut self, name: String, value: String) {
-        match edits::header(name, value) {
-            Ok((name, value)) => self.edit(Edit::AppendResponseHeader { name, value }),
-            Err(reason) => self.warn(format!("response.append-header: {reason}")),
-        }
+        self.append_response_header(&name, value);
     }
 
     fn remove_header(&mut self, name: String) {
-        match edits::header_name(name) {
-            Ok(name) => self.edit(Edit::RemoveResponseHeader(name)),
-            Err(reason) => self.warn(format!("response.remove-header: {reason}")),
-        }
+        self.remove_response_header(&name);
     }
 
     fn set_cookie(&mut self, cookie: String) {
@@ -81,8 +96,8 @@ impl Host for Guest {
 
     fn body(&mut self, content_type: String, mut body: Vec<u8>) {
         body.truncate(BODY_BYTES);
-        match edits::header("content-type".to_owned(), content_type) {
-            Ok((_, content_type)) => self.edit(Edit::Body { content_type, body }),
+        match edits::header_value("content-type", &content_type) {
+            Ok(()) => self.edit(Edit::Body { content_type, body }),
             Err(reason) => self.warn(format!("response.body: {reason}")),
         }
     }

@@ -14,6 +14,35 @@ impl Guest {
             self.edit(edit);
         }
     }
+
+    pub(crate) fn set_request_header(&mut self, name: &str, value: String) {
+        let name = match self.names.checked(name) {
+            Ok(name) => name,
+            Err(reason) => return self.warn(format!("rewrite.set-header: {reason}")),
+        };
+        match edits::header_value(&name, &value) {
+            Ok(()) => self.rewrite(Edit::SetRequestHeader { name, value }),
+            // What the client wrote there must not pass for the plugin's.
+            Err(reason) => {
+                self.warn(format!("rewrite.set-header: {reason}"));
+                self.rewrite(Edit::RemoveRequestHeader(name));
+            }
+        }
+    }
+
+    pub(crate) fn append_request_header(&mut self, name: &str, value: String) {
+        match self.names.header(name, value) {
+            Ok((name, value)) => self.rewrite(Edit::AppendRequestHeader { name, value }),
+            Err(reason) => self.warn(format!("rewrite.append-header: {reason}")),
+        }
+    }
+
+    pub(crate) fn remove_request_header(&mut self, name: &str) {
+        match self.names.checked(name) {
+            Ok(name) => self.rewrite(Edit::RemoveRequestHeader(name)),
+            Err(reason) => self.warn(format!("rewrite.remove-header: {reason}")),
+        }
+    }
 }
 
 impl Host for Guest {
@@ -40,32 +69,15 @@ impl Host for Guest {
     }
 
     fn set_header(&mut self, name: String, value: String) {
-        let name = match edits::header_name(name) {
-            Ok(name) => name,
-            Err(reason) => return self.warn(format!("rewrite.set-header: {reason}")),
-        };
-        match edits::header_value(&name, &value) {
-            Ok(()) => self.rewrite(Edit::SetRequestHeader { name, value }),
-            // What the client wrote there must not pass for the plugin's.
-            Err(reason) => {
-                self.warn(format!("rewrite.set-header: {reason}"));
-                self.rewrite(Edit::RemoveRequestHeader(name));
-            }
-        }
+        self.set_request_header(&name, value);
     }
 
     fn append_header(&mut self, name: String, value: String) {
-        match edits::header(name, value) {
-            Ok((name, value)) => self.rewrite(Edit::AppendRequestHeader { name, value }),
-            Err(reason) => self.warn(format!("rewrite.append-header: {reason}")),
-        }
+        self.append_request_header(&name, value);
     }
 
     fn remove_header(&mut self, name: String) {
-        match edits::header_name(name) {
-            Ok(name) => self.rewrite(Edit::RemoveRequestHeader(name)),
-            Err(reason) => self.warn(format!("rewrite.remove-header: {reason}")),
-        }
+        self.remove_request_header(&name);
     }
 }
 

@@ -23,7 +23,13 @@ impl Occupant {
         };
         instance.table_version != pool.table_version
             || instance.eligibility_version != pool.state.eligibility_version()
-            || !self.outcomes.is_empty()
+            || (!self.outcomes.is_empty() && self.is_time_to_hear())
+    }
+
+    /// Whether it is long enough ago that the instance heard of outcomes.
+    fn is_time_to_hear(&self) -> bool {
+        let now_ms = self.binding.shared.ticker.ticker().coarse_ms();
+        now_ms >= self.observed_ms + TELL_EVERY_MS
     }
 
     #[cold]

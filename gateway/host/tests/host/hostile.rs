@@ -176,7 +176,7 @@ fn an_initializer_is_called_once_before_all_else() {
 /// nothing good lies there, calls the allocator.
 #[test]
 fn a_text_goes_into_a_free_block_where_there_is_one() {
-    let lists = r#"(global (export "gatewright_free_blocks_16x16") i32 (i32.const 2048))"#;
+    let lists = r#"(global (export "gatewright_free_blocks_16x64") i32 (i32.const 2048))"#;
     let functions = balancer(
         "(i32.store (i32.const 2048)
             (select (i32.const 3072) (i32.const -4) (i64.eqz (local.get $key))))

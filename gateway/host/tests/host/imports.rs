@@ -97,7 +97,7 @@ fn headers_are_edited_and_those_of_framing_are_refused() {
     let mut rig = screened(&["response"], set, body, data);
     let mut lent: Lent = Some(Box::new(Request::default()));
     assert_eq!(check(&mut rig, &mut lent), Verdict::Proceed);
-    let (name, value) = ("x-book".to_owned(), "12".to_owned());
+    let (name, value) = ("x-book".into(), "12".to_owned());
     assert_eq!(
         effects(&mut lent).edits[..],
         [Edit::SetResponseHeader { name, value }]

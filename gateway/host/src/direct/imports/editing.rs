@@ -28,14 +28,26 @@ macro_rules! text {
     };
 }
 
-/// A function of two texts, such as a header's name and value.
-macro_rules! texts {
+/// A function of a header's name.
+macro_rules! name {
+    ($function:path) => {
+        |mut caller: Call<'_>, name: u32, length: u32| {
+            let mut call = enter(&mut caller)?;
+            let (name, guest) = call.text_beside(name, length)?;
+            $function(guest, name);
+            Ok(())
+        }
+    };
+}
+
+/// A function of a header's name and value.
+macro_rules! header {
     ($function:path) => {
         |mut caller: Call<'_>, name: u32, name_length: u32, value: u32, value_length: u32| {
             let mut call = enter(&mut caller)?;
-            let name = call.text(name, name_length)?;
             let value = call.text(value, value_length)?;
-            $function(call.guest(), name, value);
+            let (name, guest) = call.text_beside(name, name_length)?;
+            $function(guest, name, value);
             Ok(())
         }
     };
@@ -67,9 +79,9 @@ fn response(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
                 })
             },
         )?
-        .define("set-header", texts!(Host::set_header))?
-        .define("append-header", texts!(Host::append_header))?
-        .define("remove-header", text!(Host::remove_header))?
+        .define("set-header", header!(Guest::set_response_header))?
+        .define("append-header", header!(Guest::append_response_header))?
+        .define("remove-header", name!(Guest::remove_response_header))?
         .define("set-cookie", set_cookie)?
         .define(
             "body",
@@ -113,8 +125,8 @@ fn rewrite(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
             },
         )?
         .define("authority", text!(Host::authority))?
-        .define("set-header", texts!(Host::set_header))?
-        .define("append-header", texts!(Host::append_header))?
-        .define("remove-header", text!(Host::remove_header))?;
+        .define("set-header", header!(Guest::set_request_header))?
+        .define("append-header", header!(Guest::append_request_header))?
+        .define("remove-header", name!(Guest::remove_request_header))?;
     Ok(())
 }
