@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use self::folders::Folders;
 pub(crate) use self::sight::Sight;
@@ -24,6 +25,10 @@ const QUIET: Duration = Duration::from_millis(100);
 /// How often to look without a hint, for file systems that give none.
 const LOOK_ANYWAY: Duration = Duration::from_secs(5);
 
+/// How long to wait before looking again, though there are hints: another program may
+/// write beside the files all the time.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Reload whenever the files have changed since `seen`, for ever.
 pub(crate) async fn watch(control: Arc<Control>, mut seen: Sight) {
     let hint = Arc::new(Notify::new());
@@ -33,6 +38,7 @@ pub(crate) async fn watch(control: Arc<Control>, mut seen: Sight) {
         let snapshot = Arc::clone(&snapshots.borrow_and_update().snapshot);
         folders.follow(&snapshot.config);
         seen.follow(&snapshot.config);
+        let looked = Instant::now();
         let now = Sight::of(&snapshot.config);
         if now != seen {
             seen = settled(now, || Sight::of(&snapshot.config)).await;
@@ -42,7 +48,7 @@ pub(crate) async fn watch(control: Arc<Control>, mut seen: Sight) {
             continue;
         }
         tokio::select! {
-            () = hint.notified() => {}
+            () = hint.notified() => tokio::time::sleep_until(looked + PAUSE).await,
             () = tokio::time::sleep(LOOK_ANYWAY) => {}
             changed = snapshots.changed() => if changed.is_err() { return },
         }

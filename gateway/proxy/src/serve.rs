@@ -86,10 +86,11 @@ pub(crate) fn serve(
                 if let Some(stream) = serve_http1(&client, stream).await {
                     // What came was no head of HTTP/1.1.
                     client.waits();
-                    serve_http2(&client, stream).await;
+                    Box::pin(serve_http2(&client, stream)).await;
                 }
             }
-            Some(tls) => serve_tls(&client, stream, tls).await,
+            // Apart, so that connections without it do not take its room.
+            Some(tls) => Box::pin(serve_tls(&client, stream, tls)).await,
         }
     }
 }
@@ -117,7 +118,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
     client.shook_hands(stream.get_ref().1);
     client.waits();
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(client, stream).await;
+        Box::pin(serve_http2(client, stream)).await;
     } else {
         // HTTP/2 is agreed on by ALPN or not spoken at all.
         serve_http1(client, stream).await;

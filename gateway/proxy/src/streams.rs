@@ -24,7 +24,8 @@ where
     F: Future<Output = ()> + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::task::spawn_local(run(Rc::clone(&self.0), stream));
+        // It is large, and a task is moved several times before it has its place.
+        tokio::task::spawn_local(run(Rc::clone(&self.0), Box::pin(stream)));
     }
 }
 

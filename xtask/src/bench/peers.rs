@@ -1,6 +1,7 @@
 //! `cargo xtask bench peers`: Gatewright and other proxies on the same backends,
 //! one after the other in each round, each on the same core.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -191,11 +192,14 @@ impl Proxy {
         {
             headers.push(format!("Cookie: {cookie}"));
         }
+        // A gateway looks at its configuration when something changes beside it.
+        let folder = setting.folder.join("load");
+        fs::create_dir_all(&folder)?;
         Ok(Self {
             started,
             traffic: setting.traffic,
             core: setting.cores.load,
-            folder: setting.folder.to_owned(),
+            folder,
             headers,
             connections: arguments.connections,
             runs: Vec::new(),
