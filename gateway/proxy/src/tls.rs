@@ -10,6 +10,7 @@ mod listeners;
 mod names;
 mod pem;
 mod pools;
+mod suites;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

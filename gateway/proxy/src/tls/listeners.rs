@@ -12,7 +12,7 @@ use rustls_pki_types::PrivateKeyDer;
 
 use super::clients::signed_by;
 use super::names::CertificateChoice;
-use super::{Shown, ShownFrom, TlsError, about, pem};
+use super::{Shown, ShownFrom, TlsError, about, pem, suites};
 
 /// The names that a self-signed certificate is for.
 const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -106,8 +106,7 @@ fn server_config(
     choice: CertificateChoice,
     before: Option<&ServerConfig>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(suites::provider())
         .with_protocol_versions(versions(tls.min_version))?;
     let builder = match &tls.client_auth {
         Some(auth) => {
@@ -116,6 +115,7 @@ fn server_config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(choice));
+    config.ignore_client_order = true;
     let offered = tls.protocols.iter().map(|offered| match offered {
         Offered::Http2 => b"h2".to_vec(),
         Offered::Http1 => b"http/1.1".to_vec(),
@@ -154,8 +154,88 @@ fn self_signed() -> Result<Arc<CertifiedKey>, TlsError> {
 #[cfg(test)]
 mod tests {
     use gatewright_model::config::{CertificateFiles, PemFile};
+    use rustls::crypto::aws_lc_rs::cipher_suite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS13_AES_128_GCM_SHA256,
+        TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+    };
+    use rustls::{
+        ClientConfig, ClientConnection, RootCertStore, ServerConnection, SupportedCipherSuite,
+    };
+    use rustls_pki_types::ServerName;
 
     use super::*;
+
+    /// The suite agreed on with a client that offers these, in its order.
+    fn agreed(offered: &[SupportedCipherSuite]) -> SupportedCipherSuite {
+        let shown = self_signed().unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(shown.cert[0].clone()).unwrap();
+        let mut provider = aws_lc_rs::default_provider();
+        provider.cipher_suites = offered.to_vec();
+        let client = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions(TlsVersion::V1_2))
+            .unwrap_or_else(|error| panic!("{offered:?}: {error}"));
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(Arc::new(client), name).unwrap();
+
+        let tls = Tls {
+            certificates: Certificates::SelfSigned,
+            ordered: None,
+            strict_sni: false,
+            min_version: TlsVersion::V1_2,
+            protocols: Vec::new(),
+            client_auth: None,
+            hsts: None,
+        };
+        let choice = CertificateChoice::new(&[shown], tls.strict_sni, &[]);
+        let config = server_config(&tls, choice, None).unwrap();
+        let mut server = ServerConnection::new(config).unwrap();
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            let mut wire = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut wire).unwrap();
+            }
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        server.negotiated_cipher_suite().unwrap()
+    }
+
+    #[test]
+    fn aes_128_is_chosen_of_what_a_client_offers() {
+        let offered = [
+            TLS13_AES_256_GCM_SHA384,
+            TLS13_CHACHA20_POLY1305_SHA256,
+            TLS13_AES_128_GCM_SHA256,
+        ];
+        assert_eq!(agreed(&offered), TLS13_AES_128_GCM_SHA256);
+        let offered = [
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        ];
+        assert_eq!(agreed(&offered), TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+    }
+
+    #[test]
+    fn who_offers_one_suite_is_answered_with_it() {
+        for suite in [
+            TLS13_AES_256_GCM_SHA384,
+            TLS13_CHACHA20_POLY1305_SHA256,
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        ] {
+            assert_eq!(agreed(&[suite]), suite);
+        }
+    }
 
     #[test]
     fn a_file_without_a_certificate_is_named() {
