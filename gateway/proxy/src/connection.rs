@@ -209,7 +209,8 @@ impl Client {
     /// Another host is asked for, which is a valid one. Returns it in lower case; one
     /// that is no name is not kept, as it may be long.
     pub(crate) fn asks_for(&self, host: &str) -> Arc<str> {
-        let host: Arc<str> = host.to_ascii_lowercase().into();
+        let mut host = Arc::<str>::from(host);
+        Arc::make_mut(&mut host).make_ascii_lowercase();
         if host.len() <= LONGEST_HOST {
             self.host.replace(Arc::clone(&host));
         }

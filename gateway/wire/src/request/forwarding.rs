@@ -12,36 +12,37 @@ const UNKNOWN: &str = "unknown";
 /// once for all its requests.
 #[derive(Debug)]
 pub struct Told {
-    /// All before the host that it asked for.
-    before: Box<[u8]>,
-    /// All between that and the request's id.
-    between: Box<[u8]>,
+    lines: Vec<u8>,
+    /// Where in them the host goes that it asked for; the request's id goes behind them.
+    host_at: usize,
 }
+
+/// Room for the lines of a client that comes by TLS from an IPv4 address.
+const MOST_LINES: usize = 128;
 
 impl Told {
     /// Of a client with this address, if it has one, that makes no claims and speaks
     /// `proto`: what [`Forwarding::client`] and [`Forwarding::proto`] say.
     #[must_use]
     pub fn of(client: Option<&str>, proto: &str) -> Self {
-        let (mut before, mut between) = (Vec::<u8>::new(), Vec::<u8>::new());
-        before.put_line("x-forwarded-for", client.unwrap_or(UNKNOWN));
-        before.put_line("x-forwarded-proto", proto);
-        before.begin("x-forwarded-host");
-        between.end();
+        let mut lines = Vec::with_capacity(MOST_LINES);
+        lines.put_line("x-forwarded-for", client.unwrap_or(UNKNOWN));
+        lines.put_line("x-forwarded-proto", proto);
+        lines.begin("x-forwarded-host");
+        let host_at = lines.len();
+        lines.end();
         if let Some(address) = client {
-            between.put_line("x-real-ip", address);
+            lines.put_line("x-real-ip", address);
         }
-        between.begin("x-request-id");
-        Self {
-            before: before.into(),
-            between: between.into(),
-        }
+        lines.begin("x-request-id");
+        Self { lines, host_at }
     }
 
     fn put(&self, out: &mut Vec<u8>, forwarding: &Forwarding<'_>) {
-        out.put(&self.before);
+        let (before, between) = self.lines.split_at(self.host_at);
+        out.put(before);
         out.put_text(forwarding.host);
-        out.put(&self.between);
+        out.put(between);
         out.put(forwarding.request_id.as_bytes());
         out.end();
     }
