@@ -21,8 +21,8 @@ const STEP: usize = 16;
 const SIZES: usize = 64;
 
 /// Blocks of a size that are kept at the most, so that memory that was in use
-/// once can serve another size.
-const MOST: u32 = 32;
+/// once can serve another size: of those of up to 256 bytes, and of larger ones.
+const MOST: [u32; 2] = [32, 4];
 
 /// What any block is aligned to.
 const ALIGN: usize = 8;
@@ -91,14 +91,14 @@ impl Kept {
         Some(block.cast())
     }
 
-    /// Keep a block; false when there are enough.
+    /// Keep a block; false when there are so many.
     ///
     /// # Safety
     ///
     /// The block is nobody else's and of this list's size.
     #[inline]
-    unsafe fn put(&mut self, block: *mut u8) -> bool {
-        if self.count == MOST {
+    unsafe fn put(&mut self, block: *mut u8, most: u32) -> bool {
+        if self.count == most {
             return false;
         }
         #[expect(
@@ -118,6 +118,13 @@ impl Kept {
 #[inline]
 const fn step(size: usize) -> usize {
     size.wrapping_sub(1) / STEP
+}
+
+/// How many blocks of a kept size are kept.
+#[inline]
+const fn most(layout: Layout) -> u32 {
+    let [small, large] = MOST;
+    if layout.size() <= 256 { small } else { large }
 }
 
 /// The block that serves every layout of a kept size.
@@ -179,7 +186,7 @@ unsafe impl GlobalAlloc for Keeping {
         let Some(list) = self.list(layout) else {
             return unsafe { free(block, layout) };
         };
-        if !unsafe { (*list.get()).put(block) } {
+        if !unsafe { (*list.get()).put(block, most(layout)) } {
             unsafe { give_back(block, layout) };
         }
     }
@@ -242,15 +249,22 @@ mod tests {
 
     #[test]
     fn of_a_size_so_many_are_kept() {
-        let keeping = Keeping::new();
-        let blocks: Vec<_> = (0..2 * MOST)
-            .map(|_| unsafe { keeping.alloc(layout(20)) })
-            .collect();
-        for block in blocks {
-            unsafe { keeping.dealloc(block, layout(20)) };
+        for (size, most) in [
+            (20, MOST[0]),
+            (256, MOST[0]),
+            (257, MOST[1]),
+            (1_024, MOST[1]),
+        ] {
+            let keeping = Keeping::new();
+            let blocks: Vec<_> = (0..2 * most)
+                .map(|_| unsafe { keeping.alloc(layout(size)) })
+                .collect();
+            for block in blocks {
+                unsafe { keeping.dealloc(block, layout(size)) };
+            }
+            let list = keeping.list(layout(size)).unwrap();
+            assert_eq!(unsafe { (*list.get()).count }, most, "{size}");
         }
-        let list = keeping.list(layout(20)).unwrap();
-        assert_eq!(unsafe { (*list.get()).count }, MOST);
     }
 
     /// Every block is filled with a byte of its own, and has it still when it

@@ -3,11 +3,11 @@
 //!
 //! They are known by a tag that is made of the header: SipHash-1-3 with 128 bits
 //! (J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast short-input PRF", INDOCRYPT
-//! 2012), a twentieth of the work of SHA-256. A stranger would have to hit 128 bits
-//! that nobody sees. Fewer rounds than the usual 2-4 are enough: what they make
-//! harder begins with a text whose tag is known or remembered, and who has a header
-//! that is remembered need not forge one. The key comes of 64 random bits: too few,
-//! were a tag ever shown.
+//! 2012), a twentieth of the work of SHA-256. To be taken for another client, one would
+//! have to hit the tag of a header that one does not know, under a key that nobody
+//! sees, and with the gateway to ask one guess at a time: fewer rounds than the usual
+//! 2-4 are enough for that. The key comes of 64 random bits: too few, were a tag ever
+//! shown.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};

@@ -16,7 +16,7 @@ pub(crate) struct Reports {
     fresh: u32,
     /// What follows from both: how many picks may go by a report; 0 until that is
     /// worked out.
-    most_uses: u32,
+    known_most_uses: u32,
     /// When the first pick was, while it is not told that no report has come.
     waiting_since_ms: Option<u64>,
     has_told: bool,
@@ -90,7 +90,7 @@ impl Reports {
         if let Some(seen) = self.seen.get_mut(slot) {
             if at_ms > seen.at_ms + SAME_MS {
                 self.fresh += 1;
-                self.most_uses = 0;
+                self.known_most_uses = 0;
                 *seen = Seen {
                     at_ms,
                     active,
@@ -121,7 +121,7 @@ impl Reports {
     pub(crate) fn picked(&mut self, slot: Slot, (config, now_ms): (&Config, u64)) {
         if self.fresh > 0 {
             self.picks += 1;
-            self.most_uses = 0;
+            self.known_most_uses = 0;
             if self.fresh >= ENOUGH || self.picks == u32::MAX {
                 self.fresh = self.fresh.div_ceil(2);
                 self.picks /= 2;
@@ -147,11 +147,11 @@ impl Reports {
     /// probes that a query brings, less those that are removed; reports come by
     /// time here, so what a pick brings is counted.
     fn most_uses(&mut self) -> u32 {
-        if self.most_uses == 0 {
+        if self.known_most_uses == 0 {
             let picks = self.picks.saturating_add(1).saturating_mul(OVERUSE);
-            self.most_uses = picks.div_ceil(self.fresh.max(1)).max(1);
+            self.known_most_uses = picks.div_ceil(self.fresh.max(1)).max(1);
         }
-        self.most_uses
+        self.known_most_uses
     }
 }
 

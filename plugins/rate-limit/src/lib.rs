@@ -76,7 +76,12 @@ impl RequestPolicy for RateLimit {
         let key = self.key.of_request(path, self.ipv6_prefix);
         let key = key.unwrap_or_else(|| address_key(self.ipv6_prefix));
         let Taken { wait_ms, left } = store::take(&key, 1, self.per_second, self.burst);
-        let seconds = self.reset(left, wait_ms);
+        let is_told = self.told.is_some() || wait_ms > 0;
+        let seconds = if is_told {
+            self.reset(left, wait_ms)
+        } else {
+            0
+        };
         if let Some(told) = &mut self.told {
             told.tell(left, seconds);
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use gatewright_model::config::{Config, may_be_read};
+use gatewright_model::config::{Config, LogTarget, may_be_read};
 use gatewright_model::signature::signature_file;
 
 /// What a configuration's files look like, with what might join them; a file
@@ -92,20 +92,24 @@ pub(super) fn folder(file: &Path) -> &Path {
 }
 
 /// The named files, and those beside the configuration's that may be read with
-/// it: what an `include` takes in, and `.env`.
+/// it: what an `include` takes in, and `.env`. The access log is none of them,
+/// though it may be called `access.json`: it changes all the time.
 fn files(config: &Config) -> BTreeSet<PathBuf> {
+    let log = config.access_log.as_ref().map(|log| &log.target);
+    let is_log = |path: &Path| matches!(log, Some(LogTarget::File(log)) if plain(log) == path);
     let folders: BTreeSet<_> = config.files.iter().map(|file| folder(file)).collect();
     let entries = folders
         .into_iter()
         .filter_map(|folder| fs::read_dir(folder).ok());
     let paths = entries.flatten().flatten().map(|entry| entry.path());
-    let might_join = paths.filter(|path| may_be_read(path));
-    // The same file must not be known by two names.
-    let plain = might_join.map(|path| match path.strip_prefix(".") {
-        Ok(plain) => plain.to_owned(),
-        Err(_) => path,
-    });
-    plain.chain(named(config)).collect()
+    let might_join = paths.filter(|path| may_be_read(path) && !is_log(plain(path)));
+    let might_join = might_join.map(|path| plain(&path).to_owned());
+    might_join.chain(named(config)).collect()
+}
+
+/// A path by its one name: the same file must not be known by two.
+fn plain(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -137,6 +141,22 @@ mod tests {
         let other = folder.path().join("other");
         fs::write(&other, CONFIG).unwrap();
         fs::rename(other, folder.path().join("main.toml")).unwrap();
+        assert_ne!(Sight::of(&config), before);
+    }
+
+    #[test]
+    fn an_access_log_looks_the_same_whatever_is_written_to_it() {
+        let (folder, _) = folder();
+        let log = "[access_log]\nfile = \"access.json\"\n";
+        let main = folder.path().join("main.toml");
+        fs::write(&main, format!("{CONFIG}{log}")).unwrap();
+        let config = load(&main, &Environment::empty()).unwrap();
+        let before = Sight::of(&config);
+        for lines in ["{}\n", "{}\n{}\n"] {
+            fs::write(folder.path().join("access.json"), lines).unwrap();
+            assert_eq!(Sight::of(&config), before);
+        }
+        fs::write(folder.path().join("other.json"), "{}").unwrap();
         assert_ne!(Sight::of(&config), before);
     }
 

@@ -104,6 +104,8 @@ mod tests {
     #[test]
     fn for_nothing_and_for_what_is_large_or_aligned_none_is_taken() {
         let mut memory = memory(&[512]);
+        // Behind the last list, what looks like one more.
+        memory[64 + SIZES as usize * LIST..][..5].copy_from_slice(&[0, 2, 0, 0, 1]);
         let before = memory.clone();
         for (align, size) in [(16, 20), (1, 0), (1, 1025), (1, u32::MAX)] {
             assert!(!Blocks(64).take_all(&mut memory, align, &mut [(0, size)]));

@@ -24,6 +24,9 @@ const VALUE_BYTES: usize = 8192;
 /// Names that are remembered: a plugin writes the same few.
 const NAMES: usize = 16;
 
+/// Bytes of a name that is remembered: a plugin may make names as long as it likes.
+const NAME_BYTES: usize = 64;
+
 /// The first names that a plugin gave in lower case and may touch: they need not be
 /// checked again, nor copied.
 #[derive(Default)]
@@ -36,7 +39,7 @@ impl Names {
             return Ok(Arc::clone(known));
         }
         let checked: Arc<str> = header_name(name.to_owned())?.into();
-        if self.0.len() < NAMES && *checked == *name {
+        if self.0.len() < NAMES && name.len() <= NAME_BYTES && *checked == *name {
             self.0.push(Arc::clone(&checked));
         }
         Ok(checked)

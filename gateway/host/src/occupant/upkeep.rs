@@ -14,8 +14,13 @@ const TELL_EVERY_MS: u64 = 10;
 /// Instances that take no longer than this are made between two requests.
 const QUICK: Duration = Duration::from_millis(1);
 
+/// Whether an instance that heard of outcomes at one time may hear of more.
+const fn may_hear(observed_ms: u64, now_ms: u64) -> bool {
+    now_ms >= observed_ms + TELL_EVERY_MS
+}
+
 impl Occupant {
-    /// Whether the instance has to be told something before it decides: three
+    /// Whether the instance has to be told something before it decides: a few
     /// comparisons.
     pub(super) fn has_news(&self) -> bool {
         let (Some(pool), Some(instance)) = (&self.pool, &self.instance) else {
@@ -29,7 +34,7 @@ impl Occupant {
     /// Whether it is long enough ago that the instance heard of outcomes.
     fn is_time_to_hear(&self) -> bool {
         let now_ms = self.binding.shared.ticker.ticker().coarse_ms();
-        now_ms >= self.observed_ms + TELL_EVERY_MS
+        may_hear(self.observed_ms, now_ms)
     }
 
     #[cold]
@@ -58,7 +63,7 @@ impl Occupant {
         if table || (eligibility && due) {
             instance.eligible(pool, Budget::ON_WORKER)?;
         }
-        if !self.outcomes.is_empty() && now_ms >= self.observed_ms + TELL_EVERY_MS {
+        if !self.outcomes.is_empty() && may_hear(self.observed_ms, now_ms) {
             self.observed_ms = now_ms;
             let heard = instance.observe(self.outcomes.make_contiguous(), self.budget);
             self.outcomes.clear();

@@ -223,6 +223,8 @@ mod tests {
             TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         ];
         assert_eq!(agreed(&offered), TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+        let offered = [TLS13_CHACHA20_POLY1305_SHA256, TLS13_AES_256_GCM_SHA384];
+        assert_eq!(agreed(&offered), TLS13_AES_256_GCM_SHA384);
     }
 
     #[test]

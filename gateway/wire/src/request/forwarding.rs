@@ -18,14 +18,14 @@ pub struct Told {
 }
 
 /// Room for the lines of a client that comes by TLS from an IPv4 address.
-const MOST_LINES: usize = 128;
+const LINES_BYTES: usize = 128;
 
 impl Told {
     /// Of a client with this address, if it has one, that makes no claims and speaks
     /// `proto`: what [`Forwarding::client`] and [`Forwarding::proto`] say.
     #[must_use]
     pub fn of(client: Option<&str>, proto: &str) -> Self {
-        let mut lines = Vec::with_capacity(MOST_LINES);
+        let mut lines = Vec::with_capacity(LINES_BYTES);
         lines.put_line("x-forwarded-for", client.unwrap_or(UNKNOWN));
         lines.put_line("x-forwarded-proto", proto);
         lines.begin("x-forwarded-host");
