@@ -25,3 +25,4 @@ mod rollout;
 mod shapes;
 mod simulated;
 mod support;
+mod turns;
