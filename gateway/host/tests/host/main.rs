@@ -11,10 +11,12 @@
 const LANES: gatewright_host::Lanes = gatewright_host::Lanes::Both;
 
 mod admission;
+mod affinities;
 mod balancers;
 mod changes;
 mod defaults;
 mod everything;
+mod exchange;
 mod faults;
 mod frozen;
 mod hostile;

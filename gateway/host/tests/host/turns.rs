@@ -2,6 +2,7 @@
 //! and well.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use gatewright_model::endpoint::Health;
@@ -43,7 +44,7 @@ pub(crate) fn turns() -> impl Strategy<Value = Vec<Turn>> {
 impl Turn {
     /// The ports of the servers that are on the list now, but for the newcomer:
     /// never none.
-    fn ports(&self, size: u16) -> BTreeSet<u16> {
+    pub(crate) fn ports(&self, size: u16) -> BTreeSet<u16> {
         let offset = self.key as u16 % self.absent;
         let there = (0..size).filter(|place| *place == 0 || place % self.absent != offset);
         there.map(|place| 3000 + place).collect()
@@ -79,7 +80,16 @@ impl Turn {
 }
 
 /// The pool that turns happen to, as it is now.
-fn web(rig: &Rig) -> Arc<Pool> {
+pub(crate) fn web(rig: &Rig) -> Arc<Pool> {
     let snapshot = rig.snapshot.as_ref().unwrap();
     Arc::clone(snapshot.pool_named("web").unwrap())
+}
+
+/// The pool `web` of servers at these ports, with these other settings.
+pub(crate) fn pool(settings: &str, ports: &BTreeSet<u16>) -> String {
+    let mut text = format!("[pools.web]\nhealth = false\n{settings}\nservers = [\n");
+    for port in ports {
+        writeln!(text, "{{ host = \"192.0.2.1\", port = {port} }},").unwrap();
+    }
+    text + "]\n"
 }
