@@ -24,6 +24,7 @@ mod imports;
 mod lanes;
 mod networks;
 mod policies;
+mod proved;
 mod recordings;
 mod rollout;
 mod routes;
