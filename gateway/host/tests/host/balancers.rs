@@ -6,12 +6,12 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use gatewright_host::{Ending, Lent, Outcome, defaults};
-use gatewright_model::endpoint::Health;
 use gatewright_model::id::Slot;
 use gatewright_model::role::Role;
 use proptest::prelude::*;
 
 use crate::support::{Request, Rig};
+use crate::turns::{SIZES, Turn, turns};
 
 /// Settings without which a balancer would refuse, or show nothing in a test.
 fn settings(name: &str) -> &'static str {
@@ -48,63 +48,7 @@ fn pool(balancer: &str, ports: &BTreeSet<u16>) -> String {
     text + "]\n"
 }
 
-/// What happens to a pool before some picks.
-#[derive(Clone, Debug)]
-struct Turn {
-    /// One in so many servers is not on the list.
-    absent: u16,
-    /// One in so many is unhealthy.
-    ill: u16,
-    /// What the failures are among the outcomes: one in so many.
-    failing: u32,
-    /// How long responses take, in microseconds, times the slot's place.
-    time: u32,
-    key: u64,
-}
-
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let turn = (2_u16..9, 1_u16..7, 1_u32..9, 1_u32..100_000, any::<u64>());
-    let turn = turn.prop_map(|(absent, ill, failing, time, key)| Turn {
-        absent,
-        ill,
-        failing,
-        time,
-        key,
-    });
-    prop::collection::vec(turn, 3..6)
-}
-
 impl Turn {
-    /// The ports of the servers that are on the list now: never none.
-    fn ports(&self, size: u16) -> BTreeSet<u16> {
-        let offset = self.key as u16 % self.absent;
-        let there = (0..size).filter(|place| *place == 0 || place % self.absent != offset);
-        there.map(|place| 3000 + place).collect()
-    }
-
-    /// Change the list and the health of its servers. Returns who is eligible.
-    fn happen(&self, rig: &mut Rig, balancer: &str, size: u16) -> BTreeSet<Slot> {
-        let mut ports = self.ports(size);
-        rig.take(&pool(balancer, &ports)).unwrap();
-        let present = rig.snapshot.as_ref().unwrap().pools[0].clone();
-        for endpoint in present.endpoints() {
-            let health = match endpoint.port % self.ill {
-                0 => Health::Unhealthy,
-                _ => Health::Healthy,
-            };
-            endpoint.state.set_health(health);
-        }
-        // Health is told within some milliseconds, but a new list, and health
-        // with it, before the next decision: so another server comes.
-        ports.insert(20_000 + self.key as u16 % 9_000);
-        rig.take(&pool(balancer, &ports)).unwrap();
-        let present = rig.snapshot.as_ref().unwrap().pools[0].clone();
-        let eligible = present
-            .endpoints()
-            .filter(|endpoint| endpoint.is_eligible());
-        eligible.map(|endpoint| endpoint.slot()).collect()
-    }
-
     /// Tell how the attempt on a slot ended.
     fn outcome(&self, slot: Slot, attempt: u32) -> Outcome {
         let fails = attempt.is_multiple_of(self.failing);
@@ -165,10 +109,10 @@ proptest! {
     #[test]
     fn every_default_balancer_picks_eligible_servers_that_were_not_tried(turns in turns()) {
         for name in balancers() {
-            for size in [1, 3, 1_000] {
+            for size in SIZES {
                 let mut rig = Rig::new();
                 for turn in &turns {
-                    let eligible = turn.happen(&mut rig, name, size);
+                    let eligible = turn.happen(&mut rig, size, |ports| pool(name, ports));
                     pick_among(&mut rig, turn, &eligible, name);
                 }
             }
@@ -179,7 +123,7 @@ proptest! {
 #[test]
 fn every_default_balancer_comes_to_use_all_servers_of_its_pool() {
     for name in balancers() {
-        for size in [1, 3, 1_000] {
+        for size in SIZES {
             let mut rig = Rig::new();
             rig.take(&equal(name, &ports(size))).unwrap();
             let state = rig.snapshot.as_ref().unwrap().pools[0].state.clone();

@@ -11,17 +11,24 @@
 const LANES: gatewright_host::Lanes = gatewright_host::Lanes::Both;
 
 mod admission;
+mod affinities;
 mod balancers;
 mod changes;
 mod defaults;
 mod everything;
+mod exchange;
 mod faults;
 mod frozen;
 mod hostile;
 mod imports;
 mod lanes;
+mod networks;
+mod policies;
+mod proved;
 mod recordings;
 mod rollout;
+mod routes;
 mod shapes;
 mod simulated;
 mod support;
+mod turns;
