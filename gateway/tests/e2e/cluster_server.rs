@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
 use crate::cluster::{member, somewhere};
-use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal, within};
+use crate::support::{Authority, Builder, Load, Pool, Redis, Upstream, eventually, signal, within};
 
 #[tokio::test]
 async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
@@ -55,13 +55,16 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
 async fn without_memory_there_it_refuses_a_change_and_says_why() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]).await;
     let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
     let a = member("a", &redis, &[&first]).start().await;
     eventually("the cluster has begun", async || {
         a.api("/api/cluster").await["version"] == 1
     })
     .await;
+    let load = Load::on(a.address(), "/");
+    load.goes_on(50).await;
     redis.ask(&["CONFIG", "SET", "maxmemory", "1mb"]);
-    let server = json!({ "host": "127.0.0.1", "port": 1 });
+    let server = somewhere(second.address().port());
     let error = a
         .call("POST", "/api/servers")
         .json(&server)
@@ -71,8 +74,11 @@ async fn without_memory_there_it_refuses_a_change_and_says_why() {
         error["message"].to_string().contains("maxmemory"),
         "{error}"
     );
+    load.goes_on(50).await;
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     a.change("POST", "/api/servers", server).await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
 }
 
 /// A way to a server on which a command with this text never comes, and nothing behind it
@@ -167,21 +173,25 @@ async fn one_that_hangs_holds_no_drain_up() {
 
 #[tokio::test]
 async fn what_it_has_not_answered_is_not_said_to_be_done() {
-    let redis = Redis::start(&[]).await;
+    let redis = Redis::on_a_port(&[]).await;
     let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
     let a = member("a", &redis, &[&first]).start().await;
     eventually("the cluster has begun", async || {
         a.api("/api/cluster").await["version"] == 1
     })
     .await;
+    let load = Load::on(a.address(), "/");
+    load.goes_on(50).await;
     signal(redis.id(), libc::SIGSTOP);
-    let server = json!({ "host": "127.0.0.1", "port": 1 });
+    let server = somewhere(second.address().port());
     let refused = a
         .call("POST", "/api/servers")
         .json(&server)
         .refused(503)
         .await;
     assert_eq!(refused["code"], "cluster_away");
+    load.goes_on(50).await;
     signal(redis.id(), libc::SIGCONT);
     // Asked again, it is done once, whatever became of the first.
     eventually("the change is there", async || {
@@ -189,4 +199,6 @@ async fn what_it_has_not_answered_is_not_said_to_be_done() {
         matches!(answer.status(), 201 | 409)
     })
     .await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
 }
