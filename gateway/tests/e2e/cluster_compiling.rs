@@ -14,7 +14,7 @@ async fn keep_code_of_its_own(gateway: &mut Gateway) {
 }
 
 /// Whether a gateway says that a version is there and compiled.
-async fn has_compiled(gateway: &Gateway, digest: &str) -> bool {
+pub(crate) async fn has_compiled(gateway: &Gateway, digest: &str) -> bool {
     let path = format!("/api/plugins/mine/versions/{digest}");
     let answer = gateway.call("GET", &path).send().await;
     answer.status() == 200 && answer.json()["data"]["compiled"] == true

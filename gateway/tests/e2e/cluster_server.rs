@@ -1,4 +1,5 @@
-//! The cluster's server: with TLS and passwords, without memory, and when it hangs.
+//! The cluster's server: with TLS and passwords, without memory, when it hangs, and when
+//! it is a replica.
 
 use std::time::Duration;
 
@@ -6,8 +7,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 
-use crate::cluster::{member, somewhere};
-use crate::support::{Authority, Builder, Pool, Redis, Upstream, eventually, signal, within};
+use crate::cluster::{comes_to_have, has, member, somewhere};
+use crate::cluster_trouble::two;
+use crate::support::{Authority, Builder, Load, Pool, Redis, Upstream, eventually, signal, within};
 
 #[tokio::test]
 async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
@@ -55,13 +57,16 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
 async fn without_memory_there_it_refuses_a_change_and_says_why() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]).await;
     let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
     let a = member("a", &redis, &[&first]).start().await;
     eventually("the cluster has begun", async || {
         a.api("/api/cluster").await["version"] == 1
     })
     .await;
+    let load = Load::on(a.address(), "/");
+    load.goes_on(50).await;
     redis.ask(&["CONFIG", "SET", "maxmemory", "1mb"]);
-    let server = json!({ "host": "127.0.0.1", "port": 1 });
+    let server = somewhere(second.address().port());
     let error = a
         .call("POST", "/api/servers")
         .json(&server)
@@ -71,8 +76,11 @@ async fn without_memory_there_it_refuses_a_change_and_says_why() {
         error["message"].to_string().contains("maxmemory"),
         "{error}"
     );
+    load.goes_on(50).await;
     redis.ask(&["CONFIG", "SET", "maxmemory", "0"]);
     a.change("POST", "/api/servers", server).await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
 }
 
 /// A way to a server on which a command with this text never comes, and nothing behind it
@@ -167,21 +175,25 @@ async fn one_that_hangs_holds_no_drain_up() {
 
 #[tokio::test]
 async fn what_it_has_not_answered_is_not_said_to_be_done() {
-    let redis = Redis::start(&[]).await;
+    let redis = Redis::on_a_port(&[]).await;
     let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
     let a = member("a", &redis, &[&first]).start().await;
     eventually("the cluster has begun", async || {
         a.api("/api/cluster").await["version"] == 1
     })
     .await;
+    let load = Load::on(a.address(), "/");
+    load.goes_on(50).await;
     signal(redis.id(), libc::SIGSTOP);
-    let server = json!({ "host": "127.0.0.1", "port": 1 });
+    let server = somewhere(second.address().port());
     let refused = a
         .call("POST", "/api/servers")
         .json(&server)
         .refused(503)
         .await;
     assert_eq!(refused["code"], "cluster_away");
+    load.goes_on(50).await;
     signal(redis.id(), libc::SIGCONT);
     // Asked again, it is done once, whatever became of the first.
     eventually("the change is there", async || {
@@ -189,4 +201,45 @@ async fn what_it_has_not_answered_is_not_said_to_be_done() {
         matches!(answer.status(), 201 | 409)
     })
     .await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
+}
+
+#[tokio::test]
+async fn a_replica_refuses_changes_until_it_is_the_primary_again() {
+    // Otherwise it waits for more replicas first.
+    let at_once = ["--repl-diskless-sync-delay", "0"];
+    let redis = Redis::on_a_port(&at_once).await;
+    let stand_in = Redis::on_a_port(&at_once).await;
+    let first = Upstream::named("first").await;
+    let second = Upstream::named("second").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    let load = Load::on(a.address(), "/");
+    load.goes_on(50).await;
+    // A failover that the gateways' address does not go along with.
+    stand_in.follow(&redis).await;
+    stand_in.lead();
+    redis.follow(&stand_in).await;
+    let id = second.address().to_string();
+    let server = somewhere(second.address().port());
+    // While it loads what the other has it refuses too, with another reason.
+    eventually("a change is refused, with the remedy", async || {
+        let call = a.call("POST", "/api/servers").json(&server);
+        let refused = call.refused(503).await;
+        assert_eq!(refused["code"], "cluster_away", "{refused}");
+        let why = refused["message"].to_string();
+        why.contains("cluster.url lead to the primary")
+    })
+    .await;
+    assert!(!has(&a, &id).await && !has(&b, &id).await);
+    load.goes_on(50).await;
+    redis.lead();
+    eventually("changes are taken again", async || {
+        let call = a.call("POST", "/api/servers").json(&server);
+        call.send().await.status() == 201
+    })
+    .await;
+    comes_to_have(&b, &id).await;
+    load.goes_on(50).await;
+    load.stop_without_failure().await;
 }

@@ -43,6 +43,7 @@ mod client_certificates;
 mod client_trouble;
 mod cluster;
 mod cluster_compiling;
+mod cluster_prefix;
 mod cluster_returns;
 mod cluster_server;
 mod cluster_shared;

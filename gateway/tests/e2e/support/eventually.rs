@@ -3,8 +3,12 @@
 use std::time::{Duration, Instant};
 
 /// How long anything may take before a test gives up on it. No test asserts a
-/// duration; this one only bounds how long a failure takes.
+/// duration, unless one is promised; this one only bounds how long a failure takes.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is done on one gateway of a cluster counts on all after so long at most, as is
+/// promised.
+const PROMISED: Duration = Duration::from_secs(1);
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -23,6 +27,17 @@ pub(crate) async fn within(patience: Duration, what: &str, mut is_so: impl Async
         );
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// [`eventually`], for what is promised within a second of something.
+pub(crate) async fn within_a_second_of(
+    began: Instant,
+    what: &str,
+    is_so: impl AsyncFnMut() -> bool,
+) {
+    eventually(what, is_so).await;
+    let took = began.elapsed();
+    assert!(took < PROMISED, "it took {took:?} until {what}");
 }
 
 /// Wait for something that must come by itself.

@@ -42,7 +42,7 @@ pub(crate) use crowd::{Crowd, Fates};
 pub(crate) use dns::NameServer;
 pub(crate) use door::Door;
 pub(crate) use events::Events;
-pub(crate) use eventually::{eventually, soon, within};
+pub(crate) use eventually::{eventually, soon, within, within_a_second_of};
 pub(crate) use gateway::{Gateway, get};
 pub(crate) use http3::Http3;
 pub(crate) use installed::Installed;

@@ -1,5 +1,6 @@
 //! A real Redis: Debian's `redis-server`, in a folder of its own, behind a Unix
 //! socket there and, if it is asked to, on a port. `cargo xtask test` installs it.
+//! Tests themselves ask it by the socket.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ pub(crate) struct Redis {
     process: Mutex<Child>,
     arguments: Vec<String>,
     folder: TempDir,
+    /// Where gateways reach it, if that is not the socket.
+    port: Option<u16>,
 }
 
 impl Redis {
@@ -36,10 +39,21 @@ impl Redis {
             process,
             arguments,
             folder,
+            port: None,
         };
         redis.serves().await;
         // It has been empty ever since, so that the first gateway begins a cluster at once.
         redis.ask(&["SET", "gatewright:empty", "0"]);
+        redis
+    }
+
+    /// [`Self::start`], of one that gateways reach by a port.
+    pub(crate) async fn on_a_port(settings: &[&str]) -> Self {
+        let port = free_port();
+        let written = port.to_string();
+        let settings = [settings, &["--bind", "127.0.0.1", "--port", &written]].concat();
+        let mut redis = Self::start(&settings).await;
+        redis.port = Some(port);
         redis
     }
 
@@ -53,10 +67,7 @@ impl Redis {
         put("ca.pem", authority.certificate());
         put("cert.pem", &certified.certificate);
         put("key.pem", &certified.key);
-        // Given back just before the server takes it.
-        let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = taken.local_addr().expect("its address").port();
-        drop(taken);
+        let port = free_port();
         let (ca, cert, key) = (path("ca.pem"), path("cert.pem"), path("key.pem"));
         let settings = [
             ("--tls-port", &*port.to_string()),
@@ -74,7 +85,10 @@ impl Redis {
 
     /// Where it is.
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        match self.port {
+            Some(port) => format!("redis://127.0.0.1:{port}/0"),
+            None => format!("redis+unix://{}", self.socket().display()),
+        }
     }
 
     fn socket(&self) -> PathBuf {
@@ -107,6 +121,22 @@ impl Redis {
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
     }
 
+    /// Make it a replica of one that is on a port, and wait until it has what that has.
+    pub(crate) async fn follow(&self, primary: &Self) {
+        let port = primary.port.expect("a port").to_string();
+        assert_eq!(self.ask(&["REPLICAOF", "127.0.0.1", &port]), "OK");
+        eventually("the replica has what the primary has", async || {
+            let told = self.ask(&["INFO", "replication"]);
+            told.contains("role:slave") && told.contains("master_link_status:up")
+        })
+        .await;
+    }
+
+    /// Make a replica a primary.
+    pub(crate) fn lead(&self) {
+        assert_eq!(self.ask(&["REPLICAOF", "NO", "ONE"]), "OK");
+    }
+
     async fn serves(&self) {
         eventually("the server answers", async || {
             let answer = self.ask(&["PING"]);
@@ -114,6 +144,12 @@ impl Redis {
         })
         .await;
     }
+}
+
+/// A port that is given back just before a server takes it.
+fn free_port() -> u16 {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    taken.local_addr().expect("its address").port()
 }
 
 fn spawn(arguments: &[String], folder: &TempDir) -> Child {
