@@ -496,13 +496,6 @@ async fn what_only_policies_have_and_what_must_be_bound_is_said() {
     }
 }
 
-/// A component with a section that means nothing.
-fn rebuilt(component: &[u8]) -> Vec<u8> {
-    let mut other = component.to_vec();
-    other.extend(b"\0\x06\x05build");
-    other
-}
-
 #[tokio::test]
 async fn running_weights_survive_the_activation_of_another_build() {
     let servers = [
@@ -519,9 +512,7 @@ async fn running_weights_survive_the_activation_of_another_build() {
     let gateway = Builder::new().with(&pool).start().await;
     let own = gateway.api("/api/plugins/weighted").await["version"].clone();
     let own = own.as_str().expect("a digest");
-    let path = format!("/api/plugins/weighted/versions/{own}/download");
-    let component = gateway.admin(&path).await.body;
-    let other = gateway.upload("weighted", rebuilt(&component)).await;
+    let other = gateway.upload_rebuilt("weighted").await;
     let picks = async |count: usize| {
         let mut picks = Vec::new();
         for _ in 0..count {

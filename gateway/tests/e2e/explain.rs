@@ -89,6 +89,44 @@ async fn a_second_server_that_was_asked_beside_is_told_and_who_chose_it() {
     }
 }
 
+/// A guest's component that says why, from where its texts are.
+fn because(guest: impl FnOnce(&str) -> Guest, reason: &str) -> Vec<u8> {
+    let call = format!(
+        "(call $reason (i32.const {}) (i32.const {}))",
+        Guest::TEXTS,
+        reason.len()
+    );
+    let guest = guest(&call).importing("advice", "reason", "$reason (param i32 i32)");
+    guest.saying(&[reason]).build()
+}
+
+#[tokio::test]
+async fn why_plugins_decided_so_is_told_beside_their_decisions() {
+    let a = Upstream::named("a").await;
+    let first = |why: &str| Guest::balancer(&format!("{why} (i32.const 0)"));
+    let builder = Builder::new()
+        .plugin("door", because(Guest::policy_that, "it knocked"))
+        .plugin("near", because(first, "it is near"))
+        .with("[[policy]]\nplugin = \"door\"");
+    let pool = Pool::of(&[&a]).with("balancer", "\"near\"");
+    let gateway = builder.pool(pool).start().await;
+    let token = token(&gateway).await;
+    let answer = ask(&gateway, &token, "/cart").await;
+    assert_eq!(answer.text(), "a");
+
+    let explained = explained(&gateway, &token, &answer).await;
+    let reason = |role: &str| {
+        let decisions = explained["decisions"].as_array().expect("decisions");
+        let decision = decisions.iter().find(|one| one["role"] == role);
+        decision.expect("its decision")["reason"].clone()
+    };
+    assert_eq!(reason("request-policy"), "it knocked");
+    assert_eq!(reason("router"), Value::Null, "it said nothing");
+    assert_eq!(reason("balancer"), "it is near");
+    let call = gateway.call("GET", "/api/explain").token(&token);
+    assert_eq!(call.send().await.json()["data"][0], explained);
+}
+
 #[tokio::test]
 async fn servers_never_see_the_token_and_strangers_learn_nothing() {
     let a = Upstream::named("a").await;

@@ -206,6 +206,32 @@ async fn a_sticky_cookie_keeps_a_client_on_its_server() {
 }
 
 #[tokio::test]
+async fn a_sticky_cookie_is_good_for_another_build_of_the_plugin() {
+    let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
+    let pool = Pool::of(&[&a, &b]).with("affinity", "\"sticky-cookie\"");
+    let pool = pool.with("balancer", "\"round-robin\"");
+    let gateway = Builder::new().workers(2).pool(pool).start().await;
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let first = gateway.get("/").await;
+        clients.push((cookie_of(&first).expect("a cookie"), first));
+    }
+    let seat = "web/affinity";
+    let rebuilt = gateway.activate_rebuilt("sticky-cookie", seat).await;
+    for (cookie, first) in &clients {
+        let again = format!("GET / HTTP/1.1\r\nhost: a\r\ncookie: {cookie}\r\n\r\n");
+        for _ in 0..8 {
+            let response = gateway.exchange(&again).await;
+            assert_eq!(response.text(), first.text());
+            assert_eq!(cookie_of(&response), None, "its session goes on");
+        }
+    }
+    let new = gateway.get("/").await;
+    assert!(cookie_of(&new).is_some(), "the other build decides");
+    assert!(gateway.has_seated(&rebuilt, seat).await);
+}
+
+#[tokio::test]
 async fn a_session_moves_on_when_its_server_is_gone() {
     let [a, b] = [Upstream::named("a").await, Upstream::named("b").await];
     let pool = Pool::of(&[&a, &b]).with("affinity", "\"sticky-cookie\"");

@@ -122,6 +122,22 @@ async fn a_session_outlives_a_restart_and_a_swap_but_not_its_server() {
 }
 
 #[tokio::test]
+async fn a_session_outlives_another_build_of_its_plugin_and_a_restart_with_it() {
+    let [a, b] = [application("a").await, application("b").await];
+    let mut gateway = with_session(&a, &b).await;
+    let seat = "web/affinity";
+    let rebuilt = gateway.activate_rebuilt("sticky-learn", seat).await;
+    assert_eq!(sessions(&gateway, &b).await, 1);
+    assert!(stays(&gateway).await);
+    stop(&gateway).await;
+    gateway.restart().await;
+    gateway.says("sessions and values of before are back").await;
+    assert!(gateway.has_seated(&rebuilt, seat).await);
+    assert_eq!(sessions(&gateway, &b).await, 1);
+    assert!(stays(&gateway).await);
+}
+
+#[tokio::test]
 async fn a_session_goes_to_the_gateway_that_takes_over() {
     let [a, b] = [application("a").await, application("b").await];
     let mut gateway = with_session(&a, &b).await;

@@ -130,6 +130,32 @@ async fn sessions_go_with_their_server_and_outlive_another_plugin() {
 }
 
 #[tokio::test]
+async fn sessions_outlive_another_build_of_their_plugin() {
+    let [a, b] = [application("a").await, application("b").await];
+    let gateway = sticky("sticky-learn", [&a, &b]).await;
+    let mut homes = Vec::new();
+    for number in 0..8 {
+        let session = format!("shopper-{number}");
+        let home = ask(&gateway, "/shop", &session).await.text().to_owned();
+        homes.push((home, session));
+    }
+    let before = gateway.api("/api/session-stats").await;
+    assert_eq!(before["sessions"], 8);
+    let seat = "web/affinity";
+    let rebuilt = gateway.activate_rebuilt("sticky-learn", seat).await;
+    assert_eq!(gateway.api("/api/session-stats").await, before);
+    // Those of one server one after the other: who takes turns is found out.
+    homes.sort();
+    for (home, session) in &homes {
+        assert!(stays(&gateway, session, home).await, "{session}");
+    }
+    assert!(gateway.has_seated(&rebuilt, seat).await);
+    let stats = gateway.api("/api/plugins/sticky-learn/stats").await;
+    let decisions = &stats["bindings"][0]["decisions"];
+    assert!(decisions.as_u64() > Some(0), "{stats}");
+}
+
+#[tokio::test]
 async fn operators_see_whose_session_is_where_and_never_its_name() {
     let [a, b] = [application("a").await, application("b").await];
     let gateway = sticky("sticky-learn", [&a, &b]).await;

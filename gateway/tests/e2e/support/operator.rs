@@ -1,8 +1,9 @@
 //! Whoever operates a gateway through its API, as `curl` would.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
+use super::component::rebuilt;
 use super::gateway::Gateway;
 use super::message::Message;
 use super::wire::Wire;
@@ -49,6 +50,37 @@ impl Gateway {
         assert_eq!(json["success"], true, "{json}");
         let version = json["data"]["version"].as_str().expect("a digest");
         version.to_owned()
+    }
+
+    /// Upload another build of a plugin of the default set; it must be taken. Its
+    /// digest.
+    pub(crate) async fn upload_rebuilt(&self, name: &str) -> String {
+        let own = self.api(&format!("/api/plugins/{name}")).await["version"].take();
+        let own = own.as_str().expect("a digest");
+        let path = format!("/api/plugins/{name}/versions/{own}/download");
+        let component = self.admin(&path).await.body;
+        self.upload(name, rebuilt(&component)).await
+    }
+
+    /// Have another build of a plugin of the default set decide in its seat, on all
+    /// workers. Its digest.
+    pub(crate) async fn activate_rebuilt(&self, name: &str, seat: &str) -> String {
+        let path = format!("/api/bindings/{seat}");
+        let before = self.api(&path).await["version"].take();
+        let version = self.upload_rebuilt(name).await;
+        let wanted = json!({ "version": version });
+        let bound = self.change("PUT", &path, wanted).await;
+        assert_eq!(bound["version"], version.as_str(), "{bound}");
+        assert_ne!(bound["version"], before, "it is another version");
+        let applied = &bound["applied"];
+        assert_eq!(applied["workers"], applied["of"], "{bound}");
+        version
+    }
+
+    /// Whether this version decides in a seat, and has not been taken back.
+    pub(crate) async fn has_seated(&self, version: &str, seat: &str) -> bool {
+        let bound = self.api(&format!("/api/bindings/{seat}")).await;
+        bound["version"] == version && bound["state"] == "active"
     }
 }
 
