@@ -155,3 +155,21 @@ fn the_fullest_of_as_many_bins_as_balls_holds_what_two_choices_allow() {
         assert_eq!(fewest, 1);
     }
 }
+
+#[test]
+fn a_gateway_sees_no_more_than_its_own_requests() {
+    // Requests that never end, as many as servers. Who sees them all gives each
+    // server one; two that see only their own both begin with the first server, and
+    // leave the last ones without.
+    let dealt = |gateways: u32| {
+        let text = format!(
+            "requests = 200\narrivals = {{ constant = {{ rate = 1000 }} }}\n\
+             work = {{ constant = {{ time = \"1000s\" }} }}\ngateways = {{ count = {gateways} }}\n\
+             [pool]\n{BARE}[[servers]]\nname = \"s\"\ncount = 200\nconcurrency = 100\n"
+        );
+        let outcome = run("least-connections", &text, 1);
+        (outcome.groups[0].fewest, outcome.groups[0].most)
+    };
+    assert_eq!(dealt(1), (1, 1));
+    assert_eq!(dealt(2), (0, 2));
+}
