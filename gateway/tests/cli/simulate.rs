@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{fails, folder, prints, says, write};
+use crate::support::{fails, folder, output, prints, says, write};
 
 const SCENARIO: &str = "about = \"A little of everything.\"\nduration = \"3s\"\nobjective = \"50ms\"\n\
     arrivals = { poisson = { rate = 300 } }\nwork = { exponential = { mean = \"10ms\" } }\n\
@@ -45,6 +45,32 @@ fn the_same_seed_prints_the_same_bytes_and_plots_are_drawn() {
     assert!(policies[0].get("decisionNs").is_none());
     assert!(folder.path().join("plots/latency.png").is_file());
     assert!(folder.path().join("plots/heat-ip-hash.svg").is_file());
+}
+
+#[test]
+fn how_fast_it_went_is_told_and_not_among_what_is_the_same_each_time() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO.replace("objective", "warm_up"));
+    let policies = ["--policy", "first", "--policy", "round-robin"];
+    let arguments = ["simulate", "little.toml", "--requests", "200"];
+    let arguments = [&arguments[..], &policies].concat();
+    let table = prints(&folder, &arguments);
+    let told = table.lines().last().unwrap();
+    // Of both policies, and those of the warm-up too.
+    assert!(
+        told.starts_with("400 requests were simulated in "),
+        "{table}"
+    );
+    let rate = told.strip_suffix(" a second.").unwrap();
+    let (_, rate) = rate.rsplit_once(' ').unwrap();
+    assert!(rate.parse::<u64>().unwrap() > 0, "{told}");
+    let ended = output(&folder, &[&arguments[..], &["--json"]].concat());
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    says(&errors, &["400 requests were simulated in ", " a second."]);
+    let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let first = &report["policies"][0];
+    assert!(first["requests"].as_u64().unwrap() < 200, "{first}");
+    assert!(first.get("came").is_none() && first.get("took").is_none());
 }
 
 #[test]
