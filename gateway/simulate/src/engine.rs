@@ -6,6 +6,7 @@ mod upkeep;
 mod world;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use gatewright_host::{Host, Lent, Simulated};
@@ -104,6 +105,7 @@ impl<'a> Engine<'a> {
     ///
     /// When a change of the servers is one that a gateway would refuse.
     pub(crate) fn run(mut self, told: &mut dyn FnMut(u64)) -> Result<Ran, SimulationError> {
+        let began = Instant::now();
         let mut events = 0;
         while !self.is_over() {
             let Some((at_ns, event)) = self.agenda.next() else {
@@ -124,6 +126,7 @@ impl<'a> Engine<'a> {
             servers: self.servers,
             gateways: self.gateways,
             events,
+            took: began.elapsed(),
         })
     }
 
@@ -230,4 +233,6 @@ pub(crate) struct Ran {
     pub(crate) gateways: Vec<Gateway>,
     /// How much happened.
     pub(crate) events: u64,
+    /// How long it took on this machine.
+    pub(crate) took: Duration,
 }

@@ -1,7 +1,10 @@
 //! The files that a scenario names: numbers, and recordings of requests.
 
+mod access_log;
+
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use crate::error::SimulationError;
@@ -24,10 +27,7 @@ pub(crate) struct Recorded {
 /// A file with a number in each line; empty lines, and what follows a `#`, say
 /// nothing.
 pub(crate) fn numbers(path: &Path) -> Result<Vec<f64>, SimulationError> {
-    let text = fs::read_to_string(path).map_err(|error| SimulationError::File {
-        path: path.to_owned(),
-        error,
-    })?;
+    let text = fs::read_to_string(path).map_err(|error| unreadable(path, error))?;
     let mut numbers = Vec::new();
     for (index, line) in text.lines().take(MOST_LINES).enumerate() {
         let said = line.split('#').next().unwrap_or_default().trim();
@@ -53,9 +53,34 @@ pub(crate) fn numbers(path: &Path) -> Result<Vec<f64>, SimulationError> {
     Ok(numbers)
 }
 
-/// A recording: CSV with a heading line, of which `time` is needed, and `client`
-/// and `work` are taken where they are. Requests come in the order of their times.
+/// A recording: an access log of the gateway's, or else a table. Requests come in
+/// the order of their times.
 pub(crate) fn recording(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
+    let mut recorded = match access_log::is_one(path)? {
+        true => access_log::requests(path)?,
+        false => table(path)?,
+    };
+    if recorded.is_empty() {
+        return Err(SimulationError::Content {
+            path: path.to_owned(),
+            line: 1,
+            message: "there is no request in it".to_owned(),
+        });
+    }
+    recorded.sort_by(|a, b| a.at.total_cmp(&b.at));
+    Ok(recorded)
+}
+
+fn unreadable(path: &Path, error: io::Error) -> SimulationError {
+    SimulationError::File {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// CSV with a heading line, of which `time` is needed, and `client` and `work` are
+/// taken where they are.
+fn table(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
     let wrong = |line: u64, message: String| SimulationError::Content {
         path: path.to_owned(),
         line,
@@ -75,7 +100,7 @@ pub(crate) fn recording(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
     let time = column("time").ok_or_else(|| {
         wrong(
             1,
-            "there is no column \"time\"; name it in the first line".to_owned(),
+            "no column is called \"time\"; name it so, or play an access log in JSON".to_owned(),
         )
     })?;
     let (client, work) = (column("client"), column("work"));
@@ -100,10 +125,6 @@ pub(crate) fn recording(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
             work_ms: work.map(number).transpose()?,
         });
     }
-    if recorded.is_empty() {
-        return Err(wrong(1, "there is no request in it".to_owned()));
-    }
-    recorded.sort_by(|a, b| a.at.total_cmp(&b.at));
     Ok(recorded)
 }
 
@@ -111,7 +132,7 @@ pub(crate) fn recording(path: &Path) -> Result<Vec<Recorded>, SimulationError> {
 mod tests {
     use super::*;
 
-    fn written(text: &str) -> tempfile::NamedTempFile {
+    pub(super) fn written(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(&file, text).unwrap();
         file

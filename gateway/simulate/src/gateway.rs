@@ -370,3 +370,57 @@ fn is_warming(pool: &Pool, slot: Slot) -> bool {
     let endpoint = || pool.endpoint(slot);
     pool.state.is_warming() && endpoint().is_some_and(|one| one.state.warmth.is_warming())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use gatewright_host::Compiler;
+
+    use super::*;
+    use crate::asked::Asked;
+    use crate::random::{Purpose, stream};
+    use crate::scenario::{Policy, Scenario};
+    use crate::simulation::Workshop;
+
+    /// Who would get each of three requests, by their numbers.
+    fn three(gateway: &mut Gateway) -> Vec<u32> {
+        let seat = Seat { worker: 0, pool: 0 };
+        let next = |_| {
+            let mut lent: Lent = Some(Box::new(Asked::default()));
+            gateway.choose(seat, (0, 0), &mut lent).unwrap().server
+        };
+        let mut servers: Vec<_> = (0..3).map(next).collect();
+        servers.sort_unstable();
+        servers
+    }
+
+    #[test]
+    fn a_gateway_decides_by_what_it_has_in_flight_and_not_by_what_another_has() {
+        let text = "requests = 1\narrivals = { constant = { rate = 1 } }\n\
+            work = { constant = { time = \"1ms\" } }\n[[servers]]\nname = \"s\"\ncount = 3\n";
+        let scenario = Scenario::parse(text, Path::new("two.toml")).unwrap();
+        let policy = Policy::named("least-connections");
+        let folder = tempfile::tempdir().unwrap();
+        let workshop = Workshop {
+            cache: folder.path().to_owned(),
+            compiler: Compiler::InProcess,
+        };
+        let (host, _) = workshop.host(1, 1).unwrap();
+        let fleet = Fleet::of(&scenario, &policy);
+        let start = || {
+            let random = stream(1, Purpose::Gateway);
+            let mut gateway = Gateway::start(&host, &fleet, (1, random)).unwrap();
+            gateway.settle_in();
+            gateway
+        };
+        let (mut loaded, mut idle) = (start(), start());
+        for server in [0, 1] {
+            let endpoint = loaded.endpoints[server].as_ref().unwrap();
+            endpoint.state.pool().enter(endpoint.slot());
+        }
+        assert_eq!(three(&mut loaded), [2, 2, 2]);
+        assert_eq!(three(&mut idle), [0, 1, 2]);
+        assert_eq!((loaded.fallbacks, idle.fallbacks), (0, 0));
+    }
+}

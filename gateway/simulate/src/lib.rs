@@ -18,8 +18,8 @@
 //! What holds:
 //!
 //! - The same scenario and seed give the same bytes, on every machine: no call of
-//!   a plugin has a deadline but that of what never ends. The decisions' time alone
-//!   is the machine's, and stands apart.
+//!   a plugin has a deadline but that of what never ends. The decisions' time and
+//!   the simulation's own are the machine's, and stand apart.
 //! - Plugins have the simulation's time and randomness, and no other.
 //! - Every policy meets the same requests and the same misfortunes: each purpose
 //!   has a stream of randomness of its own, and what belongs to an attempt is

@@ -1,5 +1,8 @@
 //! What a simulation came to: a row for each policy, and what plots are made of.
-//! Everything in it but the decisions' time follows from scenario and seed alone.
+//! Everything in it but the decisions' time, and the simulation's own, follows from
+//! scenario and seed alone.
+
+use std::time::Duration;
 
 use gatewright_host::SeatCounters;
 use serde::Serialize;
@@ -46,6 +49,12 @@ pub struct Outcome {
     pub policy: String,
     /// Requests that count: those that came after the warm-up.
     pub requests: u64,
+    /// All that came.
+    #[serde(skip)]
+    pub came: u64,
+    /// How long the simulation took on this machine.
+    #[serde(skip)]
+    pub took: Duration,
     /// The middle response time. Those of requests that were answered well or ran
     /// out of time, from the request's coming to its end, as for all others here.
     pub p50_ms: f64,
@@ -169,6 +178,7 @@ impl Outcome {
             servers,
             gateways,
             events,
+            took,
         } = ran;
         let ms = |quantile: f64| rounded(tally.times.value_at_quantile(quantile) as f64 / 1e6);
         let requests: u64 = tally.ends.iter().sum();
@@ -179,6 +189,8 @@ impl Outcome {
         Self {
             policy: policy.to_owned(),
             requests,
+            came: tally.came,
+            took,
             p50_ms: ms(0.5),
             p90_ms: ms(0.9),
             p99_ms: ms(0.99),

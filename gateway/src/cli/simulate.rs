@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use gatewright_host::Compiler;
@@ -48,7 +48,8 @@ const COLUMNS: [Column; 14] = [
 The policies are the components that a gateway runs, each asked in virtual time
 about the same requests to the same servers. The same scenario and seed give the
 same figures, and with --json the same bytes; only the time of a decision is
-measured on this machine, and in the JSON only if --timings asks for it.
+measured on this machine, and in the JSON only if --timings asks for it. How fast
+it went is told at the end, with --json on the error output.
 
 Examples:
   gatewright simulate examples/simulate/slow-server.toml
@@ -93,22 +94,21 @@ pub(super) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
         make(folder).map_err(usage)?;
     }
     let seed = options.seed.unwrap_or(scenario.seed);
-    let began = Instant::now();
     let report = compare(&scenario, &compared, seed, &workshop())?;
-    let took = began.elapsed().as_secs_f64();
     if let Some(folder) = &options.plots {
         let files = draw(&report, folder)?;
         eprintln!("{} plots are in {}", files.len(), folder.display());
     }
-    match options.json {
-        true => print_json(report, options.timings),
-        false => {
-            let came: u64 = report.policies.iter().map(|one| one.requests).sum();
-            print!("{}", words(&report)?);
-            println!("{came} requests that count were simulated in {took:.1} s.");
-            Ok(())
-        }
+    let speed = speed(&report);
+    if options.json {
+        print_json(report, options.timings)?;
+        // Apart from bytes that are to be the same each time.
+        eprintln!("{speed}");
+    } else {
+        print!("{}", words(&report)?);
+        println!("{speed}");
     }
+    Ok(())
 }
 
 /// A workshop in the user's cache folder.
@@ -209,6 +209,15 @@ fn print_json(report: Report, timings: bool) -> anyhow::Result<()> {
     };
     println!("{}", serde_json::to_string_pretty(&report)?);
     Ok(())
+}
+
+/// How fast it went, without what was compiled before.
+fn speed(report: &Report) -> String {
+    let came: u64 = report.policies.iter().map(|one| one.came).sum();
+    let took: Duration = report.policies.iter().map(|one| one.took).sum();
+    let seconds = took.as_secs_f64();
+    let rate = came as f64 / seconds.max(1e-9);
+    format!("{came} requests were simulated in {seconds:.2} s: {rate:.0} a second.")
 }
 
 fn words(report: &Report) -> anyhow::Result<String> {

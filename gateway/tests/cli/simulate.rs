@@ -1,11 +1,14 @@
 //! Balancers tried out in virtual time.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{fails, folder, prints, says, write};
+use crate::support::{
+    Running, configuration, fails, folder, gatewright, output, prints, says, value_after, write,
+};
 
 const SCENARIO: &str = "about = \"A little of everything.\"\nduration = \"3s\"\nobjective = \"50ms\"\n\
     arrivals = { poisson = { rate = 300 } }\nwork = { exponential = { mean = \"10ms\" } }\n\
@@ -45,6 +48,32 @@ fn the_same_seed_prints_the_same_bytes_and_plots_are_drawn() {
     assert!(policies[0].get("decisionNs").is_none());
     assert!(folder.path().join("plots/latency.png").is_file());
     assert!(folder.path().join("plots/heat-ip-hash.svg").is_file());
+}
+
+#[test]
+fn how_fast_it_went_is_told_and_not_among_what_is_the_same_each_time() {
+    let folder = folder();
+    write(&folder, "little.toml", SCENARIO.replace("objective", "warm_up"));
+    let policies = ["--policy", "first", "--policy", "round-robin"];
+    let arguments = ["simulate", "little.toml", "--requests", "200"];
+    let arguments = [&arguments[..], &policies].concat();
+    let table = prints(&folder, &arguments);
+    let told = table.lines().last().unwrap();
+    // Of both policies, and those of the warm-up too.
+    assert!(
+        told.starts_with("400 requests were simulated in "),
+        "{table}"
+    );
+    let rate = told.strip_suffix(" a second.").unwrap();
+    let (_, rate) = rate.rsplit_once(' ').unwrap();
+    assert!(rate.parse::<u64>().unwrap() > 0, "{told}");
+    let ended = output(&folder, &[&arguments[..], &["--json"]].concat());
+    let errors = String::from_utf8(ended.stderr).unwrap();
+    says(&errors, &["400 requests were simulated in ", " a second."]);
+    let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let first = &report["policies"][0];
+    assert!(first["requests"].as_u64().unwrap() < 200, "{first}");
+    assert!(first.get("came").is_none() && first.get("took").is_none());
 }
 
 #[test]
@@ -139,6 +168,66 @@ fn files_that_are_not_there_are_told_once() {
     says(
         &errors,
         &["wrong.toml:4: arrivals.trace.file: ", "gone.txt"],
+    );
+}
+
+#[test]
+fn what_a_gateway_wrote_into_its_access_log_is_played() {
+    const REQUESTS: usize = 12;
+    let folder = folder();
+    let server = Running::start(gatewright(&folder, &["backend", "--port=0"]));
+    let line = server.line_with("listens on");
+    let log = folder.path().join("access.log");
+    let keys = format!("[access_log]\nfile = \"{}\"", log.display());
+    let text = configuration(&keys).replace("127.0.0.1:9", value_after(&line, "http://"));
+    write(&folder, "gatewright.toml", text);
+    let mut gateway = Running::start(gatewright(&folder, &["run"]));
+    let listening = gateway.line_with("listening");
+    gateway.line_with("ready");
+    for _ in 0..REQUESTS {
+        let mut stream = TcpStream::connect(value_after(&listening, "address=")).unwrap();
+        let request = "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 "));
+    }
+    // When it has ended, all lines are written.
+    gateway.signal("-TERM");
+    assert_eq!(gateway.code(), Some(0));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), REQUESTS, "{text}");
+
+    let scenario = "arrivals = { recording = { file = \"access.log\" } }\n\
+        work = { constant = { time = \"10s\" } }\n\
+        [[servers]]\nname = \"web\"\nconcurrency = 100\n";
+    write(&folder, "played.toml", scenario);
+    let arguments = ["simulate", "played.toml", "--policy", "first", "--json"];
+    let report: Value = serde_json::from_str(&prints(&folder, &arguments)).unwrap();
+    let outcome = &report["policies"][0];
+    assert_eq!(outcome["requests"], REQUESTS, "{outcome}");
+    // Nobody waits, so that each takes what it took: its own work, to the thousandth
+    // that response times are told apart by.
+    let durations = lines
+        .iter()
+        .map(|line| line["duration_ms"].as_f64().unwrap());
+    let longest = durations.fold(0.0, f64::max);
+    let max = outcome["maxMs"].as_f64().unwrap();
+    assert!(
+        (max - longest).abs() <= 0.002 + 0.002 * longest,
+        "{max} {longest}"
+    );
+
+    // Its last line was cut off.
+    write(&folder, "access.log", &text[..text.len() - 3]);
+    let errors = fails(&folder, &arguments, 2);
+    says(
+        &errors,
+        &[&format!("access.log:{REQUESTS}: "), "no object of JSON"],
     );
 }
 

@@ -78,8 +78,9 @@ pub enum Arrivals {
         #[serde(default = "full")]
         speed: f64,
     },
-    /// As recorded: CSV with a heading line and the columns `time` in seconds,
-    /// and if there are such, `client` and `work` in milliseconds.
+    /// As recorded: by a gateway's access log in JSON, or CSV with a heading line
+    /// and the columns `time` in seconds, and if there are such, `client` and
+    /// `work` in milliseconds.
     Recording {
         /// The file, relative to the scenario's.
         file: String,
