@@ -10,6 +10,7 @@ mod deployment;
 mod examples;
 mod follow;
 mod fuzz;
+mod packages;
 mod plugins;
 mod process;
 mod python;
@@ -56,6 +57,8 @@ enum Task {
     Api,
     /// Check the examples for operators by the programs that they are written for
     Deployment,
+    /// Build the static program and the Debian package, and look whether they are whole
+    Packages,
     /// Test the dashboard in a real browser
     Dashboard,
     /// Make the pictures of the dashboard in docs/images/
@@ -77,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Task::Fuzz(arguments) => fuzz::run_all(&arguments),
         Task::Api => schemathesis::check_api(),
         Task::Deployment => deployment::check(),
+        Task::Packages => packages::check(),
         Task::Dashboard => dashboard::check(),
         Task::Screenshots => dashboard::screenshots(),
         Task::Bench(arguments) => bench::run(&arguments),

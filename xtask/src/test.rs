@@ -18,11 +18,13 @@ use crate::{
 const FUZZ_SECONDS: u32 = 10;
 
 /// What the tests run beside the gateway: clients that are not ours, a registry of
-/// components, an authority that gives certificates, Prometheus' checks, a
-/// server that gateways share, and a service manager that hands sockets over.
-const PROGRAMS: [(&str, &str); 7] = [
+/// components, what moves logs away, an authority that gives certificates,
+/// Prometheus' checks, a server that gateways share, and a service manager that
+/// hands sockets over.
+const PROGRAMS: [(&str, &str); 8] = [
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
+    ("logrotate", "logrotate"),
     ("openssl", "openssl"),
     ("pebble", "pebble"),
     ("promtool", "prometheus"),

@@ -1,11 +1,12 @@
 //! The programs that tasks need beside cargo: found, or installed where that may
 //! be done, saying so.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::cargo::{cargo, run};
+use crate::cargo::{cargo, output, run};
 
 /// Whether cargo has a subcommand, such as `nextest`.
 pub(crate) fn has_subcommand(name: &str) -> bool {
@@ -32,6 +33,21 @@ pub(crate) fn need_component(subcommand: &str, component: &str) -> Result<()> {
     }
     println!("{component} is missing: running `rustup component add {component}`");
     run(Command::new("rustup").args(["component", "add", component]))
+}
+
+/// Make sure that the toolchain can build for a target.
+///
+/// # Errors
+///
+/// When it cannot, and rustup cannot bring what it needs.
+pub(crate) fn need_target(target: &str) -> Result<()> {
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--print", "target-libdir", "--target", target]);
+    if Path::new(output(&mut rustc)?.trim()).is_dir() {
+        return Ok(());
+    }
+    println!("the target {target} is missing: running `rustup target add {target}`");
+    run(Command::new("rustup").args(["target", "add", target]))
 }
 
 /// Make sure that cargo has a subcommand, which the package `cargo-NAME` brings.

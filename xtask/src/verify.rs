@@ -1,11 +1,11 @@
 //! `cargo xtask verify`: the tests, and what takes too long for every change:
-//! long fuzzing, minutes of chaos, the examples in every language, the benchmarks,
-//! the licences and sources of all dependencies.
+//! long fuzzing, minutes of chaos, the examples in every language, the static program
+//! and the Debian package, the benchmarks, the licences and sources of all dependencies.
 
 use anyhow::Result;
 
 use crate::steps::Steps;
-use crate::{bench, examples, test, tools};
+use crate::{bench, examples, packages, test, tools};
 
 /// Ten minutes for each fuzz target.
 const FUZZ_SECONDS: u32 = 600;
@@ -39,6 +39,8 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("killed 200 times", test::kills)?;
     steps.step("chaos", test::chaos)?;
     steps.step("examples", examples::all)?;
+    steps.step("the static program", packages::static_program)?;
+    steps.step("the Debian package", packages::debian)?;
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;

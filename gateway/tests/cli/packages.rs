@@ -1,9 +1,13 @@
-//! The examples for services and packages: the unit is one that systemd takes,
-//! and the Debian package is made of files that are there.
+//! The examples for services and packages: the unit is one that systemd takes, the
+//! rules are such as logrotate takes, and the Debian package is made of files that
+//! are there.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::formats::{file, text, texts, toml};
 use crate::support::{folder, prints, write};
@@ -60,6 +64,78 @@ fn the_unit_agrees_with_the_configuration_beside_it() {
         said(&unit, "ExecStart"),
         format!("gatewright run -c {file}")
     );
+}
+
+const RULES: &str = "examples/deploy/logrotate";
+
+/// What has the gateway open another file.
+const REOPEN: &str = "kill --signal=USR1 --kill-whom=main gatewright.service";
+
+/// The file that rules of logrotate are for.
+#[track_caller]
+fn rotated(rules: &str) -> &str {
+    let mut lines = rules.lines();
+    lines.find_map(|line| line.strip_suffix(" {")).unwrap()
+}
+
+#[test]
+fn the_rules_of_logrotate_are_for_the_file_that_the_unit_makes_room_for() {
+    let (rules, unit) = (text(RULES), text("examples/deploy/gatewright.service"));
+    let log = rotated(&rules);
+    let room = format!("/var/log/{}", said(&unit, "LogsDirectory"));
+    assert_eq!(log, format!("{room}/access.log"));
+    let setting = format!("[access_log] file = \"{log}\"");
+    for written in [&rules, &unit] {
+        assert!(written.contains(&setting), "{setting} is not in: {written}");
+    }
+    let mut lines = rules.lines().map(str::trim);
+    // It loses lines.
+    assert!(lines.clone().all(|line| line != "copytruncate"));
+    assert!(lines.any(|line| line == "postrotate"));
+    let script: Vec<_> = lines.take_while(|line| *line != "endscript").collect();
+    assert_eq!(script, [format!("systemctl {REOPEN}")]);
+}
+
+/// What logrotate, and what it calls, says about rules that must be right.
+#[track_caller]
+fn logrotate(folder: &TempDir, rules: &str, way: &str) -> String {
+    write(folder, "rules", rules);
+    // Those that others may write to it passes over.
+    let permissions = Permissions::from_mode(0o644);
+    fs::set_permissions(folder.path().join("rules"), permissions).unwrap();
+    // Debian puts it where only root's path leads.
+    let path = std::env::var("PATH").unwrap();
+    let path = format!("{}:{path}:/usr/sbin", folder.path().display());
+    let mut command = Command::new("logrotate");
+    command.current_dir(folder.path()).env("PATH", path);
+    let output = command.args(["--state", "state", way, "rules"]).output();
+    // `cargo xtask test` installs it.
+    let output = output.unwrap_or_else(|error| panic!("logrotate: {error}"));
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(output.status.success(), "{said}");
+    // What it does not know it passes over and says so.
+    assert!(!said.contains("error:"), "{said}");
+    said
+}
+
+#[test]
+fn logrotate_takes_the_rules_and_has_the_gateway_open_another_file() {
+    let (folder, rules) = (folder(), text(RULES));
+    let log = rotated(&rules);
+    // In earnest, with a file and a `systemctl` of the test's.
+    let here = folder.path().join("access.log");
+    let rules_here = rules.replace(log, here.to_str().unwrap());
+    write(&folder, "access.log", "a line\n");
+    symlink("/bin/echo", folder.path().join("systemctl")).unwrap();
+    let said = logrotate(&folder, &rules_here, "--force");
+    assert_eq!(said.trim(), REOPEN);
+    let moved = fs::read_to_string(folder.path().join("access.log.1")).unwrap();
+    assert_eq!(moved, "a line\n", "lines may yet come");
+    assert!(!here.exists());
+    let said = logrotate(&folder, &rules, "--debug");
+    let taken = format!("rotating pattern: {log} ");
+    assert!(said.contains(&taken), "{said}");
 }
 
 fn package() -> Value {

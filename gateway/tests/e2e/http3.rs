@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Request};
 
 use crate::support::http3::{answer, get};
 use crate::support::{
-    Authority, Builder, Client, Gateway, Http3, Pool, Upstream, eventually, plain,
+    Authority, Builder, Client, Gateway, Http3, Pool, Upstream, eventually, plain, run_program,
 };
 
 /// A gateway that speaks HTTP/3 in front of a server.
@@ -55,6 +55,28 @@ async fn a_request_over_http3_reaches_the_server_as_http1() {
     assert_eq!(request.header("content-length"), None, "there is no body");
     drop(client);
     gateway.settles().await;
+}
+
+#[tokio::test]
+async fn curl_speaks_it_where_it_says_that_it_can() {
+    let server = Upstream::named("a").await;
+    let gateway = before(&server).start().await;
+    let (address, folder) = (gateway.tls_address(), gateway.path(""));
+    let port = address.port();
+    let line = format!(
+        "curl --http3-only --silent --show-error --insecure \
+         --resolve localhost:{port}:{} --write-out :%{{http_version}} https://localhost:{port}/",
+        address.ip()
+    );
+    let said = run_program(&line, &folder, "").await;
+    let about = run_program("curl -V", &folder, "").await;
+    if about.split_whitespace().any(|word| word == "HTTP3") {
+        assert_eq!(said, "a:3");
+    } else {
+        // Such as Debian 12's, which refuses before it asks anybody.
+        assert!(said.contains("option --http3-only: "), "{said}");
+        assert!(server.requests().is_empty());
+    }
 }
 
 #[tokio::test]

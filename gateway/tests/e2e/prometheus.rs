@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Builder, Pool, Upstream, run_program};
+use crate::support::{Builder, Pool, Redis, Upstream, run_program};
 
 /// What `/metrics` shows, as the golden file of its own test has it.
 const GOLDEN: &str = include_str!("../../control/tests/golden/metrics.txt");
@@ -41,10 +41,12 @@ fn samples(text: &str) -> BTreeSet<&str> {
 #[tokio::test]
 async fn what_a_gateway_shows_is_what_prometheus_expects_and_what_is_promised() {
     let server = Upstream::named("a").await;
-    let listener = "[[listener]]\nname = \"tls\"\nlisten = \"127.0.0.1:0\"\n\
-                    tls = { self_signed = true }";
-    let builder = Builder::new().with(listener);
-    let gateway = builder.pool(Pool::of(&[&server])).start().await;
+    let redis = Redis::start(&[]).await;
+    // With what some gateways alone have figures of.
+    let cluster = format!("[cluster]\nurl = \"{}\"\nname = \"a\"", redis.url());
+    let builder = Builder::new().tls("self_signed = true").with(&cluster);
+    let pool = Pool::of(&[&server]).with("cache", "true");
+    let gateway = builder.pool(pool).start().await;
     assert_eq!(gateway.get("/").await.status(), 200);
     let answer = gateway.admin("/metrics").await;
     assert_eq!(answer.header("content-type"), Some(TEXT));
@@ -56,7 +58,12 @@ async fn what_a_gateway_shows_is_what_prometheus_expects_and_what_is_promised() 
     let (shown, promised) = (samples(shown), samples(GOLDEN));
     let more: Vec<_> = shown.difference(&promised).collect();
     assert!(more.is_empty(), "{more:?}");
-    for name in ["requests_total", "certificate_expiry_timestamp_seconds"] {
+    for name in [
+        "requests_total",
+        "certificate_expiry_timestamp_seconds",
+        "cluster_version",
+        "cache_requests_total",
+    ] {
         assert!(shown.contains(&*format!("gatewright_{name}")), "{name}");
     }
 }

@@ -1,0 +1,249 @@
+//! What the guide for operators has built beside the plain program, built as it says:
+//! a program that needs nothing of the system that it runs on, and a Debian package.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::geteuid;
+
+use crate::cargo::{cargo, output, run, target_folder};
+use crate::{tools, workspace};
+
+/// The guide, which has the commands that make the package.
+const GUIDE: &str = "docs/deployment.md";
+
+/// A configuration that is right wherever it is.
+const CONFIG: &str = "examples/deploy/gatewright.toml";
+
+/// What the guide promises of the package.
+const PROMISED: [&str; 8] = [
+    "usr/bin/gatewright",
+    "etc/gatewright/gatewright.toml",
+    "usr/lib/systemd/system/gatewright.service",
+    "usr/share/man/man1/gatewright.1.gz",
+    "usr/share/man/man1/gatewright-run.1.gz",
+    "usr/share/bash-completion/completions/gatewright",
+    "usr/share/zsh/vendor-completions/_gatewright",
+    "usr/share/fish/vendor_completions.d/gatewright.fish",
+];
+
+/// How a program begins that is for 64 bits, the lowest byte first.
+const PROGRAM: &[u8] = b"\x7fELF\x02\x01";
+
+/// The segment that names what has to load a program, and its libraries.
+const INTERPRETER: usize = 3;
+
+/// Build both, and look whether they are what they should be.
+///
+/// # Errors
+///
+/// As those of [`static_program`] and [`debian`].
+pub(crate) fn check() -> Result<()> {
+    static_program()?;
+    debian()
+}
+
+/// Build the program as the Dockerfile does, and run it where there is nothing else.
+///
+/// # Errors
+///
+/// When it does not build, or needs something of the system.
+pub(crate) fn static_program() -> Result<()> {
+    tools::need_programs(&[("musl-gcc", "musl-tools")])?;
+    let target = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    tools::need_target(&target)?;
+    println!("building gatewright's release for {target} (the first time takes long)");
+    let mut build = cargo();
+    build.args(["build", "--release", "--locked", "--package", "gatewright"]);
+    build.args(["--target", &target]);
+    build.env("TARGET_CC", "musl-gcc");
+    run(&mut build)?;
+    let program = target_folder()?.join(&target).join("release/gatewright");
+    let bytes = fs::read(&program).with_context(|| program.display().to_string())?;
+    match has_interpreter(&bytes) {
+        Some(false) => run_alone(&program),
+        Some(true) => bail!("{} is not linked statically", program.display()),
+        None => bail!("{} is no program for 64 bits", program.display()),
+    }
+}
+
+/// Whether something else has to load a program, and its libraries; none of what is
+/// no such program.
+fn has_interpreter(program: &[u8]) -> Option<bool> {
+    if !program.starts_with(PROGRAM) {
+        return None;
+    }
+    let (table, size) = (number(program, 32, 8)?, number(program, 54, 2)?);
+    for segment in 0..number(program, 56, 2)? {
+        if number(program, table + segment * size, 4)? == INTERPRETER {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
+/// A number of so many bytes, the lowest first.
+fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
+    let bytes = bytes.get(at..at.checked_add(length)?)?;
+    let joined = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
+    Some(bytes.iter().rev().fold(0, joined))
+}
+
+/// Run a program in a folder with nothing but a configuration; whoever is root, so that
+/// there is nothing but the folder.
+fn run_alone(program: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let root = folder.path();
+    fs::copy(program, root.join("gatewright"))?;
+    fs::copy(workspace::root().join(CONFIG), root.join("gatewright.toml"))?;
+    // The kernel shows every process its own file; plugins are compiled by it.
+    fs::create_dir_all(root.join("proc/self"))?;
+    symlink("/gatewright", root.join("proc/self/exe"))?;
+    fs::create_dir(root.join("tmp"))?;
+    let is_root = geteuid().is_root();
+    if !is_root {
+        println!("only root can take the system away from the program: it runs with it");
+    }
+    let gatewright = |arguments: &[&str]| {
+        let mut command = if is_root {
+            let mut command = Command::new("/usr/sbin/chroot");
+            command.arg(root).arg("/gatewright");
+            command
+        } else {
+            Command::new(root.join("gatewright"))
+        };
+        command.current_dir(root).env("TMPDIR", "/tmp");
+        output(command.args(arguments))
+    };
+    let version = gatewright(&["--version"])?;
+    ensure!(version.starts_with("gatewright "), "it said: {version}");
+    let meaning = gatewright(&["check", "-c", "gatewright.toml"])?;
+    ensure!(meaning.contains(" is right"), "it said: {meaning}");
+    println!("{} runs alone", version.trim());
+    Ok(())
+}
+
+/// Make the package by the guide's commands, and look into it.
+///
+/// # Errors
+///
+/// When a command fails, or the package lacks what the guide promises.
+pub(crate) fn debian() -> Result<()> {
+    tools::need_subcommand("deb")?;
+    tools::need_programs(&[("dpkg-deb", "dpkg"), ("dpkg-shlibdeps", "dpkg-dev")])?;
+    let target = target_folder()?;
+    let made = target.join("debian");
+    // There may be packages of other versions.
+    if made.exists() {
+        fs::remove_dir_all(&made)?;
+    }
+    let guide = fs::read_to_string(workspace::root().join(GUIDE))?;
+    let commands = commands(&guide).with_context(|| format!("{GUIDE} makes no package"))?;
+    // Builds may go elsewhere than by default.
+    let release = format!("{}/release/", target.display());
+    let commands = commands.replace("target/release/", &release);
+    let mut shell = Command::new("sh");
+    shell.current_dir(workspace::root());
+    run(shell.args(["-e", "-x", "-c", &commands]))?;
+    let package = only_package(&made)?;
+    let contents = output(Command::new("dpkg-deb").arg("--contents").arg(&package))?;
+    let missing = missing(&contents);
+    ensure!(missing.is_empty(), "the package lacks {missing:?}");
+    for (part, promised) in [
+        ("conffiles", "/etc/gatewright/gatewright.toml"),
+        ("postinst", "adduser --system"),
+    ] {
+        let mut look = Command::new("dpkg-deb");
+        let said = output(look.arg("--info").arg(&package).arg(part))?;
+        ensure!(said.contains(promised), "{part} lacks {promised}: {said}");
+    }
+    println!("{} has what is promised", package.display());
+    Ok(())
+}
+
+/// The guide's commands that make the package, without those that install it.
+fn commands(guide: &str) -> Option<String> {
+    let blocks = guide.split("```sh\n").skip(1);
+    let mut blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let block = blocks.find(|block| block.contains("\ncargo deb "))?;
+    let lines = block.lines().filter(|line| !line.starts_with("sudo "));
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The one package in a folder.
+fn only_package(folder: &Path) -> Result<PathBuf> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "deb") {
+            found.push(path);
+        }
+    }
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        other => bail!("{} has {other} packages", folder.display()),
+    }
+}
+
+/// What is promised and is not among a package's contents, as dpkg-deb lists them.
+fn missing(contents: &str) -> Vec<&'static str> {
+    let listed = contents.lines();
+    let names = listed.filter_map(|line| line.split(' ').next_back());
+    let names: Vec<_> = names.map(|name| name.trim_start_matches("./")).collect();
+    let mut promised = PROMISED.to_vec();
+    promised.retain(|name| !names.contains(name));
+    promised
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{GUIDE, PROMISED, commands, has_interpreter, missing};
+    use crate::workspace;
+
+    /// A program with segments of these kinds.
+    fn program(kinds: &[u8]) -> Vec<u8> {
+        let mut program = vec![0_u8; 64 + 56 * kinds.len()];
+        program[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        // Where the table of segments is, how long each entry, and how many.
+        (program[32], program[54]) = (64, 56);
+        program[56] = u8::try_from(kinds.len()).unwrap();
+        for (at, kind) in kinds.iter().enumerate() {
+            program[64 + 56 * at] = *kind;
+        }
+        program
+    }
+
+    #[test]
+    fn a_program_that_something_else_loads_is_known_by_its_segments() {
+        assert_eq!(has_interpreter(&program(&[6, 1, 2])), Some(false));
+        assert_eq!(has_interpreter(&program(&[6, 1, 3])), Some(true));
+        let whole = program(&[6, 1, 3]);
+        assert_eq!(has_interpreter(&whole[..70]), None);
+        assert_eq!(has_interpreter(b"#!/bin/sh\n"), None);
+    }
+
+    #[test]
+    fn the_guide_has_the_commands_that_make_the_package() {
+        let guide = fs::read_to_string(workspace::root().join(GUIDE)).unwrap();
+        let commands = commands(&guide).unwrap();
+        assert!(commands.starts_with("cargo build --release "), "{commands}");
+        assert!(commands.contains("\ncargo deb "), "{commands}");
+        assert!(!commands.contains("sudo"), "{commands}");
+    }
+
+    #[test]
+    fn what_a_package_lacks_is_told() {
+        let line = |name: &&str| format!("-rw-r--r-- root/root 9 2026-01-01 00:00 ./{name}\n");
+        let whole: String = PROMISED.iter().map(line).collect();
+        assert!(missing(&whole).is_empty());
+        let lacking = whole.replace("man1/gatewright-run.1.gz", "man1/gatewright-run.1");
+        let lacks = ["usr/share/man/man1/gatewright-run.1.gz"];
+        assert_eq!(missing(&lacking), lacks);
+    }
+}
