@@ -53,7 +53,11 @@ fn the_same_seed_prints_the_same_bytes_and_plots_are_drawn() {
 #[test]
 fn how_fast_it_went_is_told_and_not_among_what_is_the_same_each_time() {
     let folder = folder();
-    write(&folder, "little.toml", SCENARIO.replace("objective", "warm_up"));
+    write(
+        &folder,
+        "little.toml",
+        SCENARIO.replace("objective", "warm_up"),
+    );
     let policies = ["--policy", "first", "--policy", "round-robin"];
     let arguments = ["simulate", "little.toml", "--requests", "200"];
     let arguments = [&arguments[..], &policies].concat();
