@@ -238,6 +238,11 @@ struct Footprint {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!("\nat rest, and with {} idle connections", self.connections);
         println!(

@@ -193,6 +193,11 @@ struct PerRequest {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!(
             "\nuser-space instructions per request: {}, {:?} clients, {} requests",

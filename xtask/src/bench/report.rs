@@ -138,6 +138,13 @@ impl Report {
         self.ratios.get(peer.name())
     }
 
+    /// The least share of its core that a proxy had, where none was to wait for work.
+    pub(super) fn unsaturated(&self) -> Option<f64> {
+        let busy = self.peers.values().map(|peer| peer.core_busy);
+        let least = busy.fold(f64::INFINITY, f64::min);
+        (self.share.is_none() && least < SATURATED).then_some(least)
+    }
+
     /// Print the table, the ratios, and what makes them worth less.
     pub(super) fn print(&self) {
         println!(

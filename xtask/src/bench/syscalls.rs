@@ -157,6 +157,11 @@ fn call(line: &str) -> Option<(String, f64)> {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!(
             "\nsyscalls per request: {}, {} requests",
