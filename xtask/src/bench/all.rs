@@ -2,6 +2,7 @@
 //! it, and then what a request and a connection take.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use super::common::Common;
 use super::figures::Ratios;
+use super::load::suite::CipherSuite;
 use super::peer::Peer;
 use super::programs::Programs;
 use super::report::Report;
@@ -17,6 +19,12 @@ use super::{footprint, instructions, peers, syscalls};
 
 /// How much of the slowest proxy's capacity response times are compared at.
 const SHARE: f64 = 0.7;
+
+/// About what a proxy takes in a scenario before its runs.
+const START_SECONDS: f64 = 2.0;
+
+/// About what it takes to look at a proxy's syscalls, footprint and instructions.
+const PART_SECONDS: [f64; 3] = [6.0, 45.0, 40.0];
 
 /// A ratio that Gatewright must reach, and one that it is to come to.
 #[derive(Clone, Copy, Serialize)]
@@ -112,6 +120,9 @@ pub(super) struct Arguments {
     /// Only these scenarios, and nothing else
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Scenario>,
+    /// The one cipher suite that clients over TLS offer, instead of all
+    #[arg(long, value_enum)]
+    cipher_suite: Option<CipherSuite>,
     /// Gatewright and the proxies that it is compared with
     #[arg(
         long,
@@ -128,59 +139,143 @@ pub(super) struct Arguments {
 ///
 /// # Errors
 ///
-/// When a program is missing, or any of it failed.
+/// When what all need is missing; once all is done, when any of it failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     ensure!(
         arguments.peers.contains(&Peer::Gatewright),
         "Gatewright is what the others are compared with: name it in --peers"
     );
-    let mut tools = Vec::new();
-    if arguments.only.is_empty() {
+    let is_whole = arguments.only.is_empty();
+    let ours = Programs::find(&[Peer::Gatewright], &arguments.common, &[])?;
+    let common = Common::of(ours.of_peer(Peer::Gatewright).to_owned());
+    let mut failures = Failures::default();
+    let mut peers = arguments.peers.clone();
+    peers.retain(|peer| {
+        let found = Programs::find(&[*peer], &common, &[]);
+        failures.keep(peer.name(), found).is_some()
+    });
+    if is_whole {
         // Asked for before the scenarios have taken their hour.
-        tools.extend(syscalls::TOOLS);
-        tools.extend(instructions::TOOLS);
+        let tools = [&syscalls::TOOLS[..], &instructions::TOOLS].concat();
+        failures.keep("tools", Programs::find(&[], &common, &tools));
     }
-    let programs = Programs::find(&arguments.peers, &arguments.common, &tools)?;
-    let common = Common::of(programs.of_peer(Peer::Gatewright).to_owned());
+    let programs = Programs::find(&peers, &common, &[])?;
     let comparison = peers::Arguments {
         seconds: arguments.seconds,
         quick: arguments.quick,
+        cipher_suite: arguments.cipher_suite,
         common: common.clone(),
-        peers: arguments.peers.clone(),
+        peers: peers.clone(),
         ..peers::Arguments::parse_from(["peers"])
     };
-    let mut failures = Vec::new();
+    let is_asked = |row: &&Row| is_whole || arguments.only.contains(&row.scenario);
+    let rows: Vec<_> = ROWS.iter().filter(is_asked).collect();
+    let mut progress = Progress::of(&comparison, rows.len(), is_whole);
     let mut report = All::default();
-    for row in ROWS {
-        if !arguments.only.is_empty() && !arguments.only.contains(&row.scenario) {
-            continue;
-        }
-        println!("\n{}", row.name());
+    for row in rows {
+        progress.begin(&row.name());
         let asked = comparison.with(row.scenario, row.share);
         let compared = peers::compare(&asked, &programs).and_then(|compared| {
             compared.print();
             compared.succeeded()?;
             Ok(compared)
         });
-        match compared {
-            Ok(compared) => report.add(&row, &arguments.peers, compared),
-            Err(error) => failures.push(format!("{}: {error:#}", row.name())),
+        if let Some(compared) = failures.keep(&row.name(), compared) {
+            report.add(row, &peers, compared);
         }
     }
-    if arguments.only.is_empty() {
-        let mut keep = |what: &str, outcome: Result<()>| {
-            if let Err(error) = outcome {
-                failures.push(format!("{what}: {error:#}"));
-            }
-        };
-        keep("syscalls", report.syscalls(arguments, &common));
-        keep("footprint", report.footprint(arguments, &common));
-        keep("instructions", report.instructions(arguments, &common));
+    if is_whole {
+        report.take_apart(&comparison, &mut progress, &mut failures);
     }
-    report.print(&arguments.peers);
+    report.print(&peers);
     arguments.common.tell(&report)?;
-    ensure!(failures.is_empty(), "{}", failures.join("\n"));
+    ensure!(failures.0.is_empty(), "{}", failures.0.join("\n"));
     Ok(())
+}
+
+/// What failed, told at once and again at the end.
+#[derive(Default)]
+struct Failures(Vec<String>);
+
+impl Failures {
+    /// What came of something, unless it failed.
+    fn keep<T>(&mut self, what: &str, outcome: Result<T>) -> Option<T> {
+        match outcome {
+            Ok(found) => Some(found),
+            Err(error) => {
+                let failure = format!("{what}: {error:#}");
+                println!("failed: {failure}");
+                self.0.push(failure);
+                None
+            }
+        }
+    }
+
+    /// What came of looking at each proxy by itself, so that one that fails takes no
+    /// other with it.
+    fn keep_each<T>(
+        &mut self,
+        peers: &[Peer],
+        what: &str,
+        look: impl Fn(Vec<Peer>) -> Result<T>,
+        join: fn(&mut T, T),
+    ) -> Option<T> {
+        let mut all: Option<T> = None;
+        for peer in peers {
+            let what = format!("{what} of {}", peer.name());
+            let found = self.keep(&what, look(vec![*peer]));
+            match (&mut all, found) {
+                (Some(all), Some(found)) => join(all, found),
+                (None, Some(found)) => all = Some(found),
+                (_, None) => {}
+            }
+        }
+        all
+    }
+}
+
+/// How far it is.
+struct Progress {
+    began: Instant,
+    /// Seconds that each step should take.
+    steps: Vec<f64>,
+    begun: usize,
+}
+
+impl Progress {
+    fn of(comparison: &peers::Arguments, rows: usize, is_whole: bool) -> Self {
+        let runs = comparison.duration().as_secs_f64() * comparison.rounds() as f64;
+        let mut each = vec![runs + START_SECONDS; rows];
+        if is_whole {
+            each.extend(PART_SECONDS);
+        }
+        let peers = comparison.peers.len() as f64;
+        Self {
+            began: Instant::now(),
+            steps: each.iter().map(|seconds| seconds * peers).collect(),
+            begun: 0,
+        }
+    }
+
+    /// Say what begins, and how long it is to the end.
+    fn begin(&mut self, name: &str) {
+        let (done, rest) = self.steps.split_at(self.begun);
+        let minutes = left(done, rest, self.began.elapsed()).as_secs_f64() / 60.0;
+        self.begun += 1;
+        let (step, steps) = (self.begun, self.steps.len());
+        println!("\n{name}: {step} of {steps}, about {minutes:.0} minutes are left");
+    }
+}
+
+/// What the rest takes, if it takes longer than it should as what is done did.
+fn left(done: &[f64], rest: &[f64], took: Duration) -> Duration {
+    let [done, rest] = [done, rest].map(|seconds| seconds.iter().sum::<f64>());
+    let factor = if done > 0.0 {
+        took.as_secs_f64() / done
+    } else {
+        1.0
+    };
+    Duration::from_secs_f64(rest * factor)
 }
 
 /// Everything that was found.
@@ -224,38 +319,50 @@ impl All {
         });
     }
 
-    fn syscalls(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
-        let asked = syscalls::Arguments {
-            peers: arguments.peers.clone(),
-            quick: arguments.quick,
-            common: common.clone(),
-            ..syscalls::Arguments::parse_from(["syscalls"])
+    /// What a request and a connection take, by proxy.
+    fn take_apart(
+        &mut self,
+        comparison: &peers::Arguments,
+        progress: &mut Progress,
+        failures: &mut Failures,
+    ) {
+        let (quick, common, all) = (comparison.quick, &comparison.common, &comparison.peers);
+        progress.begin("syscalls");
+        let look = |peers| {
+            syscalls::look(&syscalls::Arguments {
+                peers,
+                quick,
+                common: common.clone(),
+                ..syscalls::Arguments::parse_from(["syscalls"])
+            })
         };
-        self.syscalls.insert(syscalls::look(&asked)?).print();
-        Ok(())
-    }
-
-    fn footprint(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
-        let asked = footprint::Arguments {
-            peers: arguments.peers.clone(),
-            quick: arguments.quick,
-            common: common.clone(),
-            ..footprint::Arguments::parse_from(["footprint"])
+        self.syscalls = failures.keep_each(all, "syscalls", look, syscalls::Report::join);
+        self.syscalls.iter().for_each(syscalls::Report::print);
+        progress.begin("footprint");
+        let look = |peers| {
+            footprint::look(&footprint::Arguments {
+                peers,
+                quick,
+                common: common.clone(),
+                ..footprint::Arguments::parse_from(["footprint"])
+            })
         };
-        self.footprint.insert(footprint::look(&asked)?).print();
-        Ok(())
-    }
-
-    fn instructions(&mut self, arguments: &Arguments, common: &Common) -> Result<()> {
-        let asked = instructions::Arguments {
-            peers: arguments.peers.clone(),
-            quick: arguments.quick,
-            common: common.clone(),
-            ..instructions::Arguments::parse_from(["instructions"])
+        self.footprint = failures.keep_each(all, "footprint", look, footprint::Report::join);
+        self.footprint.iter().for_each(footprint::Report::print);
+        progress.begin("instructions");
+        let look = |peers| {
+            instructions::count_all(&instructions::Arguments {
+                peers,
+                quick,
+                common: common.clone(),
+                ..instructions::Arguments::parse_from(["instructions"])
+            })
         };
-        let counted = instructions::count_all(&asked)?;
-        self.instructions.insert(counted).print();
-        Ok(())
+        let join = instructions::Report::join;
+        self.instructions = failures.keep_each(all, "instructions", look, join);
+        self.instructions
+            .iter()
+            .for_each(instructions::Report::print);
     }
 
     fn print(&self, peers: &[Peer]) {
@@ -272,6 +379,9 @@ impl All {
             for other in &others {
                 let compared = row.ratios.get(other);
                 print!(" {:>20}", compared.map_or_else(String::new, Compared::text));
+            }
+            if let Some(least) = row.report.unsaturated() {
+                print!("  a proxy had its core to {:.0} % only", least * 100.0);
             }
             println!();
         }
@@ -292,7 +402,11 @@ impl Compared {
 
 #[cfg(test)]
 mod tests {
-    use super::{Compared, goal};
+    use std::time::Duration;
+
+    use anyhow::bail;
+
+    use super::{Compared, Failures, Peer, goal, left};
 
     #[test]
     fn a_goal_that_is_missed_is_marked() {
@@ -300,5 +414,29 @@ mod tests {
         assert_eq!(of(0.81, goal(0.92, 0.80)), "0.81 (0.92, 0.80)");
         assert_eq!(of(0.93, goal(0.92, 0.80)), "!0.93 (0.92, 0.80)");
         assert_eq!(of(1.5, None), "1.50");
+    }
+
+    #[test]
+    fn what_is_left_takes_as_long_as_what_is_done() {
+        let seconds = Duration::from_secs;
+        assert_eq!(left(&[], &[10.0, 20.0], seconds(0)), seconds(30));
+        assert_eq!(left(&[10.0], &[20.0], seconds(15)), seconds(30));
+    }
+
+    #[test]
+    fn a_proxy_that_fails_takes_no_other_with_it() {
+        let mut failures = Failures::default();
+        let look = |peers: Vec<Peer>| {
+            if peers.contains(&Peer::Nginx) {
+                bail!("it does not start");
+            }
+            Ok(peers)
+        };
+        let peers = [Peer::Gatewright, Peer::Nginx, Peer::Haproxy];
+        let found = failures.keep_each(&peers, "syscalls", look, |all: &mut Vec<Peer>, more| {
+            all.extend(more);
+        });
+        assert_eq!(found.unwrap(), [Peer::Gatewright, Peer::Haproxy]);
+        assert_eq!(failures.0, ["syscalls of nginx: it does not start"]);
     }
 }

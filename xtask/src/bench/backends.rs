@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use anyhow::Result;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::cores;
 use super::load::talk::message;
@@ -69,6 +70,7 @@ impl Backends {
     ///
     /// When no port can be had.
     pub(super) fn start(service: &Service, core: Option<usize>) -> Result<Self> {
+        raise_limit()?;
         let mut listeners = Vec::new();
         let mut ports = Vec::new();
         for _ in 0..service.count {
@@ -103,6 +105,14 @@ impl Drop for Backends {
             let _ = thread.join();
         }
     }
+}
+
+/// As many descriptors as may be had: a thousand servers, those that connect to them,
+/// and ten thousand clients need more than is usual. What is started later has as many.
+fn raise_limit() -> Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
 fn response(body_bytes: usize) -> Vec<u8> {

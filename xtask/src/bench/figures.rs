@@ -23,6 +23,9 @@ pub(super) struct Run {
     pub(super) kernel_us_per_request: f64,
     /// The share of its workers' cores that the proxy used: 1 is saturated.
     pub(super) core_busy: f64,
+    /// The share of one core that load generator and backends used: 1 is when they,
+    /// and not the proxy, limited the run.
+    pub(super) load_busy: f64,
     /// The share of one core that others than proxy, load generator and
     /// backends used meanwhile.
     pub(super) strangers: f64,
@@ -107,6 +110,7 @@ mod tests {
             cpu_us_per_request: cpu,
             kernel_us_per_request: cpu,
             core_busy: 1.0,
+            load_busy: 0.5,
             strangers: 0.0,
         };
         // The second round was disturbed for both.

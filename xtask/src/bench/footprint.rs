@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 
 use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
+use super::load::line::Way;
 use super::load::talk::{Kind, Pace, Talk};
 use super::peer::{Peer, Setting, Started};
 use super::peers;
@@ -78,7 +78,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 ///
 /// As [`run`].
 pub(super) fn look(arguments: &Arguments) -> Result<Report> {
-    raise_limit()?;
     let programs = Programs::find(&arguments.peers, &arguments.common, &[])?;
     let cores = Cores::choose()?;
     let connections = if arguments.quick {
@@ -123,7 +122,8 @@ fn of_peer(
     thread::sleep(idle);
     let spent = cpu::of_tree(process)?.total().saturating_sub(before);
     let at_rest = memory(process)?;
-    let mut clients = Talk::open(started.plain_port, connections, Kind::Get, &[])?;
+    let way = Way::plain(started.plain_port);
+    let mut clients = Talk::open(&way, connections, Kind::Get, &[])?;
     // Each asks once, few at a time: connections to servers are not what is
     // looked at, and need descriptors of their own.
     clients.ask(Pace::Even {
@@ -218,13 +218,6 @@ pub(super) fn memory(process: u32) -> Result<f64> {
     Ok(all)
 }
 
-/// As many descriptors as may be had, for the clients and for the proxies.
-fn raise_limit() -> Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    Ok(setrlimit(Resource::Nofile, limit)?)
-}
-
 /// What was found.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -245,6 +238,11 @@ struct Footprint {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!("\nat rest, and with {} idle connections", self.connections);
         println!(

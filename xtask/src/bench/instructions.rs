@@ -3,6 +3,7 @@
 //! the machine does: what to steer by, and to guard by.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -15,7 +16,6 @@ use super::common::Common;
 use super::cores::Cores;
 use super::figures::grouped;
 use super::load::Target;
-use super::load::talk::Pace;
 use super::peer::{Peer, Setting, Started};
 use super::peers;
 use super::programs::Programs;
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
     /// The proxies to count
     #[arg(long, value_enum, value_delimiter = ',', default_value = "gatewright")]
     pub(super) peers: Vec<Peer>,
-    /// What the clients do: a scenario over connections that are kept, without TLS
+    /// What the clients do
     #[arg(long, value_enum, default_value = "plain")]
     pub(super) scenario: Scenario,
     /// Who the clients are, as far as sessions go
@@ -132,6 +132,9 @@ fn count(
         .iter()
         .map(|cookie| format!("Cookie: {cookie}"))
         .collect();
+    // A gateway looks at its configuration when something changes beside it.
+    let written = folder.join("load");
+    fs::create_dir_all(&written)?;
     let target = Target {
         traffic,
         plain_port: started.plain_port,
@@ -139,11 +142,12 @@ fn count(
         headers: &headers,
         connections: CONNECTIONS,
         core: None,
-        folder,
+        folder: &written,
+        cipher_suite: None,
     };
-    let mut talk = target.conversation()?;
-    // Each server has been asked by then, so that no connection is counted.
-    talk.ask(Pace::Count(FIRST.max(4 * traffic.endpoints as u64)))?;
+    let mut clients = target.exact()?;
+    // Each server has been asked by then, so that no connection to one is counted.
+    clients.ask(FIRST.max(4 * traffic.endpoints as u64))?;
     let process = Counted {
         process: started.process.id(),
         folder,
@@ -151,10 +155,10 @@ fn count(
     process.begin()?;
     // What does not belong to requests is in both counts, and not in their
     // difference: code that runs first, connections, what is told by then.
-    talk.ask(Pace::Count(FIRST))?;
+    clients.ask(FIRST)?;
     let base = process.instructions(1)?;
     let requests = FIRST + asked.requests;
-    talk.ask(Pace::Count(requests))?;
+    clients.ask(requests)?;
     let all = process.instructions(2)?;
     ensure!(
         all > base,
@@ -189,6 +193,11 @@ struct PerRequest {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!(
             "\nuser-space instructions per request: {}, {:?} clients, {} requests",

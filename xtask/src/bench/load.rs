@@ -1,17 +1,20 @@
 //! The load generators: which one asks, how it is called and what it found.
 
 mod h2load;
-mod handshakes;
+pub(super) mod line;
+pub(super) mod suite;
 pub(super) mod talk;
 pub(super) mod wrk;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::h2load::H2load;
-use self::talk::{Pace, Talk};
+use self::line::Way;
+use self::suite::CipherSuite;
+use self::talk::{Kind, Pace, Talk};
 use self::wrk::Wrk;
 use super::cores;
 use super::scenario::{Client, Traffic};
@@ -60,34 +63,23 @@ pub(super) struct Target<'a> {
     pub(super) connections: u32,
     /// The core that the load generator stays on, if on one.
     pub(super) core: Option<usize>,
-    /// For what a load generator writes.
+    /// For what a load generator reads and writes.
     pub(super) folder: &'a Path,
+    /// The one that clients over TLS offer; else all, in each one's own order.
+    pub(super) cipher_suite: Option<CipherSuite>,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     /// Ask as fast as the answers come.
     ///
     /// # Errors
     ///
     /// When the load generator cannot be run or understood.
     pub(super) fn load(&self, duration: Duration) -> Result<Load> {
-        let client = self.traffic.client;
-        match client {
-            Client::Keep | Client::KeepTls => self.wrk(&[], duration),
-            Client::Connect | Client::ConnectTls => {
-                self.wrk(&["Connection: close".to_owned()], duration)
-            }
-            Client::Http2 => {
-                let h2load = H2load {
-                    core: self.core,
-                    connections: self.connections,
-                    headers: self.headers,
-                    folder: self.folder,
-                };
-                h2load.run(&self.url(), duration)
-            }
-            Client::ResumeTls => handshakes::resume(self.core, self.tls_port, duration),
-            Client::Post | Client::Websocket => self.talk(Pace::Closed(duration)),
+        match self.traffic.client {
+            Client::Keep | Client::KeepTls => self.wrk(duration),
+            Client::Http2 => self.h2load().run(Pace::Closed(duration)),
+            _ => self.talk(Pace::Closed(duration)),
         }
     }
 
@@ -96,8 +88,7 @@ impl Target<'_> {
     ///
     /// # Errors
     ///
-    /// When requests come over TLS or each on a connection of its own, or a
-    /// connection fails.
+    /// When requests come over HTTP/2, or a connection fails.
     pub(super) fn paced(&self, per_second: f64, duration: Duration) -> Result<Load> {
         self.talk(Pace::Even {
             per_second,
@@ -105,14 +96,28 @@ impl Target<'_> {
         })
     }
 
-    fn wrk(&self, more: &[String], duration: Duration) -> Result<Load> {
+    fn wrk(&self, duration: Duration) -> Result<Load> {
+        let only = self.cipher_suite;
+        let openssl = only.map(|suite| suite::configuration(self.folder, suite));
         let wrk = Wrk {
             core: self.core,
             connections: self.connections,
-            headers: &[self.headers, more].concat(),
+            headers: self.headers,
             script: None,
+            openssl: openssl.transpose()?,
         };
         wrk.run(&self.url(), duration)
+    }
+
+    fn h2load(&self) -> H2load<'a> {
+        H2load {
+            core: self.core,
+            connections: self.connections,
+            headers: self.headers,
+            folder: self.folder,
+            suites: suite::offered(Client::Http2, self.cipher_suite),
+            url: self.url(),
+        }
     }
 
     fn talk(&self, pace: Pace) -> Result<Load> {
@@ -131,19 +136,43 @@ impl Target<'_> {
         })
     }
 
+    /// Clients that ask as often as they are told.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub(super) fn exact(&self) -> Result<Exact<'a>> {
+        Ok(match self.traffic.client {
+            Client::Http2 => Exact::H2load(self.h2load()),
+            _ => Exact::Talk(self.conversation()?),
+        })
+    }
+
     /// Connections to ask on by this process itself.
     ///
     /// # Errors
     ///
     /// When this client is none that it can be, or nobody listens.
-    pub(super) fn conversation(&self) -> Result<Talk> {
-        let kind = match self.traffic.client {
-            Client::Keep => talk::Kind::Get,
-            Client::Post => talk::Kind::Post,
-            Client::Websocket => talk::Kind::Messages(self.traffic.body_bytes),
-            _ => bail!("choose a scenario over connections that are kept, without TLS"),
+    fn conversation(&self) -> Result<Talk> {
+        let client = self.traffic.client;
+        let kind = match client {
+            Client::Keep | Client::KeepTls => Kind::Get,
+            Client::Connect | Client::ConnectTls | Client::ResumeTls => Kind::GetAndClose,
+            Client::Post => Kind::Post,
+            Client::Websocket => Kind::Messages(self.traffic.body_bytes),
+            Client::Http2 => bail!("requests over HTTP/2 cannot be paced"),
         };
-        Talk::open(self.plain_port, self.connections, kind, self.headers)
+        let way = if client.is_over_tls() {
+            let suites = suite::offered(client, self.cipher_suite);
+            Way::tls(self.tls_port, &suites)?
+        } else {
+            Way::plain(self.plain_port)
+        };
+        let way = match client {
+            Client::ResumeTls => way.resuming(),
+            _ => way,
+        };
+        Talk::open(&way, self.connections, kind, self.headers)
     }
 
     fn url(&self) -> String {
@@ -152,5 +181,31 @@ impl Target<'_> {
         } else {
             format!("http://127.0.0.1:{}/", self.plain_port)
         }
+    }
+}
+
+/// Clients that ask as often as they are told.
+pub(super) enum Exact<'a> {
+    /// On the same connections each time.
+    Talk(Talk),
+    /// On new ones each time.
+    H2load(H2load<'a>),
+}
+
+impl Exact<'_> {
+    /// Ask so often.
+    ///
+    /// # Errors
+    ///
+    /// When a request fails.
+    pub(super) fn ask(&mut self, requests: u64) -> Result<()> {
+        let count = Pace::Count(requests);
+        let load = match self {
+            Self::Talk(talk) => talk.ask(count)?,
+            Self::H2load(h2load) => h2load.run(count)?,
+        };
+        let failed = requests.saturating_sub(load.requests);
+        ensure!(failed == 0, "{failed} of {requests} requests failed");
+        Ok(())
     }
 }

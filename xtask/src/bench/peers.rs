@@ -14,6 +14,7 @@ use super::common::Common;
 use super::cores::Cores;
 use super::cpu::{self, CpuTime};
 use super::figures::{Run, grouped};
+use super::load::suite::{self, CipherSuite};
 use super::load::{Load, Target};
 use super::peer::{Peer, Setting, Started};
 use super::programs::Programs;
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     /// Connections that the clients hold open
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) connections: u32,
+    /// The one cipher suite that clients over TLS offer, instead of all
+    #[arg(long, value_enum)]
+    pub(super) cipher_suite: Option<CipherSuite>,
     #[command(flatten)]
     pub(super) common: Common,
     /// Only these proxies
@@ -119,8 +123,17 @@ pub(super) fn backends(traffic: Traffic, cores: Cores) -> Result<Backends> {
     Backends::start(&service, cores.load)
 }
 
-/// Every proxy's runs, in the order of the rounds.
-fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<Run>)>> {
+/// What a proxy showed.
+pub(super) struct Measured {
+    pub(super) peer: Peer,
+    /// What it agrees on with these clients, where they come over TLS.
+    pub(super) cipher_suite: Option<String>,
+    /// In the order of the rounds.
+    pub(super) runs: Vec<Run>,
+}
+
+/// Every proxy's runs.
+fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Measured>> {
     let traffic = arguments.scenario.traffic();
     let cores = if traffic.pinned {
         Cores::choose()?
@@ -139,6 +152,14 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
         let started = Started::start(*peer, &setting)?;
         proxies.push(Proxy::new(started, &setting, arguments)?);
     }
+    let mut measured = Vec::new();
+    for proxy in &proxies {
+        measured.push(Measured {
+            peer: proxy.started.peer,
+            cipher_suite: proxy.agreed()?,
+            runs: Vec::new(),
+        });
+    }
     let mut slowest = f64::INFINITY;
     for proxy in &proxies {
         // Pools fill and caches warm before anything counts.
@@ -150,7 +171,8 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
     for round in 0..arguments.rounds() {
         for turn in 0..count {
             // Another one goes first in each round.
-            let proxy = &mut proxies[(round + turn) % count];
+            let at = (round + turn) % count;
+            let proxy = &proxies[at];
             let run = proxy.measure(arguments.duration(), pace)?;
             println!(
                 "round {}/{}: {:10} {:>9} requests/s, {:.2} µs CPU per request",
@@ -160,13 +182,10 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<(Peer, Vec<
                 grouped(run.requests_per_second),
                 run.cpu_us_per_request,
             );
-            proxy.runs.push(run);
+            measured[at].runs.push(run);
         }
     }
-    Ok(proxies
-        .into_iter()
-        .map(|proxy| (proxy.started.peer, proxy.runs))
-        .collect())
+    Ok(measured)
 }
 
 /// A proxy under measurement.
@@ -177,7 +196,7 @@ pub(super) struct Proxy {
     folder: PathBuf,
     headers: Vec<String>,
     connections: u32,
-    runs: Vec<Run>,
+    cipher_suite: Option<CipherSuite>,
 }
 
 impl Proxy {
@@ -202,8 +221,20 @@ impl Proxy {
             folder,
             headers,
             connections: arguments.connections,
-            runs: Vec::new(),
+            cipher_suite: arguments.cipher_suite,
         })
+    }
+
+    /// The cipher suite that it agrees on with these clients, if they come over TLS.
+    fn agreed(&self) -> Result<Option<String>> {
+        let client = self.traffic.client;
+        if !client.is_over_tls() {
+            return Ok(None);
+        }
+        let offered = suite::offered(client, self.cipher_suite);
+        suite::agreed(self.started.tls_port, &offered)
+            .with_context(|| format!("no TLS with {}", self.started.peer.name()))
+            .map(Some)
     }
 
     /// As fast as the answers come, or at a pace of so many a second.
@@ -216,6 +247,7 @@ impl Proxy {
             connections: self.connections,
             core: self.core,
             folder: &self.folder,
+            cipher_suite: self.cipher_suite,
         };
         let load = match pace {
             Some(per_second) => target.paced(per_second, duration),
@@ -238,6 +270,7 @@ impl Proxy {
             cpu_us_per_request: spent.proxy * 1e6 / load.requests as f64,
             kernel_us_per_request: spent.proxy_kernel * 1e6 / load.requests as f64,
             core_busy: spent.proxy / spent.wall / f64::from(self.traffic.workers),
+            load_busy: spent.load / spent.wall,
             strangers: spent.strangers / spent.wall,
         })
     }
@@ -247,7 +280,8 @@ impl Proxy {
 struct Times {
     wall: Instant,
     proxy: CpuTime,
-    /// This process with the backends in it, and the load generator below it.
+    /// This process with the backends in it, and all below it: the load generator and
+    /// the proxies.
     ours: Duration,
     machine: Duration,
 }
@@ -257,6 +291,7 @@ struct Spent {
     wall: f64,
     proxy: f64,
     proxy_kernel: f64,
+    load: f64,
     strangers: f64,
 }
 
@@ -273,10 +308,12 @@ impl Times {
     fn since(&self, before: &Self) -> Spent {
         let seconds = |now: Duration, before: Duration| now.as_secs_f64() - before.as_secs_f64();
         let ours = seconds(self.ours, before.ours);
+        let proxy = seconds(self.proxy.total(), before.proxy.total());
         Spent {
             wall: (self.wall - before.wall).as_secs_f64(),
-            proxy: seconds(self.proxy.total(), before.proxy.total()),
+            proxy,
             proxy_kernel: seconds(self.proxy.kernel, before.proxy.kernel),
+            load: (ours - proxy).max(0.0),
             strangers: (seconds(self.machine, before.machine) - ours).max(0.0),
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::figures::{Ratios, Run, grouped, median};
 use super::peer::Peer;
-use super::peers::Arguments;
+use super::peers::{Arguments, Measured};
 use super::programs::Programs;
 use super::scenario::{Clients, Scenario};
 
@@ -29,6 +29,8 @@ pub(super) struct Report {
     rounds: usize,
     seconds_per_run: u64,
     versions: BTreeMap<&'static str, String>,
+    /// What each agreed on with these clients, where they come over TLS.
+    cipher_suites: BTreeMap<&'static str, String>,
     /// Medians and runs by proxy.
     peers: BTreeMap<&'static str, Summary>,
     /// Ours divided by each peer's.
@@ -45,6 +47,7 @@ struct Summary {
     cpu_us_per_request: f64,
     kernel_us_per_request: f64,
     core_busy: f64,
+    load_busy: f64,
     strangers: f64,
     failed: u64,
     runs: Vec<Run>,
@@ -61,6 +64,7 @@ impl Summary {
             cpu_us_per_request: of(|run| run.cpu_us_per_request),
             kernel_us_per_request: of(|run| run.kernel_us_per_request),
             core_busy: of(|run| run.core_busy),
+            load_busy: of(|run| run.load_busy),
             strangers: of(|run| run.strangers),
             failed: runs.iter().map(|run| run.failed).sum(),
             runs,
@@ -77,17 +81,22 @@ impl Report {
     pub(super) fn of(
         arguments: &Arguments,
         programs: &Programs,
-        all: Vec<(Peer, Vec<Run>)>,
+        all: Vec<Measured>,
     ) -> Result<Self> {
         let ours = all
             .iter()
-            .find(|(peer, _)| *peer == Peer::Gatewright)
-            .map(|(_, runs)| runs.clone());
+            .find(|one| one.peer == Peer::Gatewright)
+            .map(|one| one.runs.clone());
         let mut ratios = BTreeMap::new();
         let mut versions = BTreeMap::new();
+        let mut cipher_suites = BTreeMap::new();
         let mut peers = BTreeMap::new();
-        for (peer, runs) in all {
+        for one in all {
+            let (peer, runs) = (one.peer, one.runs);
             versions.insert(peer.name(), peer.version(programs)?);
+            if let Some(suite) = one.cipher_suite {
+                cipher_suites.insert(peer.name(), suite);
+            }
             if let Some(ours) = &ours
                 && peer != Peer::Gatewright
             {
@@ -104,6 +113,7 @@ impl Report {
             rounds: arguments.rounds(),
             seconds_per_run: arguments.duration().as_secs(),
             versions,
+            cipher_suites,
             peers,
             ratios,
         })
@@ -128,6 +138,13 @@ impl Report {
         self.ratios.get(peer.name())
     }
 
+    /// The least share of its core that a proxy had, where none was to wait for work.
+    pub(super) fn unsaturated(&self) -> Option<f64> {
+        let busy = self.peers.values().map(|peer| peer.core_busy);
+        let least = busy.fold(f64::INFINITY, f64::min);
+        (self.share.is_none() && least < SATURATED).then_some(least)
+    }
+
     /// Print the table, the ratios, and what makes them worth less.
     pub(super) fn print(&self) {
         println!(
@@ -144,6 +161,9 @@ impl Report {
                 "at an even pace of {:.0} % of the slowest proxy's capacity, times from when due",
                 share * 100.0
             );
+        }
+        for (name, suite) in &self.cipher_suites {
+            println!("{name} agreed on {suite}");
         }
         println!(
             "{:28} {:>11} {:>8} {:>8} {:>8} {:>16} {:>9} {:>10}",
@@ -183,8 +203,9 @@ impl Report {
         for (name, peer) in &self.peers {
             if self.share.is_none() && peer.core_busy < SATURATED {
                 println!(
-                    "note: {name} had its core to {:.0} % only",
-                    peer.core_busy * 100.0
+                    "note: {name} had its core to {:.0} % only, clients and servers theirs to {:.0} %",
+                    peer.core_busy * 100.0,
+                    peer.load_busy * 100.0
                 );
             }
             if peer.strangers > DISTURBED {

@@ -87,6 +87,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         connections: CONNECTIONS,
         core: cores.load,
         folder: folder.path(),
+        cipher_suite: None,
     };
     let duration = PAUSE * u32::from(arguments.swaps) + PATIENCE;
     let (load, until_deciding_ms) = std::thread::scope(|scope| {

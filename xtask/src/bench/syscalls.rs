@@ -15,7 +15,6 @@ use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
 use super::load::Target;
-use super::load::talk::Pace;
 use super::peer::{Peer, Setting, Started};
 use super::peers;
 use super::programs::Programs;
@@ -39,7 +38,7 @@ pub(super) struct Arguments {
         default_value = "gatewright,haproxy,nginx"
     )]
     pub(super) peers: Vec<Peer>,
-    /// What the clients do: a scenario over connections that are kept, without TLS
+    /// What the clients do
     #[arg(long, value_enum, default_value = "plain")]
     pub(super) scenario: Scenario,
     /// How many requests to look at
@@ -105,6 +104,9 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
 
 fn calls(peer: Peer, setting: &Setting<'_>, requests: u64) -> Result<Calls> {
     let started = Started::start(peer, setting)?;
+    // A gateway looks at its configuration when something changes beside it.
+    let written = setting.folder.join("load");
+    fs::create_dir_all(&written)?;
     let target = Target {
         traffic: setting.traffic,
         plain_port: started.plain_port,
@@ -112,13 +114,14 @@ fn calls(peer: Peer, setting: &Setting<'_>, requests: u64) -> Result<Calls> {
         headers: &[],
         connections: CONNECTIONS,
         core: setting.cores.load,
-        folder: setting.folder,
+        folder: &written,
+        cipher_suite: None,
     };
-    let mut talk = target.conversation()?;
-    talk.ask(Pace::Count(u64::from(CONNECTIONS) * 10))?;
+    let mut clients = target.exact()?;
+    clients.ask(u64::from(CONNECTIONS) * 10)?;
     let table = setting.folder.join("syscalls");
     let strace = trace(&started, setting.folder, &table)?;
-    talk.ask(Pace::Count(requests))?;
+    clients.ask(requests)?;
     // It writes when it is ended.
     drop(strace);
     let text = fs::read_to_string(&table).context("strace wrote nothing")?;
@@ -154,6 +157,11 @@ fn call(line: &str) -> Option<(String, f64)> {
 }
 
 impl Report {
+    /// Take in what was found of other proxies.
+    pub(super) fn join(&mut self, other: Self) {
+        self.peers.extend(other.peers);
+    }
+
     pub(super) fn print(&self) {
         println!(
             "\nsyscalls per request: {}, {} requests",

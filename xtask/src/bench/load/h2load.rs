@@ -5,56 +5,66 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::Load;
+use super::suite::{self, CipherSuite};
+use super::talk::Pace;
 use crate::bench::cores;
 use crate::cargo::output;
 
-/// Requests at a time on each connection; there are so many fewer connections.
+/// Requests at a time on each connection.
 const STREAMS: u32 = 4;
 
 /// How to call the load generator.
 pub(super) struct H2load<'a> {
     pub(super) core: Option<usize>,
-    /// Requests at a time.
+    /// Connections that it holds open.
     pub(super) connections: u32,
     pub(super) headers: &'a [String],
     /// For the list of response times.
     pub(super) folder: &'a Path,
+    pub(super) suites: Vec<CipherSuite>,
+    pub(super) url: String,
 }
 
 impl H2load<'_> {
-    /// Ask for a URL as fast as the answers come.
+    /// Ask as fast as the answers come.
     ///
     /// # Errors
     ///
-    /// When h2load cannot be run or understood.
-    pub(super) fn run(&self, url: &str, duration: Duration) -> Result<Load> {
+    /// When h2load cannot be run or understood, or is to keep a pace.
+    pub(super) fn run(&self, pace: Pace) -> Result<Load> {
+        let extent = match pace {
+            Pace::Count(requests) => format!("--requests={requests}"),
+            Pace::Closed(duration) => format!("--duration={}", duration.as_secs().max(1)),
+            Pace::Even { .. } => bail!("requests over HTTP/2 cannot be paced"),
+        };
         let times = self.folder.join("h2load.times");
         // It adds to the file.
         if times.exists() {
             fs::remove_file(&times)?;
         }
-        let clients = (self.connections / STREAMS).max(1);
         let mut command = cores::on(self.core, "h2load");
         command
             .args(["--threads", "1", "--npn-list", "h2"])
-            .args(["--clients", &clients.to_string()])
+            .args(["--clients", &self.connections.to_string()])
             .args(["--max-concurrent-streams", &STREAMS.to_string()])
-            .args(["--duration", &duration.as_secs().max(1).to_string()])
+            .args(["--tls13-ciphers", &suite::list(&self.suites)])
+            .arg(extent)
             .arg(format!("--log-file={}", times.display()));
         for header in self.headers {
             command.args(["--header", header]);
         }
-        let text = output(command.arg(url))?;
+        let text = output(command.arg(&self.url))?;
         let told = read(&text).with_context(|| format!("cannot understand h2load:\n{text}"))?;
         let list = fs::read_to_string(&times).context("h2load wrote no response times")?;
         let times = list.lines().filter_map(time).collect();
         Ok(Load {
             requests: told.succeeded,
             requests_per_second: told.per_second,
-            ..Load::of(times, told.failed, duration)
+            // How long it took is told by that.
+            ..Load::of(times, told.failed, Duration::ZERO)
         })
     }
 }

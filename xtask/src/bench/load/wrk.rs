@@ -1,6 +1,6 @@
 //! The load generator, wrk: how it is called and what it says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -19,6 +19,8 @@ pub(in crate::bench) struct Wrk<'a> {
     pub(in crate::bench) headers: &'a [String],
     /// A file in Lua that says otherwise how it asks.
     pub(in crate::bench) script: Option<&'a Path>,
+    /// A configuration of OpenSSL other than the machine's.
+    pub(in crate::bench) openssl: Option<PathBuf>,
 }
 
 impl Wrk<'_> {
@@ -35,6 +37,9 @@ impl Wrk<'_> {
             .args(["--duration", &format!("{}s", duration.as_secs().max(1))]);
         for header in self.headers {
             command.args(["--header", header]);
+        }
+        if let Some(file) = &self.openssl {
+            command.env("OPENSSL_CONF", file);
         }
         if let Some(script) = self.script {
             command.arg("--script").arg(script);
