@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
-use crate::group::Listening;
+use crate::group::{Listening, Share};
 use crate::serve;
 use crate::socket;
 use crate::worker::Worker;
@@ -51,8 +51,8 @@ impl Acceptor {
 type Accepted = (TcpStream, Option<SocketAddr>);
 
 /// Accept connections until the worker drains.
-pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listening) {
-    let listener = match Acceptor::of(listening) {
+pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, share: Share) {
+    let listener = match Acceptor::of(share.socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener cannot be used"),
     };
@@ -71,7 +71,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listen
                 let Some(entrance) = worker.current().entrance(&name) else {
                     continue;
                 };
-                let serving = serve::serve(&worker, stream, peer, entrance);
+                let Ok(ends) = socket::ends(&stream, peer, share.end) else {
+                    continue;
+                };
+                let serving = serve::serve(&worker, stream, ends, entrance);
                 tokio::task::spawn_local(serving);
             }
             Err(error) if is_of_one_connection(&error) => {}

@@ -4,13 +4,12 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gatewright_wire::proxy_header::Behalf;
+use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -32,7 +31,6 @@ use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
-use crate::socket;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
@@ -55,19 +53,17 @@ const MAX_SEND_BUFFER: usize = 32 * 1024;
 pub(crate) fn serve(
     worker: &Rc<Worker>,
     mut stream: TcpStream,
-    peer: Option<SocketAddr>,
+    ends: Option<Ends>,
     entrance: Rc<Entrance>,
 ) -> impl Future<Output = ()> + use<> {
     let place = Place::take(worker);
     worker.counters().accepted.add(1);
     async move {
-        let Ok(ends) = socket::ends(&stream, peer) else {
-            return;
-        };
         let client = if entrance.proxies.is_empty() {
             Client::new(place, ends, entrance)
         } else {
             let worker = place.worker();
+            let peer = ends.map(|ends| ends.source);
             let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
             match behalf.await {
                 Some(Behalf::Client(ends)) => Client::new(place, Some(ends), entrance),
