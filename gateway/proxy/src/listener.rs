@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use crate::group::{Listening, Share};
-use crate::serve;
+use crate::serve::{self, Arrival};
 use crate::socket;
 use crate::worker::Worker;
 
@@ -74,8 +74,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, share: Share) {
                 let Ok(ends) = socket::ends(&stream, peer, share.end) else {
                     continue;
                 };
-                let serving = serve::serve(&worker, stream, ends, entrance);
-                tokio::task::spawn_local(serving);
+                let arrival = Arrival::new(&worker, stream, ends, entrance);
+                match arrival.is_plain() {
+                    true => worker.plain.give(arrival, serve::plain),
+                    false => worker.secured.give(arrival, serve::secured),
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

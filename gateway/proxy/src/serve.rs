@@ -48,46 +48,88 @@ pub(crate) const MAX_STREAMS: u32 = 256;
 /// this much for each; hyper's own limit would come to 100 MB a connection.
 const MAX_SEND_BUFFER: usize = 32 * 1024;
 
-/// Serve a connection until it closes. It is counted in at once, before the
-/// future runs, so that the next one is not accepted beyond the limit.
-pub(crate) fn serve(
-    worker: &Rc<Worker>,
-    mut stream: TcpStream,
+/// A connection that has been accepted.
+pub(crate) struct Arrival {
+    place: Place,
+    stream: TcpStream,
     ends: Option<Ends>,
     entrance: Rc<Entrance>,
-) -> impl Future<Output = ()> + use<> {
-    let place = Place::take(worker);
-    worker.counters().accepted.add(1);
-    async move {
+}
+
+impl Arrival {
+    /// It is counted in at once, before it is served, so that the next one is not
+    /// accepted beyond the limit.
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        stream: TcpStream,
+        ends: Option<Ends>,
+        entrance: Rc<Entrance>,
+    ) -> Self {
+        let place = Place::take(worker);
+        worker.counters().accepted.add(1);
+        Self {
+            place,
+            stream,
+            ends,
+            entrance,
+        }
+    }
+
+    /// Whether HTTP is spoken on it without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.entrance.tls.is_none() && !self.entrance.passes_on()
+    }
+
+    /// The client, once it is known for whom a proxy connects, if it is one; none: the
+    /// connection is to be closed.
+    async fn client(self) -> Option<(Rc<Client>, Posted)> {
+        let Self {
+            place,
+            mut stream,
+            ends,
+            entrance,
+        } = self;
         let client = if entrance.proxies.is_empty() {
             Client::new(place, ends, entrance)
         } else {
             let worker = place.worker();
             let peer = ends.map(|ends| ends.source);
             let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
-            match behalf.await {
-                Some(Behalf::Client(ends)) => Client::new(place, Some(ends), entrance),
-                Some(Behalf::Own) => Client::new(place, ends, entrance),
-                Some(Behalf::Unknown) => Client::unknown(place, ends, entrance),
-                None => return,
+            match behalf.await? {
+                Behalf::Client(ends) => Client::new(place, Some(ends), entrance),
+                Behalf::Own => Client::new(place, ends, entrance),
+                Behalf::Unknown => Client::unknown(place, ends, entrance),
             }
         };
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
-        if client.entrance().passes_on() {
-            return Box::pin(passthrough::serve(&client, stream)).await;
-        }
-        match client.entrance().tls.clone() {
-            None => {
-                client.waits();
-                if let Some(stream) = serve_http1(&client, stream).await {
-                    // What came was no head of HTTP/1.1.
-                    client.waits();
-                    Box::pin(serve_http2(&client, stream)).await;
-                }
-            }
-            // Apart, so that connections without it do not take its room.
-            Some(tls) => Box::pin(serve_tls(&client, stream, tls)).await,
-        }
+        Some((client, stream))
+    }
+}
+
+/// Serve a connection without TLS until it closes.
+pub(crate) async fn plain(arrival: Arrival) {
+    let Some((client, stream)) = arrival.client().await else {
+        return;
+    };
+    client.waits();
+    if let Some(stream) = serve_http1(&client, stream).await {
+        // What came was no head of HTTP/1.1.
+        client.waits();
+        Box::pin(serve_http2(&client, stream)).await;
+    }
+}
+
+/// Serve a connection on which TLS is spoken until it closes, be it passed on as it
+/// comes. Apart, so that neither kind of connections takes the other's room.
+pub(crate) async fn secured(arrival: Arrival) {
+    let Some((client, stream)) = arrival.client().await else {
+        return;
+    };
+    if client.entrance().passes_on() {
+        return Box::pin(passthrough::serve(&client, stream)).await;
+    }
+    if let Some(tls) = client.entrance().tls.clone() {
+        serve_tls(&client, stream, tls).await;
     }
 }
 
@@ -117,7 +159,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
         Box::pin(serve_http2(client, stream)).await;
     } else {
         // HTTP/2 is agreed on by ALPN or not spoken at all.
-        serve_http1(client, stream).await;
+        Box::pin(serve_http1(client, stream)).await;
     }
 }
 
