@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -56,14 +57,13 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, share: Share) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener cannot be used"),
     };
-    loop {
-        let drain = worker.drain_begins.notified();
-        if worker.is_draining() {
-            return;
-        }
+    // From here on the call is heard, be it waited for or not.
+    let mut drain = pin!(worker.drain_begins.notified());
+    while !worker.is_draining() {
         let accepted = tokio::select! {
+            biased;
             accepted = next(&worker, &listener) => accepted,
-            () = drain => return,
+            () = drain.as_mut() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
