@@ -173,20 +173,26 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let limits = client.worker.current().snapshot.config.limits;
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), true));
     let lent = &watched;
-    let owner = Rc::clone(client);
-    let mut connection = hyper::server::conn::http1::Builder::new()
-        .writev(false)
-        // Whether the client has left is looked for by who lends the stream.
-        .half_close(true)
-        .max_headers(limits.request_headers)
-        .max_buf_size(limits.request_head)
-        .serve_connection(
-            TokioIo::new(Lent(lent)),
-            service_fn(move |request: Request<Incoming>| answer(lent, Rc::clone(&owner), request)),
-        );
-    let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
-    let end = drive(client, Pin::new(&mut connection), has_left).await;
-    let read = connection.into_parts().read_buf;
+    let (end, read) = {
+        let place = pin!(None);
+        let place = RefCell::new(place);
+        let (place, owner) = (&place, Rc::clone(client));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = answer(lent, Rc::clone(&owner), request);
+            place.borrow_mut().set(Some(answering));
+            InPlace(place)
+        });
+        let mut connection = hyper::server::conn::http1::Builder::new()
+            .writev(false)
+            // Whether the client has left is looked for by who lends the stream.
+            .half_close(true)
+            .max_headers(limits.request_headers)
+            .max_buf_size(limits.request_head)
+            .serve_connection(TokioIo::new(Lent(lent)), service);
+        let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
+        let end = drive(client, Pin::new(&mut connection), has_left).await;
+        (end, connection.into_parts().read_buf)
+    };
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
@@ -214,6 +220,22 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
         farewell::linger(client, stream).await;
     }
     None
+}
+
+/// The answer to a request of HTTP/1.1, which comes about in its connection's own memory:
+/// hyper would have some kilobytes more for it on every connection.
+struct InPlace<'a, 'b, F>(&'a RefCell<Pin<&'b mut Option<F>>>);
+
+impl<F: Future> Future for InPlace<'_, '_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut place = self.0.borrow_mut();
+        match place.as_mut().as_pin_mut() {
+            Some(answering) => answering.poll(cx),
+            None => unreachable!("what is waited for has been put there"),
+        }
+    }
 }
 
 /// Answer a request of HTTP/1.1, unless its client has left already: no server is to
