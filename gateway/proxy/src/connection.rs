@@ -42,7 +42,7 @@ pub(crate) struct Client {
     place: Place,
     source: Rc<Source>,
     max_headers: usize,
-    /// The host that it asked for last, in lower case.
+    /// The host that it asked for last, in lower case, or another client before it.
     host: RefCell<Arc<str>>,
     entrance: Rc<Entrance>,
     /// Who it has proved to be by a certificate.
@@ -117,6 +117,7 @@ impl Client {
         Rc::new(Self {
             worker: Rc::clone(worker),
             source: Rc::new(Source::of(ends, trusted, entrance.scheme())),
+            host: entrance.host.clone(),
             entrance,
             identity: OnceCell::new(),
             secured: OnceCell::new(),
@@ -128,7 +129,6 @@ impl Client {
             switched: RefCell::default(),
             gave: Cell::new(None),
             max_headers: limits.request_headers,
-            host: RefCell::default(),
             deadline: worker.deadlines.register(),
             patience: Cell::new(None),
             place,
@@ -200,7 +200,7 @@ impl Client {
     }
 
     /// The host that these bytes name, if it is the one that was asked for last, as
-    /// it is in nearly all requests of a connection.
+    /// it is in nearly all requests of a connection, and in most first ones.
     pub(crate) fn known_host(&self, host: &[u8]) -> Option<Arc<str>> {
         let known = self.host.borrow();
         (known.as_bytes() == host).then(|| Arc::clone(&known))
@@ -213,6 +213,7 @@ impl Client {
         Arc::make_mut(&mut host).make_ascii_lowercase();
         if host.len() <= LONGEST_HOST {
             self.host.replace(Arc::clone(&host));
+            self.entrance.host.replace(Arc::clone(&host));
         }
         host
     }

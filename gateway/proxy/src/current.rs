@@ -2,7 +2,7 @@
 //! of each pool.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ pub(crate) struct Current {
     pub(crate) challenges: Arc<Challenges>,
     /// What is kept of servers' answers.
     pub(crate) cache: Arc<Cache>,
-    entrances: HashMap<Arc<str>, Rc<Entrance>>,
+    /// There are few, and each connection asks for one.
+    entrances: BTreeMap<Arc<str>, Rc<Entrance>>,
     pools: Vec<PoolView>,
     /// Headers of responses that the access log tells of.
     pub(crate) logged_headers: Vec<HeaderName>,

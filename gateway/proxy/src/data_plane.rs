@@ -16,7 +16,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::cache::Cache;
-use crate::group::{Group, Listening};
+use crate::group::{Group, Share};
 use crate::http3::{self, DatagramGroup, Datagrams};
 use crate::inherited::{Inheritance, Inherited};
 use crate::listener;
@@ -190,7 +190,7 @@ impl Bound {
     }
 
     /// What one worker accepts from.
-    fn sockets_for(&self, worker: usize) -> io::Result<Vec<(Arc<str>, Listening)>> {
+    fn sockets_for(&self, worker: usize) -> io::Result<Vec<(Arc<str>, Share)>> {
         let mut sockets = Vec::new();
         for bound in &self.listeners {
             let share = bound.group.share_of(worker, self.workers)?.into_iter();
@@ -221,7 +221,7 @@ struct Start {
     chain: ChainUpdate,
     suspects: Suspects,
     telemetry: Telemetry,
-    sockets: Vec<(Arc<str>, Listening)>,
+    sockets: Vec<(Arc<str>, Share)>,
     datagrams: Vec<(Arc<str>, Datagrams)>,
     inbox: mpsc::UnboundedReceiver<Message>,
 }

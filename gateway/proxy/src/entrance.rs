@@ -1,7 +1,7 @@
 //! What holds for a connection because of the listener that it came in by. Looked
 //! up when the connection is accepted: what is changed later is for later ones.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use gatewright_model::config::{Config, Http3, Listener, Passthrough, Peers};
@@ -35,6 +35,8 @@ pub(crate) struct Entrance {
     passthrough: Vec<Passthrough>,
     /// The tick from which on a connection without their word is told of again.
     pub(crate) tells_from: Cell<u64>,
+    /// The host that a client asked for last, in lower case: the next one is likely to.
+    pub(crate) host: RefCell<Arc<str>>,
 }
 
 impl Entrance {
@@ -53,6 +55,7 @@ impl Entrance {
             proxies: listener.proxy_protocol.clone(),
             passthrough: listener.passthrough.clone(),
             tells_from: Cell::new(0),
+            host: RefCell::default(),
             hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts.to_string()).ok()),
         }
     }

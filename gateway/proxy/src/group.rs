@@ -84,6 +84,13 @@ impl Listening {
     }
 }
 
+/// What one worker accepts from.
+pub(crate) struct Share {
+    pub(crate) socket: Listening,
+    /// This side's end of every connection, where it is known beforehand.
+    pub(crate) end: Option<SocketAddr>,
+}
+
 /// What is listened on for one listener.
 pub(crate) struct Group {
     sockets: Vec<Listening>,
@@ -213,10 +220,24 @@ impl Group {
     }
 
     /// Duplicates of what one of so many workers accepts from.
-    pub(crate) fn share_of(&self, worker: usize, workers: usize) -> io::Result<Vec<Listening>> {
+    pub(crate) fn share_of(&self, worker: usize, workers: usize) -> io::Result<Vec<Share>> {
         let sockets = self.sockets.iter().enumerate();
         let mine = sockets.filter(|(index, _)| self.is_shared || index % workers == worker);
-        mine.map(|(_, socket)| socket.try_clone()).collect()
+        let end = self.known_end();
+        mine.map(|(_, socket)| {
+            let socket = socket.try_clone()?;
+            Ok(Share { socket, end })
+        })
+        .collect()
+    }
+
+    /// This side's end of every connection: the address that the sockets are bound to,
+    /// where that is no wildcard. One that a service manager has made may be given
+    /// connections to other addresses, as a transparent proxy's is.
+    fn known_end(&self) -> Option<SocketAddr> {
+        let is_wildcard = |address: &SocketAddr| address.ip().to_canonical().is_unspecified();
+        let address = self.local_addr().filter(|_| self.managed.is_none());
+        address.filter(|address| !is_wildcard(address))
     }
 
     /// Duplicates of all of it, for the gateway after this one.
@@ -371,5 +392,17 @@ mod tests {
         );
         let again = Group::adopt(&listener, lent, 2).unwrap();
         assert_eq!(shares(&again, 2), [1, 1]);
+        assert_eq!((group.known_end(), again.known_end()), (None, None));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_is_known_where_it_can_be_only_one() {
+        for (listen, is_known) in [("127.0.0.1:0", true), ("0.0.0.0:0", false)] {
+            let address = listen.parse().unwrap();
+            let group = Group::bind_ports(&listener(), address, 2).unwrap();
+            let address = group.local_addr();
+            assert!(address.is_some());
+            assert_eq!(group.known_end(), address.filter(|_| is_known), "{listen}");
+        }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Reading order: [`data_plane`] starts and stops workers; [`worker`] is what
 //! one owns and [`current`] what requests read of it; [`group`] has a listener's sockets,
-//! [`inherited`] those that listened before; [`listener`] → [`connection`] → [`drive`] → [`exchange`] is the way
+//! [`inherited`] those that listened before; [`listener`] → [`hands`] → [`connection`] → [`drive`] → [`exchange`] is the way
 //! of a request; [`streams`] runs those of HTTP/2, [`http3`] is all of that over QUIC; [`decide`] asks the plugins,
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
@@ -50,6 +50,7 @@ mod fill;
 mod forward;
 mod forward_auth;
 mod group;
+mod hands;
 mod hash;
 mod heads;
 mod hedge;

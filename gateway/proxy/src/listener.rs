@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
-use crate::group::Listening;
-use crate::serve;
+use crate::group::{Listening, Share};
+use crate::serve::{self, Arrival};
 use crate::socket;
 use crate::worker::Worker;
 
@@ -51,19 +52,18 @@ impl Acceptor {
 type Accepted = (TcpStream, Option<SocketAddr>);
 
 /// Accept connections until the worker drains.
-pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listening) {
-    let listener = match Acceptor::of(listening) {
+pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, share: Share) {
+    let listener = match Acceptor::of(share.socket) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener cannot be used"),
     };
-    loop {
-        let drain = worker.drain_begins.notified();
-        if worker.is_draining() {
-            return;
-        }
+    // From here on the call is heard, be it waited for or not.
+    let mut drain = pin!(worker.drain_begins.notified());
+    while !worker.is_draining() {
         let accepted = tokio::select! {
+            biased;
             accepted = next(&worker, &listener) => accepted,
-            () = drain => return,
+            () = drain.as_mut() => return,
         };
         match accepted {
             Ok((stream, peer)) => {
@@ -71,8 +71,14 @@ pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, listening: Listen
                 let Some(entrance) = worker.current().entrance(&name) else {
                     continue;
                 };
-                let serving = serve::serve(&worker, stream, peer, entrance);
-                tokio::task::spawn_local(serving);
+                let Ok(ends) = socket::ends(&stream, peer, share.end) else {
+                    continue;
+                };
+                let arrival = Arrival::new(&worker, stream, ends, entrance);
+                match arrival.is_plain() {
+                    true => worker.plain.give(arrival, serve::plain),
+                    false => worker.secured.give(arrival, serve::secured),
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

@@ -16,10 +16,12 @@ mod posted;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::rc::Rc;
+use std::net::Shutdown;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
@@ -39,6 +41,8 @@ pub(crate) struct Outbox {
     to_clients: RefCell<Letters>,
     /// Lines whose socket was full: they wait until it takes more.
     held: RefCell<Vec<Rc<Line>>>,
+    /// Lines on which no more is sent, whose peers have not been told so.
+    ended: RefCell<Vec<Weak<Line>>>,
     /// Wakes whoever ends the round.
     closer: RefCell<Option<Waker>>,
 }
@@ -82,6 +86,7 @@ impl Outbox {
             }
             drop(closer);
             self.send();
+            self.tell_ends();
             self.held
                 .borrow_mut()
                 .retain(|line| is_used(line) && line.poll_rest(cx).is_pending());
@@ -109,6 +114,23 @@ impl Outbox {
             start = end;
         }
         bytes.clear();
+    }
+
+    /// Have a peer told at the round's end that no more comes. Mostly the connection
+    /// is closed by then, which tells it too and saves a system call.
+    fn end(&self, line: &Rc<Line>) {
+        self.ended.borrow_mut().push(Rc::downgrade(line));
+        if let Some(closer) = &*self.closer.borrow() {
+            closer.wake_by_ref();
+        }
+    }
+
+    fn tell_ends(&self) {
+        for line in self.ended.borrow_mut().drain(..) {
+            if let Some(line) = line.upgrade() {
+                line.tell_end();
+            }
+        }
     }
 
     /// Post what is written behind what others have posted.
@@ -201,6 +223,14 @@ impl Line {
         match self.socket()?.try_write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
+        }
+    }
+
+    /// Tell the peer that no more comes. That it has closed already, as is the only way
+    /// for this to fail, whoever reads finds out.
+    fn tell_end(&self) {
+        if let Ok(socket) = self.socket() {
+            let _ = SockRef::from(socket).shutdown(Shutdown::Write);
         }
     }
 

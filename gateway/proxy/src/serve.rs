@@ -4,13 +4,12 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use gatewright_wire::proxy_header::Behalf;
+use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -32,7 +31,6 @@ use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted};
 use crate::passthrough;
 use crate::proxied;
-use crate::socket;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
@@ -50,48 +48,88 @@ pub(crate) const MAX_STREAMS: u32 = 256;
 /// this much for each; hyper's own limit would come to 100 MB a connection.
 const MAX_SEND_BUFFER: usize = 32 * 1024;
 
-/// Serve a connection until it closes. It is counted in at once, before the
-/// future runs, so that the next one is not accepted beyond the limit.
-pub(crate) fn serve(
-    worker: &Rc<Worker>,
-    mut stream: TcpStream,
-    peer: Option<SocketAddr>,
+/// A connection that has been accepted.
+pub(crate) struct Arrival {
+    place: Place,
+    stream: TcpStream,
+    ends: Option<Ends>,
     entrance: Rc<Entrance>,
-) -> impl Future<Output = ()> + use<> {
-    let place = Place::take(worker);
-    worker.counters().accepted.add(1);
-    async move {
-        let Ok(ends) = socket::ends(&stream, peer) else {
-            return;
-        };
+}
+
+impl Arrival {
+    /// It is counted in at once, before it is served, so that the next one is not
+    /// accepted beyond the limit.
+    pub(crate) fn new(
+        worker: &Rc<Worker>,
+        stream: TcpStream,
+        ends: Option<Ends>,
+        entrance: Rc<Entrance>,
+    ) -> Self {
+        let place = Place::take(worker);
+        worker.counters().accepted.add(1);
+        Self {
+            place,
+            stream,
+            ends,
+            entrance,
+        }
+    }
+
+    /// Whether HTTP is spoken on it without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.entrance.tls.is_none() && !self.entrance.passes_on()
+    }
+
+    /// The client, once it is known for whom a proxy connects, if it is one; none: the
+    /// connection is to be closed.
+    async fn client(self) -> Option<(Rc<Client>, Posted)> {
+        let Self {
+            place,
+            mut stream,
+            ends,
+            entrance,
+        } = self;
         let client = if entrance.proxies.is_empty() {
             Client::new(place, ends, entrance)
         } else {
             let worker = place.worker();
+            let peer = ends.map(|ends| ends.source);
             let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
-            match behalf.await {
-                Some(Behalf::Client(ends)) => Client::new(place, Some(ends), entrance),
-                Some(Behalf::Own) => Client::new(place, ends, entrance),
-                Some(Behalf::Unknown) => Client::unknown(place, ends, entrance),
-                None => return,
+            match behalf.await? {
+                Behalf::Client(ends) => Client::new(place, Some(ends), entrance),
+                Behalf::Own => Client::new(place, ends, entrance),
+                Behalf::Unknown => Client::unknown(place, ends, entrance),
             }
         };
         let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
-        if client.entrance().passes_on() {
-            return Box::pin(passthrough::serve(&client, stream)).await;
-        }
-        match client.entrance().tls.clone() {
-            None => {
-                client.waits();
-                if let Some(stream) = serve_http1(&client, stream).await {
-                    // What came was no head of HTTP/1.1.
-                    client.waits();
-                    Box::pin(serve_http2(&client, stream)).await;
-                }
-            }
-            // Apart, so that connections without it do not take its room.
-            Some(tls) => Box::pin(serve_tls(&client, stream, tls)).await,
-        }
+        Some((client, stream))
+    }
+}
+
+/// Serve a connection without TLS until it closes.
+pub(crate) async fn plain(arrival: Arrival) {
+    let Some((client, stream)) = arrival.client().await else {
+        return;
+    };
+    client.waits();
+    if let Some(stream) = serve_http1(&client, stream).await {
+        // What came was no head of HTTP/1.1.
+        client.waits();
+        Box::pin(serve_http2(&client, stream)).await;
+    }
+}
+
+/// Serve a connection on which TLS is spoken until it closes, be it passed on as it
+/// comes. Apart, so that neither kind of connections takes the other's room.
+pub(crate) async fn secured(arrival: Arrival) {
+    let Some((client, stream)) = arrival.client().await else {
+        return;
+    };
+    if client.entrance().passes_on() {
+        return Box::pin(passthrough::serve(&client, stream)).await;
+    }
+    if let Some(tls) = client.entrance().tls.clone() {
+        serve_tls(&client, stream, tls).await;
     }
 }
 
@@ -121,7 +159,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
         Box::pin(serve_http2(client, stream)).await;
     } else {
         // HTTP/2 is agreed on by ALPN or not spoken at all.
-        serve_http1(client, stream).await;
+        Box::pin(serve_http1(client, stream)).await;
     }
 }
 
@@ -135,20 +173,26 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let limits = client.worker.current().snapshot.config.limits;
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), true));
     let lent = &watched;
-    let owner = Rc::clone(client);
-    let mut connection = hyper::server::conn::http1::Builder::new()
-        .writev(false)
-        // Whether the client has left is looked for by who lends the stream.
-        .half_close(true)
-        .max_headers(limits.request_headers)
-        .max_buf_size(limits.request_head)
-        .serve_connection(
-            TokioIo::new(Lent(lent)),
-            service_fn(move |request: Request<Incoming>| answer(lent, Rc::clone(&owner), request)),
-        );
-    let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
-    let end = drive(client, Pin::new(&mut connection), has_left).await;
-    let read = connection.into_parts().read_buf;
+    let (end, read) = {
+        let place = pin!(None);
+        let place = RefCell::new(place);
+        let (place, owner) = (&place, Rc::clone(client));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answering = answer(lent, Rc::clone(&owner), request);
+            place.borrow_mut().set(Some(answering));
+            InPlace(place)
+        });
+        let mut connection = hyper::server::conn::http1::Builder::new()
+            .writev(false)
+            // Whether the client has left is looked for by who lends the stream.
+            .half_close(true)
+            .max_headers(limits.request_headers)
+            .max_buf_size(limits.request_head)
+            .serve_connection(TokioIo::new(Lent(lent)), service);
+        let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
+        let end = drive(client, Pin::new(&mut connection), has_left).await;
+        (end, connection.into_parts().read_buf)
+    };
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
@@ -176,6 +220,22 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
         farewell::linger(client, stream).await;
     }
     None
+}
+
+/// The answer to a request of HTTP/1.1, which comes about in its connection's own memory:
+/// hyper would have some kilobytes more for it on every connection.
+struct InPlace<'a, 'b, F>(&'a RefCell<Pin<&'b mut Option<F>>>);
+
+impl<F: Future> Future for InPlace<'_, '_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut place = self.0.borrow_mut();
+        match place.as_mut().as_pin_mut() {
+            Some(answering) => answering.poll(cx),
+            None => unreachable!("what is waited for has been put there"),
+        }
+    }
 }
 
 /// Answer a request of HTTP/1.1, unless its client has left already: no server is to

@@ -54,11 +54,16 @@ pub(crate) fn of_unix(stream: UnixStream) -> io::Result<TcpStream> {
     TcpStream::from_std(StdTcpStream::from(descriptor))
 }
 
-/// Both ends of a client's connection that was accepted from `peer`. None on a
-/// Unix socket, whose clients have no address, nor its ends.
-pub(crate) fn ends(stream: &TcpStream, peer: Option<SocketAddr>) -> io::Result<Option<Ends>> {
+/// Both ends of a client's connection that was accepted from `peer`, and at `known`
+/// where that is known. None on a Unix socket, whose clients have no address, nor its
+/// ends.
+pub(crate) fn ends(
+    stream: &TcpStream,
+    peer: Option<SocketAddr>,
+    known: Option<SocketAddr>,
+) -> io::Result<Option<Ends>> {
     peer.map(|source| {
-        let destination = stream.local_addr()?;
+        let destination = known.map_or_else(|| stream.local_addr(), Ok)?;
         Ok(Ends {
             source,
             destination,

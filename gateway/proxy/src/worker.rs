@@ -20,8 +20,10 @@ use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::facts::Places;
+use crate::hands::Hands;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
+use crate::serve::Arrival;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::under_way::Counts;
@@ -52,6 +54,9 @@ pub(crate) struct Worker {
     counters: Arc<[WorkerCounters]>,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) outbox: Rc<Outbox>,
+    /// Who serves connections without TLS, and with it.
+    pub(crate) plain: Rc<Hands<Arrival>>,
+    pub(crate) secured: Rc<Hands<Arrival>>,
     pub(crate) landing: Rc<Landing>,
     /// Where the facts of the next requests are put.
     pub(crate) places: Places,
@@ -105,6 +110,8 @@ impl Worker {
             counters,
             deadlines: Deadlines::new(),
             outbox: Rc::default(),
+            plain: Rc::default(),
+            secured: Rc::default(),
             landing: Rc::default(),
             places: Places::default(),
             under_way: Counts::default(),

@@ -2,12 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -158,15 +156,13 @@ impl AsyncWrite for Posted {
         Poll::Ready(Ok(()))
     }
 
+    /// All is sent now; the peer is told that it was all when the round ends, unless
+    /// the connection is closed before.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.send_posted();
         ready!(self.line.poll_ready(cx))?;
-        let shut = SockRef::from(self.line.socket()?).shutdown(Shutdown::Write);
-        Poll::Ready(match shut {
-            // The peer was first.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            shut => shut,
-        })
+        self.outbox.end(&self.line);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Wake;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, coop};
@@ -114,6 +113,35 @@ async fn a_connection_that_is_given_up_is_closed_whatever_its_peer_has_not_taken
         assert!(outbox.held.borrow().is_empty());
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_has_sent_the_last_byte_and_reads_on_tells_its_peer() {
+    with_rounds(|outbox| async move {
+        let (mut posted, mut peer) = pair(&outbox).await;
+        posted.write_all(b"that is all").await.unwrap();
+        posted.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        peer.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"that is all");
+        peer.write_all(b"!").await.unwrap();
+        assert_eq!(posted.read_u8().await.unwrap(), b'!');
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_closes_behind_the_last_byte_does_not_wait_for_the_rounds_end() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = pair(&outbox).await;
+    posted.write_all(b"that is all").await.unwrap();
+    posted.shutdown().await.unwrap();
+    drop(posted);
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, b"that is all");
+    outbox.tell_ends();
+    assert!(outbox.ended.borrow().is_empty());
 }
 
 #[tokio::test]
