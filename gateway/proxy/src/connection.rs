@@ -357,8 +357,8 @@ impl Client {
     }
 
     /// An exchange over this version needs it no longer. The next one on a connection
-    /// of HTTP/1.1 runs in the same task, which the sweep knows of then; elsewhere the
-    /// task is over, and its memory would be kept.
+    /// of HTTP/1.1 runs in the same task, which the sweep knows of then; elsewhere it
+    /// runs in any, and the memory of this one, which may be over, would be kept.
     pub(crate) fn leave(&self, patience: Deadline, version: Version) {
         if version <= Version::HTTP_11 {
             self.patience.set(Some(patience));

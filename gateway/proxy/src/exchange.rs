@@ -57,7 +57,7 @@ pub(crate) fn exchange(
     };
     let (parts, body) = request.into_parts();
     let current = client.worker.current();
-    let taken = serving.take_in(&current, parts, body);
+    let taken = serving.take_in(&current, parts, has_body.then_some(body));
     async move {
         // It is large, and filled in where it is instead of being handed on.
         let mut response = Response::new(Content::empty());

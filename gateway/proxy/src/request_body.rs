@@ -59,16 +59,13 @@ pub(crate) enum SendError {
 }
 
 impl RequestBody {
-    /// The body that a request came with.
+    /// The body that a request came with, which is one that has a body.
     ///
     /// HTTP/2 and HTTP/3 may have both a length and trailers, HTTP/1.1 only one of them.
     /// The length is kept, as servers like to know it, unless `Trailer`
     /// announces trailers; those that nobody announced may be dropped
     /// (RFC 9110 §6.5.1), and are.
     pub(crate) fn new(source: Upload, facts: &Facts, limits: &Limits) -> Self {
-        if source.is_end_stream() {
-            return Self::none();
-        }
         let length = source.length();
         let is_later = facts.version >= Version::HTTP_2;
         let has_trailers = || is_later && facts.headers.contains_key(header::TRAILER);

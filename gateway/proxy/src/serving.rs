@@ -52,16 +52,16 @@ impl Serving {
         }
     }
 
-    /// Take in a request, and open an account of it if somebody is told of it. The
-    /// facts are held until the end; what is given back is what servers get of the
-    /// body. Refused is what nobody is to decide on.
+    /// Take in a request, with its body if it has one, and open an account of it if
+    /// somebody is told of it. The facts are held until the end; what is given back is
+    /// what servers get of the body. Refused is what nobody is to decide on.
     pub(crate) fn take_in(
         &mut self,
         current: &Current,
         parts: Parts,
-        body: Upload,
+        body: Option<Upload>,
     ) -> Result<RequestBody, Denial> {
-        let has_body = !body.is_end_stream();
+        let has_body = body.is_some();
         let worker = &self.client.worker;
         let tracing = current.snapshot.config.tracing.as_deref();
         let context = tracing
@@ -81,7 +81,10 @@ impl Serving {
         }
         held.noted.put(self.account.take());
         let limits = &current.snapshot.config.limits;
-        Ok(RequestBody::new(body, held, limits))
+        Ok(match body {
+            Some(body) => RequestBody::new(body, held, limits),
+            None => RequestBody::none(),
+        })
     }
 
     /// The facts of the request that was `taken` in, and its body, unless that came to a

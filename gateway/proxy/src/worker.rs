@@ -24,6 +24,7 @@ use crate::hands::Hands;
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::serve::Arrival;
+use crate::streams::AtRest;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::under_way::Counts;
@@ -60,6 +61,8 @@ pub(crate) struct Worker {
     pub(crate) landing: Rc<Landing>,
     /// Where the facts of the next requests are put.
     pub(crate) places: Places,
+    /// Tasks that wait for a stream of HTTP/2.
+    pub(crate) at_rest: AtRest,
     pub(crate) tunnel_landing: TunnelLanding,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
@@ -114,6 +117,7 @@ impl Worker {
             secured: Rc::default(),
             landing: Rc::default(),
             places: Places::default(),
+            at_rest: AtRest::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),

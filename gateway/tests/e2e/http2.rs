@@ -71,6 +71,10 @@ async fn streams_of_one_connection_do_not_wait_for_each_other() {
     assert!(!slow.is_finished());
     slow.abort();
     gateway.settles().await;
+    // What ran the one that was taken back runs others.
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await.body(), "fast");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::cargo::output;
 const STREAMS: u32 = 4;
 
 /// How to call the load generator.
-pub(super) struct H2load<'a> {
+pub(in crate::bench) struct H2load<'a> {
     pub(super) core: Option<usize>,
     /// Connections that it holds open.
     pub(super) connections: u32,
