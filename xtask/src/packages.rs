@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use object::Endianness;
+use object::elf::{FileHeader64, PT_INTERP};
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use rustix::process::geteuid;
 
 use crate::cargo::{cargo, output, run, target_folder};
@@ -29,12 +32,6 @@ const PROMISED: [&str; 8] = [
     "usr/share/zsh/vendor-completions/_gatewright",
     "usr/share/fish/vendor_completions.d/gatewright.fish",
 ];
-
-/// How a program begins that is for 64 bits, the lowest byte first.
-const PROGRAM: &[u8] = b"\x7fELF\x02\x01";
-
-/// The segment that names what has to load a program, and its libraries.
-const INTERPRETER: usize = 3;
 
 /// Build both, and look whether they are what they should be.
 ///
@@ -71,25 +68,13 @@ pub(crate) fn static_program() -> Result<()> {
 }
 
 /// Whether something else has to load a program, and its libraries; none of what is
-/// no such program.
+/// no program for 64 bits.
 fn has_interpreter(program: &[u8]) -> Option<bool> {
-    if !program.starts_with(PROGRAM) {
-        return None;
-    }
-    let (table, size) = (number(program, 32, 8)?, number(program, 54, 2)?);
-    for segment in 0..number(program, 56, 2)? {
-        if number(program, table + segment * size, 4)? == INTERPRETER {
-            return Some(true);
-        }
-    }
-    Some(false)
-}
-
-/// A number of so many bytes, the lowest first.
-fn number(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
-    let bytes = bytes.get(at..at.checked_add(length)?)?;
-    let joined = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
-    Some(bytes.iter().rev().fold(0, joined))
+    let header = FileHeader64::<Endianness>::parse(program).ok()?;
+    let order = header.endian().ok()?;
+    let segments = header.program_headers(order, program).ok()?;
+    let mut kinds = segments.iter().map(|segment| segment.p_type(order));
+    Some(kinds.any(|kind| kind == PT_INTERP))
 }
 
 /// Run a program in a folder with nothing but a configuration; whoever is root, so that
@@ -206,10 +191,10 @@ mod tests {
     use super::{GUIDE, PROMISED, commands, has_interpreter, missing};
     use crate::workspace;
 
-    /// A program with segments of these kinds.
+    /// A program with segments of these kinds, the lowest byte of numbers first.
     fn program(kinds: &[u8]) -> Vec<u8> {
         let mut program = vec![0_u8; 64 + 56 * kinds.len()];
-        program[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        program[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
         // Where the table of segments is, how long each entry, and how many.
         (program[32], program[54]) = (64, 56);
         program[56] = u8::try_from(kinds.len()).unwrap();
@@ -226,6 +211,9 @@ mod tests {
         let whole = program(&[6, 1, 3]);
         assert_eq!(has_interpreter(&whole[..70]), None);
         assert_eq!(has_interpreter(b"#!/bin/sh\n"), None);
+        let this = fs::read(std::env::current_exe().unwrap()).unwrap();
+        let is_loaded = !cfg!(target_feature = "crt-static");
+        assert_eq!(has_interpreter(&this), Some(is_loaded));
     }
 
     #[test]
