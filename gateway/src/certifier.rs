@@ -12,7 +12,7 @@ use gatewright_host::Means;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::program;
+use crate::{program, temporary};
 
 /// How long the battery may take.
 pub(crate) const WITHIN: Duration = Duration::from_secs(300);
@@ -52,7 +52,7 @@ pub(crate) fn judge(candidate: &Candidate) -> Result<Vec<String>, String> {
 }
 
 fn run(candidate: &Candidate) -> anyhow::Result<Vec<String>> {
-    let folder = tempfile::tempdir().context("there is no folder for it")?;
+    let folder = temporary::folder("certify")?;
     let file = folder.path().join("candidate.wasm");
     std::fs::write(&file, &candidate.component).context("it cannot be written")?;
     let config = Value::from(candidate.config.clone()).to_string();

@@ -18,6 +18,7 @@ mod program;
 mod runtime;
 mod service_manager;
 mod signals;
+mod temporary;
 mod traffic;
 
 use std::process::ExitCode;

@@ -16,7 +16,8 @@ use crate::{python, workspace};
 /// What pins the programs.
 const FOLDER: &str = "xtask/deployment";
 
-const DOCKERFILE: &str = "examples/docker/Dockerfile";
+/// What makes the image.
+pub(crate) const DOCKERFILE: &str = "examples/docker/Dockerfile";
 
 const COMPOSE: [&str; 2] = [
     "examples/docker/compose.yaml",

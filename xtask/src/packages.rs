@@ -1,8 +1,8 @@
 //! What the guide for operators has built beside the plain program, built as it says:
 //! a program that needs nothing of the system that it runs on, and a Debian package.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,8 +18,30 @@ use crate::{tools, workspace};
 /// The guide, which has the commands that make the package.
 const GUIDE: &str = "docs/deployment.md";
 
-/// A configuration that is right wherever it is.
-const CONFIG: &str = "examples/deploy/gatewright.toml";
+/// The configuration of the image's own example, and where a container has it.
+const CONFIG: &str = "examples/docker/config/gatewright.toml";
+const INSIDE: &str = "etc/gatewright/gatewright.toml";
+
+/// A scenario that lies beside it for the test.
+const SCENARIO: &str = "steady.toml";
+
+/// Where the image has the program, and what the gateway keeps.
+const PROGRAM: &str = "usr/local/bin/gatewright";
+const DATA: &str = "var/lib/gatewright";
+
+/// The user of the image.
+const USER: u32 = 65532;
+
+/// The folders of a container, and their modes: the image's as the Dockerfile makes
+/// them, so that what is missing there is missed here, and what Docker adds.
+const FOLDERS: [(&str, u32); 6] = [
+    ("", 0o755),
+    ("etc/gatewright", 0o755),
+    ("proc/self", 0o755),
+    ("tmp", 0o1777),
+    ("usr/local/bin", 0o755),
+    (DATA, 0o700),
+];
 
 /// What the guide promises of the package.
 const PROMISED: [&str; 8] = [
@@ -77,37 +99,62 @@ fn has_interpreter(program: &[u8]) -> Option<bool> {
     Some(kinds.any(|kind| kind == PT_INTERP))
 }
 
-/// Run a program in a folder with nothing but a configuration; whoever is root, so that
-/// there is nothing but the folder.
+/// Run a program where there is nothing but what a container of the Dockerfile's image
+/// has, and as its user; whoever is root, so that there is nothing but the folder.
 fn run_alone(program: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let root = folder.path();
-    fs::copy(program, root.join("gatewright"))?;
-    fs::copy(workspace::root().join(CONFIG), root.join("gatewright.toml"))?;
-    // The kernel shows every process its own file; plugins are compiled by it.
-    fs::create_dir_all(root.join("proc/self"))?;
-    symlink("/gatewright", root.join("proc/self/exe"))?;
-    fs::create_dir(root.join("tmp"))?;
     let is_root = geteuid().is_root();
     if !is_root {
         println!("only root can take the system away from the program: it runs with it");
     }
+    lay_out(root, program, is_root)?;
     let gatewright = |arguments: &[&str]| {
         let mut command = if is_root {
             let mut command = Command::new("/usr/sbin/chroot");
-            command.arg(root).arg("/gatewright");
+            command.arg(format!("--userspec={USER}:{USER}")).arg(root);
+            command.arg(Path::new("/").join(PROGRAM));
+            // As the image has it; TMPDIR it has none.
+            command.env_clear().env("XDG_CACHE_HOME", "/tmp");
             command
         } else {
-            Command::new(root.join("gatewright"))
+            let mut command = Command::new(root.join(PROGRAM));
+            let temporary = root.join("tmp");
+            command.env("XDG_CACHE_HOME", &temporary);
+            command.env("TMPDIR", temporary);
+            command
         };
-        command.current_dir(root).env("TMPDIR", "/tmp");
-        output(command.args(arguments))
+        output(command.current_dir(root).args(arguments))
     };
     let version = gatewright(&["--version"])?;
     ensure!(version.starts_with("gatewright "), "it said: {version}");
-    let meaning = gatewright(&["check", "-c", "gatewright.toml"])?;
+    let meaning = gatewright(&["check", "-c", INSIDE])?;
     ensure!(meaning.contains(" is right"), "it said: {meaning}");
+    // What it compiles it keeps in the user's cache folder, as `plugin certify` does.
+    let simulate = ["simulate", SCENARIO, "--policy", "round-robin"];
+    let figures = gatewright(&[&simulate[..], &["--requests", "20000"]].concat())?;
+    ensure!(figures.contains("round-robin"), "it said: {figures}");
     println!("{} runs alone", version.trim());
+    Ok(())
+}
+
+/// Make a folder what the root of a container is: the Dockerfile's image, a
+/// configuration, and what the kernel shows there.
+fn lay_out(root: &Path, program: &Path, is_root: bool) -> Result<()> {
+    for (name, mode) in FOLDERS {
+        let folder = root.join(name);
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, Permissions::from_mode(mode))?;
+    }
+    if is_root {
+        chown(root.join(DATA), Some(USER), Some(USER))?;
+    }
+    fs::copy(program, root.join(PROGRAM))?;
+    fs::copy(workspace::root().join(CONFIG), root.join(INSIDE))?;
+    let scenario = workspace::root().join("examples/simulate").join(SCENARIO);
+    fs::copy(scenario, root.join(SCENARIO))?;
+    // The kernel shows every process its own file; plugins are compiled by it.
+    symlink(Path::new("/").join(PROGRAM), root.join("proc/self/exe"))?;
     Ok(())
 }
 
@@ -188,7 +235,8 @@ fn missing(contents: &str) -> Vec<&'static str> {
 mod tests {
     use std::fs;
 
-    use super::{GUIDE, PROMISED, commands, has_interpreter, missing};
+    use super::{DATA, GUIDE, PROGRAM, PROMISED, USER, commands, has_interpreter, missing};
+    use crate::deployment::DOCKERFILE;
     use crate::workspace;
 
     /// A program with segments of these kinds, the lowest byte of numbers first.
@@ -214,6 +262,21 @@ mod tests {
         let this = fs::read(std::env::current_exe().unwrap()).unwrap();
         let is_loaded = !cfg!(target_feature = "crt-static");
         assert_eq!(has_interpreter(&this), Some(is_loaded));
+    }
+
+    #[test]
+    fn a_program_runs_alone_in_what_the_dockerfile_makes() {
+        let dockerfile = fs::read_to_string(workspace::root().join(DOCKERFILE)).unwrap();
+        for made in [
+            format!(" /image/{PROGRAM} "),
+            "install -d -m 1777 /image/tmp ".to_owned(),
+            "install -d -m 0700 /data\n".to_owned(),
+            format!(" --chown={USER}:{USER} /data /{DATA}\n"),
+            format!("\nUSER {USER}:{USER}\n"),
+            "\nENV XDG_CACHE_HOME=/tmp\n".to_owned(),
+        ] {
+            assert!(dockerfile.contains(&made), "no {made:?} in {dockerfile}");
+        }
     }
 
     #[test]

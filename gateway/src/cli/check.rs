@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use gatewright_host::{Compiler, Host, HostOptions, Plan, PrepareError, Refusal};
 use gatewright_model::config::{self, Config, ConfigError, Environment, Places};
 use gatewright_model::snapshot::Snapshot;
@@ -14,7 +14,7 @@ use gatewright_proxy::{TlsConfigs, TlsRefusal};
 use super::meaning::Meaning;
 use super::run::find;
 use crate::ending::usage;
-use crate::{logging, program};
+use crate::{logging, program, temporary};
 
 /// What `gatewright check` is asked for.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ fn load_certificates(config: &Config, places: &Places) -> Result<(), ConfigError
 
 /// Compile, configure and try every plugin, in a folder that is removed again.
 fn load_plugins(config: &Arc<Config>, places: &Places) -> anyhow::Result<Plan> {
-    let cache = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let cache = temporary::folder("check")?;
     let host = Host::start(HostOptions {
         workers: 1,
         cache: cache.path().to_owned(),

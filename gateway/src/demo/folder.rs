@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use tempfile::TempDir;
 
 use crate::ending::usage;
+use crate::temporary;
 
 /// The configuration's name: not the usual one, so that nobody's is replaced.
 const FILE_NAME: &str = "demo.toml";
@@ -26,9 +27,7 @@ impl Folder {
     /// When it cannot be made.
     pub(super) fn open(wanted: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = wanted else {
-            let temporary = tempfile::Builder::new()
-                .prefix("gatewright-demo-")
-                .tempdir()?;
+            let temporary = temporary::folder("demo")?;
             return Ok(Self {
                 file: temporary.path().join(FILE_NAME),
                 _temporary: Some(temporary),

@@ -51,6 +51,18 @@ fn without_a_configuration_it_is_said_how_to_get_one() {
 }
 
 #[test]
+fn without_a_temporary_folder_it_is_said_which_and_what_names_another() {
+    let folder = folder();
+    write(&folder, "gatewright.toml", configuration(""));
+    let mut check = gatewright(&folder, &["check"]);
+    check.env("TMPDIR", folder.path().join("none"));
+    let output = check.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    says(&errors, &["none/gatewright-check-", "TMPDIR"]);
+}
+
+#[test]
 fn the_file_that_init_writes_is_right_and_is_not_overwritten() {
     let folder = folder();
     says(

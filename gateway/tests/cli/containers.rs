@@ -220,6 +220,7 @@ fn pods_get_their_tokens_and_files_from_where_they_look_for_them() {
         manifest("configmap")[0]["metadata"]["name"]
     );
     assert!(mounted(gateway, data)["emptyDir"].is_object());
+    assert!(mounted(gateway, "/tmp/folder")["emptyDir"].is_object());
 
     let secret = &manifest("secret")[0];
     let mut roles = Vec::new();
@@ -345,6 +346,10 @@ fn agree(folder: &str, gateways: &[(&str, &str)]) {
     let compose = document(&format!("{folder}/compose.yaml"));
     let config = toml(&text(&format!("{folder}/config/gatewright.toml")));
     let services = compose["services"].as_object().unwrap();
+    // The token is not in what the image is built from.
+    let ignored = text("examples/docker/Dockerfile.dockerignore");
+    let hidden = format!("{folder}/token");
+    assert!(ignored.lines().any(|line| line == hidden), "{hidden}");
     let folder = file(folder);
     for (name, service) in services.iter().filter(|(_, one)| one["build"].is_object()) {
         let build = &service["build"];
@@ -354,6 +359,7 @@ fn agree(folder: &str, gateways: &[(&str, &str)]) {
         assert!(context.join("Cargo.lock").is_file(), "{name}");
         assert_eq!(texts(&service["cap_drop"]), ["ALL"], "{name}");
         assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(texts(&service["tmpfs"]), ["/tmp"], "{name}");
         if service["command"].is_array() {
             knows(&texts(&service["command"]));
         }
