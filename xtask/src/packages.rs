@@ -44,9 +44,10 @@ const FOLDERS: [(&str, u32); 6] = [
 ];
 
 /// What the guide promises of the package.
-const PROMISED: [&str; 8] = [
+const PROMISED: [&str; 9] = [
     "usr/bin/gatewright",
     "etc/gatewright/gatewright.toml",
+    "etc/logrotate.d/gatewright",
     "usr/lib/systemd/system/gatewright.service",
     "usr/share/man/man1/gatewright.1.gz",
     "usr/share/man/man1/gatewright-run.1.gz",
@@ -186,6 +187,7 @@ pub(crate) fn debian() -> Result<()> {
     ensure!(missing.is_empty(), "the package lacks {missing:?}");
     for (part, promised) in [
         ("conffiles", "/etc/gatewright/gatewright.toml"),
+        ("conffiles", "/etc/logrotate.d/gatewright"),
         ("postinst", "adduser --system"),
     ] {
         let mut look = Command::new("dpkg-deb");
