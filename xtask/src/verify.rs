@@ -1,11 +1,12 @@
 //! `cargo xtask verify`: the tests, and what takes too long for every change:
 //! long fuzzing, minutes of chaos, the examples in every language, the static program
-//! and the Debian package, the benchmarks, the licences and sources of all dependencies.
+//! and the Debian package, the comparison of the balancers as a whole, the benchmarks,
+//! the licences and sources of all dependencies.
 
 use anyhow::Result;
 
 use crate::steps::Steps;
-use crate::{bench, examples, packages, test, tools};
+use crate::{bench, comparison, examples, packages, test, tools};
 
 /// Ten minutes for each fuzz target.
 const FUZZ_SECONDS: u32 = 600;
@@ -41,6 +42,7 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("examples", examples::all)?;
     steps.step("the static program", packages::static_program)?;
     steps.step("the Debian package", packages::debian)?;
+    steps.step("the whole comparison is current", comparison::check)?;
     steps.step("decisions", bench::decisions)?;
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;

@@ -50,7 +50,7 @@ impl Aside {
     /// be read of what comes, which is an empty response unless there was an answer, and
     /// read that; none if any of it could not be done.
     pub(crate) async fn ask(
-        self,
+        mut self,
         work: Work,
         body: RequestBody,
         settle: impl FnOnce(
@@ -66,46 +66,35 @@ impl Aside {
         if !limit.is_zero() {
             deadline.arm(limit);
         }
-        deadline.limit(self.exchange(body, settle)).await.ok()?
-    }
-
-    async fn exchange(
-        mut self,
-        body: RequestBody,
-        settle: impl FnOnce(
-            &Rc<Worker>,
-            &mut Held,
-            Result<Answered, Failure>,
-            Response<Content>,
-        ) -> Option<ToRead>,
-    ) -> Option<()> {
-        let worker = &self.worker;
-        let config = &self.pool.config;
-        let current = worker.current();
-        let view = current.still(&self.pool)?;
-        let budgets = Rc::clone(&view.budgets);
-        if view.pool.state.queue().is_waited_in() {
-            return None;
-        }
-        let admitted = admit::place(worker, view, &mut self.held, None).ok()?;
-        drop(current);
-        let in_flight = InFlight::enter(worker, admitted, None, Instant::now());
-        let (limit, none) = (config.request_timeout, Duration::ZERO);
-        let due = Due::after(&worker.deadlines, limit, None, none);
-        let attempt = Attempt {
-            worker,
-            source: &self.source,
-            facts: &self.held,
-            account: None,
-            pool: config,
-            budgets: &budgets,
-            deadline: &worker.deadlines.register(),
-            due: &due,
+        let exchange = async {
+            let worker = &self.worker;
+            let config = &self.pool.config;
+            let current = worker.current();
+            let view = current.still(&self.pool)?;
+            let budgets = Rc::clone(&view.budgets);
+            if view.pool.state.queue().is_waited_in() {
+                return None;
+            }
+            let admitted = admit::place(worker, view, &mut self.held, None).ok()?;
+            drop(current);
+            let in_flight = InFlight::enter(worker, admitted, None, Instant::now());
+            let due = Due::after(&worker.deadlines, limit, None, Duration::ZERO);
+            let attempt = Attempt {
+                worker,
+                source: &self.source,
+                facts: &self.held,
+                account: None,
+                pool: config,
+                budgets: &budgets,
+                deadline: &worker.deadlines.register(),
+                due: &due,
+            };
+            let mut response = Response::new(Content::empty());
+            let answered = attempt.run(in_flight, body, &mut response).await;
+            let answered = answered.map_err(|(failure, _)| failure);
+            let (content, most) = settle(worker, &mut self.held, answered, response)?;
+            discard(content, most).await.ok()
         };
-        let mut response = Response::new(Content::empty());
-        let answered = attempt.run(in_flight, body, &mut response).await;
-        let answered = answered.map_err(|(failure, _)| failure);
-        let (content, most) = settle(worker, &mut self.held, answered, response)?;
-        discard(content, most).await.ok()
+        deadline.limit(exchange).await.ok()?
     }
 }

@@ -6,7 +6,8 @@ use criterion::{BenchmarkId, Criterion};
 use gatewright_host::{Edit, Seat};
 use gatewright_model::id::Slot;
 
-use crate::place::{LANES, Request, SIZES, Worker, pool, request, settle};
+use crate::exchange::{Exchange, given};
+use crate::place::{LANES, SIZES, Worker, pool, request, settle};
 
 /// The affinities, each with its settings: what names the session is a request's
 /// own.
@@ -77,11 +78,8 @@ pub(crate) fn sessions(criterion: &mut Criterion) {
 }
 
 /// The client's next request, with the cookie that it was given.
-fn returning(edits: &[Edit]) -> Request {
-    let given = edits.iter().find_map(|edit| match edit {
-        Edit::SetCookie(cookie) => cookie.as_str().split(';').next()?.split_once('='),
-        _ => None,
-    });
-    let (name, value) = given.unwrap_or(("sessionId", SESSION));
-    request().with_cookie(name, value)
+fn returning(edits: &[Edit]) -> Exchange {
+    let cookie = given(edits);
+    let cookie = cookie.unwrap_or_else(|| ("sessionId".to_owned(), SESSION.to_owned()));
+    request().with_cookie(Some(&cookie))
 }

@@ -9,6 +9,9 @@
 
 mod affinities;
 mod balancers;
+#[expect(dead_code, reason = "the tests need more of it")]
+#[path = "../../tests/host/exchange.rs"]
+mod exchange;
 mod place;
 mod policies;
 

@@ -1,17 +1,18 @@
 //! Where decisions are measured: one worker of a host, and the requests that it
 //! decides about.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
 use gatewright_host::{
-    Chain, Compiler, Effects, Ending, ExchangeView, Host, HostError, HostOptions, Lanes, Lent,
-    Outcome, Simulated,
+    Chain, Compiler, Ending, Host, HostError, HostOptions, Lanes, Lent, Outcome, Simulated,
 };
 use gatewright_model::config::{self, Environment};
 use gatewright_model::id::Slot;
 use gatewright_model::snapshot::Snapshot;
+
+use crate::exchange::Exchange;
 
 /// How many endpoints a pool has.
 pub(crate) const SIZES: [u16; 3] = [10, 100, 1000];
@@ -22,94 +23,16 @@ pub(crate) const LANES: [(&str, Lanes); 2] = [
     (", component lane", Lanes::ComponentOnly),
 ];
 
-/// A browser's request, and the head of its response.
-#[derive(Clone, Default)]
-pub(crate) struct Request {
-    headers: Vec<(&'static str, String)>,
-    cookie: Option<(String, String)>,
-    answered: Vec<(&'static str, String)>,
-    effects: Effects,
-}
-
-fn find<'a>(headers: &'a [(&str, String)], name: &str, index: usize) -> Option<&'a [u8]> {
-    let mut values = headers.iter().filter(|(known, _)| *known == name);
-    values.nth(index).map(|(_, value)| value.as_bytes())
-}
-
-impl ExchangeView for Request {
-    fn authority(&self) -> &str {
-        "shop.example"
-    }
-
-    fn path(&self) -> &str {
-        "/api/items/42"
-    }
-
-    fn query(&self) -> Option<&str> {
-        Some("page=2")
-    }
-
-    fn header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        find(&self.headers, name, index)
-    }
-
-    fn cookie(&self, name: &str) -> Option<&str> {
-        let (known, value) = self.cookie.as_ref()?;
-        (known == name).then_some(value)
-    }
-
-    fn client_address(&self) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9))
-    }
-
-    fn response_status(&self) -> u16 {
-        200
-    }
-
-    fn response_header(&self, name: &str, index: usize) -> Option<&[u8]> {
-        find(&self.answered, name, index)
-    }
-
-    fn effects(&mut self) -> &mut Effects {
-        &mut self.effects
-    }
-
-    fn copy(&self) -> Box<dyn ExchangeView> {
-        Box::new(self.clone())
-    }
-}
-
-impl Request {
-    /// With another header.
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
-        self
-    }
-
-    /// With a cookie.
-    pub(crate) fn with_cookie(mut self, name: &str, value: &str) -> Self {
-        self.cookie = Some((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// With a header in its response.
-    pub(crate) fn answered_with(mut self, name: &'static str, value: &str) -> Self {
-        self.answered.push((name, value.to_owned()));
-        self
-    }
-
-    /// As decisions have it.
-    pub(crate) fn lent(self) -> Lent {
-        Some(Box::new(self))
-    }
-}
-
-/// A request without cookies.
-pub(crate) fn request() -> Request {
-    Request::default().with("accept", "*/*").with(
-        "user-agent",
-        "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
-    )
+/// A browser's request without cookies, and the head of its response.
+pub(crate) fn request() -> Exchange {
+    let client = u32::from(Ipv4Addr::new(203, 0, 113, 9));
+    Exchange::new(client, "/api/items/42")
+        .with("accept", "*/*")
+        .with(
+            "user-agent",
+            "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+        )
+        .answered(200)
 }
 
 /// Do to the exchange what decisions asked for: here, forget it.

@@ -6,7 +6,8 @@ use std::hint::black_box;
 use criterion::Criterion;
 use gatewright_host::{Lent, Verdict};
 
-use crate::place::{Request, Worker, pool, request, settle};
+use crate::exchange::Exchange;
+use crate::place::{Worker, pool, request, settle};
 
 /// Name, plugin and configuration of each request policy.
 const POLICIES: [(&str, &str, &str); 8] = [
@@ -81,7 +82,8 @@ fn config(plugin: &str, role: &str, config: &str) -> String {
 pub(crate) fn requests(criterion: &mut Criterion) {
     for (name, plugin, settings) in POLICIES {
         let mut worker = Worker::of(&config(plugin, "request-policy", settings));
-        let asked = request().with_cookie("gw_split_checkout", "a");
+        let variant = ("gw_split_checkout".to_owned(), "a".to_owned());
+        let asked = request().with_cookie(Some(&variant));
         check(criterion, name, &mut worker, &mut [asked.lent()]);
     }
 }
@@ -128,7 +130,7 @@ fn spelled(credentials: &str, number: usize) -> String {
     format!("{scheme} {rest}{:spaces$}", "")
 }
 
-fn with_credentials(credentials: &str) -> Request {
+fn with_credentials(credentials: &str) -> Exchange {
     request().with("authorization", credentials)
 }
 

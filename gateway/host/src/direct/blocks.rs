@@ -6,11 +6,6 @@
 //! answered, and is freed like any other; whoever lies about them gets addresses
 //! that are checked as the allocator's are, and harms nobody else.
 
-use wasmtime::{AsContextMut, Instance};
-
-use super::names::BLOCKS;
-use crate::guest::Guest;
-
 /// Blocks are kept by their size in steps of so many bytes.
 const STEP: u32 = 16;
 
@@ -29,14 +24,9 @@ const LIST: usize = 8;
 pub(super) struct Blocks(usize);
 
 impl Blocks {
-    /// An instance's, if it says where they are.
-    pub(super) fn of(
-        mut store: impl AsContextMut<Data = Guest>,
-        instance: &Instance,
-    ) -> Option<Self> {
-        let lists = instance.get_global(&mut store, BLOCKS)?;
-        let at = lists.get(&mut store).i32()?;
-        Some(Self(at.cast_unsigned() as usize))
+    /// Those with their lists at this address.
+    pub(super) fn at(address: u32) -> Self {
+        Self(address as usize)
     }
 
     /// Take a block for each size; false if one keeps the address 0, because no
@@ -78,7 +68,8 @@ mod tests {
 
     use super::*;
     use crate::defaults::defaults;
-    use crate::direct::{names, recognise};
+    use crate::direct::names::{self, BLOCKS};
+    use crate::direct::recognise;
 
     /// Lists at 64 of which the second, up to 32 bytes, has these blocks.
     fn memory(blocks: &[u32]) -> Vec<u8> {

@@ -8,7 +8,7 @@ use wasmtime::{AsContextMut, Error, Instance, Memory, StoreContextMut, TypedFunc
 use super::blocks::Blocks;
 use super::lift::{self, Allowance, Lift};
 use super::lower::{self, Lower};
-use super::names::{MEMORY, REALLOC};
+use super::names::{BLOCKS, MEMORY, REALLOC, TRAY};
 use super::tray::Tray;
 use crate::guest::Guest;
 use crate::view::ExchangeView;
@@ -48,11 +48,21 @@ impl Border {
         };
         Ok(Box::new(Self {
             memory,
-            blocks: Blocks::of(&mut store, instance),
-            tray: Tray::of(&mut store, instance),
+            blocks: address(&mut store, instance, BLOCKS).map(Blocks::at),
+            tray: address(&mut store, instance, TRAY).and_then(Tray::at),
             realloc,
         }))
     }
+}
+
+/// The address that an instance gives under a name, if it has one there.
+fn address(
+    mut store: impl AsContextMut<Data = Guest>,
+    instance: &Instance,
+    name: &str,
+) -> Option<u32> {
+    let global = instance.get_global(&mut store, name)?;
+    Some(global.get(&mut store).i32()?.cast_unsigned())
 }
 
 impl<'a> Crossing<'a> {

@@ -7,11 +7,6 @@
 
 use std::mem;
 
-use wasmtime::{AsContextMut, Instance};
-
-use super::names::TRAY;
-use crate::guest::Guest;
-
 /// Bytes of it.
 const SIZE: usize = 4096;
 
@@ -23,14 +18,9 @@ const ALIGN: u32 = 8;
 pub(super) struct Tray(u32);
 
 impl Tray {
-    /// An instance's, if it has one.
-    pub(super) fn of(
-        mut store: impl AsContextMut<Data = Guest>,
-        instance: &Instance,
-    ) -> Option<Self> {
-        let tray = instance.get_global(&mut store, TRAY)?;
-        let at = tray.get(&mut store).i32()?.cast_unsigned();
-        at.is_multiple_of(ALIGN).then_some(Self(at))
+    /// The one at this address, if one can be there.
+    pub(super) fn at(address: u32) -> Option<Self> {
+        address.is_multiple_of(ALIGN).then_some(Self(address))
     }
 
     /// Lay texts there, side by side; returns the address and the length of each,
@@ -76,7 +66,8 @@ mod tests {
     use super::*;
     use crate::contract;
     use crate::defaults::defaults;
-    use crate::direct::{names, recognise};
+    use crate::direct::names::{self, TRAY};
+    use crate::direct::recognise;
 
     #[test]
     fn texts_lie_side_by_side_where_there_is_room_for_all() {

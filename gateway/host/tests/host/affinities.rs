@@ -11,7 +11,7 @@ use crate::support::{Rig, WORKERS};
 use crate::turns::{SIZES, Turn, pool, turns, web};
 
 /// The affinities and their settings.
-const AFFINITIES: [(&str, &str); 4] = [
+pub(crate) const AFFINITIES: [(&str, &str); 4] = [
     ("sticky-cookie", ""),
     ("sticky-cookie", "secret = \"0123456789abcdef\""),
     ("sticky-ip", ""),

@@ -23,7 +23,7 @@ fn settings(name: &str) -> &'static str {
 }
 
 /// The names of all default balancers.
-fn balancers() -> impl Iterator<Item = &'static str> {
+pub(crate) fn balancers() -> impl Iterator<Item = &'static str> {
     let balancers = defaults().iter();
     let balancers = balancers.filter(|plugin| plugin.roles() == [Role::Balancer]);
     balancers.map(|plugin| plugin.name)

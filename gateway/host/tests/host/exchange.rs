@@ -1,4 +1,4 @@
-//! An exchange of which a test says what plugins may ask.
+//! An exchange of which a test, or a bench, says what plugins may ask.
 
 use std::net::{IpAddr, Ipv4Addr};
 

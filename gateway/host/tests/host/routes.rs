@@ -10,9 +10,8 @@ use crate::exchange::Exchange;
 use crate::support::{Rig, WORKERS};
 use crate::turns::{SIZES, pool, turns};
 
-const ROUTER: &str = r#"
-[router]
-plugin = "path-router"
+/// What the router is told, with a deadline that a busy machine does not break.
+const SETTINGS: &str = r#"
 deadline = "300ms"
 [router.config]
 default = "web"
@@ -24,8 +23,8 @@ routes = [
 ]
 "#;
 
-/// The configuration with another pool before the others, or without.
-fn config(ports: &BTreeSet<u16>, has_aside: bool) -> String {
+/// A router's configuration, with another pool before the others, or without.
+fn config(router: &str, ports: &BTreeSet<u16>, has_aside: bool) -> String {
     let other = |name: &str, port: u16| {
         let server = format!("{{ host = \"192.0.2.7\", port = {port} }}");
         format!("[pools.{name}]\nhealth = false\nservers = [{server}]\n")
@@ -35,7 +34,7 @@ fn config(ports: &BTreeSet<u16>, has_aside: bool) -> String {
         false => String::new(),
     };
     let (web, api) = (pool("", ports), other("api", 82));
-    format!("{aside}{api}{web}{ROUTER}")
+    format!("{aside}{api}{web}[router]\nplugin = \"{router}\"{SETTINGS}")
 }
 
 /// A request: the segments of its path, and the client's address.
@@ -84,7 +83,7 @@ proptest! {
             let mut rig = Rig::new();
             for (number, turn) in turns.iter().enumerate() {
                 let has_aside = number % 2 == 1;
-                turn.happen(&mut rig, size, |ports| config(ports, has_aside));
+                turn.happen(&mut rig, size, |ports| config("path-router", ports, has_aside));
                 for (request, first) in requests.iter().zip(&mut first) {
                     for worker in 0..WORKERS {
                         let found = routed(&mut rig, worker, request);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gatewright_model::config::{Certificates, Offered, Tls, TlsVersion};
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion, version};
 use rustls_pki_types::PrivateKeyDer;
@@ -106,16 +107,12 @@ fn server_config(
     choice: CertificateChoice,
     before: Option<&ServerConfig>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let builder = ServerConfig::builder_with_provider(suites::provider())
-        .with_protocol_versions(versions(tls.min_version))?;
-    let builder = match &tls.client_auth {
-        Some(auth) => {
-            builder.with_client_cert_verifier(signed_by(&auth.authorities, auth.is_required)?)
-        }
-        None => builder.with_no_client_auth(),
+    let clients = match &tls.client_auth {
+        Some(auth) => signed_by(&auth.authorities, auth.is_required)?,
+        None => WebPkiClientVerifier::no_client_auth(),
     };
-    let mut config = builder.with_cert_resolver(Arc::new(choice));
-    config.ignore_client_order = true;
+    let versions = versions(tls.min_version);
+    let mut config = suites::server_config(versions, clients, Arc::new(choice))?;
     let offered = tls.protocols.iter().map(|offered| match offered {
         Offered::Http2 => b"h2".to_vec(),
         Offered::Http1 => b"http/1.1".to_vec(),
@@ -154,10 +151,14 @@ fn self_signed() -> Result<Arc<CertifiedKey>, TlsError> {
 #[cfg(test)]
 mod tests {
     use gatewright_model::config::{CertificateFiles, PemFile};
+    use rcgen::{
+        CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, SignatureAlgorithm,
+    };
     use rustls::crypto::aws_lc_rs::cipher_suite::{
         TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS13_AES_128_GCM_SHA256,
-        TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+        TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
     };
     use rustls::{
         ClientConfig, ClientConnection, RootCertStore, ServerConnection, SupportedCipherSuite,
@@ -166,9 +167,41 @@ mod tests {
 
     use super::*;
 
+    /// A certificate for localhost, with a key of this kind.
+    fn localhost(kind: &'static SignatureAlgorithm) -> Arc<CertifiedKey> {
+        let key = KeyPair::generate_for(kind).unwrap();
+        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        pem::certified_key(vec![certificate.der().clone()], &key).unwrap()
+    }
+
+    /// A certificate for each kind of key, and the suites that go with it: by TLS 1.3
+    /// and by TLS 1.2, each time the one that is chosen last first.
+    fn kinds() -> [(Arc<CertifiedKey>, [[SupportedCipherSuite; 3]; 2]); 2] {
+        let of_1_3 = [
+            TLS13_CHACHA20_POLY1305_SHA256,
+            TLS13_AES_256_GCM_SHA384,
+            TLS13_AES_128_GCM_SHA256,
+        ];
+        let ecdsa = [
+            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        ];
+        let rsa = [
+            TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+            TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        ];
+        [
+            (localhost(&PKCS_ECDSA_P256_SHA256), [of_1_3, ecdsa]),
+            (localhost(&PKCS_RSA_SHA256), [of_1_3, rsa]),
+        ]
+    }
+
     /// The suite agreed on with a client that offers these, in its order.
-    fn agreed(offered: &[SupportedCipherSuite]) -> SupportedCipherSuite {
-        let shown = self_signed().unwrap();
+    fn agreed(shown: &Arc<CertifiedKey>, offered: &[SupportedCipherSuite]) -> SupportedCipherSuite {
         let mut roots = RootCertStore::empty();
         roots.add(shown.cert[0].clone()).unwrap();
         let mut provider = aws_lc_rs::default_provider();
@@ -189,7 +222,7 @@ mod tests {
             client_auth: None,
             hsts: None,
         };
-        let choice = CertificateChoice::new(&[shown], tls.strict_sni, &[]);
+        let choice = CertificateChoice::new(&[Arc::clone(shown)], tls.strict_sni, &[]);
         let config = server_config(&tls, choice, None).unwrap();
         let mut server = ServerConnection::new(config).unwrap();
         while client.is_handshaking() || server.is_handshaking() {
@@ -210,32 +243,22 @@ mod tests {
     }
 
     #[test]
-    fn aes_128_is_chosen_of_what_a_client_offers() {
-        let offered = [
-            TLS13_AES_256_GCM_SHA384,
-            TLS13_CHACHA20_POLY1305_SHA256,
-            TLS13_AES_128_GCM_SHA256,
-        ];
-        assert_eq!(agreed(&offered), TLS13_AES_128_GCM_SHA256);
-        let offered = [
-            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        ];
-        assert_eq!(agreed(&offered), TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
-        let offered = [TLS13_CHACHA20_POLY1305_SHA256, TLS13_AES_256_GCM_SHA384];
-        assert_eq!(agreed(&offered), TLS13_AES_256_GCM_SHA384);
+    fn aes_128_is_chosen_first_and_chacha20_last_of_what_a_client_offers() {
+        for (shown, versions) in kinds() {
+            for backwards in versions {
+                let [_, second, first] = backwards;
+                assert_eq!(agreed(&shown, &backwards), first);
+                assert_eq!(agreed(&shown, &backwards[..2]), second);
+            }
+        }
     }
 
     #[test]
     fn who_offers_one_suite_is_answered_with_it() {
-        for suite in [
-            TLS13_AES_256_GCM_SHA384,
-            TLS13_CHACHA20_POLY1305_SHA256,
-            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        ] {
-            assert_eq!(agreed(&[suite]), suite);
+        for (shown, versions) in kinds() {
+            for suite in versions.into_iter().flatten() {
+                assert_eq!(agreed(&shown, &[suite]), suite);
+            }
         }
     }
 
