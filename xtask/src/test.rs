@@ -11,7 +11,8 @@ use crate::cargo::{cargo, run, target_folder};
 use crate::follow::{self, Counts};
 use crate::steps::Steps;
 use crate::{
-    comparison, dashboard, deployment, fuzz, plugins, python, schemathesis, tidy, tools, workspace,
+    bench, comparison, dashboard, deployment, fuzz, plugins, python, schemathesis, tidy, tools,
+    workspace,
 };
 
 /// How long each fuzz target runs here; `cargo xtask verify` takes its time.
@@ -77,6 +78,7 @@ pub(crate) fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     })?;
     steps.step("the comparison is current", comparison::check_briefly)?;
     steps.step("the API by its description", schemathesis::check_api)?;
+    steps.step("instructions of a request", bench::guard)?;
     steps.step("what operators deploy", deployment::check)?;
     steps.tests("the dashboard in a browser", dashboard::tests)?;
     steps.tests("components from source", components_from_source)?;

@@ -44,6 +44,7 @@ fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("the Debian package", packages::debian)?;
     steps.step("the whole comparison is current", comparison::check)?;
     steps.step("decisions", bench::decisions)?;
+    steps.step("instructions of the release", bench::guard_release)?;
     steps.step("peers", bench::peers)?;
     steps.step("changes", bench::changes)?;
     steps.step("swap under load", bench::swap)?;

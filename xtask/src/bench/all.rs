@@ -385,6 +385,22 @@ impl All {
             }
             println!();
         }
+        self.print_scaling(peers);
+    }
+
+    /// What a second worker adds, where both numbers were measured.
+    fn print_scaling(&self, peers: &[Peer]) {
+        let of = |scenario: Scenario| self.rows.iter().find(|row| row.name == scenario.name());
+        let (Some(one), Some(two)) = (of(Scenario::Plain), of(Scenario::TwoWorkers)) else {
+            return;
+        };
+        println!("\ntwo workers' requests per second / one's");
+        for peer in peers {
+            let rate = |row: &Found| row.report.requests_per_second(*peer);
+            if let (Some(one), Some(two)) = (rate(one), rate(two)) {
+                println!("{:20} {:.2}", peer.name(), two / one);
+            }
+        }
     }
 }
 

@@ -26,6 +26,13 @@ pub(super) fn words(folder: &Path) -> Vec<String> {
     .to_vec()
 }
 
+/// The same, where each thread is counted by itself.
+pub(super) fn words_by_thread(folder: &Path) -> Vec<String> {
+    let mut words = words(folder);
+    words.push("--separate-threads=yes".to_owned());
+    words
+}
+
 /// A process that callgrind runs.
 pub(super) struct Counted<'a> {
     pub(super) process: u32,
@@ -68,6 +75,40 @@ impl Counted<'_> {
         Ok(text.lines().filter_map(function).take(most).collect())
     }
 
+    /// What the thread that did most has done since the beginning, or since it was
+    /// asked last. Only of a process whose threads are counted by themselves.
+    ///
+    /// # Errors
+    ///
+    /// When callgrind does not tell.
+    pub(super) fn busiest(&self, dump: u32) -> Result<Thread> {
+        self.control(&["--dump"])?;
+        let own = format!("callgrind.{}.{dump}-", self.process);
+        let mut busiest: Option<(u64, PathBuf)> = None;
+        for entry in fs::read_dir(self.folder)? {
+            let entry = entry?;
+            if !entry.file_name().to_string_lossy().starts_with(&own) {
+                continue;
+            }
+            let text = fs::read_to_string(entry.path())?;
+            let instructions = total(&text).context("cannot understand callgrind's figures")?;
+            if busiest
+                .as_ref()
+                .is_none_or(|(most, _)| instructions > *most)
+            {
+                busiest = Some((instructions, entry.path()));
+            }
+        }
+        let (instructions, file) = busiest.context("callgrind wrote nothing of any thread")?;
+        let mut command = Command::new("callgrind_annotate");
+        command.args(["--auto=no", "--threshold=100", "--inclusive=yes"]);
+        let text = output(command.arg(file))?;
+        Ok(Thread {
+            instructions,
+            functions: text.lines().filter_map(function).collect(),
+        })
+    }
+
     fn file(&self, dump: u32) -> PathBuf {
         self.folder
             .join(format!("callgrind.{}.{dump}", self.process))
@@ -80,7 +121,23 @@ impl Counted<'_> {
     }
 }
 
-/// A function's instructions of its own.
+/// A thread that was counted.
+pub(super) struct Thread {
+    pub(super) instructions: u64,
+    /// Each with all that it called.
+    functions: Vec<Function>,
+}
+
+impl Thread {
+    /// Instructions of a function with all that it called, if it ran.
+    pub(super) fn within(&self, name: &str) -> Option<u64> {
+        let mut functions = self.functions.iter();
+        let found = functions.find(|function| function.name == name)?;
+        Some(found.instructions)
+    }
+}
+
+/// A function's instructions: of its own, or with all that it called.
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) instructions: u64,
@@ -115,12 +172,25 @@ fn function(line: &str) -> Option<Function> {
 
 #[cfg(test)]
 mod tests {
-    use super::{function, total};
+    use super::{Thread, function, total};
 
     #[test]
     fn what_callgrind_says_is_understood() {
         assert_eq!(total("events: Ir\nfn=(1)\n1 2\ntotals: 1234\n"), Some(1234));
         assert_eq!(total("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn a_function_is_found_by_its_whole_name() {
+        let text = "113,449 (100.0%)  PROGRAM TOTALS\n\
+             11,111 ( 9.79%)  ???:a::route::{{closure}} [/usr/bin/x]\n\
+             6,080 ( 5.36%)  ???:a::route [/usr/bin/x]\n";
+        let thread = Thread {
+            instructions: 113_449,
+            functions: text.lines().filter_map(function).collect(),
+        };
+        assert_eq!(thread.within("a::route"), Some(6_080));
+        assert_eq!(thread.within("a::rout"), None);
     }
 
     #[test]

@@ -119,11 +119,7 @@ fn count(
         ..Setting::new(programs, folder, Cores::default(), &backends.ports, traffic)
     };
     let started = Started::start(peer, &setting)?;
-    // A compilation that came to its limits here leaves decisions dearer.
-    ensure!(
-        !started.process.said().contains("no direct lane"),
-        "the gateway's plugins were not compiled whole; try again on a quiet machine"
-    );
+    is_whole(&started)?;
     let headers = match asked.clients {
         Clients::Returning => started.cookie()?,
         Clients::New | Clients::Sessionless => None,
@@ -172,6 +168,19 @@ fn count(
             .map(|one| (one.name, one.instructions as f64 / requests as f64))
             .collect(),
     })
+}
+
+/// A compilation that came to its limits under callgrind leaves decisions dearer.
+///
+/// # Errors
+///
+/// When one did.
+pub(super) fn is_whole(started: &Started) -> Result<()> {
+    ensure!(
+        !started.process.said().contains("no direct lane"),
+        "the gateway's plugins were not compiled whole; try again on a quiet machine"
+    );
+    Ok(())
 }
 
 /// What was counted.

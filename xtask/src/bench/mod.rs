@@ -16,6 +16,7 @@ mod encoders;
 pub(crate) mod figures;
 mod followers;
 mod footprint;
+mod guard;
 pub(crate) mod http;
 mod instructions;
 mod load;
@@ -55,6 +56,8 @@ enum Bench {
     All(all::Arguments),
     /// User-space instructions per request, free of noise
     Instructions(instructions::Arguments),
+    /// Whether a request takes more instructions than are kept of it
+    Guard(guard::Arguments),
     /// Calls of the kernel per request
     Syscalls(syscalls::Arguments),
     /// Start, idle CPU, memory, memory of idle connections
@@ -89,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Peers(arguments) => peers::run(arguments),
         Bench::All(arguments) => all::run(arguments),
         Bench::Instructions(arguments) => instructions::run(arguments),
+        Bench::Guard(arguments) => guard::run(arguments),
         Bench::Syscalls(arguments) => syscalls::run(arguments),
         Bench::Footprint(arguments) => footprint::run(arguments),
         Bench::Decisions(arguments) => decisions::run(arguments),
@@ -101,6 +105,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Cluster(arguments) => cluster::run(arguments),
         Bench::Encoders(arguments) => encoders::run(arguments),
     }
+}
+
+/// Whether a request of the debug build takes more instructions than it did.
+///
+/// # Errors
+///
+/// As [`run`], and when it does.
+pub(crate) fn guard() -> Result<()> {
+    guard::run(&guard::Arguments::parse_from(["guard"]))
+}
+
+/// The same of the release.
+///
+/// # Errors
+///
+/// As [`guard`](fn@guard).
+pub(crate) fn guard_release() -> Result<()> {
+    guard::run(&guard::Arguments::parse_from(["guard", "--release"]))
 }
 
 /// The comparison with other proxies, as it is by default.

@@ -33,6 +33,12 @@ const MOST_CONNECTIONS: u32 = 4096;
 /// its instructions.
 const START_UNDER: Duration = Duration::from_secs(600);
 
+/// What Gatewright's plugins may take for a decision: what it gives them by itself, and
+/// the most that there is under a program that slows it down. There a decision that is
+/// late would be no part of what is counted, and rustix cannot read the clock that
+/// judges it: valgrind has no vDSO.
+const DEADLINE: [&str; 2] = ["2ms", "1s"];
+
 /// A proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Peer {
@@ -174,6 +180,11 @@ impl Started {
         let servers = servers.collect::<Vec<_>>().join("\n");
         let benches = workspace::root().join("benches");
         let is_websocket = setting.traffic.client == Client::Websocket;
+        let [usual, longest] = DEADLINE;
+        let deadline = match setting.under {
+            [] => usual,
+            _ => longest,
+        };
         let values = Values::default()
             .text("benches", &benches.display())
             .text("name", &peer.name())
@@ -183,6 +194,7 @@ impl Started {
             .text("folder", &setting.folder.display())
             .text("workers", &setting.traffic.workers)
             .text("most_connections", &setting.most_connections)
+            .text("deadline", &deadline)
             .text("kept", &KEPT.max(2 * setting.backends.len()))
             .text("servers", &servers)
             .lines("lua", peer == Peer::NginxLua)

@@ -53,6 +53,16 @@ impl Programs {
         Ok(programs)
     }
 
+    /// Gatewright's alone, where it is at hand and nothing else is needed.
+    pub(super) fn only(gatewright: PathBuf) -> Self {
+        Self {
+            gatewright,
+            haproxy: PathBuf::new(),
+            nginx: PathBuf::new(),
+            pingora: PathBuf::new(),
+        }
+    }
+
     /// A proxy's.
     pub(super) fn of_peer(&self, peer: Peer) -> &Path {
         match peer {

@@ -138,6 +138,12 @@ impl Report {
         self.ratios.get(peer.name())
     }
 
+    /// What a proxy answered in a second.
+    pub(super) fn requests_per_second(&self, peer: Peer) -> Option<f64> {
+        let summary = self.peers.get(peer.name())?;
+        Some(summary.requests_per_second)
+    }
+
     /// The least share of its core that a proxy had, where none was to wait for work.
     pub(super) fn unsaturated(&self) -> Option<f64> {
         let busy = self.peers.values().map(|peer| peer.core_busy);

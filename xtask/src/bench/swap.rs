@@ -14,6 +14,7 @@ use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
 use super::figures::grouped;
+use super::footprint;
 use super::load::{Load, Target};
 use super::metrics::Metrics;
 use super::peer::{Peer, Setting, Started, WATCHED};
@@ -25,8 +26,9 @@ use crate::workspace;
 /// The plugin that is swapped, of the default set.
 const PLUGIN: &str = "least-connections";
 
-/// From the start of one swap to that of the next.
-const PAUSE: Duration = Duration::from_secs(3);
+/// One in so many of the swaps comes before memory is looked at first: until then
+/// caches and pools fill.
+const WARMING: u16 = 10;
 
 /// How often the gateway is asked who decides.
 const LOOK: Duration = Duration::from_millis(5);
@@ -42,8 +44,14 @@ const CONNECTIONS: u32 = 32;
 #[derive(Parser)]
 pub(super) struct Arguments {
     /// How often to swap
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     swaps: u16,
+    /// How many builds take turns; each is compiled once. Default: a new one each time
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2..=10_000))]
+    builds: Option<u16>,
+    /// Milliseconds from the start of one swap to that of the next
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    pause: u64,
     #[command(flatten)]
     common: Common,
 }
@@ -89,16 +97,27 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         folder: folder.path(),
         cipher_suite: None,
     };
-    let duration = PAUSE * u32::from(arguments.swaps) + PATIENCE;
+    let pause = Duration::from_millis(arguments.pause);
+    let duration = pause * u32::from(arguments.swaps) + PATIENCE;
+    let builds = arguments.builds.unwrap_or(arguments.swaps);
+    let warm = arguments.swaps.div_ceil(WARMING);
+    let mut memory_kib = [0.0; 2];
     let (load, until_deciding_ms) = std::thread::scope(|scope| {
         let load = scope.spawn(|| target.load(duration));
         let start = Instant::now();
         let swaps = (1..=arguments.swaps)
             .map(|swap| {
-                let due = start + PAUSE * u32::from(swap);
+                let due = start + pause * u32::from(swap);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                let took = component.swap(swap, gateway.admin_port)?;
+                let took = component.swap(swap % builds, gateway.admin_port)?;
                 println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
+                let [first, last] = &mut memory_kib;
+                if swap == warm {
+                    *first = footprint::memory(gateway.process.id())?;
+                }
+                if swap == arguments.swaps {
+                    *last = footprint::memory(gateway.process.id())?;
+                }
                 Ok(took)
             })
             .collect::<Result<Vec<f64>>>();
@@ -113,7 +132,13 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         .map(|sample| sample.value)
         .next()
         .context("the gateway does not tell its longest switch")?;
-    Ok(Report::of(load, until_deciding_ms, longest * 1e6))
+    let memory_mib = memory_kib.map(|kib| kib / 1024.0);
+    Ok(Report::of(
+        load,
+        until_deciding_ms,
+        longest * 1e6,
+        memory_mib,
+    ))
 }
 
 /// The component's file, and the bytes of its first build.
@@ -178,6 +203,8 @@ struct Report {
     slowest_ms: f64,
     /// The longest that a worker stood still for a swap.
     longest_pause_us: f64,
+    /// Proportional memory after the first tenth of the swaps, and after the last.
+    memory_mib: [f64; 2],
     requests: u64,
     failed: u64,
     requests_per_second: f64,
@@ -186,11 +213,17 @@ struct Report {
 }
 
 impl Report {
-    fn of(load: Load, until_deciding_ms: Vec<f64>, longest_pause_us: f64) -> Self {
+    fn of(
+        load: Load,
+        until_deciding_ms: Vec<f64>,
+        longest_pause_us: f64,
+        memory_mib: [f64; 2],
+    ) -> Self {
         Self {
             slowest_ms: until_deciding_ms.iter().copied().fold(0.0, f64::max),
             until_deciding_ms,
             longest_pause_us,
+            memory_mib,
             requests: load.requests,
             failed: load.failed,
             requests_per_second: load.requests_per_second,
@@ -213,6 +246,11 @@ impl Report {
             self.longest_pause_us,
             self.p50_us,
             self.p99_us,
+        );
+        let [first, last] = self.memory_mib;
+        println!(
+            "memory {last:.1} MiB in the end, {first:.1} MiB after a tenth of the swaps ({:+.1} %)",
+            (last / first - 1.0) * 100.0
         );
     }
 }
