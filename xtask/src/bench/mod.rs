@@ -188,7 +188,7 @@ pub(crate) fn gatewright(named: Option<&Path>) -> Result<PathBuf> {
         }
         return Ok(path.to_owned());
     }
-    println!("building gatewright's release (the first time takes about ten minutes)");
+    println!("building gatewright's release (the first time takes ten to twenty-five minutes)");
     run_command(cargo().args(["build", "--release", "--locked", "--package", "gatewright"]))?;
     Ok(target_folder()?.join("release/gatewright"))
 }
