@@ -531,7 +531,9 @@ async fn who_only_operates_may_look_and_not_deploy() {
 #[tokio::test]
 async fn a_plugin_s_log_and_figures_are_shown() {
     let a = Upstream::named("a").await;
-    let pool = Pool::of(&[&a]).with("balancer", "\"mine\"");
+    // On a busy machine a trap may take longer than the default deadline.
+    let balancer = "{ plugin = \"mine\", deadline = \"1s\" }";
+    let pool = Pool::of(&[&a]).with("balancer", balancer);
     let component = Guest::balancer_that(misdeeds::TRAP).build();
     let builder = Builder::new().plugin("mine", component);
     let gateway = builder.pool(pool).start().await;
