@@ -10,7 +10,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::ending::usage;
 
 /// The variable that says what is logged, such as `debug` or
-/// `warn,gatewright_proxy=debug`.
+/// `warn,gatewright_proxy=debug`. A release build has nothing beyond `debug`: asked for
+/// `trace`, it warns of that.
 const VARIABLE: &str = "GATEWRIGHT_LOG";
 
 /// Libraries whose warnings are of what strangers send, as often as they send it:
