@@ -41,14 +41,15 @@ where
             tokio::task::spawn_local(async move { run(&client, pin!(stream)).await });
             return;
         }
-        match self.0.worker.at_rest.take::<F>() {
-            Some((seat, task)) => {
-                seat.give(client, stream);
-                task.wake();
-            }
+        let (seat, task) = match self.0.worker.at_rest.take::<F>() {
+            Some((seat, task)) => (seat, Some(task)),
+            None => (Rc::new(Seat::new()), None),
+        };
+        // In one place, where it can be inlined: called, it has the stream moved twice.
+        seat.give(client, stream);
+        match task {
+            Some(task) => task.wake(),
             None => {
-                let seat = Rc::new(Seat::new());
-                seat.give(client, stream);
                 tokio::task::spawn_local(serve(seat));
             }
         }
@@ -108,6 +109,7 @@ impl<F> Seat<F> {
     }
 
     /// Give a stream to the task, which has none.
+    #[inline]
     fn give(&self, client: Rc<Client>, stream: F) {
         let mut place = self.place.take().unwrap_or_else(|| Box::pin(None));
         place.set(Some(stream));
