@@ -110,13 +110,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         bail!("the bench measured nothing");
     }
     print(&table);
-    if arguments.json {
-        let result = serde_json::json!({ "ns_per_decision": table });
-        println!("{result}");
-    }
     match over(&table) {
         over if over.is_empty() => println!("\nevery decision is within its budget"),
         over => println!("\nover their budgets:\n{}", over.join("\n")),
+    }
+    if arguments.json {
+        let result = serde_json::json!({ "ns_per_decision": table });
+        println!("{result}");
     }
     Ok(())
 }
