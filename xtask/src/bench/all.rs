@@ -9,7 +9,7 @@ use clap::Parser;
 use serde::Serialize;
 
 use super::common::Common;
-use super::figures::Ratios;
+use super::figures::{Ratios, mark};
 use super::load::suite::CipherSuite;
 use super::peer::Peer;
 use super::programs::Programs;
@@ -385,13 +385,22 @@ impl All {
             }
             println!();
         }
+        let plain = self.row(Scenario::Plain);
+        if let Some(decisions) = plain.and_then(|row| row.report.decisions()) {
+            println!("\nin plain, {decisions}");
+        }
         self.print_scaling(peers);
+    }
+
+    /// The line of a scenario with the proxies saturated, if it was measured.
+    fn row(&self, scenario: Scenario) -> Option<&Found> {
+        self.rows.iter().find(|row| row.name == scenario.name())
     }
 
     /// What a second worker adds, where both numbers were measured.
     fn print_scaling(&self, peers: &[Peer]) {
-        let of = |scenario: Scenario| self.rows.iter().find(|row| row.name == scenario.name());
-        let (Some(one), Some(two)) = (of(Scenario::Plain), of(Scenario::TwoWorkers)) else {
+        let (one, two) = (Scenario::Plain, Scenario::TwoWorkers);
+        let (Some(one), Some(two)) = (self.row(one), self.row(two)) else {
             return;
         };
         println!("\ntwo workers' requests per second / one's");
@@ -409,7 +418,7 @@ impl Compared {
         match self.goal {
             None => format!("{:.2}", self.ratio),
             Some(Goal { must, aim }) => {
-                let missed = if self.ratio > must { "!" } else { "" };
+                let missed = mark(self.ratio > must);
                 format!("{missed}{:.2} ({must:.2}, {aim:.2})", self.ratio)
             }
         }

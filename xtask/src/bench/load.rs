@@ -103,7 +103,7 @@ impl<'a> Target<'a> {
             core: self.core,
             connections: self.connections,
             headers: self.headers,
-            script: None,
+            folder: self.folder,
             openssl: openssl.transpose()?,
         };
         wrk.run(&self.url(), duration)
