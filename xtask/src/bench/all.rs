@@ -24,7 +24,7 @@ const SHARE: f64 = 0.7;
 const START_SECONDS: f64 = 2.0;
 
 /// About what it takes to look at a proxy's syscalls, footprint and instructions.
-const PART_SECONDS: [f64; 3] = [6.0, 45.0, 40.0];
+const PART_SECONDS: [f64; 3] = [6.0, 70.0, 40.0];
 
 /// A ratio that Gatewright must reach, and one that it is to come to.
 #[derive(Clone, Copy, Serialize)]
