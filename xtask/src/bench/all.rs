@@ -6,7 +6,7 @@ mod progress;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
 use self::progress::Progress;
@@ -14,7 +14,7 @@ use super::common::Common;
 use super::figures::{Ratios, mark};
 use super::load::suite::CipherSuite;
 use super::peer::Peer;
-use super::programs::Programs;
+use super::programs::{self, Programs};
 use super::report::Report;
 use super::scenario::Scenario;
 use super::{footprint, instructions, peers, syscalls};
@@ -127,16 +127,30 @@ pub(super) struct Arguments {
     /// The one cipher suite that clients over TLS offer, instead of all
     #[arg(long, value_enum)]
     cipher_suite: Option<CipherSuite>,
-    /// Gatewright and the proxies that it is compared with
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "gatewright,haproxy,nginx,nginx-lua"
-    )]
+    /// Gatewright and the proxies that it is compared with; if none is named, all, and
+    /// Pingora where it has been built before
+    #[arg(long, value_enum, value_delimiter = ',')]
     peers: Vec<Peer>,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments {
+    /// Those that are named, or all that take no build of many minutes.
+    fn peers(&self) -> Result<Vec<Peer>> {
+        if !self.peers.is_empty() {
+            return Ok(self.peers.clone());
+        }
+        let mut peers = Peer::value_variants().to_vec();
+        if !programs::has_pingora()? {
+            println!(
+                "without pingora, which is not built yet: \
+                 `cargo xtask bench peers --quick --peers pingora` builds it"
+            );
+            peers.retain(|peer| *peer != Peer::Pingora);
+        }
+        Ok(peers)
+    }
 }
 
 /// Measure all, print each and then the table.
@@ -145,15 +159,15 @@ pub(super) struct Arguments {
 ///
 /// When what all need is missing; once all is done, when any of it failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let mut peers = arguments.peers()?;
     ensure!(
-        arguments.peers.contains(&Peer::Gatewright),
+        peers.contains(&Peer::Gatewright),
         "Gatewright is what the others are compared with: name it in --peers"
     );
     let is_whole = arguments.only.is_empty();
     let ours = Programs::find(&[Peer::Gatewright], &arguments.common, &[])?;
     let common = Common::of(ours.of_peer(Peer::Gatewright).to_owned());
     let mut failures = Failures::default();
-    let mut peers = arguments.peers.clone();
     peers.retain(|peer| {
         let found = Programs::find(&[*peer], &common, &[]);
         failures.keep(peer.name(), found).is_some()
