@@ -1,18 +1,20 @@
 //! `cargo xtask bench all`: every scenario, with what Gatewright is to reach in
 //! it, and then what a request and a connection take.
 
+mod progress;
+
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde::Serialize;
 
+use self::progress::Progress;
 use super::common::Common;
-use super::figures::Ratios;
+use super::figures::{Ratios, mark};
 use super::load::suite::CipherSuite;
 use super::peer::Peer;
-use super::programs::Programs;
+use super::programs::{self, Programs};
 use super::report::Report;
 use super::scenario::Scenario;
 use super::{footprint, instructions, peers, syscalls};
@@ -20,11 +22,13 @@ use super::{footprint, instructions, peers, syscalls};
 /// How much of the slowest proxy's capacity response times are compared at.
 const SHARE: f64 = 0.7;
 
-/// About what a proxy takes in a scenario before its runs.
-const START_SECONDS: f64 = 2.0;
-
-/// About what it takes to look at a proxy's syscalls, footprint and instructions.
-const PART_SECONDS: [f64; 3] = [6.0, 45.0, 40.0];
+/// What instructions are counted in: few servers and many, bodies either way.
+const COUNTED: [Scenario; 4] = [
+    Scenario::Plain,
+    Scenario::Endpoints1000,
+    Scenario::Body16k,
+    Scenario::Post,
+];
 
 /// A ratio that Gatewright must reach, and one that it is to come to.
 #[derive(Clone, Copy, Serialize)]
@@ -123,16 +127,30 @@ pub(super) struct Arguments {
     /// The one cipher suite that clients over TLS offer, instead of all
     #[arg(long, value_enum)]
     cipher_suite: Option<CipherSuite>,
-    /// Gatewright and the proxies that it is compared with
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "gatewright,haproxy,nginx,nginx-lua"
-    )]
+    /// Gatewright and the proxies that it is compared with; if none is named, all, and
+    /// Pingora where it has been built before
+    #[arg(long, value_enum, value_delimiter = ',')]
     peers: Vec<Peer>,
     #[command(flatten)]
     common: Common,
+}
+
+impl Arguments {
+    /// Those that are named, or all that take no build of many minutes.
+    fn peers(&self) -> Result<Vec<Peer>> {
+        if !self.peers.is_empty() {
+            return Ok(self.peers.clone());
+        }
+        let mut peers = Peer::value_variants().to_vec();
+        if !programs::has_pingora()? {
+            println!(
+                "without pingora, which is not built yet: \
+                 `cargo xtask bench peers --quick --peers pingora` builds it"
+            );
+            peers.retain(|peer| *peer != Peer::Pingora);
+        }
+        Ok(peers)
+    }
 }
 
 /// Measure all, print each and then the table.
@@ -141,15 +159,15 @@ pub(super) struct Arguments {
 ///
 /// When what all need is missing; once all is done, when any of it failed.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let mut peers = arguments.peers()?;
     ensure!(
-        arguments.peers.contains(&Peer::Gatewright),
+        peers.contains(&Peer::Gatewright),
         "Gatewright is what the others are compared with: name it in --peers"
     );
     let is_whole = arguments.only.is_empty();
     let ours = Programs::find(&[Peer::Gatewright], &arguments.common, &[])?;
     let common = Common::of(ours.of_peer(Peer::Gatewright).to_owned());
     let mut failures = Failures::default();
-    let mut peers = arguments.peers.clone();
     peers.retain(|peer| {
         let found = Programs::find(&[*peer], &common, &[]);
         failures.keep(peer.name(), found).is_some()
@@ -234,57 +252,14 @@ impl Failures {
     }
 }
 
-/// How far it is.
-struct Progress {
-    began: Instant,
-    /// Seconds that each step should take.
-    steps: Vec<f64>,
-    begun: usize,
-}
-
-impl Progress {
-    fn of(comparison: &peers::Arguments, rows: usize, is_whole: bool) -> Self {
-        let runs = comparison.duration().as_secs_f64() * comparison.rounds() as f64;
-        let mut each = vec![runs + START_SECONDS; rows];
-        if is_whole {
-            each.extend(PART_SECONDS);
-        }
-        let peers = comparison.peers.len() as f64;
-        Self {
-            began: Instant::now(),
-            steps: each.iter().map(|seconds| seconds * peers).collect(),
-            begun: 0,
-        }
-    }
-
-    /// Say what begins, and how long it is to the end.
-    fn begin(&mut self, name: &str) {
-        let (done, rest) = self.steps.split_at(self.begun);
-        let minutes = left(done, rest, self.began.elapsed()).as_secs_f64() / 60.0;
-        self.begun += 1;
-        let (step, steps) = (self.begun, self.steps.len());
-        println!("\n{name}: {step} of {steps}, about {minutes:.0} minutes are left");
-    }
-}
-
-/// What the rest takes, if it takes longer than it should as what is done did.
-fn left(done: &[f64], rest: &[f64], took: Duration) -> Duration {
-    let [done, rest] = [done, rest].map(|seconds| seconds.iter().sum::<f64>());
-    let factor = if done > 0.0 {
-        took.as_secs_f64() / done
-    } else {
-        1.0
-    };
-    Duration::from_secs_f64(rest * factor)
-}
-
 /// Everything that was found.
 #[derive(Default, Serialize)]
 struct All {
     rows: Vec<Found>,
     syscalls: Option<syscalls::Report>,
     footprint: Option<footprint::Report>,
-    instructions: Option<instructions::Report>,
+    /// By scenario.
+    instructions: Vec<instructions::Report>,
 }
 
 /// A line of the table, measured.
@@ -349,20 +324,23 @@ impl All {
         };
         self.footprint = failures.keep_each(all, "footprint", look, footprint::Report::join);
         self.footprint.iter().for_each(footprint::Report::print);
-        progress.begin("instructions");
-        let look = |peers| {
-            instructions::count_all(&instructions::Arguments {
-                peers,
-                quick,
-                common: common.clone(),
-                ..instructions::Arguments::parse_from(["instructions"])
-            })
-        };
-        let join = instructions::Report::join;
-        self.instructions = failures.keep_each(all, "instructions", look, join);
-        self.instructions
-            .iter()
-            .for_each(instructions::Report::print);
+        for scenario in COUNTED {
+            let what = format!("instructions in {}", scenario.name());
+            progress.begin(&what);
+            let look = |peers| {
+                instructions::count_all(&instructions::Arguments {
+                    peers,
+                    scenario,
+                    quick,
+                    common: common.clone(),
+                    ..instructions::Arguments::parse_from(["instructions"])
+                })
+            };
+            let join = instructions::Report::join;
+            let counted = failures.keep_each(all, &what, look, join);
+            counted.iter().for_each(instructions::Report::print);
+            self.instructions.extend(counted);
+        }
     }
 
     fn print(&self, peers: &[Peer]) {
@@ -385,13 +363,22 @@ impl All {
             }
             println!();
         }
+        let plain = self.row(Scenario::Plain);
+        if let Some(decisions) = plain.and_then(|row| row.report.decisions()) {
+            println!("\nin plain, {decisions}");
+        }
         self.print_scaling(peers);
+    }
+
+    /// The line of a scenario with the proxies saturated, if it was measured.
+    fn row(&self, scenario: Scenario) -> Option<&Found> {
+        self.rows.iter().find(|row| row.name == scenario.name())
     }
 
     /// What a second worker adds, where both numbers were measured.
     fn print_scaling(&self, peers: &[Peer]) {
-        let of = |scenario: Scenario| self.rows.iter().find(|row| row.name == scenario.name());
-        let (Some(one), Some(two)) = (of(Scenario::Plain), of(Scenario::TwoWorkers)) else {
+        let (one, two) = (Scenario::Plain, Scenario::TwoWorkers);
+        let (Some(one), Some(two)) = (self.row(one), self.row(two)) else {
             return;
         };
         println!("\ntwo workers' requests per second / one's");
@@ -409,7 +396,7 @@ impl Compared {
         match self.goal {
             None => format!("{:.2}", self.ratio),
             Some(Goal { must, aim }) => {
-                let missed = if self.ratio > must { "!" } else { "" };
+                let missed = mark(self.ratio > must);
                 format!("{missed}{:.2} ({must:.2}, {aim:.2})", self.ratio)
             }
         }
@@ -418,11 +405,9 @@ impl Compared {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use anyhow::bail;
 
-    use super::{Compared, Failures, Peer, goal, left};
+    use super::{Compared, Failures, Peer, goal};
 
     #[test]
     fn a_goal_that_is_missed_is_marked() {
@@ -430,13 +415,6 @@ mod tests {
         assert_eq!(of(0.81, goal(0.92, 0.80)), "0.81 (0.92, 0.80)");
         assert_eq!(of(0.93, goal(0.92, 0.80)), "!0.93 (0.92, 0.80)");
         assert_eq!(of(1.5, None), "1.50");
-    }
-
-    #[test]
-    fn what_is_left_takes_as_long_as_what_is_done() {
-        let seconds = Duration::from_secs;
-        assert_eq!(left(&[], &[10.0, 20.0], seconds(0)), seconds(30));
-        assert_eq!(left(&[10.0], &[20.0], seconds(15)), seconds(30));
     }
 
     #[test]

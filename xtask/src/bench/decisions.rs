@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use serde::Deserialize;
 
+use super::figures::mark;
 use crate::cargo::{cargo, run as run_command, target_folder};
 
 /// What `cargo xtask bench decisions` takes.
@@ -110,13 +111,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         bail!("the bench measured nothing");
     }
     print(&table);
-    if arguments.json {
-        let result = serde_json::json!({ "ns_per_decision": table });
-        println!("{result}");
-    }
     match over(&table) {
         over if over.is_empty() => println!("\nevery decision is within its budget"),
         over => println!("\nover their budgets:\n{}", over.join("\n")),
+    }
+    if arguments.json {
+        let result = serde_json::json!({ "ns_per_decision": table });
+        println!("{result}");
     }
     Ok(())
 }
@@ -150,7 +151,7 @@ fn print(table: &Table) {
 
 /// A figure as the table has it.
 fn cell(name: &str, column: &str, nanoseconds: f64) -> String {
-    let mark = exceeded(name, column, nanoseconds).map_or("", |_| "!");
+    let mark = mark(exceeded(name, column, nanoseconds).is_some());
     format!("{mark}{nanoseconds:.0}")
 }
 

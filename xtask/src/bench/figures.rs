@@ -75,6 +75,11 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+/// What a table puts before a figure that misses what is promised.
+pub(super) fn mark(is_missed: bool) -> &'static str {
+    if is_missed { "!" } else { "" }
+}
+
 /// A number with its thousands set apart.
 pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");

@@ -1,6 +1,6 @@
 //! `cargo xtask bench footprint`: what a proxy takes when it does little. How soon
-//! it serves after its start, what it does when nobody asks, and the memory of it
-//! and of each connection that is open and idle.
+//! it serves after its start, what it does when nobody asks, the memory of it and of
+//! each connection that is open and idle, and whether those that are make others slow.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,10 +16,11 @@ use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
+use super::figures::{Ratios, Run, mark, median};
 use super::load::line::Way;
 use super::load::talk::{Kind, Pace, Talk};
 use super::peer::{Peer, Setting, Started};
-use super::peers;
+use super::peers::{self, Proxy};
 use super::programs::Programs;
 use super::scenario::Scenario;
 use crate::process::Process;
@@ -34,11 +35,27 @@ const PATIENCE: Duration = Duration::from_secs(50);
 /// tenth of them then, which is the first that h2load tells.
 const LATER: usize = 9;
 
-/// How many of the clients ask in a second.
-const ASKED_A_SECOND: f64 = 1000.0;
+/// How many of the clients ask in a second. Proxies close what is idle for a minute,
+/// and the first that has asked is to be there when all else is done.
+const ASKED_A_SECOND: f64 = 2000.0;
 
 /// Connections beside those that are counted: to servers, and of health checks.
 const SPARE: u32 = 500;
+
+/// Rounds of clients that ask beside idle connections, and without them.
+const ROUNDS: usize = 3;
+
+/// How soon Gatewright is to give its first answer.
+const START_MS: f64 = 150.0;
+
+/// What it is to take less of than this when nobody asks.
+const IDLE_CPU_PERCENT: f64 = 0.2;
+
+/// What an idle connection may take of memory.
+const KIB: f64 = 24.0;
+
+/// What one over TLS may.
+const KIB_TLS: f64 = 40.0;
 
 /// What `cargo xtask bench footprint` takes.
 #[derive(Clone, Parser)]
@@ -54,7 +71,7 @@ pub(super) struct Arguments {
     /// Idle connections, at most as many as there are ports for them
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=28_000))]
     pub(super) connections: u32,
-    /// 500 connections, and one second instead of ten without requests
+    /// 500 connections, one second instead of ten without requests, and shorter runs
     #[arg(long)]
     pub(super) quick: bool,
     #[command(flatten)]
@@ -86,6 +103,10 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
         arguments.connections
     };
     let seconds = if arguments.quick { 1 } else { 10 };
+    let load = peers::Arguments {
+        seconds: Some(if arguments.quick { 1 } else { 3 }),
+        ..peers::Arguments::parse_from(["peers"])
+    };
     let traffic = Scenario::Plain.traffic();
     let backends = peers::backends(traffic, cores)?;
     let mut report = Report {
@@ -100,7 +121,8 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
             sessions: true,
             ..Setting::new(&programs, folder.path(), cores, &backends.ports, traffic)
         };
-        let footprint = of_peer(*peer, &setting, connections, Duration::from_secs(seconds))?;
+        let idle = Duration::from_secs(seconds);
+        let footprint = of_peer(*peer, &setting, connections, (idle, &load))?;
         println!("looked at {}", peer.name());
         report.peers.insert(peer.name(), footprint);
     }
@@ -111,11 +133,12 @@ fn of_peer(
     peer: Peer,
     setting: &Setting<'_>,
     connections: u32,
-    idle: Duration,
+    (idle, load): (Duration, &peers::Arguments),
 ) -> Result<Footprint> {
     // The first start fills the gateway's cache of compiled plugins.
     drop(Started::start(peer, setting)?);
-    let started = Started::start(peer, setting)?;
+    let proxy = Proxy::new(Started::start(peer, setting)?, setting, load)?;
+    let started = &proxy.started;
     thread::sleep(SETTLE);
     let process = started.process.id();
     let before = cpu::of_tree(process)?.total();
@@ -130,10 +153,12 @@ fn of_peer(
         per_second: ASKED_A_SECOND,
         duration: Duration::from_secs_f64(f64::from(connections) / ASKED_A_SECOND),
     })?;
-    let plain = of_each(&started, started.plain_port, connections, at_rest)?;
+    let plain = of_each(started, started.plain_port, connections, at_rest)?;
+    let beside = beside(&proxy, setting, load)?;
+    are_open(started, started.plain_port, connections)?;
     drop(clients);
     let started_in = started.started_in;
-    drop(started);
+    drop(proxy);
 
     let started = Started::start(peer, setting)?;
     thread::sleep(SETTLE);
@@ -148,6 +173,40 @@ fn of_peer(
         memory_mib: at_rest / 1024.0,
         kib_per_connection: plain,
         kib_per_tls_connection: tls,
+        beside,
+    })
+}
+
+/// Clients ask a proxy that has idle connections, and in turn another one that has
+/// none: one after the other at the same proxy would be compared with another minute.
+fn beside(proxy: &Proxy, setting: &Setting<'_>, load: &peers::Arguments) -> Result<Beside> {
+    let name = proxy.started.peer.name();
+    let folder = tempfile::tempdir()?;
+    certificate::make(folder.path())?;
+    let setting = Setting {
+        folder: folder.path(),
+        ..*setting
+    };
+    let alone = Started::start(proxy.started.peer, &setting)?;
+    let alone = Proxy::new(alone, &setting, load)?;
+    for proxy in [proxy, &alone] {
+        // Pools fill and caches warm before anything counts.
+        proxy.load(Duration::from_secs(1), None)?;
+    }
+    let (mut with, mut without) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        with.push(proxy.measure(load.duration(), None)?);
+        without.push(alone.measure(load.duration(), None)?);
+    }
+    let failed: u64 = with.iter().chain(&without).map(|run| run.failed).sum();
+    ensure!(
+        failed == 0,
+        "{failed} requests to {name} failed beside idle connections"
+    );
+    Ok(Beside {
+        ratios: Ratios::between(&with, &without),
+        with: Speed::of(&with),
+        without: Speed::of(&without),
     })
 }
 
@@ -165,13 +224,19 @@ fn of_each(started: &Started, port: u16, connections: u32, before: f64) -> Resul
     }
     thread::sleep(SETTLE);
     let after = memory(started.process.id())?;
+    are_open(started, port, connections)?;
+    Ok((after - before) / f64::from(connections))
+}
+
+/// Whether connections that were looked at are there still.
+fn are_open(started: &Started, port: u16, connections: u32) -> Result<()> {
     let open = established(port)?;
     ensure!(
         open >= connections as usize,
         "{} closed idle connections: {open} are left",
         started.peer.name()
     );
-    Ok((after - before) / f64::from(connections))
+    Ok(())
 }
 
 /// Clients over TLS that have asked once each, and do not ask again for an hour.
@@ -235,6 +300,56 @@ struct Footprint {
     memory_mib: f64,
     kib_per_connection: f64,
     kib_per_tls_connection: f64,
+    beside: Beside,
+}
+
+/// Clients that ask as in `plain` beside idle connections, and without them.
+#[derive(Serialize)]
+struct Beside {
+    with: Speed,
+    without: Speed,
+    /// With divided by without, round by round, then the median.
+    ratios: Ratios,
+}
+
+/// Medians of runs.
+#[derive(Serialize)]
+struct Speed {
+    requests_per_second: f64,
+    p99_us: f64,
+    cpu_us_per_request: f64,
+}
+
+impl Speed {
+    fn of(runs: &[Run]) -> Self {
+        let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
+        Self {
+            requests_per_second: of(|run| run.requests_per_second),
+            p99_us: of(|run| run.p99_us),
+            cpu_us_per_request: of(|run| run.cpu_us_per_request),
+        }
+    }
+}
+
+impl Footprint {
+    /// Its figures as the table has them, and marked, if they are to be, where they
+    /// miss what is promised.
+    fn cells(&self, is_held: bool) -> [String; 4] {
+        let cell = |figure: f64, decimals: usize, is_missed: bool| {
+            format!("{}{figure:.decimals$}", mark(is_held && is_missed))
+        };
+        let (plain, tls) = (self.kib_per_connection, self.kib_per_tls_connection);
+        [
+            cell(self.start_ms, 0, self.start_ms > START_MS),
+            cell(
+                self.idle_cpu_percent,
+                2,
+                self.idle_cpu_percent >= IDLE_CPU_PERCENT,
+            ),
+            cell(plain, 1, plain > KIB),
+            cell(tls, 1, tls > KIB_TLS),
+        ]
+    }
 }
 
 impl Report {
@@ -244,19 +359,35 @@ impl Report {
     }
 
     pub(super) fn print(&self) {
-        println!("\nat rest, and with {} idle connections", self.connections);
+        let connections = self.connections;
+        println!(
+            "\nat rest, and with {connections} idle connections (! over {START_MS:.0} ms, \
+             {IDLE_CPU_PERCENT} %, {KIB:.0} or {KIB_TLS:.0} KiB)"
+        );
         println!(
             "{:12} {:>9} {:>11} {:>11} {:>15} {:>19}",
             "", "start ms", "idle CPU %", "memory MiB", "KiB/connection", "KiB/TLS connection"
         );
         for (name, peer) in &self.peers {
+            let [start, idle, plain, tls] = peer.cells(*name == Peer::Gatewright.name());
+            let memory = peer.memory_mib;
+            println!("{name:12} {start:>9} {idle:>11} {memory:>11.1} {plain:>15} {tls:>19}");
+        }
+        println!("\nCPU µs/request and p99 µs of others beside them, and without them");
+        for (name, peer) in &self.peers {
+            let Beside {
+                with,
+                without,
+                ratios,
+            } = &peer.beside;
             println!(
-                "{name:12} {:>9.0} {:>11.2} {:>11.1} {:>15.1} {:>19.1}",
-                peer.start_ms,
-                peer.idle_cpu_percent,
-                peer.memory_mib,
-                peer.kib_per_connection,
-                peer.kib_per_tls_connection,
+                "{name:12} CPU {:.2}, without {:.2} ({:.2} of it); p99 {:.0}, without {:.0} ({:.2})",
+                with.cpu_us_per_request,
+                without.cpu_us_per_request,
+                ratios.cpu_per_request,
+                with.p99_us,
+                without.p99_us,
+                ratios.p99,
             );
         }
     }
@@ -266,7 +397,30 @@ impl Report {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
-    use super::{established, memory};
+    use super::{Beside, Footprint, Ratios, Speed, established, memory};
+
+    #[test]
+    fn what_is_over_its_limit_is_marked_if_it_is_held_to_it() {
+        let speed = || Speed {
+            requests_per_second: 1.0,
+            p99_us: 1.0,
+            cpu_us_per_request: 1.0,
+        };
+        let footprint = Footprint {
+            start_ms: 150.0,
+            idle_cpu_percent: 0.2,
+            memory_mib: 1.0,
+            kib_per_connection: 24.5,
+            kib_per_tls_connection: 40.0,
+            beside: Beside {
+                with: speed(),
+                without: speed(),
+                ratios: Ratios::between(&[], &[]),
+            },
+        };
+        assert_eq!(footprint.cells(true), ["150", "!0.20", "!24.5", "40.0"]);
+        assert_eq!(footprint.cells(false), ["150", "0.20", "24.5", "40.0"]);
+    }
 
     #[test]
     fn open_connections_of_a_port_are_counted() {

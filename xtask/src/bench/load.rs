@@ -103,7 +103,7 @@ impl<'a> Target<'a> {
             core: self.core,
             connections: self.connections,
             headers: self.headers,
-            script: None,
+            folder: self.folder,
             openssl: openssl.transpose()?,
         };
         wrk.run(&self.url(), duration)
@@ -160,6 +160,7 @@ impl<'a> Target<'a> {
             Client::Connect | Client::ConnectTls | Client::ResumeTls => Kind::GetAndClose,
             Client::Post => Kind::Post,
             Client::Websocket => Kind::Messages(self.traffic.body_bytes),
+            // benches/README.md says why.
             Client::Http2 => bail!("requests over HTTP/2 cannot be paced"),
         };
         let way = if client.is_over_tls() {

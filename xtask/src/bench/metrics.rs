@@ -49,6 +49,11 @@ impl Metrics {
             Some(Sample { labels, value })
         })
     }
+
+    /// All samples of a family together.
+    pub(crate) fn sum(&self, family: &str) -> f64 {
+        self.all(family).map(|sample| sample.value).sum()
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +72,7 @@ mod tests {
         };
         assert_eq!(values("a"), [1.5]);
         assert_eq!(values("a_total"), [7.0]);
+        assert_eq!(metrics.sum("a"), 1.5);
         let sample = metrics.all("a_total").next().unwrap();
         assert_eq!(sample.label("d"), Some("e"));
         assert_eq!(sample.label("x"), None);

@@ -5,6 +5,7 @@ mod all;
 mod backends;
 mod callgrind;
 mod certificate;
+mod chain;
 mod changes;
 mod cluster;
 mod common;

@@ -10,10 +10,12 @@ use clap::Parser;
 
 use super::backends::{Backends, Service, Takes};
 use super::certificate;
+use super::chain::Decided;
 use super::common::Common;
 use super::cores::Cores;
 use super::cpu::{self, CpuTime};
 use super::figures::{Run, grouped};
+use super::footprint;
 use super::load::suite::{self, CipherSuite};
 use super::load::{Load, Target};
 use super::peer::{Peer, Setting, Started};
@@ -130,6 +132,24 @@ pub(super) struct Measured {
     pub(super) cipher_suite: Option<String>,
     /// In the order of the rounds.
     pub(super) runs: Vec<Run>,
+    /// Proportional memory after the last of them.
+    pub(super) memory_mib: f64,
+    /// What Gatewright's plugins took of each request in them.
+    pub(super) decisions_us: Option<f64>,
+}
+
+impl Measured {
+    /// Look at what is known once all runs are done.
+    fn end(&mut self, proxy: &Proxy, before: Option<&Decided>) -> Result<()> {
+        let started = &proxy.started;
+        self.memory_mib = footprint::memory(started.process.id())? / 1024.0;
+        if let Some(before) = before {
+            let requests: u64 = self.runs.iter().map(|run| run.requests).sum();
+            let decided = Decided::so_far(started.admin_port)?;
+            self.decisions_us = Some(decided.us_per_request(before, requests));
+        }
+        Ok(())
+    }
 }
 
 /// Every proxy's runs.
@@ -158,6 +178,8 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Measured>> 
             peer: proxy.started.peer,
             cipher_suite: proxy.agreed()?,
             runs: Vec::new(),
+            memory_mib: 0.0,
+            decisions_us: None,
         });
     }
     let mut slowest = f64::INFINITY;
@@ -167,6 +189,7 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Measured>> 
         slowest = slowest.min(load.requests_per_second);
     }
     let pace = arguments.share.map(|share| share * slowest);
+    let decided: Vec<_> = proxies.iter().map(Proxy::decided).collect::<Result<_>>()?;
     let count = proxies.len();
     for round in 0..arguments.rounds() {
         for turn in 0..count {
@@ -184,6 +207,9 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Vec<Measured>> 
             );
             measured[at].runs.push(run);
         }
+    }
+    for (one, (proxy, before)) in measured.iter_mut().zip(proxies.iter().zip(&decided)) {
+        one.end(proxy, before.as_ref())?;
     }
     Ok(measured)
 }
@@ -235,6 +261,14 @@ impl Proxy {
         suite::agreed(self.started.tls_port, &offered)
             .with_context(|| format!("no TLS with {}", self.started.peer.name()))
             .map(Some)
+    }
+
+    /// What a gateway's plugins have decided so far; none at the others.
+    fn decided(&self) -> Result<Option<Decided>> {
+        match self.started.peer {
+            Peer::Gatewright => Decided::so_far(self.started.admin_port).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// As fast as the answers come, or at a pace of so many a second.

@@ -18,6 +18,9 @@ const EVERYWHERE: [(&str, &str); 4] = [
     ("wrk", "wrk"),
 ];
 
+/// The proxy on Pingora, in the folder that it is built in.
+const PINGORA: &str = "release/pingora-peer";
+
 /// The proxies' programs.
 pub(super) struct Programs {
     gatewright: PathBuf,
@@ -88,21 +91,38 @@ fn packages(peer: Peer) -> &'static [(&'static str, &'static str)] {
                 "libnginx-mod-http-lua",
             ),
         ],
-        Peer::Pingora => &[("/usr/include/openssl/ssl.h", "libssl-dev")],
+        Peer::Pingora => &[
+            ("/usr/include/openssl/ssl.h", "libssl-dev"),
+            ("cmake", "cmake"),
+            ("pkg-config", "pkg-config"),
+        ],
     }
+}
+
+/// Whether the proxy on Pingora has been built before.
+///
+/// # Errors
+///
+/// When cargo does not tell where builds go.
+pub(super) fn has_pingora() -> Result<bool> {
+    Ok(pingoras_target()?.join(PINGORA).is_file())
+}
+
+fn pingoras_target() -> Result<PathBuf> {
+    Ok(target_folder()?.join("pingora"))
 }
 
 /// The proxy on Pingora, from the workspace of its own.
 fn pingora() -> Result<PathBuf> {
     println!("building the proxy on Pingora (the first time takes some minutes)");
     let folder = workspace::root().join("benches/peers/pingora");
-    let target = target_folder()?.join("pingora");
+    let target = pingoras_target()?;
     run(cargo()
         .args(["build", "--release", "--locked", "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(&target))?;
-    Ok(target.join("release/pingora-peer"))
+    Ok(target.join(PINGORA))
 }
 
 /// Debian puts servers where only root's path leads.

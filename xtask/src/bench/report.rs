@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
-use super::figures::{Ratios, Run, grouped, median};
+use super::chain;
+use super::figures::{Ratios, Run, grouped, mark, median};
 use super::peer::Peer;
 use super::peers::{Arguments, Measured};
 use super::programs::Programs;
@@ -49,12 +50,17 @@ struct Summary {
     core_busy: f64,
     load_busy: f64,
     strangers: f64,
+    /// Proportional memory after the last run.
+    memory_mib: f64,
+    /// What Gatewright's plugins take of a request.
+    decisions_us_per_request: Option<f64>,
     failed: u64,
     runs: Vec<Run>,
 }
 
 impl Summary {
-    fn of(runs: Vec<Run>) -> Self {
+    fn of(measured: Measured) -> Self {
+        let runs = measured.runs;
         let of = |figure: fn(&Run) -> f64| median(runs.iter().map(figure));
         Self {
             requests_per_second: of(|run| run.requests_per_second),
@@ -66,6 +72,8 @@ impl Summary {
             core_busy: of(|run| run.core_busy),
             load_busy: of(|run| run.load_busy),
             strangers: of(|run| run.strangers),
+            memory_mib: measured.memory_mib,
+            decisions_us_per_request: measured.decisions_us,
             failed: runs.iter().map(|run| run.failed).sum(),
             runs,
         }
@@ -92,17 +100,17 @@ impl Report {
         let mut cipher_suites = BTreeMap::new();
         let mut peers = BTreeMap::new();
         for one in all {
-            let (peer, runs) = (one.peer, one.runs);
+            let peer = one.peer;
             versions.insert(peer.name(), peer.version(programs)?);
-            if let Some(suite) = one.cipher_suite {
-                cipher_suites.insert(peer.name(), suite);
+            if let Some(suite) = &one.cipher_suite {
+                cipher_suites.insert(peer.name(), suite.clone());
             }
             if let Some(ours) = &ours
                 && peer != Peer::Gatewright
             {
-                ratios.insert(peer.name(), Ratios::between(ours, &runs));
+                ratios.insert(peer.name(), Ratios::between(ours, &one.runs));
             }
-            peers.insert(peer.name(), Summary::of(runs));
+            peers.insert(peer.name(), Summary::of(one));
         }
         Ok(Self {
             scenario: arguments.scenario,
@@ -151,6 +159,21 @@ impl Report {
         (self.share.is_none() && least < SATURATED).then_some(least)
     }
 
+    /// What Gatewright's plugins take of a request, marked where that is more than the
+    /// default chain may; with policies there are more decisions than in that.
+    pub(super) fn decisions(&self) -> Option<String> {
+        let ours = self.peers.get(Peer::Gatewright.name())?;
+        let took = ours.decisions_us_per_request?;
+        let share = took / ours.cpu_us_per_request;
+        let is_missed = share > chain::MOST && self.scenario != Scenario::Policies;
+        Some(format!(
+            "gatewright's decisions: {took:.2} µs a request, {}{:.1} % of its CPU time (at most {:.0})",
+            mark(is_missed),
+            share * 100.0,
+            chain::MOST * 100.0
+        ))
+    }
+
     /// Print the table, the ratios, and what makes them worth less.
     pub(super) fn print(&self) {
         println!(
@@ -172,7 +195,7 @@ impl Report {
             println!("{name} agreed on {suite}");
         }
         println!(
-            "{:28} {:>11} {:>8} {:>8} {:>8} {:>16} {:>9} {:>10}",
+            "{:28} {:>11} {:>8} {:>8} {:>8} {:>16} {:>9} {:>10} {:>10}",
             "",
             "requests/s",
             "p50 µs",
@@ -180,12 +203,13 @@ impl Report {
             "p99.9",
             "CPU µs/request",
             "in kernel",
-            "core busy"
+            "core busy",
+            "memory MiB"
         );
         for (name, peer) in &self.peers {
             let title = format!("{name} {}", self.versions[name]);
             println!(
-                "{title:28} {:>11} {:>8.0} {:>8.0} {:>8.0} {:>16.2} {:>9.2} {:>8.0} %",
+                "{title:28} {:>11} {:>8.0} {:>8.0} {:>8.0} {:>16.2} {:>9.2} {:>8.0} % {:>10.1}",
                 grouped(peer.requests_per_second),
                 peer.p50_us,
                 peer.p99_us,
@@ -193,13 +217,21 @@ impl Report {
                 peer.cpu_us_per_request,
                 peer.kernel_us_per_request,
                 peer.core_busy * 100.0,
+                peer.memory_mib,
             );
         }
         for (name, ratios) in &self.ratios {
             println!(
-                "gatewright / {name}: CPU per request {:.2}, requests/s {:.2}, p50 {:.2}, p99 {:.2}",
-                ratios.cpu_per_request, ratios.requests_per_second, ratios.p50, ratios.p99,
+                "gatewright / {name}: CPU per request {:.2}, requests/s {:.2}, p50 {:.2}, p99 {:.2}, p99.9 {:.2}",
+                ratios.cpu_per_request,
+                ratios.requests_per_second,
+                ratios.p50,
+                ratios.p99,
+                ratios.p999,
             );
+        }
+        if let Some(decisions) = self.decisions() {
+            println!("{decisions}");
         }
         self.warn();
     }

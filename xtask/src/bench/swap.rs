@@ -1,19 +1,21 @@
 //! `cargo xtask bench swap`: at full load a new build of the balancer is copied
 //! over the file that the gateway watches. How long until it decides, does a
-//! request fail, and how long does a worker stand still for it?
+//! request fail, how long does a worker stand still for it, and what does a request
+//! cost meanwhile?
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use serde::Serialize;
 
 use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
-use super::figures::grouped;
+use super::cpu;
+use super::figures::{grouped, mark};
 use super::footprint;
 use super::load::{Load, Target};
 use super::metrics::Metrics;
@@ -39,6 +41,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections that the clients hold open.
 const CONNECTIONS: u32 = 32;
+
+/// How long they ask before the swaps, which these are compared with.
+const BASE: Duration = Duration::from_secs(5);
+
+/// How long a worker may stand still for a swap.
+const PAUSE_US: f64 = 1000.0;
+
+/// By how much memory may differ in the end, of at least so many swaps: in fewer,
+/// pools and caches still fill.
+const MEMORY: (f64, usize) = (0.02, 1000);
 
 /// What `cargo xtask bench swap` takes.
 #[derive(Parser)]
@@ -87,6 +99,9 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         ..Setting::new(programs, folder.path(), cores, &backends.ports, traffic)
     };
     let gateway = Started::start(Peer::Gatewright, &setting)?;
+    // A gateway looks at its configuration when something changes beside it.
+    let written = folder.path().join("load");
+    fs::create_dir_all(&written)?;
     let target = Target {
         traffic,
         plain_port: gateway.plain_port,
@@ -94,35 +109,26 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         headers: &[],
         connections: CONNECTIONS,
         core: cores.load,
-        folder: folder.path(),
+        folder: &written,
         cipher_suite: None,
     };
-    let pause = Duration::from_millis(arguments.pause);
-    let duration = pause * u32::from(arguments.swaps) + PATIENCE;
-    let builds = arguments.builds.unwrap_or(arguments.swaps);
-    let warm = arguments.swaps.div_ceil(WARMING);
-    let mut memory_kib = [0.0; 2];
-    let (load, until_deciding_ms) = std::thread::scope(|scope| {
+    // Pools fill and caches warm before anything counts.
+    target.load(Duration::from_secs(1))?;
+    let before = Done::so_far(&gateway)?;
+    let base = target.load(BASE)?;
+    let without = Done::so_far(&gateway)?.since(&before);
+    ensure!(
+        base.failed == 0,
+        "requests failed before anything was swapped"
+    );
+    // A pause comes before the first swap, and one after each.
+    let pauses = u32::from(arguments.swaps) + 1;
+    let duration = Duration::from_millis(arguments.pause) * pauses + PATIENCE;
+    let (load, swapped) = std::thread::scope(|scope| {
         let load = scope.spawn(|| target.load(duration));
-        let start = Instant::now();
-        let swaps = (1..=arguments.swaps)
-            .map(|swap| {
-                let due = start + pause * u32::from(swap);
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                let took = component.swap(swap % builds, gateway.admin_port)?;
-                println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
-                let [first, last] = &mut memory_kib;
-                if swap == warm {
-                    *first = footprint::memory(gateway.process.id())?;
-                }
-                if swap == arguments.swaps {
-                    *last = footprint::memory(gateway.process.id())?;
-                }
-                Ok(took)
-            })
-            .collect::<Result<Vec<f64>>>();
+        let swapped = swap_all(arguments, &component, &gateway);
         match load.join() {
-            Ok(load) => Ok((load?, swaps?)),
+            Ok(load) => Ok((load?, swapped?)),
             Err(_) => bail!("the load generator's thread ended early"),
         }
     })?;
@@ -132,13 +138,93 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
         .map(|sample| sample.value)
         .next()
         .context("the gateway does not tell its longest switch")?;
-    let memory_mib = memory_kib.map(|kib| kib / 1024.0);
-    Ok(Report::of(
-        load,
+    let slowest_ms = swapped.until_deciding_ms.iter().copied();
+    Ok(Report {
+        slowest_ms: slowest_ms.fold(0.0, f64::max),
+        until_deciding_ms: swapped.until_deciding_ms,
+        longest_pause_us: longest * 1e6,
+        memory_mib: swapped.memory_kib.map(|kib| kib / 1024.0),
+        requests: load.requests,
+        failed: load.failed,
+        swapping: Speed::of(&swapped.rate, &load),
+        without: Speed::of(&without, &base),
+    })
+}
+
+/// Swap as often as is asked for, while clients ask.
+fn swap_all(arguments: &Arguments, component: &Component, gateway: &Started) -> Result<Swapped> {
+    let pause = Duration::from_millis(arguments.pause);
+    let builds = arguments.builds.unwrap_or(arguments.swaps);
+    let warm = arguments.swaps.div_ceil(WARMING);
+    let mut until_deciding_ms = Vec::new();
+    let mut memory_kib = [0.0; 2];
+    let start = Instant::now() + pause;
+    let wait_for = |swap: u16| {
+        let due = start + pause * u32::from(swap);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    };
+    wait_for(0);
+    let before = Done::so_far(gateway)?;
+    for swap in 1..=arguments.swaps {
+        wait_for(swap - 1);
+        let took = component.swap(swap % builds, gateway.admin_port)?;
+        println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
+        until_deciding_ms.push(took);
+        let [first, last] = &mut memory_kib;
+        if swap == warm {
+            *first = footprint::memory(gateway.process.id())?;
+        }
+        if swap == arguments.swaps {
+            *last = footprint::memory(gateway.process.id())?;
+        }
+    }
+    wait_for(arguments.swaps);
+    Ok(Swapped {
         until_deciding_ms,
-        longest * 1e6,
-        memory_mib,
-    ))
+        memory_kib,
+        rate: Done::so_far(gateway)?.since(&before),
+    })
+}
+
+/// What was seen of all swaps.
+struct Swapped {
+    until_deciding_ms: Vec<f64>,
+    /// After the first tenth of the swaps, and after the last.
+    memory_kib: [f64; 2],
+    /// From the first swap to the pause after the last.
+    rate: Rate,
+}
+
+/// What the gateway has done so far, by its own account and the kernel's.
+struct Done {
+    at: Instant,
+    cpu: Duration,
+    requests: f64,
+}
+
+/// What it did meanwhile.
+struct Rate {
+    requests_per_second: f64,
+    cpu_us_per_request: f64,
+}
+
+impl Done {
+    fn so_far(gateway: &Started) -> Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            cpu: cpu::of_tree(gateway.process.id())?.total(),
+            requests: Metrics::of(gateway.admin_port)?.sum("gatewright_requests_total"),
+        })
+    }
+
+    fn since(&self, before: &Self) -> Rate {
+        let requests = self.requests - before.requests;
+        let cpu = self.cpu.saturating_sub(before.cpu);
+        Rate {
+            requests_per_second: requests / (self.at - before.at).as_secs_f64(),
+            cpu_us_per_request: cpu.as_secs_f64() * 1e6 / requests,
+        }
+    }
 }
 
 /// The component's file, and the bytes of its first build.
@@ -207,57 +293,92 @@ struct Report {
     memory_mib: [f64; 2],
     requests: u64,
     failed: u64,
+    /// The load with the swaps.
+    swapping: Speed,
+    /// The same before them.
+    without: Speed,
+}
+
+/// How soon requests were answered, and at what cost.
+#[derive(Serialize)]
+struct Speed {
     requests_per_second: f64,
     p50_us: f64,
     p99_us: f64,
+    cpu_us_per_request: f64,
+}
+
+impl Speed {
+    fn of(rate: &Rate, load: &Load) -> Self {
+        Self {
+            requests_per_second: rate.requests_per_second,
+            p50_us: load.p50_us,
+            p99_us: load.p99_us,
+            cpu_us_per_request: rate.cpu_us_per_request,
+        }
+    }
 }
 
 impl Report {
-    fn of(
-        load: Load,
-        until_deciding_ms: Vec<f64>,
-        longest_pause_us: f64,
-        memory_mib: [f64; 2],
-    ) -> Self {
-        Self {
-            slowest_ms: until_deciding_ms.iter().copied().fold(0.0, f64::max),
-            until_deciding_ms,
-            longest_pause_us,
-            memory_mib,
-            requests: load.requests,
-            failed: load.failed,
-            requests_per_second: load.requests_per_second,
-            p50_us: load.p50_us,
-            p99_us: load.p99_us,
-        }
-    }
-
     fn print(&self) {
         println!(
             "\n{} swaps at {} requests/s: a new build decided after {:.0} ms at most",
             self.until_deciding_ms.len(),
-            grouped(self.requests_per_second),
+            grouped(self.swapping.requests_per_second),
             self.slowest_ms,
         );
         println!(
-            "{} of {} requests failed; longest pause of a worker {:.0} µs; p50 {:.0} µs, p99 {:.0} µs",
+            "{} of {} requests failed; longest pause of a worker {}{:.0} µs (at most {PAUSE_US:.0})",
             self.failed,
             grouped(self.requests as f64),
+            mark(self.longest_pause_us > PAUSE_US),
             self.longest_pause_us,
-            self.p50_us,
-            self.p99_us,
         );
-        let [first, last] = self.memory_mib;
         println!(
-            "memory {last:.1} MiB in the end, {first:.1} MiB after a tenth of the swaps ({:+.1} %)",
-            (last / first - 1.0) * 100.0
+            "{:14} {:>11} {:>8} {:>8} {:>16}",
+            "", "requests/s", "p50 µs", "p99 µs", "CPU µs/request"
+        );
+        for (name, speed) in [
+            ("without swaps", &self.without),
+            ("with swaps", &self.swapping),
+        ] {
+            println!(
+                "{name:14} {:>11} {:>8.0} {:>8.0} {:>16.2}",
+                grouped(speed.requests_per_second),
+                speed.p50_us,
+                speed.p99_us,
+                speed.cpu_us_per_request,
+            );
+        }
+        let ratio = self.swapping.cpu_us_per_request / self.without.cpu_us_per_request;
+        println!("with swaps / without: CPU per request {ratio:.2}");
+        let [first, last] = self.memory_mib;
+        let (missed, more) = memory(self.memory_mib, self.until_deciding_ms.len());
+        println!(
+            "memory {last:.1} MiB in the end, {first:.1} MiB after a tenth of the swaps \
+             ({missed}{more:+.1} %)"
         );
     }
 }
 
+/// By how many percent memory differs after so many swaps, and the mark of that.
+fn memory([first, last]: [f64; 2], swaps: usize) -> (&'static str, f64) {
+    let (most, few) = MEMORY;
+    let more = last / first - 1.0;
+    (mark(swaps >= few && more.abs() > most), more * 100.0)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::with_section;
+    use super::{memory, with_section};
+
+    #[test]
+    fn memory_is_judged_after_many_swaps() {
+        assert_eq!(memory([100.0, 150.0], 10_000), ("!", 50.0));
+        assert_eq!(memory([100.0, 50.0], 10_000), ("!", -50.0));
+        assert_eq!(memory([100.0, 100.0], 10_000), ("", 0.0));
+        assert_eq!(memory([100.0, 150.0], 5), ("", 50.0));
+    }
 
     #[test]
     fn a_custom_section_says_its_length() {
