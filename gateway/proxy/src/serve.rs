@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{Request, Response};
 use http_body::Body as _;
@@ -173,7 +174,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
     let limits = client.worker.current().snapshot.config.limits;
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), true));
     let lent = &watched;
-    let (end, read) = {
+    let (end, switched, read) = {
         let place = pin!(None);
         let place = RefCell::new(place);
         let (place, owner) = (&place, Rc::clone(client));
@@ -191,12 +192,18 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
             .serve_connection(TokioIo::new(Lent(lent)), service);
         let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
         let end = drive(client, Pin::new(&mut connection), has_left).await;
-        (end, connection.into_parts().read_buf)
+        let switched = client.take_switched();
+        // Only who goes on with the stream wants what was read of it: to get at that, all
+        // that hyper has of the connection is moved about.
+        let read = match switched.is_some() || end == End::Malformed {
+            true => connection.into_parts().read_buf,
+            false => Bytes::new(),
+        };
+        (end, switched, read)
     };
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
-    let switched = client.take_switched();
     if let (End::Closed, Some(server)) = (&end, switched) {
         let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
