@@ -65,6 +65,9 @@ pub(crate) struct Client {
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
     deadline: Deadline,
+    /// The tick at which the task looks whether its client has left, which nobody tells
+    /// it before.
+    looks_at: Cell<u64>,
     /// That of the last exchange's attempts, for the next one's.
     patience: Cell<Option<Deadline>>,
 }
@@ -130,6 +133,7 @@ impl Client {
             gave: Cell::new(None),
             max_headers: limits.request_headers,
             deadline: worker.deadlines.register(),
+            looks_at: Cell::new(0),
             patience: Cell::new(None),
             place,
         })
@@ -320,7 +324,18 @@ impl Client {
         if stage == Stage::Head && !self.deadline.is_armed() {
             self.times_head();
         }
-        self.deadline.poll_passed(cx).map(|()| stage)
+        let passed = self.deadline.poll_passed_or(cx, self.looks_at.get());
+        passed.map(|()| stage)
+    }
+
+    /// Look in a moment whether it has left, and not before.
+    pub(crate) fn looks_soon(&self) {
+        self.looks_at.set(self.worker.deadlines.now() + 1);
+    }
+
+    /// Whether it is not yet time for that.
+    pub(crate) fn has_to_look_later(&self) -> bool {
+        self.looks_at.get() > self.worker.deadlines.now()
     }
 
     /// Do something on the connection once nothing else is done on it.

@@ -176,20 +176,29 @@ impl Deadline {
 
     /// Ready once it has passed; otherwise the task is woken when it does.
     pub(crate) fn poll_passed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.poll_passed_or(cx, NEVER)
+    }
+
+    /// The same, with the task woken at a tick to come as well, by which it has something
+    /// else to see to.
+    pub(crate) fn poll_passed_or(&self, cx: &Context<'_>, tick: u64) -> Poll<()> {
         let (due, now) = (self.due.get(), self.deadlines.now());
         if due <= now {
             return Poll::Ready(());
         }
+        let due = match now < tick {
+            true => due.min(tick),
+            false => due,
+        };
         let wakes = |told: Told| now < told.due && told.due <= due && told.task.is_of(cx.waker());
         if !self.told.get().is_some_and(wakes) {
-            self.tell(cx.waker());
+            self.tell(due, cx.waker());
         }
         Poll::Pending
     }
 
     /// Tell the sweep whom to wake, and when.
-    fn tell(&self, waker: &Waker) {
-        let due = self.due.get();
+    fn tell(&self, due: u64, waker: &Waker) {
         let entry = Entry {
             due,
             waker: Some(waker.clone()),
@@ -320,6 +329,26 @@ mod tests {
         deadlines.wake_all();
         assert!(wakes_at(19), "everyone was woken");
         assert!(wakes_at(20) && !waits());
+    }
+
+    #[test]
+    fn who_has_something_else_to_see_to_is_woken_for_that_too_once() {
+        let deadlines = Deadlines::new();
+        let deadline = deadlines.register();
+        let task = Arc::new(Counting::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let waits = |tick| {
+            let cx = Context::from_waker(&waker);
+            deadline.poll_passed_or(&cx, tick).is_pending()
+        };
+        let wakes_at = |tick| {
+            deadlines.sweep_at(tick);
+            task.0.swap(0, Ordering::Relaxed) == 1
+        };
+        assert!(waits(2) && !wakes_at(1) && wakes_at(2));
+        deadline.arm_at(5);
+        assert!(waits(2) && !wakes_at(3), "what is over is not waited for");
+        assert!(wakes_at(5) && !waits(2));
     }
 
     #[test]

@@ -28,6 +28,11 @@ impl<S> Early<S> {
         }
     }
 
+    /// The stream itself.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Whether something is still to be given that was read before.
     pub(crate) fn holds(&self) -> bool {
         !self.read.is_empty() || self.failure.is_some()

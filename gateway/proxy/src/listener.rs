@@ -3,14 +3,17 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
 use crate::group::{Listening, Share};
 use crate::serve::{self, Arrival};
@@ -20,36 +23,49 @@ use crate::worker::Worker;
 /// How long accepting pauses when the system has no descriptor to give.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a worker accepts from, as its runtime knows it.
-enum Acceptor {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+/// What a worker accepts from.
+struct Acceptor {
+    /// The listening socket, carried in the type of a stream: what the runtime knows of
+    /// either is when it is ready. Its own type of listeners would have it know at once
+    /// of every connection, many of which are over before anybody waits for them.
+    socket: TcpStream,
+    is_unix: bool,
 }
 
 impl Acceptor {
     fn of(listening: Listening) -> io::Result<Self> {
-        match listening {
-            Listening::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
-            Listening::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
-        }
+        let (descriptor, is_unix) = match listening {
+            Listening::Tcp(socket) => (OwnedFd::from(socket), false),
+            Listening::Unix(socket) => (OwnedFd::from(socket), true),
+        };
+        let socket = TcpStream::from_std(StdTcpStream::from(descriptor))?;
+        Ok(Self { socket, is_unix })
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        Poll::Ready(Ok(match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                (stream, Some(peer))
+        loop {
+            ready!(self.socket.poll_read_ready(cx))?;
+            match self.socket.try_io(Interest::READABLE, || self.take()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return Poll::Ready(accepted),
             }
-            Self::Unix(listener) => {
-                let (stream, _) = ready!(listener.poll_accept(cx))?;
-                (socket::of_unix(stream)?, None)
-            }
-        }))
+        }
+    }
+
+    /// The next connection, if there is one.
+    fn take(&self) -> io::Result<Accepted> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (stream, peer) = acceptfrom_with(&self.socket, flags)?;
+        let peer = match self.is_unix {
+            true => None,
+            false => peer.map(SocketAddr::try_from).transpose()?,
+        };
+        Ok((StdTcpStream::from(stream), peer))
     }
 }
 
 /// A client's stream, and its address where it has one.
-type Accepted = (TcpStream, Option<SocketAddr>);
+type Accepted = (StdTcpStream, Option<SocketAddr>);
 
 /// Accept connections until the worker drains.
 pub(crate) async fn accept(worker: Rc<Worker>, name: Arc<str>, share: Share) {

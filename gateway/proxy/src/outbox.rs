@@ -12,20 +12,18 @@
 //! the round's end, nor do those who wrote before.
 
 mod posted;
+mod socket;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
-use socket2::SockRef;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 
 pub(crate) use self::posted::Posted;
+pub(crate) use self::socket::Socket;
 
 /// The longest write that is posted: copying a longer one costs more than
 /// sending it at once.
@@ -61,11 +59,10 @@ pub(crate) enum Peer {
     Client,
 }
 
-/// The sending side of a connection.
+/// A connection, as the outbox has it.
 struct Line {
     peer: Peer,
-    /// None only while it is being dropped.
-    socket: Option<OwnedWriteHalf>,
+    socket: Socket,
     /// What the socket did not take.
     rest: RefCell<BytesMut>,
     failure: Cell<Option<io::ErrorKind>>,
@@ -212,7 +209,7 @@ impl Line {
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             match self.try_write(bytes) {
-                Ok(0) if !bytes.is_empty() => ready!(self.socket()?.poll_write_ready(cx))?,
+                Ok(0) if !bytes.is_empty() => ready!(self.socket.poll_write_ready(cx))?,
                 result => return Poll::Ready(result),
             }
         }
@@ -220,7 +217,7 @@ impl Line {
 
     /// How much went out without waiting.
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.socket()?.try_write(bytes) {
+        match self.socket.try_write(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             result => result,
         }
@@ -229,14 +226,7 @@ impl Line {
     /// Tell the peer that no more comes. That it has closed already, as is the only way
     /// for this to fail, whoever reads finds out.
     fn tell_end(&self) {
-        if let Ok(socket) = self.socket() {
-            let _ = SockRef::from(socket).shutdown(Shutdown::Write);
-        }
-    }
-
-    fn socket(&self) -> io::Result<&TcpStream> {
-        let socket = self.socket.as_ref().map(AsRef::as_ref);
-        socket.ok_or_else(|| io::ErrorKind::NotConnected.into())
+        let _ = self.socket.shut_down();
     }
 
     /// Nothing may be written past bytes that wait already.
@@ -249,16 +239,6 @@ impl Line {
         }
         *self.writer.borrow_mut() = Some(cx.waker().clone());
         Poll::Pending
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        // The reading side closes the socket: shutting it down before that
-        // would only be one more system call.
-        if let Some(socket) = self.socket.take() {
-            socket.forget();
-        }
     }
 }
 

@@ -4,11 +4,13 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
+use std::net::TcpStream as StdTcpStream;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{Request, Response};
 use http_body::Body as _;
@@ -28,14 +30,14 @@ use crate::exchange::exchange;
 use crate::farewell;
 use crate::identity;
 use crate::opening::HTTP2_PREFACE;
-use crate::outbox::{Peer, Posted};
+use crate::outbox::{Peer, Posted, Socket};
 use crate::passthrough;
 use crate::proxied;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
 use crate::upload::Upload;
-use crate::watched::{Lent, Watched};
+use crate::watched::{Lent, Unwaited, Watched};
 use crate::worker::Worker;
 
 /// How many requests a client of HTTP/2 or HTTP/3 may have open on one connection: what
@@ -51,7 +53,7 @@ const MAX_SEND_BUFFER: usize = 32 * 1024;
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
     place: Place,
-    stream: TcpStream,
+    stream: StdTcpStream,
     ends: Option<Ends>,
     entrance: Rc<Entrance>,
 }
@@ -61,7 +63,7 @@ impl Arrival {
     /// accepted beyond the limit.
     pub(crate) fn new(
         worker: &Rc<Worker>,
-        stream: TcpStream,
+        stream: StdTcpStream,
         ends: Option<Ends>,
         entrance: Rc<Entrance>,
     ) -> Self {
@@ -85,23 +87,25 @@ impl Arrival {
     async fn client(self) -> Option<(Rc<Client>, Posted)> {
         let Self {
             place,
-            mut stream,
+            stream,
             ends,
             entrance,
         } = self;
-        let client = if entrance.proxies.is_empty() {
-            Client::new(place, ends, entrance)
+        let (client, socket) = if entrance.proxies.is_empty() {
+            (Client::new(place, ends, entrance), Socket::from(stream))
         } else {
+            let mut stream = TcpStream::from_std(stream).ok()?;
             let worker = place.worker();
             let peer = ends.map(|ends| ends.source);
             let behalf = Box::pin(proxied::behalf(worker, &mut stream, peer, &entrance));
-            match behalf.await? {
+            let client = match behalf.await? {
                 Behalf::Client(ends) => Client::new(place, Some(ends), entrance),
                 Behalf::Own => Client::new(place, ends, entrance),
                 Behalf::Unknown => Client::unknown(place, ends, entrance),
-            }
+            };
+            (client, Socket::from(stream))
         };
-        let stream = Posted::new(stream, Peer::Client, &client.worker.outbox);
+        let stream = Posted::new(socket, Peer::Client, &client.worker.outbox);
         Some((client, stream))
     }
 }
@@ -166,14 +170,14 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
 /// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4): then
 /// the stream is given back. What looks like that behind a request is none: bytes
 /// that somebody has passed on as HTTP/1.1 must not become another protocol.
-async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
+async fn serve_http1<S: AsyncRead + AsyncWrite + Unwaited + Unpin>(
     client: &Rc<Client>,
     stream: S,
 ) -> Option<Early<S>> {
     let limits = client.worker.current().snapshot.config.limits;
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), true));
     let lent = &watched;
-    let (end, read) = {
+    let (end, switched, read) = {
         let place = pin!(None);
         let place = RefCell::new(place);
         let (place, owner) = (&place, Rc::clone(client));
@@ -191,12 +195,18 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unpin>(
             .serve_connection(TokioIo::new(Lent(lent)), service);
         let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
         let end = drive(client, Pin::new(&mut connection), has_left).await;
-        (end, connection.into_parts().read_buf)
+        let switched = client.take_switched();
+        // Only who goes on with the stream wants what was read of it: to get at that, all
+        // that hyper has of the connection is moved about.
+        let read = match switched.is_some() || end == End::Malformed {
+            true => connection.into_parts().read_buf,
+            false => Bytes::new(),
+        };
+        (end, switched, read)
     };
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
-    let switched = client.take_switched();
     if let (End::Closed, Some(server)) = (&end, switched) {
         let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
@@ -240,7 +250,7 @@ impl<F: Future> Future for InPlace<'_, '_, F> {
 
 /// Answer a request of HTTP/1.1, unless its client has left already: no server is to
 /// hear of it then, and the connection ends.
-async fn answer<S: AsyncRead + Unpin>(
+async fn answer<S: AsyncRead + Unwaited + Unpin>(
     watched: &RefCell<Watched<S>>,
     client: Rc<Client>,
     request: Request<Incoming>,

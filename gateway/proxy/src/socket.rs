@@ -58,7 +58,7 @@ pub(crate) fn of_unix(stream: UnixStream) -> io::Result<TcpStream> {
 /// where that is known. None on a Unix socket, whose clients have no address, nor its
 /// ends.
 pub(crate) fn ends(
-    stream: &TcpStream,
+    stream: &StdTcpStream,
     peer: Option<SocketAddr>,
     known: Option<SocketAddr>,
 ) -> io::Result<Option<Ends>> {

@@ -12,11 +12,42 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::Client;
 use crate::early::Early;
 use crate::heads::Heads;
 use crate::opening::{HTTP2_PREFACE, Opening};
+use crate::outbox::Posted;
+
+/// A stream of which the runtime need not know before somebody waits.
+pub(crate) trait Unwaited {
+    /// Whether it is told when something comes.
+    fn is_watched(&self) -> bool;
+
+    /// Have it told from now on.
+    fn watch(&self);
+}
+
+impl Unwaited for Posted {
+    fn is_watched(&self) -> bool {
+        self.is_watched()
+    }
+
+    fn watch(&self) {
+        self.watch();
+    }
+}
+
+impl Unwaited for TlsStream<Posted> {
+    fn is_watched(&self) -> bool {
+        self.get_ref().0.is_watched()
+    }
+
+    fn watch(&self) {
+        self.get_ref().0.watch();
+    }
+}
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
@@ -35,6 +66,8 @@ pub(crate) struct Watched<S> {
     looks_out: bool,
     /// Whether that is so since the task was woken: nothing comes while it runs.
     is_silent: bool,
+    /// What [`crate::worker::Worker::dials`] said when the task was woken.
+    dials: u64,
     /// Whether the client has left before it had its answer.
     has_left: bool,
     write_blocked: bool,
@@ -52,6 +85,7 @@ impl<S> Watched<S> {
             is_read: false,
             looks_out: false,
             is_silent: false,
+            dials: 0,
             has_left: false,
             write_blocked: false,
             has_ended: false,
@@ -68,6 +102,15 @@ impl<S> Watched<S> {
         self.stream.into_parts()
     }
 
+    fn note_write(&mut self, is_pending: bool) {
+        if is_pending != self.write_blocked {
+            self.write_blocked = is_pending;
+            self.client.write_blocked(is_pending);
+        }
+    }
+}
+
+impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
     /// The exchange of the next request begins. Who has sent more requests behind it
     /// gets its answer even if that was all. Behind the head of one with a body are
     /// not only heads; there, more is not looked for.
@@ -76,13 +119,49 @@ impl<S> Watched<S> {
             true => self.heads = Heads::default(),
             false => self.heads.begins(),
         }
+        let stream = self.stream.stream();
+        if self.heads.any() {
+            // What befalls the client meanwhile has to be known when their turn comes.
+            stream.watch();
+        } else if !self.client.has_asked() && !stream.is_watched() {
+            self.client.looks_soon();
+        }
     }
 
-    fn note_write(&mut self, is_pending: bool) {
-        if is_pending != self.write_blocked {
-            self.write_blocked = is_pending;
-            self.client.write_blocked(is_pending);
+    /// Look whether the client has left. What it sends instead, as the rest of a
+    /// body or its next request, is kept for hyper.
+    pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.heads.any() || self.is_read || self.stream.holds() || self.looks_later() {
+            return false;
         }
+        let ahead = self.stream.poll_ahead(cx);
+        self.looks_out = ahead.is_pending();
+        self.is_silent = self.looks_out;
+        self.has_left = matches!(ahead, Poll::Ready(Ok(0) | Err(_)));
+        self.has_ended |= self.has_left;
+        self.has_left
+    }
+
+    /// Whether it is soon enough to look in a moment. Most first requests are answered by
+    /// then, and many connections closed, of which the runtime need never hear. While a
+    /// connection to a server is made it is not: of a client that has left by then no
+    /// server is to hear.
+    fn looks_later(&self) -> bool {
+        self.client.has_to_look_later()
+            && self.client.worker.dials() == self.dials
+            && !self.stream.stream().is_watched()
+    }
+
+    /// Whether the client has left before it had its answer: looked for when the task
+    /// has been woken, before its exchange goes on, and afterwards where the task would
+    /// not be woken else.
+    pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
+        if is_woken {
+            self.is_silent = false;
+            self.dials = self.client.worker.dials();
+        }
+        let looks = is_woken == self.looks_out && self.client.is_in_exchange();
+        self.has_left || looks && self.look(cx)
     }
 }
 
@@ -103,29 +182,6 @@ impl<S: AsyncRead + Unpin> Watched<S> {
             self.client.reads();
         }
         read
-    }
-
-    /// Look whether the client has left. What it sends instead, as the rest of a
-    /// body or its next request, is kept for hyper.
-    pub(crate) fn look(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.heads.any() || self.is_read || self.stream.holds() {
-            return false;
-        }
-        let ahead = self.stream.poll_ahead(cx);
-        self.looks_out = ahead.is_pending();
-        self.is_silent = self.looks_out;
-        self.has_left = matches!(ahead, Poll::Ready(Ok(0) | Err(_)));
-        self.has_ended |= self.has_left;
-        self.has_left
-    }
-
-    /// Whether the client has left before it had its answer: looked for when the task
-    /// has been woken, before its exchange goes on, and afterwards where the task would
-    /// not be woken else.
-    pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
-        self.is_silent &= !is_woken;
-        let looks = is_woken == self.looks_out && self.client.is_in_exchange();
-        self.has_left || looks && self.look(cx)
     }
 
     /// Read the first bytes of the connection.

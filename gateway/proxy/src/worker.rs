@@ -91,6 +91,7 @@ pub(crate) struct Worker {
     /// system does that for them.
     pub(crate) cut_begins: Notify,
     open: Cell<usize>,
+    dials: Cell<u64>,
     /// Wakes whoever waits for room, or for the last connection to close.
     one_closed: Notify,
 }
@@ -136,6 +137,7 @@ impl Worker {
             drain_begins: Notify::new(),
             cut_begins: Notify::new(),
             open: Cell::new(0),
+            dials: Cell::new(0),
             one_closed: Notify::new(),
         })
     }
@@ -320,6 +322,17 @@ impl Worker {
         self.open.set(self.open.get() - 1);
         self.counters().connections.sub(1);
         self.one_closed.notify_waiters();
+    }
+
+    /// A request waits for a connection to a server.
+    pub(crate) fn dialling(&self) {
+        self.dials.set(self.dials.get() + 1);
+    }
+
+    /// How many requests have. A task that finds one more where it stops than where it
+    /// went on has begun to.
+    pub(crate) fn dials(&self) -> u64 {
+        self.dials.get()
     }
 
     /// How many clients are connected.

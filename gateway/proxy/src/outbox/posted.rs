@@ -1,26 +1,24 @@
 //! A worker's connection, as whoever reads from it and writes to it has it.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop;
 
-use super::{LONGEST, Line, Outbox, Peer};
+use super::{LONGEST, Line, Outbox, Peer, Socket};
 
 /// A connection whose short writes go through its worker's outbox.
 pub(crate) struct Posted {
-    pub(super) reading: OwnedReadHalf,
+    pub(super) line: Rc<Line>,
     /// Whom the reading side wakes when something comes.
     reader: Option<Waker>,
     /// Whether it will: nothing has come since that was asked for.
     is_awaited: bool,
-    line: Rc<Line>,
     outbox: Rc<Outbox>,
 }
 
@@ -29,23 +27,21 @@ impl Posted {
     /// the other side has ended.
     pub(crate) async fn peek(&mut self, next: &mut [u8]) -> io::Result<usize> {
         self.is_awaited = false;
-        self.reading.peek(next).await
+        poll_fn(|cx| self.line.socket.poll_peek(cx, next)).await
     }
 
-    pub(crate) fn new(stream: TcpStream, peer: Peer, outbox: &Rc<Outbox>) -> Self {
-        let (reading, socket) = stream.into_split();
+    pub(crate) fn new(socket: impl Into<Socket>, peer: Peer, outbox: &Rc<Outbox>) -> Self {
         Self {
-            reading,
-            reader: None,
-            is_awaited: false,
             line: Rc::new(Line {
                 peer,
-                socket: Some(socket),
+                socket: socket.into(),
                 rest: RefCell::default(),
                 failure: Cell::new(None),
                 is_posted: Cell::new(false),
                 writer: RefCell::default(),
             }),
+            reader: None,
+            is_awaited: false,
             outbox: Rc::clone(outbox),
         }
     }
@@ -79,7 +75,17 @@ impl Posted {
     pub(crate) fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.is_awaited = false;
         self.reader = None;
-        self.reading.try_read(buffer)
+        self.line.socket.try_read(buffer)
+    }
+
+    /// Whether the runtime is told when something comes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.line.socket.is_watched()
+    }
+
+    /// Have it told, be it waited for or not. Should that fail, whoever reads finds out.
+    pub(crate) fn watch(&self) {
+        let _ = self.line.socket.watch();
     }
 
     /// Whether who asks is going to be woken when something comes, and nothing has
@@ -88,11 +94,7 @@ impl Posted {
         let is_reader = |reader: &Waker| reader.will_wake(cx.waker());
         self.is_awaited
             && self.reader.as_ref().is_some_and(is_reader)
-            && self
-                .reading
-                .as_ref()
-                .try_io(Interest::READABLE, || Ok(()))
-                .is_err()
+            && self.line.socket.is_silent()
     }
 
     /// Take note that the reading side wakes who has asked in vain. A task that has
@@ -117,7 +119,7 @@ impl AsyncRead for Posted {
             return Poll::Pending;
         }
         let before = buffer.filled().len();
-        match Pin::new(&mut this.reading).poll_read(cx, buffer) {
+        match this.line.socket.poll_read(cx, buffer) {
             Poll::Pending => {
                 this.note_reader(cx);
                 return Poll::Pending;

@@ -1,12 +1,14 @@
 //! What is sent when, and what becomes of what a socket does not take.
 
 use std::mem::MaybeUninit;
+use std::net::TcpStream as StdTcpStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Wake;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, coop};
 
 use super::*;
@@ -17,6 +19,14 @@ async fn pair(outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
     let (stream, accepted) = tokio::join!(stream, listener.accept());
     let posted = Posted::new(stream.unwrap(), Peer::Server, outbox);
     (posted, accepted.unwrap().0)
+}
+
+/// Wait until something has come.
+async fn readable(posted: &Posted) {
+    let socket = &posted.line.socket;
+    poll_fn(|cx| socket.watched().unwrap().poll_read_ready(cx))
+        .await
+        .unwrap();
 }
 
 /// Run a test with somebody who ends the rounds.
@@ -151,11 +161,82 @@ async fn a_broken_connection_fails_the_next_write() {
     peer.set_zero_linger().unwrap();
     drop(peer);
     let mut buffer = [0];
-    posted.reading.readable().await.unwrap();
+    readable(&posted).await;
     posted.try_read(&mut buffer).unwrap_err();
     posted.post(b"lost");
     outbox.send();
     posted.write_all(b"noticed").await.unwrap_err();
+}
+
+/// A connection that the runtime does not know of yet, and its other side.
+async fn unwatched_pair(outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (peer, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let stream: StdTcpStream = accepted.unwrap().0.into_std().unwrap();
+    let posted = Posted::new(stream, Peer::Client, outbox);
+    (posted, peer.unwrap())
+}
+
+#[tokio::test]
+async fn one_request_and_its_answer_need_nobody_who_is_told_when_something_comes() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = unwatched_pair(&outbox).await;
+    peer.write_all(b"asked").await.unwrap();
+    let mut place = [0; 8];
+    assert_eq!(posted.read(&mut place).await.unwrap(), 5);
+    posted.write_all(b"answered").await.unwrap();
+    posted.shutdown().await.unwrap();
+    assert!(!posted.is_watched());
+    drop(posted);
+    let mut read = Vec::new();
+    peer.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read, b"answered");
+}
+
+#[tokio::test]
+async fn who_waits_on_one_that_nobody_watched_is_woken() {
+    let outbox = Rc::new(Outbox::default());
+    for has_come in [false, true] {
+        let (mut posted, mut peer) = unwatched_pair(&outbox).await;
+        if has_come {
+            peer.write_all(b"a").await.unwrap();
+            assert_eq!(posted.read_u8().await.unwrap(), b'a');
+        }
+        assert!(is_silent(&mut posted).await && posted.is_watched());
+        let (byte, sent) = tokio::join!(posted.read_u8(), peer.write_all(b"b"));
+        sent.unwrap();
+        assert_eq!(byte.unwrap(), b'b');
+        drop(peer);
+        posted.read_u8().await.unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_goes_out_though_the_next_question_is_waited_for_already() {
+    let outbox = Rc::new(Outbox::default());
+    let (mut posted, mut peer) = unwatched_pair(&outbox).await;
+    posted.post(b"answer");
+    assert!(is_silent(&mut posted).await && posted.is_watched());
+    outbox.send();
+    assert!(
+        posted.is_clear(),
+        "nobody has to wait for the runtime's word"
+    );
+    let mut place = [0; 6];
+    peer.read_exact(&mut place).await.unwrap();
+    assert_eq!(&place, b"answer");
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_slowly_gets_everything_of_one_that_nobody_watched_too() {
+    with_rounds(|outbox| async move {
+        let (posted, mut peer) = unwatched_pair(&outbox).await;
+        posted.post(&vec![0; 20_000_000]);
+        let mut read = vec![0; 20_000_000];
+        peer.read_exact(&mut read).await.unwrap();
+    })
+    .await;
 }
 
 /// Whether nothing has come, asked of the reading side.
@@ -247,7 +328,7 @@ async fn who_has_read_is_let_go_of_when_nobody_waits_any_more() {
     let read = Pin::new(&mut posted).poll_read(&mut cx, &mut buffer);
     assert!(read.is_pending());
     peer.write_all(b"answer").await.unwrap();
-    posted.reading.readable().await.unwrap();
+    readable(&posted).await;
     let read = Pin::new(&mut posted).poll_read(&mut cx, &mut buffer);
     assert!(read.is_ready());
     drop(waker);
