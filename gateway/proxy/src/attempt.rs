@@ -203,7 +203,7 @@ impl Attempt<'_> {
 
     /// Send the request's head on a line that is made first.
     async fn begin_anew(&self, upstream: &Upstream, body: RequestBody) -> Result<Talk, Lost> {
-        self.worker.dialling();
+        self.worker.delayed();
         match self.connect(upstream).await {
             Ok(line) => {
                 self.arm(self.pool.retries.per_try_timeout);

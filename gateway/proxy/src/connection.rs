@@ -382,6 +382,10 @@ impl Client {
 
     /// A response's body was asked for more.
     pub(crate) fn gave(&self, what: Gave) {
+        if matches!(what, Gave::Nothing) {
+            // It goes on for longer than is worth putting off a look.
+            self.looks_at.set(0);
+        }
         self.gave.set(Some(what));
     }
 

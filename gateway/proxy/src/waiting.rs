@@ -92,6 +92,7 @@ impl Seeking<'_> {
             return Err(Denial::Full);
         };
         let mut place = line.join(queue.size).ok_or(Denial::Full)?;
+        self.worker.delayed();
         let patience = self.worker.deadlines.tick_after(queue.timeout);
         self.deadline.arm_at(patience.min(self.due.tick()));
         let found = poll_fn(|cx| self.poll_room(cx, &mut place, held)).await;

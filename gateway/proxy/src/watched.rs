@@ -66,8 +66,8 @@ pub(crate) struct Watched<S> {
     looks_out: bool,
     /// Whether that is so since the task was woken: nothing comes while it runs.
     is_silent: bool,
-    /// What [`crate::worker::Worker::dials`] said when the task was woken.
-    dials: u64,
+    /// What [`crate::worker::Worker::delays`] said when the task was woken.
+    delays: u64,
     /// Whether the client has left before it had its answer.
     has_left: bool,
     write_blocked: bool,
@@ -85,7 +85,7 @@ impl<S> Watched<S> {
             is_read: false,
             looks_out: false,
             is_silent: false,
-            dials: 0,
+            delays: 0,
             has_left: false,
             write_blocked: false,
             has_ended: false,
@@ -143,12 +143,12 @@ impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
     }
 
     /// Whether it is soon enough to look in a moment. Most first requests are answered by
-    /// then, and many connections closed, of which the runtime need never hear. While a
-    /// connection to a server is made it is not: of a client that has left by then no
-    /// server is to hear.
+    /// then, and many connections closed, of which the runtime need never hear. Before a
+    /// server has the request it is not: of a client that has left by then no server is
+    /// to hear.
     fn looks_later(&self) -> bool {
         self.client.has_to_look_later()
-            && self.client.worker.dials() == self.dials
+            && self.client.worker.delays() == self.delays
             && !self.stream.stream().is_watched()
     }
 
@@ -158,7 +158,7 @@ impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
     pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
         if is_woken {
             self.is_silent = false;
-            self.dials = self.client.worker.dials();
+            self.delays = self.client.worker.delays();
         }
         let looks = is_woken == self.looks_out && self.client.is_in_exchange();
         self.has_left || looks && self.look(cx)

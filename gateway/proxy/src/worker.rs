@@ -91,7 +91,7 @@ pub(crate) struct Worker {
     /// system does that for them.
     pub(crate) cut_begins: Notify,
     open: Cell<usize>,
-    dials: Cell<u64>,
+    delays: Cell<u64>,
     /// Wakes whoever waits for room, or for the last connection to close.
     one_closed: Notify,
 }
@@ -137,7 +137,7 @@ impl Worker {
             drain_begins: Notify::new(),
             cut_begins: Notify::new(),
             open: Cell::new(0),
-            dials: Cell::new(0),
+            delays: Cell::new(0),
             one_closed: Notify::new(),
         })
     }
@@ -324,15 +324,15 @@ impl Worker {
         self.one_closed.notify_waiters();
     }
 
-    /// A request waits for a connection to a server.
-    pub(crate) fn dialling(&self) {
-        self.dials.set(self.dials.get() + 1);
+    /// A request waits before a server has it: for its turn, or for a connection.
+    pub(crate) fn delayed(&self) {
+        self.delays.set(self.delays.get() + 1);
     }
 
     /// How many requests have. A task that finds one more where it stops than where it
     /// went on has begun to.
-    pub(crate) fn dials(&self) -> u64 {
-        self.dials.get()
+    pub(crate) fn delays(&self) -> u64 {
+        self.delays.get()
     }
 
     /// How many clients are connected.
