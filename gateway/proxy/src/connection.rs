@@ -284,6 +284,11 @@ impl Client {
         self.has_asked.get()
     }
 
+    /// Whether it takes nothing more at the moment.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
     /// Whether its latest request had a body.
     pub(crate) fn had_body(&self) -> bool {
         self.has_body.get()

@@ -7,9 +7,13 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::server::TlsStream;
 
 use crate::connection::Client;
+use crate::deadlines::Passed;
+use crate::early::Early;
+use crate::outbox::Posted;
 
 /// How long a client that dawdles is given to be told so.
 const TELLING: Duration = Duration::from_secs(1);
@@ -19,13 +23,37 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
     Content-Type: application/json\r\nContent-Length: 48\r\nConnection: close\r\n\r\n\
     {\"error\": \"the request's head came too slowly\"}\n";
 
-/// How long a client is listened to that goes on sending after its answer: a
-/// few round trips over any network, and no longer than a drain can wait.
+/// How long a client is listened to that is silent after its answer and has taken all of
+/// it: a few round trips over any network, and no longer than a drain can wait.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// What is read of it meanwhile. Reading all of a refused upload would be to
 /// take it after all.
-const LINGER_BYTES: u64 = 256 * 1024;
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// What the other side has taken of what it was sent.
+pub(crate) trait Sent {
+    /// Whether its system has taken everything.
+    fn is_taken(&self) -> bool;
+}
+
+impl Sent for Posted {
+    fn is_taken(&self) -> bool {
+        self.is_taken()
+    }
+}
+
+impl Sent for TlsStream<Posted> {
+    fn is_taken(&self) -> bool {
+        self.get_ref().0.is_taken()
+    }
+}
+
+impl<S: Sent> Sent for Early<S> {
+    fn is_taken(&self) -> bool {
+        self.stream().is_taken()
+    }
+}
 
 /// Tell a client that its request's head came too slowly.
 pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream: &mut S) {
@@ -37,16 +65,30 @@ pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream
     );
 }
 
-/// Close the sending side, and wait until the client has closed its own.
-pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Unpin>(client: &Client, mut stream: S) {
-    let lingering = async {
-        stream.shutdown().await?;
-        copy(&mut stream.take(LINGER_BYTES), &mut sink()).await
-    };
-    let heard = client.within(LINGER, lingering).await;
+/// Close the sending side, and wait until the client has closed its own: for as long as
+/// it is still taking what it was sent, at most for as long as a drain waits.
+pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Sent + Unpin>(
+    client: &Client,
+    mut stream: S,
+) {
+    let deadlines = &client.worker.deadlines;
+    let end = deadlines.tick_after(client.worker.timeouts().drain);
+    if !matches!(client.within(LINGER, stream.shutdown()).await, Ok(Ok(()))) {
+        return;
+    }
+    let mut place = [0; 1024];
+    let mut heard = 0;
+    while heard < LINGER_BYTES && deadlines.now() < end {
+        match client.within(LINGER, stream.read(&mut place)).await {
+            Ok(Ok(0) | Err(_)) => break,
+            Ok(Ok(come)) => heard += come,
+            Err(Passed) if stream.is_taken() => break,
+            Err(Passed) => {}
+        }
+    }
     tracing::debug!(
         peer = client.source().peer_text,
-        ?heard,
-        "a client went on sending after its answer"
+        heard,
+        "a client was listened to after its last answer"
     );
 }

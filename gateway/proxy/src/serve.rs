@@ -27,7 +27,7 @@ use crate::drive::{End, drive};
 use crate::early::Early;
 use crate::entrance::Entrance;
 use crate::exchange::exchange;
-use crate::farewell;
+use crate::farewell::{self, Sent};
 use crate::identity;
 use crate::opening::HTTP2_PREFACE;
 use crate::outbox::{Peer, Posted, Socket};
@@ -170,7 +170,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
 /// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4): then
 /// the stream is given back. What looks like that behind a request is none: bytes
 /// that somebody has passed on as HTTP/1.1 must not become another protocol.
-async fn serve_http1<S: AsyncRead + AsyncWrite + Unwaited + Unpin>(
+async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
     client: &Rc<Client>,
     stream: S,
 ) -> Option<Early<S>> {
@@ -227,7 +227,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Unwaited + Unpin>(
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
-        farewell::linger(client, stream).await;
+        Box::pin(farewell::linger(client, stream)).await;
     }
     None
 }
@@ -263,21 +263,31 @@ async fn answer<S: AsyncRead + Unwaited + Unpin>(
     pin!(exchange(client, request.map(Upload::Http))).await
 }
 
-async fn serve_http2<S: AsyncRead + AsyncWrite + Unpin>(client: &Rc<Client>, stream: S) {
+async fn serve_http2<S: AsyncRead + AsyncWrite + Sent + Unpin>(client: &Rc<Client>, stream: S) {
     let limits = client.worker.current().snapshot.config.limits;
-    let io = TokioIo::new(Watched::new(stream, Rc::clone(client), false));
-    let owner = Rc::clone(client);
-    let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_send_buf_size(MAX_SEND_BUFFER)
-        .enable_connect_protocol()
-        .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
-        .serve_connection(
-            io,
-            service_fn(move |request: Request<Incoming>| {
-                exchange(Rc::clone(&owner), request.map(Upload::Http))
-            }),
-        );
-    // Clients of HTTP/2 take their requests back one by one, and hyper hears it.
-    drive(client, pin!(connection), |_, _| false).await;
+    let watched = RefCell::new(Watched::new(stream, Rc::clone(client), false));
+    let end = {
+        let owner = Rc::clone(client);
+        let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(MAX_SEND_BUFFER)
+            .enable_connect_protocol()
+            .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
+            .serve_connection(
+                TokioIo::new(Lent(&watched)),
+                service_fn(move |request: Request<Incoming>| {
+                    exchange(Rc::clone(&owner), request.map(Upload::Http))
+                }),
+            );
+        // Clients of HTTP/2 take their requests back one by one, and hyper hears it.
+        drive(client, pin!(connection), |_, _| false).await
+    };
+    let watched = watched.into_inner();
+    // Who takes nothing has been waited for long enough. Who takes its last answers
+    // goes on telling how much more it has room for.
+    let is_cut = end == End::TimedOut && client.is_blocked();
+    if !is_cut && !watched.has_ended() {
+        let (_, stream) = watched.into_parts();
+        Box::pin(farewell::linger(client, stream)).await;
+    }
 }

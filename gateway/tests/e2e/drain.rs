@@ -2,11 +2,13 @@
 
 use std::process::Command;
 
+use bytes::Bytes;
 use http::Request;
 
 use crate::support::http2::{self, Frames, kind};
 use crate::support::{
-    BINARY, Builder, Client, Gateway, Pipe, Pool, Upstream, body_of, empty, eventually, get,
+    BINARY, Builder, Client, Gateway, Pipe, Pool, Upstream, body_of, empty, eventually, get, plain,
+    soon,
 };
 
 #[tokio::test]
@@ -69,6 +71,40 @@ async fn a_client_of_http2_is_told_to_go_away_and_loses_nothing() {
     client.find(|frame| frame.is(kind::GOAWAY)).await;
     server.resume();
     client.find(|frame| frame.stream == 1 && frame.ends()).await;
+    assert_eq!(gateway.exit_code().await, 0);
+}
+
+#[tokio::test]
+async fn what_a_client_of_http2_has_yet_to_take_reaches_it_though_it_goes_on_telling_its_room() {
+    const LENGTH: u32 = 96 << 10;
+    let server = Upstream::answering(|_| plain(&"x".repeat(LENGTH as usize))).await;
+    let gateway = Gateway::before(Pool::of(&[&server])).await;
+    let handshake = h2::client::Builder::new()
+        .initial_window_size(LENGTH)
+        .initial_connection_window_size(LENGTH)
+        .handshake::<_, Bytes>(gateway.connect_narrow(8 << 10).await.stream);
+    let (mut sender, connection) = soon("a handshake", handshake).await.expect("HTTP/2");
+    let mut connection = Box::pin(connection);
+    let request = Request::get("http://localhost/").body(()).expect("one");
+    let (response, _) = sender.send_request(request, true).expect("a stream");
+    let response = tokio::select! {
+        response = response => response.expect("a response"),
+        _ = &mut connection => panic!("the connection ended"),
+    };
+    // From here on nothing is read: what has not come lies in the systems' memory.
+    gateway.settles().await;
+    gateway.terminate();
+    eventually("new clients are refused", async || !gateway.accepts().await).await;
+    tokio::spawn(connection);
+    let mut body = response.into_body();
+    let mut read = 0;
+    while let Some(piece) = soon("a piece", body.data()).await {
+        let length = piece.expect("no reset").len();
+        read += length;
+        body.flow_control().release_capacity(length).expect("room");
+    }
+    assert_eq!(read, LENGTH as usize);
+    drop(sender);
     assert_eq!(gateway.exit_code().await, 0);
 }
 

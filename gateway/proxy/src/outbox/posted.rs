@@ -78,6 +78,11 @@ impl Posted {
         self.line.socket.try_read(buffer)
     }
 
+    /// Whether the peer's system has taken everything that was sent.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.line.socket.is_taken()
+    }
+
     /// Whether the runtime is told when something comes.
     pub(crate) fn is_watched(&self) -> bool {
         self.line.socket.is_watched()

@@ -5,12 +5,15 @@
 //! accepted, and is closed behind the answer: nobody ever waits for it.
 
 use std::cell::{Ref, RefCell};
+use std::ffi::c_int;
 use std::io::{self, Read as _, Write as _};
 use std::mem::{self, MaybeUninit};
 use std::net::{Shutdown, TcpStream as StdTcpStream};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use tokio::io::{AsyncRead as _, Interest, ReadBuf};
@@ -18,6 +21,10 @@ use tokio::net::TcpStream;
 
 /// The longest first read of one that is not watched: a usual request's head.
 const FIRST: usize = 4 * 1024;
+
+/// Asks how many bytes were sent and are not acknowledged yet: `SIOCOUTQ`, alike on all
+/// processors that plugins are compiled for.
+const UNACKNOWLEDGED: Opcode = 0x5411;
 
 /// A socket that does not block.
 pub(crate) struct Socket(RefCell<State>);
@@ -147,6 +154,15 @@ impl Socket {
         self.watched()?.poll_write_ready(cx)
     }
 
+    /// Whether the peer's system has taken everything that was sent.
+    pub(super) fn is_taken(&self) -> bool {
+        match &*self.0.borrow() {
+            State::Watched { stream, .. } => is_acknowledged(stream),
+            State::Unwatched { stream, .. } => is_acknowledged(stream),
+            State::Lost => true,
+        }
+    }
+
     /// Tell the peer that no more comes.
     pub(super) fn shut_down(&self) -> io::Result<()> {
         match &*self.0.borrow() {
@@ -179,6 +195,16 @@ fn read_first(stream: &StdTcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<()>
     let ((come, _), _) = recv(stream, &mut place[..room], RecvFlags::empty())?;
     buffer.put_slice(come);
     Ok(())
+}
+
+fn is_acknowledged(socket: impl AsFd) -> bool {
+    #[expect(
+        unsafe_code,
+        reason = "the system fills in an int for this call, and so does `Getter`"
+    )]
+    let bytes = unsafe { ioctl(socket, Getter::<UNACKNOWLEDGED, c_int>::new()) };
+    // Of what cannot be asked nothing is waited for.
+    bytes.map_or(true, |bytes| bytes == 0)
 }
 
 fn lost() -> io::Error {
