@@ -13,7 +13,9 @@
 //! | `author` | the gateway that made it |
 //! | `lineage` | the ids of the last 1,024, its own among them |
 //!
-//! All other names have a colon.
+//! All other names have a colon. Where one of the first three is gone, something else has
+//! removed it: nobody can tell which state it is, and it counts as none, for those who ask
+//! and for the script alike.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,7 +82,7 @@ const EMPTY_MS: u64 = 3000;
 
 /// KEYS: state, channel, line, since when there is no state; then those of components that
 /// stay, then those that go.
-/// ARGV: the commit that is to be there before (empty for none), the version that comes
+/// ARGV: the commit that is to be there before (empty for no state), the version that comes
 /// of it, `1` to begin with no fields, who stands in line for it (empty for nobody, who
 /// waits for nobody), how long a place is kept, how many components stay, how many
 /// fields are set; then those with their values, then fields that go.
@@ -95,7 +97,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local line, ticket = KEYS[3], ARGV[4]
 local first = redis.call('ZRANGEBYSCORE', line, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
 local is_first = ticket == '' or not first or first == ticket
-if not is_first or (redis.call('HGET', KEYS[1], 'commit') or '') ~= ARGV[1] then
+local there = redis.call('HMGET', KEYS[1], 'epoch', 'version', 'commit')
+local commit = there[1] and there[2] and there[3] or ''
+if not is_first or commit ~= ARGV[1] then
   if ticket ~= '' then
     redis.call('ZADD', line, 'NX', now + ARGV[5], ticket)
     redis.call('ZREMRANGEBYSCORE', line, '-inf', now)
@@ -348,6 +352,7 @@ fn head(found: [Option<String>; 4], lineage: Option<String>) -> Result<Option<He
     Ok(revision(found)?.map(head))
 }
 
+/// What lacks a field counts as no state, as it does for [`COMMIT`].
 fn revision(found: [Option<String>; 4]) -> Result<Option<Revision>, Failure> {
     let [Some(epoch), Some(version), Some(commit), author] = found else {
         return Ok(None);
@@ -390,5 +395,33 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         assert!(!is_empty_for.is_zero());
+    }
+
+    #[tokio::test]
+    async fn a_state_that_lacks_a_field_counts_as_none_for_whoever_writes_too() {
+        let server = Server::start();
+        let connection = server.connection().await;
+        let ledger = Ledger::new(connection.clone());
+        let (none, nothing) = (Delta::new(), Components::default());
+        let fields = Fields::from([("override:a".to_owned(), "1".to_owned())]);
+        let head = Head::first("a");
+        let next = head.next("a");
+        let state = State { head, fields };
+        let given = ledger.replace(None, &state, &nothing).await.unwrap();
+        assert_eq!(given, Committed::Done);
+        for field in ["epoch", "version", "commit"] {
+            let mut removing = redis::cmd("HDEL");
+            removing.arg(ledger.key()).arg(field);
+            connection.query::<()>(&removing).await.unwrap();
+            assert_eq!(ledger.revision().await.unwrap(), None, "{field}");
+            let changing = ledger.commit((&state.head, &next), &none, &nothing, None);
+            assert_eq!(changing.await.unwrap(), Committed::Moved, "{field}");
+            let given = ledger.replace(None, &state, &nothing).await.unwrap();
+            assert_eq!(given, Committed::Done, "{field}");
+            assert_eq!(ledger.read().await.unwrap().as_ref(), Some(&state));
+        }
+        // One that is whole is not overwritten by who has found none.
+        let given = ledger.replace(None, &state, &nothing).await.unwrap();
+        assert_eq!(given, Committed::Moved);
     }
 }

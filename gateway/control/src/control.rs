@@ -189,6 +189,7 @@ impl Control {
                 outcome => return outcome,
             }
         }
+        self.note_refused(ClusterError::Moved.to_string());
         Err(ClusterError::Moved.into())
     }
 
@@ -244,7 +245,10 @@ impl Control {
         let outcome = self.publish(desired, &draft, records.clone(), entry.clone(), ticket);
         let outcome = outcome.await;
         let outcome = outcome.map_err(|error| ReloadError::from(error).without_places());
-        self.note(&outcome);
+        // Whoever was overtaken tries again, and is refused only once that is given up.
+        if !matches!(outcome, Err(ReloadError::Cluster(ClusterError::Moved))) {
+            self.note(&outcome);
+        }
         let changed = match outcome? {
             Reloaded::Published {
                 generation,

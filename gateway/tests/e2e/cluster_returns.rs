@@ -119,6 +119,23 @@ async fn a_server_that_throws_the_state_away_opens_no_door() {
 }
 
 #[tokio::test]
+async fn a_state_that_lost_a_field_is_given_back_and_takes_changes() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b, _c] = three(&redis, &[&first]).await;
+    for (field, port) in [("epoch", 1), ("version", 2), ("commit", 3)] {
+        let before = redis.ask(&["HGET", STATE, field]);
+        assert_eq!(redis.ask(&["HDEL", STATE, field]), "1");
+        eventually("the state is whole again", async || {
+            redis.ask(&["HGET", STATE, field]) == before
+        })
+        .await;
+        a.change("POST", "/api/servers", somewhere(port)).await;
+        comes_to_have(&b, &format!("127.0.0.1:{port}")).await;
+    }
+}
+
+#[tokio::test]
 async fn who_comes_to_a_server_that_lost_the_state_waits_for_those_who_have_it() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;

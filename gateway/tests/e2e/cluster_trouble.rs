@@ -103,6 +103,39 @@ async fn a_reload_that_is_overtaken_and_given_up_leaves_the_line() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_overtaken_is_told_as_refused_only_once_it_is_given_up() {
+    const LINE: &str = "gatewright:line";
+    const REFUSED: &str = "a change was refused";
+    // Somebody stands there before all others, until that place ends.
+    const AHEAD: &str = "local time = redis.call('TIME') \
+                         redis.call('DEL', KEYS[1]) \
+                         return redis.call('ZADD', KEYS[1], time[1] * 1000 + 2900, 'other')";
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let a = member("a", &redis, &[&first]).start().await;
+    eventually("the cluster has begun", async || version(&a).await == 1).await;
+    // Before the change, and after it once that has a place.
+    assert_eq!(redis.ask(&["ZADD", LINE, "inf", "other"]), "1");
+    a.change("POST", "/api/servers", somewhere(1)).await;
+    // Only who was overtaken has the line end.
+    assert_ne!(redis.ask(&["PTTL", LINE]), "-1");
+    assert_eq!(a.says_how_often(REFUSED), 0, "{}", a.log());
+    assert_eq!(redis.ask(&["EVAL", AHEAD, "1", LINE]), "1");
+    // It goes on without who has asked.
+    let asking = a.call("POST", "/api/servers").json(&somewhere(2)).send();
+    let answer = tokio::time::timeout(Duration::from_secs(1), asking).await;
+    assert!(answer.is_err(), "it is answered while another has the turn");
+    assert_eq!(a.says_how_often(REFUSED), 0, "{}", a.log());
+    within(TENDED, "the change is given up", async || {
+        redis.ask(&["EVAL", AHEAD, "1", LINE]);
+        a.says_how_often(REFUSED) > 0
+    })
+    .await;
+    assert_eq!(a.says_how_often(REFUSED), 1, "{}", a.log());
+    assert!(!has(&a, "127.0.0.1:2").await);
+}
+
+#[tokio::test]
 async fn with_a_full_disk_a_gateway_goes_by_what_the_cluster_has() {
     let redis = Redis::start(&[]).await;
     let first = Upstream::named("first").await;
