@@ -33,6 +33,7 @@ use target::{authority, has_path};
 
 pub(crate) use held::{Held, Places};
 pub(crate) use refusal::Refusal;
+pub(crate) use target::is_host;
 
 /// What decisions go by where a client has no address, having come by a Unix
 /// socket: the unspecified address, which nobody connects from (RFC 4291 §2.5.2).

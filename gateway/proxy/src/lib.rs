@@ -88,7 +88,7 @@ mod warming;
 mod watched;
 mod worker;
 
-pub use cache::{Cache, Kept, Purge};
+pub use cache::{Cache, Kept, NoUrl, Purge, Urls};
 pub use data_plane::{Applied, BindError, Bound, DataPlane, InForce};
 pub use explain::{Explanation, Explanations, HEADER as EXPLAIN_HEADER, IsToken};
 pub use gatewright_wire::trace_context::TraceId;

@@ -1,6 +1,7 @@
 //! Pools that cache: an answer that is kept needs no server. What may be kept and for
 //! how long is a table, each line of which is a case of RFC 9111.
 
+mod purging;
 mod serving;
 mod sharing;
 mod slow_clients;

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use gatewright_model::cache::Way;
 use gatewright_model::id::PoolName;
 use gatewright_model::pool::Pool;
-use gatewright_proxy::Purge;
+use gatewright_proxy::{NoUrl, Purge, Urls};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -102,10 +102,12 @@ async fn show(State(control): State<Arc<Control>>) -> Response {
 #[into_params(parameter_in = Query)]
 struct Wanted {
     /// Those for this URL, in all variants: as clients ask for it, with the path that
-    /// servers are asked for where that is another.
+    /// servers are asked for where that is another. The host's case and a port that goes
+    /// without saying do not count. Empty, or nothing that a request can be for: 422.
     #[param(value_type = String, required = false, example = "https://shop.example/logo.png")]
     url: Option<String>,
-    /// Those for all URLs that begin so.
+    /// Those for all URLs that begin so: with the scheme, and whatever follows of a URL.
+    /// Empty, or nothing that one can begin with: 422.
     #[param(value_type = String, required = false, example = "https://shop.example/images/")]
     prefix: Option<String>,
     /// Those of this pool.
@@ -118,10 +120,8 @@ impl Wanted {
     fn meant(self) -> Result<(Purge, String), Refusal> {
         match (self.url, self.prefix, self.pool) {
             (None, None, None) => Ok((Purge::All, "everything".to_owned())),
-            (Some(url), None, None) => Ok((Purge::Url(url.clone()), format!("url {url}"))),
-            (None, Some(prefix), None) => {
-                Ok((Purge::Prefix(prefix.clone()), format!("prefix {prefix}")))
-            }
+            (Some(url), None, None) => urls("url", &url, Urls::one),
+            (None, Some(prefix), None) => urls("prefix", &prefix, Urls::beginning),
             (None, None, Some(pool)) => {
                 Ok((Purge::Pool(PoolName::from(&*pool)), format!("pool {pool}")))
             }
@@ -131,6 +131,25 @@ impl Wanted {
             }),
         }
     }
+}
+
+/// What is to go by a field that says URLs, and how it is told of.
+fn urls(
+    field: &str,
+    text: &str,
+    read: fn(&str) -> Result<Urls, NoUrl>,
+) -> Result<(Purge, String), Refusal> {
+    // As from a variable of a shell that is not set: all that begin so are all.
+    if text.is_empty() {
+        let message = "it is empty; write a URL such as \"https://shop.example/images/\", or, \
+                       for everything, none of url, prefix and pool";
+        return Err(Refusal::field(field, message));
+    }
+    let urls = read(text).map_err(|error| {
+        let remedy = "write a URL as clients ask for it, such as \"https://shop.example/images/\"";
+        Refusal::field(field, format!("{text:?} does not fit: {error}; {remedy}"))
+    })?;
+    Ok((Purge::Urls(urls), format!("{field} {text}")))
 }
 
 /// How much is kept no more.

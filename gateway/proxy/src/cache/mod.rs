@@ -10,7 +10,8 @@
 //! reads; `store` holds what is `stored`, told apart by URL and by what servers are
 //! `told` of it; `reply` makes responses of it, `keep` takes a body along while it
 //! passes, as far as there is `room`, `flights` lets one request ask for many, and `refresh` asks while nobody
-//! waits; `status` says on each answer how it came.
+//! waits; `status` says on each answer how it came, and `purge` which of them an
+//! operator wants kept no more.
 
 mod ask;
 mod directives;
@@ -18,6 +19,7 @@ mod fetch;
 mod flights;
 mod freshness;
 mod keep;
+mod purge;
 mod refresh;
 mod reply;
 mod room;
@@ -29,4 +31,5 @@ mod told;
 pub(crate) use ask::{Asked, ask};
 pub(crate) use fetch::Fetch;
 pub(crate) use keep::Keep;
-pub use store::{Cache, Kept, Purge};
+pub use purge::{NoUrl, Purge, Urls};
+pub use store::{Cache, Kept};

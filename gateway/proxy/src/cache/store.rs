@@ -12,6 +12,7 @@ use quick_cache::sync::{Cache as Sharded, EntryAction, EntryResult};
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
 
 use super::flights::Flights;
+use super::purge::Purge;
 use super::room::{Rooms, beside};
 use super::stored::{Key, Resource, Stored};
 
@@ -47,19 +48,6 @@ pub struct Cache {
     purged: AtomicU64,
     /// The pools that cache.
     caching: Mutex<HashSet<PoolName>>,
-}
-
-/// Which answers are kept no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purge {
-    /// All.
-    All,
-    /// Those of a pool.
-    Pool(PoolName),
-    /// Those for a URL, as clients ask for it.
-    Url(String),
-    /// Those for URLs that begin so.
-    Prefix(String),
 }
 
 /// How much is kept.
@@ -139,12 +127,7 @@ impl Cache {
     /// many URLs something was known.
     pub fn purge(&self, which: &Purge) -> usize {
         let before = self.kept.len();
-        match which {
-            Purge::All => self.forget(|_| true),
-            Purge::Pool(pool) => self.forget(|key| key.pool == *pool),
-            Purge::Url(url) => self.forget(|key| *key.url == **url),
-            Purge::Prefix(prefix) => self.forget(|key| key.url.starts_with(&**prefix)),
-        }
+        self.forget(|key| which.is_of(key));
         before.saturating_sub(self.kept.len())
     }
 

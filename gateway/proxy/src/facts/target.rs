@@ -32,7 +32,7 @@ pub(super) fn authority(
         let host = authority.as_str();
         return Ok(match client.known_host(host.as_bytes()) {
             Some(known) => known,
-            None if is_valid(host) => client.asks_for(host),
+            None if is_host(host) => client.asks_for(host),
             None => host.to_ascii_lowercase().into(),
         });
     }
@@ -47,14 +47,14 @@ pub(super) fn authority(
         return Ok(known);
     }
     let host = std::str::from_utf8(host.as_bytes()).map_err(|_| Refusal::Host)?;
-    match is_valid(host) {
+    match is_host(host) {
         true => Ok(client.asks_for(host)),
         false => Err(Refusal::Host),
     }
 }
 
 /// Whether nothing is in it that cannot be in a host and a port.
-fn is_valid(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     host.bytes().all(|byte| HOST_BYTES[usize::from(byte)])
 }
 
