@@ -5,7 +5,7 @@
 //! after [`Failure::Unanswered`] it may have been done.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ use redis::{
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time;
 
-use crate::failure::{Failure, ends_connection, reason};
+use crate::failure::{Failure, ends_connection, reason, scheme_hint};
 use crate::settings::{SettingsError, client};
 
 /// How long the server has to answer a command.
@@ -55,6 +55,8 @@ struct Shared {
     instance: u64,
     current: Mutex<Option<MultiplexedConnection>>,
     standing: watch::Sender<Standing>,
+    /// Whether it has been connected to, so that the address is right.
+    was_there: AtomicBool,
     /// Something says that the current connection is of no use any more.
     is_broken: Notify,
     channels: Mutex<BTreeSet<String>>,
@@ -123,6 +125,7 @@ impl Connection {
             instance: fastrand::u64(1..),
             current: Mutex::default(),
             standing: watch::Sender::new(Standing::away("it has not been connected to yet")),
+            was_there: AtomicBool::new(false),
             is_broken: Notify::new(),
             channels: Mutex::default(),
             messages: broadcast::Sender::new(MESSAGES),
@@ -269,6 +272,7 @@ impl Connection {
         let connecting = time::timeout(CONNECT, self.try_connect()).await;
         let why = match connecting {
             Ok(Ok(connection)) => {
+                self.0.was_there.store(true, Ordering::Relaxed);
                 self.put(
                     Some(connection),
                     Standing::Connected {
@@ -277,11 +281,21 @@ impl Connection {
                 );
                 return Ok(());
             }
-            Ok(Err(error)) => reason(&error),
-            Err(_) => format!("it does not answer within {} s", CONNECT.as_secs()),
+            Ok(Err(error)) => format!("{}{}", reason(&error), self.hint(Some(&error))),
+            Err(_) => {
+                let hint = self.hint(None);
+                format!("it does not answer within {} s{hint}", CONNECT.as_secs())
+            }
         };
         self.leave(&why);
         Err(Failure::Away(why))
+    }
+
+    fn hint(&self, error: Option<&RedisError>) -> &'static str {
+        match self.0.was_there.load(Ordering::Relaxed) {
+            true => "",
+            false => scheme_hint(self.address(), error),
+        }
     }
 
     /// Connect, and connect again whenever the connection breaks, for ever. Its

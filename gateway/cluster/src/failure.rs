@@ -61,11 +61,47 @@ pub(crate) fn reason(error: &RedisError) -> String {
     format!("{text}{remedy}")
 }
 
+/// What else may be the reason where a server that was never spoken to ends the connection,
+/// or says nothing in time (none): one of both sides speaks TLS.
+pub(crate) fn scheme_hint(address: &str, error: Option<&RedisError>) -> &'static str {
+    let is_late = error.is_none_or(RedisError::is_timeout);
+    let is_ended =
+        error.is_some_and(|error| error.is_connection_dropped() && !error.is_connection_refusal());
+    if address.starts_with("rediss://") && (is_late || is_ended) {
+        "; if it speaks no TLS there, let cluster.url begin with redis://"
+    } else if address.starts_with("redis://") && is_ended {
+        "; if it speaks TLS there, let cluster.url begin with rediss://"
+    } else {
+        ""
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use redis::{ErrorKind, RedisError};
 
-    use super::{Failure, ends_connection};
+    use super::{Failure, ends_connection, scheme_hint};
+
+    #[test]
+    fn a_scheme_that_may_be_wrong_is_named() {
+        let (plain, tls) = ("redis://h:1", "rediss://h:1");
+        let hint = |address, kind: io::ErrorKind| {
+            let error = RedisError::from(io::Error::from(kind));
+            scheme_hint(address, Some(&error))
+        };
+        assert!(hint(plain, io::ErrorKind::ConnectionReset).contains("rediss://"));
+        assert!(hint(tls, io::ErrorKind::TimedOut).contains(" redis://"));
+        assert!(scheme_hint(tls, None).contains(" redis://"));
+        // Nobody is there, whatever they speak.
+        assert_eq!(scheme_hint(plain, None), "");
+        for address in [plain, tls] {
+            assert_eq!(hint(address, io::ErrorKind::ConnectionRefused), "");
+        }
+        let unix = hint("redis+unix:///s", io::ErrorKind::ConnectionReset);
+        assert_eq!(unix, "");
+    }
 
     #[test]
     fn an_answer_that_is_missing_is_no_refusal() {

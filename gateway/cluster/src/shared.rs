@@ -25,6 +25,9 @@ use words::Reply;
 /// The keys: `PREFIX:shared:` and one of these.
 const KEYS: [&str; 5] = ["items", "log", "expiry", "meta", "gateways"];
 
+/// What the server calls the type of each, where it is there.
+const TYPES: [&str; 5] = ["hash", "zset", "zset", "hash", "hash"];
+
 /// The exchanges of one gateway, one after the other.
 pub struct Exchange {
     connection: Connection,
@@ -133,6 +136,24 @@ impl Exchange {
             self.told = 0;
         }
         Ok(news)
+    }
+
+    /// The keys that are of another type than gateways make them, so that no exchange gets
+    /// past them: something else has written there.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer, or refuses.
+    pub async fn misused(&self) -> Result<Vec<String>, Failure> {
+        let keys = KEYS.map(|key| self.connection.key(&format!("shared:{key}")));
+        let mut asking = redis::pipe();
+        for key in &keys {
+            asking.cmd("TYPE").arg(key);
+        }
+        let found: Vec<String> = self.connection.pipeline(&asking).await?;
+        let found = keys.into_iter().zip(TYPES.into_iter().zip(found));
+        let misused = found.filter(|(_, (wanted, found))| found != wanted && found != "none");
+        Ok(misused.map(|(key, _)| key).collect())
     }
 
     /// Say that this gateway is there no more, after its last exchange.

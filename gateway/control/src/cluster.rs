@@ -34,6 +34,7 @@ use self::ahead::Ahead;
 pub(crate) use self::attempts::{Attempts, Ticket};
 use self::components::Missing;
 pub(crate) use self::follow::follow;
+pub(crate) use self::problems::About;
 use self::problems::Problems;
 use crate::store::{Contents, Edited, Replica};
 

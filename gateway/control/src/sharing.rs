@@ -1,6 +1,8 @@
 //! What plugins keep, shared with the other gateways of a cluster: one exchange
 //! after the other for as long as the gateway runs. Workers wait for none of them.
 
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use gatewright_model::snapshot::Snapshot;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep, timeout};
 
+use self::trouble::Trouble;
+use crate::cluster::About;
 use crate::control::Control;
 
 /// How often others' changes are read while there is nothing to tell: so late is
@@ -49,9 +53,9 @@ struct Turn {
     reviewed: Instant,
     /// Whether it was the last exchange.
     is_over: bool,
-    /// Whether it was told that the server does not do it: once is enough.
-    has_warned: bool,
-    /// The same of what the server has and nobody can read.
+    /// What the server does not do although it is there.
+    trouble: Trouble,
+    /// Whether it was told that the server has what nobody can read: once is enough.
     has_told_unreadable: bool,
 }
 
@@ -111,7 +115,7 @@ impl Sharing {
                 has_more: false,
                 reviewed: Instant::now(),
                 is_over: false,
-                has_warned: false,
+                trouble: Trouble::default(),
                 has_told_unreadable: false,
             }),
             connection,
@@ -213,20 +217,37 @@ impl Sharing {
     }
 
     /// Wait until an exchange may succeed again.
-    async fn wait(&self, turn: &mut Turn, failure: &Failure) {
+    async fn wait(&self, control: &Control, turn: &mut Turn, failure: &Failure) {
         self.replica.lost();
         let mut standings = self.connection.standings();
         if standings.borrow_and_update().is_connected() {
-            if !std::mem::replace(&mut turn.has_warned, true) {
-                tracing::warn!(
-                    "what plugins keep is not shared with other gateways: {failure}; \
-                     this is told once"
-                );
-            }
+            self.look_into(control, turn, failure).await;
             return sleep(RETRY).await;
         }
+        turn.trouble.pauses();
         // The connection tells of itself, and of its return.
         let _ = timeout(RETRY, standings.changed()).await;
+    }
+
+    /// Tell why nothing is shared although the server is there, if that lasts.
+    async fn look_into(&self, control: &Control, turn: &mut Turn, failure: &Failure) {
+        let misused = match turn.exchange.misused().await {
+            Ok(keys) => keys,
+            // Whoever may not ask for it knows no more than the failure says.
+            Err(Failure::Refused(_)) => Vec::new(),
+            Err(_) => return,
+        };
+        let meta = self.connection.key("shared:meta");
+        if let Some(problem) = turn.trouble.goes_on(failure, misused, &meta) {
+            tell(control, Some(problem));
+        }
+    }
+}
+
+/// What keeps it from being shared is that, or nothing any more.
+fn tell(control: &Control, problem: Option<String>) {
+    if let Some(cluster) = &control.keeper.cluster {
+        cluster.tell(control, About::Sharing, problem);
     }
 }
 
@@ -249,8 +270,10 @@ pub(crate) async fn follow(control: Arc<Control>) {
             return;
         }
         let exchanged = sharing.exchange(&*control, &mut turn).await;
-        if let Err(failure) = &exchanged {
-            sharing.wait(&mut turn, failure).await;
+        match &exchanged {
+            Ok(_) if turn.trouble.ends() => tell(&control, None),
+            Ok(_) => {}
+            Err(failure) => sharing.wait(&control, &mut turn, failure).await,
         }
         drop(turn);
         sleep(BREATH).await;

@@ -32,7 +32,7 @@ impl Failure {
     pub(super) fn of_tls(error: &io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
         match inner {
-            Some(rustls::Error::InvalidCertificate(why)) => Self::Certificate(format!("{why:?}")),
+            Some(rustls::Error::InvalidCertificate(why)) => Self::Certificate(why.to_string()),
             Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) => {
                 Self::NotTls
             }

@@ -278,6 +278,11 @@ async fn what_is_not_there_or_there_already_is_told() {
         let call = gateway.call("GET", &format!("/api/{named}"));
         assert_eq!(call.refused(404).await["message"], message);
     }
+    let call = gateway.call("DELETE", "/api/cache?pool=wbe");
+    assert_eq!(call.refused(404).await["message"], "there is no pool wbe");
+    let call = gateway.call("POST", "/api/recordings");
+    let call = call.json(&json!({ "pool": "wbe" }));
+    assert_eq!(call.refused(404).await["message"], "there is no pool wbe");
     let error = gateway.call("GET", "/api/nothing");
     assert_eq!(error.refused(404).await["code"], "not_found");
     for wrong in [

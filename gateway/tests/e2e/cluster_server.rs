@@ -54,6 +54,31 @@ async fn it_is_spoken_to_with_tls_certificates_and_a_password() {
 }
 
 #[tokio::test]
+async fn an_address_that_speaks_tls_where_the_server_does_not_is_told_of() {
+    let authority = Authority::new();
+    let (_with, tls) = Redis::with_tls(&authority, "s3cret").await;
+    let without = Redis::on_a_port(&[]).await;
+    let plain = without.url().replace("redis://", "rediss://");
+    let first = Upstream::named("first").await;
+    for (url, ca, begins) in [
+        (plain, "tls = { ca = \"ca.pem\" }", " redis://"),
+        (format!("redis://localhost:{tls}/0"), "", " rediss://"),
+    ] {
+        let gateway = Builder::new()
+            .pool(Pool::of(&[&first]))
+            .with(&format!("[cluster]\nurl = \"{url}\"\nname = \"a\"\n{ca}"))
+            .file("ca.pem", authority.certificate())
+            .start()
+            .await;
+        eventually("it says how the address may have to begin", async || {
+            let why = gateway.api("/api/cluster").await["why"].to_string();
+            why.contains(&format!("let cluster.url begin with{begins}"))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn without_memory_there_it_refuses_a_change_and_says_why() {
     let redis = Redis::start(&["--maxmemory-policy", "noeviction"]).await;
     let first = Upstream::named("first").await;

@@ -1,5 +1,6 @@
 //! What goes wrong with one gateway of a cluster: a program that is older, a disk that
-//! is full, a component that is gone, a name that another has.
+//! is full, a component that is gone, a name that another has, a key that something else
+//! has written.
 
 use std::time::Duration;
 
@@ -353,4 +354,34 @@ async fn two_gateways_of_one_name_say_so_and_one_that_is_upgraded_does_not() {
         problems(&b).await == "[]"
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_type_is_a_problem_until_it_is_deleted() {
+    let redis = Redis::start(&[]).await;
+    let first = Upstream::named("first").await;
+    let [a, b] = two(&redis, &[&first]).await;
+    for (before, name) in ["log", "meta", "log"].into_iter().enumerate() {
+        let key = format!("gatewright:shared:{name}");
+        assert_eq!(redis.ask(&["SET", &key, "x"]), "OK");
+        for gateway in [&a, &b] {
+            eventually("it says what is in the way", async || {
+                problems(gateway).await.contains(&key)
+            })
+            .await;
+            assert!(gateway.metric("gatewright_cluster_problems").await > 0.0);
+        }
+        redis.ask(&["DEL", &key, "gatewright:shared:meta"]);
+        for gateway in [&a, &b] {
+            eventually("nothing is wrong", async || problems(gateway).await == "[]").await;
+            eventually("its log says so each time", async || {
+                gateway.says_how_often("what plugins keep is shared again") == before + 1
+            })
+            .await;
+        }
+    }
+    for gateway in [&a, &b] {
+        let begins = "something else has written gatewright:shared:log";
+        assert_eq!(gateway.says_how_often(begins), 2);
+    }
 }

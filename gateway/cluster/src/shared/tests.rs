@@ -218,6 +218,20 @@ async fn a_batch_that_fails_half_way_is_done_once() {
 }
 
 #[tokio::test]
+async fn keys_that_something_else_has_written_are_named() {
+    let server = Server::start();
+    let mut gateway = server.gateway().await;
+    gateway.run(vec![added(1)], true).await.unwrap();
+    assert!(gateway.misused().await.unwrap().is_empty());
+    let items = gateway.connection.key("shared:items");
+    let mut write = redis::cmd("SET");
+    write.arg(&items).arg("x");
+    gateway.connection.query::<()>(&write).await.unwrap();
+    gateway.run(vec![added(1)], true).await.unwrap_err();
+    assert_eq!(gateway.misused().await.unwrap(), [items]);
+}
+
+#[tokio::test]
 async fn what_nobody_can_tell_the_version_of_begins_anew() {
     let server = Server::start();
     let mut gateway = server.gateway().await;

@@ -183,7 +183,7 @@ async fn purge(
     if let Purge::Pool(name) = &purge
         && in_force.snapshot.pool_named(name.as_str()).is_none()
     {
-        return Err(Refusal::NotFound(format!("there is no pool {name:?}")));
+        return Err(Refusal::NotFound(format!("there is no pool {name}")));
     }
     // A look at everything that is kept takes its time.
     let purging = tokio::task::spawn_blocking(move || in_force.cache.purge(&purge));

@@ -168,7 +168,7 @@ async fn create(
     let plan = control.publisher.plan();
     let balancer = plan
         .balancer(&pool)
-        .ok_or_else(|| Refusal::NotFound(format!("there is no pool {:?}", wanted.pool)))?;
+        .ok_or_else(|| Refusal::NotFound(format!("there is no pool {}", wanted.pool)))?;
     let mut key = [0; 32];
     getrandom::fill(&mut key)
         .map_err(|error| Refusal::field("", format!("the system has no randomness: {error}")))?;

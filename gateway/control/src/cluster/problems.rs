@@ -10,7 +10,7 @@ use crate::events::Happened;
 
 /// What it may be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum About {
+pub(crate) enum About {
     /// The state is not followed.
     Following,
     /// Components are missing.
@@ -19,6 +19,21 @@ pub(super) enum About {
     Compiling,
     /// Another gateway is called the same.
     Name,
+    /// What plugins keep is not shared.
+    Sharing,
+}
+
+impl About {
+    /// How it is when nothing is wrong with it any more.
+    fn mended(self) -> &'static str {
+        match self {
+            Self::Following => "its state is followed",
+            Self::Components => "no component is missing",
+            Self::Compiling => "no change waits for the compiler",
+            Self::Name => "no other gateway is called the same",
+            Self::Sharing => "what plugins keep is shared again",
+        }
+    }
 }
 
 /// What is wrong now.
@@ -46,13 +61,16 @@ impl Cluster {
     }
 
     /// What is wrong with this is that, or nothing any more.
-    pub(super) fn tell(&self, control: &Control, about: About, problem: Option<String>) {
+    pub(crate) fn tell(&self, control: &Control, about: About, problem: Option<String>) {
         if !self.problems.put(about, problem.as_deref()) {
             return;
         }
         match problem {
             Some(problem) => control.events.push(Happened::Cluster(problem)),
-            None => tracing::info!("what was wrong with the cluster is over: {about:?}"),
+            None => {
+                let mended = about.mended();
+                tracing::info!("what was wrong with the cluster is over: {mended}");
+            }
         }
     }
 }
