@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo::{output, program, run};
 use crate::follow::{self, Counts};
-use crate::{tools, workspace};
+use crate::{bench, tools, workspace};
 
 /// The tests, and the scripts beside them.
 const FOLDER: &str = "dashboard/tests";
@@ -73,7 +73,8 @@ pub(crate) fn check() -> Result<()> {
 /// As those of [`tests`], and when a picture cannot be made.
 pub(crate) fn screenshots() -> Result<()> {
     tools::need_programs(&[SHRINKER])?;
-    let mut command = script(&program()?)?;
+    // The pages tell how long decisions take.
+    let mut command = script(&bench::gatewright(None)?)?;
     let images = workspace::root().join(IMAGES);
     fs::create_dir_all(&images)?;
     run(command.arg("screenshots.js").arg(&images))?;

@@ -2,6 +2,7 @@
 //! it and its tunnels. That of an exchange is [`crate::serving`].
 
 mod place;
+mod tunnelling;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
@@ -25,6 +26,7 @@ use crate::upstream::Switched;
 use crate::worker::Worker;
 
 pub(crate) use self::place::Place;
+pub(crate) use self::tunnelling::Tunnelling;
 
 /// How long a connection at rest stays open when its worker drains. A request that
 /// is on its way meanwhile, as that of a busy client is, gets its answer, and with
@@ -425,29 +427,5 @@ impl Client {
         if self.stage.get() == Stage::Idle {
             self.waits();
         }
-    }
-}
-
-/// The guard of one tunnel.
-pub(crate) struct Tunnelling(Rc<Client>);
-
-impl Tunnelling {
-    /// Begin one.
-    pub(crate) fn begin(client: &Rc<Client>) -> Self {
-        client.busy();
-        client.worker.counters().tunnels.add(1);
-        Self(Rc::clone(client))
-    }
-
-    /// Whose it is.
-    pub(crate) fn client(&self) -> &Client {
-        &self.0
-    }
-}
-
-impl Drop for Tunnelling {
-    fn drop(&mut self) {
-        self.0.worker.counters().tunnels.sub(1);
-        self.0.rested();
     }
 }
