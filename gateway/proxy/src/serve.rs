@@ -187,7 +187,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
             InPlace(place)
         });
         let mut connection = hyper::server::conn::http1::Builder::new()
-            .writev(false)
+            .writev(true)
             // Whether the client has left is looked for by who lends the stream.
             .half_close(true)
             .max_headers(limits.request_headers)
