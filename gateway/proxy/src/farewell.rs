@@ -8,12 +8,10 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::server::TlsStream;
 
 use crate::connection::Client;
 use crate::deadlines::Passed;
-use crate::early::Early;
-use crate::outbox::Posted;
+use crate::outbox::Layered;
 
 /// How long a client that dawdles is given to be told so.
 const TELLING: Duration = Duration::from_secs(1);
@@ -31,30 +29,6 @@ const LINGER: Duration = Duration::from_secs(1);
 /// take it after all.
 const LINGER_BYTES: usize = 256 * 1024;
 
-/// What the other side has taken of what it was sent.
-pub(crate) trait Sent {
-    /// Whether its system has taken everything.
-    fn is_taken(&self) -> bool;
-}
-
-impl Sent for Posted {
-    fn is_taken(&self) -> bool {
-        self.is_taken()
-    }
-}
-
-impl Sent for TlsStream<Posted> {
-    fn is_taken(&self) -> bool {
-        self.get_ref().0.is_taken()
-    }
-}
-
-impl<S: Sent> Sent for Early<S> {
-    fn is_taken(&self) -> bool {
-        self.stream().is_taken()
-    }
-}
-
 /// Tell a client that its request's head came too slowly.
 pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream: &mut S) {
     let told = client.within(TELLING, stream.write(TOO_SLOW)).await;
@@ -67,7 +41,7 @@ pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream
 
 /// Close the sending side, and wait until the client has closed its own: for as long as
 /// it is still taking what it was sent, at most for as long as a drain waits.
-pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Sent + Unpin>(
+pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     client: &Client,
     mut stream: S,
 ) {
@@ -82,7 +56,7 @@ pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Sent + Unpin>(
         match client.within(LINGER, stream.read(&mut place)).await {
             Ok(Ok(0) | Err(_)) => break,
             Ok(Ok(come)) => heard += come,
-            Err(Passed) if stream.is_taken() => break,
+            Err(Passed) if stream.connection().is_taken() => break,
             Err(Passed) => {}
         }
     }
