@@ -207,7 +207,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
-    if let (End::Closed, Some(server)) = (&end, switched) {
+    if let (End::Closed, Some(server)) = (end, switched) {
         let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
         tunnel::run(tunnelling, stream, &early, *server).await;
@@ -227,7 +227,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
-        Box::pin(farewell::linger(client, stream)).await;
+        Box::pin(farewell::linger(client, stream, end)).await;
     }
     None
 }
@@ -288,6 +288,6 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Layered + Unpin>(client: &Rc<Cl
     let is_cut = end == End::TimedOut && client.is_blocked();
     if !is_cut && !watched.has_ended() {
         let (_, stream) = watched.into_parts();
-        Box::pin(farewell::linger(client, stream)).await;
+        Box::pin(farewell::linger(client, stream, end)).await;
     }
 }
