@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use crate::connection::{Client, Stage};
 
 /// How serving a connection ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// As it should, after an exchange or between two.
     Closed,

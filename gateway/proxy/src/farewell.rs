@@ -3,17 +3,16 @@
 //! A socket that is closed while bytes come in answers them with a reset, and a
 //! reset makes the client's system drop what the client has not read yet: its
 //! answer. So the sending side is closed first, and what still comes is read
-//! and thrown away for a moment (RFC 9112 §9.6).
+//! and thrown away for a while (RFC 9112 §9.6).
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio_rustls::server::TlsStream;
 
 use crate::connection::Client;
-use crate::deadlines::Passed;
-use crate::early::Early;
-use crate::outbox::Posted;
+use crate::drive::End;
+use crate::outbox::Layered;
 
 /// How long a client that dawdles is given to be told so.
 const TELLING: Duration = Duration::from_secs(1);
@@ -27,33 +26,13 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\n\
 /// it: a few round trips over any network, and no longer than a drain can wait.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long it may take nothing of what is left of its answer: packets that were lost have
+/// been sent again by then, more than once, and small buffers have moved on.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
 /// What is read of it meanwhile. Reading all of a refused upload would be to
 /// take it after all.
 const LINGER_BYTES: usize = 256 * 1024;
-
-/// What the other side has taken of what it was sent.
-pub(crate) trait Sent {
-    /// Whether its system has taken everything.
-    fn is_taken(&self) -> bool;
-}
-
-impl Sent for Posted {
-    fn is_taken(&self) -> bool {
-        self.is_taken()
-    }
-}
-
-impl Sent for TlsStream<Posted> {
-    fn is_taken(&self) -> bool {
-        self.get_ref().0.is_taken()
-    }
-}
-
-impl<S: Sent> Sent for Early<S> {
-    fn is_taken(&self) -> bool {
-        self.stream().is_taken()
-    }
-}
 
 /// Tell a client that its request's head came too slowly.
 pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream: &mut S) {
@@ -66,29 +45,61 @@ pub(crate) async fn tell_too_slow<S: AsyncWrite + Unpin>(client: &Client, stream
 }
 
 /// Close the sending side, and wait until the client has closed its own: for as long as
-/// it is still taking what it was sent, at most for as long as a drain waits.
-pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Sent + Unpin>(
+/// it is taking what it was sent or goes on sending, at most for as long as a drain waits.
+/// One that has kept to no protocol, or was too slow in it, has a moment alone.
+pub(crate) async fn linger<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     client: &Client,
     mut stream: S,
+    end: End,
 ) {
+    let longest = match end {
+        End::Closed | End::TimedOut => client.worker.timeouts().drain,
+        End::Broken | End::Malformed | End::HeadTimeout => LINGER,
+    };
     let deadlines = &client.worker.deadlines;
-    let end = deadlines.tick_after(client.worker.timeouts().drain);
-    if !matches!(client.within(LINGER, stream.shutdown()).await, Ok(Ok(()))) {
-        return;
-    }
-    let mut place = [0; 1024];
-    let mut heard = 0;
-    while heard < LINGER_BYTES && deadlines.now() < end {
-        match client.within(LINGER, stream.read(&mut place)).await {
-            Ok(Ok(0) | Err(_)) => break,
-            Ok(Ok(come)) => heard += come,
-            Err(Passed) if stream.is_taken() => break,
-            Err(Passed) => {}
+    let last = deadlines.tick_after(longest);
+    let standstill = || deadlines.tick_after(STANDSTILL).min(last);
+    let mut until = standstill();
+    let mut untaken = stream.connection().untaken();
+    let (mut heard, mut heard_before) = (0, 0);
+    while client
+        .within(LINGER, hear_out(&mut stream, &mut heard))
+        .await
+        .is_err()
+    {
+        let left = stream.connection().untaken();
+        if left == 0 && heard == heard_before {
+            break;
         }
+        // Nothing is added to what is left: when it changes, some was taken.
+        if left == 0 || left != untaken {
+            until = standstill();
+        }
+        if deadlines.now() >= until {
+            break;
+        }
+        (untaken, heard_before) = (left, heard);
     }
     tracing::debug!(
         peer = client.source().peer_text,
         heard,
         "a client was listened to after its last answer"
     );
+}
+
+/// Close the sending side, and read until the client has closed its own or sent too much.
+/// Given up, it may be begun again.
+async fn hear_out<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    heard: &mut usize,
+) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut place = [0; 1024];
+    while *heard < LINGER_BYTES {
+        match stream.read(&mut place).await? {
+            0 => break,
+            come => *heard += come,
+        }
+    }
+    Ok(())
 }

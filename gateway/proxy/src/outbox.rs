@@ -11,6 +11,7 @@
 //! Who writes more than a few kilobytes at once, or closes, does not wait for
 //! the round's end, nor do those who wrote before.
 
+mod layered;
 mod posted;
 mod socket;
 
@@ -22,6 +23,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, BytesMut};
 
+pub(crate) use self::layered::Layered;
 pub(crate) use self::posted::Posted;
 pub(crate) use self::socket::Socket;
 

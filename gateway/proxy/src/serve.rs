@@ -27,17 +27,17 @@ use crate::drive::{End, drive};
 use crate::early::Early;
 use crate::entrance::Entrance;
 use crate::exchange::exchange;
-use crate::farewell::{self, Sent};
+use crate::farewell;
 use crate::identity;
 use crate::opening::HTTP2_PREFACE;
-use crate::outbox::{Peer, Posted, Socket};
+use crate::outbox::{Layered, Peer, Posted, Socket};
 use crate::passthrough;
 use crate::proxied;
 use crate::streams::Streams;
 use crate::tls::ACME_PROTOCOL;
 use crate::tunnel;
 use crate::upload::Upload;
-use crate::watched::{Lent, Unwaited, Watched};
+use crate::watched::{Lent, Watched};
 use crate::worker::Worker;
 
 /// How many requests a client of HTTP/2 or HTTP/3 may have open on one connection: what
@@ -170,7 +170,7 @@ async fn serve_tls(client: &Rc<Client>, stream: Posted, tls: Arc<ServerConfig>) 
 /// Serve HTTP/1.1, unless the client begins as HTTP/2 begins (RFC 9113 §3.4): then
 /// the stream is given back. What looks like that behind a request is none: bytes
 /// that somebody has passed on as HTTP/1.1 must not become another protocol.
-async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
+async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     client: &Rc<Client>,
     stream: S,
 ) -> Option<Early<S>> {
@@ -207,7 +207,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
     let watched = watched.into_inner();
     let has_ended = watched.has_ended();
     let (ahead, mut stream) = watched.into_parts();
-    if let (End::Closed, Some(server)) = (&end, switched) {
+    if let (End::Closed, Some(server)) = (end, switched) {
         let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
         tunnel::run(tunnelling, stream, &early, *server).await;
@@ -227,7 +227,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
         if end == End::HeadTimeout {
             farewell::tell_too_slow(client, &mut stream).await;
         }
-        Box::pin(farewell::linger(client, stream)).await;
+        Box::pin(farewell::linger(client, stream, end)).await;
     }
     None
 }
@@ -250,7 +250,7 @@ impl<F: Future> Future for InPlace<'_, '_, F> {
 
 /// Answer a request of HTTP/1.1, unless its client has left already: no server is to
 /// hear of it then, and the connection ends.
-async fn answer<S: AsyncRead + Unwaited + Unpin>(
+async fn answer<S: AsyncRead + Layered + Unpin>(
     watched: &RefCell<Watched<S>>,
     client: Rc<Client>,
     request: Request<Incoming>,
@@ -263,7 +263,7 @@ async fn answer<S: AsyncRead + Unwaited + Unpin>(
     pin!(exchange(client, request.map(Upload::Http))).await
 }
 
-async fn serve_http2<S: AsyncRead + AsyncWrite + Sent + Unpin>(client: &Rc<Client>, stream: S) {
+async fn serve_http2<S: AsyncRead + AsyncWrite + Layered + Unpin>(client: &Rc<Client>, stream: S) {
     let limits = client.worker.current().snapshot.config.limits;
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), false));
     let end = {
@@ -288,6 +288,6 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Sent + Unpin>(client: &Rc<Clien
     let is_cut = end == End::TimedOut && client.is_blocked();
     if !is_cut && !watched.has_ended() {
         let (_, stream) = watched.into_parts();
-        Box::pin(farewell::linger(client, stream)).await;
+        Box::pin(farewell::linger(client, stream, end)).await;
     }
 }

@@ -36,8 +36,8 @@ impl Source {
     }
 }
 
-/// An address as text. One of IPv4 is written digit by digit, as each connection is told
-/// of by it and the standard library's formatting would take ten times as long.
+/// An address as text. One of IPv4 is written digit by digit, since each connection is
+/// told of by it: it needs nothing of what the standard library's formatting can do.
 fn text(address: IpAddr) -> String {
     let IpAddr::V4(address) = address else {
         return address.to_string();

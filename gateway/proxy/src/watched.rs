@@ -12,42 +12,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
 
 use crate::connection::Client;
 use crate::early::Early;
 use crate::heads::Heads;
 use crate::opening::{HTTP2_PREFACE, Opening};
-use crate::outbox::Posted;
-
-/// A stream of which the runtime need not know before somebody waits.
-pub(crate) trait Unwaited {
-    /// Whether it is told when something comes.
-    fn is_watched(&self) -> bool;
-
-    /// Have it told from now on.
-    fn watch(&self);
-}
-
-impl Unwaited for Posted {
-    fn is_watched(&self) -> bool {
-        self.is_watched()
-    }
-
-    fn watch(&self) {
-        self.watch();
-    }
-}
-
-impl Unwaited for TlsStream<Posted> {
-    fn is_watched(&self) -> bool {
-        self.get_ref().0.is_watched()
-    }
-
-    fn watch(&self) {
-        self.get_ref().0.watch();
-    }
-}
+use crate::outbox::Layered;
 
 /// The stream of a client's connection.
 pub(crate) struct Watched<S> {
@@ -110,7 +80,7 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
+impl<S: AsyncRead + Layered + Unpin> Watched<S> {
     /// The exchange of the next request begins. Who has sent more requests behind it
     /// gets its answer even if that was all. Behind the head of one with a body are
     /// not only heads; there, more is not looked for.
@@ -119,11 +89,11 @@ impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
             true => self.heads = Heads::default(),
             false => self.heads.begins(),
         }
-        let stream = self.stream.stream();
+        let connection = self.stream.connection();
         if self.heads.any() {
             // What befalls the client meanwhile has to be known when their turn comes.
-            stream.watch();
-        } else if !self.client.has_asked() && !stream.is_watched() {
+            connection.watch();
+        } else if !self.client.has_asked() && !connection.is_watched() {
             self.client.looks_soon();
         }
     }
@@ -149,7 +119,7 @@ impl<S: AsyncRead + Unwaited + Unpin> Watched<S> {
     fn looks_later(&self) -> bool {
         self.client.has_to_look_later()
             && self.client.worker.delays() == self.delays
-            && !self.stream.stream().is_watched()
+            && !self.stream.connection().is_watched()
     }
 
     /// Whether the client has left before it had its answer: looked for when the task

@@ -57,6 +57,7 @@ mod edited_headers;
 mod endurance;
 mod error_pages;
 mod explain;
+mod farewells;
 mod forward_auth;
 mod forwarding;
 mod grpc;

@@ -78,9 +78,9 @@ impl Posted {
         self.line.socket.try_read(buffer)
     }
 
-    /// Whether the peer's system has taken everything that was sent.
-    pub(crate) fn is_taken(&self) -> bool {
-        self.line.socket.is_taken()
+    /// How many bytes that were sent the peer's system has yet to take.
+    pub(crate) fn untaken(&self) -> usize {
+        self.line.rest.borrow().len() + self.line.socket.untaken()
     }
 
     /// Whether the runtime is told when something comes.

@@ -174,12 +174,12 @@ impl Socket {
         self.watched()?.poll_write_ready(cx)
     }
 
-    /// Whether the peer's system has taken everything that was sent.
-    pub(super) fn is_taken(&self) -> bool {
+    /// How many bytes that were sent the peer's system has yet to take.
+    pub(super) fn untaken(&self) -> usize {
         match &*self.0.borrow() {
-            State::Watched { stream, .. } => is_acknowledged(stream),
-            State::Unwatched { stream, .. } => is_acknowledged(stream),
-            State::Lost => true,
+            State::Watched { stream, .. } => unacknowledged(stream),
+            State::Unwatched { stream, .. } => unacknowledged(stream),
+            State::Lost => 0,
         }
     }
 
@@ -217,14 +217,14 @@ fn read_first(stream: &StdTcpStream, buffer: &mut ReadBuf<'_>) -> io::Result<()>
     Ok(())
 }
 
-fn is_acknowledged(socket: impl AsFd) -> bool {
+fn unacknowledged(socket: impl AsFd) -> usize {
     #[expect(
         unsafe_code,
         reason = "the system fills in an int for this call, and so does `Getter`"
     )]
     let bytes = unsafe { ioctl(socket, Getter::<UNACKNOWLEDGED, c_int>::new()) };
     // Of what cannot be asked nothing is waited for.
-    bytes.map_or(true, |bytes| bytes == 0)
+    bytes.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(0))
 }
 
 fn lost() -> io::Error {

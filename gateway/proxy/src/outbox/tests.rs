@@ -84,6 +84,23 @@ async fn a_peer_that_reads_slowly_gets_everything() {
 }
 
 #[tokio::test]
+async fn what_a_peer_has_yet_to_take_is_known_wherever_it_waits() {
+    with_rounds(|outbox| async move {
+        let (posted, mut peer) = pair(&outbox).await;
+        posted.post(&vec![0; 20_000_000]);
+        // The peer's system takes a little of it unasked, and this one's has not room for
+        // all the rest.
+        assert!(posted.untaken() > 15_000_000);
+        let mut read = vec![0; 20_000_000];
+        peer.read_exact(&mut read).await.unwrap();
+        while posted.untaken() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_writer_waits_while_the_socket_is_full_and_goes_on_afterwards() {
     with_rounds(|outbox| async move {
         let (mut posted, mut peer) = pair(&outbox).await;
