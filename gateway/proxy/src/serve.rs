@@ -274,8 +274,9 @@ async fn answer<S: AsyncRead + Unwaited + Unpin>(
     if poll_fn(|cx| Poll::Ready(watched.borrow_mut().look(cx))).await {
         pending::<()>().await;
     }
+    let (parts, body) = request.into_parts();
     // Awaited as it stands, the future, which is large, would be moved twice.
-    pin!(exchange(client, request.map(Upload::Http))).await
+    pin!(exchange(client, parts, Upload::Http(body))).await
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Sent + Unpin>(client: &Rc<Client>, stream: S) {
@@ -291,7 +292,8 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Sent + Unpin>(client: &Rc<Clien
             .serve_connection(
                 TokioIo::new(Lent(&watched)),
                 service_fn(move |request: Request<Incoming>| {
-                    exchange(Rc::clone(&owner), request.map(Upload::Http))
+                    let (parts, body) = request.into_parts();
+                    exchange(Rc::clone(&owner), parts, Upload::Http(body))
                 }),
             );
         // Clients of HTTP/2 take their requests back one by one, and hyper hears it.
