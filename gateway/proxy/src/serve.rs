@@ -187,8 +187,11 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Sent + Unwaited + Unpin>(
         let place = RefCell::new(place);
         let (place, owner) = (&place, Rc::clone(client));
         let service = service_fn(move |request: Request<Incoming>| {
-            let answering = answer(lent, Rc::clone(&owner), request);
-            place.borrow_mut().set(Some(answering));
+            // The place is borrowed first: as nothing can fail any more when the answer's
+            // future is made, it is made there, and not elsewhere and moved.
+            place
+                .borrow_mut()
+                .set(Some(answer(lent, Rc::clone(&owner), request)));
             InPlace(place)
         });
         let mut connection = http1(&limits).serve_connection(TokioIo::new(Lent(lent)), service);
