@@ -60,8 +60,8 @@ impl Deadlines {
     pub(crate) fn tick_after(&self, after: Duration) -> u64 {
         const IN_A_SECOND: u64 = 1000 / TICK.as_millis() as u64;
         let of_seconds = after.as_secs().saturating_mul(IN_A_SECOND);
-        let of_rest = u64::from(after.subsec_millis()).div_ceil(TICK.as_millis() as u64);
-        let ticks = of_seconds.saturating_add(of_rest + 1);
+        let of_rest = after.subsec_nanos().div_ceil(TICK.subsec_nanos());
+        let ticks = of_seconds.saturating_add(u64::from(of_rest) + 1);
         self.now().saturating_add(ticks)
     }
 
@@ -274,6 +274,10 @@ mod tests {
         for (millis, ticks) in [(0, 0), (1, 1), (50, 1), (51, 2), (1000, 20), (1999, 40)] {
             let tick = deadlines.tick_after(Duration::from_millis(millis));
             assert_eq!(tick, 7 + ticks + 1, "{millis} ms");
+        }
+        for (more, ticks) in [(Duration::ZERO, 1), (Duration::from_nanos(1), 2)] {
+            let tick = deadlines.tick_after(TICK + more);
+            assert_eq!(tick, 7 + ticks + 1, "a tick and {more:?}");
         }
         assert_eq!(deadlines.tick_after(Duration::MAX), u64::MAX);
     }

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use gatewright_host::ExchangeView as _;
 use gatewright_model::id::Slot;
-use http::{Method, Request, Response, Version};
+use http::request::Parts;
+use http::{Method, Response, Version};
 use hyper::upgrade::OnUpgrade;
 
 use crate::account::Note;
@@ -45,17 +46,17 @@ use crate::worker::Worker;
 /// The request is taken in at once: the future does not carry it, which is large.
 pub(crate) fn exchange(
     client: Rc<Client>,
-    mut request: Request<Upload>,
+    mut parts: Parts,
+    body: Upload,
 ) -> impl Future<Output = Result<Response<ClientBody>, Infallible>> {
-    let has_body = !request.body().is_end_stream();
-    let mut serving = Serving::begin(&client, request.version(), has_body);
-    let version = request.version();
+    let has_body = !body.is_end_stream();
+    let version = parts.version;
+    let mut serving = Serving::begin(&client, version, has_body);
     // Only HTTP/2 hands a tunnel's stream out; HTTP/1.1 gives the connection up.
-    let stream = match request.method() {
-        &Method::CONNECT => request.extensions_mut().remove(),
+    let stream = match parts.method {
+        Method::CONNECT => parts.extensions.remove(),
         _ => None,
     };
-    let (parts, body) = request.into_parts();
     let current = client.worker.current();
     let taken = serving.take_in(&current, parts, has_body.then_some(body));
     async move {
@@ -390,7 +391,7 @@ mod tests {
     use super::*;
 
     /// What a future of this function takes in memory.
-    fn size<A, B, F: Future>(_: impl FnOnce(A, B) -> F) -> usize {
+    fn size<A, B, C, F: Future>(_: impl FnOnce(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 

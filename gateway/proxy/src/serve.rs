@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use gatewright_model::config::Limits;
 use gatewright_wire::proxy_header::{Behalf, Ends};
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rustls::ServerConfig;
@@ -49,6 +51,9 @@ pub(crate) const MAX_STREAMS: u32 = 256;
 /// client with all its streams open that reads nothing makes the gateway hold
 /// this much for each; hyper's own limit would come to 100 MB a connection.
 const MAX_SEND_BUFFER: usize = 32 * 1024;
+
+/// How many headers hyper takes where it is told nothing, as its documentation says.
+const HYPER_HEADERS: usize = 100;
 
 /// A connection that has been accepted.
 pub(crate) struct Arrival {
@@ -182,17 +187,14 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
         let place = RefCell::new(place);
         let (place, owner) = (&place, Rc::clone(client));
         let service = service_fn(move |request: Request<Incoming>| {
-            let answering = answer(lent, Rc::clone(&owner), request);
-            place.borrow_mut().set(Some(answering));
+            // The place is borrowed first: as nothing can fail any more when the answer's
+            // future is made, it is made there, and not elsewhere and moved.
+            place
+                .borrow_mut()
+                .set(Some(answer(lent, Rc::clone(&owner), request)));
             InPlace(place)
         });
-        let mut connection = hyper::server::conn::http1::Builder::new()
-            .writev(true)
-            // Whether the client has left is looked for by who lends the stream.
-            .half_close(true)
-            .max_headers(limits.request_headers)
-            .max_buf_size(limits.request_head)
-            .serve_connection(TokioIo::new(Lent(lent)), service);
+        let mut connection = http1(&limits).serve_connection(TokioIo::new(Lent(lent)), service);
         let has_left = |cx: &mut Context<'_>, is_woken| lent.borrow_mut().has_left(cx, is_woken);
         let end = drive(client, Pin::new(&mut connection), has_left).await;
         let switched = client.take_switched();
@@ -232,6 +234,22 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     None
 }
 
+/// How hyper is to read requests of HTTP/1.1, and to write answers.
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .writev(true)
+        // Whether the client has left is looked for by who lends the stream.
+        .half_close(true)
+        .max_buf_size(limits.request_head);
+    // Told a limit, be it its own, hyper fills room for so many headers with each
+    // request, twice.
+    if limits.request_headers != HYPER_HEADERS {
+        builder.max_headers(limits.request_headers);
+    }
+    builder
+}
+
 /// The answer to a request of HTTP/1.1, which comes about in its connection's own memory:
 /// hyper would have some kilobytes more for it on every connection.
 struct InPlace<'a, 'b, F>(&'a RefCell<Pin<&'b mut Option<F>>>);
@@ -259,8 +277,9 @@ async fn answer<S: AsyncRead + Layered + Unpin>(
     if poll_fn(|cx| Poll::Ready(watched.borrow_mut().look(cx))).await {
         pending::<()>().await;
     }
+    let (parts, body) = request.into_parts();
     // Awaited as it stands, the future, which is large, would be moved twice.
-    pin!(exchange(client, request.map(Upload::Http))).await
+    pin!(exchange(client, parts, Upload::Http(body))).await
 }
 
 async fn serve_http2<S: AsyncRead + AsyncWrite + Layered + Unpin>(client: &Rc<Client>, stream: S) {
@@ -268,7 +287,7 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Layered + Unpin>(client: &Rc<Cl
     let watched = RefCell::new(Watched::new(stream, Rc::clone(client), false));
     let end = {
         let owner = Rc::clone(client);
-        let connection = hyper::server::conn::http2::Builder::new(Streams::of(client))
+        let connection = http2::Builder::new(Streams::of(client))
             .max_concurrent_streams(MAX_STREAMS)
             .max_send_buf_size(MAX_SEND_BUFFER)
             .enable_connect_protocol()
@@ -276,7 +295,8 @@ async fn serve_http2<S: AsyncRead + AsyncWrite + Layered + Unpin>(client: &Rc<Cl
             .serve_connection(
                 TokioIo::new(Lent(&watched)),
                 service_fn(move |request: Request<Incoming>| {
-                    exchange(Rc::clone(&owner), request.map(Upload::Http))
+                    let (parts, body) = request.into_parts();
+                    exchange(Rc::clone(&owner), parts, Upload::Http(body))
                 }),
             );
         // Clients of HTTP/2 take their requests back one by one, and hyper hears it.

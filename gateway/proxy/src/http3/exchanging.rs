@@ -133,9 +133,10 @@ async fn answer(
     beside: &mut Beside,
 ) -> Option<Response<ClientBody>> {
     let client = Rc::clone(&stream.0.client);
+    let (parts, body) = request.into_parts();
     tokio::select! {
         biased;
-        answered = exchange(client, request) => match answered {
+        answered = exchange(client, parts, body) => match answered {
             Ok(response) => Some(response),
             Err(never) => match never {},
         },
