@@ -118,6 +118,9 @@ pub(super) struct Arguments {
     /// Three rounds of two seconds instead of seven of five, and less of the rest
     #[arg(long)]
     quick: bool,
+    /// Rounds, in each of which every proxy has one run
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    rounds: Option<u16>,
     /// Seconds of each run
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: Option<u64>,
@@ -173,12 +176,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         failures.keep(peer.name(), found).is_some()
     });
     if is_whole {
-        // Asked for before the scenarios have taken their hour.
+        // Asked for before the scenarios have taken their time.
         let tools = [&syscalls::TOOLS[..], &instructions::TOOLS].concat();
         failures.keep("tools", Programs::find(&[], &common, &tools));
     }
     let programs = Programs::find(&peers, &common, &[])?;
     let comparison = peers::Arguments {
+        rounds: arguments.rounds,
         seconds: arguments.seconds,
         quick: arguments.quick,
         cipher_suite: arguments.cipher_suite,

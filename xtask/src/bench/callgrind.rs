@@ -1,11 +1,12 @@
 //! Instructions that a process runs in user space, as valgrind's callgrind counts
 //! them: the same on every machine, whatever else it does.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo::output;
 
@@ -19,6 +20,7 @@ pub(super) fn words(folder: &Path) -> Vec<String> {
         // emulated here.
         "--trace-children=yes",
         "--instr-atstart=no",
+        "--separate-threads=yes",
         "--quiet",
         &format!("--callgrind-out-file={}", out.display()),
     ]
@@ -26,121 +28,139 @@ pub(super) fn words(folder: &Path) -> Vec<String> {
     .to_vec()
 }
 
-/// The same, where each thread is counted by itself.
-pub(super) fn words_by_thread(folder: &Path) -> Vec<String> {
-    let mut words = words(folder);
-    words.push("--separate-threads=yes".to_owned());
-    words
-}
-
-/// A process that callgrind runs.
+/// A process that callgrind runs, and those of its threads that count.
 pub(super) struct Counted<'a> {
-    pub(super) process: u32,
-    pub(super) folder: &'a Path,
+    process: u32,
+    folder: &'a Path,
+    /// The numbers that callgrind has for them.
+    threads: Vec<u32>,
 }
 
-impl Counted<'_> {
-    /// Count from here on.
+impl<'a> Counted<'a> {
+    /// Count from here on, in threads whose name is one that counts.
     ///
     /// # Errors
     ///
-    /// When callgrind does not take it.
-    pub(super) fn begin(&self) -> Result<()> {
-        self.control(&["--instr=on"])
-    }
-
-    /// Instructions since the beginning, or since it was asked last; `dump`
-    /// counts how often that was, from 1.
-    ///
-    /// # Errors
-    ///
-    /// When callgrind does not tell.
-    pub(super) fn instructions(&self, dump: u32) -> Result<u64> {
-        self.control(&["--dump"])?;
-        let file = self.file(dump);
-        let text = fs::read_to_string(&file)
-            .with_context(|| format!("callgrind wrote no {}", file.display()))?;
-        total(&text).context("cannot understand callgrind's figures")
-    }
-
-    /// The functions with the most instructions of their own, as a share of all.
-    ///
-    /// # Errors
-    ///
-    /// When callgrind's figures cannot be read.
-    pub(super) fn functions(&self, dump: u32, most: usize) -> Result<Vec<Function>> {
-        let mut command = Command::new("callgrind_annotate");
-        command.args(["--auto=no", "--threshold=100"]);
-        let text = output(command.arg(self.file(dump)))?;
-        Ok(text.lines().filter_map(function).take(most).collect())
-    }
-
-    /// What the thread that did most has done since the beginning, or since it was
-    /// asked last. Only of a process whose threads are counted by themselves.
-    ///
-    /// # Errors
-    ///
-    /// When callgrind does not tell.
-    pub(super) fn busiest(&self, dump: u32) -> Result<Thread> {
-        self.control(&["--dump"])?;
-        let own = format!("callgrind.{}.{dump}-", self.process);
-        let mut busiest: Option<(u64, PathBuf)> = None;
-        for entry in fs::read_dir(self.folder)? {
-            let entry = entry?;
-            if !entry.file_name().to_string_lossy().starts_with(&own) {
-                continue;
-            }
-            let text = fs::read_to_string(entry.path())?;
-            let instructions = total(&text).context("cannot understand callgrind's figures")?;
-            if busiest
-                .as_ref()
-                .is_none_or(|(most, _)| instructions > *most)
-            {
-                busiest = Some((instructions, entry.path()));
+    /// When callgrind does not take it, or there is no such thread.
+    pub(super) fn begin(
+        process: u32,
+        folder: &'a Path,
+        is_counted: impl Fn(&str) -> bool,
+    ) -> Result<Self> {
+        let mut command = Command::new("vgdb");
+        command.arg(format!("--pid={process}"));
+        let said = output(command.args(["v.info", "scheduler"]))?;
+        let mut threads = Vec::new();
+        for (thread, task) in said.lines().filter_map(thread) {
+            let name = fs::read_to_string(format!("/proc/{process}/task/{task}/comm"));
+            // A thread may end while we look.
+            if name.is_ok_and(|name| is_counted(name.trim_end())) {
+                threads.push(thread);
             }
         }
-        let (instructions, file) = busiest.context("callgrind wrote nothing of any thread")?;
-        let mut command = Command::new("callgrind_annotate");
-        command.args(["--auto=no", "--threshold=100", "--inclusive=yes"]);
-        let text = output(command.arg(file))?;
-        Ok(Thread {
+        ensure!(!threads.is_empty(), "the process has no thread that counts");
+        let counted = Self {
+            process,
+            folder,
+            threads,
+        };
+        counted.control("--instr=on")?;
+        Ok(counted)
+    }
+
+    /// What the threads have done since the beginning, or since it was asked last;
+    /// `dump` counts how often that was, from 1.
+    ///
+    /// # Errors
+    ///
+    /// When callgrind does not tell.
+    pub(super) fn done(&self, dump: u32) -> Result<Done> {
+        self.control("--dump")?;
+        let (mut instructions, mut files) = (0, Vec::new());
+        for thread in &self.threads {
+            let name = format!("callgrind.{}.{dump}-{thread:02}", self.process);
+            let file = self.folder.join(name);
+            // There is none of a thread that has not run.
+            if file.is_file() {
+                let text = fs::read_to_string(&file)?;
+                instructions += total(&text).context("cannot understand callgrind's figures")?;
+                files.push(file);
+            }
+        }
+        ensure!(
+            !files.is_empty(),
+            "callgrind wrote nothing of threads that count"
+        );
+        Ok(Done {
             instructions,
-            functions: text.lines().filter_map(function).collect(),
+            files,
         })
     }
 
-    fn file(&self, dump: u32) -> PathBuf {
-        self.folder
-            .join(format!("callgrind.{}.{dump}", self.process))
-    }
-
-    fn control(&self, arguments: &[&str]) -> Result<()> {
+    fn control(&self, argument: &str) -> Result<()> {
         let mut command = Command::new("callgrind_control");
-        output(command.args(arguments).arg(self.process.to_string()))?;
+        output(command.arg(argument).arg(self.process.to_string()))?;
         Ok(())
     }
 }
 
-/// A thread that was counted.
-pub(super) struct Thread {
+/// What threads have done.
+pub(super) struct Done {
     pub(super) instructions: u64,
-    /// Each with all that it called.
-    functions: Vec<Function>,
+    /// Of each thread.
+    files: Vec<PathBuf>,
 }
 
-impl Thread {
-    /// Instructions of a function with all that it called, if it ran.
-    pub(super) fn within(&self, name: &str) -> Option<u64> {
-        let mut functions = self.functions.iter();
-        let found = functions.find(|function| function.name == name)?;
-        Some(found.instructions)
+impl Done {
+    /// Functions of each thread by their own instructions, those with the most first.
+    ///
+    /// # Errors
+    ///
+    /// When callgrind's figures cannot be read.
+    pub(super) fn functions(&self) -> Result<Vec<Function>> {
+        self.annotated("--inclusive=no")
     }
+
+    /// The same, each with all that it called.
+    ///
+    /// # Errors
+    ///
+    /// As [`Done::functions`].
+    pub(super) fn with_called(&self) -> Result<Vec<Function>> {
+        self.annotated("--inclusive=yes")
+    }
+
+    fn annotated(&self, inclusive: &str) -> Result<Vec<Function>> {
+        let mut functions = Vec::new();
+        for file in &self.files {
+            let mut command = Command::new("callgrind_annotate");
+            command.args(["--auto=no", "--threshold=100", inclusive]);
+            let text = output(command.arg(file))?;
+            functions.extend(text.lines().filter_map(function));
+        }
+        functions.sort_by_key(|function| Reverse(function.instructions));
+        Ok(functions)
+    }
+}
+
+/// Instructions of a function, if it ran.
+pub(super) fn of(functions: &[Function], name: &str) -> Option<u64> {
+    let found = functions.iter().find(|function| function.name == name)?;
+    Some(found.instructions)
 }
 
 /// A function's instructions: of its own, or with all that it called.
 pub(super) struct Function {
     pub(super) name: String,
     pub(super) instructions: u64,
+}
+
+/// `Thread 2: status = VgTs_WaitSys syscall 202 (lwpid 25808)`, as its number and the
+/// kernel's.
+fn thread(line: &str) -> Option<(u32, u32)> {
+    let (thread, rest) = line.strip_prefix("Thread ")?.split_once(": ")?;
+    let (_, task) = rest.split_once("(lwpid ")?;
+    Some((thread.parse().ok()?, task.strip_suffix(')')?.parse().ok()?))
 }
 
 fn total(text: &str) -> Option<u64> {
@@ -172,7 +192,7 @@ fn function(line: &str) -> Option<Function> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Thread, function, total};
+    use super::{Function, function, of, thread, total};
 
     #[test]
     fn what_callgrind_says_is_understood() {
@@ -181,16 +201,21 @@ mod tests {
     }
 
     #[test]
+    fn threads_are_told_by_both_numbers() {
+        let line = "Thread 12: status = VgTs_WaitSys syscall 202 (lwpid 25808)";
+        assert_eq!(thread(line), Some((12, 25808)));
+        assert_eq!(thread("  running_tid=1"), None);
+        assert_eq!(thread("Thread 1: status = VgTs_Init"), None);
+    }
+
+    #[test]
     fn a_function_is_found_by_its_whole_name() {
         let text = "113,449 (100.0%)  PROGRAM TOTALS\n\
              11,111 ( 9.79%)  ???:a::route::{{closure}} [/usr/bin/x]\n\
              6,080 ( 5.36%)  ???:a::route [/usr/bin/x]\n";
-        let thread = Thread {
-            instructions: 113_449,
-            functions: text.lines().filter_map(function).collect(),
-        };
-        assert_eq!(thread.within("a::route"), Some(6_080));
-        assert_eq!(thread.within("a::rout"), None);
+        let functions: Vec<Function> = text.lines().filter_map(function).collect();
+        assert_eq!(of(&functions, "a::route"), Some(6_080));
+        assert_eq!(of(&functions, "a::rout"), None);
     }
 
     #[test]

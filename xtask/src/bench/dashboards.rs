@@ -16,6 +16,7 @@ use super::cpu;
 use super::figures::grouped;
 use super::followers::Followers;
 use super::http;
+use super::peer::WORKERS;
 use crate::cargo::output;
 use crate::dashboard;
 use crate::process::Process;
@@ -27,9 +28,8 @@ const CLIENTS: &str = "serving: listening address=";
 /// What the backend's output names its port after.
 const BACKEND: &str = "listens on http://0.0.0.0:";
 
-/// The threads that carry traffic, and the one that checks servers; all others
-/// are the control plane's.
-const WORKERS: &str = "worker-";
+/// The thread that checks servers; all but this one and the workers are the control
+/// plane's.
 const PROBER: &str = "prober";
 
 /// Requests a second, so that figures move.

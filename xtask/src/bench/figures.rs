@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+/// Above this share of a core, others disturbed what was measured.
+const DISTURBED: f64 = 0.1;
+
 /// What one run of one proxy showed.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Run {
@@ -75,6 +78,17 @@ pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+/// What makes a proxy's figures worth less, if other programs took so much of a core
+/// while they were measured.
+pub(super) fn disturbance(name: &str, strangers: f64) -> Option<String> {
+    (strangers > DISTURBED).then(|| {
+        format!(
+            "note: other programs took {:.0} % of a core while {name} was measured",
+            strangers * 100.0
+        )
+    })
+}
+
 /// What a table puts before a figure that misses what is promised.
 pub(super) fn mark(is_missed: bool) -> &'static str {
     if is_missed { "!" } else { "" }
@@ -95,7 +109,7 @@ pub(crate) fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ratios, Run, grouped, median};
+    use super::{Ratios, Run, disturbance, grouped, median};
 
     #[test]
     fn the_median_ignores_an_outlier() {
@@ -122,6 +136,15 @@ mod tests {
         let ours = [run(10.0), run(30.0), run(10.0)];
         let peer = [run(20.0), run(60.0), run(25.0)];
         assert_eq!(Ratios::between(&ours, &peer).cpu_per_request, 0.5);
+    }
+
+    #[test]
+    fn only_much_of_a_core_disturbs() {
+        assert_eq!(disturbance("nginx", 0.1), None);
+        assert_eq!(
+            disturbance("nginx", 0.25).unwrap(),
+            "note: other programs took 25 % of a core while nginx was measured"
+        );
     }
 
     #[test]

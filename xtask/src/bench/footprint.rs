@@ -16,7 +16,7 @@ use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
 use super::cpu;
-use super::figures::{Ratios, Run, mark, median};
+use super::figures::{Ratios, Run, disturbance, mark, median};
 use super::load::line::Way;
 use super::load::talk::{Kind, Pace, Talk};
 use super::peer::{Peer, Setting, Started};
@@ -203,11 +203,7 @@ fn beside(proxy: &Proxy, setting: &Setting<'_>, load: &peers::Arguments) -> Resu
         failed == 0,
         "{failed} requests to {name} failed beside idle connections"
     );
-    Ok(Beside {
-        ratios: Ratios::between(&with, &without),
-        with: Speed::of(&with),
-        without: Speed::of(&without),
-    })
+    Ok(Beside::of(&with, &without))
 }
 
 /// Memory of each connection to a port, in KiB, once all are open.
@@ -310,6 +306,21 @@ struct Beside {
     without: Speed,
     /// With divided by without, round by round, then the median.
     ratios: Ratios,
+    /// The share of one core that others used in a round, in whichever of its two runs it
+    /// was more, then the median.
+    strangers: f64,
+}
+
+impl Beside {
+    fn of(with: &[Run], without: &[Run]) -> Self {
+        let rounds = with.iter().zip(without);
+        Self {
+            with: Speed::of(with),
+            without: Speed::of(without),
+            ratios: Ratios::between(with, without),
+            strangers: median(rounds.map(|(with, without)| with.strangers.max(without.strangers))),
+        }
+    }
 }
 
 /// Medians of runs.
@@ -379,6 +390,7 @@ impl Report {
                 with,
                 without,
                 ratios,
+                strangers,
             } = &peer.beside;
             println!(
                 "{name:12} CPU {:.2}, without {:.2} ({:.2} of it); p99 {:.0}, without {:.0} ({:.2})",
@@ -389,6 +401,9 @@ impl Report {
                 without.p99_us,
                 ratios.p99,
             );
+            if let Some(note) = disturbance(name, *strangers) {
+                println!("{note}");
+            }
         }
     }
 }
@@ -397,26 +412,43 @@ impl Report {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
-    use super::{Beside, Footprint, Ratios, Speed, established, memory};
+    use super::{Beside, Footprint, Run, established, memory};
+
+    fn run(cpu_us_per_request: f64, strangers: f64) -> Run {
+        Run {
+            requests: 1,
+            failed: 0,
+            requests_per_second: 1.0,
+            p50_us: 1.0,
+            p99_us: 1.0,
+            p999_us: 1.0,
+            cpu_us_per_request,
+            kernel_us_per_request: 0.0,
+            core_busy: 1.0,
+            load_busy: 0.5,
+            strangers,
+        }
+    }
+
+    #[test]
+    fn one_round_that_others_disturb_is_outvoted_and_two_are_told() {
+        let (quiet, disturbed) = (run(10.0, 0.0), run(30.0, 0.5));
+        let one = Beside::of(&[quiet, disturbed, quiet], &[quiet; 3]);
+        assert_eq!((one.ratios.cpu_per_request, one.strangers), (1.0, 0.0));
+        // Neither side by itself was disturbed more than once.
+        let two = Beside::of(&[quiet, disturbed, quiet], &[disturbed, quiet, quiet]);
+        assert_eq!(two.strangers, 0.5);
+    }
 
     #[test]
     fn what_is_over_its_limit_is_marked_if_it_is_held_to_it() {
-        let speed = || Speed {
-            requests_per_second: 1.0,
-            p99_us: 1.0,
-            cpu_us_per_request: 1.0,
-        };
         let footprint = Footprint {
             start_ms: 150.0,
             idle_cpu_percent: 0.2,
             memory_mib: 1.0,
             kib_per_connection: 24.5,
             kib_per_tls_connection: 40.0,
-            beside: Beside {
-                with: speed(),
-                without: speed(),
-                ratios: Ratios::between(&[], &[]),
-            },
+            beside: Beside::of(&[], &[]),
         };
         assert_eq!(footprint.cells(true), ["150", "!0.20", "!24.5", "40.0"]);
         assert_eq!(footprint.cells(false), ["150", "0.20", "24.5", "40.0"]);

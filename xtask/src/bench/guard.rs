@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 
-use super::callgrind::{self, Counted, Thread};
+use super::callgrind::{self, Counted, Function};
 use super::certificate;
 use super::cores::Cores;
 use super::figures::grouped;
@@ -106,6 +106,13 @@ struct Build {
     instructions: Counts,
 }
 
+/// What the worker did for [`REQUESTS`].
+struct Worker {
+    instructions: u64,
+    /// Each with all that it called.
+    functions: Vec<Function>,
+}
+
 /// Count, and judge or keep it.
 ///
 /// # Errors
@@ -161,8 +168,7 @@ fn of_debug() -> Result<Counts> {
     for (part, functions) in PARTS {
         let mut instructions = 0;
         for function in functions {
-            instructions += worker
-                .within(function)
+            instructions += callgrind::of(&worker.functions, function)
                 .with_context(|| format!("no `{function}` ran: name what does its work now"))?;
         }
         counts.insert(part.to_owned(), instructions / REQUESTS);
@@ -182,7 +188,7 @@ fn of_release() -> Result<Counts> {
 }
 
 /// Count, and once more if that fails: valgrind does not carry everything.
-fn count(scenario: Scenario, program: &Path) -> Result<Thread> {
+fn count(scenario: Scenario, program: &Path) -> Result<Worker> {
     let programs = Programs::only(std::path::absolute(program)?);
     println!(
         "counting {}: callgrind takes most of a minute",
@@ -195,12 +201,12 @@ fn count(scenario: Scenario, program: &Path) -> Result<Thread> {
 }
 
 /// What the worker does for [`REQUESTS`] of a client without a cookie.
-fn count_once(scenario: Scenario, programs: &Programs) -> Result<Thread> {
+fn count_once(scenario: Scenario, programs: &Programs) -> Result<Worker> {
     let traffic = scenario.traffic();
     let folder = tempfile::tempdir()?;
     certificate::make(folder.path())?;
     let backends = peers::backends(traffic, Cores::default())?;
-    let under = callgrind::words_by_thread(folder.path());
+    let under = callgrind::words(folder.path());
     let setting = Setting {
         sessions: true,
         under: &under,
@@ -212,23 +218,25 @@ fn count_once(scenario: Scenario, programs: &Programs) -> Result<Thread> {
             traffic,
         )
     };
-    let started = Started::start(Peer::Gatewright, &setting)?;
-    instructions::is_whole(&started)?;
+    let mut started = Started::start(Peer::Gatewright, &setting)?;
+    instructions::settle(&mut started)?;
     // On more connections it would depend on the machine how many requests a round of
     // the worker has.
     let way = Way::plain(started.plain_port);
     let mut clients = Exact::Talk(Talk::open(&way, 1, Kind::Get, &[])?);
     // Each server has been asked by then, so that no connection to one is counted.
     clients.ask(FIRST.max(4 * traffic.endpoints as u64))?;
-    let process = Counted {
-        process: started.process.id(),
-        folder: folder.path(),
-    };
-    process.begin()?;
+    let counted = Counted::begin(started.process.id(), folder.path(), |thread| {
+        Peer::Gatewright.is_worker(thread)
+    })?;
     clients.ask(FIRST)?;
-    process.busiest(1)?;
+    counted.done(1)?;
     clients.ask(REQUESTS)?;
-    process.busiest(2)
+    let done = counted.done(2)?;
+    Ok(Worker {
+        instructions: done.instructions,
+        functions: done.with_called()?,
+    })
 }
 
 /// What compiles here: its version, and the machine that it compiles for.

@@ -15,7 +15,9 @@ use super::certificate;
 use super::common::Common;
 use super::cores::Cores;
 use super::figures::grouped;
+use super::http;
 use super::load::Target;
+use super::metrics::Metrics;
 use super::peer::{Peer, Setting, Started};
 use super::peers;
 use super::programs::Programs;
@@ -118,8 +120,8 @@ fn count(
         under: &under,
         ..Setting::new(programs, folder, Cores::default(), &backends.ports, traffic)
     };
-    let started = Started::start(peer, &setting)?;
-    is_whole(&started)?;
+    let mut started = Started::start(peer, &setting)?;
+    settle(&mut started)?;
     let headers = match asked.clients {
         Clients::Returning => started.cookie()?,
         Clients::New | Clients::Sessionless => None,
@@ -144,41 +146,55 @@ fn count(
     let mut clients = target.exact()?;
     // Each server has been asked by then, so that no connection to one is counted.
     clients.ask(FIRST.max(4 * traffic.endpoints as u64))?;
-    let process = Counted {
-        process: started.process.id(),
-        folder,
-    };
-    process.begin()?;
+    let counted = Counted::begin(started.process.id(), folder, |thread| {
+        peer.is_worker(thread)
+    })?;
     // What does not belong to requests is in both counts, and not in their
     // difference: code that runs first, connections, what is told by then.
     clients.ask(FIRST)?;
-    let base = process.instructions(1)?;
+    let base = counted.done(1)?.instructions;
     let requests = FIRST + asked.requests;
     clients.ask(requests)?;
-    let all = process.instructions(2)?;
+    let all = counted.done(2)?;
     ensure!(
-        all > base,
+        all.instructions > base,
         "more was done before the requests than for them: count more"
     );
-    let functions = process.functions(2, top)?;
     Ok(PerRequest {
-        instructions: (all - base) as f64 / asked.requests as f64,
-        functions: functions
+        instructions: (all.instructions - base) as f64 / asked.requests as f64,
+        functions: all
+            .functions()?
             .into_iter()
+            .take(top)
             .map(|one| (one.name, one.instructions as f64 / requests as f64))
             .collect(),
     })
 }
 
-/// A compilation that came to its limits under callgrind leaves decisions dearer.
+/// Wait until a gateway has checked each of its servers once: the first check decides,
+/// and the second comes too late to mend it.
 ///
 /// # Errors
 ///
-/// When one did.
-pub(super) fn is_whole(started: &Started) -> Result<()> {
+/// When a compilation came to its limits under callgrind, which leaves decisions dearer;
+/// or a check, which leaves fewer servers to decide between.
+pub(super) fn settle(started: &mut Started) -> Result<()> {
+    if started.peer != Peer::Gatewright {
+        return Ok(());
+    }
     ensure!(
         !started.process.said().contains("no direct lane"),
         "the gateway's plugins were not compiled whole; try again on a quiet machine"
+    );
+    let admin = started.admin_port;
+    let is_ready = || http::get(admin, "/readyz").is_ok_and(|answer| answer.status == 200);
+    started.process.until(is_ready)?;
+    let metrics = Metrics::of(admin)?;
+    let servers = metrics.all("gatewright_server_up");
+    let down = servers.filter(|server| server.value < 1.0).count();
+    ensure!(
+        down == 0,
+        "{down} servers did not pass their first check; try again on a quiet machine"
     );
     Ok(())
 }

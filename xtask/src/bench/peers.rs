@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Three rounds of two seconds instead of seven of five
     #[arg(long)]
     pub(super) quick: bool,
+    /// Rounds, in each of which every proxy has one run
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) rounds: Option<u16>,
     /// Seconds of each run
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(super) seconds: Option<u64>,
@@ -61,7 +64,8 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn rounds(&self) -> usize {
-        if self.quick { 3 } else { 7 }
+        let rounds = if self.quick { 3 } else { 7 };
+        self.rounds.unwrap_or(rounds).into()
     }
 
     /// Those of this scenario, all else alike.
@@ -350,5 +354,28 @@ impl Times {
             load: (ours - proxy).max(0.0),
             strangers: (seconds(self.machine, before.machine) - ours).max(0.0),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::Arguments;
+
+    #[test]
+    fn rounds_and_seconds_are_as_they_are_asked_for() {
+        let of = |words: &[&str]| {
+            let arguments = Arguments::try_parse_from(words).ok()?;
+            Some((arguments.rounds(), arguments.duration()))
+        };
+        let seconds = Duration::from_secs;
+        assert_eq!(of(&["peers"]), Some((7, seconds(5))));
+        assert_eq!(of(&["peers", "--quick"]), Some((3, seconds(2))));
+        let asked = ["peers", "--quick", "--rounds", "5", "--seconds", "3"];
+        assert_eq!(of(&asked), Some((5, seconds(3))));
+        assert_eq!(of(&["peers", "--rounds", "0"]), None);
     }
 }

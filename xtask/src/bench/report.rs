@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use super::chain;
-use super::figures::{Ratios, Run, grouped, mark, median};
+use super::figures::{Ratios, Run, disturbance, grouped, mark, median};
 use super::peer::Peer;
 use super::peers::{Arguments, Measured};
 use super::programs::Programs;
@@ -14,9 +14,6 @@ use super::scenario::{Clients, Scenario};
 
 /// Below this share of its core a proxy was not what limited the run.
 const SATURATED: f64 = 0.9;
-
-/// Above this share of a core, others disturbed the run.
-const DISTURBED: f64 = 0.1;
 
 /// Everything that a comparison found.
 #[derive(Serialize)]
@@ -246,11 +243,8 @@ impl Report {
                     peer.load_busy * 100.0
                 );
             }
-            if peer.strangers > DISTURBED {
-                println!(
-                    "note: other programs took {:.0} % of a core while {name} was measured",
-                    peer.strangers * 100.0
-                );
+            if let Some(note) = disturbance(name, peer.strangers) {
+                println!("{note}");
             }
         }
     }

@@ -24,8 +24,9 @@ use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 use uuid::Uuid;
 
-/// As the other proxies check.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// How long a health check may take: a program that counts instructions is slow, and the
+/// first check of a server decides.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connections to servers that are kept.
 const KEPT: usize = 4096;
@@ -137,8 +138,11 @@ fn main() {
     let mut servers: LoadBalancer<RoundRobin> = servers.expect("addresses of servers");
     let mut check = HttpHealthCheck::new("localhost", false);
     check.req.set_uri("/health".parse().expect("a path"));
+    check.peer_template.options.connection_timeout = Some(PATIENCE);
+    check.peer_template.options.read_timeout = Some(PATIENCE);
     servers.set_health_check(Box::new(check));
-    servers.health_check_frequency = Some(CHECK_EVERY);
+    let seconds = one(&settings, "check_seconds").parse().expect("a number");
+    servers.health_check_frequency = Some(Duration::from_secs(seconds));
     servers.parallel_health_check = true;
     let checks = background_service("checks", servers);
 
