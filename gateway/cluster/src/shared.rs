@@ -22,11 +22,15 @@ use crate::connection::Connection;
 use crate::failure::Failure;
 use words::Reply;
 
-/// The keys: `PREFIX:shared:` and one of these.
-const KEYS: [&str; 5] = ["items", "log", "expiry", "meta", "gateways"];
-
-/// What the server calls the type of each, where it is there.
-const TYPES: [&str; 5] = ["hash", "zset", "zset", "hash", "hash"];
+/// The keys, `PREFIX:shared:` and one of these, in the order in which the script takes
+/// them, each with what the server calls its type.
+const KEYS: [(&str, &str); 5] = [
+    ("items", "hash"),
+    ("log", "zset"),
+    ("expiry", "zset"),
+    ("meta", "hash"),
+    ("gateways", "hash"),
+];
 
 /// The exchanges of one gateway, one after the other.
 pub struct Exchange {
@@ -115,8 +119,8 @@ impl Exchange {
             self.told = self.read;
         }
         let mut call = self.script.prepare_invoke();
-        for key in KEYS {
-            call.key(connection.key(&format!("shared:{key}")));
+        for (key, _) in KEYS {
+            call.key(self.key(key));
         }
         call.arg(connection.instance()).arg(&self.epoch);
         call.arg(format!("{:016x}", fastrand::u64(..)));
@@ -145,15 +149,14 @@ impl Exchange {
     ///
     /// When the server does not answer, or refuses.
     pub async fn misused(&self) -> Result<Vec<String>, Failure> {
-        let keys = KEYS.map(|key| self.connection.key(&format!("shared:{key}")));
         let mut asking = redis::pipe();
-        for key in &keys {
-            asking.cmd("TYPE").arg(key);
+        for (key, _) in KEYS {
+            asking.cmd("TYPE").arg(self.key(key));
         }
         let found: Vec<String> = self.connection.pipeline(&asking).await?;
-        let found = keys.into_iter().zip(TYPES.into_iter().zip(found));
-        let misused = found.filter(|(_, (wanted, found))| found != wanted && found != "none");
-        Ok(misused.map(|(key, _)| key).collect())
+        let found = KEYS.into_iter().zip(found);
+        let misused = found.filter(|((_, wanted), found)| found != wanted && found != "none");
+        Ok(misused.map(|((key, _), _)| self.key(key)).collect())
     }
 
     /// Say that this gateway is there no more, after its last exchange.
@@ -163,9 +166,14 @@ impl Exchange {
     /// When the server does not answer, or refuses; others find out in some seconds.
     pub async fn leave(&self) -> Result<(), Failure> {
         let mut command = redis::cmd("HDEL");
-        command.arg(self.connection.key("shared:gateways"));
+        command.arg(self.key("gateways"));
         command.arg(self.connection.instance());
         self.connection.query(&command).await
+    }
+
+    /// One of the keys, in full.
+    fn key(&self, key: &str) -> String {
+        self.connection.key(&format!("shared:{key}"))
     }
 }
 

@@ -1,6 +1,7 @@
 //! One client connection, as its exchanges see it, and the guards that count
 //! it and its tunnels. That of an exchange is [`crate::serving`].
 
+mod look;
 mod place;
 mod tunnelling;
 
@@ -25,6 +26,7 @@ use crate::streams::Gave;
 use crate::upstream::Switched;
 use crate::worker::Worker;
 
+use self::look::Look;
 pub(crate) use self::place::Place;
 pub(crate) use self::tunnelling::Tunnelling;
 
@@ -67,9 +69,8 @@ pub(crate) struct Client {
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
     deadline: Deadline,
-    /// The tick at which the task looks whether its client has left, which nobody tells
-    /// it before.
-    looks_at: Cell<u64>,
+    /// When the task looks whether its client has left.
+    pub(crate) look: Look,
     /// That of the last exchange's attempts, for the next one's.
     patience: Cell<Option<Deadline>>,
 }
@@ -135,7 +136,7 @@ impl Client {
             gave: Cell::new(None),
             max_headers: limits.request_headers,
             deadline: worker.deadlines.register(),
-            looks_at: Cell::new(0),
+            look: Look::default(),
             patience: Cell::new(None),
             place,
         })
@@ -331,18 +332,8 @@ impl Client {
         if stage == Stage::Head && !self.deadline.is_armed() {
             self.times_head();
         }
-        let passed = self.deadline.poll_passed_or(cx, self.looks_at.get());
+        let passed = self.deadline.poll_passed_or(cx, self.look.due());
         passed.map(|()| stage)
-    }
-
-    /// Look in a moment whether it has left, and not before.
-    pub(crate) fn looks_soon(&self) {
-        self.looks_at.set(self.worker.deadlines.now() + 1);
-    }
-
-    /// Whether it is not yet time for that.
-    pub(crate) fn has_to_look_later(&self) -> bool {
-        self.looks_at.get() > self.worker.deadlines.now()
     }
 
     /// Do something on the connection once nothing else is done on it.
@@ -390,8 +381,7 @@ impl Client {
     /// A response's body was asked for more.
     pub(crate) fn gave(&self, what: Gave) {
         if matches!(what, Gave::Nothing) {
-            // It goes on for longer than is worth putting off a look.
-            self.looks_at.set(0);
+            self.look.stalls();
         }
         self.gave.set(Some(what));
     }

@@ -36,8 +36,6 @@ pub(crate) struct Watched<S> {
     looks_out: bool,
     /// Whether that is so since the task was woken: nothing comes while it runs.
     is_silent: bool,
-    /// What [`crate::worker::Worker::delays`] said when the task was woken.
-    delays: u64,
     /// Whether the client has left before it had its answer.
     has_left: bool,
     write_blocked: bool,
@@ -55,7 +53,6 @@ impl<S> Watched<S> {
             is_read: false,
             looks_out: false,
             is_silent: false,
-            delays: 0,
             has_left: false,
             write_blocked: false,
             has_ended: false,
@@ -94,7 +91,7 @@ impl<S: AsyncRead + Layered + Unpin> Watched<S> {
             // What befalls the client meanwhile has to be known when their turn comes.
             connection.watch();
         } else if !self.client.has_asked() && !connection.is_watched() {
-            self.client.looks_soon();
+            self.client.look.put_off(&self.client.worker);
         }
     }
 
@@ -112,14 +109,11 @@ impl<S: AsyncRead + Layered + Unpin> Watched<S> {
         self.has_left
     }
 
-    /// Whether it is soon enough to look in a moment. Most first requests are answered by
-    /// then, and many connections closed, of which the runtime need never hear. Before a
-    /// server has the request it is not: of a client that has left by then no server is
-    /// to hear.
+    /// Whether it is soon enough to look in a moment, and the runtime does not know of the
+    /// connection.
     fn looks_later(&self) -> bool {
-        self.client.has_to_look_later()
-            && self.client.worker.delays() == self.delays
-            && !self.stream.connection().is_watched()
+        let is_watched = self.stream.connection().is_watched();
+        !is_watched && self.client.look.is_put_off(&self.client.worker)
     }
 
     /// Whether the client has left before it had its answer: looked for when the task
@@ -128,7 +122,7 @@ impl<S: AsyncRead + Layered + Unpin> Watched<S> {
     pub(crate) fn has_left(&mut self, cx: &mut Context<'_>, is_woken: bool) -> bool {
         if is_woken {
             self.is_silent = false;
-            self.delays = self.client.worker.delays();
+            self.client.look.wakes(&self.client.worker);
         }
         let looks = is_woken == self.looks_out && self.client.is_in_exchange();
         self.has_left || looks && self.look(cx)

@@ -1,6 +1,7 @@
 //! What one worker owns, and how it takes over what the control plane
 //! publishes: by a message, between two requests.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,11 +21,10 @@ use crate::data_plane::InForce;
 use crate::deadlines::{Deadlines, TICK};
 use crate::explain::Explanations;
 use crate::facts::Places;
-use crate::hands::Hands;
+use crate::hands::{AtRest, Hands};
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
 use crate::serve::Arrival;
-use crate::streams::AtRest;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
 use crate::under_way::Counts;
@@ -58,11 +58,11 @@ pub(crate) struct Worker {
     /// Who serves connections without TLS, and with it.
     pub(crate) plain: Rc<Hands<Arrival>>,
     pub(crate) secured: Rc<Hands<Arrival>>,
+    /// Who runs streams of HTTP/2, the types of which have no names.
+    pub(crate) streams: AtRest<dyn Any>,
     pub(crate) landing: Rc<Landing>,
     /// Where the facts of the next requests are put.
     pub(crate) places: Places,
-    /// Tasks that wait for a stream of HTTP/2.
-    pub(crate) at_rest: AtRest,
     pub(crate) tunnel_landing: TunnelLanding,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
@@ -116,9 +116,9 @@ impl Worker {
             outbox: Rc::default(),
             plain: Rc::default(),
             secured: Rc::default(),
+            streams: AtRest::default(),
             landing: Rc::default(),
             places: Places::default(),
-            at_rest: AtRest::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
             tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),

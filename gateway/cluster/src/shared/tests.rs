@@ -308,9 +308,9 @@ async fn all_of_it_is_read_page_by_page_and_nothing_stays_for_ever() {
         }
     }
     assert_eq!(read, 2700);
-    for key in KEYS {
+    for (key, _) in KEYS {
         let mut ttl = redis::cmd("TTL");
-        ttl.arg(one.connection.key(&format!("shared:{key}")));
+        ttl.arg(one.key(key));
         let left: i64 = one.connection.query(&ttl).await.unwrap();
         assert!((1..=86_400).contains(&left), "{key} stays for {left} s");
     }

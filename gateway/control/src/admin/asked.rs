@@ -115,6 +115,29 @@ pub(super) fn count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>,
     }
 }
 
+/// How many entries are wanted of a log, in a query.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Limit {
+    /// Entries that are wanted: 100 if it is not said, 1000 at most.
+    #[param(value_type = usize, required = false, example = 10)]
+    #[serde(default, deserialize_with = "count")]
+    limit: Option<usize>,
+}
+
+impl Limit {
+    /// Entries that are answered when no number is asked for.
+    const USUAL: usize = 100;
+
+    /// Entries that are answered at most.
+    const MOST: usize = 1000;
+
+    /// As many as are answered, at most.
+    pub(super) fn most(&self) -> usize {
+        self.limit.unwrap_or(Self::USUAL).min(Self::MOST)
+    }
+}
+
 /// Which pool is meant, in a query.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

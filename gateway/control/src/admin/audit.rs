@@ -4,29 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use utoipa::IntoParams;
 
-use super::asked::{Asked, count};
+use super::asked::{Asked, Limit};
 use super::envelope::{Failure, Success, success};
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::store::Numbered;
-
-/// Entries that are answered when no number is asked for.
-const USUAL: usize = 100;
-
-/// Entries that are answered at most.
-const MOST: usize = 1000;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Limit {
-    /// Entries that are wanted: 100 if it is not said, 1000 at most.
-    #[param(value_type = usize, required = false, example = 10)]
-    #[serde(default, deserialize_with = "count")]
-    limit: Option<usize>,
-}
 
 /// List the changes that were made.
 ///
@@ -43,9 +26,9 @@ pub(super) struct Limit {
 )]
 pub(super) async fn audit(
     State(control): State<Arc<Control>>,
-    Asked(Limit { limit }): Asked<Limit>,
+    Asked(limit): Asked<Limit>,
 ) -> Result<Response, Refusal> {
-    let most = limit.unwrap_or(USUAL).min(MOST);
+    let most = limit.most();
     let store = control.store.clone();
     let reading = tokio::task::spawn_blocking(move || store.audit(most));
     let entries = reading.await.map_err(|_| Refusal::Stopping)??;

@@ -6,31 +6,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use gatewright_host::{Level, Part};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::stats::seat_of;
 use super::{find, plain};
-use crate::admin::asked::{Asked, Named, count};
+use crate::admin::asked::{Asked, Limit, Named};
 use crate::admin::envelope::{Failure, Success};
 use crate::change::Refusal;
 use crate::control::Control;
 use crate::timestamp::Timestamp;
-
-/// Entries that are answered when no number is asked for.
-const USUAL: usize = 100;
-
-/// Entries that are answered at most.
-const MOST: usize = 1000;
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Limit {
-    /// Entries that are wanted: 100 if it is not said, 1000 at most.
-    #[param(value_type = usize, required = false, example = 10)]
-    #[serde(default, deserialize_with = "count")]
-    limit: Option<usize>,
-}
 
 /// An entry of a plugin's log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +53,7 @@ struct Log {
 pub(super) async fn logs(
     State(control): State<Arc<Control>>,
     Named(name): Named,
-    Asked(Limit { limit }): Asked<Limit>,
+    Asked(limit): Asked<Limit>,
 ) -> Result<Response, Refusal> {
     let name = find(&control, &control.publisher.snapshot().config, &name)?;
     let plan = control.publisher.plan();
@@ -89,8 +74,7 @@ pub(super) async fn logs(
         }));
     }
     entries.sort_by_key(|entry| entry.at);
-    let limit = limit.unwrap_or(USUAL).min(MOST);
-    entries.drain(..entries.len().saturating_sub(limit));
+    entries.drain(..entries.len().saturating_sub(limit.most()));
     Ok(plain(Log { entries, dropped }))
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use gatewright_model::config::{Config, Key, PoolConfig, host_or_socket, is_socket, server_id};
 use gatewright_model::endpoint::Endpoint;
@@ -206,18 +207,9 @@ struct Removed {
 )]
 pub(super) async fn remove(
     State(control): State<Arc<Control>>,
-    Extension(who): Extension<Who>,
-    Named(id): Named,
-    Asked(wanted): Asked<InPool>,
-    expected: Expected,
+    wish: Wish,
 ) -> Result<Response, Refusal> {
     let removal = |key: Key| Edit::Remove(key);
-    let wish = Wish {
-        who,
-        expected,
-        id,
-        pool: wanted.pool,
-    };
     wish.answer(
         &control,
         "server.remove",
@@ -253,19 +245,10 @@ struct Weighed {
 )]
 pub(super) async fn weigh(
     State(control): State<Arc<Control>>,
-    Extension(who): Extension<Who>,
-    Named(id): Named,
-    Asked(wanted): Asked<InPool>,
-    expected: Expected,
+    wish: Wish,
     Body(Weight { weight }): Body<Weight>,
 ) -> Result<Response, Refusal> {
     let weighing = move |key: Key| Edit::Set(key.then("weight"), json!(weight));
-    let wish = Wish {
-        who,
-        expected,
-        id,
-        pool: wanted.pool,
-    };
     wish.answer(&control, "server.weight", weighing, Weighed { weight })
         .await
 }
@@ -289,17 +272,8 @@ struct Draining {
 )]
 pub(super) async fn drain(
     State(control): State<Arc<Control>>,
-    Extension(who): Extension<Who>,
-    Named(id): Named,
-    Asked(wanted): Asked<InPool>,
-    expected: Expected,
+    wish: Wish,
 ) -> Result<Response, Refusal> {
-    let wish = Wish {
-        who,
-        expected,
-        id,
-        pool: wanted.pool,
-    };
     let draining = |key: Key| Edit::Set(key.then("drain"), json!(true));
     wish.answer(
         &control,
@@ -321,17 +295,8 @@ pub(super) async fn drain(
 )]
 pub(super) async fn enable(
     State(control): State<Arc<Control>>,
-    Extension(who): Extension<Who>,
-    Named(id): Named,
-    Asked(wanted): Asked<InPool>,
-    expected: Expected,
+    wish: Wish,
 ) -> Result<Response, Refusal> {
-    let wish = Wish {
-        who,
-        expected,
-        id,
-        pool: wanted.pool,
-    };
     let enabling = |key: Key| Edit::Set(key.then("drain"), json!(false));
     wish.answer(
         &control,
@@ -343,11 +308,30 @@ pub(super) async fn enable(
 }
 
 /// Who asks for a change of which server.
-struct Wish {
+pub(super) struct Wish {
     who: Who,
     expected: Expected,
     id: String,
     pool: Option<String>,
+}
+
+impl FromRequestParts<Arc<Control>> for Wish {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        control: &Arc<Control>,
+    ) -> Result<Self, Response> {
+        type Asking = (Extension<Who>, Named, Asked<InPool>, Expected);
+        let asking = Asking::from_request_parts(parts, control).await?;
+        let (Extension(who), Named(id), Asked(InPool { pool }), expected) = asking;
+        Ok(Self {
+            who,
+            expected,
+            id,
+            pool,
+        })
+    }
 }
 
 impl Wish {
