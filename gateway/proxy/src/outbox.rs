@@ -209,20 +209,9 @@ impl Line {
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_with(cx, || self.socket.try_write(bytes))
-    }
-
-    /// Write, as soon as the socket takes something.
-    fn poll_with(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl Fn() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
         loop {
-            match write() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(self.socket.poll_write_ready(cx))?;
-                }
+            match self.try_write(bytes) {
+                Ok(0) if !bytes.is_empty() => ready!(self.socket.poll_write_ready(cx))?,
                 result => return Poll::Ready(result),
             }
         }

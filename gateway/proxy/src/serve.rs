@@ -238,7 +238,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
 fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .writev(true)
+        .writev(false)
         // Whether the client has left is looked for by who lends the stream.
         .half_close(true)
         .max_buf_size(limits.request_head);

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -156,31 +156,6 @@ impl AsyncWrite for Posted {
         self.send_posted();
         ready!(self.line.poll_ready(cx))?;
         self.line.poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        ready!(self.line.poll_ready(cx))?;
-        let length = pieces.iter().map(|piece| piece.len()).sum();
-        if length <= LONGEST {
-            self.post_with(|out| {
-                for piece in pieces {
-                    out.extend_from_slice(piece);
-                }
-            });
-            return Poll::Ready(Ok(length));
-        }
-        self.send_posted();
-        ready!(self.line.poll_ready(cx))?;
-        let line = &self.line;
-        line.poll_with(cx, || line.socket.try_write_vectored(pieces))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     /// What was posted will be sent without anyone's asking.

@@ -6,10 +6,10 @@
 
 use std::cell::{Ref, RefCell};
 use std::ffi::c_int;
-use std::io::{self, IoSlice, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::mem::{self, MaybeUninit};
 use std::net::{Shutdown, TcpStream as StdTcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -133,38 +133,18 @@ impl Socket {
 
     /// Write without waiting.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_with(
-            |watched| watched.try_write(bytes),
-            |socket| Ok(send(socket, bytes, SendFlags::NOSIGNAL)?),
-        )
-    }
-
-    /// Write several pieces without waiting.
-    pub(super) fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_with(
-            |watched| watched.try_write_vectored(pieces),
-            |socket| SockRef::from(&socket).send_vectored(pieces),
-        )
-    }
-
-    /// Write by way of the runtime, or past it where it knows nothing of the socket.
-    fn try_with(
-        &self,
-        watched: impl FnOnce(&TcpStream) -> io::Result<usize>,
-        past: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
-    ) -> io::Result<usize> {
         match &mut *self.0.borrow_mut() {
-            State::Watched { stream, is_new } => match watched(stream) {
+            State::Watched { stream, is_new } => match stream.try_write(bytes) {
                 // The runtime has asked nobody.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && *is_new => {
-                    past(stream.as_fd())
+                    Ok(send(&*stream, bytes, SendFlags::NOSIGNAL)?)
                 }
                 written => {
                     *is_new = false;
                     written
                 }
             },
-            State::Unwatched { stream, .. } => past(stream.as_fd()),
+            State::Unwatched { stream, .. } => stream.write(bytes),
             State::Lost => Err(lost()),
         }
     }
