@@ -24,6 +24,15 @@ pub(crate) fn since_start(ticks: u64) -> Duration {
     Duration::from_millis(ticks * TICK.as_millis() as u64)
 }
 
+/// The ticks after which so long has certainly gone by: one more than it takes, because
+/// the present tick has partly passed.
+pub(crate) fn ticks_in(time: Duration) -> u64 {
+    const IN_A_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+    let of_seconds = time.as_secs().saturating_mul(IN_A_SECOND);
+    let of_rest = time.subsec_nanos().div_ceil(TICK.subsec_nanos());
+    of_seconds.saturating_add(u64::from(of_rest) + 1)
+}
+
 /// A worker's deadlines and its coarse clock.
 pub(crate) struct Deadlines {
     started: Instant,
@@ -55,14 +64,9 @@ impl Deadlines {
         self.now.get()
     }
 
-    /// The tick at which `after` from now has certainly gone by: one more than
-    /// it takes, because the present tick has partly passed.
+    /// The tick at which `after` from now has certainly gone by.
     pub(crate) fn tick_after(&self, after: Duration) -> u64 {
-        const IN_A_SECOND: u64 = 1000 / TICK.as_millis() as u64;
-        let of_seconds = after.as_secs().saturating_mul(IN_A_SECOND);
-        let of_rest = after.subsec_nanos().div_ceil(TICK.subsec_nanos());
-        let ticks = of_seconds.saturating_add(u64::from(of_rest) + 1);
-        self.now().saturating_add(ticks)
+        self.now().saturating_add(ticks_in(after))
     }
 
     /// A new deadline, disarmed.
@@ -80,7 +84,8 @@ impl Deadlines {
         self.sweep_at(now);
     }
 
-    fn sweep_at(&self, now: u64) {
+    /// Wake every deadline that has passed at this tick.
+    pub(crate) fn sweep_at(&self, now: u64) {
         self.now.set(now);
         for (_, entry) in &mut *self.entries.borrow_mut() {
             if entry.due <= now

@@ -11,7 +11,8 @@
 //! of a request; [`streams`] runs those of HTTP/2, [`http3`] is all of that over QUIC; [`decide`] asks the plugins,
 //! [`admit`] keeps to the limits and [`waiting`] waits for room,
 //! [`attempt`] talks to one server over [`upstream`], [`retry`] says whether
-//! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more; [`explain`] keeps what was said
+//! [`forward`] tries another, [`hedge`] asks two; [`tunnel`] carries what is no HTTP any more,
+//! [`relay`] where that goes from socket to socket; [`explain`] keeps what was said
 //! about some; [`mirror`] sends copies to a second pool, [`aside`] asks where nobody waits, [`fault`] does harm on
 //! purpose; [`cache`] answers without a server, [`compress`] makes bodies smaller;
 //! [`account`] has what [`access_log`] and [`spans`] tell of a request, which
@@ -65,6 +66,7 @@ mod passthrough;
 mod prober;
 mod proxied;
 mod redirect;
+mod relay;
 mod request_body;
 mod resolve;
 mod respond;

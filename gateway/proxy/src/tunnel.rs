@@ -3,6 +3,9 @@
 //! breaks off, or nothing has come for too long, which is sooner once one of them
 //! is done.
 //!
+//! Where both sides are bare sockets the worker's [`relay`](crate::relay) carries, and
+//! the connection's task waits for the end; elsewhere the task carries.
+//!
 //! Nothing is read from one side before the other has taken what was read
 //! before, so a slow reader slows its writer down. A tunnel at rest holds no
 //! buffer: what is read lands in memory that all tunnels of a worker share, and
@@ -10,6 +13,8 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -22,7 +27,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::{Client, Tunnelling};
-use crate::upstream::Switched;
+use crate::deadlines::ticks_in;
+use crate::outbox::{Layered, Posted};
+use crate::upstream::{InFlight, Switched};
+use crate::worker::Worker;
 
 /// What a worker's tunnels read into: as much as a TLS record holds.
 pub(crate) const TUNNEL_LANDING: usize = 16 * 1024;
@@ -53,66 +61,135 @@ pub(crate) fn open(
             let tunnelling = Tunnelling::begin(&client);
             tokio::task::spawn_local(async move {
                 if let Ok(stream) = stream.await {
-                    run(tunnelling, TokioIo::new(stream), &[], *server).await;
+                    carry(&tunnelling, &mut TokioIo::new(stream), &[], *server).await;
                 }
             });
         }
     }
 }
 
-/// Carry bytes both ways until the tunnel ends. `early` is what the client has
+/// Have bytes carried both ways until the tunnel ends. `early` is what the client has
 /// sent already.
-pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     tunnelling: Tunnelling,
     mut stream: S,
     early: &[u8],
     server: Switched,
 ) {
     let worker = &tunnelling.client().worker;
-    let timeouts = worker.timeouts();
-    let idle = worker.deadlines.register();
-    let rest = |is_half_closed| {
-        // Who has nothing more to say may hear the rest, and has often left.
-        let limit = match is_half_closed {
-            true if timeouts.tunnel_idle.is_zero() => timeouts.body_idle,
-            true => timeouts.body_idle.min(timeouts.tunnel_idle),
-            false => timeouts.tunnel_idle,
-        };
-        if !limit.is_zero() {
-            idle.arm(limit);
+    if let Some(sides) = stream.bare().zip(server.connection.bare())
+        && sides.0.is_sent()
+        && sides.1.is_sent()
+        && let Ok(relay) = worker.relay()
+    {
+        let ways = [early, &server.connection.buffer].map(Direction::from);
+        let joined = take_sockets(sides).and_then(|sockets| relay.join(sockets, ways));
+        let Switched {
+            connection,
+            mut in_flight,
+            place: _place,
+        } = server;
+        drop((stream, connection));
+        // That a socket cannot be had is no fault of the server's.
+        if let Ok(joined) = joined {
+            let ending = ended(worker, &in_flight, |cx| joined.so_far(cx)).await;
+            in_flight.ended(ending);
         }
-    };
+        return;
+    }
+    carry(&tunnelling, &mut stream, early, server).await;
+}
+
+/// The sockets of both sides, on which there is nothing to be done but what is done by
+/// who gets them.
+fn take_sockets((client, server): (&Posted, &Posted)) -> io::Result<[TcpStream; 2]> {
+    Ok([client.take_socket()?, server.take_socket()?])
+}
+
+/// Carry bytes both ways until the tunnel ends.
+async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
+    tunnelling: &Tunnelling,
+    stream: &mut S,
+    early: &[u8],
+    server: Switched,
+) {
+    let worker = &tunnelling.client().worker;
     let Switched {
         connection,
         mut in_flight,
         place: _place,
     } = server;
     let (mut server, buffer) = connection.into_parts();
-    let (mut up, mut down) = (Direction::from(early), Direction::from(&buffer[..]));
+    let [mut up, mut down] = [early, &buffer].map(Direction::from);
     drop(buffer);
-    rest(false);
-    let ending = poll_fn(|cx| {
+    let mut moved_at = worker.deadlines.now();
+    let so_far = |cx: &mut Context<'_>| {
         let before = [up.so_far(), down.so_far()];
         let landing = &worker.tunnel_landing;
-        let sent = up.poll_carry(&mut stream, &mut server, landing, cx);
-        let received = down.poll_carry(&mut server, &mut stream, landing, cx);
+        let sent = up.poll_carry(stream, &mut server, landing, cx);
+        let received = down.poll_carry(&mut server, stream, landing, cx);
         if before != [up.so_far(), down.so_far()] {
-            rest(up.ended || down.ended);
+            moved_at = worker.deadlines.now();
         }
+        SoFar {
+            ending: ending(sent, received),
+            moved_at,
+            is_half_closed: up.ended || down.ended,
+        }
+    };
+    let ending = ended(worker, &in_flight, so_far).await;
+    in_flight.ended(ending);
+}
+
+/// What has become of a tunnel so far.
+pub(crate) struct SoFar {
+    pub(crate) ending: Option<Ending>,
+    /// The tick at which something moved last.
+    pub(crate) moved_at: u64,
+    /// Whether one side has said that it is done.
+    pub(crate) is_half_closed: bool,
+}
+
+/// Wait until the tunnel ends, or nothing has come for too long. `so_far` is asked
+/// whenever the task is woken.
+async fn ended(
+    worker: &Worker,
+    in_flight: &InFlight,
+    mut so_far: impl FnMut(&mut Context<'_>) -> SoFar,
+) -> Ending {
+    let timeouts = worker.timeouts();
+    let idle = worker.deadlines.register();
+    // Who has nothing more to say may hear the rest, and has often left.
+    let half_closed = match timeouts.tunnel_idle.is_zero() {
+        true => timeouts.body_idle,
+        false => timeouts.body_idle.min(timeouts.tunnel_idle),
+    };
+    let [open, half_closed] = [timeouts.tunnel_idle, half_closed].map(|limit| {
+        let limit = Some(limit).filter(|limit| !limit.is_zero());
+        limit.map_or(u64::MAX, ticks_in)
+    });
+    poll_fn(|cx| {
+        let so_far = so_far(cx);
         if in_flight.upstream().is_cut() {
             return Poll::Ready(Ending::Broken);
         }
+        if let Some(ending) = so_far.ending {
+            return Poll::Ready(ending);
+        }
+        let limit = match so_far.is_half_closed {
+            true => half_closed,
+            false => open,
+        };
+        idle.arm_at(so_far.moved_at.saturating_add(limit));
         // That neither side has more to say is no fault of the server's.
-        let at_rest = idle.poll_passed(cx).map(|()| Ending::Completed);
-        ending(sent, received).map_or(at_rest, Poll::Ready)
+        idle.poll_passed(cx).map(|()| Ending::Completed)
     })
-    .await;
-    in_flight.ended(ending);
+    .await
 }
 
 /// Which side of one way has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broke {
+pub(crate) enum Broke {
     /// The one that is read.
     From,
     /// The one that is written to.
@@ -121,7 +198,10 @@ enum Broke {
 
 /// How a tunnel has ended, by what has become of the way to the server and of
 /// the way back: a client that breaks off says nothing of the server.
-fn ending(sent: Poll<Result<(), Broke>>, received: Poll<Result<(), Broke>>) -> Option<Ending> {
+pub(crate) fn ending(
+    sent: Poll<Result<(), Broke>>,
+    received: Poll<Result<(), Broke>>,
+) -> Option<Ending> {
     match (sent, received) {
         (Poll::Ready(Err(Broke::From)), _) | (_, Poll::Ready(Err(Broke::To))) => {
             Some(Ending::Abandoned)
@@ -135,7 +215,7 @@ fn ending(sent: Poll<Result<(), Broke>>, received: Poll<Result<(), Broke>>) -> O
 }
 
 /// One of the two ways through a tunnel.
-struct Direction {
+pub(crate) struct Direction {
     /// What was read and not yet taken by the other side.
     held: BytesMut,
     /// Whether the reading side has said that no more comes.
@@ -159,12 +239,23 @@ impl From<&[u8]> for Direction {
 
 impl Direction {
     /// How much has been read, and whether that is all.
-    fn so_far(&self) -> (u64, bool) {
+    pub(crate) fn so_far(&self) -> (u64, bool) {
         (self.moved, self.ended)
     }
 
+    /// Whether the other side has yet to take something that was read.
+    pub(crate) fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// How much memory there is for that.
+    #[cfg(test)]
+    pub(crate) fn room(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Carry what there is; ready when the last byte has been carried.
-    fn poll_carry(
+    pub(crate) fn poll_carry(
         &mut self,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
@@ -183,7 +274,9 @@ impl Direction {
                 self.shut = true;
                 break;
             }
-            self.held = BytesMut::new();
+            if self.held.capacity() > 0 {
+                self.held = BytesMut::new();
+            }
             let mut landing = landing.borrow_mut();
             let mut read = ReadBuf::new(&mut landing);
             let coming = Pin::new(&mut *from).poll_read(cx, &mut read);

@@ -2,7 +2,8 @@
 //! publishes: by a message, between two requests.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,6 +25,7 @@ use crate::facts::Places;
 use crate::hands::{AtRest, Hands};
 use crate::outbox::Outbox;
 use crate::prober::Suspects;
+use crate::relay::Relay;
 use crate::serve::Arrival;
 use crate::telemetry::Telemetry;
 use crate::tunnel::{TUNNEL_LANDING, TunnelLanding};
@@ -63,7 +65,9 @@ pub(crate) struct Worker {
     pub(crate) landing: Rc<Landing>,
     /// Where the facts of the next requests are put.
     pub(crate) places: Places,
-    pub(crate) tunnel_landing: TunnelLanding,
+    pub(crate) tunnel_landing: Rc<TunnelLanding>,
+    /// Who carries what goes between two bare sockets, once there was such a tunnel.
+    relay: OnceCell<Rc<Relay>>,
     /// What is done beside requests.
     pub(crate) under_way: Counts,
     /// Where bodies are compressed to.
@@ -121,7 +125,8 @@ impl Worker {
             places: Places::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
-            tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
+            tunnel_landing: Rc::new(RefCell::new(vec![0; TUNNEL_LANDING].into())),
+            relay: OnceCell::new(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
             suspects,
@@ -155,6 +160,18 @@ impl Worker {
     /// The waiting times in force.
     pub(crate) fn timeouts(&self) -> Timeouts {
         self.current.borrow().snapshot.config.timeouts
+    }
+
+    /// Who carries what goes through tunnels between two bare sockets: at work from the
+    /// first one on.
+    pub(crate) fn relay(&self) -> io::Result<&Rc<Relay>> {
+        if let Some(relay) = self.relay.get() {
+            return Ok(relay);
+        }
+        let relay = Relay::new(&self.deadlines, &self.tunnel_landing)?;
+        let serving = Rc::clone(&relay);
+        tokio::task::spawn_local(async move { serving.serve().await });
+        Ok(self.relay.get_or_init(|| relay))
     }
 
     /// Whether it has more requests in flight than it may have.

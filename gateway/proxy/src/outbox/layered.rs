@@ -9,11 +9,20 @@ use crate::early::Early;
 pub(crate) trait Layered {
     /// That connection.
     fn connection(&self) -> &Posted;
+
+    /// The same, where nothing lies over it.
+    fn bare(&self) -> Option<&Posted> {
+        None
+    }
 }
 
 impl Layered for Posted {
     fn connection(&self) -> &Posted {
         self
+    }
+
+    fn bare(&self) -> Option<&Posted> {
+        Some(self)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -61,6 +62,20 @@ impl Posted {
     pub(crate) fn is_clear(&self) -> bool {
         let line = &self.line;
         !line.is_posted.get() && line.failure.get().is_none() && line.rest.borrow().is_empty()
+    }
+
+    /// Send now what was posted. Returns whether the socket has taken all that was
+    /// written.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.send_posted();
+        self.is_clear()
+    }
+
+    /// Take the socket away, to which all that was written has to be sent by then:
+    /// nothing can be done with it here any more.
+    pub(crate) fn take_socket(&self) -> io::Result<TcpStream> {
+        debug_assert!(self.is_clear(), "what was written comes first");
+        self.line.socket.take()
     }
 
     /// Send now what was posted, so that something else can come after it.

@@ -41,7 +41,7 @@ enum State {
         /// Whether the runtime may not have heard yet that it can be written to.
         is_new: bool,
     },
-    /// The runtime did not take it.
+    /// The runtime did not take it, or it was taken away.
     Lost,
 }
 
@@ -160,6 +160,15 @@ impl Socket {
             State::Watched { stream, .. } => unacknowledged(stream),
             State::Unwatched { stream, .. } => unacknowledged(stream),
             State::Lost => 0,
+        }
+    }
+
+    /// Take it away, from the runtime too.
+    pub(super) fn take(&self) -> io::Result<StdTcpStream> {
+        match self.0.replace(State::Lost) {
+            State::Watched { stream, .. } => stream.into_std(),
+            State::Unwatched { stream, .. } => Ok(stream),
+            State::Lost => Err(lost()),
         }
     }
 

@@ -196,6 +196,30 @@ async fn unwatched_pair(outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
 }
 
 #[tokio::test]
+async fn a_socket_is_taken_away_behind_what_was_written() {
+    let outbox = Rc::new(Outbox::default());
+    for (posted, mut peer) in [pair(&outbox).await, unwatched_pair(&outbox).await] {
+        posted.post(b"before, ");
+        assert!(posted.is_sent());
+        let mut socket = posted.take_socket().unwrap();
+        drop(posted);
+        std::io::Write::write_all(&mut socket, b"after").unwrap();
+        drop(socket);
+        let mut read = Vec::new();
+        peer.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"before, after");
+    }
+}
+
+#[tokio::test]
+async fn what_a_socket_has_not_taken_is_not_sent() {
+    let outbox = Rc::new(Outbox::default());
+    let (posted, _peer) = pair(&outbox).await;
+    posted.post(&vec![0; 20_000_000]);
+    assert!(!posted.is_sent());
+}
+
+#[tokio::test]
 async fn one_request_and_its_answer_need_nobody_who_is_told_when_something_comes() {
     let outbox = Rc::new(Outbox::default());
     let (mut posted, mut peer) = unwatched_pair(&outbox).await;

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{Manner, Transport};
+use crate::outbox::Posted;
 
 /// What is allocated to read a longer body into.
 const READ_CHUNK: usize = 16 * 1024;
@@ -123,6 +124,11 @@ impl Connection {
             interim: 0,
             manner: Rc::clone(manner),
         })
+    }
+
+    /// The worker's connection, where nothing lies over it.
+    pub(crate) fn bare(&self) -> Option<&Posted> {
+        self.stream.bare()
     }
 
     /// The stream, and what was read of it already.

@@ -16,6 +16,14 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// The connection, where nothing lies over it.
+    pub(super) fn bare(&self) -> Option<&Posted> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Whether nothing has come, not even the end: no system call unless the
     /// socket was reported readable.
     pub(super) fn is_quiet(&mut self) -> bool {

@@ -1,0 +1,267 @@
+//! Carrying what goes through tunnels from one bare socket to another: WebSockets in the
+//! clear, and TLS that is passed on as it comes.
+//!
+//! To wake a connection's task and to ask the runtime about its sockets costs more than
+//! to carry the few bytes that came. So such a tunnel's sockets are taken from the runtime
+//! and watched by an `epoll` of the relay's own, one for all tunnels of a worker. The
+//! runtime tells one task that something has come there. It takes the events and carries
+//! what each is about: from a socket that can be read from, and to one that can be written
+//! to again. The connection's task waits for the end alone, by a [`Joined`]; dropping that
+//! closes the sockets.
+//!
+//! The system tells of every change once (it is edge-triggered). So what it has told of a
+//! socket holds until a call finds otherwise, and a way through a tunnel rests only where
+//! nothing is to be read or no room is to write: the event that changes that carries on.
+//! A way that has had its turn while there was more is told of by nobody: it is put off,
+//! and has another turn behind the next events.
+
+mod bare;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::mem;
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use gatewright_host::Ending;
+use rustix::buffer::spare_capacity;
+use rustix::event::Timespec;
+use rustix::event::epoll::{self, CreateFlags, Event, EventData};
+use slab::Slab;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use self::bare::{Bare, WATCHED};
+use crate::deadlines::Deadlines;
+use crate::tunnel::{Broke, Direction, SoFar, TunnelLanding, ending};
+
+/// How many events are taken at once: those of a busy round.
+const MOST_EVENTS: usize = 256;
+
+/// Reads of one way in a turn, each of what a TLS record holds: who sends without end does
+/// not keep the others waiting.
+const MOST_READS: u8 = 16;
+
+/// How long events are waited for.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
+/// A worker's tunnels between bare sockets.
+pub(crate) struct Relay {
+    epoll: AsyncFd<OwnedFd>,
+    tunnels: RefCell<Slab<Tunnel>>,
+    /// The next tunnel's number.
+    next: Cell<u32>,
+    deadlines: Rc<Deadlines>,
+    landing: Rc<TunnelLanding>,
+}
+
+/// A tunnel. Its sides, and the ways that begin there, are the client's and the server's.
+struct Tunnel {
+    number: u32,
+    sides: [Bare; 2],
+    ways: [Direction; 2],
+    /// What has become of the ways.
+    carried: [Poll<Result<(), Broke>>; 2],
+    ending: Option<Ending>,
+    /// The tick at which something moved last.
+    moved_at: u64,
+    /// Wakes who waits for the end.
+    waker: Option<Waker>,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        deadlines: &Rc<Deadlines>,
+        landing: &Rc<TunnelLanding>,
+    ) -> io::Result<Rc<Self>> {
+        let descriptor = epoll::create(CreateFlags::CLOEXEC)?;
+        Ok(Rc::new(Self {
+            epoll: AsyncFd::with_interest(descriptor, Interest::READABLE)?,
+            tunnels: RefCell::default(),
+            next: Cell::new(0),
+            deadlines: Rc::clone(deadlines),
+            landing: Rc::clone(landing),
+        }))
+    }
+
+    /// Join a client's socket and a server's. What is held for a way goes first: the
+    /// system tells of every new socket that it can be written to, and so begins it.
+    pub(crate) fn join(
+        self: &Rc<Self>,
+        sockets: [TcpStream; 2],
+        ways: [Direction; 2],
+    ) -> io::Result<Joined> {
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        let mut tunnels = self.tunnels.borrow_mut();
+        let place = tunnels.vacant_entry();
+        let key = place.key();
+        for (side, socket) in sockets.iter().enumerate() {
+            let token = Token::new(number, key, side);
+            epoll::add(&self.epoll, socket, EventData::new_u64(token.0), WATCHED)?;
+        }
+        place.insert(Tunnel {
+            number,
+            sides: sockets.map(Bare::from),
+            ways,
+            carried: [Poll::Pending; 2],
+            ending: None,
+            moved_at: self.deadlines.now(),
+            waker: None,
+        });
+        Ok(Joined {
+            relay: Rc::clone(self),
+            key,
+        })
+    }
+
+    /// Carry what comes, for ever. One task of the worker does this.
+    pub(crate) async fn serve(&self) {
+        let mut events = Vec::with_capacity(MOST_EVENTS);
+        let mut put_off = Vec::new();
+        // It fails when the runtime ends.
+        while let Ok(mut ready) = self.epoll.readable().await {
+            // Before the events are taken: the runtime tells of what comes later.
+            ready.clear_ready();
+            while self.turn(&mut events, &mut put_off) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Take events and carry what they are about, and what was put off. Returns whether
+    /// there is more to do.
+    fn turn(&self, events: &mut Vec<Event>, put_off: &mut Vec<Token>) -> bool {
+        let now = self.deadlines.now();
+        let landing = &*self.landing;
+        let mut tunnels = self.tunnels.borrow_mut();
+        let before = mem::take(put_off);
+        // Who does not wait is not interrupted, so this does not fail.
+        let _ = epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE));
+        let is_full = events.len() == events.capacity();
+        for event in events.drain(..) {
+            let (flags, token) = (event.flags, Token(event.data.u64()));
+            let Some(tunnel) = token.find(&mut tunnels) else {
+                continue;
+            };
+            let side = token.side();
+            let (reads, writes_again) = tunnel.sides[side].hears(flags);
+            if reads && tunnel.carry(side, landing, now) {
+                put_off.push(token);
+            }
+            if writes_again && tunnel.carry(1 - side, landing, now) {
+                put_off.push(token.of_other_side());
+            }
+        }
+        for token in before {
+            let Some(tunnel) = token.find(&mut tunnels) else {
+                continue;
+            };
+            tunnel.sides[token.side()].is_put_off = false;
+            if tunnel.carry(token.side(), landing, now) {
+                put_off.push(token);
+            }
+        }
+        is_full || !put_off.is_empty()
+    }
+}
+
+impl Tunnel {
+    /// Carry what there is from one side to the other. Returns whether there is more, and
+    /// others have to have their turn.
+    fn carry(&mut self, from: usize, landing: &TunnelLanding, now: u64) -> bool {
+        let [client, server] = &mut self.sides;
+        let (source, target) = match from {
+            0 => (client, server),
+            _ => (server, client),
+        };
+        if source.is_put_off || self.carried[from].is_ready() || self.ending.is_some() {
+            return false;
+        }
+        let way = &mut self.ways[from];
+        let before = way.so_far();
+        source.reads_left = MOST_READS;
+        // What it waits for the system tells.
+        let mut cx = Context::from_waker(Waker::noop());
+        let carried = way.poll_carry(source, target, landing, &mut cx);
+        if way.so_far() != before {
+            self.moved_at = now;
+        }
+        if carried.is_ready() {
+            self.carried[from] = carried;
+            self.ending = ending(self.carried[0], self.carried[1]);
+            // Where this is not the end yet, there is less time for the rest.
+            if let Some(waker) = &self.waker {
+                waker.wake_by_ref();
+            }
+            return false;
+        }
+        source.is_put_off = source.is_readable && !way.holds();
+        source.is_put_off
+    }
+}
+
+/// What the system calls a side of a tunnel by: the tunnel's number, so that what comes
+/// late for another is not taken for its own, its place, and which side.
+#[derive(Clone, Copy)]
+struct Token(u64);
+
+impl Token {
+    fn new(number: u32, key: usize, side: usize) -> Self {
+        Self((u64::from(number) << 32) | ((key as u64) << 1) | (side as u64))
+    }
+
+    fn side(self) -> usize {
+        (self.0 & 1) as usize
+    }
+
+    fn of_other_side(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+
+    /// Its tunnel, if that is still there.
+    fn find(self, tunnels: &mut Slab<Tunnel>) -> Option<&mut Tunnel> {
+        let key = (self.0 as u32) >> 1;
+        let tunnel = tunnels.get_mut(key as usize);
+        tunnel.filter(|tunnel| u64::from(tunnel.number) == self.0 >> 32)
+    }
+}
+
+/// A tunnel, as who waits for its end has it.
+pub(crate) struct Joined {
+    relay: Rc<Relay>,
+    key: usize,
+}
+
+impl Joined {
+    /// What has become of it so far. The task is woken when one side is done, and at the
+    /// end.
+    pub(crate) fn so_far(&self, cx: &Context<'_>) -> SoFar {
+        let mut tunnels = self.relay.tunnels.borrow_mut();
+        let tunnel = &mut tunnels[self.key];
+        match &mut tunnel.waker {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => tunnel.waker = Some(cx.waker().clone()),
+        }
+        SoFar {
+            ending: tunnel.ending,
+            moved_at: tunnel.moved_at,
+            is_half_closed: tunnel.carried.iter().any(Poll::is_ready),
+        }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        // Its sockets are closed by this, and the system knows of them no longer.
+        let _tunnel = self.relay.tunnels.borrow_mut().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests;
