@@ -8,6 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::cache::Keep;
 use crate::compress::Compressed;
+use crate::connection::PIECE;
 use crate::serving::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
@@ -75,7 +76,10 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         match &mut *self {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Whole(bytes) => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
             Self::Streaming(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Stream(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Keeping(body) => Pin::new(&mut **body).poll_frame(cx),
@@ -117,6 +121,9 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         if let Some(failure) = self.failure.take() {
             return Poll::Ready(Some(Err(*failure)));
+        }
+        if self.serving.holds() {
+            return Poll::Pending;
         }
         let frame = Pin::new(&mut self.content).poll_frame(cx);
         self.serving.gave(match frame.is_ready() {

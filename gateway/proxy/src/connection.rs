@@ -2,6 +2,7 @@
 //! it and its tunnels. That of an exchange is [`crate::serving`].
 
 mod look;
+mod pace;
 mod place;
 mod tunnelling;
 
@@ -27,6 +28,7 @@ use crate::upstream::Switched;
 use crate::worker::Worker;
 
 use self::look::Look;
+pub(crate) use self::pace::{PIECE, Pace};
 pub(crate) use self::place::Place;
 pub(crate) use self::tunnelling::Tunnelling;
 
@@ -68,6 +70,8 @@ pub(crate) struct Client {
     /// What the response's body that was asked last had to give, for the
     /// stream that asked it; none once that stream has taken note.
     gave: Cell<Option<Gave>>,
+    /// How far the bodies of responses are ahead of what is written of them.
+    pub(crate) pace: Pace,
     deadline: Deadline,
     /// When the task looks whether its client has left.
     pub(crate) look: Look,
@@ -134,6 +138,7 @@ impl Client {
             blocked: Cell::new(false),
             switched: RefCell::default(),
             gave: Cell::new(None),
+            pace: Pace::default(),
             max_headers: limits.request_headers,
             deadline: worker.deadlines.register(),
             look: Look::default(),

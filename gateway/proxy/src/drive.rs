@@ -39,12 +39,17 @@ pub(crate) async fn drive<C: Drainable>(
         if has_left(cx, true) {
             return Poll::Ready(End::Broken);
         }
-        if let Poll::Ready(served) = connection.as_mut().poll(cx) {
-            return Poll::Ready(match served {
-                Ok(()) => End::Closed,
-                Err(error) if error.is_parse() => End::Malformed,
-                Err(_) => End::Broken,
-            });
+        loop {
+            if let Poll::Ready(served) = connection.as_mut().poll(cx) {
+                return Poll::Ready(match served {
+                    Ok(()) => End::Closed,
+                    Err(error) if error.is_parse() => End::Malformed,
+                    Err(_) => End::Broken,
+                });
+            }
+            if !client.pace.goes_on() {
+                break;
+            }
         }
         if has_left(cx, false) {
             return Poll::Ready(End::Broken);

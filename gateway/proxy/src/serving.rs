@@ -33,6 +33,8 @@ pub(crate) struct Serving {
     held: Option<Held>,
     /// Whether the whole response has gone.
     is_whole: bool,
+    /// Whether its body is written by the connection's own task, as over HTTP/1.1.
+    is_paced: bool,
 }
 
 impl Serving {
@@ -49,6 +51,7 @@ impl Serving {
             account: None,
             held: None,
             is_whole: false,
+            is_paced: version <= Version::HTTP_11,
         }
     }
 
@@ -103,8 +106,16 @@ impl Serving {
         self.client.gave(what);
     }
 
+    /// Whether the response's body is to wait until what it gave is written.
+    pub(crate) fn holds(&self) -> bool {
+        self.is_paced && self.client.pace.holds()
+    }
+
     /// So many bytes of the response's body go to the client.
     pub(crate) fn sent(&self, bytes: usize) {
+        if self.is_paced {
+            self.client.pace.gave(bytes);
+        }
         if let Some(account) = self.account() {
             account.sent.set(account.sent.get() + bytes as u64);
         }
