@@ -80,8 +80,13 @@ impl Relay {
         landing: &Rc<TunnelLanding>,
     ) -> io::Result<Rc<Self>> {
         let descriptor = epoll::create(CreateFlags::CLOEXEC)?;
+        #[expect(
+            unsafe_code,
+            reason = "the descriptor is the runtime's now, and always gives the same number"
+        )]
+        let epoll = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE)? };
         Ok(Rc::new(Self {
-            epoll: AsyncFd::with_interest(descriptor, Interest::READABLE)?,
+            epoll,
             tunnels: RefCell::default(),
             next: Cell::new(0),
             deadlines: Rc::clone(deadlines),
