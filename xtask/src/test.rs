@@ -66,7 +66,9 @@ pub(crate) fn run_all(arguments: &Arguments) -> Result<()> {
 pub(crate) fn all(steps: &mut Steps, fuzz_seconds: u32) -> Result<()> {
     steps.step("tools", || {
         tools::need_component("fmt", "rustfmt")?;
-        tools::need_component("clippy", "clippy")
+        tools::need_component("clippy", "clippy")?;
+        // The book's pages and the README's walk build plugins.
+        plugins::need_target()
     })?;
     steps.step("format", || run(cargo().args(["fmt", "--all", "--check"])))?;
     steps.step("tidy", tidy::run)?;
