@@ -8,10 +8,13 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::cache::Keep;
 use crate::compress::Compressed;
-use crate::connection::PIECE;
 use crate::serving::Serving;
 use crate::streams::Gave;
 use crate::upstream::{Begun, ConnectionBody, CutShort, ResponseBody, StreamBody, Switched};
+
+/// What is given at a time of what is here: a frame of HTTP/2, and half of what a
+/// connection of HTTP/1.1 writes at a time.
+const PIECE: usize = 16 * 1024;
 
 /// A response's body with the guard of its exchange: the exchange is over when
 /// the HTTP server drops the body, at its end or before.

@@ -28,7 +28,7 @@ use crate::upstream::Switched;
 use crate::worker::Worker;
 
 use self::look::Look;
-pub(crate) use self::pace::{PIECE, Pace};
+use self::pace::Pace;
 pub(crate) use self::place::Place;
 pub(crate) use self::tunnelling::Tunnelling;
 

@@ -6,6 +6,9 @@ use std::task::{Context, Poll};
 
 use crate::connection::{Client, Stage};
 
+/// How often a body is asked to go on before others have their turn: half a megabyte.
+const MOST_TURNS: u32 = 16;
+
 /// How serving a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -39,7 +42,7 @@ pub(crate) async fn drive<C: Drainable>(
         if has_left(cx, true) {
             return Poll::Ready(End::Broken);
         }
-        loop {
+        for turn in 1.. {
             if let Poll::Ready(served) = connection.as_mut().poll(cx) {
                 return Poll::Ready(match served {
                     Ok(()) => End::Closed,
@@ -48,6 +51,10 @@ pub(crate) async fn drive<C: Drainable>(
                 });
             }
             if !client.pace.goes_on() {
+                break;
+            }
+            if turn == MOST_TURNS {
+                cx.waker().wake_by_ref();
                 break;
             }
         }

@@ -185,7 +185,7 @@ impl Tunnel {
             0 => (client, server),
             _ => (server, client),
         };
-        if source.is_put_off || self.carried[from].is_ready() || self.ending.is_some() {
+        if source.is_put_off || self.carried[from].is_ready() {
             return false;
         }
         let way = &mut self.ways[from];
@@ -197,8 +197,13 @@ impl Tunnel {
         if way.so_far() != before {
             self.moved_at = now;
         }
-        if carried.is_ready() {
+        if let Poll::Ready(done) = carried {
             self.carried[from] = carried;
+            if done.is_err() {
+                // A side that has broken off may have said something before.
+                self.sides[1 - from].is_readable = true;
+                self.carry(1 - from, landing, now);
+            }
             self.ending = ending(self.carried[0], self.carried[1]);
             // Where this is not the end yet, there is less time for the rest.
             if let Some(waker) = &self.waker {

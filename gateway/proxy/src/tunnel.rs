@@ -90,10 +90,13 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
             place: _place,
         } = server;
         drop((stream, connection));
-        // That a socket cannot be had is no fault of the server's.
-        if let Ok(joined) = joined {
-            let ending = ended(worker, &in_flight, |cx| joined.so_far(cx)).await;
-            in_flight.ended(ending);
+        match joined {
+            Ok(joined) => {
+                let ending = ended(worker, &in_flight, |cx| joined.so_far(cx)).await;
+                in_flight.ended(ending);
+            }
+            // That is no fault of the server's.
+            Err(error) => tracing::warn!(%error, "a tunnel's sockets cannot be watched"),
         }
         return;
     }

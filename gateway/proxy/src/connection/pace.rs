@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 /// What a body may have given before it waits until that is written: so much that 16 KiB
 /// go out together with their head.
-pub(crate) const PIECE: usize = 32 * 1024;
+const PIECE: usize = 32 * 1024;
 
 /// What the bodies of a connection have given that hyper has not begun to write.
 #[derive(Default)]

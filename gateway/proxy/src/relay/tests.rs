@@ -242,3 +242,22 @@ async fn what_comes_late_for_a_tunnel_reaches_none_in_its_place() {
     };
     with_relay(TUNNEL_LANDING, test).await;
 }
+
+#[tokio::test]
+async fn the_last_words_of_a_server_that_breaks_off_arrive() {
+    let test = |relay: Rc<Relay>| async move {
+        let (to_client, mut client) = pair().await;
+        let (to_server, mut server) = pair().await;
+        client.write_all(b"more").await.unwrap();
+        server.write_all(b"refused").await.unwrap();
+        server.set_zero_linger().unwrap();
+        drop(server);
+        let ways = [&b""[..]; 2].map(Direction::from);
+        let joined = relay.join([to_client, to_server], ways).unwrap();
+        let mut heard = [0; 7];
+        client.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"refused");
+        assert_eq!(ended(&joined).await, Ending::Broken);
+    };
+    with_relay(TUNNEL_LANDING, test).await;
+}
