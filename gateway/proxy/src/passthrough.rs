@@ -52,10 +52,10 @@ pub(crate) async fn serve(client: &Rc<Client>, mut stream: Posted) {
         server = reach(client, &mut held, pool) => server,
         () = gone(&mut stream) => None,
     };
-    drop(current);
+    drop((current, held));
     if let Some(server) = server {
         let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, stream, &read, server).await;
+        tunnel::run(tunnelling, stream, read, server).await;
     }
 }
 

@@ -12,12 +12,13 @@
 //! The system tells of every change once (it is edge-triggered). So what it has told of a
 //! socket holds until a call finds otherwise, and a way through a tunnel rests only where
 //! nothing is to be read or no room is to write: the event that changes that carries on.
-//! A way that has had its turn while there was more is told of by nobody: it is put off,
-//! and has another turn behind the next events.
+//! A way that has been carried for long while there was more is told of by nobody: it
+//! stays due, behind the others.
 
 mod bare;
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::mem;
 use std::net::TcpStream;
@@ -40,9 +41,12 @@ use crate::tunnel::{Broke, Direction, SoFar, TunnelLanding, ending};
 /// How many events are taken at once: those of a busy round.
 const MOST_EVENTS: usize = 256;
 
-/// Reads of one way in a turn, each of what a TLS record holds: who sends without end does
-/// not keep the others waiting.
-const MOST_READS: u8 = 16;
+/// Reads of one way before another's, each of what a TLS record holds: who sends without
+/// end does not keep the others waiting.
+const MOST_READS: u32 = 16;
+
+/// Reads of all ways before the worker's other tasks: two megabytes.
+const READS_OF_A_TURN: u32 = 128;
 
 /// How long events are waited for.
 const AT_ONCE: Timespec = Timespec {
@@ -128,24 +132,21 @@ impl Relay {
     /// Carry what comes, for ever. One task of the worker does this.
     pub(crate) async fn serve(&self) {
         let mut events = Vec::with_capacity(MOST_EVENTS);
-        let mut put_off = Vec::new();
+        let mut due = VecDeque::new();
         // It fails when the runtime ends.
         while let Ok(mut ready) = self.epoll.readable().await {
             // Before the events are taken: the runtime tells of what comes later.
             ready.clear_ready();
-            while self.turn(&mut events, &mut put_off) {
+            while self.turn(&mut events, &mut due) {
                 tokio::task::yield_now().await;
             }
         }
     }
 
-    /// Take events and carry what they are about, and what was put off. Returns whether
-    /// there is more to do.
-    fn turn(&self, events: &mut Vec<Event>, put_off: &mut Vec<Token>) -> bool {
-        let now = self.deadlines.now();
-        let landing = &*self.landing;
+    /// Take events, and carry what is due, the oldest first. Returns whether there is more
+    /// to do.
+    fn turn(&self, events: &mut Vec<Event>, due: &mut VecDeque<Token>) -> bool {
         let mut tunnels = self.tunnels.borrow_mut();
-        let before = mem::take(put_off);
         // Who does not wait is not interrupted, so this does not fail.
         let _ = epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE));
         let is_full = events.len() == events.capacity();
@@ -154,55 +155,79 @@ impl Relay {
             let Some(tunnel) = token.find(&mut tunnels) else {
                 continue;
             };
-            let side = token.side();
-            let (reads, writes_again) = tunnel.sides[side].hears(flags);
-            if reads && tunnel.carry(side, landing, now) {
-                put_off.push(token);
+            let (reads, writes_again) = tunnel.sides[token.side()].hears(flags);
+            if reads {
+                tunnel.have_carried(token, due);
             }
-            if writes_again && tunnel.carry(1 - side, landing, now) {
-                put_off.push(token.of_other_side());
+            if writes_again {
+                tunnel.have_carried(token.of_other_side(), due);
             }
         }
-        for token in before {
+        let mut turn = Turn {
+            now: self.deadlines.now(),
+            landing: &self.landing,
+            reads_left: READS_OF_A_TURN,
+        };
+        while turn.reads_left > 0
+            && let Some(token) = due.pop_front()
+        {
             let Some(tunnel) = token.find(&mut tunnels) else {
                 continue;
             };
-            tunnel.sides[token.side()].is_put_off = false;
-            if tunnel.carry(token.side(), landing, now) {
-                put_off.push(token);
+            tunnel.sides[token.side()].is_due = false;
+            if tunnel.carry(token.side(), &mut turn) {
+                tunnel.have_carried(token, due);
             }
         }
-        is_full || !put_off.is_empty()
+        is_full || !due.is_empty()
     }
 }
 
+/// A turn of a relay.
+struct Turn<'a> {
+    /// The present tick.
+    now: u64,
+    landing: &'a TunnelLanding,
+    reads_left: u32,
+}
+
 impl Tunnel {
+    /// Have a way carried in its turn, which has a token of the side where it begins.
+    fn have_carried(&mut self, way: Token, due: &mut VecDeque<Token>) {
+        if !mem::replace(&mut self.sides[way.side()].is_due, true) {
+            due.push_back(way);
+        }
+    }
+
     /// Carry what there is from one side to the other. Returns whether there is more, and
-    /// others have to have their turn.
-    fn carry(&mut self, from: usize, landing: &TunnelLanding, now: u64) -> bool {
+    /// others come first.
+    fn carry(&mut self, from: usize, turn: &mut Turn<'_>) -> bool {
         let [client, server] = &mut self.sides;
         let (source, target) = match from {
             0 => (client, server),
             _ => (server, client),
         };
-        if source.is_put_off || self.carried[from].is_ready() {
+        if self.carried[from].is_ready() {
             return false;
         }
         let way = &mut self.ways[from];
         let before = way.so_far();
-        source.reads_left = MOST_READS;
+        let reads = turn.reads_left.clamp(1, MOST_READS);
+        source.reads_left = reads;
         // What it waits for the system tells.
         let mut cx = Context::from_waker(Waker::noop());
-        let carried = way.poll_carry(source, target, landing, &mut cx);
+        let carried = way.poll_carry(source, target, turn.landing, &mut cx);
+        let read = reads - source.reads_left;
+        turn.reads_left = turn.reads_left.saturating_sub(read);
         if way.so_far() != before {
-            self.moved_at = now;
+            self.moved_at = turn.now;
         }
         if let Poll::Ready(done) = carried {
             self.carried[from] = carried;
             if done.is_err() {
                 // A side that has broken off may have said something before.
                 self.sides[1 - from].is_readable = true;
-                self.carry(1 - from, landing, now);
+                self.carry(1 - from, turn);
             }
             self.ending = ending(self.carried[0], self.carried[1]);
             // Where this is not the end yet, there is less time for the rest.
@@ -211,8 +236,7 @@ impl Tunnel {
             }
             return false;
         }
-        source.is_put_off = source.is_readable && !way.holds();
-        source.is_put_off
+        source.is_readable && !way.holds()
     }
 }
 

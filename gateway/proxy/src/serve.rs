@@ -212,7 +212,7 @@ async fn serve_http1<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     if let (End::Closed, Some(server)) = (end, switched) {
         let early = [read, ahead].concat();
         let tunnelling = Tunnelling::begin(client);
-        tunnel::run(tunnelling, stream, &early, *server).await;
+        tunnel::run(tunnelling, stream, early, *server).await;
         return None;
     }
     let begins_http2 = read.starts_with(HTTP2_PREFACE);

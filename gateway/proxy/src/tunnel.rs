@@ -61,7 +61,7 @@ pub(crate) fn open(
             let tunnelling = Tunnelling::begin(&client);
             tokio::task::spawn_local(async move {
                 if let Ok(stream) = stream.await {
-                    carry(&tunnelling, &mut TokioIo::new(stream), &[], *server).await;
+                    carry(&tunnelling, &mut TokioIo::new(stream), Vec::new(), *server).await;
                 }
             });
         }
@@ -73,7 +73,7 @@ pub(crate) fn open(
 pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
     tunnelling: Tunnelling,
     mut stream: S,
-    early: &[u8],
+    early: Vec<u8>,
     server: Switched,
 ) {
     let worker = &tunnelling.client().worker;
@@ -82,7 +82,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
         && sides.1.is_sent()
         && let Ok(relay) = worker.relay()
     {
-        let ways = [early, &server.connection.buffer].map(Direction::from);
+        let ways = [&early[..], &server.connection.buffer].map(Direction::from);
+        drop(early);
         let joined = take_sockets(sides).and_then(|sockets| relay.join(sockets, ways));
         let Switched {
             connection,
@@ -113,7 +114,7 @@ fn take_sockets((client, server): (&Posted, &Posted)) -> io::Result<[TcpStream; 
 async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     tunnelling: &Tunnelling,
     stream: &mut S,
-    early: &[u8],
+    early: Vec<u8>,
     server: Switched,
 ) {
     let worker = &tunnelling.client().worker;
@@ -123,8 +124,8 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         place: _place,
     } = server;
     let (mut server, buffer) = connection.into_parts();
-    let [mut up, mut down] = [early, &buffer].map(Direction::from);
-    drop(buffer);
+    let [mut up, mut down] = [&early[..], &buffer].map(Direction::from);
+    drop((early, buffer));
     let mut moved_at = worker.deadlines.now();
     let so_far = |cx: &mut Context<'_>| {
         let before = [up.so_far(), down.so_far()];

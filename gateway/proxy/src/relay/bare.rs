@@ -31,9 +31,9 @@ pub(super) struct Bare {
     /// Whether nothing comes behind what there is to be read.
     is_over: bool,
     /// Reads that are left of its way's turn.
-    pub(super) reads_left: u8,
-    /// Whether its way is to have another turn.
-    pub(super) is_put_off: bool,
+    pub(super) reads_left: u32,
+    /// Whether its way is to be carried.
+    pub(super) is_due: bool,
 }
 
 impl From<TcpStream> for Bare {
@@ -44,7 +44,7 @@ impl From<TcpStream> for Bare {
             is_writable: false,
             is_over: false,
             reads_left: 0,
-            is_put_off: false,
+            is_due: false,
         }
     }
 }
