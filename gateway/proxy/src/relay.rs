@@ -211,14 +211,15 @@ impl Tunnel {
             return false;
         }
         let way = &mut self.ways[from];
-        let before = way.so_far();
-        let reads = turn.reads_left.clamp(1, MOST_READS);
-        source.reads_left = reads;
+        let (before, had_ended) = (way.so_far(), way.has_ended());
+        source.reads_left = MOST_READS;
         // What it waits for the system tells.
         let mut cx = Context::from_waker(Waker::noop());
         let carried = way.poll_carry(source, target, turn.landing, &mut cx);
-        let read = reads - source.reads_left;
+        let read = MOST_READS - source.reads_left;
         turn.reads_left = turn.reads_left.saturating_sub(read);
+        let is_more = carried.is_pending() && source.is_readable && !way.holds();
+        let is_news = carried.is_ready() || way.has_ended() != had_ended;
         if way.so_far() != before {
             self.moved_at = turn.now;
         }
@@ -230,13 +231,12 @@ impl Tunnel {
                 self.carry(1 - from, turn);
             }
             self.ending = ending(self.carried[0], self.carried[1]);
-            // Where this is not the end yet, there is less time for the rest.
-            if let Some(waker) = &self.waker {
-                waker.wake_by_ref();
-            }
-            return false;
         }
-        source.is_readable && !way.holds()
+        // Once a side is done there is less time for the rest.
+        if is_news && let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+        is_more
     }
 }
 
@@ -285,7 +285,7 @@ impl Joined {
         SoFar {
             ending: tunnel.ending,
             moved_at: tunnel.moved_at,
-            is_half_closed: tunnel.carried.iter().any(Poll::is_ready),
+            is_half_closed: tunnel.ways.iter().any(Direction::has_ended),
         }
     }
 }

@@ -78,8 +78,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
 ) {
     let worker = &tunnelling.client().worker;
     if let Some(sides) = stream.bare().zip(server.connection.bare())
-        && sides.0.is_sent()
-        && sides.1.is_sent()
+        && sides.0.send_all()
+        && sides.1.send_all()
         && let Ok(relay) = worker.relay()
     {
         let ways = [&early[..], &server.connection.buffer].map(Direction::from);
@@ -138,7 +138,7 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         SoFar {
             ending: ending(sent, received),
             moved_at,
-            is_half_closed: up.ended || down.ended,
+            is_half_closed: up.has_ended() || down.has_ended(),
         }
     };
     let ending = ended(worker, &in_flight, so_far).await;
@@ -245,6 +245,11 @@ impl Direction {
     /// How much has been read, and whether that is all.
     pub(crate) fn so_far(&self) -> (u64, bool) {
         (self.moved, self.ended)
+    }
+
+    /// Whether the side where it begins has said that it is done.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Whether the other side has yet to take something that was read.

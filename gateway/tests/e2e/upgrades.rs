@@ -301,6 +301,26 @@ async fn a_tunnel_counts_as_a_request_in_flight_until_it_closes() {
 }
 
 #[tokio::test]
+async fn tunnels_between_bare_sockets_are_watched_apart() {
+    let server = echo().await;
+    let gateway = Builder::new().tls("self_signed = true");
+    let gateway = gateway.pool(Pool::of(&[&server])).start().await;
+    let says_hello = async |socket: &mut WebSocketStream<_>| {
+        socket.send(Frame::text("hello")).await.expect("it is sent");
+        let answer = soon("an answer", socket.next()).await.expect("an answer");
+        assert_eq!(answer.expect("a sound message"), Frame::text("hello"));
+    };
+    let of_runtimes = gateway.watched_sockets();
+    let _by_its_task = over_http2(&gateway).await;
+    let mut relayed = over_http1(&gateway).await;
+    says_hello(&mut relayed).await;
+    let mut apart = gateway.watched_sockets();
+    apart.retain(|set, _| !of_runtimes.contains_key(set));
+    let watched: Vec<_> = apart.into_values().collect();
+    assert_eq!(watched, [2], "the client's and the server's of one tunnel");
+}
+
+#[tokio::test]
 async fn a_tunnel_over_http2_counts_as_a_connection() {
     let server = echo().await;
     let builder = Builder::new()

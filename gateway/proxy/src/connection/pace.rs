@@ -1,8 +1,9 @@
 //! How much of a response over HTTP/1.1 is read before it is written.
 //!
 //! hyper writes when a body has nothing more for it, or when as much waits as the longest
-//! head may have: 64 KiB. A long body that comes fast is then read and written in such
-//! bursts, and a megabyte takes half as much CPU time again as in smaller ones.
+//! head may have, which is `limits.request_head`: 64 KiB by default. A long body that comes
+//! fast is then read and written in such bursts, and a megabyte takes half as much CPU time
+//! again as in smaller ones.
 
 use std::cell::Cell;
 

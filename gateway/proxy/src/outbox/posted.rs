@@ -66,7 +66,7 @@ impl Posted {
 
     /// Send now what was posted. Returns whether the socket has taken all that was
     /// written.
-    pub(crate) fn is_sent(&self) -> bool {
+    pub(crate) fn send_all(&self) -> bool {
         self.send_posted();
         self.is_clear()
     }

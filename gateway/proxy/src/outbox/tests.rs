@@ -200,7 +200,7 @@ async fn a_socket_is_taken_away_behind_what_was_written() {
     let outbox = Rc::new(Outbox::default());
     for (posted, mut peer) in [pair(&outbox).await, unwatched_pair(&outbox).await] {
         posted.post(b"before, ");
-        assert!(posted.is_sent());
+        assert!(posted.send_all());
         let mut socket = posted.take_socket().unwrap();
         drop(posted);
         std::io::Write::write_all(&mut socket, b"after").unwrap();
@@ -216,7 +216,7 @@ async fn what_a_socket_has_not_taken_is_not_sent() {
     let outbox = Rc::new(Outbox::default());
     let (posted, _peer) = pair(&outbox).await;
     posted.post(&vec![0; 20_000_000]);
-    assert!(!posted.is_sent());
+    assert!(!posted.send_all());
 }
 
 #[tokio::test]

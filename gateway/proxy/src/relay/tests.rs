@@ -180,6 +180,41 @@ async fn who_has_sent_more_than_a_turn_carries_is_carried_on_without_sending_mor
 }
 
 #[tokio::test]
+async fn many_tunnels_with_much_to_carry_leave_other_tasks_their_turn() {
+    const ROOM: usize = 7;
+    let test = |relay: Rc<Relay>| async move {
+        let bytes = [b'x'; ROOM * MOST_READS as usize];
+        let mut tunnels = Vec::new();
+        for _ in 0..60 {
+            let (to_client, mut client) = pair().await;
+            let (to_server, server) = pair().await;
+            client.write_all(&bytes).await.unwrap();
+            tunnels.push((client, server, [to_client, to_server]));
+        }
+        let tunnels: Vec<_> = tunnels
+            .into_iter()
+            .map(|(client, server, sockets)| {
+                let ways = [&b""[..]; 2].map(Direction::from);
+                (client, server, relay.join(sockets, ways).unwrap())
+            })
+            .collect();
+        let (mut carried, all) = (0, (tunnels.len() * bytes.len()) as u64);
+        while carried < all {
+            yield_now().await;
+            let tunnels = relay.tunnels.borrow();
+            let ways = tunnels.iter().flat_map(|(_, tunnel)| &tunnel.ways);
+            let by_now = ways.map(|way| way.so_far().0).sum();
+            assert!(
+                by_now - carried < all / 4,
+                "{carried} and {by_now} of {all}"
+            );
+            carried = by_now;
+        }
+    };
+    with_relay(ROOM, test).await;
+}
+
+#[tokio::test]
 async fn who_breaks_off_is_known() {
     let test = |relay: Rc<Relay>| async move {
         for (is_client, ending) in [(true, Ending::Abandoned), (false, Ending::Broken)] {

@@ -1,6 +1,8 @@
 //! A gateway under test: the real binary, in a folder of its own, on ports that
 //! the system chose and its log names.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
@@ -282,6 +284,19 @@ impl Gateway {
     pub(crate) fn descriptors(&self) -> usize {
         let path = format!("/proc/{}/fd", self.id());
         std::fs::read_dir(path).expect("it runs").count()
+    }
+
+    /// How many sockets each of its sets of watched ones has, by the set's descriptor.
+    pub(crate) fn watched_sockets(&self) -> BTreeMap<OsString, usize> {
+        let folder = format!("/proc/{}/fdinfo", self.id());
+        let descriptors = std::fs::read_dir(folder).expect("it runs");
+        let watched = descriptors.filter_map(Result::ok).map(|descriptor| {
+            // It may have been closed since.
+            let told = std::fs::read_to_string(descriptor.path()).unwrap_or_default();
+            let watched = told.lines().filter(|line| line.starts_with("tfd:"));
+            (descriptor.file_name(), watched.count())
+        });
+        watched.filter(|(_, watched)| *watched > 0).collect()
     }
 
     /// How many descriptors it may have open, and the most that it may ask for.
