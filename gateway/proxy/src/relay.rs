@@ -4,29 +4,30 @@
 //! To wake a connection's task and to ask the runtime about its sockets costs more than
 //! to carry the few bytes that came. So such a tunnel's sockets are taken from the runtime
 //! and watched by an `epoll` of the relay's own, one for all tunnels of a worker. The
-//! runtime tells one task that something has come there. It takes the events and carries
-//! what each is about: from a socket that can be read from, and to one that can be written
-//! to again. The connection's task waits for the end alone, by a [`Joined`]; dropping that
+//! runtime tells one task that something has come there. It takes the events, and carries
+//! what they are about in rounds: everything is read, then everything is written, to the
+//! servers first. So the kernel's code is warm, and who is written to finds more than one
+//! message. The connection's task waits for the end alone, by a [`Joined`]; dropping that
 //! closes the sockets.
 //!
 //! The system tells of every change once (it is edge-triggered). So what it has told of a
 //! socket holds until a call finds otherwise, and a way through a tunnel rests only where
 //! nothing is to be read or no room is to write: the event that changes that carries on.
-//! A way that has been carried for long while there was more is told of by nobody: it
-//! stays due, behind the others.
+//! A way of which more is to be read than one read takes is told of by nobody: it stays
+//! due, behind the others.
 
 mod bare;
+mod passage;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
-use std::mem;
 use std::net::TcpStream;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Context;
 
-use gatewright_host::Ending;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData};
@@ -34,19 +35,19 @@ use slab::Slab;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use self::bare::{Bare, WATCHED};
+use self::bare::WATCHED;
+use self::passage::Passage;
 use crate::deadlines::Deadlines;
-use crate::tunnel::{Broke, Direction, SoFar, TunnelLanding, ending};
+use crate::tunnel::SoFar;
 
 /// How many events are taken at once: those of a busy round.
 const MOST_EVENTS: usize = 256;
 
-/// Reads of one way before another's, each of what a TLS record holds: who sends without
-/// end does not keep the others waiting.
-const MOST_READS: u32 = 16;
-
-/// Reads of all ways before the worker's other tasks: two megabytes.
+/// Reads before the worker's other tasks have their turn.
 const READS_OF_A_TURN: u32 = 128;
+
+/// For how many of the longest reads a round has room.
+const READS_THAT_FIT: usize = 4;
 
 /// How long events are waited for.
 const AT_ONCE: Timespec = Timespec {
@@ -61,28 +62,44 @@ pub(crate) struct Relay {
     /// The next tunnel's number.
     next: Cell<u32>,
     deadlines: Rc<Deadlines>,
-    landing: Rc<TunnelLanding>,
+    /// Who sends without end does not keep the others waiting.
+    longest_read: usize,
 }
 
-/// A tunnel. Its sides, and the ways that begin there, are the client's and the server's.
+/// A tunnel in its place.
 struct Tunnel {
     number: u32,
-    sides: [Bare; 2],
-    ways: [Direction; 2],
-    /// What has become of the ways.
-    carried: [Poll<Result<(), Broke>>; 2],
-    ending: Option<Ending>,
-    /// The tick at which something moved last.
-    moved_at: u64,
-    /// Wakes who waits for the end.
-    waker: Option<Waker>,
+    passage: Passage,
+}
+
+/// What the task that carries has to work with.
+struct Work {
+    events: Vec<Event>,
+    /// The ways that are to be carried, each by the side where it begins.
+    due: VecDeque<Token>,
+    /// What a round has read.
+    landing: Box<[u8]>,
+    /// Where that is, for the servers and for the clients.
+    letters: [Vec<(Token, Range<usize>)>; 2],
+    /// The ways that have failed in a round.
+    broken: Vec<Token>,
+}
+
+impl Work {
+    fn new(longest_read: usize) -> Self {
+        Self {
+            events: Vec::with_capacity(MOST_EVENTS),
+            due: VecDeque::new(),
+            landing: vec![0; READS_THAT_FIT * longest_read].into(),
+            letters: [Vec::new(), Vec::new()],
+            broken: Vec::new(),
+        }
+    }
 }
 
 impl Relay {
-    pub(crate) fn new(
-        deadlines: &Rc<Deadlines>,
-        landing: &Rc<TunnelLanding>,
-    ) -> io::Result<Rc<Self>> {
+    /// A relay that reads so much at once.
+    pub(crate) fn new(longest_read: usize, deadlines: &Rc<Deadlines>) -> io::Result<Rc<Self>> {
         let descriptor = epoll::create(CreateFlags::CLOEXEC)?;
         #[expect(
             unsafe_code,
@@ -94,16 +111,17 @@ impl Relay {
             tunnels: RefCell::default(),
             next: Cell::new(0),
             deadlines: Rc::clone(deadlines),
-            landing: Rc::clone(landing),
+            longest_read,
         }))
     }
 
-    /// Join a client's socket and a server's. What is held for a way goes first: the
-    /// system tells of every new socket that it can be written to, and so begins it.
+    /// Join a client's socket and a server's. What has come before for the server and for
+    /// the client goes first: the system tells of every new socket that it can be written
+    /// to, and so begins it.
     pub(crate) fn join(
         self: &Rc<Self>,
         sockets: [TcpStream; 2],
-        ways: [Direction; 2],
+        early: [&[u8]; 2],
     ) -> io::Result<Joined> {
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));
@@ -114,15 +132,8 @@ impl Relay {
             let token = Token::new(number, key, side);
             epoll::add(&self.epoll, socket, EventData::new_u64(token.0), WATCHED)?;
         }
-        place.insert(Tunnel {
-            number,
-            sides: sockets.map(Bare::from),
-            ways,
-            carried: [Poll::Pending; 2],
-            ending: None,
-            moved_at: self.deadlines.now(),
-            waker: None,
-        });
+        let passage = Passage::new(sockets, early, self.deadlines.now());
+        place.insert(Tunnel { number, passage });
         Ok(Joined {
             relay: Rc::clone(self),
             key,
@@ -131,13 +142,12 @@ impl Relay {
 
     /// Carry what comes, for ever. One task of the worker does this.
     pub(crate) async fn serve(&self) {
-        let mut events = Vec::with_capacity(MOST_EVENTS);
-        let mut due = VecDeque::new();
+        let mut work = Work::new(self.longest_read);
         // It fails when the runtime ends.
         while let Ok(mut ready) = self.epoll.readable().await {
             // Before the events are taken: the runtime tells of what comes later.
             ready.clear_ready();
-            while self.turn(&mut events, &mut due) {
+            while self.turn(&mut work) {
                 tokio::task::yield_now().await;
             }
         }
@@ -145,98 +155,77 @@ impl Relay {
 
     /// Take events, and carry what is due, the oldest first. Returns whether there is more
     /// to do.
-    fn turn(&self, events: &mut Vec<Event>, due: &mut VecDeque<Token>) -> bool {
+    fn turn(&self, work: &mut Work) -> bool {
         let mut tunnels = self.tunnels.borrow_mut();
+        let is_full = self.hear(work, &mut tunnels);
+        let now = self.deadlines.now();
+        let mut reads_left = READS_OF_A_TURN;
+        while reads_left > 0 && !work.due.is_empty() {
+            self.round(work, &mut tunnels, &mut reads_left, now);
+        }
+        is_full || !work.due.is_empty()
+    }
+
+    /// Take events. Returns whether there may be more of them.
+    fn hear(&self, work: &mut Work, tunnels: &mut Slab<Tunnel>) -> bool {
+        let Work { events, due, .. } = work;
         // Who does not wait is not interrupted, so this does not fail.
         let _ = epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE));
         let is_full = events.len() == events.capacity();
         for event in events.drain(..) {
             let (flags, token) = (event.flags, Token(event.data.u64()));
-            let Some(tunnel) = token.find(&mut tunnels) else {
-                continue;
-            };
-            let (reads, writes_again) = tunnel.sides[token.side()].hears(flags);
-            if reads {
-                tunnel.have_carried(token, due);
-            }
-            if writes_again {
-                tunnel.have_carried(token.of_other_side(), due);
+            if let Some(passage) = token.find(tunnels) {
+                passage.hears(token.side(), flags, |from| {
+                    due.push_back(token.of_side(from));
+                });
             }
         }
-        let mut turn = Turn {
-            now: self.deadlines.now(),
-            landing: &self.landing,
-            reads_left: READS_OF_A_TURN,
-        };
-        while turn.reads_left > 0
+        is_full
+    }
+
+    /// Read from where something is due, as much as there is room for, and then write it.
+    fn round(&self, work: &mut Work, tunnels: &mut Slab<Tunnel>, reads_left: &mut u32, now: u64) {
+        let Work {
+            due,
+            landing,
+            letters,
+            broken,
+            ..
+        } = work;
+        let mut landed = 0;
+        while *reads_left > 0
+            && landing.len() - landed >= self.longest_read
             && let Some(token) = due.pop_front()
         {
-            let Some(tunnel) = token.find(&mut tunnels) else {
+            let Some(passage) = token.find(tunnels) else {
                 continue;
             };
-            tunnel.sides[token.side()].is_due = false;
-            if tunnel.carry(token.side(), &mut turn) {
-                tunnel.have_carried(token, due);
+            *reads_left -= 1;
+            let place = &mut landing[landed..][..self.longest_read];
+            match passage.read(token.side(), place, now) {
+                Ok(0) => {}
+                Ok(read) => {
+                    letters[token.side()].push((token, landed..landed + read));
+                    landed += read;
+                }
+                Err(_) => broken.push(token),
             }
         }
-        is_full || !due.is_empty()
-    }
-}
-
-/// A turn of a relay.
-struct Turn<'a> {
-    /// The present tick.
-    now: u64,
-    landing: &'a TunnelLanding,
-    reads_left: u32,
-}
-
-impl Tunnel {
-    /// Have a way carried in its turn, which has a token of the side where it begins.
-    fn have_carried(&mut self, way: Token, due: &mut VecDeque<Token>) {
-        if !mem::replace(&mut self.sides[way.side()].is_due, true) {
-            due.push_back(way);
-        }
-    }
-
-    /// Carry what there is from one side to the other. Returns whether there is more, and
-    /// others come first.
-    fn carry(&mut self, from: usize, turn: &mut Turn<'_>) -> bool {
-        let [client, server] = &mut self.sides;
-        let (source, target) = match from {
-            0 => (client, server),
-            _ => (server, client),
-        };
-        if self.carried[from].is_ready() {
-            return false;
-        }
-        let way = &mut self.ways[from];
-        let (before, had_ended) = (way.so_far(), way.has_ended());
-        source.reads_left = MOST_READS;
-        // What it waits for the system tells.
-        let mut cx = Context::from_waker(Waker::noop());
-        let carried = way.poll_carry(source, target, turn.landing, &mut cx);
-        let read = MOST_READS - source.reads_left;
-        turn.reads_left = turn.reads_left.saturating_sub(read);
-        let is_more = carried.is_pending() && source.is_readable && !way.holds();
-        let is_news = carried.is_ready() || way.has_ended() != had_ended;
-        if way.so_far() != before {
-            self.moved_at = turn.now;
-        }
-        if let Poll::Ready(done) = carried {
-            self.carried[from] = carried;
-            if done.is_err() {
-                // A side that has broken off may have said something before.
-                self.sides[1 - from].is_readable = true;
-                self.carry(1 - from, turn);
+        for (token, place) in letters.iter_mut().flat_map(|letters| letters.drain(..)) {
+            let Some(passage) = token.find(tunnels) else {
+                continue;
+            };
+            match passage.write(token.side(), &landing[place]) {
+                Ok(true) => due.push_back(token),
+                Ok(false) => {}
+                Err(_) => broken.push(token),
             }
-            self.ending = ending(self.carried[0], self.carried[1]);
         }
-        // Once a side is done there is less time for the rest.
-        if is_news && let Some(waker) = &self.waker {
-            waker.wake_by_ref();
+        for token in broken.drain(..) {
+            if let Some(passage) = token.find(tunnels) {
+                passage.break_off(token.side(), &mut landing[..self.longest_read], now);
+            }
         }
-        is_more
     }
 }
 
@@ -254,15 +243,15 @@ impl Token {
         (self.0 & 1) as usize
     }
 
-    fn of_other_side(self) -> Self {
-        Self(self.0 ^ 1)
+    fn of_side(self, side: usize) -> Self {
+        Self(self.0 & !1 | side as u64)
     }
 
     /// Its tunnel, if that is still there.
-    fn find(self, tunnels: &mut Slab<Tunnel>) -> Option<&mut Tunnel> {
+    fn find(self, tunnels: &mut Slab<Tunnel>) -> Option<&mut Passage> {
         let key = (self.0 as u32) >> 1;
-        let tunnel = tunnels.get_mut(key as usize);
-        tunnel.filter(|tunnel| u64::from(tunnel.number) == self.0 >> 32)
+        let tunnel = tunnels.get_mut(key as usize)?;
+        (u64::from(tunnel.number) == self.0 >> 32).then_some(&mut tunnel.passage)
     }
 }
 
@@ -277,16 +266,7 @@ impl Joined {
     /// end.
     pub(crate) fn so_far(&self, cx: &Context<'_>) -> SoFar {
         let mut tunnels = self.relay.tunnels.borrow_mut();
-        let tunnel = &mut tunnels[self.key];
-        match &mut tunnel.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => tunnel.waker = Some(cx.waker().clone()),
-        }
-        SoFar {
-            ending: tunnel.ending,
-            moved_at: tunnel.moved_at,
-            is_half_closed: tunnel.ways.iter().any(Direction::has_ended),
-        }
+        tunnels[self.key].passage.so_far(cx)
     }
 }
 

@@ -82,9 +82,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Layered + Unpin>(
         && sides.1.send_all()
         && let Ok(relay) = worker.relay()
     {
-        let ways = [&early[..], &server.connection.buffer].map(Direction::from);
+        let before = [&early[..], &server.connection.buffer];
+        let joined = take_sockets(sides).and_then(|sockets| relay.join(sockets, before));
         drop(early);
-        let joined = take_sockets(sides).and_then(|sockets| relay.join(sockets, ways));
         let Switched {
             connection,
             mut in_flight,
@@ -138,7 +138,7 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         SoFar {
             ending: ending(sent, received),
             moved_at,
-            is_half_closed: up.has_ended() || down.has_ended(),
+            is_half_closed: up.ended || down.ended,
         }
     };
     let ending = ended(worker, &in_flight, so_far).await;
@@ -219,7 +219,7 @@ pub(crate) fn ending(
 }
 
 /// One of the two ways through a tunnel.
-pub(crate) struct Direction {
+struct Direction {
     /// What was read and not yet taken by the other side.
     held: BytesMut,
     /// Whether the reading side has said that no more comes.
@@ -243,28 +243,12 @@ impl From<&[u8]> for Direction {
 
 impl Direction {
     /// How much has been read, and whether that is all.
-    pub(crate) fn so_far(&self) -> (u64, bool) {
+    fn so_far(&self) -> (u64, bool) {
         (self.moved, self.ended)
     }
 
-    /// Whether the side where it begins has said that it is done.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether the other side has yet to take something that was read.
-    pub(crate) fn holds(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// How much memory there is for that.
-    #[cfg(test)]
-    pub(crate) fn room(&self) -> usize {
-        self.held.capacity()
-    }
-
     /// Carry what there is; ready when the last byte has been carried.
-    pub(crate) fn poll_carry(
+    fn poll_carry(
         &mut self,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),

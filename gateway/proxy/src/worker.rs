@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     pub(crate) landing: Rc<Landing>,
     /// Where the facts of the next requests are put.
     pub(crate) places: Places,
-    pub(crate) tunnel_landing: Rc<TunnelLanding>,
+    pub(crate) tunnel_landing: TunnelLanding,
     /// Who carries what goes between two bare sockets, once there was such a tunnel.
     relay: OnceCell<Rc<Relay>>,
     /// What is done beside requests.
@@ -125,7 +125,7 @@ impl Worker {
             places: Places::default(),
             under_way: Counts::default(),
             compressed: Output::default(),
-            tunnel_landing: Rc::new(RefCell::new(vec![0; TUNNEL_LANDING].into())),
+            tunnel_landing: RefCell::new(vec![0; TUNNEL_LANDING].into()),
             relay: OnceCell::new(),
             random: RefCell::new(fastrand::Rng::new()),
             chain: RefCell::new(chain),
@@ -168,7 +168,7 @@ impl Worker {
         if let Some(relay) = self.relay.get() {
             return Ok(relay);
         }
-        let relay = Relay::new(&self.deadlines, &self.tunnel_landing)?;
+        let relay = Relay::new(TUNNEL_LANDING, &self.deadlines)?;
         let serving = Rc::clone(&relay);
         tokio::task::spawn_local(async move { serving.serve().await });
         Ok(self.relay.get_or_init(|| relay))

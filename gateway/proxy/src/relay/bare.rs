@@ -1,15 +1,11 @@
 //! A socket that the runtime knows nothing of. What the system has told of it holds until
 //! a call finds otherwise; nobody is woken.
 
-use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What the system is to tell of a socket.
 pub(super) const WATCHED: EventFlags = EventFlags::IN
@@ -26,14 +22,10 @@ const BROKEN: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
 /// A socket, and what the system has told of it.
 pub(super) struct Bare {
     socket: TcpStream,
-    pub(super) is_readable: bool,
+    is_readable: bool,
     is_writable: bool,
     /// Whether nothing comes behind what there is to be read.
     is_over: bool,
-    /// Reads that are left of its way's turn.
-    pub(super) reads_left: u32,
-    /// Whether its way is to be carried.
-    pub(super) is_due: bool,
 }
 
 impl From<TcpStream> for Bare {
@@ -43,8 +35,6 @@ impl From<TcpStream> for Bare {
             is_readable: false,
             is_writable: false,
             is_over: false,
-            reads_left: 0,
-            is_due: false,
         }
     }
 }
@@ -60,66 +50,55 @@ impl Bare {
         self.is_writable |= takes;
         (self.is_readable, takes_again)
     }
-}
 
-impl AsyncRead for Bare {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if !this.is_readable || this.reads_left == 0 {
-            return Poll::Pending;
+    /// Whether there may be something to be read.
+    pub(super) fn is_readable(&self) -> bool {
+        self.is_readable
+    }
+
+    /// There may be, whatever the system has told.
+    pub(super) fn may_be_read(&mut self) {
+        self.is_readable = true;
+    }
+
+    /// Read what there is, which may be the end; nothing where more is still to come.
+    pub(super) fn read(&mut self, place: &mut [u8]) -> Result<Option<usize>, Errno> {
+        if !self.is_readable {
+            return Ok(None);
         }
-        this.reads_left -= 1;
-        let place = buffer.initialize_unfilled();
         let room = place.len();
-        match recv(&this.socket, place, RecvFlags::DONTWAIT) {
+        match recv(&self.socket, place, RecvFlags::DONTWAIT) {
             Ok((read, _)) => {
                 // What did not fill the place was all, and the system tells of more; but
                 // it has told already that none comes.
-                this.is_readable = read == room || this.is_over;
-                buffer.advance(read);
-                Poll::Ready(Ok(()))
+                self.is_readable = read == room || self.is_over;
+                Ok(Some(read))
             }
             Err(Errno::AGAIN) => {
-                this.is_readable = false;
-                Poll::Pending
+                self.is_readable = false;
+                Ok(None)
             }
-            Err(error) => Poll::Ready(Err(error.into())),
+            Err(error) => Err(error),
         }
     }
-}
 
-impl AsyncWrite for Bare {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        if !this.is_writable {
-            return Poll::Pending;
-        }
+    /// Write as much as there is room for. Returns how much that was.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let flags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
-        match send(&this.socket, bytes, flags) {
-            Err(Errno::AGAIN) => {
-                this.is_writable = false;
-                Poll::Pending
+        let mut written = 0;
+        while self.is_writable && written < bytes.len() {
+            match send(&self.socket, &bytes[written..], flags) {
+                Ok(sent) => written += sent,
+                Err(Errno::AGAIN) => self.is_writable = false,
+                Err(error) => return Err(error),
             }
-            sent => Poll::Ready(sent.map_err(io::Error::from)),
         }
+        Ok(written)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// That the peer has closed already, as is the only way for this to fail, whoever
-    /// reads finds out.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Tell the peer that no more comes. That it has closed already, as is the only way
+    /// for this to fail, whoever reads finds out.
+    pub(super) fn shut_down(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
-        Poll::Ready(Ok(()))
     }
 }
