@@ -4,10 +4,9 @@
 //! To wake a connection's task and to ask the runtime about its sockets costs more than
 //! to carry the few bytes that came. So such a tunnel's sockets are taken from the runtime
 //! and watched by an `epoll` of the relay's own, one for all tunnels of a worker. The
-//! runtime tells one task that something has come there. It takes the events, and carries
-//! what they are about in rounds: everything is read, then everything is written, to the
-//! servers first. So the kernel's code is warm, and who is written to finds more than one
-//! message. The connection's task waits for the end alone, by a [`Joined`]; dropping that
+//! runtime tells one task that something has come there. It takes the events and carries
+//! what each is about: from a socket that can be read from, and to one that can be written
+//! to again. The connection's task waits for the end alone, by a [`Joined`]; dropping that
 //! closes the sockets.
 //!
 //! The system tells of every change once (it is edge-triggered). So what it has told of a
@@ -23,7 +22,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::TcpStream;
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::Context;
@@ -43,11 +41,12 @@ use crate::tunnel::SoFar;
 /// How many events are taken at once: those of a busy round.
 const MOST_EVENTS: usize = 256;
 
+/// As many events as take so long to carry that others have come meanwhile: to ask for
+/// them at once spares the runtime's way of asking.
+const MANY_EVENTS: usize = 4;
+
 /// Reads before the worker's other tasks have their turn.
 const READS_OF_A_TURN: u32 = 128;
-
-/// For how many of the longest reads a round has room.
-const READS_THAT_FIT: usize = 4;
 
 /// How long events are waited for.
 const AT_ONCE: Timespec = Timespec {
@@ -62,7 +61,7 @@ pub(crate) struct Relay {
     /// The next tunnel's number.
     next: Cell<u32>,
     deadlines: Rc<Deadlines>,
-    /// Who sends without end does not keep the others waiting.
+    /// How much is read at once: who sends without end does not keep the others waiting.
     longest_read: usize,
 }
 
@@ -77,12 +76,8 @@ struct Work {
     events: Vec<Event>,
     /// The ways that are to be carried, each by the side where it begins.
     due: VecDeque<Token>,
-    /// What a round has read.
+    /// What one read takes.
     landing: Box<[u8]>,
-    /// Where that is, for the servers and for the clients.
-    letters: [Vec<(Token, Range<usize>)>; 2],
-    /// The ways that have failed in a round.
-    broken: Vec<Token>,
 }
 
 impl Work {
@@ -90,9 +85,7 @@ impl Work {
         Self {
             events: Vec::with_capacity(MOST_EVENTS),
             due: VecDeque::new(),
-            landing: vec![0; READS_THAT_FIT * longest_read].into(),
-            letters: [Vec::new(), Vec::new()],
-            broken: Vec::new(),
+            landing: vec![0; longest_read].into(),
         }
     }
 }
@@ -153,25 +146,36 @@ impl Relay {
         }
     }
 
-    /// Take events, and carry what is due, the oldest first. Returns whether there is more
-    /// to do.
+    /// Take events and carry what is due, the oldest first, while there is much. Returns
+    /// whether there is more to do.
     fn turn(&self, work: &mut Work) -> bool {
         let mut tunnels = self.tunnels.borrow_mut();
-        let is_full = self.hear(work, &mut tunnels);
         let now = self.deadlines.now();
         let mut reads_left = READS_OF_A_TURN;
-        while reads_left > 0 && !work.due.is_empty() {
-            self.round(work, &mut tunnels, &mut reads_left, now);
+        loop {
+            let heard = self.hear(work, &mut tunnels);
+            while reads_left > 0
+                && let Some(token) = work.due.pop_front()
+            {
+                reads_left -= 1;
+                if let Some(passage) = token.find(&mut tunnels)
+                    && passage.carry(token.side(), &mut work.landing, now)
+                {
+                    work.due.push_back(token);
+                }
+            }
+            if reads_left == 0 || heard < MANY_EVENTS {
+                return !work.due.is_empty() || heard >= MANY_EVENTS;
+            }
         }
-        is_full || !work.due.is_empty()
     }
 
-    /// Take events. Returns whether there may be more of them.
-    fn hear(&self, work: &mut Work, tunnels: &mut Slab<Tunnel>) -> bool {
+    /// Take events. Returns how many there were.
+    fn hear(&self, work: &mut Work, tunnels: &mut Slab<Tunnel>) -> usize {
         let Work { events, due, .. } = work;
         // Who does not wait is not interrupted, so this does not fail.
         let _ = epoll::wait(&self.epoll, spare_capacity(events), Some(&AT_ONCE));
-        let is_full = events.len() == events.capacity();
+        let heard = events.len();
         for event in events.drain(..) {
             let (flags, token) = (event.flags, Token(event.data.u64()));
             if let Some(passage) = token.find(tunnels) {
@@ -180,52 +184,7 @@ impl Relay {
                 });
             }
         }
-        is_full
-    }
-
-    /// Read from where something is due, as much as there is room for, and then write it.
-    fn round(&self, work: &mut Work, tunnels: &mut Slab<Tunnel>, reads_left: &mut u32, now: u64) {
-        let Work {
-            due,
-            landing,
-            letters,
-            broken,
-            ..
-        } = work;
-        let mut landed = 0;
-        while *reads_left > 0
-            && landing.len() - landed >= self.longest_read
-            && let Some(token) = due.pop_front()
-        {
-            let Some(passage) = token.find(tunnels) else {
-                continue;
-            };
-            *reads_left -= 1;
-            let place = &mut landing[landed..][..self.longest_read];
-            match passage.read(token.side(), place, now) {
-                Ok(0) => {}
-                Ok(read) => {
-                    letters[token.side()].push((token, landed..landed + read));
-                    landed += read;
-                }
-                Err(_) => broken.push(token),
-            }
-        }
-        for (token, place) in letters.iter_mut().flat_map(|letters| letters.drain(..)) {
-            let Some(passage) = token.find(tunnels) else {
-                continue;
-            };
-            match passage.write(token.side(), &landing[place]) {
-                Ok(true) => due.push_back(token),
-                Ok(false) => {}
-                Err(_) => broken.push(token),
-            }
-        }
-        for token in broken.drain(..) {
-            if let Some(passage) = token.find(tunnels) {
-                passage.break_off(token.side(), &mut landing[..self.longest_read], now);
-            }
-        }
+        heard
     }
 }
 

@@ -8,8 +8,8 @@
 //!
 //! Nothing is read from one side before the other has taken what was read
 //! before, so a slow reader slows its writer down. A tunnel at rest holds no
-//! buffer: what is read lands in memory that all tunnels of a worker share, and
-//! only what the other side does not take at once is kept.
+//! buffer: what is read lands in memory that tunnels of a worker share, and only
+//! what the other side does not take at once is kept.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -35,7 +35,7 @@ use crate::worker::Worker;
 /// What a worker's tunnels read into: as much as a TLS record holds.
 pub(crate) const TUNNEL_LANDING: usize = 16 * 1024;
 
-/// Memory that the tunnels of a worker share.
+/// Memory that those tunnels of a worker share which their tasks carry.
 pub(crate) type TunnelLanding = RefCell<Box<[u8]>>;
 
 /// Join what the server has switched with the client's connection, as soon as
@@ -127,18 +127,23 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     let [mut up, mut down] = [&early[..], &buffer].map(Direction::from);
     drop((early, buffer));
     let mut moved_at = worker.deadlines.now();
+    let (mut sent, mut received) = (Poll::Pending, Poll::Pending);
     let so_far = |cx: &mut Context<'_>| {
         let before = [up.so_far(), down.so_far()];
         let landing = &worker.tunnel_landing;
-        let sent = up.poll_carry(stream, &mut server, landing, cx);
-        let received = down.poll_carry(&mut server, stream, landing, cx);
+        if sent.is_pending() {
+            sent = up.poll_carry(stream, &mut server, landing, cx);
+        }
+        if received.is_pending() {
+            received = down.poll_carry(&mut server, stream, landing, cx);
+        }
         if before != [up.so_far(), down.so_far()] {
             moved_at = worker.deadlines.now();
         }
         SoFar {
             ending: ending(sent, received),
             moved_at,
-            is_half_closed: up.ended || down.ended,
+            is_half_closed: up.ended || down.ended || sent.is_ready(),
         }
     };
     let ending = ended(worker, &in_flight, so_far).await;
@@ -150,7 +155,7 @@ pub(crate) struct SoFar {
     pub(crate) ending: Option<Ending>,
     /// The tick at which something moved last.
     pub(crate) moved_at: u64,
-    /// Whether one side has said that it is done.
+    /// Whether one side has said that it is done, or has broken off.
     pub(crate) is_half_closed: bool,
 }
 
@@ -201,7 +206,8 @@ pub(crate) enum Broke {
 }
 
 /// How a tunnel has ended, by what has become of the way to the server and of
-/// the way back: a client that breaks off says nothing of the server.
+/// the way back: a client that breaks off says nothing of the server, and what a server
+/// has said before it broke off is carried to the last byte.
 pub(crate) fn ending(
     sent: Poll<Result<(), Broke>>,
     received: Poll<Result<(), Broke>>,
@@ -210,11 +216,10 @@ pub(crate) fn ending(
         (Poll::Ready(Err(Broke::From)), _) | (_, Poll::Ready(Err(Broke::To))) => {
             Some(Ending::Abandoned)
         }
-        (Poll::Ready(Err(Broke::To)), _) | (_, Poll::Ready(Err(Broke::From))) => {
-            Some(Ending::Broken)
-        }
-        (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Some(Ending::Completed),
+        (_, Poll::Ready(Err(Broke::From))) => Some(Ending::Broken),
         (Poll::Pending, _) | (_, Poll::Pending) => None,
+        (Poll::Ready(Err(Broke::To)), Poll::Ready(Ok(()))) => Some(Ending::Broken),
+        (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Some(Ending::Completed),
     }
 }
 
@@ -384,7 +389,8 @@ mod tests {
         for (sent, received, ends) in [
             (from, Poll::Pending, Some(Ending::Abandoned)),
             (Poll::Pending, to, Some(Ending::Abandoned)),
-            (to, Poll::Pending, Some(Ending::Broken)),
+            (to, Poll::Pending, None),
+            (to, whole, Some(Ending::Broken)),
             (Poll::Pending, from, Some(Ending::Broken)),
             (whole, whole, Some(Ending::Completed)),
             (whole, Poll::Pending, None),

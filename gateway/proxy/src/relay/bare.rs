@@ -13,10 +13,7 @@ pub(super) const WATCHED: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
-/// What it says where no more comes, which it may say together with the last bytes.
-const OVER: EventFlags = EventFlags::RDHUP.union(BROKEN);
-
-/// What it says where nothing goes either.
+/// What it says where nothing comes or goes any more, be it behind the last bytes.
 const BROKEN: EventFlags = EventFlags::HUP.union(EventFlags::ERR);
 
 /// A socket, and what the system has told of it.
@@ -26,6 +23,7 @@ pub(super) struct Bare {
     is_writable: bool,
     /// Whether nothing comes behind what there is to be read.
     is_over: bool,
+    is_broken: bool,
 }
 
 impl From<TcpStream> for Bare {
@@ -35,6 +33,7 @@ impl From<TcpStream> for Bare {
             is_readable: false,
             is_writable: false,
             is_over: false,
+            is_broken: false,
         }
     }
 }
@@ -43,7 +42,8 @@ impl Bare {
     /// Take note of an event. Returns whether there may be something to be read, and
     /// whether it takes what it did not take before.
     pub(super) fn hears(&mut self, flags: EventFlags) -> (bool, bool) {
-        self.is_over |= flags.intersects(OVER);
+        self.is_broken |= flags.intersects(BROKEN);
+        self.is_over |= self.is_broken || flags.intersects(EventFlags::RDHUP);
         self.is_readable |= self.is_over || flags.intersects(EventFlags::IN);
         let takes = flags.intersects(EventFlags::OUT.union(BROKEN));
         let takes_again = takes && !self.is_writable;
@@ -56,9 +56,9 @@ impl Bare {
         self.is_readable
     }
 
-    /// There may be, whatever the system has told.
-    pub(super) fn may_be_read(&mut self) {
-        self.is_readable = true;
+    /// Whether its peer has broken off.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// Read what there is, which may be the end; nothing where more is still to come.
@@ -69,8 +69,8 @@ impl Bare {
         let room = place.len();
         match recv(&self.socket, place, RecvFlags::DONTWAIT) {
             Ok((read, _)) => {
-                // What did not fill the place was all, and the system tells of more; but
-                // it has told already that none comes.
+                // What did not fill the place was all, unless urgent data follow, and the
+                // system tells of more; but it has told already that none comes.
                 self.is_readable = read == room || self.is_over;
                 Ok(Some(read))
             }

@@ -1,7 +1,7 @@
 //! A tunnel between two bare sockets: what has become of its two ways.
 //!
-//! A way is read, and then what was read is written; only what the other side does not
-//! take at once is kept, and goes before anything more is read.
+//! What is read from one side is written to the other; only what that does not take at
+//! once is kept, and goes before anything more is read.
 
 use std::mem;
 use std::net::TcpStream;
@@ -13,9 +13,6 @@ use rustix::event::epoll::EventFlags;
 
 use super::bare::Bare;
 use crate::tunnel::{Broke, SoFar, ending};
-
-/// Reads that the last words of a side that has broken off may take.
-const LAST_READS: usize = 16;
 
 /// A tunnel. Its sides, and the ways that begin there, are the client's and the server's.
 pub(super) struct Passage {
@@ -71,25 +68,34 @@ impl Passage {
         if takes_again && self.ways[1 - side].becomes_due() {
             due(1 - side);
         }
-    }
-
-    /// Read what comes from a side, where the other has taken all before it. Returns how
-    /// much that was; none where it rests, or has ended.
-    pub(super) fn read(&mut self, from: usize, place: &mut [u8], now: u64) -> Result<usize, Broke> {
-        let read = self.try_read(from, place, now);
-        if let Err(broke) = read {
-            self.ways[from].carried = Poll::Ready(Err(broke));
+        if self.sides[side].is_broken() {
+            self.tell();
         }
-        read
     }
 
-    fn try_read(&mut self, from: usize, place: &mut [u8], now: u64) -> Result<usize, Broke> {
+    /// Carry what one read takes of what comes from a side. Returns whether there may be
+    /// more, for which it is due.
+    pub(super) fn carry(&mut self, from: usize, landing: &mut [u8], now: u64) -> bool {
+        self.ways[from].is_due = false;
+        if self.ways[from].carried.is_ready() {
+            return false;
+        }
+        match self.try_carry(from, landing, now) {
+            Ok(is_more) => is_more && self.ways[from].becomes_due(),
+            Err(broke) => {
+                self.end(from, Err(broke));
+                false
+            }
+        }
+    }
+
+    fn try_carry(&mut self, from: usize, landing: &mut [u8], now: u64) -> Result<bool, Broke> {
         let way = &mut self.ways[from];
-        let (source, target) = ends(&mut self.sides, from);
-        way.is_due = false;
-        if way.carried.is_ready() {
-            return Ok(0);
-        }
+        let [client, server] = &mut self.sides;
+        let (source, target) = match from {
+            0 => (client, server),
+            _ => (server, client),
+        };
         if !way.held.is_empty() {
             let taken = target.write(&way.held).map_err(|_| Broke::To)?;
             way.held.advance(taken);
@@ -97,57 +103,31 @@ impl Passage {
                 self.moved_at = now;
             }
             if !way.held.is_empty() {
-                return Ok(0);
+                return Ok(false);
             }
             way.held = BytesMut::new();
         }
-        let Some(read) = source.read(place).map_err(|_| Broke::From)? else {
-            return Ok(0);
+        let Some(read) = source.read(landing).map_err(|_| Broke::From)? else {
+            return Ok(false);
         };
         self.moved_at = now;
         if read == 0 {
             target.shut_down();
-            way.carried = Poll::Ready(Ok(()));
-            self.tell();
+            self.end(from, Ok(()));
+            return Ok(false);
         }
-        Ok(read)
+        let taken = target.write(&landing[..read]).map_err(|_| Broke::To)?;
+        way.held.extend_from_slice(&landing[taken..read]);
+        Ok(way.held.is_empty() && source.is_readable())
     }
 
-    /// Write what was read from a side. Returns whether there may be more to read, for
-    /// which it is due.
-    pub(super) fn write(&mut self, from: usize, bytes: &[u8]) -> Result<bool, Broke> {
-        let way = &mut self.ways[from];
-        let (source, target) = ends(&mut self.sides, from);
-        match target.write(bytes) {
-            Ok(taken) => {
-                way.held.extend_from_slice(&bytes[taken..]);
-                Ok(way.held.is_empty() && source.is_readable() && way.becomes_due())
-            }
-            Err(_) => {
-                way.carried = Poll::Ready(Err(Broke::To));
-                Err(Broke::To)
-            }
-        }
-    }
-
-    /// End, since a way has failed. The side that has broken off may have said something
-    /// before.
-    pub(super) fn break_off(&mut self, failed: usize, place: &mut [u8], now: u64) {
-        let back = 1 - failed;
-        self.sides[back].may_be_read();
-        for _ in 0..LAST_READS {
-            let is_more = match self.read(back, place, now) {
-                Ok(read @ 1..) => self.write(back, &place[..read]),
-                Ok(0) | Err(_) => Ok(false),
-            };
-            if !matches!(is_more, Ok(true)) {
-                break;
-            }
-        }
+    /// Take note that nothing more is carried from a side.
+    fn end(&mut self, from: usize, carried: Result<(), Broke>) {
+        self.ways[from].carried = Poll::Ready(carried);
         self.tell();
     }
 
-    /// Tell who waits for the end that a way is done: where this is not the end yet, there
+    /// Tell who waits for the end that a side is done: where this is not the end yet, there
     /// is less time for the rest.
     fn tell(&mut self) {
         let [up, down] = &self.ways;
@@ -167,7 +147,8 @@ impl Passage {
         SoFar {
             ending: self.ending,
             moved_at: self.moved_at,
-            is_half_closed: self.ways.iter().any(|way| way.carried.is_ready()),
+            is_half_closed: self.ways.iter().any(|way| way.carried.is_ready())
+                || self.sides.iter().any(Bare::is_broken),
         }
     }
 
@@ -175,14 +156,6 @@ impl Passage {
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.ways.iter().map(|way| way.held.capacity()).sum()
-    }
-}
-
-/// Where a way begins and where it leads.
-fn ends([client, server]: &mut [Bare; 2], from: usize) -> (&mut Bare, &mut Bare) {
-    match from {
-        0 => (client, server),
-        _ => (server, client),
     }
 }
 

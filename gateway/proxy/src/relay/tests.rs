@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::net::TcpStream as StdTcpStream;
 use std::task::{Poll, Waker};
 
+use gatewright_host::Ending;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, yield_now};
-
-use gatewright_host::Ending;
 
 use super::*;
 use crate::tunnel::TUNNEL_LANDING;
@@ -182,7 +182,7 @@ async fn who_has_sent_more_than_a_turn_carries_is_carried_on_without_sending_mor
 }
 
 #[tokio::test]
-async fn many_tunnels_with_much_to_carry_leave_other_tasks_their_turn() {
+async fn a_turn_ends_though_many_tunnels_have_more_to_carry() {
     const ROOM: usize = 7;
     let relay = Relay::new(ROOM, &Deadlines::new()).unwrap();
     let bytes = [b'x'; 16 * ROOM];
@@ -270,19 +270,51 @@ async fn what_comes_late_for_a_tunnel_reaches_none_in_its_place() {
 }
 
 #[tokio::test]
-async fn the_last_words_of_a_server_that_breaks_off_arrive() {
+async fn the_last_words_of_a_server_that_breaks_off_arrive_at_a_slow_client() {
+    const WORDS: usize = 40_000;
     let test = |relay: Rc<Relay>| async move {
         let (to_client, mut client) = pair().await;
         let (to_server, mut server) = pair().await;
-        client.write_all(b"more").await.unwrap();
-        server.write_all(b"refused").await.unwrap();
+        SockRef::from(&to_client)
+            .set_send_buffer_size(2_000)
+            .unwrap();
+        SockRef::from(&client).set_recv_buffer_size(2_000).unwrap();
+        server.write_all(&[b'x'; WORDS]).await.unwrap();
         server.set_zero_linger().unwrap();
         drop(server);
+        // It cannot be passed on.
+        client.write_all(b"more").await.unwrap();
         let joined = relay.join([to_client, to_server], [&[]; 2]).unwrap();
-        let mut heard = [0; 7];
-        client.read_exact(&mut heard).await.unwrap();
-        assert_eq!(&heard, b"refused");
-        assert_eq!(ended(&joined).await, Ending::Broken);
+        let ending = async {
+            let ending = ended(&joined).await;
+            drop(joined);
+            ending
+        };
+        let mut heard = Vec::new();
+        let (ending, read) = tokio::join!(ending, client.read_to_end(&mut heard));
+        read.unwrap();
+        assert_eq!((heard.len(), ending), (WORDS, Ending::Broken));
+    };
+    with_relay(TUNNEL_LANDING, test).await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_counts_as_done_though_the_server_takes_nothing() {
+    let test = |relay: Rc<Relay>| async move {
+        let (mut client, _server, joined) = tunnel(&relay, [&[], &[]]).await;
+        let sending = async { client.write_all(&vec![7; VERY_MUCH]).await };
+        let filling = async {
+            while room(&relay) == 0 {
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = sending => panic!("it is not taken"),
+            () = filling => {}
+        }
+        client.set_zero_linger().unwrap();
+        drop(client);
+        half_closed(&joined).await;
     };
     with_relay(TUNNEL_LANDING, test).await;
 }
