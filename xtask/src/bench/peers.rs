@@ -44,9 +44,9 @@ pub(super) struct Arguments {
     /// An even pace: this share of what the slowest of the proxies can do
     #[arg(long, value_parser = share)]
     pub(super) share: Option<f64>,
-    /// Connections that the clients hold open
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(super) connections: u32,
+    /// Connections that the clients hold open: 32, for WebSockets 128
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) connections: Option<u32>,
     /// The one cipher suite that clients over TLS offer, instead of all
     #[arg(long, value_enum)]
     pub(super) cipher_suite: Option<CipherSuite>,
@@ -66,6 +66,11 @@ impl Arguments {
     pub(super) fn rounds(&self) -> usize {
         let rounds = if self.quick { 3 } else { 7 };
         self.rounds.unwrap_or(rounds).into()
+    }
+
+    pub(super) fn connections(&self) -> u32 {
+        let usual = self.scenario.traffic().connections;
+        self.connections.unwrap_or(usual)
     }
 
     /// Those of this scenario, all else alike.
@@ -250,7 +255,7 @@ impl Proxy {
             core: setting.cores.load,
             folder,
             headers,
-            connections: arguments.connections,
+            connections: arguments.connections(),
             cipher_suite: arguments.cipher_suite,
         })
     }

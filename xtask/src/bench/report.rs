@@ -112,7 +112,7 @@ impl Report {
         Ok(Self {
             scenario: arguments.scenario,
             clients: arguments.clients,
-            connections: arguments.connections,
+            connections: arguments.connections(),
             body_bytes: arguments.scenario.traffic().body_bytes,
             share: arguments.share,
             rounds: arguments.rounds(),

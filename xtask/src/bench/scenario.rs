@@ -68,6 +68,8 @@ impl Client {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traffic {
     pub(super) client: Client,
+    /// Connections that clients hold open where nothing else is asked for.
+    pub(super) connections: u32,
     /// Bytes of a response's body, or of a message.
     pub(super) body_bytes: usize,
     pub(super) endpoints: usize,
@@ -80,6 +82,7 @@ pub(super) struct Traffic {
 /// What the others are a change of.
 const PLAIN: Traffic = Traffic {
     client: Client::Keep,
+    connections: 32,
     body_bytes: 128,
     endpoints: 3,
     workers: 1,
@@ -105,7 +108,10 @@ impl Scenario {
             Self::Connect => of(Client::Connect),
             Self::TlsConnect => of(Client::ConnectTls),
             Self::TlsResume => of(Client::ResumeTls),
-            Self::Websocket => of(Client::Websocket),
+            Self::Websocket => Traffic {
+                connections: 128,
+                ..of(Client::Websocket)
+            },
             Self::Policies => Traffic {
                 policies: true,
                 ..PLAIN
