@@ -42,6 +42,10 @@ const ASKED_A_SECOND: f64 = 2000.0;
 /// Connections beside those that are counted: to servers, and of health checks.
 const SPARE: u32 = 500;
 
+/// nginx closes idle connections when less than a sixteenth of all that it may have are
+/// free: for so many idle ones there has to be room for one more.
+const FOR_ONE_FREE: u32 = 15;
+
 /// Rounds of clients that ask beside idle connections, and without them.
 const ROUNDS: usize = 3;
 
@@ -117,7 +121,7 @@ pub(super) fn look(arguments: &Arguments) -> Result<Report> {
         let folder = tempfile::tempdir()?;
         certificate::make(folder.path())?;
         let setting = Setting {
-            most_connections: connections + SPARE,
+            most_connections: connections + connections.div_ceil(FOR_ONE_FREE) + SPARE,
             sessions: true,
             ..Setting::new(&programs, folder.path(), cores, &backends.ports, traffic)
         };

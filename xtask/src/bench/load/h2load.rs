@@ -16,6 +16,9 @@ use crate::cargo::output;
 /// Requests at a time on each connection.
 const STREAMS: u32 = 4;
 
+/// How long a connection may be open beyond a run.
+const SPARE_SECONDS: u64 = 5;
+
 /// How to call the load generator.
 pub(in crate::bench) struct H2load<'a> {
     pub(super) core: Option<usize>,
@@ -35,11 +38,19 @@ impl H2load<'_> {
     ///
     /// When h2load cannot be run or understood, or is to keep a pace.
     pub(super) fn run(&self, pace: Pace) -> Result<Load> {
-        let extent = match pace {
-            Pace::Count(requests) => format!("--requests={requests}"),
-            Pace::Closed(duration) => format!("--duration={}", duration.as_secs().max(1)),
+        let mut extent = Vec::new();
+        match pace {
+            Pace::Count(requests) => extent.push(format!("--requests={requests}")),
+            Pace::Closed(duration) => {
+                let seconds = duration.as_secs().max(1);
+                extent.push(format!("--duration={seconds}"));
+                // It forgets to end a connection that came to be after that, as may be
+                // where the machine is busy.
+                let latest = seconds + SPARE_SECONDS;
+                extent.push(format!("--connection-active-timeout={latest}"));
+            }
             Pace::Even { .. } => bail!("requests over HTTP/2 cannot be paced"),
-        };
+        }
         let times = self.folder.join("h2load.times");
         // It adds to the file.
         if times.exists() {
@@ -51,7 +62,7 @@ impl H2load<'_> {
             .args(["--clients", &self.connections.to_string()])
             .args(["--max-concurrent-streams", &STREAMS.to_string()])
             .args(["--tls13-ciphers", &suite::list(&self.suites)])
-            .arg(extent)
+            .args(extent)
             .arg(format!("--log-file={}", times.display()));
         for header in self.headers {
             command.args(["--header", header]);
