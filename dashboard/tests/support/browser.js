@@ -73,6 +73,10 @@ async function bytesOf(files) {
 
 // Close a page, which must have kept to the rules.
 async function leave(context, seen) {
+  for (const page of context.pages()) {
+    // An answer may be on its way to being altered.
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+  }
   await context.close();
   assert.deepEqual(seen.errors, [], "errors on the console");
   assert.deepEqual(seen.foreign, [], "requests that leave the origin");
