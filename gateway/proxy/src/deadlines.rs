@@ -7,6 +7,10 @@
 //! An entry is due no later than its deadline, and often before: most deadlines are
 //! put off again and again, and their entries are left as they are. Who is woken
 //! too early on that account tells the sweep then when to come again.
+//!
+//! While nobody holds a deadline the clock rests: a worker without clients is not
+//! woken twenty times a second. Who registers the first one has the clock read
+//! before anything is reckoned from it, and so sets it going.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,10 +18,16 @@ use std::task::{Context, Poll, RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
 use slab::Slab;
+use tokio::sync::Notify;
+use tokio::time;
 
 /// How coarse the deadlines are: walking 10,000 entries takes about 20 µs, so
 /// twenty walks a second cost a worker nothing that can be measured.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
+
+/// How long the clock rests at most: what goes by it without a deadline, such as
+/// connections that were idle for long enough, waits no longer.
+const REST: Duration = Duration::from_secs(1);
 
 /// So many ticks as a time since the clock's beginning.
 pub(crate) fn since_start(ticks: u64) -> Duration {
@@ -38,6 +48,11 @@ pub(crate) struct Deadlines {
     started: Instant,
     now: Cell<u64>,
     entries: RefCell<Slab<Entry>>,
+    /// How many deadlines there are, waited for or not.
+    registered: Cell<usize>,
+    resting: Cell<bool>,
+    /// Ends the rest.
+    roused: Notify,
 }
 
 /// A tick that does not come.
@@ -56,10 +71,14 @@ impl Deadlines {
             started: Instant::now(),
             now: Cell::new(0),
             entries: RefCell::default(),
+            registered: Cell::new(0),
+            resting: Cell::new(false),
+            roused: Notify::new(),
         })
     }
 
-    /// Ticks since the worker started.
+    /// Ticks since the worker started; while nobody has a deadline they may be a
+    /// second old.
     pub(crate) fn now(&self) -> u64 {
         self.now.get()
     }
@@ -71,11 +90,35 @@ impl Deadlines {
 
     /// A new deadline, disarmed.
     pub(crate) fn register(self: &Rc<Self>) -> Deadline {
+        self.registered.set(self.registered.get() + 1);
+        self.rouse();
         Deadline {
             deadlines: Rc::clone(self),
             due: Cell::new(NEVER),
             told: Cell::new(None),
         }
+    }
+
+    /// Let the clock go on, and show the time from now on.
+    pub(crate) fn rouse(&self) {
+        if self.resting.replace(false) {
+            self.sweep();
+            self.roused.notify_one();
+        }
+    }
+
+    /// Let a tick go by and sweep. The clock rests meanwhile where nobody has a
+    /// deadline and nobody else needs it.
+    pub(crate) async fn pass(&self, is_needed: bool) {
+        if is_needed || self.registered.get() > 0 {
+            time::sleep(TICK).await;
+        } else {
+            self.resting.set(true);
+            // Roused, or looking anyhow.
+            let _ = time::timeout(REST, self.roused.notified()).await;
+            self.resting.set(false);
+        }
+        self.sweep();
     }
 
     /// Read the clock and wake every deadline that has passed.
@@ -235,8 +278,10 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
+        let deadlines = &self.deadlines;
+        deadlines.registered.set(deadlines.registered.get() - 1);
         if let Some(told) = self.told.get() {
-            self.deadlines.entries.borrow_mut().remove(told.key);
+            deadlines.entries.borrow_mut().remove(told.key);
         }
     }
 }
@@ -247,6 +292,7 @@ pub(crate) struct Passed;
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
@@ -374,6 +420,32 @@ mod tests {
         deadlines.sweep_at(2);
         let woken = tasks.map(|task| task.0.load(Ordering::Relaxed));
         assert_eq!(woken, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn the_clock_rests_until_somebody_has_a_deadline() {
+        let deadlines = Deadlines::new();
+        fn goes_by(pass: Pin<&mut impl Future<Output = ()>>) -> bool {
+            let mut cx = Context::from_waker(Waker::noop());
+            pass.poll(&mut cx).is_ready()
+        }
+        let rests_while = |is_needed| {
+            deadlines.resting.set(false);
+            !goes_by(pin!(deadlines.pass(is_needed))) && deadlines.resting.get()
+        };
+        assert!(!rests_while(true) && rests_while(false));
+
+        let mut pass = pin!(deadlines.pass(false));
+        assert!(!goes_by(pass.as_mut()) && deadlines.resting.get());
+        std::thread::sleep(TICK);
+        let before = deadlines.now();
+        let deadline = deadlines.register();
+        assert!(deadlines.now() > before, "the clock was read");
+        assert!(goes_by(pass.as_mut()), "it was roused");
+
+        assert!(!rests_while(false), "there is a deadline");
+        drop(deadline);
+        assert!(rests_while(false));
     }
 
     #[tokio::test]

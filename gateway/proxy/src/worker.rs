@@ -248,6 +248,8 @@ impl Worker {
 
     fn take_over(&self, publication: Publication) {
         let started = Instant::now();
+        // Servers that are gone get their time from now on.
+        self.deadlines.rouse();
         let Publication {
             in_force,
             chain,
@@ -301,19 +303,20 @@ impl Worker {
 
     /// Sweep the deadlines, and now and then the idle connections, for ever.
     pub(crate) async fn sweep(&self) {
-        let mut ticks = tokio::time::interval(TICK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut flushes, mut closes) = (0, 0);
         loop {
-            ticks.tick().await;
-            self.deadlines.sweep();
+            let is_needed = !self.removed.borrow().is_empty();
+            self.deadlines.pass(is_needed).await;
             self.cut_removed();
             self.current().call_waiting();
             let now = self.deadlines.now();
-            if now.is_multiple_of(FLUSH_TICKS) {
+            if now >= flushes {
                 self.log.flush();
+                flushes = now + FLUSH_TICKS;
             }
-            if now.is_multiple_of(IDLE_SWEEP_TICKS) {
+            if now >= closes {
                 self.current().close_idle(now);
+                closes = now + IDLE_SWEEP_TICKS;
             }
         }
     }
