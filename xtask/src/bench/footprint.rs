@@ -31,13 +31,16 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How long connections may take to be open, all of them.
 const PATIENCE: Duration = Duration::from_secs(50);
 
-/// Requests that clients over TLS have still to send when each has sent one: that is a
-/// tenth of them then, which is the first that h2load tells.
-const LATER: usize = 9;
+/// What h2load says when it has begun to connect the last of its clients.
+const ALL_STARTED: &str = "progress: 100% of clients started";
 
 /// How many of the clients ask in a second. Proxies close what is idle for a minute,
 /// and the first that has asked is to be there when all else is done.
 const ASKED_A_SECOND: f64 = 2000.0;
+
+/// How many clients over TLS connect in a second, and ask at once: all of them together
+/// would need as many connections to servers.
+const CONNECTED_A_SECOND: u32 = 500;
 
 /// Connections beside those that are counted: to servers, and of health checks.
 const SPARE: u32 = 500;
@@ -243,14 +246,15 @@ fn are_open(started: &Started, port: u16, connections: u32) -> Result<()> {
 fn tls_clients(setting: &Setting<'_>, port: u16, connections: u32) -> Result<Process> {
     let script = setting.folder.join("once.txt");
     let line = |after_ms: u32| format!("{after_ms}\thttps://127.0.0.1:{port}/\n");
-    fs::write(&script, line(0) + &line(3_600_000).repeat(LATER))?;
+    fs::write(&script, line(0) + &line(3_600_000))?;
     let mut command = Command::new("h2load");
     command
         .args(["--h1", "--threads", "1"])
         .args(["--clients", &connections.to_string()])
+        .args(["--rate", &CONNECTED_A_SECOND.to_string()])
         .arg(format!("--timing-script-file={}", script.display()));
     let mut clients = Process::start("h2load", &mut command, setting.folder)?;
-    clients.printed(|said| said.contains("progress: 10% done").then(String::new))?;
+    clients.printed(|said| said.contains(ALL_STARTED).then(String::new))?;
     Ok(clients)
 }
 

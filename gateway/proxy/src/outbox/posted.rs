@@ -168,6 +168,7 @@ impl AsyncWrite for Posted {
             self.post(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
+        self.outbox.count();
         self.send_posted();
         ready!(self.line.poll_ready(cx))?;
         self.line.poll_write(cx, bytes)

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::net::TcpStream as StdTcpStream;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Wake;
 
@@ -38,18 +38,68 @@ async fn with_rounds<F: Future>(test: impl FnOnce(Rc<Outbox>) -> F) -> F::Output
     local.run_until(test(outbox)).await
 }
 
+/// Whether something has come. The socket itself is asked: what the runtime knows of it
+/// is older.
+fn has_come(peer: &TcpStream) -> bool {
+    let early = SockRef::from(peer).peek(&mut [MaybeUninit::uninit()]);
+    early.is_ok_and(|bytes| bytes > 0)
+}
+
 #[tokio::test]
 async fn what_is_posted_waits_for_the_rounds_end() {
     let outbox = Rc::new(Outbox::default());
     let (posted, peer) = pair(&outbox).await;
     posted.post(b"one");
-    let mut buffer = [0; 8];
-    // The socket itself is asked: what the runtime knows of it is older.
-    let early = SockRef::from(&peer).peek(&mut [MaybeUninit::uninit()]);
-    assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    assert!(!has_come(&peer));
     outbox.send();
     peer.readable().await.unwrap();
-    assert_eq!(peer.try_read(&mut buffer).unwrap(), 3);
+    assert!(has_come(&peer));
+}
+
+#[tokio::test]
+async fn in_a_small_round_it_waits_for_the_next_one_who_posts() {
+    let outbox = Rc::new(Outbox::default());
+    let (first, its_peer) = pair(&outbox).await;
+    let (second, other_peer) = pair(&outbox).await;
+    first.post(b"head");
+    first.post(b"body");
+    assert!(!has_come(&its_peer), "they go out as one");
+    second.post(b"head");
+    its_peer.readable().await.unwrap();
+    assert_eq!(its_peer.try_read(&mut [0; 16]).unwrap(), 8);
+    assert!(!has_come(&other_peer));
+}
+
+#[tokio::test]
+async fn in_a_large_round_and_the_one_behind_it_all_wait_for_the_end() {
+    let outbox = Rc::new(Outbox::default());
+    let ends = || {
+        let mut serve = pin!(outbox.serve());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(serve.as_mut().poll(&mut cx).is_pending());
+    };
+    let (mut long, mut its_peer) = pair(&outbox).await;
+    let bytes = [0; LONGEST + 1];
+    let (first, first_peer) = pair(&outbox).await;
+    let (second, _second_peer) = pair(&outbox).await;
+    let posts_wait = async || {
+        first.post(b"a");
+        second.post(b"b");
+        let wait = !has_come(&first_peer);
+        ends();
+        first_peer.readable().await.unwrap();
+        while first_peer.try_read(&mut [0; 16]).is_ok() {}
+        wait
+    };
+    assert!(!posts_wait().await);
+    // Whoever writes much counts too, though it is sent at once.
+    for _ in 0..SMALL {
+        long.write_all(&bytes).await.unwrap();
+        its_peer.read_exact(&mut [0; LONGEST + 1]).await.unwrap();
+    }
+    assert!(posts_wait().await, "a large round");
+    assert!(posts_wait().await, "the one behind it");
+    assert!(!posts_wait().await);
 }
 
 #[tokio::test]
