@@ -47,6 +47,11 @@ impl Log {
         }
     }
 
+    /// Whether some wait to be handed over.
+    pub(crate) fn has_lines(&self) -> bool {
+        self.buffer.borrow().count > 0
+    }
+
     /// Hand over what there is.
     pub(crate) fn flush(&self) {
         let buffer = self.buffer.take();

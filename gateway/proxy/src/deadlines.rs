@@ -99,19 +99,19 @@ impl Deadlines {
         }
     }
 
-    /// Let the clock go on, and show the time from now on.
-    pub(crate) fn rouse(&self) {
+    /// Let the clock go on where it rests, showing the time.
+    fn rouse(&self) {
         if self.resting.replace(false) {
             self.sweep();
             self.roused.notify_one();
         }
     }
 
-    /// Let a tick go by and sweep. The clock rests meanwhile where nobody has a
+    /// Wait for the next tick and sweep. The clock rests meanwhile where nobody has a
     /// deadline and nobody else needs it.
     pub(crate) async fn pass(&self, is_needed: bool) {
         if is_needed || self.registered.get() > 0 {
-            time::sleep(TICK).await;
+            time::sleep_until(self.next_tick().into()).await;
         } else {
             self.resting.set(true);
             // Roused, or looking anyhow.
@@ -119,6 +119,12 @@ impl Deadlines {
             self.resting.set(false);
         }
         self.sweep();
+    }
+
+    /// When the next tick begins, whenever this one was seen: deadlines would be early by
+    /// as much as ticks are seen late in turn.
+    fn next_tick(&self) -> Instant {
+        self.started + since_start(self.now() + 1)
     }
 
     /// Read the clock and wake every deadline that has passed.
@@ -446,6 +452,18 @@ mod tests {
         assert!(!rests_while(false), "there is a deadline");
         drop(deadline);
         assert!(rests_while(false));
+    }
+
+    #[tokio::test]
+    async fn ticks_begin_when_they_would_whenever_the_clock_is_read() {
+        let deadlines = Deadlines::new();
+        std::thread::sleep(TICK * 3 / 2);
+        deadlines.sweep();
+        let now = deadlines.now();
+        let next = deadlines.next_tick();
+        assert_eq!(next - deadlines.started, since_start(now + 1));
+        deadlines.pass(true).await;
+        assert!(Instant::now() >= next && deadlines.now() > now);
     }
 
     #[tokio::test]

@@ -150,15 +150,15 @@ impl Outbox {
         }
     }
 
-    /// Count a write.
+    /// Count a write, and have the round ended that it begins.
     fn count(&self) {
-        self.writes.set(self.writes.get() + 1);
-    }
-
-    /// Whether nothing waits for the round's end.
-    fn is_empty(&self) -> bool {
-        let is_empty = |letters: &RefCell<Letters>| letters.borrow().addressed.is_empty();
-        is_empty(&self.to_servers) && is_empty(&self.to_clients)
+        let writes = self.writes.get();
+        self.writes.set(writes + 1);
+        if writes == 0
+            && let Some(closer) = &*self.closer.borrow()
+        {
+            closer.wake_by_ref();
+        }
     }
 
     /// Whether rounds are small.
@@ -174,16 +174,11 @@ impl Outbox {
         };
         if !letters.borrow().ends_with(line) {
             self.count();
-            if self.is_quiet() && !self.is_empty() {
+            if self.is_quiet() {
                 self.send();
             }
         }
         let mut letters = letters.borrow_mut();
-        if letters.addressed.is_empty()
-            && let Some(closer) = &*self.closer.borrow()
-        {
-            closer.wake_by_ref();
-        }
         write(&mut letters.bytes);
         let end = letters.bytes.len();
         match letters.addressed.last_mut() {

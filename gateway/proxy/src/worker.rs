@@ -248,8 +248,6 @@ impl Worker {
 
     fn take_over(&self, publication: Publication) {
         let started = Instant::now();
-        // Servers that are gone get their time from now on.
-        self.deadlines.rouse();
         let Publication {
             in_force,
             chain,
@@ -303,20 +301,19 @@ impl Worker {
 
     /// Sweep the deadlines, and now and then the idle connections, for ever.
     pub(crate) async fn sweep(&self) {
-        let (mut flushes, mut closes) = (0, 0);
+        let (mut flush_at, mut close_at) = (0, 0);
         loop {
-            let is_needed = !self.removed.borrow().is_empty();
-            self.deadlines.pass(is_needed).await;
+            self.deadlines.pass(self.log.has_lines()).await;
             self.cut_removed();
             self.current().call_waiting();
             let now = self.deadlines.now();
-            if now >= flushes {
+            if now >= flush_at {
                 self.log.flush();
-                flushes = now + FLUSH_TICKS;
+                flush_at = now + FLUSH_TICKS;
             }
-            if now >= closes {
+            if now >= close_at {
                 self.current().close_idle(now);
-                closes = now + IDLE_SWEEP_TICKS;
+                close_at = now + IDLE_SWEEP_TICKS;
             }
         }
     }

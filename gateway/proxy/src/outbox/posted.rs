@@ -168,10 +168,11 @@ impl AsyncWrite for Posted {
             self.post(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        self.outbox.count();
         self.send_posted();
         ready!(self.line.poll_ready(cx))?;
-        self.line.poll_write(cx, bytes)
+        let written = ready!(self.line.poll_write(cx, bytes));
+        self.outbox.count();
+        Poll::Ready(written)
     }
 
     /// What was posted will be sent without anyone's asking.

@@ -14,10 +14,14 @@ use tokio::task::{LocalSet, coop};
 use super::*;
 
 async fn pair(outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
+    pair_with(Peer::Server, outbox).await
+}
+
+async fn pair_with(peer: Peer, outbox: &Rc<Outbox>) -> (Posted, TcpStream) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap());
     let (stream, accepted) = tokio::join!(stream, listener.accept());
-    let posted = Posted::new(stream.unwrap(), Peer::Server, outbox);
+    let posted = Posted::new(stream.unwrap(), peer, outbox);
     (posted, accepted.unwrap().0)
 }
 
@@ -56,50 +60,79 @@ async fn what_is_posted_waits_for_the_rounds_end() {
     assert!(has_come(&peer));
 }
 
+/// How many writes wait for the round's end.
+fn waiting(outbox: &Outbox) -> usize {
+    let letters = [&outbox.to_servers, &outbox.to_clients];
+    letters.map(|one| one.borrow().addressed.len()).iter().sum()
+}
+
+/// End a round.
+fn end(outbox: &Outbox) {
+    let mut serve = pin!(outbox.serve());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(serve.as_mut().poll(&mut cx).is_pending());
+}
+
 #[tokio::test]
 async fn in_a_small_round_it_waits_for_the_next_one_who_posts() {
     let outbox = Rc::new(Outbox::default());
-    let (first, its_peer) = pair(&outbox).await;
-    let (second, other_peer) = pair(&outbox).await;
-    first.post(b"head");
-    first.post(b"body");
-    assert!(!has_come(&its_peer), "they go out as one");
-    second.post(b"head");
+    let (server, its_peer) = pair(&outbox).await;
+    let (client, _its_peer) = pair_with(Peer::Client, &outbox).await;
+    server.post(b"head");
+    server.post(b"body");
+    assert_eq!(waiting(&outbox), 1, "they go out as one");
+    client.post(b"answer");
+    assert_eq!(waiting(&outbox), 1);
     its_peer.readable().await.unwrap();
     assert_eq!(its_peer.try_read(&mut [0; 16]).unwrap(), 8);
-    assert!(!has_come(&other_peer));
+    server.post(b"more");
+    assert_eq!(waiting(&outbox), 1);
 }
 
 #[tokio::test]
 async fn in_a_large_round_and_the_one_behind_it_all_wait_for_the_end() {
     let outbox = Rc::new(Outbox::default());
-    let ends = || {
-        let mut serve = pin!(outbox.serve());
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(serve.as_mut().poll(&mut cx).is_pending());
-    };
     let (mut long, mut its_peer) = pair(&outbox).await;
     let bytes = [0; LONGEST + 1];
-    let (first, first_peer) = pair(&outbox).await;
-    let (second, _second_peer) = pair(&outbox).await;
-    let posts_wait = async || {
-        first.post(b"a");
-        second.post(b"b");
-        let wait = !has_come(&first_peer);
-        ends();
-        first_peer.readable().await.unwrap();
-        while first_peer.try_read(&mut [0; 16]).is_ok() {}
-        wait
+    let (server, mut server_peer) = pair(&outbox).await;
+    let (client, _client_peer) = pair_with(Peer::Client, &outbox).await;
+    let wait_in_a_round = || {
+        server.post(b"a");
+        client.post(b"b");
+        server.post(b"c");
+        let waiting = waiting(&outbox);
+        end(&outbox);
+        waiting
     };
-    assert!(!posts_wait().await);
+    assert_eq!(wait_in_a_round(), 1);
     // Whoever writes much counts too, though it is sent at once.
     for _ in 0..SMALL {
         long.write_all(&bytes).await.unwrap();
         its_peer.read_exact(&mut [0; LONGEST + 1]).await.unwrap();
     }
-    assert!(posts_wait().await, "a large round");
-    assert!(posts_wait().await, "the one behind it");
-    assert!(!posts_wait().await);
+    assert_eq!(wait_in_a_round(), 2, "a large round");
+    assert_eq!(wait_in_a_round(), 2, "the one behind it");
+    assert_eq!(wait_in_a_round(), 1);
+    let mut read = [0; 8];
+    server_peer.read_exact(&mut read).await.unwrap();
+    assert_eq!(&read, b"acacacac");
+}
+
+#[tokio::test]
+async fn rounds_of_long_writes_end_too() {
+    with_rounds(|outbox| async move {
+        let (mut long, mut its_peer) = pair(&outbox).await;
+        let bytes = [0; LONGEST + 1];
+        for _ in 0..SMALL {
+            long.write_all(&bytes).await.unwrap();
+            its_peer.read_exact(&mut [0; LONGEST + 1]).await.unwrap();
+            while outbox.writes.get() > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert_eq!(outbox.writes_before.get(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
