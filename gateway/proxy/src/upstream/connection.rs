@@ -1,7 +1,9 @@
 //! One HTTP/1.1 connection to a server: a stream and its read buffer.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -21,6 +23,11 @@ const READ_CHUNK: usize = 16 * 1024;
 /// and that is therefore warm; what came is copied out. 16 KiB for each
 /// connection would push everything else out of the processor's cache.
 const LANDING: usize = 4 * 1024;
+
+/// The beginning of a longer response is read into other memory that they share, which
+/// is handed on with what came, and used again once that has gone: 16 KiB fit behind a
+/// head.
+const LONG_LANDING: usize = 20 * 1024;
 
 /// The most headers that a map has room for which is kept: more than nearly all
 /// responses have, and so few that clearing it costs less than another one does.
@@ -59,6 +66,8 @@ pub(crate) struct Connection {
 pub(crate) struct Landing {
     /// Short ones as they are read.
     bytes: RefCell<Box<[u8]>>,
+    /// Longer ones.
+    long: RefCell<BytesMut>,
     /// An empty map for the headers of the next one, which held a request's.
     map: Cell<HeaderMap>,
 }
@@ -67,6 +76,7 @@ impl Default for Landing {
     fn default() -> Self {
         Self {
             bytes: RefCell::new(vec![0; LANDING].into()),
+            long: RefCell::default(),
             map: Cell::default(),
         }
     }
@@ -194,8 +204,13 @@ impl Connection {
             ResponseFraming::None | ResponseFraming::Length(0) => Some(Bytes::new()),
             ResponseFraming::Length(length) => {
                 let length = usize::try_from(length).ok()?;
-                let is_whole = length <= self.buffer.len();
-                is_whole.then(|| self.buffer.split_to(length).freeze())
+                match length.cmp(&self.buffer.len()) {
+                    Ordering::Less => Some(self.buffer.split_to(length).freeze()),
+                    // Nothing is held on to that others read into.
+                    Ordering::Equal if !self.is_brief => Some(mem::take(&mut self.buffer).freeze()),
+                    Ordering::Equal => Some(self.buffer.split().freeze()),
+                    Ordering::Greater => None,
+                }
             }
             ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
         }
@@ -212,6 +227,19 @@ impl Connection {
         }
         self.buffer.extend_from_slice(read);
         Poll::Ready(Ok(read.len()))
+    }
+
+    /// Read the beginning of a response that may be long; ready with 0 at the end of the
+    /// stream.
+    fn poll_land_long(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut long = self.landing.long.borrow_mut();
+        if !long.try_reclaim(LONG_LANDING) {
+            // Somebody has not let go of what came last.
+            *long = BytesMut::with_capacity(LONG_LANDING);
+        }
+        let read = ready!(pin!(self.stream.read_buf(&mut *long)).poll(cx))?;
+        self.buffer = long.split();
+        Poll::Ready(Ok(read))
     }
 
     /// Read the head of the final response to `asked`, passing over interim ones.
@@ -244,9 +272,10 @@ impl Connection {
                     None => break,
                 }
             }
-            let read = match self.buffer.is_empty() && self.is_brief {
-                true => ready!(self.poll_land(cx))?,
-                false => ready!(self.poll_fill(cx))?,
+            let read = match (self.buffer.is_empty(), self.is_brief) {
+                (true, true) => ready!(self.poll_land(cx))?,
+                (true, false) => ready!(self.poll_land_long(cx))?,
+                (false, _) => ready!(self.poll_fill(cx))?,
             };
             if read == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
@@ -259,4 +288,73 @@ impl Connection {
 /// Whether another response follows: switching protocols is the last one.
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use http::Method;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::outbox::{Outbox, Peer};
+
+    async fn connection(landing: &Rc<Landing>) -> (Box<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap());
+        let (stream, accepted) = tokio::join!(stream, listener.accept());
+        let posted = Posted::new(stream.unwrap(), Peer::Server, &Rc::new(Outbox::default()));
+        let manner = Rc::new(Manner::plain(1));
+        let connection = Connection::new(Transport::Plain(posted), landing, &manner);
+        (connection, accepted.unwrap().0)
+    }
+
+    /// Have the server answer so many bytes, and read all of them.
+    async fn answer(connection: &mut Connection, server: &mut TcpStream, bytes: usize) -> Bytes {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
+        let response = [head.into_bytes(), vec![b'x'; bytes]].concat();
+        server.write_all(&response).await.unwrap();
+        let asked = Asked::from(&Method::GET);
+        let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
+        while connection.buffer.len() < bytes {
+            poll_fn(|cx| connection.poll_fill(cx)).await.unwrap();
+        }
+        connection.take_whole(head.framing).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_took_a_long_response_holds_nothing_that_others_read_into() {
+        let landing = Rc::default();
+        let mut both = [connection(&landing).await, connection(&landing).await];
+        for _ in 0..3 {
+            for (connection, server) in &mut both {
+                for bytes in [16 * 1024, 128, 0, 16 * 1024, 100_000] {
+                    let body = answer(connection, server, bytes).await;
+                    assert_eq!(body.len(), bytes);
+                    assert!(body.iter().all(|byte| *byte == b'x'));
+                }
+                assert!(connection.is_settled() && !connection.is_brief);
+            }
+        }
+        let [(first, server), (second, _)] = &mut both;
+        let kept = answer(first, server, 16 * 1024).await;
+        assert_eq!((first.buffer.capacity(), second.buffer.capacity()), (0, 0));
+        let mut long = landing.long.borrow_mut();
+        assert!(!long.try_reclaim(LONG_LANDING), "the body is there yet");
+        drop(kept);
+        assert!(long.try_reclaim(LONG_LANDING));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_kept_is_not_written_over() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        // What a long one follows is read as one.
+        answer(&mut connection, &mut server, 16 * 1024).await;
+        let kept = answer(&mut connection, &mut server, 16 * 1024).await;
+        let other = answer(&mut connection, &mut server, 16 * 1024).await;
+        assert_ne!(kept.as_ptr(), other.as_ptr());
+    }
 }
