@@ -2,12 +2,13 @@
 //! client, how the body is delimited, and whether the connection can be used
 //! again.
 //!
-//! Header values are slices of the read buffer. What two readers could
+//! Header values are slices of the read buffer, or of a copy of the head where that is
+//! large. What two readers could
 //! understand differently is refused rather than repaired (RFC 9112 §6.3, §11).
 
 use std::mem::MaybeUninit;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use thiserror::Error;
 
@@ -24,6 +25,9 @@ mod tests;
 pub use framing::ResponseFraming;
 use survey::{Said, Survey};
 use usual::Ends;
+
+/// From how many bytes of room on a buffer is large.
+const LARGE_BUFFER: usize = 4 * 1024;
 
 /// The limits of a response head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,11 +191,18 @@ impl HeadParser {
         build(&section, start, &survey, asked, map()).map(Some)
     }
 
-    /// Takes a whole head off the buffer.
+    /// Takes a whole head off the buffer; a copy of it where the buffer is large, for
+    /// who keeps a value of it, as a cache or the table of an HTTP/2 connection does,
+    /// keeps all the memory that it lies in.
     #[inline]
     fn take(&mut self, buffer: &mut BytesMut, bytes: usize) -> Bytes {
         self.scanner = EndScanner::default();
-        buffer.split_to(bytes).freeze()
+        if buffer.capacity() < LARGE_BUFFER {
+            return buffer.split_to(bytes).freeze();
+        }
+        let section = Bytes::copy_from_slice(&buffer[..bytes]);
+        buffer.advance(bytes);
+        section
     }
 
     /// Reads a whole head whose lines end there.

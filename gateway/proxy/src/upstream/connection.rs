@@ -1,9 +1,7 @@
 //! One HTTP/1.1 connection to a server: a stream and its read buffer.
 
 use std::cell::{Cell, RefCell};
-use std::cmp::Ordering;
 use std::io;
-use std::mem;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -54,7 +52,7 @@ pub(crate) struct Connection {
     /// What was read and not yet understood.
     pub(crate) buffer: BytesMut,
     landing: Rc<Landing>,
-    /// Whether its responses have been short of late.
+    /// Whether its last response was short; the buffer is then its own.
     is_brief: bool,
     /// Interim responses since the last final one.
     interim: u8,
@@ -158,6 +156,14 @@ impl Connection {
         self.stream.is_clear() && self.unsent.is_empty() && self.buffer.is_empty()
     }
 
+    /// Let go of what it has read into and does not read into again, before it rests:
+    /// others can have that for theirs.
+    pub(super) fn let_go(&mut self) {
+        if !self.is_brief {
+            self.buffer = BytesMut::new();
+        }
+    }
+
     /// Send a request's head, at the end of this round: it is written where it waits
     /// for that.
     pub(crate) fn post(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
@@ -204,13 +210,8 @@ impl Connection {
             ResponseFraming::None | ResponseFraming::Length(0) => Some(Bytes::new()),
             ResponseFraming::Length(length) => {
                 let length = usize::try_from(length).ok()?;
-                match length.cmp(&self.buffer.len()) {
-                    Ordering::Less => Some(self.buffer.split_to(length).freeze()),
-                    // Nothing is held on to that others read into.
-                    Ordering::Equal if !self.is_brief => Some(mem::take(&mut self.buffer).freeze()),
-                    Ordering::Equal => Some(self.buffer.split().freeze()),
-                    Ordering::Greater => None,
-                }
+                let is_whole = length <= self.buffer.len();
+                is_whole.then(|| self.buffer.split_to(length).freeze())
             }
             ResponseFraming::Chunked | ResponseFraming::UntilClose => None,
         }
@@ -232,13 +233,20 @@ impl Connection {
     /// Read the beginning of a response that may be long; ready with 0 at the end of the
     /// stream.
     fn poll_land_long(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.let_go();
         let mut long = self.landing.long.borrow_mut();
         if !long.try_reclaim(LONG_LANDING) {
             // Somebody has not let go of what came last.
             *long = BytesMut::with_capacity(LONG_LANDING);
         }
         let read = ready!(pin!(self.stream.read_buf(&mut *long)).poll(cx))?;
-        self.buffer = long.split();
+        if read < LANDING {
+            self.buffer.reserve(read.max(USUAL_RESPONSE));
+            self.buffer.extend_from_slice(&long);
+            long.clear();
+        } else {
+            self.buffer = long.split();
+        }
         Poll::Ready(Ok(read))
     }
 
@@ -272,7 +280,8 @@ impl Connection {
                     None => break,
                 }
             }
-            let read = match (self.buffer.is_empty(), self.is_brief) {
+            let begins = self.buffer.is_empty();
+            let read = match (begins, self.is_brief) {
                 (true, true) => ready!(self.poll_land(cx))?,
                 (true, false) => ready!(self.poll_land_long(cx))?,
                 (false, _) => ready!(self.poll_fill(cx))?,
@@ -280,7 +289,7 @@ impl Connection {
             if read == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
             }
-            self.is_brief = read < LANDING;
+            self.is_brief = begins && read < LANDING;
         }
     }
 }
@@ -298,6 +307,7 @@ mod tests {
     use tokio::io::AsyncWriteExt;
     use tokio::net::{TcpListener, TcpStream};
 
+    use super::super::{Line, Upstream};
     use super::*;
     use crate::outbox::{Outbox, Peer};
 
@@ -324,36 +334,92 @@ mod tests {
         connection.take_whole(head.framing).unwrap()
     }
 
-    #[tokio::test]
-    async fn who_took_a_long_response_holds_nothing_that_others_read_into() {
-        let landing = Rc::default();
-        let mut both = [connection(&landing).await, connection(&landing).await];
-        for _ in 0..3 {
-            for (connection, server) in &mut both {
-                for bytes in [16 * 1024, 128, 0, 16 * 1024, 100_000] {
-                    let body = answer(connection, server, bytes).await;
-                    assert_eq!(body.len(), bytes);
-                    assert!(body.iter().all(|byte| *byte == b'x'));
-                }
-                assert!(connection.is_settled() && !connection.is_brief);
-            }
+    /// Have it come to rest in a pool of its server's, and out of there again.
+    fn rest(connection: Box<Connection>) -> Box<Connection> {
+        let upstream = Upstream::at(Vec::new(), Manner::plain(1));
+        upstream.give_back(connection, 0);
+        match upstream.checkout(0) {
+            Some(Line::Http1 { connection, .. }) => connection,
+            _ => panic!("it was not kept"),
         }
-        let [(first, server), (second, _)] = &mut both;
-        let kept = answer(first, server, 16 * 1024).await;
-        assert_eq!((first.buffer.capacity(), second.buffer.capacity()), (0, 0));
-        let mut long = landing.long.borrow_mut();
-        assert!(!long.try_reclaim(LONG_LANDING), "the body is there yet");
-        drop(kept);
-        assert!(long.try_reclaim(LONG_LANDING));
+    }
+
+    /// Whether nobody holds what long responses are read into.
+    fn is_free(landing: &Landing) -> bool {
+        landing.long.borrow_mut().try_reclaim(LONG_LANDING)
+    }
+
+    #[tokio::test]
+    async fn who_has_rested_holds_nothing_that_others_read_into() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        // What a long one follows is read as one.
+        answer(&mut connection, &mut server, 16 * 1024).await;
+        for bytes in [16 * 1024, 128, 16 * 1024, 0, 16 * 1024, 100_000, 5000] {
+            let body = answer(&mut connection, &mut server, bytes).await;
+            assert_eq!(body.len(), bytes);
+            assert!(body.iter().all(|byte| *byte == b'x'));
+            assert!(connection.is_settled());
+            drop(body);
+            connection = rest(connection);
+            assert!(is_free(&landing), "after {bytes} bytes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_response_behind_a_long_one_holds_nothing_that_others_read_into() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        answer(&mut connection, &mut server, 16 * 1024).await;
+        assert!(!connection.is_brief);
+        let short = answer(&mut connection, &mut server, 128).await;
+        assert!(connection.is_brief && is_free(&landing));
+        assert!(short.iter().all(|byte| *byte == b'x'));
+    }
+
+    #[tokio::test]
+    async fn a_chunked_body_that_came_whole_leaves_nothing_behind() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        answer(&mut connection, &mut server, 16 * 1024).await;
+        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let response = format!("{head}1f40\r\n{}\r\n0\r\n\r\n", "x".repeat(8000));
+        server.write_all(response.as_bytes()).await.unwrap();
+        let asked = Asked::from(&Method::GET);
+        let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
+        let body = connection.buffer.split();
+        assert!(body.starts_with(b"1f40") && body.ends_with(b"0\r\n\r\n"));
+        assert!(!is_free(&landing), "the body is there yet");
+        drop((head, body));
+        let _resting = rest(connection);
+        assert!(is_free(&landing));
+    }
+
+    #[tokio::test]
+    async fn who_keeps_a_header_keeps_nothing_that_others_read_into() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        answer(&mut connection, &mut server, 16 * 1024).await;
+        let response = [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 8000\r\n\r\n"[..],
+            &[0; 8000],
+        ];
+        server.write_all(&response.concat()).await.unwrap();
+        let asked = Asked::from(&Method::GET);
+        let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
+        connection.buffer.clear();
+        let _resting = rest(connection);
+        assert!(is_free(&landing));
+        assert_eq!(head.headers["content-length"], "8000");
     }
 
     #[tokio::test]
     async fn a_body_that_is_kept_is_not_written_over() {
         let landing = Rc::default();
         let (mut connection, mut server) = connection(&landing).await;
-        // What a long one follows is read as one.
         answer(&mut connection, &mut server, 16 * 1024).await;
         let kept = answer(&mut connection, &mut server, 16 * 1024).await;
+        assert!(!is_free(&landing), "it lies where others would be read");
         let other = answer(&mut connection, &mut server, 16 * 1024).await;
         assert_ne!(kept.as_ptr(), other.as_ptr());
     }

@@ -168,13 +168,14 @@ impl Upstream {
     /// is still on its way is closed: a server that answers without having read
     /// the request may never read the rest of it. So is one that would be made in
     /// another way now.
-    pub(crate) fn give_back(&self, connection: Box<Connection>, now: u64) {
+    pub(crate) fn give_back(&self, mut connection: Box<Connection>, now: u64) {
         let manner = self.manner.borrow();
         let limit = manner.idle_limit;
         let is_fit = connection.is_settled() && manner.connects_like(&connection.manner);
         if limit == 0 || !is_fit {
             return;
         }
+        connection.let_go();
         self.idle.keep(connection, limit, now);
     }
 
