@@ -23,6 +23,7 @@ use super::peer::{Peer, Setting, Started, WATCHED};
 use super::peers;
 use super::programs::Programs;
 use super::scenario::Scenario;
+use crate::process::Process;
 use crate::workspace;
 
 /// The plugin that is swapped, of the default set.
@@ -48,6 +49,9 @@ const BASE: Duration = Duration::from_secs(5);
 /// How long a worker may stand still for a swap.
 const PAUSE_US: f64 = 1000.0;
 
+/// Lines of the gateway's log that are told with a swap that failed.
+const LAST_SAID: usize = 20;
+
 /// By how much memory may differ in the end, of at least so many swaps: in fewer,
 /// pools and caches still fill.
 const MEMORY: (f64, usize) = (0.02, 1000);
@@ -61,8 +65,8 @@ pub(super) struct Arguments {
     /// How many builds take turns; each is compiled once. Default: a new one each time
     #[arg(long, value_parser = clap::value_parser!(u16).range(2..=10_000))]
     builds: Option<u16>,
-    /// Milliseconds from the start of one swap to that of the next
-    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    /// Milliseconds from the start of one swap to that of the next; one takes 160
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
     pause: u64,
     #[command(flatten)]
     common: Common,
@@ -167,7 +171,13 @@ fn swap_all(arguments: &Arguments, component: &Component, gateway: &Started) -> 
     let before = Done::so_far(gateway)?;
     for swap in 1..=arguments.swaps {
         wait_for(swap - 1);
-        let took = component.swap(swap % builds, gateway.admin_port)?;
+        // Without requests nobody decides, and the load ends when it was to.
+        ensure!(
+            start + pause * u32::from(swap - 1) + PATIENCE / 2 > Instant::now(),
+            "swaps take longer than the {pause:?} between them: give a longer --pause"
+        );
+        let took = component.swap(swap % builds, gateway.admin_port);
+        let took = took.with_context(|| last_said(&gateway.process))?;
         println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
         until_deciding_ms.push(took);
         let [first, last] = &mut memory_kib;
@@ -184,6 +194,14 @@ fn swap_all(arguments: &Arguments, component: &Component, gateway: &Started) -> 
         memory_kib,
         rate: Done::so_far(gateway)?.since(&before),
     })
+}
+
+/// The last that the gateway logged.
+fn last_said(process: &Process) -> String {
+    let said = process.said();
+    let lines: Vec<_> = said.lines().collect();
+    let last = &lines[lines.len().saturating_sub(LAST_SAID)..];
+    format!("the gateway logged last:\n{}", last.join("\n"))
 }
 
 /// What was seen of all swaps.
