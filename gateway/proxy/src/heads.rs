@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr;
 use memchr::memmem::Finder;
 
 /// What is in a head where it ends, and nowhere else.
@@ -31,6 +32,8 @@ impl Heads {
     /// More has come.
     pub(crate) fn come(&mut self, come: &[u8]) {
         let is_one = self.at == At::Start
+            && !come.starts_with(b"\r")
+            && !come.starts_with(b"\n")
             && come.ends_with(b"\n\r\n")
             && END.find(come) == Some(come.len() - 3);
         if is_one {
@@ -38,7 +41,9 @@ impl Heads {
             self.whole += 1;
             return;
         }
-        for byte in come {
+        let mut rest = come;
+        while let Some((byte, behind)) = rest.split_first() {
+            rest = behind;
             self.at = match (self.at, byte) {
                 // Empty lines before a head are passed over.
                 (At::Start, b'\r' | b'\n') => At::Start,
@@ -50,6 +55,14 @@ impl Heads {
                 (At::InLine, b'\n') => At::LineStart,
                 _ => At::InLine,
             };
+            if self.at == At::InLine {
+                // A body may lie behind a head, and be one long line.
+                let Some(end) = memchr(b'\n', rest) else {
+                    return;
+                };
+                self.at = At::LineStart;
+                rest = &rest[end + 1..];
+            }
         }
     }
 
@@ -66,7 +79,17 @@ impl Heads {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_at_once_are_what_they_are_one_by_one(come in "(a|b|\r\n|\r|\n){0,40}") {
+            let one_by_one: Vec<_> = come.as_bytes().chunks(1).collect();
+            prop_assert_eq!(count(&[come.as_bytes()]), count(&one_by_one));
+        }
+    }
 
     /// How many exchanges begin before no head is left; the last has come in part.
     fn count(pieces: &[&[u8]]) -> usize {
@@ -92,6 +115,8 @@ mod tests {
                 (&and_part, 2),
                 (&after_blank, 1),
                 ("GET", 1),
+                (bare, 0),
+                (&bare.repeat(2), 0),
             ] {
                 for cut in 0..text.len() {
                     let (before, behind) = text.as_bytes().split_at(cut);
