@@ -2,9 +2,9 @@
 //! client, how the body is delimited, and whether the connection can be used
 //! again.
 //!
-//! Header values are slices of the read buffer, or of a copy of the head where that is
-//! large. What two readers could
-//! understand differently is refused rather than repaired (RFC 9112 §6.3, §11).
+//! Header values are slices of the read buffer, or of a copy of the head. What two
+//! readers could understand differently is refused rather than repaired (RFC 9112 §6.3,
+//! §11).
 
 use std::mem::MaybeUninit;
 
@@ -25,9 +25,6 @@ mod tests;
 pub use framing::ResponseFraming;
 use survey::{Said, Survey};
 use usual::Ends;
-
-/// From how many bytes of room on a buffer is large.
-const LARGE_BUFFER: usize = 4 * 1024;
 
 /// The limits of a response head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,11 +157,13 @@ impl HeadParser {
         buffer: &mut BytesMut,
         asked: Asked<'_>,
     ) -> Result<Option<ResponseHead>, HeadError> {
-        self.parse_with(buffer, asked, HeaderMap::new)
+        self.parse_with(buffer, asked, false, HeaderMap::new)
     }
 
     /// The same, where the headers are put into the empty `map`, which is asked for
-    /// when there are some: one that has room for them need not be allocated.
+    /// when there are some: one that has room for them need not be allocated. A head
+    /// that `is_copied` has memory of its own: who keeps a value of it, as a cache or
+    /// the table of an HTTP/2 connection does, keeps all the memory that it lies in.
     ///
     /// # Errors
     ///
@@ -173,6 +172,7 @@ impl HeadParser {
         &mut self,
         buffer: &mut BytesMut,
         asked: Asked<'_>,
+        is_copied: bool,
         map: impl FnOnce() -> HeaderMap,
     ) -> Result<Option<ResponseHead>, HeadError> {
         if !self.scanner.may_be_complete(buffer) {
@@ -180,24 +180,22 @@ impl HeadParser {
         }
         let mut ends = Ends::new();
         if let Some(bytes) = usual::find_ends(buffer, self.limits, &mut ends) {
-            let section = self.take(buffer, bytes);
+            let section = self.take(buffer, bytes, is_copied);
             return self.read(&section, &ends, asked, map());
         }
         let mut survey = Survey::default();
         let Some(start) = self.survey(buffer, &mut survey)? else {
             return self.wait(buffer);
         };
-        let section = self.take(buffer, start.bytes);
+        let section = self.take(buffer, start.bytes, is_copied);
         build(&section, start, &survey, asked, map()).map(Some)
     }
 
-    /// Takes a whole head off the buffer; a copy of it where the buffer is large, for
-    /// who keeps a value of it, as a cache or the table of an HTTP/2 connection does,
-    /// keeps all the memory that it lies in.
+    /// Takes a whole head off the buffer.
     #[inline]
-    fn take(&mut self, buffer: &mut BytesMut, bytes: usize) -> Bytes {
+    fn take(&mut self, buffer: &mut BytesMut, bytes: usize, is_copied: bool) -> Bytes {
         self.scanner = EndScanner::default();
-        if buffer.capacity() < LARGE_BUFFER {
+        if !is_copied {
             return buffer.split_to(bytes).freeze();
         }
         let section = Bytes::copy_from_slice(&buffer[..bytes]);

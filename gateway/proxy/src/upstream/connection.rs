@@ -23,8 +23,8 @@ const READ_CHUNK: usize = 16 * 1024;
 const LANDING: usize = 4 * 1024;
 
 /// The beginning of a longer response is read into other memory that they share, which
-/// is handed on with what came, and used again once that has gone: 16 KiB fit behind a
-/// head.
+/// is handed on with what came where that is no less than [`LANDING`], and used again once
+/// it has gone: 16 KiB fit behind a head.
 const LONG_LANDING: usize = 20 * 1024;
 
 /// The most headers that a map has room for which is kept: more than nearly all
@@ -51,8 +51,11 @@ pub(crate) struct Connection {
     parser: HeadParser,
     /// What was read and not yet understood.
     pub(crate) buffer: BytesMut,
+    /// Whether the buffer lies in more memory than a short response needs, its own or
+    /// what others read into.
+    is_wide: bool,
     landing: Rc<Landing>,
-    /// Whether its last response was short; the buffer is then its own.
+    /// Whether the first read of its last response was short.
     is_brief: bool,
     /// Interim responses since the last final one.
     interim: u8,
@@ -127,6 +130,7 @@ impl Connection {
             unsent: Vec::new(),
             parser: HeadParser::new(manner.head_limits),
             buffer: BytesMut::new(),
+            is_wide: false,
             landing: Rc::clone(landing),
             is_brief: true,
             interim: 0,
@@ -156,11 +160,12 @@ impl Connection {
         self.stream.is_clear() && self.unsent.is_empty() && self.buffer.is_empty()
     }
 
-    /// Let go of what it has read into and does not read into again, before it rests:
-    /// others can have that for theirs.
+    /// Let go of what a long response was read into, before it rests: others can have
+    /// that for theirs.
     pub(super) fn let_go(&mut self) {
-        if !self.is_brief {
+        if self.is_wide {
             self.buffer = BytesMut::new();
+            self.is_wide = false;
         }
     }
 
@@ -199,6 +204,7 @@ impl Connection {
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.buffer.capacity() - self.buffer.len() < LEAST_ROOM {
             self.buffer.reserve(READ_CHUNK);
+            self.is_wide = true;
         }
         pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
     }
@@ -246,6 +252,7 @@ impl Connection {
             long.clear();
         } else {
             self.buffer = long.split();
+            self.is_wide = true;
         }
         Poll::Ready(Ok(read))
     }
@@ -266,7 +273,10 @@ impl Connection {
         loop {
             while !self.buffer.is_empty() {
                 let map = || self.landing.map.take();
-                match self.parser.parse_with(&mut self.buffer, asked, map)? {
+                match self
+                    .parser
+                    .parse_with(&mut self.buffer, asked, self.is_wide, map)?
+                {
                     Some(head) if is_interim(head.status) => {
                         self.interim += 1;
                         if self.interim > MAX_INTERIM {
@@ -280,8 +290,7 @@ impl Connection {
                     None => break,
                 }
             }
-            let begins = self.buffer.is_empty();
-            let read = match (begins, self.is_brief) {
+            let read = match (self.buffer.is_empty(), self.is_brief) {
                 (true, true) => ready!(self.poll_land(cx))?,
                 (true, false) => ready!(self.poll_land_long(cx))?,
                 (false, _) => ready!(self.poll_fill(cx))?,
@@ -289,7 +298,7 @@ impl Connection {
             if read == 0 {
                 return Poll::Ready(Err(ConnectionError::Closed));
             }
-            self.is_brief = begins && read < LANDING;
+            self.is_brief = read < LANDING;
         }
     }
 }
@@ -323,8 +332,18 @@ mod tests {
 
     /// Have the server answer so many bytes, and read all of them.
     async fn answer(connection: &mut Connection, server: &mut TcpStream, bytes: usize) -> Bytes {
+        answer_with(connection, server, &vec![b'x'; bytes]).await
+    }
+
+    /// Have the server answer with this body, and read all of it.
+    async fn answer_with(
+        connection: &mut Connection,
+        server: &mut TcpStream,
+        body: &[u8],
+    ) -> Bytes {
+        let bytes = body.len();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
-        let response = [head.into_bytes(), vec![b'x'; bytes]].concat();
+        let response = [head.as_bytes(), body].concat();
         server.write_all(&response).await.unwrap();
         let asked = Asked::from(&Method::GET);
         let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
@@ -378,39 +397,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_chunked_body_that_came_whole_leaves_nothing_behind() {
-        let landing = Rc::default();
-        let (mut connection, mut server) = connection(&landing).await;
-        answer(&mut connection, &mut server, 16 * 1024).await;
-        let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        let response = format!("{head}1f40\r\n{}\r\n0\r\n\r\n", "x".repeat(8000));
-        server.write_all(response.as_bytes()).await.unwrap();
-        let asked = Asked::from(&Method::GET);
-        let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
-        let body = connection.buffer.split();
-        assert!(body.starts_with(b"1f40") && body.ends_with(b"0\r\n\r\n"));
-        assert!(!is_free(&landing), "the body is there yet");
-        drop((head, body));
-        let _resting = rest(connection);
-        assert!(is_free(&landing));
-    }
-
-    #[tokio::test]
     async fn who_keeps_a_header_keeps_nothing_that_others_read_into() {
         let landing = Rc::default();
         let (mut connection, mut server) = connection(&landing).await;
         answer(&mut connection, &mut server, 16 * 1024).await;
-        let response = [
-            &b"HTTP/1.1 200 OK\r\nContent-Length: 8000\r\n\r\n"[..],
-            &[0; 8000],
-        ];
-        server.write_all(&response.concat()).await.unwrap();
-        let asked = Asked::from(&Method::GET);
-        let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
-        connection.buffer.clear();
-        let _resting = rest(connection);
-        assert!(is_free(&landing));
-        assert_eq!(head.headers["content-length"], "8000");
+        let hint = format!(
+            "HTTP/1.1 103 Early Hints\r\nLink: {}\r\n\r\n",
+            "l".repeat(5000)
+        );
+        for (interim, bytes) in [("", 8000), (&hint, 100)] {
+            let length = bytes.to_string();
+            let head =
+                format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nA: b\r\n\r\n");
+            let response = [head.into_bytes(), vec![0; bytes]].concat();
+            server.write_all(&response).await.unwrap();
+            let asked = Asked::from(&Method::GET);
+            let head = poll_fn(|cx| connection.poll_head(cx, asked)).await.unwrap();
+            drop(connection.take_whole(head.framing).unwrap());
+            connection = rest(connection);
+            assert!(is_free(&landing), "behind {} bytes", interim.len());
+            assert_eq!(head.headers["a"], "b");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_made_for_a_body_does_not_rest() {
+        let landing = Rc::default();
+        let (mut connection, mut server) = connection(&landing).await;
+        answer(&mut connection, &mut server, 128).await;
+        assert!(!connection.is_wide);
+        let body = answer(&mut connection, &mut server, 100_000).await;
+        assert!(connection.is_wide && body.len() == 100_000);
+        assert_eq!(rest(connection).buffer.capacity(), 0);
     }
 
     #[tokio::test]
@@ -420,7 +438,7 @@ mod tests {
         answer(&mut connection, &mut server, 16 * 1024).await;
         let kept = answer(&mut connection, &mut server, 16 * 1024).await;
         assert!(!is_free(&landing), "it lies where others would be read");
-        let other = answer(&mut connection, &mut server, 16 * 1024).await;
-        assert_ne!(kept.as_ptr(), other.as_ptr());
+        answer_with(&mut connection, &mut server, &[b'y'; 16 * 1024]).await;
+        assert!(kept.iter().all(|byte| *byte == b'x'));
     }
 }

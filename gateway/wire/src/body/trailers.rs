@@ -38,7 +38,10 @@ impl TrailerDecoder {
             }
             return Ok(Decoded::NeedMore);
         };
-        let trailers = build(&buffer.split_to(length).freeze(), &spans)?;
+        // Who keeps a value of them keeps no more than them.
+        let section = Bytes::copy_from_slice(&buffer[..length]);
+        buffer.advance(length);
+        let trailers = build(&section, &spans)?;
         Ok(if trailers.is_empty() {
             Decoded::End
         } else {

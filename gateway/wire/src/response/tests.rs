@@ -317,12 +317,12 @@ fn a_head_that_arrives_byte_by_byte_is_the_same_head() {
 fn the_headers_are_put_into_the_map_that_is_given() {
     let mut parser = HeadParser::default();
     let mut unfinished = BytesMut::from("HTTP/1.1 200 OK\r\nServer: x\r\n");
-    let waits = parser.parse_with(&mut unfinished, (&Method::GET).into(), || {
+    let waits = parser.parse_with(&mut unfinished, (&Method::GET).into(), false, || {
         unreachable!("there are no headers yet")
     });
     assert!(matches!(waits, Ok(None)));
     unfinished.extend_from_slice(b"\r\n");
-    let head = parser.parse_with(&mut unfinished, (&Method::GET).into(), || {
+    let head = parser.parse_with(&mut unfinished, (&Method::GET).into(), false, || {
         HeaderMap::with_capacity(96)
     });
     let headers = head.unwrap().unwrap().headers;
@@ -402,6 +402,18 @@ proptest! {
             result = parser.parse(&mut buffer, (&Method::GET).into());
         }
         prop_assert_eq!(summary(&result), expected);
+    }
+
+    #[test]
+    fn a_copied_head_is_the_same_and_leaves_the_same(text in near_heads(), behind in "[a-z]{0,9}") {
+        let text = text + &behind;
+        let parse = |is_copied| {
+            let mut buffer = BytesMut::from(&*text);
+            let asked = (&Method::GET).into();
+            let head = HeadParser::default().parse_with(&mut buffer, asked, is_copied, HeaderMap::new);
+            (summary(&head), buffer)
+        };
+        prop_assert_eq!(parse(true), parse(false));
     }
 
     #[test]
