@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Parser;
 use serde::Serialize;
 
@@ -65,8 +65,8 @@ pub(super) struct Arguments {
     /// How many builds take turns; each is compiled once. Default: a new one each time
     #[arg(long, value_parser = clap::value_parser!(u16).range(2..=10_000))]
     builds: Option<u16>,
-    /// Milliseconds from the start of one swap to that of the next; one takes 160
-    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(200..=60_000))]
+    /// Milliseconds from the start of one swap to that of the next; longer than one takes
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
     pause: u64,
     #[command(flatten)]
     common: Common,
@@ -127,12 +127,17 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
     );
     // A pause comes before the first swap, and one after each.
     let pauses = u32::from(arguments.swaps) + 1;
-    let duration = Duration::from_millis(arguments.pause) * pauses + PATIENCE;
+    let duration = Duration::from_millis(arguments.pause) * pauses + PATIENCE * 2;
     let (load, swapped) = std::thread::scope(|scope| {
         let load = scope.spawn(|| target.load(duration));
         let swapped = swap_all(arguments, &component, &gateway);
-        match load.join() {
-            Ok(load) => Ok((load?, swapped?)),
+        if let Err(error) = &swapped {
+            println!("{error:#}\n(ends with the load)");
+        }
+        let load = load.join();
+        let swapped = swapped?;
+        match load {
+            Ok(load) => Ok((load?, swapped)),
             Err(_) => bail!("the load generator's thread ended early"),
         }
     })?;
@@ -172,12 +177,13 @@ fn swap_all(arguments: &Arguments, component: &Component, gateway: &Started) -> 
     for swap in 1..=arguments.swaps {
         wait_for(swap - 1);
         // Without requests nobody decides, and the load ends when it was to.
+        let late = (start + pause * u32::from(swap - 1)).elapsed();
         ensure!(
-            start + pause * u32::from(swap - 1) + PATIENCE / 2 > Instant::now(),
-            "swaps take longer than the {pause:?} between them: give a longer --pause"
+            late < PATIENCE,
+            "swap {swap} begins {late:.0?} late: give a longer --pause than {pause:?}"
         );
         let took = component.swap(swap % builds, gateway.admin_port);
-        let took = took.with_context(|| last_said(&gateway.process))?;
+        let took = took.map_err(|error| anyhow!("{error:#}; {}", last_said(&gateway.process)))?;
         println!("swap {swap}/{}: {took:.0} ms", arguments.swaps);
         until_deciding_ms.push(took);
         let [first, last] = &mut memory_kib;
