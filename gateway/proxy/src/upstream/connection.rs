@@ -229,10 +229,7 @@ impl Connection {
         let mut read = ReadBuf::new(&mut bytes);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
         let read = read.filled();
-        if self.buffer.capacity() < read.len() {
-            self.buffer.reserve(read.len().max(USUAL_RESPONSE));
-        }
-        self.buffer.extend_from_slice(read);
+        copy_into(&mut self.buffer, read);
         Poll::Ready(Ok(read.len()))
     }
 
@@ -247,8 +244,7 @@ impl Connection {
         }
         let read = ready!(pin!(self.stream.read_buf(&mut *long)).poll(cx))?;
         if read < LANDING {
-            self.buffer.reserve(read.max(USUAL_RESPONSE));
-            self.buffer.extend_from_slice(&long);
+            copy_into(&mut self.buffer, &long);
             long.clear();
         } else {
             self.buffer = long.split();
@@ -304,6 +300,14 @@ impl Connection {
 }
 
 /// Whether another response follows: switching protocols is the last one.
+/// Keep a copy of what has been read, with room for a usual response.
+fn copy_into(buffer: &mut BytesMut, read: &[u8]) {
+    if buffer.capacity() - buffer.len() < read.len() {
+        buffer.reserve(read.len().max(USUAL_RESPONSE));
+    }
+    buffer.extend_from_slice(read);
+}
+
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
