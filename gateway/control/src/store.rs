@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use redb::backends::{FileBackend, InMemoryBackend};
 use redb::{
-    Database, ReadTransaction, ReadableDatabase, StorageBackend as _, TableDefinition,
+    Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend as _, TableDefinition,
     WriteTransaction,
 };
 
@@ -51,6 +51,10 @@ const FILE_NAME: &str = "gatewright.redb";
 
 /// What is stored and how; counted up when that changes.
 const SCHEMA: u64 = 1;
+
+/// Bytes of the file that are kept in memory too. The library's own bound is
+/// 1 GiB: the whole audit log would stay, and grow with it.
+const CACHE: usize = 512 << 10;
 
 /// Write permission for anybody but the owner.
 const OTHERS_WRITE: u32 = 0o022;
@@ -141,7 +145,7 @@ impl Store {
     /// When there is no memory for it.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = PathBuf::from("(memory)");
-        let made = Database::builder().create_with_backend(InMemoryBackend::new());
+        let made = builder().create_with_backend(InMemoryBackend::new());
         let database = made.map_err(|error| StoreError::opening(&path, error))?;
         let store = Self {
             held: held(database),
@@ -322,9 +326,15 @@ fn held(database: Database) -> Arc<RwLock<Held>> {
     Arc::new(RwLock::new(Held::Open(database)))
 }
 
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
+}
+
 fn open_file(file: File, path: &Path) -> Result<Database, StoreError> {
     let backend = FileBackend::new(file);
-    let opened = backend.and_then(|file| Database::builder().create_with_backend(file));
+    let opened = backend.and_then(|file| builder().create_with_backend(file));
     opened.map_err(|error| StoreError::opening(path, error))
 }
 
@@ -360,7 +370,7 @@ fn check_copy(file: &mut File, path: &Path) -> Result<(), StoreError> {
         let copied = copy.set_len(content.len() as u64);
         let copied = copied.and_then(|()| copy.write(0, &content));
         copied.map_err(|error| StoreError::unusable(path, &error))?;
-        let opened = Database::builder().create_with_backend(copy);
+        let opened = builder().create_with_backend(copy);
         let mut database = opened.map_err(|error| StoreError::opening(path, error))?;
         match database.check_integrity() {
             Ok(true) => {}

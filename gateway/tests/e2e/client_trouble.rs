@@ -84,9 +84,10 @@ async fn a_client_that_leaves_in_its_body_is_not_in_flight_any_more() {
     assert!(!server.request().is_whole);
 }
 
-/// Whole requests, with bodies of every kind.
-const REQUESTS: [&str; 4] = [
+/// Whole requests, with bodies of every kind, and with empty lines before one.
+const REQUESTS: [&str; 5] = [
     "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    "\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
     "PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello",
     "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
     "PUT / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx: 1\r\n\r\n",

@@ -135,7 +135,9 @@ fn measure(arguments: &Arguments, programs: &Programs) -> Result<Report> {
             println!("{error:#}\n(ends with the load)");
         }
         let load = load.join();
-        let swapped = swapped?;
+        let Ok(swapped) = swapped else {
+            bail!("not every swap was done: the reason is above");
+        };
         match load {
             Ok(load) => Ok((load?, swapped)),
             Err(_) => bail!("the load generator's thread ended early"),
