@@ -11,8 +11,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 /// How many tasks may rest: each holds the memory of a connection, or some 4 KiB of a
-/// stream's.
-const MOST_AT_REST: usize = 64;
+/// stream's. A worker that is busy has a few streams of each of its clients under way, and
+/// all of them may end before the next ones come.
+const MOST_AT_REST: usize = 256;
 
 /// A worker's tasks that rest, by where they find what they are given.
 pub(crate) struct AtRest<H: ?Sized>(RefCell<Vec<Rc<H>>>);
